@@ -1,0 +1,29 @@
+# Every target that runs Python makes its own virtual environment when there is none.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PARTS := requirements/mediapipe.txt requirements/mmpose.txt
+
+.PHONY: venv demo test lint clean
+
+venv: $(STAMP)
+
+$(STAMP): setup.cfg pyproject.toml $(PARTS) requirements/no_deps.txt plugins/mediapipe_human/pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable '.[dev]' $(addprefix -r ,$(PARTS))
+	$(BIN)/python -m pip install --quiet --no-deps -r requirements/no_deps.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable plugins/mediapipe_human
+	touch $@
+
+demo: $(STAMP)
+	$(BIN)/python tools/demo.py
+
+test: $(STAMP)
+	$(BIN)/python -m pytest
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+
+clean:
+	rm -rf $(VENV) demo_output

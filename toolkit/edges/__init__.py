@@ -1,0 +1,5 @@
+"""Edge detectors: frames -> edge maps."""
+
+from toolkit.registry import import_parts
+
+import_parts(__name__)

@@ -1,0 +1,5 @@
+"""Generators: maps (and code, and previous frames) -> picture."""
+
+from toolkit.registry import import_parts
+
+import_parts(__name__)

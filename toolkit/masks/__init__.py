@@ -1,0 +1,5 @@
+"""Person segmentation, part labels and pose regions."""
+
+from toolkit.registry import import_parts
+
+import_parts(__name__)

@@ -1,0 +1,5 @@
+"""Metrics, functional and as classes."""
+
+from toolkit.registry import import_parts
+
+import_parts(__name__)

@@ -1,0 +1,41 @@
+"""From what a dataset yields (uint8 maps, on the CPU) to what networks take (float, on the device), and back."""
+
+import torch
+from mmengine.model import BaseDataPreprocessor
+from torch import Tensor
+
+from toolkit.registry import MODELS
+
+IMAGES = ('frames', 'content_frame')
+LABELS = ('content_parts',)
+
+
+@MODELS.register_module()
+class VideoPreprocessor(BaseDataPreprocessor):
+    """Move a batch to the model's device and map uint8 to float.
+
+    Pictures (``frames``, ``content_frame``) become [-1, 1]; label maps (``content_parts``) stay uint8; every other uint8 map (pose
+    maps, edges, masks, regions) becomes [0, 1]; anything else passes unchanged. :meth:`to_uint8` is the inverse for pictures.
+    """
+
+    def forward(self, data: dict, training: bool = False) -> dict:
+        """Convert a collated batch.
+
+        Args:
+            data: what :class:`toolkit.data.windows.ClipWindows` yields, collated.
+            training: unused, part of MMEngine's interface.
+
+        Returns:
+            The same keys; see the class.
+        """
+        out = {}
+        for key, value in self.cast_data(data).items():
+            if isinstance(value, Tensor) and value.dtype == torch.uint8 and key not in LABELS:
+                value = value.float() / 127.5 - 1 if key in IMAGES else value.float() / 255
+            out[key] = value
+        return out
+
+    @staticmethod
+    def to_uint8(images: Tensor) -> Tensor:
+        """Pictures (..., 3, H, W) in [-1, 1] to (..., H, W, 3) uint8 on the CPU, rounded."""
+        return ((images.detach().float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).movedim(-3, -1).cpu()

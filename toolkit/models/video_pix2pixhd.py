@@ -1,0 +1,167 @@
+"""The video generator: pix2pixHD that paints a frame from its feature map, a colour code and its own previous frame.
+
+Sources: pix2pixHD (Wang et al. 2018), the two-frame scheme of Everybody Dance Now (Chan et al. 2019, section 4), and stage II of
+*Disentangled Human Action Video Generation via Decoupled Learning* (Yang et al. 2019, section 3.2).
+"""
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import torch
+from mmengine.optim import OptimWrapperDict
+from torch import Tensor
+
+from toolkit.models.base import VideoModel
+from toolkit.models.feature_maps import FeatureMaps
+from toolkit.registry import DISCRIMINATORS, GENERATORS, MODELS
+
+FIRST_FRAMES = {'zeros': 0.0, 'black': -1.0}
+
+
+@MODELS.register_module()
+class VideoPix2PixHD(VideoModel):
+    """pix2pixHD over windows of consecutive frames, with a discriminator that judges the frames of a window together.
+
+    Each frame is ``v_t = G([F_t, v_{t-1}], z)``; the frame before the first is a constant picture. The previous frame is not detached:
+    what is wrong in the second frame also teaches the first. The discriminator sees ``[F_1 .. F_T, v_1 .. v_T]`` over channels.
+
+    Losses, named in ``losses``, each with its ``weight`` (0 = not built):
+
+    - ``gan``: on the window, summed over the scales of the discriminator (needed);
+    - ``fm``: feature matching between real and generated windows;
+    - ``perceptual``, ``l1``: frame by frame, averaged over the window (``frame_reduce='mean'``) or summed over it (``'sum'``, as the
+      authors of Everybody Dance Now do for the local enhancer).
+
+    Args:
+        generator: ``GENERATORS`` config; its ``input_nc`` is filled in (channels of F + 3).
+        discriminator: ``DISCRIMINATORS`` config; its ``input_nc`` is filled in for windows of ``window`` frames.
+        losses: see above.
+        feature_maps: arguments of :class:`toolkit.models.feature_maps.FeatureMaps`.
+        window: frames of a training window (T).
+        v0: the frame before the first: ``'zeros'`` (mid-grey, what both official codes do) or ``'black'`` (what the paper says).
+            Training and generation share it, and it is stored in checkpoints with the config.
+        frame_reduce: ``'mean'`` or ``'sum'``, see above.
+        ema: decay of the exponential moving average of the generator that generation uses; None for none.
+        kwargs: of :class:`toolkit.models.base.VideoModel`.
+    """
+
+    def __init__(self, generator: dict, discriminator: dict, losses: dict, feature_maps: dict | None = None, window: int = 2,
+                 v0: str = 'zeros', frame_reduce: str = 'mean', ema: float | None = 0.999, **kwargs) -> None:
+        super().__init__(losses=losses, **kwargs)
+        if v0 not in FIRST_FRAMES:
+            raise ValueError(f'v0 must be one of {sorted(FIRST_FRAMES)}, got {v0!r}')
+        if frame_reduce not in ('mean', 'sum'):
+            raise ValueError(f"frame_reduce must be 'mean' or 'sum', got {frame_reduce!r}")
+        self.feature_maps = FeatureMaps(**(feature_maps or {}))
+        self.window = window
+        self.v0 = v0
+        self.frame_scale = 1 if frame_reduce == 'mean' else window
+        channels = self.feature_maps.channels
+        self.net_g = GENERATORS.build(dict(generator, input_nc=channels + 3))
+        self.net_d = DISCRIMINATORS.build(dict(discriminator, input_nc=window * (channels + 3)))
+        self.ema_decay = ema
+        if ema is not None:
+            self.net_g_ema = self.ema_copy(self.net_g)
+
+    def train_step(self, data: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
+        """One update of the generator, then one of the discriminator.
+
+        Args:
+            data: a collated batch of windows, see :class:`toolkit.data.windows.ClipWindows`.
+            optim_wrapper: with the keys ``g`` and ``d``.
+
+        Returns:
+            Detached scalars: every weighted loss of ``g/...`` and ``d/...``.
+        """
+        batch = self.data_preprocessor(data, True)
+        real = batch['frames']
+        features = 2 * self.feature_maps(batch) - 1
+        pack, gan = self.losses['gan'].pack, self.losses['gan']
+
+        with optim_wrapper['d'].optim_context(self.net_d):
+            real_scores = self.net_d(pack(features, real))
+        with optim_wrapper['g'].optim_context(self.net_g):
+            fake = self.unroll(self.net_g, features, batch.get('regions'), batch.get('z'))
+        with self.frozen(self.net_d), optim_wrapper['d'].optim_context(self.net_d):
+            fake_scores = self.net_d(pack(features, fake))
+        g = {'gan': gan(fake_scores, real=True)}
+        if 'fm' in self.losses:
+            g['fm'] = self.losses['fm'](fake_scores, real_scores)
+        for name in ('perceptual', 'l1'):
+            if name in self.losses:
+                g[name] = self.frame_scale * self.losses[name](fake.flatten(0, 1), real.flatten(0, 1))
+        g = self.weighted(g)
+        self.step(optim_wrapper, 'g', sum(g.values()))
+
+        with optim_wrapper['d'].optim_context(self.net_d):
+            fake_scores = self.net_d(pack(features, fake.detach()))
+        d = {'fake': 0.5 * gan(fake_scores, real=False, for_discriminator=True),
+             'real': 0.5 * gan(real_scores, real=True, for_discriminator=True)}
+        self.step(optim_wrapper, 'd', sum(d.values()))
+
+        if self.ema_decay is not None:
+            self.update_ema(self.net_g, self.net_g_ema, self.ema_decay)
+        return {**{f'g/{k}': v.detach() for k, v in g.items()}, **{f'd/{k}': v.detach() for k, v in d.items()}}
+
+    def unroll(self, net: torch.nn.Module, features: Tensor, regions: Tensor | None, z: Tensor | None,
+               previous: Tensor | None = None) -> Tensor:
+        """Generate the frames of a window one after the other, gradients flowing through all of them.
+
+        Args:
+            net: the generator.
+            features: (B, T, C, H, W) in [-1, 1].
+            regions: (B, T, 2, H, W) in [0, 1], or None where the generator takes no code.
+            z: (B, D), or None.
+            previous: (B, 3, H, W), the frame before the first; None for the constant picture ``v0``.
+
+        Returns:
+            (B, T, 3, H, W) in [-1, 1].
+        """
+        if previous is None:
+            previous = features.new_full((features.shape[0], 3, *features.shape[-2:]), FIRST_FRAMES[self.v0])
+        frames = []
+        for t in range(features.shape[1]):
+            x = torch.cat([features[:, t], previous.to(features.dtype)], 1)
+            previous = net(x) if z is None else net(x, z, None if regions is None else regions[:, t])
+            frames.append(previous)
+        return torch.stack(frames, 1)
+
+    @torch.no_grad()
+    def generate(self, content: dict, frames: Iterable[dict], z: Tensor | None = None) -> Iterator[np.ndarray]:
+        """Generate a video frame by frame, in constant memory.
+
+        Args:
+            content: the ``content_*`` entries of a dataset item with a batch axis of 1 (uint8 maps as datasets yield them).
+            frames: for each frame to generate, in order, ``poses`` (1, 1, K, 3), ``pose_maps`` (1, 1, 3, H, W) and ``regions``
+                (1, 1, 2, H, W), as datasets yield them; also ``edges`` and ``masks`` where F takes real edges.
+            z: (1, D) colour code, or None.
+
+        Yields:
+            (H, W, 3) uint8 RGB.
+        """
+        net = self.net_g_ema if self.ema_decay is not None else self.net_g
+        training, previous = net.training, None
+        net.eval()
+        try:
+            for frame in frames:
+                batch = self.data_preprocessor({**content, **frame})
+                features = 2 * self.feature_maps(batch) - 1
+                with self.inference_context():
+                    previous = self.unroll(net, features, batch.get('regions'), batch.get('z', z), previous)[:, 0].float()
+                yield self.data_preprocessor.to_uint8(previous)[0].numpy()
+        finally:
+            net.train(training)
+
+    def test_step(self, data: dict) -> list[dict]:
+        """Generate a whole clip from its poses and its content frame.
+
+        Args:
+            data: one whole-clip item (``window=None``) with a batch axis of 1.
+
+        Returns:
+            One dict, see :meth:`toolkit.models.base.VideoModel.clip_result`.
+        """
+        content = {k: v for k, v in data.items() if k.startswith('content_')}
+        keys = ['poses', 'pose_maps', 'regions'] + (['edges', 'masks'] if self.feature_maps.needs_target_frames else [])
+        steps = ({k: data[k][:, t:t + 1] for k in keys} for t in range(data['frames'].shape[1]))
+        return [self.clip_result(data, np.stack(list(self.generate(content, steps, data.get('z')))))]
