@@ -1,17 +1,31 @@
-"""Every registry of the toolkit, one per kind of part.
+"""Every registry of the toolkit, one per kind of part, with errors that help.
 
 Registries of parts are roots with scope ``toolkit``: a config names a part by ``type`` and the slot decides the registry. Registries
 whose objects MMEngine's Runner builds are children of MMEngine's own. A folder of parts imports all its files by itself
 (:func:`import_parts`), so that a new part is one new file and nothing else.
 """
 
+import difflib
 import importlib
+import inspect
 import pkgutil
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import mmengine.registry as mm
-from mmengine.registry import Registry
+from mmengine.utils import ManagerMixin
+
+from toolkit.plugins import describe_plugins, load_plugins
+from toolkit.structures import InputError
+
+__all__ = [
+    'Registry', 'build_part', 'check_arguments', 'check_keys', 'did_you_mean', 'find_part', 'import_parts', 'load_plugins', 'part_arguments',
+    'POSE_ESTIMATORS', 'EDGE_DETECTORS', 'SEGMENTORS', 'COLORIZERS', 'WARPERS', 'ENCODERS', 'GENERATORS', 'DISCRIMINATORS', 'LOSSES', 'MODELS',
+    'DATASETS', 'TRANSFORMS', 'DATA_SAMPLERS', 'METRICS', 'HOOKS', 'LOOPS', 'VISUALIZERS', 'VISBACKENDS', 'MODEL_WRAPPERS', 'OPTIMIZERS',
+    'OPTIM_WRAPPERS', 'OPTIM_WRAPPER_CONSTRUCTORS', 'PARAM_SCHEDULERS', 'PART_REGISTRIES', 'ENGINE_REGISTRIES']
 
 SCOPE = 'toolkit'
+KNOWN_SCOPES = (SCOPE, 'mmengine')
 
 
 def import_parts(package: str) -> None:
@@ -25,12 +39,180 @@ def import_parts(package: str) -> None:
             importlib.import_module(f'{package}.{module.name}')
 
 
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Near names as the end of a sentence, for example ``" Did you mean 'ngf'?"``; empty when nothing is near."""
+    known = sorted(set(known))
+    lower = {k.lower(): k for k in known}
+    near = [lower[k] for k in difflib.get_close_matches(name.lower(), lower, n=3, cutoff=0.6)]
+    return f' Did you mean {" or ".join(repr(k) for k in near)}?' if near else ''
+
+
+def check_keys(given: Iterable[str], known: Iterable[str], where: str) -> None:
+    """Refuse unknown keys of a dict that a user wrote.
+
+    Args:
+        given: keys found.
+        known: keys allowed.
+        where: name of the dict for the message, for example ``'model.losses'``.
+
+    Raises:
+        InputError: names the first unknown key, near names and everything allowed.
+    """
+    known = list(known)
+    for key in given:
+        if key not in known:
+            raise InputError(f'{where}: unknown key {key!r}.{did_you_mean(str(key), known)} Known: {", ".join(map(str, known)) or "nothing"}.')
+
+
+def part_arguments(part: Callable) -> set[str] | None:
+    """Names of the arguments a class or function takes by keyword.
+
+    A class whose constructor passes ``**kwargs`` on also takes those of its base classes.
+
+    Returns:
+        The names, or None when anything is accepted.
+    """
+    constructors = [c.__dict__['__init__'] for c in part.__mro__ if '__init__' in c.__dict__] if inspect.isclass(part) else [part]
+    names: set[str] = set()
+    for function in constructors:
+        try:
+            parameters = inspect.signature(function).parameters.values()
+        except (TypeError, ValueError):
+            return None
+        names |= {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)} - {'self'}
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+            return names
+    return None
+
+
+def check_arguments(part: Callable, given: Iterable[str], where: str) -> None:
+    """Refuse arguments that ``part`` does not take.
+
+    Args:
+        part: a class or function.
+        given: names of keyword arguments.
+        where: how to name the part in the message.
+
+    Raises:
+        InputError: names the argument, near names and all arguments.
+    """
+    known = part_arguments(part)
+    for key in given if known is not None else ():
+        if key not in known:
+            raise InputError(f'{where}: {part.__name__} got an unknown argument {key!r}.{did_you_mean(key, known)} It takes: {", ".join(sorted(known))}.')
+
+
+def build_part(cfg: dict, registry: 'Registry', default_args: dict | None = None) -> Any:
+    """Build one part from its config: look up ``type``, check the arguments, call.
+
+    Args:
+        cfg: dict with ``type`` and arguments.
+        registry: where to look.
+        default_args: arguments used where ``cfg`` does not give them.
+
+    Raises:
+        InputError: no or unknown ``type``, unknown or missing arguments.
+    """
+    if not isinstance(cfg, dict):
+        raise InputError(f'a {registry.name} is configured by a dict with a "type", got {cfg!r}')
+    args = {**(default_args or {}), **cfg}
+    kind = args.pop('type', None)
+    if kind is None:
+        raise InputError(f'a {registry.name} needs a "type" in its config, got only {sorted(map(str, args))}. {registry.content()}')
+    part = registry.get(kind) if isinstance(kind, str) else kind
+    if not callable(part):
+        raise InputError(f'type of a {registry.name} must be a registered name, got {kind!r}')
+    check_arguments(part, args, registry.name)
+    own = inspect.signature(part).parameters.values() if inspect.isclass(part) or inspect.isfunction(part) else ()
+    missing = [p.name for p in own if p.default is p.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and p.name not in args]
+    if missing:
+        raise InputError(f'{registry.name}: {part.__name__} needs the argument {", ".join(map(repr, missing))}')
+    if inspect.isclass(part) and issubclass(part, ManagerMixin):
+        return part.get_instance(**args)
+    return part(**args)
+
+
+class Registry(mm.Registry):
+    """MMEngine's registry with helpful errors and without running dotted paths.
+
+    An unknown name is answered with near names, the registry's content and the plugins that were loaded; a name of another registry
+    with both kinds; a dotted path, which MMEngine would import and call, is refused.
+    """
+
+    def get(self, key: str) -> type | Callable:
+        """Find a part.
+
+        Args:
+            key: registered name, or ``toolkit.Name`` and ``mmengine.Name``.
+
+        Raises:
+            InputError: unknown name, name of another kind of part, or dotted path.
+        """
+        scope, _, name = key.rpartition('.')
+        if scope and scope not in KNOWN_SCOPES:
+            raise InputError(
+                f'{key!r} is a dotted path, not the name of a {self.name}. Paths in "type" are refused because they could run anything: '
+                f'register the class and name its module in custom_imports.')
+        part = self._find(scope, name)
+        if part is None:
+            load_plugins()
+            part = self._find(scope, name)
+        if part is None:
+            raise InputError(self._explain(name))
+        return part
+
+    def __contains__(self, key: str) -> bool:
+        scope, _, name = key.rpartition('.')
+        return self._find(scope, name) is not None
+
+    def content(self) -> str:
+        """The registered names as a sentence."""
+        self.import_from_location()
+        return f'Registered as {self.name}: {", ".join(sorted(self._module_dict)) or "nothing"}.'
+
+    def _find(self, scope: str, name: str) -> type | Callable | None:
+        self.import_from_location()
+        if scope in ('', SCOPE) and name in self._module_dict:
+            return self._module_dict[name]
+        if scope in ('', 'mmengine') and self.parent is not None:
+            return self.parent.module_dict.get(name)
+        return None
+
+    def _explain(self, name: str) -> str:
+        known = [*self._module_dict, *(self.parent.module_dict if self.parent is not None else ())]
+        plugins = f'Plugins loaded: {describe_plugins()}.'
+        for other in ALL_REGISTRIES.values():
+            if other is not self and name in other:
+                return f'{name!r} is a {other.name}, but a {self.name} is expected here. {self.content()} {plugins}'
+        hint = did_you_mean(name, known) or did_you_mean(name, (n for r in ALL_REGISTRIES.values() for n in r.module_dict))
+        return (f'unknown {self.name} {name!r}.{hint} {self.content()} {plugins} A part of your own is found when its package has an entry '
+                f'point in the group "toolkit.plugins", or when custom_imports names its module.')
+
+    def _register_module(self, module: type, module_name: str | list[str] | None = None, force: bool = False) -> None:
+        names = [module_name] if isinstance(module_name, str) else module_name or [module.__name__]
+        for name in names:
+            existing = self._module_dict.get(name)
+            if existing is not None and not force:
+                twice = existing.__qualname__ == module.__qualname__ and _source(existing) == _source(module) is not None
+                reason = 'the same file was imported under two names; use one of them' if twice else 'choose another name'
+                raise InputError(f'{self.name} {name!r} of {module.__module__} is already registered by {existing.__module__}: {reason}')
+        super()._register_module(module, module_name, force)
+
+
+def _source(part: Callable) -> str | None:
+    try:
+        return inspect.getsourcefile(part)
+    except TypeError:
+        return None
+
+
 def _root(name: str, folder: str) -> Registry:
-    return Registry(name, scope=SCOPE, locations=[f'toolkit.{folder}'])
+    return Registry(name, scope=SCOPE, locations=[f'toolkit.{folder}'], build_func=build_part)
 
 
-def _child(name: str, parent: Registry, folder: str) -> Registry:
-    return Registry(name, parent=parent, scope=SCOPE, locations=[f'toolkit.{folder}'])
+def _child(name: str, parent: mm.Registry, location: str) -> Registry:
+    location = location if location.startswith('mmengine.') else f'toolkit.{location}'
+    return Registry(name, parent=parent, scope=SCOPE, locations=[location], build_func=build_part)
 
 
 POSE_ESTIMATORS = _root('pose estimator', 'poses')
@@ -51,14 +233,32 @@ METRICS = _child('metric', mm.METRICS, 'metrics')
 HOOKS = _child('hook', mm.HOOKS, 'engine')
 LOOPS = _child('loop', mm.LOOPS, 'engine')
 VISUALIZERS = _child('visualizer', mm.VISUALIZERS, 'engine')
-MODEL_WRAPPERS = _child('model_wrapper', mm.MODEL_WRAPPERS, 'engine')
-OPTIM_WRAPPERS = _child('optim_wrapper', mm.OPTIM_WRAPPERS, 'engine')
+VISBACKENDS = _child('visualizer backend', mm.VISBACKENDS, 'mmengine.visualization')
+MODEL_WRAPPERS = _child('model wrapper', mm.MODEL_WRAPPERS, 'engine')
+OPTIMIZERS = _child('optimizer', mm.OPTIMIZERS, 'mmengine.optim')
+OPTIM_WRAPPERS = _child('optimizer wrapper', mm.OPTIM_WRAPPERS, 'engine')
 OPTIM_WRAPPER_CONSTRUCTORS = _child('optimizer wrapper constructor', mm.OPTIM_WRAPPER_CONSTRUCTORS, 'engine')
+PARAM_SCHEDULERS = _child('parameter scheduler', mm.PARAM_SCHEDULERS, 'mmengine.optim')
 
 PART_REGISTRIES = dict(
     POSE_ESTIMATORS=POSE_ESTIMATORS, EDGE_DETECTORS=EDGE_DETECTORS, SEGMENTORS=SEGMENTORS, COLORIZERS=COLORIZERS, WARPERS=WARPERS,
     ENCODERS=ENCODERS, GENERATORS=GENERATORS, DISCRIMINATORS=DISCRIMINATORS, LOSSES=LOSSES)
 ENGINE_REGISTRIES = dict(
     MODELS=MODELS, DATASETS=DATASETS, TRANSFORMS=TRANSFORMS, DATA_SAMPLERS=DATA_SAMPLERS, METRICS=METRICS, HOOKS=HOOKS, LOOPS=LOOPS,
-    VISUALIZERS=VISUALIZERS, MODEL_WRAPPERS=MODEL_WRAPPERS, OPTIM_WRAPPERS=OPTIM_WRAPPERS,
-    OPTIM_WRAPPER_CONSTRUCTORS=OPTIM_WRAPPER_CONSTRUCTORS)
+    VISUALIZERS=VISUALIZERS, VISBACKENDS=VISBACKENDS, MODEL_WRAPPERS=MODEL_WRAPPERS, OPTIMIZERS=OPTIMIZERS, OPTIM_WRAPPERS=OPTIM_WRAPPERS,
+    OPTIM_WRAPPER_CONSTRUCTORS=OPTIM_WRAPPER_CONSTRUCTORS, PARAM_SCHEDULERS=PARAM_SCHEDULERS)
+ALL_REGISTRIES = {**PART_REGISTRIES, **ENGINE_REGISTRIES}
+
+
+def find_part(name: str) -> dict[str, Callable]:
+    """Every registry that has a part of this name.
+
+    Args:
+        name: registered name.
+
+    Returns:
+        Name of the registry -> the part; empty when nobody has it.
+    """
+    scope, _, bare = name.rpartition('.')
+    found = {key: registry._find(scope, bare) for key, registry in ALL_REGISTRIES.items()}
+    return {key: part for key, part in found.items() if part is not None}

@@ -1,0 +1,13 @@
+"""Evaluation: what tools/test.py measures on the clips of test_dataloader."""
+test_evaluator = [
+    dict(type='PSNR'),
+    dict(type='SSIM'),
+    dict(type='MSSSIM'),
+    dict(type='LPIPS', net='auto'),
+    dict(type='L1'),
+    dict(type='Sharpness'),
+    dict(type='PCK', estimators=[dict(type='MediaPipePose'), dict(type='ConvolutionalPoseMachine')]),
+    dict(type='Temporal', net='auto'),
+    dict(type='MaskArea'),
+]
+test_cfg = dict(type='TestLoop')

@@ -1,0 +1,125 @@
+import json
+
+import numpy as np
+import pytest
+from mmengine.evaluator import Evaluator
+
+from toolkit.metrics.base import ClipMetric, Definition, Measure, check_sample
+from toolkit.registry import METRICS
+
+
+class Mean(ClipMetric):
+    """Mean level of the generated frames; n/a for black clips."""
+
+    default_prefix = 'mean'
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.definitions = {'level': Definition('mean level', 'higher')}
+
+    def compute(self, sample):
+        frames = sample['generated'][sample['scored']]
+        if not frames.any():
+            return {'level': Measure(None, reason='black')}
+        return {'level': Measure(float(frames.mean()), len(frames))}
+
+
+def rows(metric, make_sample, levels):
+    out = []
+    for i, level in enumerate(levels):
+        sample = make_sample(frames=3 + i, clip=f'clip{i}')
+        sample['generated'][:] = level
+        out.append(metric.measure(sample))
+    return out
+
+
+def test_mean_over_clips_not_over_frames(make_sample):
+    summary = Mean().summarize(rows(Mean(), make_sample, [10, 40]))['mean/level']
+    assert summary.value == 25  # weighted by frames it would be 28
+    assert (summary.n_clips, summary.n_frames, summary.n_samples) == (2, 2 + 3, 5)
+    assert summary.per_clip == {'clip0': 10.0, 'clip1': 40.0}
+    assert 10 <= summary.ci[0] <= 25 <= summary.ci[1] <= 40
+
+
+def test_content_frame_is_not_scored(make_sample):
+    sample = make_sample(frames=3)
+    sample['generated'][:] = 7
+    sample['generated'][0] = 255
+    assert Mean().measure(sample)['measures']['level'] == {'value': 7.0, 'frames': 2, 'samples': None, 'reason': ''}
+
+
+def test_clip_of_the_content_frame_alone_is_not_available(make_sample):
+    measure = Mean().measure(make_sample(frames=1))['measures']['level']
+    assert measure['value'] is None and 'no frame besides its content frame' in measure['reason']
+
+
+def test_some_clips_missing(make_sample):
+    summary = Mean().summarize(rows(Mean(), make_sample, [0, 40, 60]))['mean/level']
+    assert summary.value == 50 and summary.n_clips == 2
+    assert summary.reason == 'left out 1 of 3 clips: black'
+    assert summary.per_clip['clip0'] is None
+
+
+def test_all_clips_missing(make_sample):
+    metric = Mean()
+    summary = metric.summarize(rows(metric, make_sample, [0, 0]))['mean/level']
+    assert summary.value is None and summary.ci is None and summary.reason == 'black' and summary.n_clips == 0
+    assert metric.compute_metrics(rows(metric, make_sample, [0, 0])) == {}
+
+
+def test_no_clips():
+    assert Mean().summarize([])['mean/level'].reason == 'no clip was measured'
+
+
+def test_missing_weights_make_everything_not_available(make_sample):
+    metric = Mean()
+    metric.missing = 'no weights'
+    assert metric.measure(make_sample())['measures']['level']['reason'] == 'no weights'
+
+
+def test_a_clip_measured_twice_counts_once(make_sample):
+    twice = rows(Mean(), make_sample, [10]) * 2 + rows(Mean(), make_sample, [10, 30])
+    assert Mean().summarize(twice)['mean/level'].n_clips == 2
+
+
+def test_rows_survive_json(make_sample):
+    metric = Mean()
+    before = rows(metric, make_sample, [10, 0])
+    assert metric.summarize(json.loads(json.dumps(before))) == metric.summarize(before)
+
+
+def test_inside_mmengines_evaluator(make_sample):
+    evaluator = Evaluator([Mean(), METRICS.build({'type': 'PSNR', 'protocols': ['full']})])
+    for i in range(3):
+        evaluator.process([make_sample(clip=f'clip{i}')])
+    metrics = evaluator.evaluate(3)
+    assert metrics['psnr/full'] == 100 and metrics['mean/level'] > 0
+    assert all(isinstance(v, float) for v in metrics.values())
+
+
+def test_real_side_is_computed_once_per_clip(make_sample):
+    metric, calls = Mean(), []
+    first, second = make_sample(clip='a'), make_sample(clip='b')
+    for sample in (first, dict(first, generated=first['generated'] // 2), second):
+        metric.of_real('x', sample, lambda sample=sample: calls.append(sample['clip']))
+    assert calls == ['a', 'b']
+
+
+def test_a_measure_without_value_needs_a_reason():
+    with pytest.raises(ValueError, match='reason'):
+        Measure(None)
+
+
+def test_refuses_float_pictures(make_sample):
+    sample = make_sample()
+    sample['generated'] = sample['generated'] / 255
+    with pytest.raises(TypeError, match='clip clip: generated must be a uint8 array, got float64'):
+        check_sample(sample)
+
+
+@pytest.mark.parametrize('key, value', [
+    ('generated', np.zeros((4, 48, 41, 3), np.uint8)), ('mask', np.zeros((3, 48, 40), bool)), ('scored', np.ones(3, bool)),
+    ('poses', np.zeros((5, 18, 3)))])
+def test_refuses_shapes_that_do_not_fit(make_sample, key, value):
+    with pytest.raises(ValueError, match=key):
+        check_sample({**make_sample(), key: value})

@@ -1,0 +1,152 @@
+import numpy as np
+import pytest
+
+from toolkit.metrics.pck import PCK, box_size, correct_keypoints, detect, detection_size, torso_diagonal
+from toolkit.registry import POSE_ESTIMATORS
+from toolkit.skeletons import L_HIP, LIMB_JOINTS, NOSE, R_ELBOW, R_SHOULDER
+from toolkit.structures import MissingWeightsError
+
+
+@POSE_ESTIMATORS.register_module()
+class RecordedPoses:
+    """Answers with the poses it was given, one clip after the other."""
+
+    name, version = 'recorded', '1'
+
+    def __init__(self, answers):
+        self.answers, self.calls = list(answers), []
+
+    def __call__(self, frames):
+        self.calls.append(frames.shape)
+        return self.answers[(len(self.calls) - 1) % len(self.answers)].copy()
+
+
+@POSE_ESTIMATORS.register_module()
+class WithoutWeights:
+    def __init__(self):
+        raise MissingWeightsError('weights judge.pth not found')
+
+
+@pytest.fixture
+def sample(make_sample):
+    sample = make_sample(frames=3, height=600, width=500)
+    sample['mask'][:, 100:500, 100:300] = True
+    sample['poses'][..., 0], sample['poses'][..., 1] = 200, np.linspace(120, 480, 18)
+    sample['poses'][:, R_SHOULDER, :2], sample['poses'][:, L_HIP, :2] = (150, 200), (210, 280)  # 100 px apart
+    return sample
+
+
+def judge(*answers):
+    return PCK(pose_estimator={'type': 'RecordedPoses', 'answers': answers})
+
+
+def values(metric, sample):
+    return {k: m['value'] for k, m in metric.measure(sample)['measures'].items()}
+
+
+def test_torso_diagonal(sample):
+    sample['poses'][1, L_HIP] = 0
+    assert torso_diagonal(sample['poses']) == pytest.approx([100, 0, 100])
+
+
+def test_box_size(sample):
+    sample['mask'][1] = False
+    assert box_size(sample['mask']).tolist() == [400, 0, 400]
+
+
+def test_correct_keypoints_on_both_sides_of_the_radius():
+    target = np.ones((1, 4, 3), np.float32) * (50, 50, 1)
+    detected = target.copy()
+    detected[0, 0, 0] += 9.99
+    detected[0, 1, 0] += 10
+    detected[0, 2, 2] = 0  # not found, although its coordinates are right
+    target[0, 3, 2] = 0  # not asked for
+    correct, judged = correct_keypoints(detected, target, np.array([10.0]))
+    assert correct.tolist() == [[True, False, False, False]]
+    assert judged.tolist() == [[True, True, True, False]]
+
+
+def test_frames_without_scale_are_not_judged():
+    pose = np.ones((2, 4, 3), np.float32)
+    _, judged = correct_keypoints(pose, pose, np.array([0.0, 1.0]))
+    assert judged.tolist() == [[False] * 4, [True] * 4]
+
+
+def test_exact_fractions(sample):
+    """Of 2 x 12 limb joints one is 15 px off (right at 0.2 only) and one is not found; a nose 25 px off counts in 'all' alone."""
+    found = sample['poses'].copy()
+    found[1, R_ELBOW, 0] += 15
+    found[2, R_ELBOW] = 0
+    found[2, NOSE, 0] += 25
+    got = values(judge(found, sample['poses']), sample)
+    assert got['limbs@0.1'] == pytest.approx(22 / 24)
+    assert got['limbs@0.2'] == pytest.approx(23 / 24)
+    assert got['all@0.1'] == pytest.approx(33 / 36)
+    assert got['all@0.2'] == pytest.approx(34 / 36)
+    assert got['all_box@0.05'] == pytest.approx(34 / 36)  # radius 0.05 x 400 = 20 px
+    assert got['ceiling_limbs@0.1'] == got['ceiling_all@0.1'] == 1
+
+
+def test_content_frame_does_not_count(sample):
+    found = sample['poses'].copy()
+    found[0] = 0
+    assert values(judge(found, found), sample)['limbs@0.1'] == 1
+    found = sample['poses'].copy()
+    found[1:] = 0
+    assert values(judge(found, found), sample)['limbs@0.1'] == 0
+
+
+def test_counts_and_judge_are_reported(sample):
+    sample['poses'][1, LIMB_JOINTS[-1]] = 0
+    metric = judge(sample['poses'], sample['poses'])
+    summary = metric.summarize([metric.measure(sample)])['pck/limbs@0.1']
+    assert (summary.n_frames, summary.n_samples, summary.unit) == (2, 23, 'joints')
+    assert 'recorded (1)' in summary.definition
+
+
+def test_real_frames_are_judged_once_for_several_methods(sample):
+    metric = judge(sample['poses'])
+    metric.measure(sample)
+    metric.measure(dict(sample, generated=255 - sample['generated']))
+    assert len(metric.estimator.calls) == 3
+
+
+def test_no_torso_no_number_but_the_box_has_one(sample):
+    sample['poses'][:, L_HIP] = 0
+    measures = judge(sample['poses'])
+    got = measures.measure(sample)['measures']
+    assert got['limbs@0.1']['value'] is None and 'left hip' in got['limbs@0.1']['reason']
+    assert got['all_box@0.05']['value'] == 1
+
+
+def test_small_person_is_enlarged_and_joints_come_back(make_sample):
+    sample = make_sample(frames=2, height=128, width=96)
+    sample['mask'][:] = False
+    sample['mask'][:, 32:96, 30:60] = True
+    assert detection_size(sample['real'], sample['mask']) == (512, 384)
+    answer = np.zeros((2, 18, 3), np.float32)
+    answer[:, 0] = 4 * 10 + 1.5, 4 * 20 + 1.5, 1  # the middle of the four pixels that x = 10, y = 20 became
+    estimator = RecordedPoses([answer])
+    poses = detect(estimator, sample['real'], sample['mask'])
+    assert estimator.calls == [(2, 512, 384, 3)]
+    assert poses[0, 0] == pytest.approx([10, 20, 1]) and not poses[:, 1:].any()
+
+
+def test_large_person_and_large_frames_stay(make_sample):
+    sample = make_sample(frames=2, height=400, width=300)
+    sample['mask'][:, 50:350] = True
+    assert detection_size(sample['real'], sample['mask']) == (400, 300)
+    wide = np.zeros((1, 700, 1280, 3), np.uint8)
+    assert detection_size(wide, np.pad(np.ones((1, 20, 20), bool), ((0, 0), (0, 680), (0, 1260)))) == (700, 1280)
+
+
+def test_first_estimator_that_can_be_had(sample):
+    metric = PCK(estimators=[{'type': 'NotInstalled'}, {'type': 'WithoutWeights'}, {'type': 'RecordedPoses', 'answers': [sample['poses']]}])
+    assert metric.estimator.name == 'recorded' and values(metric, sample)['limbs@0.1'] == 1
+
+
+def test_no_estimator_gives_the_reasons(sample):
+    metric = PCK(estimators=[{'type': 'NotInstalled'}, {'type': 'WithoutWeights'}])
+    summary = metric.summarize([metric.measure(sample)])['pck/limbs@0.1']
+    assert summary.value is None
+    assert 'NotInstalled: not registered' in summary.reason and 'judge.pth not found' in summary.reason

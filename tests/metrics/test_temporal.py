@@ -1,0 +1,117 @@
+import cv2
+import numpy as np
+import pytest
+
+from toolkit.metrics.temporal import Temporal, flicker, optical_flow, temporal_difference, warp_error
+from toolkit.structures import MissingWeightsError
+
+
+@pytest.fixture
+def without_lpips(monkeypatch):
+    def missing(*args):
+        raise MissingWeightsError('no backbone')
+    monkeypatch.setattr('toolkit.metrics.temporal.LPIPSNetwork', missing)
+
+
+def values(sample):
+    return {k: m['value'] for k, m in Temporal().measure(sample)['measures'].items()}
+
+
+def test_td_by_hand():
+    real = np.zeros((3, 4, 4, 3), np.uint8)
+    real[1] = 10  # the real video goes 0, 10, 0
+    generated = np.full_like(real, 100)
+    generated[2, :, :2] = 130  # the generated one stands still, then half of it moves by 30
+    assert temporal_difference(generated, real).tolist() == [10, (20 + 10) / 2]
+
+
+def test_td_does_not_mind_direction_or_level():
+    real = np.zeros((2, 4, 4, 3), np.uint8)
+    real[1] = 50
+    assert temporal_difference(200 - real, real).tolist() == [0]
+
+
+def test_flicker_by_hand():
+    frames = np.zeros((2, 4, 4, 3), np.uint8)
+    frames[1, :, :2] = 20
+    left, everything = np.zeros((4, 4), bool), np.ones((4, 4), bool)
+    left[:, :2] = True
+    assert flicker(frames, left) == pytest.approx(10)
+    assert flicker(frames, everything) == pytest.approx(5)
+    with pytest.raises(ValueError, match='background'):
+        flicker(frames, np.zeros((4, 4), bool))
+    with pytest.raises(ValueError, match='two frames'):
+        flicker(frames[:1], left)
+
+
+def test_flow_points_back_to_where_pixels_were():
+    texture = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 255, (96, 96, 3), np.uint8), (0, 0), 2)
+    moved = np.roll(texture, (3, 5), (0, 1))  # 3 down, 5 to the right
+    flow, valid = optical_flow(moved, texture)
+    inner = (slice(16, -16), slice(16, -16))
+    assert valid[inner].mean() > 0.95
+    assert np.median(flow[inner], (0, 1)) == pytest.approx([-5, -3], abs=0.2)
+    assert warp_error(moved, texture, flow, valid) < 2
+    still = np.zeros_like(flow)
+    assert warp_error(moved, texture, still, valid) > 10
+    assert np.isnan(warp_error(moved, texture, still, np.zeros_like(valid)))
+
+
+def test_nothing_for_equal_videos(make_sample, without_lpips):
+    sample = make_sample(frames=5, height=64, width=64)
+    got = values(sample)
+    assert got['td'] == 0
+    assert got['flicker'] == got['flicker_real'] == 0  # the background stands still
+    assert got['warp_error'] == got['warp_error_real']
+
+
+def test_steps_from_the_content_frame_do_not_count(make_sample, without_lpips):
+    sample = make_sample(frames=4)
+    sample['generated'][0] = 0
+    measure = Temporal().measure(sample)['measures']['td']
+    assert measure['value'] == 0 and measure['samples'] == 2 and measure['frames'] == 3
+    sample['generated'][2] = 0
+    assert values(sample)['td'] > 10
+
+
+def test_flicker_looks_at_the_background_only(make_sample, without_lpips):
+    sample = make_sample(frames=6)
+    sample['generated'][sample['mask']] = 0
+    sample['generated'][3][sample['mask'][3]] = 255
+    assert values(sample)['flicker'] == 0
+    sample['generated'][3, :4] = 255
+    assert values(sample)['flicker'] > 1
+
+
+def test_no_background_no_flicker(make_sample, without_lpips):
+    sample = make_sample()
+    sample['mask'][:] = True
+    measure = Temporal().measure(sample)['measures']['flicker']
+    assert measure['value'] is None and 'no background' in measure['reason']
+
+
+def test_two_frames_have_no_step(make_sample, without_lpips):
+    measures = Temporal().measure(make_sample(frames=2))['measures']
+    assert all(m['value'] is None and 'no two consecutive frames' in m['reason'] for m in measures.values())
+
+
+def test_tiny_frames_have_no_flow(make_sample, without_lpips):
+    measures = Temporal().measure(make_sample(frames=3, height=12, width=12))['measures']
+    assert 'optical flow needs sides of at least 16 px, got 12x12' in measures['warp_error']['reason']
+    assert measures['td']['value'] == 0
+
+
+def test_without_weights_tlpips_alone_is_missing(make_sample, without_lpips):
+    measures = Temporal().measure(make_sample())['measures']
+    assert measures['tlpips'] == {'value': None, 'frames': 0, 'samples': None, 'reason': 'no backbone'}
+    assert measures['td']['value'] == 0
+
+
+@pytest.mark.shared
+def test_tlpips(make_sample, shared_weights):
+    sample = make_sample(frames=4, height=64, width=64)
+    assert values(sample)['tlpips_squeeze'] == 0
+    frozen = dict(sample, generated=np.repeat(sample['real'][:1], 4, 0))
+    metric = Temporal()
+    moves = metric.network(sample['real'][2:], sample['real'][1:-1]).mean()
+    assert metric.measure(frozen)['measures']['tlpips_squeeze']['value'] == pytest.approx(moves)  # a frozen video misses all of it

@@ -1,0 +1,210 @@
+"""The video generator's method: what reaches what, streaming against unrolling, and the paper's two-frame scheme."""
+
+import copy
+
+import pytest
+import torch
+from mmengine.optim import OptimWrapper, OptimWrapperDict
+
+from toolkit.models.video_pix2pixhd import VideoPix2PixHD
+from toolkit.registry import MODELS
+
+H, W = 64, 48
+
+
+def build(window=2, z_dims=(0, 0), **kwargs):
+    torch.manual_seed(0)
+    return MODELS.build(dict(
+        type='VideoPix2PixHD',
+        generator=dict(type='GlobalGenerator', ngf=8, n_down=2, n_blocks=1, z_dims=z_dims),
+        discriminator=dict(type='MultiscaleDiscriminator', ndf=8, n_layers=2, num_scales=2),
+        losses=dict(gan=dict(type='TemporalGANLoss', objective='lsgan'), fm=dict(type='FeatureMatchingLoss', weight=10.0),
+                    l1=dict(type='L1Loss', weight=5.0)),
+        window=window, **kwargs))
+
+
+def optimisers(model, lr=1e-3):
+    return OptimWrapperDict(
+        g=OptimWrapper(torch.optim.Adam(model.net_g.parameters(), lr)), d=OptimWrapper(torch.optim.Adam(model.net_d.parameters(), lr)))
+
+
+def batch_of(model, size=2, frames=2, seed=0):
+    """Random frames and maps with a valid pose."""
+    generator = torch.Generator().manual_seed(seed)
+    batches = [model.example_batch(H, W, frames) for _ in range(size)]
+    batch = {k: torch.cat([b[k] for b in batches]) if torch.is_tensor(batches[0][k]) else sum((b[k] for b in batches), []) for k in batches[0]}
+    for key, value in batch.items():
+        if torch.is_tensor(value) and value.dtype == torch.uint8:
+            high = 11 if key == 'content_parts' else 256
+            batch[key] = torch.randint(0, high, value.shape, generator=generator).to(torch.uint8)
+    return batch
+
+
+def test_the_second_frame_teaches_the_first():
+    model = build()
+    features = torch.randn(1, 2, 4, H, W)
+    first_input = features.clone().requires_grad_(True)
+    frames = model.unroll(model.net_g, first_input, None, None)
+    frames[:, 1].square().sum().backward()
+    assert first_input.grad[:, 0].abs().sum() > 0
+
+
+def test_first_frame_before_the_clip():
+    grey, black = build(v0='zeros'), build(v0='black')
+    black.load_state_dict(grey.state_dict())
+    features = torch.randn(1, 1, 4, H, W)
+    by_default = grey.unroll(grey.net_g, features, None, None)
+    torch.testing.assert_close(by_default, grey.unroll(grey.net_g, features, None, None, torch.zeros(1, 3, H, W)))
+    torch.testing.assert_close(
+        black.unroll(black.net_g, features, None, None), grey.unroll(grey.net_g, features, None, None, -torch.ones(1, 3, H, W)))
+    with pytest.raises(ValueError, match='v0'):
+        build(v0='white')
+
+
+@pytest.mark.parametrize('window', [1, 2, 3])
+def test_train_step_moves_every_network_and_reports_weighted_losses(window):
+    model = build(window)
+    before = copy.deepcopy(model.state_dict())
+    logs = model.train_step(batch_of(model, frames=window), optimisers(model))
+    assert set(logs) == {'g/gan', 'g/fm', 'g/l1', 'd/fake', 'd/real'}
+    assert all(v.isfinite() and not v.requires_grad for v in logs.values())
+    for prefix in ('net_g.', 'net_d.', 'net_g_ema.'):
+        assert any(not torch.equal(v, before[k]) for k, v in model.state_dict().items() if k.startswith(prefix)), prefix
+
+
+def test_the_generator_update_leaves_no_gradient_in_the_discriminator(monkeypatch):
+    model = build()
+    seen = []
+    original = VideoPix2PixHD.step
+
+    def spy(self, wrappers, name, loss):
+        original_update = wrappers[name].update_params
+
+        def update(value):
+            if name == 'g':
+                value.backward(retain_graph=True)
+                seen.append(sum(p.grad is not None for p in self.net_d.parameters()))
+                self.net_g.zero_grad()
+            original_update(value)
+
+        wrappers[name].update_params = update
+        original(self, wrappers, name, loss)
+
+    monkeypatch.setattr(VideoPix2PixHD, 'step', spy)
+    model.train_step(batch_of(model), optimisers(model))
+    assert seen == [0]
+
+
+def test_the_discriminator_update_leaves_no_gradient_in_the_generator():
+    model = build()
+    wrappers = optimisers(model)
+    gradients = {}
+    update = wrappers['d'].update_params
+
+    def spy(loss):
+        model.net_g.zero_grad()
+        loss.backward(retain_graph=True)
+        gradients['g'] = [p.grad for p in model.net_g.parameters()]
+        model.net_d.zero_grad()
+        update(loss)
+
+    wrappers['d'].update_params = spy
+    model.train_step(batch_of(model), wrappers)
+    assert all(g is None for g in gradients['g'])
+
+
+def test_losses_of_a_batch_are_the_mean_of_its_samples():
+    batch = batch_of(build(), size=2)
+    rows = [{k: v[i:i + 1] for k, v in batch.items()} for i in range(2)]
+    logs = []
+    for data in (batch, *rows):
+        model = build()
+        logs.append(model.train_step(data, optimisers(model)))
+    for key in ('g/fm', 'g/l1', 'd/real'):
+        torch.testing.assert_close(logs[0][key], (logs[1][key] + logs[2][key]) / 2, rtol=1e-4, atol=1e-5)
+
+
+def test_identical_runs_are_bitwise_equal():
+    states = []
+    for _ in range(2):
+        model = build()
+        wrappers = optimisers(model)
+        for i in range(2):
+            model.train_step(batch_of(model, seed=i), wrappers)
+        states.append(model.state_dict())
+    assert all(torch.equal(states[0][k], states[1][k]) for k in states[0])
+
+
+def test_streaming_equals_unrolling_and_restores_the_mode():
+    model = build().train()
+    data = batch_of(model, size=1, frames=3)
+    streamed = torch.from_numpy(model.test_step(data)[0]['generated'])
+    assert model.net_g.training
+    batch = model.data_preprocessor(data)
+    with torch.no_grad():
+        unrolled = model.unroll(model.net_g_ema, 2 * model.feature_maps(batch) - 1, None, None)[0]
+    assert streamed.shape == (3, H, W, 3)
+    assert (streamed.int() - model.data_preprocessor.to_uint8(unrolled).int()).abs().max() <= 1
+
+
+def test_generation_pulls_frames_one_by_one():
+    model = build()
+    data = batch_of(model, size=1, frames=3)
+    taken = []
+
+    def frames():
+        for t in range(3):
+            taken.append(t)
+            yield {k: data[k][:, t:t + 1] for k in ('poses', 'pose_maps', 'regions')}
+
+    stream = model.generate({k: v for k, v in data.items() if k.startswith('content_')}, frames())
+    next(stream)
+    assert taken == [0]
+
+
+def test_the_code_reaches_the_picture():
+    model = build(z_dims=(2, 2))
+    data = batch_of(model, size=1)
+    pictures = [model.test_step(dict(data, z=z))[0]['generated'].astype(int) for z in (torch.zeros(1, 4), 3 * torch.ones(1, 4))]
+    assert abs(pictures[0] - pictures[1]).max() > 0
+
+
+def test_a_loss_of_weight_zero_is_not_built():
+    model = build()
+    assert 'fm' in model.losses
+    losses = dict(gan=dict(type='TemporalGANLoss'), fm=dict(type='FeatureMatchingLoss', weight=0.0))
+    model = MODELS.build(dict(
+        type='VideoPix2PixHD', generator=dict(type='GlobalGenerator', ngf=8, n_down=2, n_blocks=1),
+        discriminator=dict(type='MultiscaleDiscriminator', ndf=8), losses=losses))
+    assert list(model.losses) == ['gan']
+
+
+@pytest.mark.parametrize('edges, pose, channels', [('warped', 'rendered', 4), ('warped', 'warped', 4), ('real', 'rendered', 4), ('none', 'warped', 3)])
+def test_feature_map_options(edges, pose, channels):
+    model = build(feature_maps=dict(edge_channel=edges, pose_channels=pose))
+    batch = model.data_preprocessor(batch_of(model))
+    features = model.feature_maps(batch)
+    assert features.shape == (2, 2, channels, H, W)
+    assert features.min() >= 0 and features.max() <= 1
+    if pose == 'rendered':
+        torch.testing.assert_close(features[:, :, :3], batch['pose_maps'])
+    if edges == 'real':
+        torch.testing.assert_close(features[:, :, 3:], batch['edges'] * batch['masks'])
+
+
+def test_feature_map_of_the_content_pose_is_the_content_itself():
+    model = build()
+    data = batch_of(model, size=1)
+    pose = torch.tensor(PERSON)
+    data['content_pose'], data['poses'] = pose[None], pose.expand(1, 2, -1, -1).clone()
+    batch = model.data_preprocessor(data)
+    expected = batch['content_edge'] * batch['content_mask'] * (batch['content_parts'] > 0)
+    features = model.feature_maps(batch)
+    torch.testing.assert_close(features[:, 0, 3:], expected, atol=1e-4, rtol=0)
+    torch.testing.assert_close(features[:, 1, 3:], expected, atol=1e-4, rtol=0)
+
+
+PERSON = [
+    [24., 8., 1.], [24., 14., 1.], [18., 14., 1.], [14., 22., 1.], [11., 29., 1.], [30., 14., 1.], [34., 22., 1.], [37., 29., 1.],
+    [20., 32., 1.], [19., 44., 1.], [18., 56., 1.], [28., 32., 1.], [29., 44., 1.], [30., 56., 1.], [22., 6., 1.], [26., 6., 1.],
+    [20., 7., 1.], [28., 7., 1.]]

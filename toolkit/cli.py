@@ -1,0 +1,42 @@
+"""What every command line shares: clean ends on errors and on Ctrl-C."""
+
+import functools
+import os
+import sys
+from collections.abc import Callable
+
+from toolkit.structures import InputError, MissingWeightsError
+
+
+class Interrupted(KeyboardInterrupt):
+    """The user stopped a run; the message says what was saved and how to go on."""
+
+
+def main_guard(main: Callable) -> Callable:
+    """Decorate a tool's ``main``: user errors become one clear line, Ctrl-C a short message, never a traceback.
+
+    Exit codes: 0 success, 2 :class:`InputError` or :class:`MissingWeightsError`, 130 interrupted. Errors of any other kind are bugs
+    and keep their traceback.
+    """
+
+    @functools.wraps(main)
+    def guarded(*args, **kwargs) -> None:
+        try:
+            code = main(*args, **kwargs)
+        except (InputError, MissingWeightsError) as error:
+            code = _say(f'error: {error}', 2)
+        except KeyboardInterrupt as stop:
+            code = _say(str(stop) or 'interrupted', 130)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = 0
+        raise SystemExit(code or 0)
+
+    return guarded
+
+
+def _say(message: str, code: int) -> int:
+    rank = int(os.environ.get('RANK', '0'))
+    sys.stdout.flush()
+    print(f'[process {rank}] {message}' if rank else message, file=sys.stderr, flush=True)
+    return code

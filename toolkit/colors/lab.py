@@ -1,0 +1,58 @@
+"""CIE L*a*b* (D65) to and from sRGB, and which colours sRGB can show. Differentiable, on any device.
+
+Same constants as scikit-image. Ranges: L in [0, 100]; a and b of sRGB colours lie within about [-86, 98] and [-108, 95].
+"""
+
+import torch
+from torch import Tensor
+
+_TO_XYZ = ((.412453, .357580, .180423), (.212671, .715160, .072169), (.019334, .119193, .950227))
+_FROM_XYZ = ((3.24048134, -1.53715152, -.49853633), (-.96925495, 1.87599, .04155593), (.05564664, -.20404134, 1.05731107))
+_WHITE = (.95047, 1., 1.08883)
+
+
+def rgb_to_lab(rgb: Tensor) -> Tensor:
+    """Convert sRGB to Lab.
+
+    Args:
+        rgb: (..., 3) float, sRGB in [0, 1].
+
+    Returns:
+        (..., 3) L in [0, 100], a, b.
+    """
+    linear = torch.where(rgb > .04045, ((rgb.clamp_min(.04045) + .055) / 1.055)**2.4, rgb / 12.92)
+    xyz = linear @ rgb.new_tensor(_TO_XYZ).T / rgb.new_tensor(_WHITE)
+    f = torch.where(xyz > .008856, xyz.clamp_min(.008856)**(1 / 3), 7.787 * xyz + 16 / 116)
+    x, y, z = f.unbind(-1)
+    return torch.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], -1)
+
+
+def lab_to_rgb(lab: Tensor) -> Tensor:
+    """Convert Lab to sRGB, clipped to what sRGB can show.
+
+    Args:
+        lab: (..., 3) L in [0, 100], a, b.
+
+    Returns:
+        (..., 3) sRGB in [0, 1].
+    """
+    lightness, a, b = lab.unbind(-1)
+    y = (lightness + 16) / 116
+    f = torch.stack([a / 500 + y, y, (y - b / 200).clamp_min(0)], -1)
+    xyz = torch.where(f > .2068966, f**3, (f - 16 / 116) / 7.787) * lab.new_tensor(_WHITE)
+    linear = (xyz @ lab.new_tensor(_FROM_XYZ).T).clamp_min(0)
+    rgb = torch.where(linear > .0031308, 1.055 * linear.clamp_min(.0031308)**(1 / 2.4) - .055, 12.92 * linear)
+    return rgb.clamp(0, 1)
+
+
+def in_gamut(lab: Tensor, tolerance: float = 1.) -> Tensor:
+    """Whether 8-bit sRGB can show a colour: the round trip through clipped, rounded sRGB moves it by less than ``tolerance``.
+
+    Args:
+        lab: (..., 3).
+        tolerance: Euclidean distance in Lab (dE76).
+
+    Returns:
+        (...) bool. Source: interactive-deep-colorization (Zhang et al. 2017).
+    """
+    return (rgb_to_lab((lab_to_rgb(lab) * 255).round() / 255) - lab).norm(dim=-1) < tolerance

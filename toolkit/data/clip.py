@@ -1,0 +1,263 @@
+"""The prepared clip: one folder with frames, poses, edges, masks, part labels and a manifest; reading and atomic writing.
+
+::
+
+    <clip>/manifest.json   format, name, person, action, num_frames, height, width, fps, frame_format, source, made_by, report, truth
+           poses.npz       'poses' (T, 18, 3) float32 in pixels of the frames; more arrays may stand beside it
+           frames/000000.png|jpg   RGB
+           edges/000000.png        8 bit gray, 255 = edge
+           masks/000000.png        8 bit gray, 255 = person
+           parts/000000.png        8 bit labels 0..10
+"""
+
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from toolkit.data.files import make_folder, read_json, write_file, write_json, writing_error
+from toolkit.skeletons import K
+from toolkit.structures import InputError
+
+FORMAT = 1
+KINDS = ('frames', 'edges', 'masks', 'parts')
+ENCODING = {
+    'png': [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE],
+    'jpg': [cv2.IMWRITE_JPEG_QUALITY, 95]}
+
+
+class Clip:
+    """A prepared clip on disk. Nothing but the manifest is read until it is asked for.
+
+    Args:
+        folder: the clip's folder.
+
+    Attributes:
+        manifest: the manifest as a dict.
+        name, person, action, fps, height, width: from the manifest.
+
+    Raises:
+        InputError: no or damaged manifest, another format.
+    """
+
+    def __init__(self, folder: str | Path):
+        self.folder = Path(folder)
+        self.manifest = read_json(self.folder / 'manifest.json')
+        if not isinstance(self.manifest, dict) or self.manifest.get('format') != FORMAT:
+            raise InputError(f'{self.folder / "manifest.json"}: not the manifest of a prepared clip of format {FORMAT}')
+        try:
+            self.name, self.person, self.action = (str(self.manifest[key]) for key in ('name', 'person', 'action'))
+            self.fps, self.height, self.width = float(self.manifest['fps']), int(self.manifest['height']), int(self.manifest['width'])
+            self._length, self._suffix = int(self.manifest['num_frames']), self.manifest['frame_format']
+        except KeyError as error:
+            raise InputError(f'{self.folder / "manifest.json"}: the key {error} is missing; prepare the clip again') from error
+        self._poses = None
+
+    def __repr__(self) -> str:
+        return f'Clip({self.name!r}, {self._length} frames of {self.height}x{self.width}, {self.person!r} does {self.action!r})'
+
+    def __len__(self) -> int:
+        return self._length
+
+    @property
+    def poses(self) -> np.ndarray:
+        """(T, 18, 3) float32, in pixels of the frames."""
+        if self._poses is None:
+            self._poses = self.array('poses').astype(np.float32)
+            if self._poses.shape != (self._length, K, 3):
+                raise InputError(f'{self.folder / "poses.npz"}: poses are {self._poses.shape}, expected {(self._length, K, 3)}')
+        return self._poses
+
+    def array(self, name: str) -> np.ndarray:
+        """An array of ``poses.npz``; prepared videos also have ``raw`` (poses before cleaning) and ``times`` (seconds)."""
+        path = self.folder / 'poses.npz'
+        try:
+            with np.load(path) as arrays:
+                return arrays[name]
+        except FileNotFoundError as error:
+            raise InputError(f'{path}: no such file; prepare the clip again') from error
+        except (OSError, ValueError, KeyError, EOFError) as error:
+            raise InputError(f'{path}: damaged, or without an array {name!r} ({error}); prepare the clip again') from error
+
+    def _read(self, kind: str, t: int, color: bool) -> np.ndarray:
+        if not -self._length <= t < self._length:
+            raise IndexError(f'clip {self.name} has frames 0..{self._length - 1}, not {t}')
+        path = self.folder / kind / f'{t % self._length:06d}.{self._suffix if kind == "frames" else "png"}'
+        image = cv2.imread(str(path), cv2.IMREAD_COLOR if color else cv2.IMREAD_GRAYSCALE)
+        if image is None:
+            raise InputError(f'{path}: {"damaged picture" if path.exists() else "no such file"}; prepare the clip again')
+        if image.shape[:2] != (self.height, self.width):
+            raise InputError(f'{path}: is {image.shape[0]}x{image.shape[1]} (HxW), the manifest says {self.height}x{self.width}')
+        return image
+
+    def frame(self, t: int) -> np.ndarray:
+        """Frame ``t``, (H, W, 3) uint8 RGB."""
+        image = self._read('frames', t, color=True)
+        return cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)
+
+    def edge_u8(self, t: int) -> np.ndarray:
+        """Edge map as stored, (H, W) uint8, 255 = edge."""
+        return self._read('edges', t, color=False)
+
+    def mask_u8(self, t: int) -> np.ndarray:
+        """Person mask as stored, (H, W) uint8, 255 = person."""
+        return self._read('masks', t, color=False)
+
+    def edge(self, t: int) -> np.ndarray:
+        """Edge map, (H, W) float32 in [0, 1]."""
+        return self.edge_u8(t).astype(np.float32) / 255
+
+    def mask(self, t: int) -> np.ndarray:
+        """Person mask, (H, W) float32 in [0, 1]."""
+        return self.mask_u8(t).astype(np.float32) / 255
+
+    def parts(self, t: int) -> np.ndarray:
+        """Part labels, (H, W) uint8 in 0..10."""
+        return self._read('parts', t, color=False)
+
+    def frames(self, indices: Iterable[int] | None = None) -> np.ndarray:
+        """Several frames (all by default), (T, H, W, 3) uint8 RGB."""
+        indices = range(self._length) if indices is None else list(indices)
+        out = np.empty((len(indices), self.height, self.width, 3), np.uint8)
+        for i, t in enumerate(indices):
+            out[i] = self.frame(t)
+        return out
+
+
+class ClipWriter:
+    """Writes a prepared clip, frame by frame, into ``<folder>.partial``; :meth:`finish` renames it to ``folder``.
+
+    A writer started again with the same settings goes on after the last complete frame (:attr:`num_frames`), with others it starts
+    over.
+
+    Args:
+        folder: the clip's folder to be.
+        name, person, action: who does what.
+        height, width: size of the frames.
+        fps: frames per second.
+        frame_format: 'png' (lossless) or 'jpg' (quality 95).
+        key: anything JSON can hold that must be equal for a partial clip to be continued, such as a hash of source and settings.
+        overwrite: replace a finished clip of that name when finishing.
+
+    Raises:
+        InputError: the clip exists already, the folder is not writable, the disk is full.
+    """
+
+    def __init__(self, folder: str | Path, name: str, person: str, action: str, height: int, width: int, fps: float,
+                 frame_format: str = 'png', key=None, overwrite: bool = False):
+        if frame_format not in ENCODING:
+            raise InputError(f'frame_format must be one of {sorted(ENCODING)}, got {frame_format!r}')
+        self.folder = Path(folder)
+        if (self.folder / 'manifest.json').exists() and not overwrite:
+            raise InputError(f'{self.folder}: a finished clip of this name exists; choose to overwrite it, or another name or folder')
+        self.partial = partial_folder(self.folder)
+        self._head = dict(
+            format=FORMAT, name=name, person=person, action=action, height=int(height), width=int(width), fps=float(fps),
+            frame_format=frame_format)
+        make_folder(self.partial)
+        head_file, self._pose_file = self.partial / 'head.json', self.partial / 'poses.raw'
+        head = dict(self._head, key=key)
+        if not head_file.exists() or read_json(head_file) != head:
+            self._clear()
+            write_json(head_file, head)
+        for kind in KINDS:
+            make_folder(self.partial / kind)
+        self.num_frames = self._count_done()
+        with open(self._pose_file, 'ab') as file:
+            file.truncate(self.num_frames * K * 3 * 4)
+
+    def _clear(self) -> None:
+        for kind in KINDS:
+            shutil.rmtree(self.partial / kind, ignore_errors=True)
+        self._pose_file.unlink(missing_ok=True)
+
+    def _path(self, kind: str, t: int) -> Path:
+        return self.partial / kind / f'{t:06d}.{self._head["frame_format"] if kind == "frames" else "png"}'
+
+    def _count_done(self) -> int:
+        rows = self._pose_file.stat().st_size // (K * 3 * 4) if self._pose_file.exists() else 0
+        return next((t for t in range(rows) if not all(self._path(kind, t).exists() for kind in KINDS)), rows)
+
+    def add(self, frame: np.ndarray, pose: np.ndarray, edge: np.ndarray, mask: np.ndarray, parts: np.ndarray) -> None:
+        """Append one frame.
+
+        Args:
+            frame: (H, W, 3) uint8 RGB.
+            pose: (18, 3) in pixels of the frame.
+            edge, mask: (H, W) float in [0, 1].
+            parts: (H, W) uint8 labels 0..10.
+
+        Raises:
+            ValueError: a wrong shape.
+            InputError: disk full or not writable; all complete frames are kept.
+        """
+        size = (self._head['height'], self._head['width'])
+        for what, array, shape in (('frame', frame, (*size, 3)), ('edge', edge, size), ('mask', mask, size), ('parts', parts, size)):
+            if array.shape != shape:
+                raise ValueError(f'{self.folder.name}, frame {self.num_frames}: {what} must be {shape}, got {array.shape}')
+        images = dict(frames=cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), edges=_to_u8(edge), masks=_to_u8(mask), parts=parts)
+        for kind, image in images.items():
+            path = self._path(kind, self.num_frames)
+            write_file(path, cv2.imencode(path.suffix, image, ENCODING[path.suffix[1:]])[1].tobytes())
+        row = np.ascontiguousarray(pose, np.float32).reshape(K * 3).tobytes()
+        try:
+            with open(self._pose_file, 'r+b') as file:
+                file.seek(self.num_frames * len(row))
+                file.write(row)
+        except OSError as error:
+            raise writing_error(self._pose_file, error) from error
+        self.num_frames += 1
+
+    def poses(self) -> np.ndarray:
+        """Poses added so far, (T, 18, 3) float32."""
+        return np.fromfile(self._pose_file, np.float32).reshape(-1, K, 3)
+
+    def finish(self, arrays: dict[str, np.ndarray] | None = None, **manifest) -> Clip:
+        """Write poses and manifest and give the clip its name.
+
+        Args:
+            arrays: more arrays for ``poses.npz``.
+            manifest: entries of the manifest (source, made_by, report, truth, ...).
+        """
+        if not self.num_frames:
+            raise InputError(f'{self.folder}: no frame was added, a clip needs at least one')
+        path = self.partial / 'poses.npz'
+        try:
+            with open(path, 'wb') as file:
+                np.savez(file, poses=self.poses(), **(arrays or {}))
+        except OSError as error:
+            raise writing_error(path, error) from error
+        write_json(self.partial / 'manifest.json', {**self._head, 'num_frames': self.num_frames, **manifest})
+        self._pose_file.unlink(missing_ok=True)
+        (self.partial / 'head.json').unlink()
+        old = self.folder.with_name(f'{self.folder.name}.old')
+        if self.folder.exists():
+            shutil.rmtree(old, ignore_errors=True)
+            os.replace(self.folder, old)
+        os.replace(self.partial, self.folder)
+        shutil.rmtree(old, ignore_errors=True)
+        return Clip(self.folder)
+
+
+def partial_folder(folder: str | Path) -> Path:
+    """Where a clip is while it is being made."""
+    folder = Path(folder)
+    return folder.with_name(f'{folder.name}.partial')
+
+
+def _to_u8(values: np.ndarray) -> np.ndarray:
+    return np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
+
+
+def find_clips(root: str | Path) -> list[Clip]:
+    """All prepared clips in ``root`` (which may be a clip itself) and its folders, sorted by name; unfinished ones are left out."""
+    found = []
+    for folder, names, files in os.walk(root, followlinks=True):
+        if 'manifest.json' in files:
+            names.clear()
+            found.append(Clip(folder))
+        names[:] = sorted(n for n in names if not n.endswith(('.partial', '.old')) and not n.startswith('.'))
+    return sorted(found, key=lambda clip: (clip.name, str(clip.folder)))

@@ -1,0 +1,138 @@
+"""One crop for a whole clip: around the person, centred, or given; and what it does to frames and poses."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from toolkit.skeletons import torso_scale
+from toolkit.structures import InputError
+
+THRESHOLD = .1
+HEAD, SIDE, FOOT = .55, .3, .3
+"""How far the body reaches beyond its joints, in torso lengths: above the face, around arms and hips, below the ankles."""
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A window of the source frame, scaled to the size of the clip. It may reach beyond the frame; there the border is repeated.
+
+    Attributes:
+        x, y, w, h: window in source pixels; x, y of its upper left corner.
+        height, width: size of the clip.
+    """
+
+    x: int
+    y: int
+    w: int
+    h: int
+    height: int
+    width: int
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """Clip pixels per source pixel along x and y."""
+        return self.width / self.w, self.height / self.h
+
+    def frame(self, frame: np.ndarray) -> np.ndarray:
+        """Cut and scale, (H, W, 3) uint8 -> (height, width, 3); area averaging when made smaller, cubic when made larger."""
+        rows, columns = frame.shape[:2]
+        x0, y0, x1, y1 = max(self.x, 0), max(self.y, 0), min(self.x + self.w, columns), min(self.y + self.h, rows)
+        out = frame[y0:y1, x0:x1]
+        pad = (y0 - self.y, self.y + self.h - y1, x0 - self.x, self.x + self.w - x1)
+        if any(pad):
+            out = cv2.copyMakeBorder(out, *pad, cv2.BORDER_REPLICATE)
+        how = cv2.INTER_AREA if self.w >= self.width else cv2.INTER_CUBIC
+        return cv2.resize(out, (self.width, self.height), interpolation=how)
+
+    def pose(self, pose: np.ndarray) -> np.ndarray:
+        """Poses (..., K, 3) of source frames in pixels of the clip; missing joints stay zero."""
+        out = np.array(pose, np.float32)
+        for axis, (origin, scale) in enumerate(zip((self.x, self.y), self.scale)):
+            out[..., axis] = (out[..., axis] - origin + .5) * scale - .5
+        out[out[..., 2] <= 0] = 0
+        return out
+
+    def padding(self, rows: int, columns: int) -> float:
+        """Share of the window that lies beyond a source frame of this size, in [0, 1]."""
+        inside = (min(self.x + self.w, columns) - max(self.x, 0)) * (min(self.y + self.h, rows) - max(self.y, 0))
+        return 1 - max(inside, 0) / (self.w * self.h)
+
+
+def center_crop(rows: int, columns: int, height: int, width: int) -> Crop:
+    """The largest centred window with the aspect of the clip."""
+    factor = min(rows / height, columns / width)
+    w, h = max(1, min(round(width * factor), columns)), max(1, min(round(height * factor), rows))
+    return Crop((columns - w) // 2, (rows - h) // 2, w, h, height, width)
+
+
+def given_crop(values: tuple[int, int, int, int], rows: int, columns: int, height: int, width: int) -> Crop:
+    """A window the user names.
+
+    Raises:
+        InputError: empty, or fully beyond the frame, or so far from the clip's aspect that people would look squeezed (over 2 %).
+    """
+    x, y, w, h = values
+    if w <= 0 or h <= 0 or x >= columns or y >= rows or x + w <= 0 or y + h <= 0:
+        raise InputError(f'crop {x},{y},{w},{h} (x, y, width, height) does not lie on the frame of {columns}x{rows} (width x height)')
+    if abs(w * height / (h * width) - 1) > .02:
+        raise InputError(
+            f'crop {x},{y},{w},{h} has the shape {w}:{h}, the clip {width}:{height} (width:height), the person would be squeezed; for '
+            f'this width take height {round(w * height / width)}, for this height take width {round(h * width / height)}')
+    return Crop(x, y, w, h, height, width)
+
+
+def person_boxes(poses: np.ndarray) -> np.ndarray:
+    """Boxes around people, estimated from their joints.
+
+    The joints' box is grown by what lies beyond them: head, hands, feet and clothes.
+
+    Args:
+        poses: (T, K, 3).
+
+    Returns:
+        (T, 4) float32 x0, y0, x1, y1; NaN where a frame has fewer than 4 joints.
+    """
+    poses = np.asarray(poses, np.float32)
+    seen = poses[..., 2] > THRESHOLD
+    points = np.where(seen[..., None], poses[..., :2], np.nan)
+    boxes = np.full((len(poses), 4), np.nan, np.float32)
+    torso = torso_scale(poses)
+    usual = np.median(torso[torso > 0]) if (torso > 0).any() else 0
+    for t in np.flatnonzero(seen.sum(-1) >= 4):
+        low, high = np.nanmin(points[t], 0), np.nanmax(points[t], 0)
+        scale = torso[t] or usual or .4 * float((high - low).max())
+        boxes[t] = low[0] - SIDE * scale, low[1] - HEAD * scale, high[0] + SIDE * scale, high[1] + FOOT * scale
+    return boxes
+
+
+def person_crop(poses: np.ndarray, rows: int, columns: int, height: int, width: int) -> Crop:
+    """The smallest window with the clip's aspect that holds the person in all frames, kept on the frame where it fits.
+
+    Boxes are united between their 0.5 and 99.5 percentiles, so that one wild frame does not decide. A window larger than the frame
+    is centred on it along that axis and padded.
+
+    Args:
+        poses: (T, K, 3) in source pixels.
+        rows, columns: size of source frames.
+        height, width: size of the clip.
+
+    Raises:
+        InputError: no person in any frame.
+    """
+    boxes = person_boxes(poses)
+    boxes = boxes[~np.isnan(boxes[:, 0])]
+    if not len(boxes):
+        raise InputError('no person found in any frame, so there is nothing to crop around; try another estimator or a centred crop')
+    x0, y0 = np.maximum(np.percentile(boxes[:, :2], .5, axis=0), 0)
+    x1, y1 = np.minimum(np.percentile(boxes[:, 2:], 99.5, axis=0), (columns, rows))
+    h = max(y1 - y0, (x1 - x0) * height / width, 8.)
+    w = h * width / height
+    w, h = max(2, round(w)), max(2, round(h))
+    return Crop(_place((x0 + x1) / 2, w, columns), _place((y0 + y1) / 2, h, rows), w, h, height, width)
+
+
+def _place(center: float, length: int, limit: int) -> int:
+    if length >= limit:
+        return (limit - length) // 2
+    return int(np.clip(round(center - length / 2), 0, limit - length))

@@ -1,0 +1,83 @@
+"""Files written so that an interruption, or a full disk, never leaves half of one."""
+
+import errno
+import hashlib
+import json
+import os
+from pathlib import Path
+
+from toolkit.structures import InputError
+
+
+def writing_error(path: Path, error: OSError) -> InputError:
+    """The error to raise when ``path`` cannot be written; says what is kept and what to do."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return InputError(
+            f'{path}: the disk is full. What is done so far is kept: free some space and run the same command again, it goes on')
+    return InputError(f'{path}: cannot be written ({error.strerror}); check permissions or choose another folder')
+
+
+def write_file(path: str | Path, data: bytes) -> None:
+    """Write bytes under a temporary name beside ``path``, then rename.
+
+    Raises:
+        InputError: disk full or not writable; an older file of that name is untouched.
+    """
+    path = Path(path)
+    temporary = path.with_name(f'{path.name}.tmp{os.getpid()}')
+    try:
+        with open(temporary, 'wb') as file:
+            file.write(data)
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise writing_error(path, error) from error
+
+
+def write_json(path: str | Path, content) -> None:
+    """:func:`write_file` for JSON, indented by one."""
+    write_file(path, (json.dumps(content, indent=1) + '\n').encode())
+
+
+def read_json(path: str | Path):
+    """Read a JSON file.
+
+    Raises:
+        InputError: missing or damaged; names the file.
+    """
+    try:
+        return json.loads(Path(path).read_text())
+    except FileNotFoundError as error:
+        raise InputError(f'{path}: no such file') from error
+    except (OSError, ValueError) as error:
+        raise InputError(f'{path}: not readable as JSON ({error}); was it edited or copied only in part?') from error
+
+
+def make_folder(path: str | Path) -> Path:
+    """Make a folder and its parents, and see that files can be written there.
+
+    Raises:
+        InputError: not writable, or a file is in the way.
+    """
+    path = Path(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        probe = path / f'.write_test{os.getpid()}'
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise writing_error(path, error) from error
+    return path
+
+
+def source_hash(path: str | Path) -> str:
+    """SHA-256 of a file, or of names and contents of all files directly inside a folder."""
+    path = Path(path)
+    digest = hashlib.sha256()
+    for file in sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]:
+        if path.is_dir():
+            digest.update(file.name.encode() + b'\0')
+        with open(file, 'rb') as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()

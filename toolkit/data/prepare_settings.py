@@ -1,0 +1,87 @@
+"""What decides how a prepared clip comes out, and how clips are named."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from toolkit.structures import InputError
+
+
+class UnusableClipError(InputError):
+    """The video was read, but no clip can be made of it. The message says why; its stages are kept for another try."""
+
+
+@dataclass(frozen=True)
+class PrepareSettings:
+    """What decides how a clip comes out.
+
+    Attributes:
+        height, width: size of the clip.
+        multiple: height and width must be multiples of this, as the networks need it.
+        crop: 'person' (around the person in all frames), 'center' (largest centred window), or (x, y, width, height) in source pixels.
+        fps: constant rate to make by time stamps; None keeps every frame, or makes a variable rate constant at its average.
+        start, end: stretch of the video in seconds.
+        max_frames: at most so many frames.
+        smooth: smooth the poses in time.
+        trim: leave out frames before the person comes and after they have gone.
+        frame_format: 'png' or 'jpg'.
+        min_presence: a clip with a person in fewer than this share of frames is unusable.
+        min_person: a clip with a person less high than this, in source pixels, is unusable.
+    """
+
+    height: int = 384
+    width: int = 256
+    multiple: int = 32
+    crop: str | tuple[int, int, int, int] = 'person'
+    fps: float | None = None
+    start: float = 0.
+    end: float | None = None
+    max_frames: int | None = None
+    smooth: bool = True
+    trim: bool = True
+    frame_format: str = 'png'
+    min_presence: float = .5
+    min_person: float = 48.
+
+    def __post_init__(self):
+        wrong = [n for n in (self.height, self.width) if n <= 0 or n % self.multiple]
+        if wrong:
+            valid = [sorted({max(n // self.multiple, 1) * self.multiple, -(-n // self.multiple) * self.multiple})
+                     for n in (self.height, self.width)]
+            raise InputError(
+                f'size {self.height}x{self.width} (height x width): both must be multiples of {self.multiple}, as networks need it; '
+                f'nearest valid heights {" or ".join(map(str, valid[0]))}, widths {" or ".join(map(str, valid[1]))}')
+        if isinstance(self.crop, str) and self.crop not in ('person', 'center'):
+            raise InputError(f"crop must be 'person', 'center' or x,y,width,height in source pixels, got {self.crop!r}")
+        if self.fps is not None and self.fps <= 0:
+            raise InputError(f'fps must be positive, got {self.fps}')
+        if self.start < 0 or (self.end is not None and self.end <= self.start):
+            raise InputError(f'the stretch from {self.start} s to {self.end} s is empty: expected 0 <= start < end')
+        if self.max_frames is not None and self.max_frames < 1:
+            raise InputError(f'max_frames must be at least 1, got {self.max_frames}')
+
+
+def part_record(part) -> dict:
+    """Type and version of an estimator, detector or segmentor for the manifest."""
+    return dict(type=getattr(part, 'name', type(part).__name__), version=str(getattr(part, 'version', '')))
+
+
+def clip_name(path: str | Path) -> str:
+    """Name of the clip made of a video: the file name without suffix, what is awkward in file names replaced by ``_``."""
+    path = Path(path).absolute()
+    stem = path.name if path.is_dir() else path.stem
+    return ''.join(c if c.isalnum() or c in '-_.' else '_' for c in stem).strip('.') or 'clip'
+
+
+def clip_names(paths: list[str | Path]) -> list[str]:
+    """Different names for the clips of several videos; where stems are equal the parent folder's name goes before.
+
+    Raises:
+        InputError: even so two are equal.
+    """
+    names = [clip_name(p) for p in paths]
+    names = [f'{clip_name(Path(p).absolute().parent)}_{n}' if names.count(n) > 1 else n for p, n in zip(paths, names)]
+    for name in names:
+        same = [str(p) for p, n in zip(paths, names) if n == name]
+        if len(same) > 1:
+            raise InputError(f'these videos would all become the clip {name!r}: {", ".join(same)}; prepare them one by one with --name')
+    return names

@@ -1,0 +1,222 @@
+"""Exact, safe and atomic checkpoints.
+
+A checkpoint holds plain data only, so that it loads with ``weights_only=True``:
+
+- ``meta``: format, iter, samples, max_iters, seed, world_size, config (text), versions, plugins, time;
+- ``state_dict``: the model, with the keys of a single process;
+- ``optimizer``, ``param_schedulers``: by name of the optimiser;
+- ``ranks``: for each process its random state, the state of its hooks, and those buffers and extra states of the model that differ from
+  the first process's.
+"""
+
+import os
+import time
+from collections.abc import Mapping
+from numbers import Number
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from mmengine.dist import get_dist_info
+from torch import Tensor, nn
+
+import toolkit
+from toolkit.engine.random_state import random_state
+from toolkit.engine.wrapper import unwrapped
+from toolkit.plugins import custom_modules, load_plugins
+from toolkit.structures import InputError
+from toolkit.weights import load_state, read_checkpoint
+
+FORMAT = 1
+POINTER = 'last_checkpoint'
+
+
+def load_checkpoint(path: str | Path, model: nn.Module, strict: bool = True) -> dict[str, Any]:
+    """Load the weights of a checkpoint into a model.
+
+    Args:
+        path: see :func:`toolkit.weights.read_checkpoint`.
+        model: wrapped or not.
+        strict: refuse missing and unknown keys; shapes must always fit.
+
+    Returns:
+        The checkpoint's ``meta``.
+
+    Raises:
+        InputError: unreadable or unsafe file, or one that does not fit.
+    """
+    checkpoint = read_checkpoint(path)
+    with unwrapped(model) as bare:
+        load_state(bare, checkpoint['state_dict'], path, strict)
+    return checkpoint.get('meta', {})
+
+
+def latest_checkpoint(work_dir: str | Path) -> Path | None:
+    """The checkpoint a folder's pointer names, else the one with the highest iteration, else None."""
+    work_dir = Path(work_dir)
+    pointer = work_dir / POINTER
+    if pointer.is_file() and (named := work_dir / Path(pointer.read_text().strip()).name).is_file():
+        return named
+    numbered = [(int(p.stem[5:]), p) for p in work_dir.glob('iter_*.pth') if p.stem[5:].isdigit()]
+    return max(numbered)[1] if numbered else None
+
+
+def plain(value: Any, where: str = 'checkpoint') -> Any:
+    """Copy nested data as CPU tensors, numbers, strings, lists, tuples and dicts.
+
+    Raises:
+        TypeError: names the place of anything else, which could not be loaded safely.
+    """
+    if isinstance(value, Tensor):
+        return value.detach().cpu()
+    if isinstance(value, np.ndarray):
+        return torch.from_numpy(value.copy())
+    if isinstance(value, np.generic):
+        return value.item()
+    if value is None or isinstance(value, (str, bytes, bool, Number, torch.dtype, torch.device)):
+        return value
+    if isinstance(value, Mapping):
+        return {key: plain(item, f'{where}[{key!r}]') for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        items = [plain(item, f'{where}[{i}]') for i, item in enumerate(value)]
+        return items if isinstance(value, list) else tuple(items)
+    raise TypeError(f'{where} is a {type(value).__name__}; only tensors, numbers, strings, lists, tuples and dicts can be saved')
+
+
+def write_atomically(path: Path, content: dict | str) -> None:
+    """Write a file so that its name always holds either the old or the complete new content, even after a power cut.
+
+    Args:
+        path: target.
+        content: text, or a dict for ``torch.save``.
+
+    Raises:
+        InputError: the disk is full or the folder cannot be written.
+    """
+    partial = path.with_name(f'.{path.name}.{os.getpid()}.partial')
+    try:
+        with partial.open('wb') as file:
+            file.write(content.encode()) if isinstance(content, str) else torch.save(content, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        os.fsync(folder)
+        os.close(folder)
+    except OSError as error:
+        raise InputError(f'cannot write {path} ({error.strerror}); free space or choose another work_dir. Earlier checkpoints are intact.') from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def training_state(runner) -> dict[str, Any] | None:
+    """Everything a run needs to go on; every process must call it.
+
+    Args:
+        runner: a :class:`toolkit.engine.runner.TrainRunner` in training.
+
+    Returns:
+        The checkpoint on process 0, None on others.
+    """
+    with unwrapped(runner.model) as bare:
+        state = plain(bare.state_dict(), 'state_dict')
+        parameters = {name for name, _ in bare.named_parameters()}
+    local = {key: value for key, value in state.items() if key not in parameters}
+    ranks = _gather(dict(random=random_state(), hooks=plain(_hook_states(runner), 'hooks'), model=local))
+    if ranks is None:
+        return None
+    for rank in ranks[1:]:
+        rank['model'] = {key: value for key, value in rank['model'].items() if not _same(value, local.get(key))}
+    ranks[0]['model'] = {}
+    loop = runner.train_loop
+    meta = dict(
+        format=FORMAT, iter=loop.iter, samples=loop.samples, max_iters=loop.max_iters, seed=runner.seed, world_size=runner.world_size,
+        config=runner.config_text, toolkit_version=toolkit.__version__, torch_version=str(torch.__version__), plugins=load_plugins(),
+        custom_imports=custom_modules(), time=time.strftime('%Y-%m-%d %H:%M:%S'))
+    schedulers = runner.param_schedulers or {}
+    return dict(
+        meta=meta, state_dict=state, ranks=ranks, optimizer=plain(runner.optim_wrapper.state_dict(), 'optimizer'),
+        param_schedulers=plain({name: [s.state_dict() for s in group] for name, group in schedulers.items()}, 'param_schedulers'))
+
+
+def restore_training_state(runner, path: str | Path) -> None:
+    """Put a built runner where the checkpoint's run was.
+
+    Args:
+        runner: with loops, optimisers and schedulers built.
+        path: a checkpoint of :func:`training_state`.
+
+    Raises:
+        InputError: weights only, another format, seed, architecture or set of optimisers.
+    """
+    checkpoint = read_checkpoint(path)
+    meta = checkpoint.get('meta', {})
+    if not {'ranks', 'optimizer', 'param_schedulers'} <= set(checkpoint) or meta.get('format') != FORMAT:
+        raise InputError(f'{path} cannot be resumed: it holds weights but no training state of this toolkit (format {FORMAT}). To start from its '
+                         f'weights use --cfg-options load_from={path}')
+    if meta['seed'] != runner.seed:
+        raise InputError(f'{path} was trained with seed {meta["seed"]}, the config says {runner.seed}; set randomness.seed={meta["seed"]} to go on')
+    same_world = meta['world_size'] == runner.world_size
+    if not same_world:
+        runner.logger.warning(f'{path} was trained by {meta["world_size"]} processes, this run has {runner.world_size}: the data order goes on, random '
+                              f'states and buffers of processes start anew, so the result is not bitwise that of an uninterrupted run')
+    rank = checkpoint['ranks'][runner.rank if same_world else 0]
+    with unwrapped(runner.model) as bare:
+        load_state(bare, {**checkpoint['state_dict'], **rank['model']}, path)
+    _restore_named(runner.optim_wrapper, checkpoint['optimizer'], path)
+    for name, group in (runner.param_schedulers or {}).items():
+        saved = checkpoint['param_schedulers'].get(name, [])
+        if len(saved) != len(group):
+            raise InputError(f'{path}: optimiser {name!r} had {len(saved)} schedulers, the config has {len(group)}')
+        for scheduler, state in zip(group, saved):
+            scheduler.load_state_dict(state)
+    for name, hook in _hooks_with_state(runner).items():
+        if name in rank['hooks']:
+            hook.load_state_dict(rank['hooks'][name])
+    runner.train_loop.set_position(meta['iter'], meta['samples'], rank['random'] if same_world else None)
+
+
+def _restore_named(optim_wrapper, states: dict[str, dict], path: str | Path) -> None:
+    if set(states) != set(optim_wrapper.keys()):
+        raise InputError(f'{path} has the optimisers {sorted(states)}, the config has {sorted(optim_wrapper.keys())}')
+    for name, state in states.items():
+        try:
+            optim_wrapper[name].load_state_dict(state)
+        except (ValueError, KeyError) as error:
+            raise InputError(f'{path}: the state of optimiser {name!r} does not fit the config ({error})') from error
+
+
+def _hooks_with_state(runner) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for hook in runner.hooks:
+        if hasattr(hook, 'state_dict'):
+            name = type(hook).__name__
+            found[f'{name}.{sum(k.split(".")[0] == name for k in found)}'] = hook
+    return found
+
+
+def _hook_states(runner) -> dict[str, dict]:
+    return {name: hook.state_dict() for name, hook in _hooks_with_state(runner).items()}
+
+
+def _gather(value: Any) -> list | None:
+    rank, world = get_dist_info()
+    if world == 1:
+        return [value]
+    values = [None] * world if rank == 0 else None
+    dist.gather_object(value, values)
+    return values
+
+
+def _same(a: Any, b: Any) -> bool:
+    if isinstance(a, Tensor) and isinstance(b, Tensor):
+        return a.dtype == b.dtype and torch.equal(a, b)
+    return type(a) is type(b) and not _holds_tensor(a) and a == b
+
+
+def _holds_tensor(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(_holds_tensor(v) for v in value.values())
+    return isinstance(value, Tensor) or (isinstance(value, (list, tuple)) and any(_holds_tensor(v) for v in value))

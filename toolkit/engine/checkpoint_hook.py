@@ -1,0 +1,80 @@
+"""Decides when checkpoints are written and which are kept."""
+
+from pathlib import Path
+
+from mmengine.dist import is_main_process
+from mmengine.hooks import Hook
+
+from toolkit.registry import HOOKS
+from toolkit.structures import InputError
+
+RULES = {'greater': lambda new, old: new > old, 'less': lambda new, old: new < old}
+
+
+@HOOKS.register_module()
+class CheckpointHook(Hook):
+    """Writes ``iter_<n>.pth`` every ``interval`` iterations and at the end, and the best one by a validation metric.
+
+    Within an accumulation window saving waits for its end, because only there a checkpoint is exact.
+
+    Args:
+        interval: iterations between checkpoints; 0 for the end only.
+        max_keep: number of checkpoints kept, oldest deleted first; 0 for all. The best one is kept besides.
+        save_best: name of a validation metric, or None.
+        rule: ``'greater'`` or ``'less'`` is better.
+
+    Raises:
+        InputError: unknown rule, or a metric that validation does not give.
+    """
+
+    priority = 'VERY_LOW'
+
+    def __init__(self, interval: int = 1000, max_keep: int = 3, save_best: str | None = None, rule: str = 'greater') -> None:
+        if rule not in RULES:
+            raise InputError(f"checkpoint.rule must be 'greater' or 'less', got {rule!r}")
+        self.interval, self.max_keep, self.save_best, self.better = interval, max_keep, save_best, RULES[rule]
+        self.best: float | None = None
+        self._new_best = self._due = False
+
+    def after_val_epoch(self, runner, metrics: dict[str, float] | None = None) -> None:
+        """Compare the metric to watch with the best so far."""
+        if self.save_best is None:
+            return
+        if self.save_best not in (metrics or {}):
+            raise InputError(f'checkpoint.save_best={self.save_best!r} is not among the validation metrics: {", ".join(metrics or ()) or "none"}')
+        value = float(metrics[self.save_best])
+        if self.best is None or self.better(value, self.best):
+            self.best, self._new_best = value, True
+
+    def after_iteration(self, runner) -> None:
+        """Save where it is due."""
+        last = runner.iter == runner.max_iters
+        self._due |= bool(self.interval) and runner.iter % self.interval == 0
+        if runner.gradients_pending or not (self._due or self._new_best or last):
+            return
+        if self._due or last:
+            self._due = False
+            runner.save()
+            self._remove_old(runner)
+        if self._new_best:
+            self._new_best = False
+            name = f'best_{self.save_best.replace("/", "_")}'
+            path = runner.save(Path(runner.work_dir) / f'{name}_iter_{runner.iter:07d}.pth', pointer=False)
+            if is_main_process():
+                runner.logger.info(f'best {self.save_best} so far: {self.best:.4g}, saved {path.name}')
+                for old in set(path.parent.glob(f'{name}_iter_*.pth')) - {path}:
+                    old.unlink()
+
+    def _remove_old(self, runner) -> None:
+        if self.max_keep and is_main_process():
+            numbered = sorted(p for p in Path(runner.work_dir).glob('iter_*.pth') if p.stem[5:].isdigit() and int(p.stem[5:]) <= runner.iter)
+            for path in numbered[:-self.max_keep]:
+                path.unlink()
+
+    def state_dict(self) -> dict:
+        """Best value so far."""
+        return dict(best=self.best)
+
+    def load_state_dict(self, state: dict) -> None:
+        """Restore the best value."""
+        self.best = state['best']

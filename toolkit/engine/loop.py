@@ -1,0 +1,120 @@
+"""The training loop."""
+
+from collections.abc import Sequence
+
+from mmengine.runner import BaseLoop
+from torch.utils.data import DataLoader
+
+from toolkit.cli import Interrupted
+from toolkit.engine.random_state import random_state_kept, set_random_state
+from toolkit.engine.stop_signals import StopSignals
+from toolkit.registry import LOOPS
+from toolkit.structures import InputError
+
+
+@LOOPS.register_module()
+class IterLoop(BaseLoop):
+    """Trains for a number of iterations, exactly resumable.
+
+    After the hooks of an iteration comes validation where it is due, then the hook point ``after_iteration``, where checkpoints are
+    written: a checkpoint always lies after everything that belongs to its iteration. Validation does not touch the random numbers of
+    training. On Ctrl-C or SIGTERM the loop saves a checkpoint at the next possible iteration and ends.
+
+    Args:
+        runner: a :class:`toolkit.engine.runner.TrainRunner`.
+        dataloader: config, with a :class:`toolkit.engine.sampler.DrawSampler`.
+        max_iters: iterations of the whole run.
+        val_interval: iterations between validations; 0 for none.
+        val_begin: first iteration that may validate.
+
+    Raises:
+        InputError: ``max_iters`` does not end with full accumulation windows, or is not a positive whole number.
+    """
+
+    def __init__(self, runner, dataloader: DataLoader | dict, max_iters: int, val_interval: int = 0, val_begin: int = 1) -> None:
+        if int(max_iters) != max_iters or max_iters < 1:
+            raise InputError(f'train_cfg.max_iters must be a positive whole number, got {max_iters!r}')
+        super().__init__(runner, dataloader)
+        self.max_iters, self.max_epochs = int(max_iters), 1
+        self.val_interval, self.val_begin = val_interval, val_begin
+        self.stop_training = False
+        self._epoch = self._iter = self._start_iter = self._start_samples = 0
+        self._random_state: dict | None = None
+
+    @property
+    def epoch(self) -> int:
+        """Always 0; MMEngine asks."""
+        return self._epoch
+
+    @property
+    def iter(self) -> int:
+        """Iterations done."""
+        return self._iter
+
+    @property
+    def samples(self) -> int:
+        """Samples that all processes together have used."""
+        return self._start_samples + (self._iter - self._start_iter) * self.dataloader.batch_size * self.runner.world_size
+
+    def set_position(self, iteration: int, samples: int, random_state: dict | None) -> None:
+        """Continue an earlier run.
+
+        Args:
+            iteration: iterations done.
+            samples: see :attr:`samples`.
+            random_state: of this process, restored right before the first iteration.
+        """
+        self._iter = self._start_iter = iteration
+        self._start_samples, self._random_state = samples, random_state
+
+    def run(self) -> object:
+        """Train to the end.
+
+        Raises:
+            Interrupted: a signal came; the message says what was saved.
+        """
+        runner = self.runner
+        self._check_accumulation()
+        runner.call_hook('before_train')
+        runner.call_hook('before_train_epoch')
+        if self._iter < self.max_iters:
+            if hasattr(self.dataloader.sampler, 'set_start'):
+                self.dataloader.sampler.set_start(self._start_samples)
+            batches = iter(self.dataloader)
+            if self._random_state is not None:
+                set_random_state(self._random_state)
+        runner.model.train()
+        with StopSignals() as signals:
+            while self._iter < self.max_iters and not self.stop_training:
+                self.run_iter(next(batches))
+                if self._validation_is_due():
+                    with random_state_kept():
+                        runner.val_loop.run()
+                    runner.model.train()
+                runner.call_hook('after_iteration')
+                if self._iter < self.max_iters and signals.agreed() and not runner.gradients_pending:
+                    path = runner.save()
+                    raise Interrupted(f'stopped after iteration {self._iter}, saved {path}. Go on with the same command and --resume')
+        runner.call_hook('after_train_epoch')
+        runner.call_hook('after_train')
+        return runner.model
+
+    def run_iter(self, data_batch: Sequence | dict) -> None:
+        """One iteration with its hooks."""
+        self.runner.call_hook('before_train_iter', batch_idx=self._iter, data_batch=data_batch)
+        outputs = self.runner.model.train_step(data_batch, optim_wrapper=self.runner.optim_wrapper)
+        self.runner.call_hook('after_train_iter', batch_idx=self._iter, data_batch=data_batch, outputs=outputs)
+        self._iter += 1
+
+    def _validation_is_due(self) -> bool:
+        if self.runner.val_loop is None or not self.val_interval or self._iter < self.val_begin:
+            return False
+        return self._iter % self.val_interval == 0 or self._iter == self.max_iters
+
+    def _check_accumulation(self) -> None:
+        for name, wrapper in self.runner.optim_wrapper.items():
+            count = wrapper.accumulative_counts
+            if self.max_iters % count:
+                fitting = self.max_iters - self.max_iters % count
+                raise InputError(f'train_cfg.max_iters={self.max_iters} is not a multiple of optim_wrapper.{name}.accumulative_counts={count}, so the '
+                                 f'last gradients would be lost; take {fitting or count} or {fitting + count}')

@@ -1,0 +1,174 @@
+"""One optimiser per group of networks, each with its own precision, accumulation and clipping."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from mmengine.model import is_model_wrapper
+from mmengine.optim import OptimWrapper as _OptimWrapper
+from mmengine.optim import OptimWrapperDict
+from torch import Tensor, nn
+
+from toolkit.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIMIZERS, check_keys
+from toolkit.structures import InputError
+
+ENTRY_KEYS = ('networks', 'type', 'optimizer', 'accumulative_counts', 'clip_grad', 'dtype', 'loss_scale')
+DTYPES = {'bf16': torch.bfloat16, 'bfloat16': torch.bfloat16, 'fp16': torch.float16, 'float16': torch.float16}
+
+
+@OPTIM_WRAPPERS.register_module()
+class OptimWrapper(_OptimWrapper):
+    """Full precision. MMEngine's wrapper, but clipping does not wait for the device and full windows of accumulation are assured.
+
+    Args:
+        optimizer: a torch optimiser.
+        accumulative_counts: calls of ``update_params`` that make one update; the loss is divided by it.
+        clip_grad: arguments of ``clip_grad_norm_`` (or, with ``type='value'``, of ``clip_grad_value_``).
+    """
+
+    @property
+    def pending(self) -> bool:
+        """Whether gradients wait in an unfinished accumulation window."""
+        return self._inner_count % self._accumulative_counts != 0
+
+    @property
+    def accumulative_counts(self) -> int:
+        """Calls of ``update_params`` that make one update."""
+        return self._accumulative_counts
+
+    def _clip_grad(self) -> None:
+        parameters = [p for group in self.optimizer.param_groups for p in group['params'] if p.grad is not None]
+        self.clip_func(parameters, **self.clip_grad_kwargs)
+
+
+@OPTIM_WRAPPERS.register_module()
+class AmpOptimWrapper(OptimWrapper):
+    """Half precision by autocast, on CPU and GPU.
+
+    bfloat16 needs no loss scaling. float16 needs it and a GPU.
+
+    Args:
+        dtype: ``'bfloat16'`` (or ``'bf16'``), or ``'float16'`` (``'fp16'``).
+        loss_scale: first scale for float16.
+        kwargs: of :class:`OptimWrapper`.
+
+    Raises:
+        InputError: unknown dtype, or float16 without a GPU.
+    """
+
+    def __init__(self, dtype: str = 'bfloat16', loss_scale: float = 65536.0, **kwargs) -> None:
+        super().__init__(**kwargs)
+        if dtype not in DTYPES:
+            raise InputError(f'half precision dtype must be one of {sorted(DTYPES)}, got {dtype!r}')
+        self.dtype = DTYPES[dtype]
+        self.device_type = self.optimizer.param_groups[0]['params'][0].device.type
+        if self.dtype is torch.float16 and self.device_type == 'cpu':
+            raise InputError("float16 needs a GPU; use dtype='bfloat16' on a CPU")
+        self.loss_scaler = torch.amp.GradScaler(self.device_type, init_scale=loss_scale, enabled=self.dtype is torch.float16)
+
+    @contextmanager
+    def optim_context(self, model: nn.Module) -> Iterator[None]:
+        """Autocast, and no gradient averaging before the end of an accumulation window."""
+        with super().optim_context(model), torch.autocast(self.device_type, self.dtype):
+            yield
+
+    def backward(self, loss: Tensor, **kwargs) -> None:
+        """Scaled backward."""
+        super().backward(self.loss_scaler.scale(loss), **kwargs)
+
+    def step(self, **kwargs) -> None:
+        """Clip unscaled gradients and update, unless float16 overflowed."""
+        if self.clip_grad_kwargs:
+            self.loss_scaler.unscale_(self.optimizer)
+            self._clip_grad()
+        self.loss_scaler.step(self.optimizer, **kwargs)
+        self.loss_scaler.update()
+
+    def state_dict(self) -> dict:
+        """State of optimiser and scaler."""
+        return dict(super().state_dict(), loss_scaler=self.loss_scaler.state_dict())
+
+    def load_state_dict(self, state_dict: dict) -> None:
+        """Load what :meth:`state_dict` gave; a state without a scaler (full precision before) is fine."""
+        state = dict(state_dict)
+        scaler = state.pop('loss_scaler', None)
+        if scaler:
+            self.loss_scaler.load_state_dict(scaler)
+        super().load_state_dict(state)
+
+
+@OPTIM_WRAPPER_CONSTRUCTORS.register_module()
+class NetworkOptimizers:
+    """Builds an :class:`mmengine.optim.OptimWrapperDict` with one optimiser per entry of the config.
+
+    An entry looks like ``g=dict(networks=['net_g'], type='OptimWrapper', optimizer=dict(type='Adam', lr=2e-4), clip_grad=...,
+    accumulative_counts=1)``. Adam, AdamW and SGD use their fused kernels where all parameters are on a GPU, unless the config gives ``fused``.
+
+    Args:
+        optim_wrapper_cfg: name -> entry.
+        paramwise_cfg: not supported; must be empty.
+    """
+
+    def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg: dict | None = None) -> None:
+        if paramwise_cfg:
+            raise InputError('optim_wrapper.paramwise_cfg is not supported: give networks with their own settings an entry of their own')
+        self.entries = dict(optim_wrapper_cfg)
+        self.entries.pop('type', None)
+
+    def __call__(self, model: nn.Module) -> OptimWrapperDict:
+        """Build the wrappers.
+
+        Args:
+            model: the model, wrapped or not; its networks are direct children.
+
+        Raises:
+            InputError: unknown network, a trainable parameter in no or in two optimisers, an entry without trainable parameters.
+        """
+        model = model.module if is_model_wrapper(model) else model
+        if not self.entries:
+            raise InputError('optim_wrapper names no optimiser; add for example g=dict(networks=["net_g"], optimizer=dict(type="Adam", lr=2e-4))')
+        owner: dict[nn.Parameter, str] = {}
+        wrappers = {}
+        for name, entry in self.entries.items():
+            wrappers[name] = self._build(name, dict(entry), model, owner)
+        forgotten = [key for key, p in model.named_parameters() if p.requires_grad and p not in owner]
+        if forgotten:
+            networks = sorted({key.split('.')[0] for key in forgotten})
+            raise InputError(f'optim_wrapper: no optimiser trains {", ".join(networks)} ({len(forgotten)} parameters, first {forgotten[0]}); '
+                             f'add it to the networks of an entry, or freeze it')
+        return OptimWrapperDict(**wrappers)
+
+    def _build(self, name: str, entry: dict, model: nn.Module, owner: dict[nn.Parameter, str]) -> _OptimWrapper:
+        where = f'optim_wrapper.{name}'
+        check_keys(entry, ENTRY_KEYS, where)
+        children = dict(model.named_children())
+        networks = entry.pop('networks', None)
+        if not networks or isinstance(networks, str) or 'optimizer' not in entry:
+            raise InputError(f'{where} needs networks=[...] (names of networks of the model) and optimizer=dict(type=..., lr=...)')
+        check_keys(networks, children, f'{where}.networks')
+        parameters = [p for network in networks for p in children[network].parameters() if p.requires_grad]
+        if not parameters:
+            raise InputError(f'{where}: {", ".join(networks)} has no trainable parameters')
+        for p in parameters:
+            if p in owner:
+                raise InputError(f'{where}: a parameter of {", ".join(networks)} is already trained by optim_wrapper.{owner[p]}')
+            owner[p] = name
+        optimizer = dict(entry.pop('optimizer'), params=parameters)
+        if str(optimizer.get('type')) in ('Adam', 'AdamW', 'SGD') and all(p.is_cuda for p in parameters):
+            optimizer.setdefault('fused', True)
+        wrapper = OPTIM_WRAPPERS.build(dict(dict(type='OptimWrapper'), **entry, optimizer=OPTIMIZERS.build(optimizer)))
+        if not isinstance(wrapper, OptimWrapper):
+            raise InputError(f'{where}: type must be OptimWrapper, AmpOptimWrapper or a subclass of one of them')
+        return wrapper
+
+
+def use_amp(cfg: dict, dtype: str = 'bfloat16') -> None:
+    """Switch every optimiser of a config to half precision, in place.
+
+    Args:
+        cfg: a whole config.
+        dtype: see :class:`AmpOptimWrapper`.
+    """
+    for entry in cfg['optim_wrapper'].values():
+        if isinstance(entry, dict) and 'networks' in entry:
+            entry.update(type='AmpOptimWrapper', dtype=dtype)

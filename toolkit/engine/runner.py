@@ -1,0 +1,212 @@
+"""MMEngine's Runner with exact checkpoints, data loading without hidden randomness, and distributed training on CPUs too."""
+
+import copy
+import os
+from datetime import timedelta
+from functools import cached_property
+from itertools import count
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from mmengine.dist import broadcast, get_rank, is_distributed
+from mmengine.model import is_model_wrapper
+from mmengine.optim import OptimWrapper, OptimWrapperDict
+from mmengine.runner import Runner
+from torch import nn
+from torch.utils.data import DataLoader
+
+from toolkit.engine.checkpoint import POINTER, latest_checkpoint, load_checkpoint, restore_training_state, training_state, write_atomically
+from toolkit.engine.workers import ignore_signals
+from toolkit.plugins import describe_plugins
+from toolkit.registry import DATA_SAMPLERS, DATASETS, MODEL_WRAPPERS, check_arguments, check_keys
+from toolkit.structures import InputError
+
+LOADER_KEYS = ('dataset', 'sampler', 'batch_size', 'num_workers', 'persistent_workers', 'pin_memory', 'drop_last', 'prefetch_factor', 'timeout')
+DEFAULT_HOOKS = dict(
+    state=dict(type='TrainStateHook'), logger=dict(type='ScalarLogger'), scheduler=dict(type='ParamSchedulerHook'),
+    checkpoint=dict(type='CheckpointHook'))
+_runs = count()
+
+
+class TrainRunner(Runner):
+    """The runner of the toolkit; build it with :func:`toolkit.engine.launch.build_runner`."""
+
+    def __init__(self, *args, **kwargs) -> None:
+        stem = kwargs.get('experiment_name') or Path(getattr(kwargs.get('cfg'), 'filename', None) or 'run').stem
+        super().__init__(*args, **{**kwargs, 'experiment_name': f'{stem}_{next(_runs)}'})
+
+    # ---- environment ------------------------------------------------------------------------------------------------------------
+
+    def setup_env(self, env_cfg: dict) -> None:
+        """MMEngine's set-up; distributed runs on CPUs use gloo.
+
+        Raises:
+            InputError: ``launcher='pytorch'`` without ``torchrun``, more processes than GPUs, or another launcher without GPUs.
+        """
+        if self.distributed and not is_distributed():
+            gpus = torch.cuda.device_count()
+            if self._launcher == 'pytorch' and 'RANK' not in os.environ:
+                raise InputError('--launcher pytorch needs torchrun: torchrun --nproc_per_node 2 tools/train.py CONFIG --launcher pytorch')
+            if not gpus and self._launcher != 'pytorch':
+                raise InputError(f'launcher {self._launcher!r} needs GPUs; on CPUs start with torchrun and --launcher pytorch')
+            if gpus and int(os.environ.get('LOCAL_RANK', '0')) >= gpus:
+                raise InputError(f'more processes than GPUs on this machine ({gpus}); lower --nproc_per_node')
+            if not gpus:
+                timeout = timedelta(seconds=env_cfg.get('dist_cfg', {}).get('timeout', 1800))
+                dist.init_process_group('gloo', timeout=timeout)
+        super().setup_env(env_cfg)
+
+    def _log_env(self, env_cfg: dict) -> None:
+        device = torch.cuda.get_device_name() if torch.cuda.is_available() else f'CPU, {torch.get_num_threads()} threads'
+        self.logger.info(f'{self.world_size} process(es) on {device}; torch {torch.__version__}; seed {self.seed}; plugins: {describe_plugins()}; '
+                         f'work dir {self.work_dir}')
+
+    def get_hooks_info(self) -> str:
+        """Names of the hooks in their order."""
+        return ', '.join(type(hook).__name__ for hook in self.hooks)
+
+    @cached_property
+    def config_text(self) -> str:
+        """The whole config as text."""
+        return self.cfg.pretty_text
+
+    # ---- building ---------------------------------------------------------------------------------------------------------------
+
+    def register_default_hooks(self, hooks: dict | None = None) -> None:
+        """Register :data:`DEFAULT_HOOKS`, overridden by the config; None removes one."""
+        for hook in {**DEFAULT_HOOKS, **(hooks or {})}.values():
+            if hook is not None:
+                self.register_hook(hook)
+
+    def build_model(self, model: nn.Module | dict) -> nn.Module:
+        """Build the model and apply its compile and memory format options."""
+        model = super().build_model(model)
+        if hasattr(model, 'prepare_networks'):
+            model.prepare_networks()
+        return model
+
+    def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
+        """Wrap by :class:`toolkit.engine.wrapper.SeparateDDP` in a distributed run."""
+        if not self.distributed or is_model_wrapper(model):
+            return super().wrap_model(None, model)
+        device = torch.device('cuda', torch.cuda.current_device()) if torch.cuda.is_available() else torch.device('cpu')
+        cfg = dict(dict(type='SeparateDDP'), **(model_wrapper_cfg or {}))
+        return MODEL_WRAPPERS.build(cfg, default_args=dict(module=model.to(device)))
+
+    def build_optim_wrapper(self, optim_wrapper: dict | OptimWrapper) -> OptimWrapper | OptimWrapperDict:
+        """Build the optimisers; the constructor is ``NetworkOptimizers`` unless the config says otherwise."""
+        if isinstance(optim_wrapper, dict):
+            optim_wrapper = copy.deepcopy(optim_wrapper)
+            optim_wrapper.setdefault('constructor', 'NetworkOptimizers')
+        return super().build_optim_wrapper(optim_wrapper)
+
+    def _build_param_scheduler(self, scheduler, optim_wrapper: OptimWrapper) -> list:
+        configs = [scheduler] if isinstance(scheduler, dict) else scheduler
+        for cfg in configs:
+            if isinstance(cfg, dict) and cfg.setdefault('by_epoch', False):
+                raise InputError(f'param_scheduler: {cfg.get("type")} has by_epoch=True, but training counts iterations; give begin and end in '
+                                 f'iterations and leave by_epoch out')
+        return super()._build_param_scheduler(configs, optim_wrapper)
+
+    @staticmethod
+    def build_dataloader(dataloader: DataLoader | dict, seed: int | None = None, diff_rank_seed: bool = False) -> DataLoader:
+        """Build a dataset, its sampler and loader.
+
+        Samples are stacked by torch's default collate. Neither the loader nor its workers draw from the global random generators.
+
+        Args:
+            dataloader: config with ``dataset``, ``sampler`` (default ``DrawSampler`` for training), ``batch_size``, ``num_workers`` and further
+                arguments of torch's DataLoader.
+            seed: of the run.
+            diff_rank_seed: unused; processes share one order.
+
+        Raises:
+            InputError: unknown keys, empty dataset.
+        """
+        if isinstance(dataloader, DataLoader):
+            return dataloader
+        cfg = copy.deepcopy(dict(dataloader))
+        check_keys(cfg, LOADER_KEYS, 'dataloader')
+        dataset, sampler = cfg.pop('dataset'), cfg.pop('sampler', dict(type='DrawSampler'))
+        if isinstance(dataset, dict):
+            dataset = DATASETS.build(dataset)
+        if isinstance(sampler, dict):
+            sampler = DATA_SAMPLERS.build(sampler, default_args=dict(dataset=dataset, seed=seed))
+        workers = cfg.setdefault('num_workers', 0)
+        cfg.setdefault('persistent_workers', workers > 0)
+        cfg.setdefault('pin_memory', torch.cuda.is_available())
+        generator = torch.Generator().manual_seed((seed or 0) + get_rank())
+        return DataLoader(dataset, sampler=sampler, generator=generator, worker_init_fn=ignore_signals, **cfg)
+
+    def _init_model_weights(self) -> None:
+        model = self.model.module if is_model_wrapper(self.model) else self.model
+        if hasattr(model, 'init_weights'):
+            model.init_weights()
+        for value in model.state_dict().values():
+            if isinstance(value, torch.Tensor):
+                broadcast(value)
+
+    # ---- checkpoints ------------------------------------------------------------------------------------------------------------
+
+    @property
+    def gradients_pending(self) -> bool:
+        """Whether some optimiser is inside an accumulation window, where no checkpoint would be exact."""
+        return any(getattr(wrapper, 'pending', False) for wrapper in self.optim_wrapper.values())
+
+    def save(self, path: str | Path | None = None, pointer: bool = True) -> Path:
+        """Save everything needed to resume exactly; every process must call it.
+
+        Args:
+            path: default ``<work_dir>/iter_<iteration>.pth``.
+            pointer: make it the one ``--resume`` finds.
+
+        Returns:
+            The path.
+        """
+        path = Path(path or Path(self.work_dir) / f'iter_{self.iter:07d}.pth')
+        state = training_state(self)
+        if state is not None:
+            self.call_hook('before_save_checkpoint', checkpoint=state)
+            write_atomically(path, state)
+            if pointer:
+                write_atomically(path.parent / POINTER, path.name + '\n')
+        return path
+
+    def save_checkpoint(self, out_dir: str, filename: str, **kwargs) -> None:
+        """MMEngine's name for :meth:`save`."""
+        self.save(Path(out_dir) / filename)
+
+    def load_or_resume(self) -> None:
+        """Resume from ``load_from`` or the latest checkpoint of the work dir, or load only the weights of ``load_from``."""
+        if self._has_loaded:
+            return
+        path = Path(self._load_from) if self._load_from else latest_checkpoint(self.work_dir) if self._resume else None
+        if path is not None and self._resume:
+            self.resume(path)
+        elif path is not None:
+            self.load_checkpoint(path, strict=True)
+        elif self._resume:
+            self.logger.info(f'no checkpoint in {self.work_dir} yet: starting from the beginning')
+        elif self.rank == 0 and (old := latest_checkpoint(self.work_dir)):
+            self.logger.warning(f'{self.work_dir} holds checkpoints of an earlier run (latest {old.name}), which this new run will overwrite; '
+                                f'to continue that run use --resume')
+        self._has_loaded = True
+
+    def resume(self, filename: str | Path, **kwargs) -> None:
+        """Go on where a checkpoint left off; see :func:`toolkit.engine.checkpoint.restore_training_state`."""
+        restore_training_state(self, filename)
+        self._has_loaded = True
+        self.logger.info(f'resumed {filename} at iteration {self.iter} of {self.max_iters}')
+
+    def load_checkpoint(self, filename: str | Path, map_location: str = 'cpu', strict: bool = True, **kwargs) -> dict:
+        """Load weights; see :func:`toolkit.engine.checkpoint.load_checkpoint`."""
+        meta = load_checkpoint(filename, self.model, strict)
+        self._has_loaded = True
+        self.logger.info(f'loaded weights of {filename}' + (f' (iteration {meta["iter"]})' if 'iter' in meta else ''))
+        return meta
+
+    def set_randomness(self, seed: int | None = 0, **kwargs) -> None:
+        """Seed everything; without a seed it is 0, so that every run can be repeated."""
+        check_arguments(Runner.set_randomness, kwargs, 'randomness')
+        super().set_randomness(0 if seed is None else seed, **kwargs)

@@ -1,0 +1,19 @@
+"""Tells the model where the run is."""
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+
+from toolkit.registry import HOOKS
+
+
+@HOOKS.register_module()
+class TrainStateHook(Hook):
+    """Calls ``model.set_train_state(seed, rank, iteration, max_iters)`` before every iteration."""
+
+    priority = 'VERY_HIGH'
+
+    def before_train_iter(self, runner, batch_idx: int, data_batch=None) -> None:
+        """See the class."""
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        if hasattr(model, 'set_train_state'):
+            model.set_train_state(seed=runner.seed, rank=runner.rank, iteration=runner.iter, max_iters=runner.max_iters)

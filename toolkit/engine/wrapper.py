@@ -1,0 +1,53 @@
+"""Distributed data parallel for models of several networks."""
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import torch
+from mmengine.model import MMSeparateDistributedDataParallel, is_model_wrapper
+from torch import nn
+
+from toolkit.registry import MODEL_WRAPPERS
+
+
+@MODEL_WRAPPERS.register_module()
+class SeparateDDP(MMSeparateDistributedDataParallel):
+    """Wraps each trainable child of the model by itself, on GPUs (NCCL) or CPUs (gloo); frozen children stay bare.
+
+    Args:
+        module: the model.
+        find_unused_parameters: see torch's DistributedDataParallel; needed only where a step leaves parameters without gradients.
+        kwargs: further arguments of torch's DistributedDataParallel.
+    """
+
+    def __init__(self, module: nn.Module, find_unused_parameters: bool = False, **kwargs) -> None:
+        kwargs['device_ids'] = [int(os.environ['LOCAL_RANK'])] if torch.cuda.is_available() else None
+        kwargs.setdefault('gradient_as_bucket_view', True)
+        super().__init__(module, broadcast_buffers=False, find_unused_parameters=find_unused_parameters, **kwargs)
+
+    @contextmanager
+    def no_sync(self) -> Iterator[None]:
+        """No gradient averaging in any network."""
+        with ExitStack() as stack:
+            for child in self.module.children():
+                if is_model_wrapper(child):
+                    stack.enter_context(child.no_sync())
+            yield
+
+
+@contextmanager
+def unwrapped(model: nn.Module) -> Iterator[nn.Module]:
+    """The bare model, with bare networks as children, so that keys of state dicts are those of a single process.
+
+    Args:
+        model: wrapped or not.
+    """
+    bare = model.module if is_model_wrapper(model) else model
+    wrappers = {name: child for name, child in bare._modules.items() if child is not None and is_model_wrapper(child)}
+    for name, child in wrappers.items():
+        bare._modules[name] = child.module
+    try:
+        yield bare
+    finally:
+        bare._modules.update(wrappers)

@@ -1,0 +1,208 @@
+"""How a latent code z enters a convolutional generator.
+
+z is a concatenation of one code per body region, [z_up, z_down] by convention, and every region has a map in [0, 1] of where it is.
+
+=============== ======================================================================================== ============ =================
+mode            what happens                                                                             needs        acts on the output
+=============== ======================================================================================== ============ =================
+``region_film`` scale and shift maps, each region's code inside its region, in the residual blocks and   z, regions   yes, best measured
+                after every up-convolution
+``film``        one scale and shift per channel after both norms of every residual block                 z            yes
+``stem_nonorm`` z tiled to maps and concatenated to the input, no norm after the first convolution       z            yes, learns slowly
+``masked_tile`` like ``tile``, each region's code multiplied by its region                               z, regions   yes, leaks
+``tile``        z tiled to maps and concatenated to the input, as published                              z            **no**
+=============== ======================================================================================== ============ =================
+
+``tile`` is dead: a constant input map adds a constant to every map of the first convolution, and the instance norm behind it subtracts
+the mean of each map. It is kept for the record.
+
+Sources: Perez et al. 2018, FiLM; Park et al. 2019, SPADE (scale and shift that vary over the picture).
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from toolkit.structures import InputError
+
+MODES = ('region_film', 'film', 'stem_nonorm', 'masked_tile', 'tile')
+NEED_REGIONS = ('region_film', 'masked_tile')
+TILING = ('stem_nonorm', 'masked_tile', 'tile')
+FILM_STD = 0.02
+
+
+class NoModulation(nn.Module):
+    """The place of a :class:`FiLM` in a network without one: returns the maps as they are."""
+
+    def forward(self, h: Tensor, z: Tensor | None, gates: Tensor | None) -> Tensor:
+        """Return ``h``."""
+        return h
+
+
+class FiLM(nn.Module):
+    """h -> (1 + scale) h + shift, with scale and shift linear in z, the same at every pixel.
+
+    Weights start as N(0, 0.02) and biases as zero, so that the network starts near to the one without z and is exactly it at z = 0.
+
+    Args:
+        channels: C of the maps.
+        z_dims: lengths of the codes that make up z.
+    """
+
+    def __init__(self, channels: int, z_dims: Sequence[int]):
+        super().__init__()
+        self.linear = _small_linear(sum(z_dims), 2 * channels)
+
+    def forward(self, h: Tensor, z: Tensor, gates: Tensor | None) -> Tensor:
+        """Modulate.
+
+        Args:
+            h: (B, C, H, W) maps.
+            z: (B, D), D = sum(z_dims).
+            gates: not used.
+
+        Returns:
+            (B, C, H, W).
+        """
+        scale, shift = self.linear(z)[:, :, None, None].to(h.dtype).chunk(2, 1)
+        return h * (1 + scale) + shift
+
+
+class RegionFiLM(nn.Module):
+    """h -> (1 + scale) h + shift, where scale and shift are sums over regions of (region map) x (linear in that region's code).
+
+    Starts like :class:`FiLM`. Where no region is, h passes unchanged.
+
+    Args:
+        channels: C of the maps.
+        z_dims: length of each region's code; a region of length 0 has no say.
+    """
+
+    def __init__(self, channels: int, z_dims: Sequence[int]):
+        super().__init__()
+        self.z_dims = tuple(z_dims)
+        self.used = [i for i, d in enumerate(z_dims) if d]
+        self.linears = nn.ModuleList(_small_linear(d, 2 * channels) if d else nn.Identity() for d in z_dims)
+
+    def forward(self, h: Tensor, z: Tensor, gates: Tensor) -> Tensor:
+        """Modulate.
+
+        Args:
+            h: (B, C, H, W) maps.
+            z: (B, D), D = sum(z_dims), the regions' codes one after the other.
+            gates: (B, R, H, W) region maps in [0, 1], R = len(z_dims).
+
+        Returns:
+            (B, C, H, W).
+        """
+        codes = z.split(self.z_dims, 1)
+        affine = torch.stack([self.linears[i](codes[i]) for i in self.used], 2)
+        used = torch.stack([gates[:, i] for i in self.used], 1)
+        maps = affine.to(h.dtype) @ used.to(h.dtype).flatten(2)
+        scale, shift = maps.unflatten(2, h.shape[-2:]).chunk(2, 1)
+        return torch.addcmul(h, h, scale) + shift
+
+
+class CodeInjection:
+    """One injection mode, and what it asks of a generator: more input channels, a stem without norm, FiLM layers.
+
+    Args:
+        mode: one of :data:`MODES`.
+        z_dims: length of each region's code; all zero means that the generator has no z, whatever the mode.
+
+    Raises:
+        InputError: unknown mode or negative length.
+    """
+
+    def __init__(self, mode: str, z_dims: Sequence[int]):
+        if mode not in MODES:
+            raise InputError(f'z_injection={mode!r} is unknown, expected one of {", ".join(MODES)}')
+        if any(d < 0 for d in z_dims):
+            raise InputError(f'z_dims={tuple(z_dims)} must not be negative')
+        self.mode = mode
+        self.z_dims = tuple(z_dims)
+        self.z_dim = sum(z_dims)
+
+    @property
+    def input_channels(self) -> int:
+        """Channels that :meth:`inject` adds to the input."""
+        return self.z_dim if self.mode in TILING else 0
+
+    def stem_norm(self, norm: str) -> str:
+        """Norm to put after a first convolution, given the generator's norm."""
+        return 'none' if self.z_dim and self.mode == 'stem_nonorm' else norm
+
+    @property
+    def block_film(self) -> Callable[[int], nn.Module]:
+        """Maker of the layer after each norm of a residual block, called with the number of channels."""
+        return self._film(('region_film', 'film'))
+
+    @property
+    def up_film(self) -> Callable[[int], nn.Module]:
+        """Maker of the layer after the norm of an up-convolution, called with the number of channels."""
+        return self._film(('region_film',))
+
+    def inject(self, x: Tensor, z: Tensor | None, regions: Tensor | None, levels: int) -> tuple[Tensor, list[Tensor | None]]:
+        """Check z and regions, concatenate z to the input where the mode does so, and shrink the regions for the FiLM layers.
+
+        Args:
+            x: (B, C, H, W) input maps, H and W multiples of 2**levels.
+            z: (B, D), or None for a generator without z.
+            regions: (B, R, H, W) in [0, 1]; may be None, and is not looked at, in a mode that does not need them.
+            levels: number of halvings in the generator.
+
+        Returns:
+            The generator's input (B, C + :attr:`input_channels`, H, W), and for each level l = 0..levels the regions averaged over
+            blocks of 2**l pixels, (B, R, H / 2**l, W / 2**l), or None where no layer needs them.
+
+        Raises:
+            InputError: z or regions missing, not wanted or of another shape than expected.
+        """
+        gates: list[Tensor | None] = [None] * (levels + 1)
+        self._check_code(x, z)
+        if not self.z_dim:
+            return x, gates
+        if self.mode in NEED_REGIONS:
+            self._check_regions(x, regions)
+        if self.mode in TILING:
+            tiled = z[:, :, None, None].to(x.dtype).expand(-1, -1, *x.shape[-2:])
+            if self.mode == 'masked_tile':
+                tiled = tiled * torch.cat([regions[:, i:i + 1].expand(-1, d, -1, -1) for i, d in enumerate(self.z_dims)], 1)
+            x = torch.cat([x, tiled], 1)
+        elif self.mode == 'region_film':
+            gates = [regions]
+            for _ in range(levels):
+                gates.append(F.avg_pool2d(gates[-1], 2))
+        return x, gates
+
+    def _film(self, modes: Sequence[str]) -> Callable[[int], nn.Module]:
+        if not self.z_dim or self.mode not in modes:
+            return lambda channels: NoModulation()
+        layer = RegionFiLM if self.mode == 'region_film' else FiLM
+        return lambda channels: layer(channels, self.z_dims)
+
+    def _check_code(self, x: Tensor, z: Tensor | None) -> None:
+        if z is None:
+            if self.z_dim:
+                raise InputError(f'the generator has z_dims={self.z_dims}: give z of shape ({x.shape[0]}, {self.z_dim})')
+        elif not self.z_dim:
+            raise InputError(f'z of shape {tuple(z.shape)} given to a generator without a code: build it with z_dims, or give z=None')
+        elif z.shape != (x.shape[0], self.z_dim):
+            raise InputError(f'z has shape {tuple(z.shape)}, expected ({x.shape[0]}, {self.z_dim}): of z_dims={self.z_dims}')
+
+    def _check_regions(self, x: Tensor, regions: Tensor | None) -> None:
+        expected = (x.shape[0], len(self.z_dims), *x.shape[-2:])
+        if regions is None:
+            raise InputError(f'z_injection={self.mode!r} needs regions of shape {expected} in [0, 1]; modes without: '
+                             f'{", ".join(m for m in MODES if m not in NEED_REGIONS)}')
+        if regions.shape != expected:
+            raise InputError(f'regions have shape {tuple(regions.shape)}, expected {expected}: one map for each entry of z_dims')
+
+
+def _small_linear(inputs: int, outputs: int) -> nn.Linear:
+    linear = nn.Linear(inputs, outputs)
+    nn.init.normal_(linear.weight, 0, FILM_STD)
+    nn.init.zeros_(linear.bias)
+    return linear

@@ -1,0 +1,47 @@
+"""Feature matching on a discriminator's layers. Source: Wang et al. 2018, High-Resolution Image Synthesis, equation 4."""
+
+from collections.abc import Sequence
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from toolkit.registry import LOSSES
+from toolkit.structures import InputError
+
+
+@LOSSES.register_module()
+class FeatureMatchingLoss(nn.Module):
+    r"""L1 distance between a discriminator's features of the fake and of the real picture.
+
+    .. math:: \sum_{s=1}^{S} \frac1S \sum_{l} \frac{4}{n + 1} \, \mathrm{mean} |D_s^l(\text{fake}) - D_s^l(\text{real})|
+
+    over scales s and all layers l but the last, the prediction. The real features are constants. pix2pixHD weights it by 10.
+
+    Args:
+        n_layers: n, ``n_layers`` of the discriminator; 3 gives each of its four feature layers the weight 1 / S.
+    """
+
+    def __init__(self, n_layers: int = 3):
+        super().__init__()
+        self.layer_weight = 4 / (n_layers + 1)
+
+    def forward(self, fake_features: Sequence[Sequence[Tensor]], real_features: Sequence[Sequence[Tensor]]) -> Tensor:
+        """Compute the loss.
+
+        Args:
+            fake_features: for each scale the outputs of all layers, the prediction last.
+            real_features: the same for the real picture.
+
+        Returns:
+            Scalar, float32.
+
+        Raises:
+            InputError: the two do not have the same scales and layers.
+        """
+        if [len(scale) for scale in fake_features] != [len(scale) for scale in real_features]:
+            fake, real = ([len(scale) for scale in features] for features in (fake_features, real_features))
+            raise InputError(f'number of layers at each scale: {fake} for the fake, {real} for the real picture; expected the same')
+        distances = [
+            F.l1_loss(fake.float(), real.detach().float())
+            for fakes, reals in zip(fake_features, real_features) for fake, real in zip(fakes[:-1], reals[:-1])]
+        return sum(distances) * self.layer_weight / len(fake_features)

@@ -1,0 +1,27 @@
+"""Mean absolute difference of pictures, over the whole picture or where a mask says."""
+
+from torch import Tensor, nn
+
+from toolkit.registry import LOSSES
+
+
+@LOSSES.register_module()
+class L1Loss(nn.Module):
+    """Mean absolute difference, with a mask over what the mask shows, so that a small region counts as much as a large one."""
+
+    def forward(self, fake: Tensor, real: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Compute the loss.
+
+        Args:
+            fake: (B, C, H, W).
+            real: (B, C, H, W); a constant, no gradient reaches it.
+            mask: (B, 1, H, W) weights in [0, 1], or None for the whole picture. The mean is over the batch; an all-zero mask gives 0.
+
+        Returns:
+            Scalar, float32.
+        """
+        difference = (fake.float() - real.detach().float()).abs()
+        if mask is None:
+            return difference.mean()
+        weight = mask.float()
+        return (difference * weight).sum() / (weight.sum() * fake.shape[1]).clamp_min(1e-6)

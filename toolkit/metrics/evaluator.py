@@ -1,0 +1,148 @@
+"""Measure models on whole clips: several models side by side on the same clips, interruptible, over several processes."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.dist import all_gather_object, get_dist_info
+from torch.utils.data import default_collate
+
+from toolkit.metrics.base import ClipMetric, Summary
+from toolkit.structures import InputError
+
+TIME_KEYS = ('frames', 'poses', 'pose_maps', 'edges', 'masks', 'regions')
+
+
+def fingerprint(*parts: Any) -> str:
+    """Hash of anything JSON can hold, to know whether stored results belong to what is measured now."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def pick_clips(total: int, wanted: int | None) -> list[int]:
+    """Indices of ``wanted`` clips spread evenly over ``total`` (all where it is None), the same on every call.
+
+    Raises:
+        InputError: fewer than one clip wanted.
+    """
+    if wanted is None or wanted >= total:
+        return list(range(total))
+    if wanted < 1:
+        raise InputError(f'the number of clips must be at least 1, got {wanted}')
+    return sorted({int(i) for i in np.linspace(0, total - 1, wanted).round()})
+
+
+class ResultCache:
+    """Results of clips that are done, on disk, so that a stopped evaluation continues where it was.
+
+    One JSON line per clip. Each process appends to a file of its own beside ``path`` and reads those of all, so that the number of
+    processes may change in between. Lines of another fingerprint, or cut off in the middle, are ignored.
+
+    Args:
+        path: file of process 0; process r writes ``<path>.<r>``.
+        key: see :func:`fingerprint`.
+    """
+
+    def __init__(self, path: str | Path, key: str) -> None:
+        self.base, self.key = Path(path), key
+        rank, _ = get_dist_info()
+        self.path = self.base if rank == 0 else self.base.with_name(f'{self.base.name}.{rank}')
+
+    def files(self) -> list[Path]:
+        """All existing files of this cache."""
+        beside = self.base.parent.glob(f'{self.base.name}.*') if self.base.parent.is_dir() else []
+        return sorted(f for f in [self.base, *beside] if f.is_file())
+
+    def load(self) -> dict[int, dict]:
+        """Clip index -> stored results."""
+        done = {}
+        for file in self.files():
+            for line in file.read_text().splitlines():
+                try:
+                    entry = json.loads(line)
+                except json.JSONDecodeError:
+                    continue
+                if entry.get('key') == self.key:
+                    done[entry['index']] = entry['results']
+        return done
+
+    def add(self, index: int, results: dict) -> None:
+        """Append one clip; it is on disk when this returns."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with open(self.path, 'a') as file:
+            file.write(json.dumps({'key': self.key, 'index': index, 'results': results}) + '\n')
+
+    def remove(self) -> None:
+        """Delete the files: the final results are written."""
+        for file in self.files():
+            file.unlink(missing_ok=True)
+
+
+class ClipEvaluator:
+    """Measure every model with every metric on whole clips.
+
+    Args:
+        models: name -> model; ``test_step`` of each takes a collated whole-clip item and returns one dict per clip (see
+            :func:`toolkit.metrics.base.check_sample`).
+        dataset: yields whole-clip items (``ClipWindows`` with ``window=None``).
+        metrics: each measures every model in turn; its networks are loaded once.
+        max_frames: look at the first frames of each clip only.
+        cache: where results of finished clips are kept.
+
+    Attributes:
+        results: clip index -> model name -> one row per metric, filled by :meth:`run` even when it is interrupted.
+    """
+
+    def __init__(self, models: Mapping[str, Any], dataset: Sequence, metrics: Sequence[ClipMetric], max_frames: int | None = None,
+                 cache: ResultCache | None = None) -> None:
+        if max_frames is not None and max_frames < 2:
+            raise InputError(f'the number of frames must be at least 2 (the first is the content frame), got {max_frames}')
+        names = [m.prefix for m in metrics]
+        twice = sorted({n for n in names if names.count(n) > 1})
+        if twice:
+            raise InputError(f'two metrics are both called {twice[0]}: give one of them another prefix')
+        self.models, self.dataset, self.metrics = models, dataset, metrics
+        self.max_frames, self.cache = max_frames, cache
+        self.results: dict[int, dict[str, list[dict]]] = {}
+
+    def run(self, indices: Sequence[int], progress: Callable[[Iterable], Iterable] = iter,
+            on_clip: Callable[[dict[str, dict]], None] | None = None) -> None:
+        """Measure the clips ``indices``; over several processes each takes every n-th and all end with all results.
+
+        Args:
+            indices: clips of the dataset.
+            progress: wraps the loop over clips, for a progress bar.
+            on_clip: called after each newly measured clip with model name -> what its ``test_step`` returned.
+        """
+        rank, world = get_dist_info()
+        done = self.cache.load() if self.cache else {}
+        mine = list(indices)[rank::world]
+        self.results = {i: done[i] for i in mine if i in done}
+        for index in progress([i for i in mine if i not in done]):
+            samples = self.generate(index)
+            self.results[index] = {name: [m.measure(sample) for m in self.metrics] for name, sample in samples.items()}
+            if self.cache:
+                self.cache.add(index, self.results[index])
+            if on_clip:
+                on_clip(samples)
+        if world > 1:
+            self.results = {i: r for part in all_gather_object(self.results) for i, r in part.items()}
+
+    @torch.no_grad()
+    def generate(self, index: int) -> dict[str, dict]:
+        """What each model makes of clip ``index``: name -> sample."""
+        item = self.dataset[index]
+        if self.max_frames is not None:
+            item = {k: v[:self.max_frames] if k in TIME_KEYS else v for k, v in item.items()}
+        batch = default_collate([item])
+        return {name: model.test_step(batch)[0] for name, model in self.models.items()}
+
+    def summarize(self) -> dict[str, dict[str, Summary]]:
+        """Model name -> key -> summary, over the clips measured so far."""
+        done = [self.results[i] for i in sorted(self.results)]
+        return {name: {key: summary for i, metric in enumerate(self.metrics)
+                       for key, summary in metric.summarize([clip[name][i] for clip in done]).items()}
+                for name in self.models}

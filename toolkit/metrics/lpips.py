@@ -1,0 +1,152 @@
+"""LPIPS, the learned perceptual distance, with the backbones that are at hand."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from toolkit.metrics.pictures import PictureMetric, in_chunks
+from toolkit.registry import METRICS
+from toolkit.structures import InputError, MissingWeightsError, find_weights, weight_folders
+
+BACKBONES = {
+    'alex': ('alexnet-owt-7be5be79.pth', 'alexnet-owt-4df8aa71.pth'),
+    'vgg': ('vgg16-397923af.pth',),
+    'squeeze': ('squeezenet1_1-b8a52dc0.pth', 'squeezenet1_1-f364aa15.pth', 'squeezenet1_1_fp16.safetensors'),
+}
+"""Network -> torchvision's ImageNet weight files that serve as its backbone, best first."""
+SMALLEST_SIDE = 32
+
+
+def load_state(path: Path) -> dict[str, Tensor]:
+    """Tensors of a ``.safetensors`` or PyTorch file, as float32; nothing in the file is executed."""
+    if path.suffix == '.safetensors':
+        from safetensors.torch import load_file
+        state = load_file(path)
+    else:
+        state = torch.load(path, map_location='cpu', weights_only=True)
+    return {k: v.float() for k, v in state.items()}
+
+
+def find_backbone(net: str) -> tuple[str, Path]:
+    """Find the ImageNet weights LPIPS stands on, in the toolkit's weight folders and in torch.hub's cache.
+
+    Args:
+        net: ``'alex'`` (the authors' choice), ``'vgg'``, ``'squeeze'``, or ``'auto'``: the first of these that is there.
+
+    Returns:
+        The network's name and the weight file.
+
+    Raises:
+        ValueError: unknown network.
+        MissingWeightsError: no file; names the files and folders.
+    """
+    if net != 'auto' and net not in BACKBONES:
+        raise ValueError(f"net must be 'auto' or one of {sorted(BACKBONES)}, got {net!r}")
+    cache = Path(torch.hub.get_dir()) / 'checkpoints'
+    candidates = list(BACKBONES) if net == 'auto' else [net]
+    for name in candidates:
+        path = find_weights(*BACKBONES[name], *(str(cache / file) for file in BACKBONES[name]), required=False)
+        if path is not None:
+            return name, path
+    files = ', '.join(file for name in candidates for file in BACKBONES[name])
+    folders = ', '.join(str(folder) for folder in [*weight_folders(), cache])
+    raise MissingWeightsError(f"LPIPS needs one of torchvision's ImageNet weights {files}; searched {folders}")
+
+
+class LPIPSNetwork:
+    """LPIPS v0.1 (Zhang et al. 2018): features of an ImageNet network, unit length over channels, squared difference, the authors'
+    linear weights, mean over pixels, sum over layers.
+
+    Frozen, and never with random weights: where the backbone is missing the constructor raises.
+
+    Args:
+        net: see :func:`find_backbone`.
+        device: where it computes.
+
+    Attributes:
+        name: the network that was found, ``'alex'``, ``'vgg'`` or ``'squeeze'``. Distances of different networks do not compare.
+        path: its weight file.
+
+    Raises:
+        MissingWeightsError: no backbone weights.
+        InputError: the weight file does not fit the network.
+    """
+
+    def __init__(self, net: str = 'auto', device: torch.device | str = 'cpu') -> None:
+        self.name, self.path = find_backbone(net)
+        self.device = torch.device(device)
+        self._network = self._build().to(self.device)
+
+    def _build(self) -> nn.Module:
+        import lpips
+        with warnings.catch_warnings():
+            warnings.filterwarnings('ignore', category=UserWarning, module='torchvision')
+            network = lpips.LPIPS(net=self.name, version='0.1', pnet_rand=True, verbose=False)
+        state = load_state(self.path)
+        own = network.net.state_dict()
+        names = {key: f'features.{key.split(".", 1)[1]}' for key in own}
+        wrong = [name for key, name in names.items() if name not in state or state[name].shape != own[key].shape]
+        if wrong:
+            raise InputError(f'{self.path}: not torchvision weights for LPIPS-{self.name}: {wrong[0]} is missing or has another shape')
+        network.net.load_state_dict({key: state[name] for key, name in names.items()})
+        return network.eval().requires_grad_(False)
+
+    def __call__(self, generated: np.ndarray, real: np.ndarray) -> np.ndarray:
+        """Distance of each picture from its partner.
+
+        Args:
+            generated: (N, H, W, 3) uint8, sides of at least 32 pixels.
+            real: (N, H, W, 3) uint8.
+
+        Returns:
+            (N,) float64 >= 0, 0 for equal pictures. Lower is better.
+
+        Raises:
+            TypeError: pictures are not uint8. The network takes [-1, 1]; pictures in [0, 1] would look too good, so none are taken.
+            ValueError: shapes differ, are not (N, H, W, 3), or a side is below 32.
+        """
+        if min(real.shape[1:3]) < SMALLEST_SIDE:
+            raise ValueError(f'LPIPS needs sides of at least {SMALLEST_SIDE} px, got {real.shape[1]}x{real.shape[2]}')
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            return in_chunks(self._distance, generated, real, self.device)
+
+    def _distance(self, generated: Tensor, real: Tensor) -> Tensor:
+        return self._network(generated.float() / 127.5 - 1, real.float() / 127.5 - 1).flatten()
+
+
+@METRICS.register_module()
+class LPIPS(PictureMetric):
+    """:class:`LPIPSNetwork` per frame, mean over the frames of a clip, then over clips; its prefix names the network.
+
+    Args:
+        net: ``'auto'``, ``'alex'``, ``'vgg'`` or ``'squeeze'``, see :func:`find_backbone`. Without weights all numbers are 'n/a'.
+        kwargs: of :class:`toolkit.metrics.pictures.PictureMetric`.
+    """
+
+    default_prefix = 'lpips'
+    better = 'lower'
+
+    def __init__(self, net: str = 'auto', **kwargs) -> None:
+        try:
+            name, path = find_backbone(net)
+            missing = ''
+            self.text = f'LPIPS v0.1, network {name}, backbone {path.name}, RGB mapped to [-1, 1], per frame'
+        except MissingWeightsError as error:
+            name, missing = net, str(error)
+            self.text = 'LPIPS v0.1, RGB mapped to [-1, 1], per frame'
+        super().__init__(**kwargs)
+        self.missing = missing
+        if name != 'auto':
+            self.prefix = f'{self.prefix}_{name}'
+        self.network = None if missing else LPIPSNetwork(name, self.device)
+
+    def unfit(self, height: int, width: int) -> str:
+        """The network's poolings need 32 pixels."""
+        return '' if min(height, width) >= SMALLEST_SIDE else f'LPIPS needs sides of at least {SMALLEST_SIDE} px, got {height}x{width}'
+
+    def per_frame(self, generated: np.ndarray, real: np.ndarray) -> np.ndarray:
+        """(N,) >= 0."""
+        return self.network(generated, real)

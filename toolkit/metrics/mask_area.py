@@ -1,0 +1,21 @@
+"""How much of the picture the person fills: needed to read masked scores."""
+
+from toolkit.metrics.base import ClipMetric, Definition, Measure
+from toolkit.metrics.pictures import DILATION, dilate
+from toolkit.registry import METRICS
+
+
+@METRICS.register_module()
+class MaskArea(ClipMetric):
+    """Mean share of the picture inside the true mask, dilated as the ``masked`` protocol dilates it."""
+
+    default_prefix = 'mask'
+
+    def __init__(self, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.definitions = {'area': Definition(f'share of the picture inside the true mask + {DILATION} px', '')}
+
+    def compute(self, sample: dict) -> dict[str, Measure]:
+        """The clip's mean share."""
+        mask = dilate(sample['mask'][sample['scored']])
+        return {'area': Measure(float(mask.mean()), len(mask))}

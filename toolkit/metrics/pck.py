@@ -1,0 +1,183 @@
+"""Percentage of correct keypoints: does the generated person stand as the poses asked?"""
+
+from collections.abc import Callable, Sequence
+
+import cv2
+import numpy as np
+
+from toolkit.metrics.base import ClipMetric, Definition, Measure
+from toolkit.metrics.pictures import person_box
+from toolkit.registry import METRICS, POSE_ESTIMATORS
+from toolkit.skeletons import L_HIP, LIMB_JOINTS, R_SHOULDER, K
+from toolkit.structures import MissingWeightsError
+
+PERSON_HEIGHT = 256
+LONGEST_SIDE = 1280
+JUDGES = ({'type': 'MediaPipePose'}, {'type': 'ConvolutionalPoseMachine'})
+JOINT_SETS = {'limbs': LIMB_JOINTS, 'all': tuple(range(K))}
+
+
+def torso_diagonal(poses: np.ndarray) -> np.ndarray:
+    """Distance from right shoulder to left hip (Yang and Ramanan 2013), in pixels.
+
+    Args:
+        poses: (T, K, 3).
+
+    Returns:
+        (T,) float32; 0 where a joint is missing.
+    """
+    present = (poses[:, R_SHOULDER, 2] > 0) & (poses[:, L_HIP, 2] > 0)
+    return np.linalg.norm(poses[:, R_SHOULDER, :2] - poses[:, L_HIP, :2], axis=-1) * present
+
+
+def box_size(mask: np.ndarray) -> np.ndarray:
+    """Longer side of each mask's box.
+
+    Args:
+        mask: (T, H, W) bool.
+
+    Returns:
+        (T,) float32 in pixels; 0 for an empty mask.
+    """
+    sizes = np.zeros(len(mask), np.float32)
+    for t in np.flatnonzero(mask.any((1, 2))):
+        top, bottom, left, right = person_box(mask[t])
+        sizes[t] = max(bottom - top, right - left)
+    return sizes
+
+
+def correct_keypoints(detected: np.ndarray, target: np.ndarray, radius: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which joints were found where they should be.
+
+    Args:
+        detected: (T, K, 3); confidence 0 = not found, and not found is wrong.
+        target: (T, K, 3); a joint with confidence 0 is not asked for.
+        radius: (T,) in pixels; a joint nearer than this is correct. Frames with radius 0 are not judged.
+
+    Returns:
+        ``correct`` and ``judged``, both (T, K) bool; correct joints are judged ones.
+
+    Raises:
+        ValueError: shapes do not fit.
+    """
+    if detected.shape != target.shape or radius.shape != target.shape[:1]:
+        raise ValueError(f'poses must be (T, K, 3) and radius (T,), got {detected.shape}, {target.shape} and {radius.shape}')
+    judged = (target[..., 2] > 0) & (radius[:, None] > 0)
+    near = np.linalg.norm(detected[..., :2] - target[..., :2], axis=-1) < radius[:, None]
+    return judged & near & (detected[..., 2] > 0), judged
+
+
+def detection_size(frames: np.ndarray, mask: np.ndarray) -> tuple[int, int]:
+    """Height and width at which to look for joints: pose networks need the person about 256 pixels high.
+
+    Args:
+        frames: (T, H, W, 3).
+        mask: (T, H, W) bool; the median height of its boxes is the person's.
+
+    Returns:
+        The frame's size, or larger by one factor, up to a longest side of 1280.
+    """
+    height, width = frames.shape[1:3]
+    heights = [bottom - top for top, bottom, _, _ in (person_box(m) for m in mask if m.any())]
+    wanted = PERSON_HEIGHT / np.median(heights) if heights else 1
+    factor = max(1.0, min(wanted, LONGEST_SIDE / max(height, width)))
+    return round(height * factor), round(width * factor)
+
+
+def detect(estimator: Callable[[np.ndarray], np.ndarray], frames: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Poses in a clip, found at :func:`detection_size` and given in the clip's own pixels.
+
+    Args:
+        estimator: a ``POSE_ESTIMATORS`` part.
+        frames: (T, H, W, 3) uint8 RGB.
+        mask: (T, H, W) bool, the real person.
+
+    Returns:
+        (T, K, 3) float32.
+    """
+    height, width = detection_size(frames, mask)
+    scale = np.array([width / frames.shape[2], height / frames.shape[1]], np.float32)
+    if height != frames.shape[1]:
+        frames = np.stack([cv2.resize(f, (width, height), interpolation=cv2.INTER_CUBIC) for f in frames])
+    poses = np.array(estimator(frames), np.float32)
+    poses[..., :2] = (poses[..., :2] + 0.5) / scale - 0.5
+    poses[poses[..., 2] <= 0] = 0
+    return poses
+
+
+def first_available(estimators: Sequence[dict]) -> tuple[Callable | None, str]:
+    """Build the first estimator that can be had.
+
+    Args:
+        estimators: configs of ``POSE_ESTIMATORS`` parts, best first.
+
+    Returns:
+        The estimator, and why the ones before it were passed over; None where there is none.
+    """
+    reasons = []
+    for config in estimators:
+        name = config['type']
+        if isinstance(name, str) and POSE_ESTIMATORS.get(name) is None:
+            reasons.append(f'{name}: not registered (its plugin is not installed)')
+            continue
+        try:
+            return POSE_ESTIMATORS.build(config), '; '.join(reasons)
+        except (MissingWeightsError, ImportError) as error:
+            reasons.append(f'{name}: {error}')
+    return None, '; '.join(reasons) or 'no pose estimator was named'
+
+
+@METRICS.register_module()
+class PCK(ClipMetric):
+    """Share of correct joints when a pose estimator looks at the generated frames.
+
+    Correct is nearer to the conditioning pose than alpha x the torso diagonal (right shoulder to left hip of that pose), or than alpha
+    x the longer side of the person's box (``box``). Only joints the conditioning pose has are asked for; one that is not found is
+    wrong. ``ceiling_...`` is the same share for the *real* frames: what a perfect generator would get from this judge. Small frames
+    are enlarged until the person is 256 pixels high.
+
+    The judge must not be a network that a model was trained against.
+
+    Args:
+        estimators: configs of ``POSE_ESTIMATORS`` parts; the first that can be built is the judge and is named in the definitions.
+        pose_estimator: config of the one judge to take, instead of ``estimators``.
+        alphas: fractions of the torso diagonal.
+        box_alpha: fraction of the box's longer side.
+        kwargs: of :class:`ClipMetric`.
+    """
+
+    default_prefix = 'pck'
+
+    def __init__(self, estimators: Sequence[dict] = JUDGES, pose_estimator: dict | None = None, alphas: Sequence[float] = (0.1, 0.2),
+                 box_alpha: float = 0.05, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.estimator, reason = first_available([pose_estimator] if pose_estimator else list(estimators))
+        self.missing = '' if self.estimator else f'no pose estimator to judge with: {reason}'
+        judge = f'{self.estimator.name} ({self.estimator.version})' if self.estimator else 'a pose estimator'
+        self._scores = [(f'{joints}@{alpha}', joints, 'torso', alpha) for alpha in alphas for joints in JOINT_SETS]
+        self._scores.append((f'all_box@{box_alpha}', 'all', 'box', box_alpha))
+        for prefix, frames in (('', 'generated'), ('ceiling_', 'REAL')):
+            for key, joints, reference, alpha in self._scores:
+                length = 'torso diagonal' if reference == 'torso' else "longer side of the person's box"
+                what = '12 arm and leg joints' if joints == 'limbs' else f'all {K} joints'
+                self.definitions[prefix + key] = Definition(
+                    f'share of {what} found in {frames} frames by {judge} within {alpha} x {length} of the conditioning pose',
+                    '' if prefix else 'higher', 'joints')
+
+    def compute(self, sample: dict) -> dict[str, Measure]:
+        """Shares over all judged joints of the clip."""
+        detections = {
+            '': detect(self.estimator, sample['generated'], sample['mask']),
+            'ceiling_': self.of_real('poses', sample, lambda: detect(self.estimator, sample['real'], sample['mask'])),
+        }
+        references = {'torso': torso_diagonal(sample['poses']), 'box': box_size(sample['mask'])}
+        return {prefix + key: self._share(detected, sample, alpha * references[reference], JOINT_SETS[joints])
+                for prefix, detected in detections.items() for key, joints, reference, alpha in self._scores}
+
+    @staticmethod
+    def _share(detected: np.ndarray, sample: dict, radius: np.ndarray, joints: Sequence[int]) -> Measure:
+        scored = sample['scored']
+        correct, judged = correct_keypoints(detected[scored][:, joints], sample['poses'][scored][:, joints], radius[scored])
+        if not judged.any():
+            return Measure(None, reason='no scored frame has the joints (right shoulder, left hip) or mask that give the scale')
+        return Measure(float(correct.sum() / judged.sum()), int(judged.any(1).sum()), int(judged.sum()))

@@ -1,0 +1,89 @@
+"""Results as a table for people and as JSON for programs."""
+
+import json
+import os
+import textwrap
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from toolkit.metrics.base import Summary
+
+ARROWS = {'higher': '↑', 'lower': '↓', 'one': '→1', '': ''}
+NARROWEST_DEFINITION = 48
+
+
+def format_value(summary: Summary) -> str:
+    """``value [low, high]``, ``value`` for a single clip, or ``n/a``."""
+    if summary.value is None:
+        return 'n/a'
+    interval = '' if summary.ci is None else ' [{:.4g}, {:.4g}]'.format(*summary.ci)
+    return f'{summary.value:.4g}{interval}'
+
+
+def format_count(summary: Summary) -> str:
+    """Sample count, for example ``6 clips, 594 frames`` or ``6 clips, 594 frames, 7128 joints``."""
+    if summary.value is None:
+        return '-'
+    extra = f', {summary.n_samples} {summary.unit}' if summary.unit != 'frames' else ''
+    return f'{summary.n_clips} clip{"s" if summary.n_clips != 1 else ""}, {summary.n_frames} frames{extra}'
+
+
+def table(results: Mapping[str, Mapping[str, Summary]], width: int = 160) -> str:
+    """Aligned table: metric, value with 95 % interval per model, sample count, definition; then why numbers are missing.
+
+    Args:
+        results: model name -> key -> summary; all models have the same keys.
+        width: characters in a line; definitions are wrapped to what is left of it.
+
+    Returns:
+        Lines of text.
+    """
+    first = next(iter(results.values()))
+    head = ['metric', *results, 'n', 'definition']
+    rows = [[f'{key} {ARROWS[s.better]}'.rstrip(), *(format_value(r[key]) for r in results.values()), format_count(s), s.definition]
+            for key, s in first.items()]
+    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head) - 1)]
+    left = max(width - sum(widths) - 2 * len(widths), NARROWEST_DEFINITION)
+    lines = []
+    for row in [head, *rows]:
+        wrapped = textwrap.wrap(row[-1], left)
+        lines.append('  '.join(cell.ljust(w) for cell, w in zip(row, widths)) + '  ' + wrapped[0])
+        lines += [' ' * (sum(widths) + 2 * len(widths)) + line for line in wrapped[1:]]
+    lines.insert(1, '-' * max(len(line) for line in lines))
+    lines.append('Intervals: 95 % bootstrap over clips. Values: mean per clip, then over clips. The content frame is not scored.')
+    return '\n'.join(lines + _reasons(results))
+
+
+def _reasons(results: Mapping[str, Mapping[str, Summary]]) -> list[str]:
+    missing: dict[str, list[str]] = {}
+    for summaries in results.values():
+        for key, summary in summaries.items():
+            if summary.reason:
+                label = key if summary.value is not None else f'{key} n/a'
+                keys = missing.setdefault(summary.reason, [])
+                if label not in keys:
+                    keys.append(label)
+    return [f'{", ".join(keys)}: {reason}' for reason, keys in missing.items()]
+
+
+def to_json(summaries: Mapping[str, Summary]) -> dict[str, dict]:
+    """Summaries as plain values; ``value`` is the text ``n/a``, with a ``reason``, where there is none."""
+    return {key: {**asdict(s), 'value': 'n/a' if s.value is None else s.value} for key, s in summaries.items()}
+
+
+def write_json(path: str | Path, content: dict) -> None:
+    """Write JSON so that the file is either whole or not there.
+
+    Args:
+        path: file to write; its folder is made.
+        content: plain values; numbers that are not finite are refused, for they are not JSON.
+
+    Raises:
+        ValueError: a number is not finite.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + '.writing')
+    partial.write_text(json.dumps(content, indent=2, allow_nan=False) + '\n')
+    os.replace(partial, path)

@@ -1,0 +1,67 @@
+"""How sharp the generated person is, compared with the real one."""
+
+import cv2
+import numpy as np
+
+from toolkit.metrics.base import ClipMetric, Definition, Measure
+from toolkit.metrics.pictures import check_pair
+from toolkit.registry import METRICS
+
+
+def laplacian_strength(frames: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Mean absolute Laplacian of the luma inside a mask.
+
+    Args:
+        frames: (N, H, W, 3) uint8 RGB.
+        mask: (N, H, W) bool, no mask empty.
+
+    Returns:
+        (N,) float64 >= 0, in levels of 0..255.
+    """
+    luma = (cv2.cvtColor(f, cv2.COLOR_RGB2GRAY) for f in frames)
+    return np.array([np.abs(cv2.Laplacian(y, cv2.CV_32F))[m].mean(dtype=np.float64) for y, m in zip(luma, mask)])
+
+
+def sharpness_ratio(generated: np.ndarray, real: np.ndarray, mask: np.ndarray) -> float:
+    """Mean of :func:`laplacian_strength` over generated frames, divided by that over real frames.
+
+    Args:
+        generated: (N, H, W, 3) uint8.
+        real: (N, H, W, 3) uint8.
+        mask: (N, H, W) bool, no mask empty.
+
+    Returns:
+        1 where both are equally sharp, below 1 for blur, above 1 for noise or ringing.
+
+    Raises:
+        TypeError: pictures are not uint8.
+        ValueError: shapes differ, or the real frames are flat inside the mask.
+    """
+    check_pair(generated, real)
+    reference = laplacian_strength(real, mask).mean()
+    if reference == 0:
+        raise ValueError('the real frames are flat inside the mask: sharpness has no reference')
+    return float(laplacian_strength(generated, mask).mean() / reference)
+
+
+@METRICS.register_module()
+class Sharpness(ClipMetric):
+    """:func:`sharpness_ratio` inside the true mask, one ratio per clip, mean over clips. It finds the blur that PSNR and L1 reward."""
+
+    default_prefix = 'sharpness'
+
+    def __init__(self, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.definitions = {'person': Definition(
+            'mean |Laplacian| of luma inside the true mask, generated / real; blur is below 1', 'one')}
+
+    def compute(self, sample: dict) -> dict[str, Measure]:
+        """The clip's ratio."""
+        chosen = sample['scored'] & sample['mask'].any((1, 2))
+        if not chosen.any():
+            return {'person': Measure(None, reason='no scored frame shows a person (empty masks)')}
+        try:
+            value = sharpness_ratio(sample['generated'][chosen], sample['real'][chosen], sample['mask'][chosen])
+        except ValueError as error:
+            return {'person': Measure(None, reason=str(error))}
+        return {'person': Measure(value, int(chosen.sum()))}

@@ -1,0 +1,179 @@
+"""Temporal metrics: does the generated video move, and stand still, as the real one does?"""
+
+import cv2
+import numpy as np
+
+from toolkit.metrics.base import ClipMetric, Definition, Measure
+from toolkit.metrics.lpips import SMALLEST_SIDE, LPIPSNetwork
+from toolkit.metrics.pictures import DILATION, check_pair, dilate
+from toolkit.registry import METRICS
+from toolkit.structures import MissingWeightsError
+
+FLOW_SIDE = 16
+
+
+def temporal_difference(generated: np.ndarray, real: np.ndarray) -> np.ndarray:
+    """tD of each frame step: ``mean | |g_t - g_{t-1}| - |r_t - r_{t-1}| |`` over pixels and channels.
+
+    Args:
+        generated: (T, H, W, 3) uint8, consecutive frames.
+        real: (T, H, W, 3) uint8.
+
+    Returns:
+        (T - 1,) float64 in 0..255. Lower is better; 0 where the generated video changes exactly where and as much as the real one.
+
+    Raises:
+        TypeError: pictures are not uint8.
+        ValueError: shapes differ or are not (T, H, W, 3).
+    """
+    check_pair(generated, real)
+
+    def change(frames: np.ndarray, t: int) -> np.ndarray:
+        return np.abs(frames[t].astype(np.int16) - frames[t - 1])
+
+    return np.array([np.abs(change(generated, t) - change(real, t)).mean() for t in range(1, len(real))], np.float64)
+
+
+def flicker(frames: np.ndarray, background: np.ndarray) -> float:
+    """Standard deviation over time, per pixel and channel, mean over a region that should stand still.
+
+    Args:
+        frames: (T, H, W, 3) uint8, T >= 2.
+        background: (H, W) bool.
+
+    Returns:
+        Levels of 0..255. Lower is better; a static camera's own noise gives the floor.
+
+    Raises:
+        ValueError: fewer than two frames or an empty background.
+    """
+    if len(frames) < 2 or not background.any():
+        raise ValueError(f'flicker needs two frames and a background, got {len(frames)} frames and {int(background.sum())} pixels')
+    return float(frames[:, background].astype(np.float32).std(0, dtype=np.float64).mean())
+
+
+def optical_flow(frame: np.ndarray, previous: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Dense flow from a frame back to the one before it (DIS, Kroeger et al. 2016).
+
+    Convention: ``frame(x, y) = previous(x + u, y + v)``, pixels, pixel centres at integers.
+
+    Args:
+        frame: (H, W, 3) uint8 RGB, sides of at least 16 pixels.
+        previous: (H, W, 3) uint8 RGB.
+
+    Returns:
+        Flow (H, W, 2) float32, and (H, W) bool: where the flow back and forth agrees (|sum|^2 < 0.01 (|f|^2 + |b|^2) + 0.5, Sundaram et
+        al. 2010) and points into the picture, so that neither occlusion nor the border spoils it.
+    """
+    grey, grey_previous = (cv2.cvtColor(f, cv2.COLOR_RGB2GRAY) for f in (frame, previous))
+    dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    back, forth = dis.calc(grey, grey_previous, None), dis.calc(grey_previous, grey, None)
+    height, width = grey.shape
+    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+    at_x, at_y = x + back[..., 0], y + back[..., 1]
+    forth = cv2.remap(forth, at_x, at_y, cv2.INTER_LINEAR)
+    square = np.square(back).sum(-1) + np.square(forth).sum(-1)
+    inside = (at_x >= 0) & (at_x <= width - 1) & (at_y >= 0) & (at_y <= height - 1)
+    return back, inside & (np.square(back + forth).sum(-1) < 0.01 * square + 0.5)
+
+
+def warp_error(frame: np.ndarray, previous: np.ndarray, flow: np.ndarray, valid: np.ndarray) -> float:
+    """Mean absolute difference between a frame and the one before it carried along the flow (Lai et al. 2018).
+
+    Args:
+        frame: (H, W, 3) uint8.
+        previous: (H, W, 3) uint8.
+        flow: (H, W, 2), see :func:`optical_flow`.
+        valid: (H, W) bool, pixels that count.
+
+    Returns:
+        Levels of 0..255; NaN where no pixel counts. Lower is better, but a frozen video also scores low: read it beside ``tD``.
+    """
+    x, y = np.meshgrid(np.arange(flow.shape[1], dtype=np.float32), np.arange(flow.shape[0], dtype=np.float32))
+    carried = cv2.remap(previous.astype(np.float32), x + flow[..., 0], y + flow[..., 1], cv2.INTER_LINEAR)
+    return float(np.abs(frame.astype(np.float32) - carried)[valid].mean(dtype=np.float64)) if valid.any() else float('nan')
+
+
+@METRICS.register_module()
+class Temporal(ClipMetric):
+    """tD, tLPIPS, background flicker and warp error; the last two also for the real video, as the reference to read them by.
+
+    A step counts when both of its frames are scored, so that steps from the content frame do not.
+
+    Args:
+        net: network of tLPIPS, see :func:`toolkit.metrics.lpips.find_backbone`; without weights tLPIPS alone is 'n/a'.
+        kwargs: of :class:`ClipMetric`.
+    """
+
+    default_prefix = 'temporal'
+
+    def __init__(self, net: str = 'auto', **kwargs) -> None:
+        super().__init__(**kwargs)
+        try:
+            self.network, self.no_network = LPIPSNetwork(net, self.device), ''
+        except MissingWeightsError as error:
+            self.network, self.no_network = None, str(error)
+        self.lpips_key = f'tlpips_{self.network.name}' if self.network else 'tlpips'
+        outside = f'outside all true masks + {DILATION} px, levels of 0..255'
+        warped = 'mean |v_t - warp(v_{t-1})|, DIS flow of the real video, no occlusions, levels of 0..255'
+        self.definitions = {
+            'td': Definition('mean ||g_t - g_{t-1}| - |r_t - r_{t-1}||, levels of 0..255', 'lower', 'steps'),
+            self.lpips_key: Definition('mean |LPIPS(g_t, g_{t-1}) - LPIPS(r_t, r_{t-1})|, LPIPS v0.1', 'lower', 'steps'),
+            'flicker': Definition(f'standard deviation over time {outside}', 'lower'),
+            'flicker_real': Definition(f'the same of the REAL video {outside}', ''),
+            'warp_error': Definition(warped, 'lower', 'steps'),
+            'warp_error_real': Definition(f'the same of the REAL video: {warped}', '', 'steps'),
+        }
+
+    def compute(self, sample: dict) -> dict[str, Measure]:
+        """The clip's means over frame steps."""
+        generated, real, scored = sample['generated'], sample['real'], sample['scored']
+        steps = np.flatnonzero(scored[1:] & scored[:-1]) + 1
+        if not len(steps):
+            reason = 'the clip has no two consecutive frames besides its content frame'
+            return {k: Measure(None, reason=reason) for k in self.definitions}
+
+        def over_steps(values: np.ndarray, reason: str) -> Measure:
+            values = values[np.isfinite(values)]
+            return Measure(float(values.mean()), int(scored.sum()), len(values)) if len(values) else Measure(None, reason=reason)
+
+        flows = self.of_real('flow', sample, lambda: self._flows(real, steps))
+        too_small = f'optical flow needs sides of at least {FLOW_SIDE} px, got {real.shape[1]}x{real.shape[2]}'
+        no_flow = 'the flow of the real video is nowhere consistent' if flows is not None else too_small
+        return {
+            'td': over_steps(temporal_difference(generated, real)[steps - 1], ''),
+            self.lpips_key: self._lpips(sample, steps, over_steps),
+            'flicker': self._flicker(sample, generated),
+            'flicker_real': self._flicker(sample, real),
+            'warp_error': over_steps(self._warp_errors(generated, steps, flows), no_flow),
+            'warp_error_real': over_steps(self._warp_errors(real, steps, flows), no_flow),
+        }
+
+    def _lpips(self, sample: dict, steps: np.ndarray, over_steps) -> Measure:
+        if self.network is None:
+            return Measure(None, reason=self.no_network)
+        generated, real = sample['generated'], sample['real']
+        if min(real.shape[1:3]) < SMALLEST_SIDE:
+            return Measure(None, reason=f'LPIPS needs sides of at least {SMALLEST_SIDE} px, got {real.shape[1]}x{real.shape[2]}')
+        of_real = self.of_real('lpips', sample, lambda: self.network(real[steps], real[steps - 1]))
+        return over_steps(np.abs(self.network(generated[steps], generated[steps - 1]) - of_real), '')
+
+    @staticmethod
+    def _flicker(sample: dict, frames: np.ndarray) -> Measure:
+        scored = sample['scored']
+        background = ~dilate(sample['mask'][scored].any(0)[None])[0]
+        if not background.any():
+            return Measure(None, reason='the person covers the whole picture at one time or another: no background')
+        return Measure(flicker(frames[scored], background), int(scored.sum()))
+
+    @staticmethod
+    def _flows(real: np.ndarray, steps: np.ndarray) -> list | None:
+        if min(real.shape[1:3]) < FLOW_SIDE:
+            return None
+        return [optical_flow(real[t], real[t - 1]) for t in steps]
+
+    @staticmethod
+    def _warp_errors(frames: np.ndarray, steps: np.ndarray, flows: list | None) -> np.ndarray:
+        if flows is None:
+            return np.zeros(0)
+        return np.array([warp_error(frames[t], frames[t - 1], *flow) for t, flow in zip(steps, flows)])

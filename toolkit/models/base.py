@@ -1,0 +1,233 @@
+"""What every trainable method shares: losses from config, reproducible noise, updates of one network at a time, an averaged copy."""
+
+import copy
+from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+
+import numpy as np
+import torch
+from mmengine.dist import get_world_size
+from mmengine.model import BaseModel, is_model_wrapper
+from mmengine.optim import OptimWrapperDict
+from torch import Tensor, nn
+
+from toolkit.registry import LOSSES, MODELS
+from toolkit.structures import InputError
+
+
+class VideoModel(BaseModel):
+    """Base of all methods.
+
+    A method keeps its networks as direct children (``self.net_g``, ``self.net_d``; never in a ModuleDict) and calls them as
+    ``self.net_g(x)``: in a distributed run the engine replaces these children by wrappers that average gradients, and calling anything
+    inside a wrapper would skip that. The forward of a network runs inside its own ``optim_wrapper[name].optim_context(self.net)``.
+
+    Randomness of training comes from :meth:`noise_generator` or :meth:`randn` only, so that a run does not depend on interruptions.
+    State that is not a parameter (image pools, counters) lives in buffers or in ``get_extra_state``; checkpoints carry it per process.
+
+    Args:
+        losses: name -> ``LOSSES`` config with an extra key ``weight`` (default 1); a loss of weight 0 is not built.
+        data_preprocessor: ``MODELS`` config; what turns a collated batch into network inputs.
+        compile_networks: compile the networks in place with ``torch.compile`` (keys of checkpoints stay): True, or a dict of options.
+        channels_last: keep the weights of the networks in channels-last order, which is faster in half precision on GPUs.
+        inference_dtype: ``'bfloat16'`` or ``'float16'`` for generation in half precision; None for full precision.
+    """
+
+    def __init__(self, losses: dict | None = None, data_preprocessor: dict | None = None, compile_networks: bool | dict = False,
+                 channels_last: bool = False, inference_dtype: str | None = None) -> None:
+        super().__init__(data_preprocessor=MODELS.build(data_preprocessor or dict(type='VideoPreprocessor')))
+        if inference_dtype not in (None, 'bfloat16', 'float16'):
+            raise InputError(f"model.inference_dtype must be None, 'bfloat16' or 'float16', got {inference_dtype!r}")
+        self.compile_options, self.channels_last, self.inference_dtype = compile_networks, channels_last, inference_dtype
+        losses = {name: dict(cfg) for name, cfg in (losses or {}).items()}
+        self.loss_weights = {name: float(cfg.pop('weight', 1)) for name, cfg in losses.items()}
+        self.losses = nn.ModuleDict({name: LOSSES.build(cfg) for name, cfg in losses.items() if self.loss_weights[name]})
+        trainable = [name for name, loss in self.losses.items() if any(p.requires_grad for p in loss.parameters())]
+        if trainable:
+            raise InputError(f'losses may not hold trainable parameters, but {", ".join(trainable)} do; make such a network a child of the model')
+        self.set_train_state(seed=0, rank=0, iteration=0, max_iters=1)
+
+    def init_weights(self) -> None:
+        """Nothing: networks initialise themselves when they are built."""
+
+    def forward(self, *args, **kwargs) -> None:
+        """Not used: a method is called through its steps."""
+        raise NotImplementedError(f'{type(self).__name__} is used through train_step, test_step and generate')
+
+    @abstractmethod
+    def train_step(self, data: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
+        """One update of every network.
+
+        Args:
+            data: a collated batch.
+            optim_wrapper: one wrapper for each name in the config's ``optim_wrapper``.
+
+        Returns:
+            Detached scalar tensors by name, ``'<network>/<loss>'``, for the log.
+        """
+
+    @abstractmethod
+    def test_step(self, data: dict) -> list[dict]:
+        """Generate what the batch asks for; a list of :meth:`clip_result`."""
+
+    def val_step(self, data: dict) -> list[dict]:
+        """Same as :meth:`test_step`."""
+        return self.test_step(data)
+
+    # ---- state of the run -------------------------------------------------------------------------------------------------------
+
+    def set_train_state(self, seed: int, rank: int, iteration: int, max_iters: int) -> None:
+        """Tell the model where the run is; the engine calls it before every iteration.
+
+        Args:
+            seed: of the run.
+            rank: of this process.
+            iteration: iterations done so far.
+            max_iters: iterations of the whole run.
+        """
+        self.seed, self.rank, self.iteration, self.max_iters = seed, rank, iteration, max_iters
+
+    def noise_generator(self, salt: int = 0, device: str | torch.device = 'cpu') -> torch.Generator:
+        """Random numbers of this iteration and process: a generator seeded by (seed, rank, iteration, salt).
+
+        Args:
+            salt: tells several uses in one iteration apart.
+            device: where the generator lives.
+        """
+        return self._generator(self.rank, salt, device)
+
+    def randn(self, *shape: int, salt: int = 0) -> Tensor:
+        """Normal noise that does not depend on how a batch is spread over processes.
+
+        It is drawn for the whole global batch, of which each process takes the rows of its own samples.
+
+        Args:
+            shape: (B, ...), B samples of this process.
+            salt: tells several uses in one iteration apart.
+
+        Returns:
+            ``shape`` float32 on the model's device.
+        """
+        world = get_world_size()
+        everything = torch.randn(shape[0] * world, *shape[1:], generator=self._generator(0, salt, 'cpu'))
+        return everything[self.rank % world::world].to(self.data_preprocessor.device)
+
+    def _generator(self, rank: int, salt: int, device: str | torch.device) -> torch.Generator:
+        high, low = np.random.SeedSequence((self.seed, rank, self.iteration, salt)).generate_state(2)
+        return torch.Generator(device).manual_seed((int(high) << 31) ^ int(low))
+
+    # ---- updates ----------------------------------------------------------------------------------------------------------------
+
+    def weighted(self, losses: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Multiply each loss by its configured weight; names without one pass unchanged."""
+        return {name: self.loss_weights.get(name, 1.0) * loss for name, loss in losses.items()}
+
+    def step(self, optim_wrapper: OptimWrapperDict, name: str, loss: Tensor) -> None:
+        """Backward and, at the end of an accumulation window, update and clear the gradients of one optimiser.
+
+        Args:
+            optim_wrapper: of all optimisers.
+            name: of the optimiser.
+            loss: scalar.
+        """
+        optim_wrapper[name].update_params(loss.float())
+
+    @staticmethod
+    @contextmanager
+    def frozen(*networks: nn.Module) -> Iterator[None]:
+        """Within the context the networks pass gradients on but get none themselves."""
+        parameters = [p for network in networks for p in network.parameters() if p.requires_grad]
+        for p in parameters:
+            p.requires_grad_(False)
+        try:
+            yield
+        finally:
+            for p in parameters:
+                p.requires_grad_(True)
+
+    @staticmethod
+    def ema_copy(network: nn.Module) -> nn.Module:
+        """A frozen copy of a network, in eval mode, to keep as a child of the model (``net_g_ema``) and pass to :meth:`update_ema`."""
+        return copy.deepcopy(network).requires_grad_(False).eval()
+
+    @torch.no_grad()
+    def update_ema(self, network: nn.Module, ema: nn.Module, decay: float) -> None:
+        """Move the averaged copy towards the network: ``ema = d ema + (1 - d) network``.
+
+        ``d = min(decay, (1 + i) / (10 + i))`` at iteration i, so that the average follows from the start. Buffers are copied.
+
+        Args:
+            network: the network, wrapped or not.
+            ema: of :meth:`ema_copy`.
+            decay: in [0, 1).
+        """
+        network = network.module if is_model_wrapper(network) else network
+        decay = min(decay, (1 + self.iteration) / (10 + self.iteration))
+        torch._foreach_lerp_(list(ema.parameters()), [p.detach() for p in network.parameters()], 1 - decay)
+        for mine, theirs in zip(ema.buffers(), network.buffers()):
+            mine.copy_(theirs)
+
+    def train(self, mode: bool = True) -> 'VideoModel':
+        """Set training mode; averaged copies (children named ``*_ema``) stay in eval mode."""
+        super().train(mode)
+        for name, child in self.named_children():
+            if name.endswith('_ema'):
+                child.eval()
+        return self
+
+    # ---- networks and results ---------------------------------------------------------------------------------------------------
+
+    def networks(self) -> dict[str, nn.Module]:
+        """Direct children with parameters, by name, without the wrappers of a distributed run."""
+        bare = {name: child.module if is_model_wrapper(child) else child for name, child in self.named_children()}
+        return {name: child for name, child in bare.items() if next(child.parameters(), None) is not None}
+
+    def prepare_networks(self) -> None:
+        """Apply ``channels_last`` and ``compile_networks``; the engine calls it once, before training or testing."""
+        for network in self.networks().values():
+            if self.channels_last:
+                network.to(memory_format=torch.channels_last)
+            if self.compile_options:
+                network.compile(**(self.compile_options if isinstance(self.compile_options, dict) else {}))
+
+    def inference_context(self) -> AbstractContextManager:
+        """Autocast to ``inference_dtype``, or nothing."""
+        if self.inference_dtype is None:
+            return nullcontext()
+        return torch.autocast(self.data_preprocessor.device.type, getattr(torch, self.inference_dtype))
+
+    @staticmethod
+    def clip_result(data: dict, generated: np.ndarray) -> dict:
+        """What metrics and visualisation take: generated and true clip side by side.
+
+        Args:
+            data: a whole-clip item with a batch axis of 1.
+            generated: (T, H, W, 3) uint8.
+
+        Returns:
+            ``clip`` (name), ``fps``, ``generated``, ``real``, ``pose_maps`` (T, H, W, 3) uint8, ``mask`` (T, H, W) bool, ``poses`` (T, K, 3).
+        """
+
+        def pictures(key: str) -> np.ndarray:
+            return data[key][0].movedim(1, -1).cpu().numpy()
+
+        return dict(
+            clip=data['clip'][0], fps=float(data['fps'][0]) if 'fps' in data else 25.0, generated=generated, real=pictures('frames'),
+            pose_maps=pictures('pose_maps'), mask=pictures('masks')[..., 0] > 127, poses=data['poses'][0].cpu().numpy())
+
+    def example_batch(self, height: int, width: int, frames: int = 2) -> dict:
+        """A made-up batch of one sample in the form of :class:`toolkit.data.windows.ClipWindows`, for counting operations.
+
+        Args:
+            height, width: picture size.
+            frames: length of the window (T).
+        """
+        pose = torch.zeros(1, frames, 18, 3)
+        pose[..., 0], pose[..., 1], pose[..., 2] = width / 2, torch.linspace(0.2, 0.8, 18) * height, 1
+        maps = dict(frames=3, pose_maps=3, edges=1, masks=1, regions=2)
+        batch = {key: torch.zeros(1, frames, c, height, width, dtype=torch.uint8) for key, c in maps.items()}
+        content = dict(frame=3, pose_map=3, edge=1, mask=1, parts=1)
+        batch |= {f'content_{key}': torch.zeros(1, c, height, width, dtype=torch.uint8) for key, c in content.items()}
+        return dict(batch, poses=pose, content_pose=pose[:, 0], clip=['example'], index=torch.tensor([0]), content_index=torch.tensor([0]),
+                    fps=torch.tensor([25.0]))

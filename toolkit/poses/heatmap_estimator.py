@@ -1,0 +1,99 @@
+"""What the two OpenPose networks share: differentiable maps for losses, and people in video frames."""
+
+import math
+from abc import abstractmethod
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from toolkit.poses.decode import Person, cell_to_pixel, follow_person, parse_people
+from toolkit.poses.mobilenet import FrozenNetwork
+from toolkit.skeletons import K
+
+STRIDE = 8
+
+
+class HeatmapEstimator(FrozenNetwork):
+    """A frozen network of joint heatmaps and part affinity fields at stride 8, used as pose estimator and as differentiable critic.
+
+    Called with frames (T, H, W, 3) uint8 RGB it returns the poses (T, 18, 3) float32 of the most prominent person, followed through
+    the clip. Other people do not disturb this; :meth:`num_people` counts them.
+
+    Args:
+        input_height: frames are resized to this height before detection (the aspect ratio stays); the maps of :meth:`heatmaps` are
+            made at the size the caller gives.
+        threshold: smallest confidence of a joint.
+        batch_size: frames at a time.
+    """
+
+    multiple = STRIDE
+
+    def __init__(self, input_height: int = 368, threshold: float = 0.1, batch_size: int = 4):
+        super().__init__()
+        self.input_height = input_height
+        self.threshold = threshold
+        self.batch_size = batch_size
+
+    @abstractmethod
+    def fields(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Heatmaps (B, 19, H/8, W/8) and fields (B, 38, H/8, W/8) of images (B, 3, H, W) whose sides are multiples of ``multiple``."""
+
+    def heatmaps(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Differentiable maps, for losses.
+
+        Args:
+            images: (B, 3, H, W) float RGB in [-1, 1]; sides that are no multiple of ``multiple`` are padded with grey at the
+                right and bottom, and the maps cut back.
+
+        Returns:
+            Joint heatmaps (B, 18, ceil(H/8), ceil(W/8)), without the background, and part affinity fields (B, 38, ...) of the last
+            stage, unclipped.
+        """
+        height, width = images.shape[-2:]
+        padding = (0, -width % self.multiple, 0, -height % self.multiple)
+        heat, paf = self.fields(F.pad(images, padding))
+        rows, columns = math.ceil(height / STRIDE), math.ceil(width / STRIDE)
+        return heat[:, :K, :rows, :columns], paf[:, :, :rows, :columns]
+
+    @torch.no_grad()
+    def detect(self, frames: np.ndarray) -> list[list[Person]]:
+        """All people of each frame.
+
+        Args:
+            frames: (T, H, W, 3) uint8 RGB.
+
+        Returns:
+            For each frame its people, highest score first, in pixels of the frame.
+        """
+        scale = self.input_height / frames.shape[1]
+        size = (max(round(frames.shape[2] * scale), 1), self.input_height)
+        ratio = np.array([frames.shape[2] / size[0], frames.shape[1] / size[1]])
+        people = []
+        for start in range(0, len(frames), self.batch_size):
+            batch = [cv2.resize(f, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+                     for f in frames[start:start + self.batch_size]]
+            images = torch.from_numpy(np.stack(batch)).to(self.device).permute(0, 3, 1, 2).float() / 127.5 - 1
+            heats, pafs = self.heatmaps(images)
+            for heat, paf in zip(heats.cpu().numpy(), pafs.cpu().numpy()):
+                people.append(parse_people(heat, paf, self.threshold))
+                for person in people[-1]:
+                    self._to_frame(person.pose, ratio, frames.shape[1:3])
+        return people
+
+    @staticmethod
+    def _to_frame(pose: np.ndarray, ratio: np.ndarray, size: tuple[int, int]) -> None:
+        """Cells to pixels of the frame, in place."""
+        found = pose[:, 2] > 0
+        pixels = (cell_to_pixel(pose[found, :2], STRIDE) + 0.5) * ratio - 0.5
+        pose[found, :2] = np.clip(pixels, 0, (size[1] - 1, size[0] - 1))
+        pose[:, 2] = np.minimum(pose[:, 2], 1)
+
+    def forward(self, frames: np.ndarray) -> np.ndarray:
+        """Poses (T, 18, 3) float32 of the most prominent person in frames (T, H, W, 3) uint8 RGB; missing joints are zero."""
+        return follow_person(self.detect(frames))
+
+    def num_people(self, frames: np.ndarray) -> np.ndarray:
+        """How many people each frame of (T, H, W, 3) uint8 RGB shows, (T,) int."""
+        return np.array([len(people) for people in self.detect(frames)], int)
