@@ -3,8 +3,9 @@
     python benchmarks/bench_generator.py                        # CPU: the small generator; with a GPU: the papers' generator, too
     python benchmarks/bench_generator.py --size 384 256 --generator local --batch 1 --compile
 
-Reports milliseconds and peak GPU memory of a forward pass without gradients and of a training step (forward and backward), the median
-of ``--repeats`` after warm-up, and how far the output is from the plain one. The ways alternate, so that a busy machine harms them alike.
+Reports milliseconds of a forward pass without gradients and of a training step (forward and backward), the median of ``--repeats``
+after warm-up, the step's peak GPU memory, and how far the output is from the plain one. The ways alternate, so that a busy machine
+harms them alike.
 """
 
 import argparse
@@ -80,7 +81,8 @@ def bench(name: str, device: str, args: argparse.Namespace) -> None:
               torch.rand(args.batch, len(Z_DIMS), height, width, device=device))
     parameters = sum(p.numel() for p in ways['fp32'][0].parameters())
     where = torch.cuda.get_device_name() if device == 'cuda' else f'CPU, {torch.get_num_threads()} threads'
-    print(f'\n{name}, {parameters:,} parameters, batch {args.batch}, {height} x {width}, {args.z_injection}, {where}, torch {torch.__version__}')
+    print(f'\n{name}, {parameters:,} parameters, batch {args.batch}, {height} x {width}, {args.z_injection}; {where}; '
+          f'torch {torch.__version__}')
     reference = run(ways['fp32'], inputs, False)
     forward, train = (measure(ways, inputs, train, args.repeats, args.warmup) for train in (False, True))
     print(f'{"way":32} {"forward ms":>11} {"train ms":>10} {"speed-up":>9} {"peak GiB":>9} {"mean |diff|":>12}')

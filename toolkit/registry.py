@@ -168,7 +168,8 @@ class Registry(mm.Registry):
     def content(self) -> str:
         """The registered names as a sentence."""
         self.import_from_location()
-        return f'Registered as {self.name}: {", ".join(sorted(self._module_dict)) or "nothing"}.'
+        names = sorted({*self._module_dict, *(self.parent.module_dict if self.parent is not None else ())})
+        return f'Registered as {self.name}: {", ".join(names) or "nothing"}.'
 
     def _find(self, scope: str, name: str) -> type | Callable | None:
         self.import_from_location()

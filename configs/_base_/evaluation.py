@@ -1,4 +1,4 @@
-"""Evaluation: what tools/test.py measures on the clips of test_dataloader."""
+"""Evaluation: what tools/test.py measures on the clips of test_dataloader. The first judge of PCK that is installed is taken."""
 test_evaluator = [
     dict(type='PSNR'),
     dict(type='SSIM'),
@@ -6,8 +6,8 @@ test_evaluator = [
     dict(type='LPIPS', net='auto'),
     dict(type='L1'),
     dict(type='Sharpness'),
-    dict(type='PCK', estimators=[dict(type='MediaPipePose'), dict(type='ConvolutionalPoseMachine')]),
+    dict(type='PCK', estimators=['MediaPipePose', 'ConvolutionalPoseMachine']),
     dict(type='Temporal', net='auto'),
     dict(type='MaskArea'),
 ]
-test_cfg = dict(type='TestLoop')
+test_cfg = dict()

@@ -1,16 +1,16 @@
 """Data: the synthetic actions, 13 actors x 16 actions x 100 frames at 384x256, made on first use."""
-data_root = 'data/synthetic_actions'
-synthetic = dict(height=384, width=256, actors=13, actions=16, frames=100)
+_root = 'data/synthetic_actions'
+_synthetic = dict(height=384, width=256, actors=13, actions=16, frames=100)
 
 train_dataloader = dict(
     batch_size=1,
     num_workers=2,
     persistent_workers=True,
     sampler=dict(type='DrawSampler', shuffle=True),
-    dataset=dict(type='ClipWindows', root=data_root, synthetic=synthetic, split='train', window=2, content='first'))
+    dataset=dict(type='ClipWindows', root=_root, synthetic=_synthetic, split='train', window=2, content='first'))
 
 test_dataloader = dict(
     batch_size=1,
     num_workers=0,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(type='ClipWindows', root=data_root, synthetic=synthetic, split='test', window=None))
+    dataset=dict(type='ClipWindows', root=_root, synthetic=_synthetic, split='test', window=None))

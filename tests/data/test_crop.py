@@ -17,7 +17,7 @@ def test_person_crop_holds_a_person_who_moves_and_keeps_the_aspect(stick):
     assert abs(crop.w / crop.h - 256 / 384) < .01
     moved = crop.pose(poses)
     seen = moved[..., 2] > 0
-    assert moved[seen][:, 0].min() > 5 and moved[seen][:, 0].max() < 250 and moved[seen][:, 1].min() > 5 and moved[seen][:, 1].max() < 378
+    assert (moved[seen][:, :2] > 5).all() and (moved[seen][:, :2] < (250, 378)).all()
     assert crop.padding(1080, 1920) == 0
 
 
@@ -38,6 +38,22 @@ def test_a_person_wider_than_the_frame_is_tall_is_padded_not_cut(stick):
     out = crop.frame(frame)
     assert out.shape == (384, 256, 3)
     np.testing.assert_array_equal(out[0], out[5])
+
+
+def test_margins_are_narrowed_before_the_frame_is_left(stick):
+    poses = stick(320, 40, 100)[None]
+    poses[:, [INDEX['right_wrist'], INDEX['left_wrist']], 0] = [210, 430]
+    crop = person_crop(poses, 400, 640, 384, 256)
+    assert crop.h == 400 and crop.padding(400, 640) == 0
+    assert (crop.pose(poses)[poses[..., 2] > 0][:, :2] > 3).all()
+
+
+def test_a_person_cut_off_at_the_bottom_stays_at_the_bottom(stick):
+    poses = stick(320, 120, 150)[None]
+    poses[:, [INDEX['right_wrist'], INDEX['left_wrist']], 0] = [140, 500]
+    poses[..., INDEX['right_knee']:INDEX['right_ankle'] + 1, :] = poses[..., INDEX['left_knee']:INDEX['left_ankle'] + 1, :] = 0
+    crop = person_crop(poses, 480, 640, 384, 256)
+    assert crop.h > 480 and crop.y + crop.h == 480
 
 
 def test_frame_and_pose_agree():

@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 
 from toolkit.data.quality import (
-    MIRROR, border_contact, describe_frames, jitter, joint_coverage, left_right_swaps, measure_poses, person_switches, present)
+    MIRROR,
+    border_contact,
+    describe_frames,
+    jitter,
+    joint_coverage,
+    left_right_swaps,
+    measure_poses,
+    person_switches,
+    present,
+)
 from toolkit.skeletons import INDEX
 
 
@@ -39,7 +48,7 @@ def test_exchanged_sides_are_found(still):
 
 
 def test_coverage_and_presence(still):
-    poses = still(4)
+    poses = still()[:4]
     poses[0] = 0
     poses[1, INDEX['left_ankle']] = 0
     assert joint_coverage(poses)[INDEX['left_ankle']] == .5 and joint_coverage(poses)[INDEX['nose']] == .75

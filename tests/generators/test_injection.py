@@ -119,6 +119,17 @@ def test_region_film_formula():
     assert layer.linears[1].state_dict() == {}
 
 
+def test_region_film_in_bf16_at_the_papers_size():
+    """A product of this shape in bfloat16 has ended the process."""
+    layer = RegionFiLM(16, (16, 8))
+    h = torch.randn(1, 16, 384, 256, dtype=torch.bfloat16)
+    with torch.autocast('cpu', torch.bfloat16):
+        out = layer(h, torch.randn(1, 24), torch.rand(1, 2, 384, 256))
+    assert out.dtype == torch.bfloat16
+    out.float().square().mean().backward()
+    assert layer.linears[0].weight.grad.abs().max() > 0
+
+
 def test_film_formula():
     layer = FiLM(3, (2, 4))
     h, z = torch.randn(2, 3, 4, 5), torch.randn(2, 6)

@@ -99,6 +99,26 @@ def test_wrong_size_names_the_multiple():
         LocalEnhancer(4, **SMALL)(torch.zeros(1, 4, 20, 24))
 
 
+def test_checkpoint_halves_what_is_kept_at_384x256():
+    def kept(checkpoint):
+        with torch.device('meta'):
+            generator = LocalEnhancer(7, z_dims=(16, 8), checkpoint=checkpoint)
+            inputs = torch.zeros(1, 7, 384, 256), torch.zeros(1, 24), torch.zeros(1, 2, 384, 256)
+        storages = {}
+
+        def pack(tensor):
+            if not isinstance(tensor, nn.Parameter):
+                storages[tensor.untyped_storage()._cdata] = tensor
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+            generator(*inputs)
+        return sum(t.untyped_storage().nbytes() for t in storages.values()) / 2**20
+
+    assert kept(False) == pytest.approx(395, rel=0.05)
+    assert kept(True) == pytest.approx(198, rel=0.05)
+
+
 def test_checkpoint_gives_the_same_gradients():
     torch.manual_seed(0)
     plain, saving = LocalEnhancer(4, **SMALL), LocalEnhancer(4, checkpoint=True, **SMALL)

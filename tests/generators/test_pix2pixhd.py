@@ -169,6 +169,22 @@ def test_channels_last_and_bf16_stay_close():
     assert all(torch.isfinite(p.grad).all() for p in generator.parameters())
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a CUDA device')
+def test_gpu_agrees_with_cpu():
+    torch.manual_seed(0)
+    generator = GlobalGenerator(4, z_dims=(3, 2), **SMALL)
+    inputs = torch.randn(2, 4, 32, 32), torch.randn(2, 5), torch.rand(2, 2, 32, 32)
+    plain = generator(*inputs)
+    generator.to('cuda', memory_format=torch.channels_last)
+    x, z, regions = (t.cuda() for t in inputs)
+    x = x.to(memory_format=torch.channels_last)
+    assert (generator(x, z, regions).cpu() - plain).abs().mean() < 0.01
+    with torch.autocast('cuda', torch.bfloat16):
+        half = generator(x, z, regions)
+    assert (half.float().cpu() - plain).abs().mean() < 0.03
+
+
 def test_traces_to_one_graph():
     torch.manual_seed(0)
     generator = GlobalGenerator(4, z_dims=(3, 2), **SMALL)

@@ -2,9 +2,10 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from mmengine.evaluator import Evaluator
 
-from toolkit.metrics.base import ClipMetric, Definition, Measure, check_sample
+from toolkit.metrics.base import ClipMetric, Definition, Measure, check_sample, with_scored
 from toolkit.registry import METRICS
 
 
@@ -46,6 +47,29 @@ def test_content_frame_is_not_scored(make_sample):
     sample['generated'][:] = 7
     sample['generated'][0] = 255
     assert Mean().measure(sample)['measures']['level'] == {'value': 7.0, 'frames': 2, 'samples': None, 'reason': ''}
+
+
+def test_content_frame_is_found_by_its_number(make_sample):
+    sample = make_sample(frames=4)
+    del sample['scored']
+
+    def scored(first, content):
+        return with_scored(sample, {'index': torch.tensor([first]), 'content_index': torch.tensor([content])})['scored'].tolist()
+
+    assert scored(0, 0) == [False, True, True, True]
+    assert scored(50, 52) == [True, True, False, True]
+    assert scored(50, 0) == [True] * 4  # the content frame lies outside the stretch
+    assert with_scored(make_sample(), None)['scored'].sum() == 3
+    with pytest.raises(ValueError, match='content frame is not known'):
+        with_scored(sample, None)
+
+
+def test_process_takes_the_content_frame_from_the_batch(make_sample):
+    sample = make_sample(frames=3)
+    del sample['scored']
+    metric = Mean()
+    metric.process({'index': torch.tensor([0]), 'content_index': torch.tensor([1])}, [sample])
+    assert metric.results[0]['measures']['level']['frames'] == 2
 
 
 def test_clip_of_the_content_frame_alone_is_not_available(make_sample):

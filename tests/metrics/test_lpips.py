@@ -9,11 +9,13 @@ from toolkit.structures import InputError, MissingWeightsError
 
 @pytest.fixture
 def no_weights(monkeypatch, tmp_path):
-    monkeypatch.setenv('TOOLKIT_WEIGHTS', str(tmp_path))
+    folder = tmp_path / 'weights_of_the_test'
+    folder.mkdir()
+    monkeypatch.setenv('TOOLKIT_WEIGHTS', str(folder))
     monkeypatch.setenv('HOME', str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path / 'hub'))
-    return tmp_path
+    monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(folder / 'hub'))
+    return folder
 
 
 def fake_backbone(folder, net, file):
@@ -39,7 +41,8 @@ def test_never_random_weights(no_weights, make_sample):
 
 
 def test_auto_prefers_alex_then_vgg_then_squeeze(no_weights):
-    for net, file in (('squeeze', 'squeezenet1_1_fp16.safetensors'), ('vgg', 'vgg16-397923af.pth'), ('alex', 'alexnet-owt-7be5be79.pth')):
+    files = {'squeeze': 'squeezenet1_1_fp16.safetensors', 'vgg': 'vgg16-397923af.pth', 'alex': 'alexnet-owt-7be5be79.pth'}
+    for net, file in files.items():
         (no_weights / file).touch()
         assert find_backbone('auto') == (net, no_weights / file)
     assert find_backbone('squeeze')[0] == 'squeeze'
@@ -58,7 +61,7 @@ def test_backbone_reaches_the_network(no_weights, picture):
     fake_backbone(no_weights, 'squeezenet1_1', 'squeezenet1_1-b8a52dc0.pth')
     network = torchvision.models.squeezenet1_1(weights=None)
     network.load_state_dict(torch.load(no_weights / 'squeezenet1_1-b8a52dc0.pth', weights_only=True))
-    heads = torch.load(next(p for p in lpips.__path__) + '/weights/v0.1/squeeze.pth', weights_only=True)
+    heads = torch.load(next(p for p in lpips.__path__) + '/weights/v0.1/squeeze.pth', map_location='cpu', weights_only=True)
     other = 255 - picture
     shift, scale = torch.tensor([-.030, -.088, -.188])[:, None, None], torch.tensor([.458, .448, .450])[:, None, None]
 
@@ -77,7 +80,7 @@ def test_backbone_reaches_the_network(no_weights, picture):
 
 def test_wrong_weight_file(no_weights):
     fake_backbone(no_weights, 'squeezenet1_0', 'squeezenet1_1-b8a52dc0.pth')
-    with pytest.raises(InputError, match='not torchvision weights for LPIPS-squeeze'):
+    with pytest.raises(InputError, match='squeezenet1_1-b8a52dc0.pth does not fit'):
         LPIPSNetwork('squeeze')
 
 

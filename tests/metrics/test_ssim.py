@@ -21,8 +21,8 @@ def test_equal_pictures_score_one(pair):
 
 def test_agrees_with_skimage(pair):
     generated, real = pair
-    expected = [structural_similarity(g, r, channel_axis=-1, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=255)
-                for g, r in zip(generated, real)]
+    options = {'gaussian_weights': True, 'sigma': 1.5, 'use_sample_covariance': False, 'data_range': 255, 'channel_axis': -1}
+    expected = [structural_similarity(g, r, **options) for g, r in zip(generated, real)]
     assert ssim(generated, real) == pytest.approx(expected, abs=1e-4)
 
 
@@ -60,3 +60,10 @@ def test_small_frames_have_ssim_but_no_ms_ssim(make_sample):
     assert measures['full']['reason'] == 'MS-SSIM needs a side above 160 px, got 128x96'
     assert measures['crop']['value'] == pytest.approx(1)
     assert SSIM().measure(sample)['measures']['full']['value'] == pytest.approx(1)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a CUDA device')
+def test_same_numbers_on_the_gpu(pair):
+    assert ssim(*pair, device='cuda') == pytest.approx(ssim(*pair), abs=1e-5)
+    assert ms_ssim(*pair, device='cuda') == pytest.approx(ms_ssim(*pair), abs=1e-5)

@@ -38,6 +38,8 @@ def test_flicker_by_hand():
     left[:, :2] = True
     assert flicker(frames, left) == pytest.approx(10)
     assert flicker(frames, everything) == pytest.approx(5)
+    noise = np.random.default_rng(0).integers(0, 255, (9, 4, 4, 3)).astype(np.uint8)
+    assert flicker(noise, left) == pytest.approx(noise[:, left].std(0).mean())
     with pytest.raises(ValueError, match='background'):
         flicker(frames, np.zeros((4, 4), bool))
     with pytest.raises(ValueError, match='two frames'):

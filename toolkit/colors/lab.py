@@ -6,9 +6,9 @@ Same constants as scikit-image. Ranges: L in [0, 100]; a and b of sRGB colours l
 import torch
 from torch import Tensor
 
-_TO_XYZ = ((.412453, .357580, .180423), (.212671, .715160, .072169), (.019334, .119193, .950227))
-_FROM_XYZ = ((3.24048134, -1.53715152, -.49853633), (-.96925495, 1.87599, .04155593), (.05564664, -.20404134, 1.05731107))
-_WHITE = (.95047, 1., 1.08883)
+TO_XYZ = ((.412453, .357580, .180423), (.212671, .715160, .072169), (.019334, .119193, .950227))
+FROM_XYZ = ((3.24048134, -1.53715152, -.49853633), (-.96925495, 1.87599, .04155593), (.05564664, -.20404134, 1.05731107))
+WHITE = (.95047, 1., 1.08883)
 
 
 def rgb_to_lab(rgb: Tensor) -> Tensor:
@@ -21,7 +21,7 @@ def rgb_to_lab(rgb: Tensor) -> Tensor:
         (..., 3) L in [0, 100], a, b.
     """
     linear = torch.where(rgb > .04045, ((rgb.clamp_min(.04045) + .055) / 1.055)**2.4, rgb / 12.92)
-    xyz = linear @ rgb.new_tensor(_TO_XYZ).T / rgb.new_tensor(_WHITE)
+    xyz = linear @ rgb.new_tensor(TO_XYZ).T / rgb.new_tensor(WHITE)
     f = torch.where(xyz > .008856, xyz.clamp_min(.008856)**(1 / 3), 7.787 * xyz + 16 / 116)
     x, y, z = f.unbind(-1)
     return torch.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], -1)
@@ -39,8 +39,8 @@ def lab_to_rgb(lab: Tensor) -> Tensor:
     lightness, a, b = lab.unbind(-1)
     y = (lightness + 16) / 116
     f = torch.stack([a / 500 + y, y, (y - b / 200).clamp_min(0)], -1)
-    xyz = torch.where(f > .2068966, f**3, (f - 16 / 116) / 7.787) * lab.new_tensor(_WHITE)
-    linear = (xyz @ lab.new_tensor(_FROM_XYZ).T).clamp_min(0)
+    xyz = torch.where(f > .2068966, f**3, (f - 16 / 116) / 7.787) * lab.new_tensor(WHITE)
+    linear = (xyz @ lab.new_tensor(FROM_XYZ).T).clamp_min(0)
     rgb = torch.where(linear > .0031308, 1.055 * linear.clamp_min(.0031308)**(1 / 2.4) - .055, 12.92 * linear)
     return rgb.clamp(0, 1)
 

@@ -8,12 +8,14 @@
            edges/000000.png        8 bit gray, 255 = edge
            masks/000000.png        8 bit gray, 255 = person
            parts/000000.png        8 bit labels 0..10
+           source.jpg              a picture of the source with the crop drawn in (prepared videos only)
 """
 
 import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
+from zipfile import BadZipFile
 
 import cv2
 import numpy as np
@@ -79,7 +81,7 @@ class Clip:
                 return arrays[name]
         except FileNotFoundError as error:
             raise InputError(f'{path}: no such file; prepare the clip again') from error
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
             raise InputError(f'{path}: damaged, or without an array {name!r} ({error}); prepare the clip again') from error
 
     def _read(self, kind: str, t: int, color: bool) -> np.ndarray:

@@ -5,12 +5,17 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from toolkit.skeletons import torso_scale
+from toolkit.skeletons import L_ANKLE, L_HIP, L_KNEE, R_ANKLE, R_HIP, R_KNEE, torso_scale
 from toolkit.structures import InputError
 
 THRESHOLD = .1
 HEAD, SIDE, FOOT = .55, .3, .3
 """How far the body reaches beyond its joints, in torso lengths: above the face, around arms and hips, below the ankles."""
+ANKLES = (R_ANKLE, L_ANKLE)
+LEG_BELOW = {R_HIP: 2., L_HIP: 2., R_KNEE: 1., L_KNEE: 1.}
+"""Length of the leg below a joint, in torso lengths."""
+TIGHT = .6
+"""Share of these margins that is always kept; the rest is given up where it would need more picture than there is."""
 
 
 @dataclass(frozen=True)
@@ -82,13 +87,15 @@ def given_crop(values: tuple[int, int, int, int], rows: int, columns: int, heigh
     return Crop(x, y, w, h, height, width)
 
 
-def person_boxes(poses: np.ndarray) -> np.ndarray:
+def person_boxes(poses: np.ndarray, margin: float = 1., hidden_legs: bool = False) -> np.ndarray:
     """Boxes around people, estimated from their joints.
 
     The joints' box is grown by what lies beyond them: head, hands, feet and clothes.
 
     Args:
         poses: (T, K, 3).
+        margin: factor of what is added.
+        hidden_legs: add the length of legs that are not seen: 2 torso lengths below the hips, 1 below the knees.
 
     Returns:
         (T, 4) float32 x0, y0, x1, y1; NaN where a frame has fewer than 4 joints.
@@ -101,16 +108,21 @@ def person_boxes(poses: np.ndarray) -> np.ndarray:
     usual = np.median(torso[torso > 0]) if (torso > 0).any() else 0
     for t in np.flatnonzero(seen.sum(-1) >= 4):
         low, high = np.nanmin(points[t], 0), np.nanmax(points[t], 0)
-        scale = torso[t] or usual or .4 * float((high - low).max())
-        boxes[t] = low[0] - SIDE * scale, low[1] - HEAD * scale, high[0] + SIDE * scale, high[1] + FOOT * scale
+        scale = margin * (torso[t] or usual or .4 * float((high - low).max()))
+        foot = high[1] + FOOT * scale
+        if hidden_legs:
+            foot = max([foot, *(points[t, j, 1] + reach * (torso[t] or usual) for j, reach in LEG_BELOW.items()
+                                if seen[t, j] and not seen[t, list(ANKLES)].any())])
+        boxes[t] = low[0] - SIDE * scale, low[1] - HEAD * scale, high[0] + SIDE * scale, foot
     return boxes
 
 
 def person_crop(poses: np.ndarray, rows: int, columns: int, height: int, width: int) -> Crop:
     """The smallest window with the clip's aspect that holds the person in all frames, kept on the frame where it fits.
 
-    Boxes are united between their 0.5 and 99.5 percentiles, so that one wild frame does not decide. A window larger than the frame
-    is centred on it along that axis and padded.
+    Boxes are united between their 0.5 and 99.5 percentiles, so that one wild frame does not decide. Where the window does not fit the
+    frame, margins are narrowed; where even that is not enough, the window reaches beyond the frame, away from the side at which the
+    person is cut off.
 
     Args:
         poses: (T, K, 3) in source pixels.
@@ -120,19 +132,27 @@ def person_crop(poses: np.ndarray, rows: int, columns: int, height: int, width: 
     Raises:
         InputError: no person in any frame.
     """
-    boxes = person_boxes(poses)
+    wide, tight = (_union(person_boxes(poses, margin, hidden_legs=True), rows, columns) for margin in (1., TIGHT))
+    if wide is None:
+        raise InputError('no person found in any frame, so there is nothing to crop around; try another estimator or a centred crop')
+    wanted, least = (max(y1 - y0, (x1 - x0) * height / width, 8.) for x0, y0, x1, y1 in (wide, tight))
+    h = max(least, min(wanted, rows, columns * height / width))
+    w, h = max(2, round(h * width / height)), max(2, round(h))
+    x0, y0, x1, y1 = wide
+    return Crop(_place(x0, x1, w, columns), _place(y0, y1, h, rows), w, h, height, width)
+
+
+def _union(boxes: np.ndarray, rows: int, columns: int) -> np.ndarray | None:
     boxes = boxes[~np.isnan(boxes[:, 0])]
     if not len(boxes):
-        raise InputError('no person found in any frame, so there is nothing to crop around; try another estimator or a centred crop')
-    x0, y0 = np.maximum(np.percentile(boxes[:, :2], .5, axis=0), 0)
-    x1, y1 = np.minimum(np.percentile(boxes[:, 2:], 99.5, axis=0), (columns, rows))
-    h = max(y1 - y0, (x1 - x0) * height / width, 8.)
-    w = h * width / height
-    w, h = max(2, round(w)), max(2, round(h))
-    return Crop(_place((x0 + x1) / 2, w, columns), _place((y0 + y1) / 2, h, rows), w, h, height, width)
+        return None
+    low, high = np.percentile(boxes[:, :2], .5, axis=0), np.percentile(boxes[:, 2:], 99.5, axis=0)
+    return np.concatenate([np.maximum(low, 0), np.minimum(high, (columns, rows))])
 
 
-def _place(center: float, length: int, limit: int) -> int:
-    if length >= limit:
-        return (limit - length) // 2
-    return int(np.clip(round(center - length / 2), 0, limit - length))
+def _place(low: float, high: float, length: int, limit: int) -> int:
+    """Start of a window of this length round low..high, on 0..limit if it fits."""
+    if length < limit:
+        return int(np.clip(round((low + high - length) / 2), 0, limit - length))
+    at_start, at_end = low <= 0, high >= limit
+    return (limit - length) // 2 if at_start == at_end else 0 if at_start else limit - length

@@ -71,13 +71,20 @@ def make_folder(path: str | Path) -> Path:
 
 
 def source_hash(path: str | Path) -> str:
-    """SHA-256 of a file, or of names and contents of all files directly inside a folder."""
+    """SHA-256 of a file, or of names and contents of all files directly inside a folder.
+
+    Raises:
+        InputError: cannot be read.
+    """
     path = Path(path)
     digest = hashlib.sha256()
-    for file in sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]:
-        if path.is_dir():
-            digest.update(file.name.encode() + b'\0')
-        with open(file, 'rb') as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
+    try:
+        for file in sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]:
+            if path.is_dir():
+                digest.update(file.name.encode() + b'\0')
+            with open(file, 'rb') as stream:
+                while block := stream.read(1 << 20):
+                    digest.update(block)
+    except OSError as error:
+        raise InputError(f'{path}: cannot be read ({error.strerror})') from error
     return digest.hexdigest()

@@ -7,6 +7,7 @@ part labels at the clip's size. Both stream the video in chunks; what is done li
 import shutil
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +19,7 @@ from toolkit.data.clip import Clip, ClipWriter, partial_folder
 from toolkit.data.crop import Crop, center_crop, given_crop, person_crop
 from toolkit.data.files import make_folder, read_json, source_hash, write_file, write_json, writing_error
 from toolkit.data.prepare_settings import PrepareSettings, UnusableClipError, clip_name, part_record
-from toolkit.data.quality import Quality, border_contact, measure_poses, person_boxes, present
+from toolkit.data.quality import Quality, border_contact, describe_frames, mask_agreement, measure_poses, person_boxes, present
 from toolkit.data.sampling import chunks, sample_frames
 from toolkit.data.video import read_video, video_info
 from toolkit.masks.parts import part_labels
@@ -28,7 +29,7 @@ from toolkit.poses.smooth import clean_poses
 from toolkit.skeletons import K
 from toolkit.structures import InputError
 
-POSE_CHUNK, CLIP_CHUNK = 64, 16
+POSE_CHUNK, CLIP_CHUNK = 64, 32
 POSE_SIDE = 1024
 COUNT_EVERY = 8
 SAMPLE_HEIGHT = 360
@@ -77,14 +78,15 @@ class Preparation:
 
     def run(self) -> Clip:
         """Both passes, the checks, the manifest."""
+        if not self.path.exists():
+            raise InputError(f'{self.path}: no such file or folder')
         done = self.finished()
         if done is not None:
             return done
-        reader = read_video(self.path, self.settings.fps or 25)
         make_folder(self.work)
         (self.work / 'failure.json').unlink(missing_ok=True)
         try:
-            return self._run(reader)
+            return self._run(read_video(self.path, self.settings.fps or 25))
         except InputError as error:
             self._note_failure(str(error))
             raise
@@ -92,10 +94,8 @@ class Preparation:
             raise writing_error(self.folder, error) from error
 
     def _note_failure(self, reason: str) -> None:
-        try:
+        with suppress(InputError):
             write_json(self.work / 'failure.json', dict(name=self.folder.name, source=self.path.name, reason=reason))
-        except InputError:
-            pass
 
     def _run(self, reader) -> Clip:
         self.reader, self.info = reader, video_info(self.path)
@@ -109,6 +109,7 @@ class Preparation:
         writer = ClipWriter(
             self.folder, self.folder.name, self.person, self.action, crop.height, crop.width, self.fps, self.settings.frame_format,
             key=dict(self.key, first=first, last=last), overwrite=self.overwrite)
+        self._preview(crop, len(found['poses']))
         self._make_frames(writer, crop, crop.pose(clean), first, last)
         quality = self._measure(found, clean, crop, writer, first, last)
         source = dict(
@@ -197,6 +198,18 @@ class Preparation:
         picture = draw_pose_on(picture, pose * np.array([factor, factor, 1], np.float32))
         write_file(path, cv2.imencode('.jpg', picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 80])[1].tobytes())
 
+    def _preview(self, crop: Crop, total: int) -> None:
+        """A picture of the source with the crop drawn in, from the middle of the video."""
+        picture = cv2.imread(str(self.work / f'poses_{total // 2 // POSE_CHUNK:05d}.jpg'))
+        if picture is None:
+            return
+        factor = SAMPLE_HEIGHT / self.reader.height
+        x0, y0, x1, y1 = (round(v * factor) for v in (crop.x, crop.y, crop.x + crop.w, crop.y + crop.h))
+        pad = max(0, 2 - x0, 2 - y0, x1 + 2 - picture.shape[1], y1 + 2 - picture.shape[0])
+        picture = cv2.copyMakeBorder(picture, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=(90, 90, 90))
+        cv2.rectangle(picture, (x0 + pad, y0 + pad), (x1 + pad, y1 + pad), (60, 220, 255), 2)
+        write_file(self.partial / 'source.jpg', cv2.imencode('.jpg', picture, [cv2.IMWRITE_JPEG_QUALITY, 80])[1].tobytes())
+
     def _check(self, found: dict, clean: np.ndarray) -> tuple[int, int]:
         """Raise if unusable; the stretch of frames to keep."""
         s, total = self.settings, len(clean)
@@ -210,14 +223,14 @@ class Preparation:
         share = seen[first:last].mean()
         if share < s.min_presence:
             raise UnusableClipError(
-                f'{self.path}: a person is found in {share:.0%} of frames {first}..{last - 1} only, at least {s.min_presence:.0%} are '
-                'needed; choose a stretch with the person in view (--start, --end) or another estimator (--pose)')
+                f'{self.path}: a person is found in {share:.0%} of frames {first}..{last - 1} only, at least {s.min_presence:.0%} '
+                'are needed; choose a stretch with the person in view (--start, --end) or another estimator (--pose)')
         boxes = person_boxes(found['poses'])
         height = float(np.nanmedian(boxes[:, 3] - boxes[:, 1]))
         if height < s.min_person:
             raise UnusableClipError(
-                f'{self.path}: the person is only {height:.0f} pixels high in the video, at least {s.min_person:.0f} are needed; film from '
-                'nearer or at a higher resolution')
+                f'{self.path}: the person is only {height:.0f} pixels high in the video, at least {s.min_person:.0f} are needed; film '
+                'from nearer or at a higher resolution')
         return first, last
 
     def _crop(self, poses: np.ndarray) -> Crop:
@@ -254,9 +267,16 @@ class Preparation:
         inside = np.array([-crop.x, -crop.y, width - crop.x, height - crop.y]) * scale
         inside = np.clip(np.ceil(inside[:2]).tolist() + np.floor(inside[2:]).tolist(), 0, [crop.width, crop.height] * 2).astype(int)
         masks = (cv2.imread(str(writer.partial / 'masks' / f'{t:06d}.png'), cv2.IMREAD_GRAYSCALE) / 255 for t in range(last - first))
-        contact = np.array([border_contact(mask, inside) for mask in masks]).mean(0)
+        checked = [(border_contact(mask, inside), mask_agreement(mask, pose)) for mask, pose in zip(masks, crop.pose(clean))]
+        contact, agreement = np.mean([c for c, _ in checked], 0), np.array([a for _, a in checked])
+        poor = [int(t) for t in np.flatnonzero(agreement < .6)]
+        if poor:
+            quality.warnings.append(
+                f'the mask misses the person in {len(poor)} of {last - first} frames ({describe_frames(poor)}); try another segmentor '
+                '(--mask)')
         padding = crop.padding(height, width)
         quality.numbers.update(
+            mask_agreement=round(float(np.nanmean(agreement)), 3) if np.isfinite(agreement).any() else None,
             cut_off={side: round(float(c), 3) for side, c in zip(('left', 'top', 'right', 'bottom'), contact)},
             scale=round(crop.scale[1], 3), padding=round(padding, 3))
         for side, share in quality.numbers['cut_off'].items():

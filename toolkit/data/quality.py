@@ -115,6 +115,14 @@ def border_contact(mask: np.ndarray, inside: tuple[int, int, int, int]) -> np.nd
     return np.array([side.sum() > max(.02 * len(side), 2) for side in sides])
 
 
+def mask_agreement(mask: np.ndarray, pose: np.ndarray) -> float:
+    """Share of a pose's joints inside the frame that lie on the mask, (H, W), (K, 3) -> [0, 1]; NaN without such joints."""
+    height, width = mask.shape
+    x, y = np.rint(pose[pose[:, 2] > THRESHOLD, :2]).astype(int).T
+    inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    return float((mask[y[inside], x[inside]] > .5).mean()) if inside.any() else float('nan')
+
+
 @dataclass
 class Quality:
     """What was measured of one clip; :meth:`as_dict` goes into its manifest."""

@@ -39,11 +39,11 @@ def overlay_mask(frame: np.ndarray, mask: np.ndarray, color: tuple[int, int, int
 
 
 def _label(image: np.ndarray, text: str) -> np.ndarray:
-    scale = max(.35, image.shape[0] / 900)
-    at = (4, int(26 * scale) + 2)
+    scale = max(.45, image.shape[0] / 700)
+    (width, height), base = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
     out = np.ascontiguousarray(image)
-    cv2.putText(out, text, at, cv2.FONT_HERSHEY_SIMPLEX, scale, (0, 0, 0), max(2, round(4 * scale)), cv2.LINE_AA)
-    return cv2.putText(out, text, at, cv2.FONT_HERSHEY_SIMPLEX, scale, (255, 255, 255), max(1, round(1.5 * scale)), cv2.LINE_AA)
+    out[:height + base + 3, :width + 6] //= 4
+    return cv2.putText(out, text, (3, height + 3), cv2.FONT_HERSHEY_SIMPLEX, scale, (255, 255, 255), 1, cv2.LINE_AA)
 
 
 def contact_sheet(

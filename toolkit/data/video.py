@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -305,8 +306,13 @@ class VideoWriter:
         self.num_frames += 1
 
     def _mux(self, picture: av.VideoFrame | None) -> None:
-        try:
+        with self._naming_full_disk():
             self._container.mux(self._stream.encode(picture))
+
+    @contextmanager
+    def _naming_full_disk(self):
+        try:
+            yield
         except OSError as error:
             raise InputError(f'{self.path}: writing fails at frame {self.num_frames} ({error.strerror}); is the disk full?') from error
 
@@ -315,7 +321,8 @@ class VideoWriter:
             if self._stream is not None:
                 self._mux(None)
         finally:
-            self._container.close()
+            with self._naming_full_disk():
+                self._container.close()
 
     def close(self) -> None:
         """Finish the file and give it its name."""

@@ -57,13 +57,12 @@ class RCFNetwork(nn.Module):
                 channels = width
             self.add_module(f'score_dsn{stage}', nn.Conv2d(21, 1, 1))
         self.score_fuse = nn.Conv2d(5, 1, 1)
-        self.register_buffer('mean', torch.tensor(MEAN_BGR).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
         """Fused edge logits.
 
         Args:
-            images: (B, 3, H, W) float, BGR in 0..255, any size.
+            images: (B, 3, H, W) float, BGR in 0..255, any size from 9 x 9 on.
 
         Returns:
             (B, 1, H, W).
@@ -79,7 +78,7 @@ class RCFNetwork(nn.Module):
         Returns:
             Five logits (B, 1, H, W), finest first.
         """
-        x, sides = images - self.mean, []
+        x, sides = images - images.new_tensor(MEAN_BGR)[:, None, None], []
         for stage, widths in enumerate(STAGE_WIDTHS, 1):
             if stage > 1:
                 x = F.max_pool2d(x, 2, stride=1 if stage == 5 else 2, ceil_mode=True)
@@ -127,7 +126,8 @@ def load_rcf_weights(path: Path) -> dict[str, Tensor]:
         raise InputError(f'{path} holds no state dict of tensors: expected the published RCF weights, such as bsds500_pascal_model.pth')
     state = {re.sub(r'^module\.', '', k).replace('score_final', 'score_fuse'): v for k, v in state.items()}
     state = {k: v for k, v in state.items() if 'deconv' not in k and 'upsample' not in k}
-    expected = {k: v.shape for k, v in RCFNetwork().state_dict().items()}
+    with torch.device('meta'):
+        expected = {k: v.shape for k, v in RCFNetwork().state_dict().items()}
     wrong = sorted(k for k in expected.keys() | state.keys() if k not in expected or k not in state or state[k].shape != expected[k])
     if wrong:
         raise InputError(f'{path} does not fit RCF (VGG-16): {len(wrong)} missing, unknown or misshapen entries, first {wrong[:4]}')
@@ -162,8 +162,10 @@ class RCF(NetworkEdgeDetector):
         path = find_weights(weights)
         if not scales or min(scales) <= 0:
             raise InputError(f'RCF needs at least one scale > 0, got {scales}')
-        network = RCFNetwork()
-        network.load_state_dict(load_rcf_weights(path))
+        state = load_rcf_weights(path)
+        with torch.device('meta'):
+            network = RCFNetwork()
+        network.load_state_dict({k: v.float() for k, v in state.items()}, assign=True)
         super().__init__(network, device, batch_size)
         self.scales = tuple(scales)
 

@@ -19,6 +19,8 @@ class SoftCanny:
         sigma: standard deviation of the smoothing in pixels.
         percentile: the strength that becomes 1, in per cent of the frame's pixels.
         thin: thin edges to ridges; False gives the plain gradient magnitude.
+        knee: lifts weak edges (face, folds) next to strong ones, e -> e (1 + knee) / (e + knee); None = proportional to the gradient.
+        noise: share of the largest strength that is subtracted first, so that noise is not lifted.
         min_strength: lower bound of the divisor in grey levels per pixel, so that noise of an empty frame is not blown up.
 
     Raises:
@@ -28,10 +30,13 @@ class SoftCanny:
     name = 'SoftCanny'
     version = '1'
 
-    def __init__(self, sigma: float = 1.0, percentile: float = 99.0, thin: bool = True, min_strength: float = 8.0) -> None:
-        if sigma <= 0 or not 0 < percentile <= 100:
-            raise InputError(f'SoftCanny needs sigma > 0 and 0 < percentile <= 100, got sigma={sigma}, percentile={percentile}')
-        self.sigma, self.percentile, self.thin, self.min_strength = sigma, percentile, thin, min_strength
+    def __init__(self, sigma: float = 1.0, percentile: float = 99.0, thin: bool = True, knee: float | None = 0.5, noise: float = 0.03,
+                 min_strength: float = 8.0) -> None:
+        if sigma <= 0 or not 0 < percentile <= 100 or (knee is not None and knee <= 0) or not 0 <= noise < 1:
+            raise InputError('SoftCanny needs sigma > 0, 0 < percentile <= 100, knee > 0 or None and 0 <= noise < 1, got '
+                             f'sigma={sigma}, percentile={percentile}, knee={knee}, noise={noise}')
+        self.sigma, self.percentile, self.thin, self.knee, self.noise = sigma, percentile, thin, knee, noise
+        self.min_strength = min_strength
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
         """Edges of frames.
@@ -54,15 +59,19 @@ class SoftCanny:
         sample = np.ascontiguousarray(strength[::2, ::2]).reshape(-1)
         rank = min(int(len(sample) * self.percentile / 100), len(sample) - 1)
         top = max(float(np.partition(sample, rank)[rank]), self.min_strength)
-        return np.clip(strength * np.float32(1 / top), 0, 1)
+        gain = 1 / (top * (1 - self.noise))
+        share = cv2.min(cv2.max(cv2.addWeighted(strength, gain, strength, 0, -self.noise / (1 - self.noise)), 0), 1)
+        return share if self.knee is None else cv2.divide(share, share + np.float32(self.knee), scale=1 + self.knee)
 
     @staticmethod
     def _ridge(strength: np.ndarray, gx: np.ndarray, gy: np.ndarray) -> np.ndarray:
         """Minus twice the second derivative of the strength along the gradient, at least 0."""
-        xx, yy = cv2.Sobel(strength, cv2.CV_32F, 2, 0, ksize=1), cv2.Sobel(strength, cv2.CV_32F, 0, 2, ksize=1)
-        xy = cv2.Sobel(strength, cv2.CV_32F, 1, 1, ksize=3, scale=1 / 4)
-        along = xx * gx * gx + 2 * xy * gx * gy + yy * gy * gy
-        return np.maximum(-2 * along / (gx * gx + gy * gy + np.float32(1e-6)), 0)
+        along = cv2.multiply(cv2.Sobel(strength, cv2.CV_32F, 2, 0, ksize=1), cv2.multiply(gx, gx))
+        along += cv2.multiply(cv2.Sobel(strength, cv2.CV_32F, 0, 2, ksize=1), cv2.multiply(gy, gy))
+        along += cv2.multiply(cv2.Sobel(strength, cv2.CV_32F, 1, 1, ksize=3, scale=1 / 2), cv2.multiply(gx, gy))
+        squared = cv2.multiply(strength, strength)
+        squared += np.float32(1e-6)
+        return cv2.max(cv2.divide(along, squared, scale=-2), 0)
 
 
 def check_frames(frames: np.ndarray) -> None:

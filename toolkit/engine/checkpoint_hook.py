@@ -52,10 +52,6 @@ class CheckpointHook(Hook):
         self._due |= bool(self.interval) and runner.iter % self.interval == 0
         if runner.gradients_pending or not (self._due or self._new_best or last):
             return
-        if self._due or last:
-            self._due = False
-            runner.save()
-            self._remove_old(runner)
         if self._new_best:
             self._new_best = False
             name = f'best_{self.save_best.replace("/", "_")}'
@@ -64,6 +60,10 @@ class CheckpointHook(Hook):
                 runner.logger.info(f'best {self.save_best} so far: {self.best:.4g}, saved {path.name}')
                 for old in set(path.parent.glob(f'{name}_iter_*.pth')) - {path}:
                     old.unlink()
+        if self._due or last:
+            self._due = False
+            runner.save()
+            self._remove_old(runner)
 
     def _remove_old(self, runner) -> None:
         if self.max_keep and is_main_process():

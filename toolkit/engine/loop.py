@@ -22,19 +22,23 @@ class IterLoop(BaseLoop):
 
     Args:
         runner: a :class:`toolkit.engine.runner.TrainRunner`.
-        dataloader: config, with a :class:`toolkit.engine.sampler.DrawSampler`.
+        dataloader: config; its sampler is a :class:`toolkit.engine.sampler.DrawSampler` unless it says otherwise.
         max_iters: iterations of the whole run.
         val_interval: iterations between validations; 0 for none.
         val_begin: first iteration that may validate.
 
     Raises:
-        InputError: ``max_iters`` does not end with full accumulation windows, or is not a positive whole number.
+        InputError: ``max_iters`` does not end with full accumulation windows, or is not a positive whole number; a sampler that ends.
     """
 
     def __init__(self, runner, dataloader: DataLoader | dict, max_iters: int, val_interval: int = 0, val_begin: int = 1) -> None:
         if int(max_iters) != max_iters or max_iters < 1:
             raise InputError(f'train_cfg.max_iters must be a positive whole number, got {max_iters!r}')
+        if isinstance(dataloader, dict):
+            dataloader = dict(dict(sampler=dict(type='DrawSampler')), **dataloader)
         super().__init__(runner, dataloader)
+        if not hasattr(self.dataloader.sampler, 'set_start'):
+            raise InputError(f'train_dataloader.sampler {type(self.dataloader.sampler).__name__} ends and cannot resume; use DrawSampler')
         self.max_iters, self.max_epochs = int(max_iters), 1
         self.val_interval, self.val_begin = val_interval, val_begin
         self.stop_training = False
@@ -78,8 +82,7 @@ class IterLoop(BaseLoop):
         runner.call_hook('before_train')
         runner.call_hook('before_train_epoch')
         if self._iter < self.max_iters:
-            if hasattr(self.dataloader.sampler, 'set_start'):
-                self.dataloader.sampler.set_start(self._start_samples)
+            self.dataloader.sampler.set_start(self._start_samples)
             batches = iter(self.dataloader)
             if self._random_state is not None:
                 set_random_state(self._random_state)

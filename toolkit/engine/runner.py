@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader
 from toolkit.engine.checkpoint import POINTER, latest_checkpoint, load_checkpoint, restore_training_state, training_state, write_atomically
 from toolkit.engine.workers import ignore_signals
 from toolkit.plugins import describe_plugins
-from toolkit.registry import DATA_SAMPLERS, DATASETS, MODEL_WRAPPERS, check_arguments, check_keys
+from toolkit.registry import DATA_SAMPLERS, DATASETS, MODEL_WRAPPERS, check_keys
 from toolkit.structures import InputError
 
 LOADER_KEYS = ('dataset', 'sampler', 'batch_size', 'num_workers', 'persistent_workers', 'pin_memory', 'drop_last', 'prefetch_factor', 'timeout')
@@ -88,11 +88,11 @@ class TrainRunner(Runner):
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
         """Wrap by :class:`toolkit.engine.wrapper.SeparateDDP` in a distributed run."""
-        if not self.distributed or is_model_wrapper(model):
-            return super().wrap_model(None, model)
         device = torch.device('cuda', torch.cuda.current_device()) if torch.cuda.is_available() else torch.device('cpu')
-        cfg = dict(dict(type='SeparateDDP'), **(model_wrapper_cfg or {}))
-        return MODEL_WRAPPERS.build(cfg, default_args=dict(module=model.to(device)))
+        model = model.to(device)
+        if not self.distributed or is_model_wrapper(model):
+            return model
+        return MODEL_WRAPPERS.build(dict(dict(type='SeparateDDP'), **(model_wrapper_cfg or {})), default_args=dict(module=model))
 
     def build_optim_wrapper(self, optim_wrapper: dict | OptimWrapper) -> OptimWrapper | OptimWrapperDict:
         """Build the optimisers; the constructor is ``NetworkOptimizers`` unless the config says otherwise."""
@@ -116,7 +116,7 @@ class TrainRunner(Runner):
         Samples are stacked by torch's default collate. Neither the loader nor its workers draw from the global random generators.
 
         Args:
-            dataloader: config with ``dataset``, ``sampler`` (default ``DrawSampler`` for training), ``batch_size``, ``num_workers`` and further
+            dataloader: config with ``dataset``, ``sampler`` (default: in order, once), ``batch_size``, ``num_workers`` and further
                 arguments of torch's DataLoader.
             seed: of the run.
             diff_rank_seed: unused; processes share one order.
@@ -128,7 +128,7 @@ class TrainRunner(Runner):
             return dataloader
         cfg = copy.deepcopy(dict(dataloader))
         check_keys(cfg, LOADER_KEYS, 'dataloader')
-        dataset, sampler = cfg.pop('dataset'), cfg.pop('sampler', dict(type='DrawSampler'))
+        dataset, sampler = cfg.pop('dataset'), cfg.pop('sampler', dict(type='DefaultSampler', shuffle=False))
         if isinstance(dataset, dict):
             dataset = DATASETS.build(dataset)
         if isinstance(sampler, dict):
@@ -208,5 +208,4 @@ class TrainRunner(Runner):
 
     def set_randomness(self, seed: int | None = 0, **kwargs) -> None:
         """Seed everything; without a seed it is 0, so that every run can be repeated."""
-        check_arguments(Runner.set_randomness, kwargs, 'randomness')
         super().set_randomness(0 if seed is None else seed, **kwargs)

@@ -92,7 +92,7 @@ class ResidualBlock(nn.Module):
         Returns:
             (B, C, H, W).
         """
-        h = F.relu(self.film1(self.norm1(self.conv1(x)), z, gates))
+        h = F.relu(self.film1(self.norm1(self.conv1(x)), z, gates), inplace=True)
         return x + self.film2(self.norm2(self.conv2(h)), z, gates)
 
 
@@ -134,7 +134,7 @@ class Up(nn.Module):
         Returns:
             (B, C_out, 2H, 2W).
         """
-        return F.relu(self.film(self.norm(self.conv(x)), z, gates))
+        return F.relu(self.film(self.norm(self.conv(x)), z, gates), inplace=True)
 
 
 class Head(nn.Sequential):

@@ -76,7 +76,8 @@ class GlobalGenerator(nn.Module):
         z_injection: see :mod:`toolkit.generators.injection`.
         up: 'transposed' or 'nearest', see :class:`toolkit.generators.blocks.Up`.
         down_padding: border of the strided convolutions, 'zeros' (as published) or 'reflect'.
-        checkpoint: keep less for the backward pass and compute the residual blocks twice: less memory, about a fifth more time.
+        checkpoint: keep less for the backward pass and compute the residual blocks twice. With a code of 24 at 384 x 256 it keeps 316
+            instead of 444 MiB a picture in float32.
 
     Raises:
         InputError: unknown option.

@@ -1,7 +1,7 @@
 """Shapes of the ten body parts as distance fields of a pose: one geometry for part labels, regions and target masks.
 
-Source: method_spec 3.2 after Deformable GAN (Siarohin et al. 2018): limbs of full width 0.4 of the body scale that reach beyond the hand
-and the foot, a head ellipse, a torso quadrilateral grown outwards.
+Source: method_spec 3.2 after Deformable GAN (Siarohin et al. 2018): limbs of full width 0.4 of the body scale that reach to the
+fingers and toes, a head ellipse, a torso quadrilateral grown outwards.
 """
 
 import cv2
@@ -201,7 +201,9 @@ def limb_segment(pose: np.ndarray, part: int) -> tuple[np.ndarray, np.ndarray] |
     return start, end + TIP_EXTENSION[part] * (end - start)
 
 
-def part_field(part: int, pose: np.ndarray, scale: float, x: np.ndarray, y: np.ndarray) -> np.ndarray | None:
+def part_field(
+    part: int, pose: np.ndarray, scale: float, x: np.ndarray, y: np.ndarray, floor: float = INSIDE,
+) -> np.ndarray | None:
     """How far points are from a part, in sizes of the part: 1 on its outline, smaller inside.
 
     Args:
@@ -210,6 +212,7 @@ def part_field(part: int, pose: np.ndarray, scale: float, x: np.ndarray, y: np.n
         scale: body scale in pixels, > 0.
         x: x coordinates; any shape that broadcasts with ``y``.
         y: y coordinates.
+        floor: least value inside torso and head.
 
     Returns:
         Field values in the broadcast shape, or None where the pose does not show the part.
@@ -219,13 +222,13 @@ def part_field(part: int, pose: np.ndarray, scale: float, x: np.ndarray, y: np.n
         if points is None:
             return None
         slope = (1 - INSIDE) / (TORSO_GROWTH * scale)
-        return np.maximum(INSIDE + hull_distance(x, y, points) * np.float32(slope), np.float32(INSIDE))
+        return np.maximum(INSIDE + hull_distance(x, y, points) * np.float32(slope), np.float32(floor))
     if part == 1:
         center = head_center(pose, scale)
         if center is None:
             return None
         u, v = (x - center[0]) / np.float32(HEAD_AXES[0] * scale), (y - center[1]) / np.float32(HEAD_AXES[1] * scale)
-        return np.maximum(np.sqrt(u * u + v * v), np.float32(INSIDE))
+        return np.maximum(np.sqrt(u * u + v * v), np.float32(floor))
     ends = limb_segment(pose, part)
     return None if ends is None else segment_distance(x, y, *ends) / np.float32(LIMB_RADIUS * scale)
 

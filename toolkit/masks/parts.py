@@ -2,12 +2,16 @@
 
 import numpy as np
 
-from toolkit.masks.geometry import body_scale, clean_pose, part_field
+from toolkit.masks.geometry import HEAD_AXES, INSIDE, LIMB_RADIUS, TORSO_GROWTH, body_scale, clean_pose, part_field
 from toolkit.skeletons import P
 from toolkit.structures import InputError
 
 REACH = 4.0
-"""Pixels further than this from every part (in part sizes, see :func:`toolkit.masks.geometry.part_field`) get no label."""
+"""Field value up to which a pixel outside of all shapes belongs to the nearest part: 0.6 body scales from its outline."""
+TIE = 1e-3
+"""Fields closer than this count as equal, and the first part wins: around a joint, both its limbs are equally near."""
+STRETCH = {0: TORSO_GROWTH / (1 - INSIDE) / LIMB_RADIUS, 1: sum(HEAD_AXES) / 2 / LIMB_RADIUS}
+"""Factors that bring the fields of torso and head, outside of their shapes, to the limbs' unit of distance."""
 
 
 def part_labels(pose: np.ndarray, mask: np.ndarray, threshold: float = 0.5, reach: float = REACH) -> np.ndarray:
@@ -22,7 +26,7 @@ def part_labels(pose: np.ndarray, mask: np.ndarray, threshold: float = 0.5, reac
         pose: (K, 3) x, y in pixels and confidence; 0 = missing.
         mask: (H, W) float in [0, 1], or bool.
         threshold: mask values above it belong to the person.
-        reach: how far from its part a pixel may be, in part sizes (1 = only inside the shapes).
+        reach: how far from a part's bone a pixel may be, in limb radii (1 = only inside the shapes).
 
     Returns:
         (H, W) uint8: 0 background, 1..10 = index in :data:`toolkit.skeletons.PARTS` + 1. All 0 where the pose shows no part.
@@ -48,7 +52,8 @@ def part_labels(pose: np.ndarray, mask: np.ndarray, threshold: float = 0.5, reac
     for part in range(P):
         field = part_field(part, pose, scale, x, y)
         if field is not None:
-            nearer = field < best
+            field = np.where(field > 1, 1 + (field - 1) * np.float32(STRETCH.get(part, 1)), field)
+            nearer = field < best - TIE
             best = np.where(nearer, field, best)
             chosen[nearer] = part + 1
     labels.reshape(-1)[where] = chosen

@@ -8,8 +8,10 @@ from toolkit.registry import SEGMENTORS
 from toolkit.skeletons import P
 from toolkit.structures import InputError
 
-SURE, PROBABLE, POSSIBLE = 0.45, 1.3, 2.2
-"""Part field values up to which a pixel is surely, probably or possibly the person; beyond it is background."""
+SURE, POSSIBLE = 0.55, 1.75
+"""Up to these multiples of a slim body a pixel is surely and possibly the person; up to 1 probably; beyond it is background."""
+SLIM = (0.8, 0.7, *[0.6] * 4, *[0.42] * 4)
+"""Part field values at the outline of a slim body."""
 
 
 @SEGMENTORS.register_module()
@@ -31,7 +33,7 @@ class PoseGrabCut:
     name = 'PoseGrabCut'
     version = '1'
 
-    def __init__(self, iterations: int = 3, max_side: int = 256, coherence: float = 0.5) -> None:
+    def __init__(self, iterations: int = 3, max_side: int = 192, coherence: float = 0.5) -> None:
         if iterations < 1 or max_side < 16 or not 0 <= coherence < 1:
             raise InputError('PoseGrabCut needs iterations >= 1, max_side >= 16 and 0 <= coherence < 1, got '
                              f'iterations={iterations}, max_side={max_side}, coherence={coherence}')
@@ -80,7 +82,7 @@ class PoseGrabCut:
             field = field - self.coherence * (previous[box] - 0.5)
         seeds = np.full(field.shape, cv2.GC_BGD, np.uint8)
         seeds[field <= POSSIBLE] = cv2.GC_PR_BGD
-        seeds[field <= PROBABLE] = cv2.GC_PR_FGD
+        seeds[field <= 1] = cv2.GC_PR_FGD
         seeds[field <= SURE] = cv2.GC_FGD
         if (seeds == cv2.GC_BGD).any():
             models = np.zeros((1, 65)), np.zeros((1, 65))
@@ -94,8 +96,9 @@ class PoseGrabCut:
         rows, columns = box
         x = np.arange(columns.start, columns.stop, dtype=np.float32)[None]
         y = np.arange(rows.start, rows.stop, dtype=np.float32)[:, None]
-        fields = [part_field(part, pose, scale, x, y) for part in range(P)]
-        return None if all(f is None for f in fields) else np.min([f for f in fields if f is not None], 0)
+        fields = [(part_field(part, pose, scale, x, y, floor=0), SLIM[part]) for part in range(P)]
+        fields = [field / np.float32(slim) for field, slim in fields if field is not None]
+        return np.min(fields, 0) if fields else None
 
 
 def _largest(mask: np.ndarray, sure: np.ndarray) -> np.ndarray:

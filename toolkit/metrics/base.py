@@ -64,6 +64,27 @@ class Summary:
     per_clip: dict[str, float | None]
 
 
+def with_scored(sample: dict, data: dict | None) -> dict:
+    """Mark which frames count: all but the content frame, which the model was given (Yang et al. 2019 score frames 2..N).
+
+    Args:
+        sample: result of a model's ``test_step``; one that has ``scored`` is returned as it is.
+        data: the collated whole-clip item it was made from: ``index``, the clip's frame where it begins, and ``content_index``.
+
+    Returns:
+        The sample with ``scored`` (T,) bool.
+
+    Raises:
+        ValueError: neither ``scored`` nor ``data``.
+    """
+    if 'scored' in sample:
+        return sample
+    if data is None:
+        raise ValueError(f'clip {sample["clip"]}: without "scored" or the data it was made from, the content frame is not known')
+    first, content = (int(np.asarray(data[key]).ravel()[0]) for key in ('index', 'content_index'))
+    return {**sample, 'scored': np.arange(first, first + len(sample['real'])) != content}
+
+
 def check_sample(sample: dict) -> None:
     """Refuse what no metric could judge.
 
@@ -151,7 +172,7 @@ class ClipMetric(BaseMetric):
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Measure each clip of ``data_samples`` (what the model's ``test_step`` returned)."""
-        self.results.extend(self.measure(sample) for sample in data_samples)
+        self.results.extend(self.measure(with_scored(sample, data_batch)) for sample in data_samples)
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
         """Means over clips as plain floats, for MMEngine's log; what is n/a is left out and its reason logged."""

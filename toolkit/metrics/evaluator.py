@@ -11,7 +11,7 @@ import torch
 from mmengine.dist import all_gather_object, get_dist_info
 from torch.utils.data import default_collate
 
-from toolkit.metrics.base import ClipMetric, Summary
+from toolkit.metrics.base import ClipMetric, Summary, with_scored
 from toolkit.structures import InputError
 
 TIME_KEYS = ('frames', 'poses', 'pose_maps', 'edges', 'masks', 'regions')
@@ -70,10 +70,10 @@ class ResultCache:
         return done
 
     def add(self, index: int, results: dict) -> None:
-        """Append one clip; it is on disk when this returns."""
+        """Append one clip. The line break comes first, so that a line cut off by a crash spoils no other."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with open(self.path, 'a') as file:
-            file.write(json.dumps({'key': self.key, 'index': index, 'results': results}) + '\n')
+            file.write('\n' + json.dumps({'key': self.key, 'index': index, 'results': results}))
 
     def remove(self) -> None:
         """Delete the files: the final results are written."""
@@ -138,7 +138,7 @@ class ClipEvaluator:
         if self.max_frames is not None:
             item = {k: v[:self.max_frames] if k in TIME_KEYS else v for k, v in item.items()}
         batch = default_collate([item])
-        return {name: model.test_step(batch)[0] for name, model in self.models.items()}
+        return {name: with_scored(model.test_step(batch)[0], batch) for name, model in self.models.items()}
 
     def summarize(self) -> dict[str, dict[str, Summary]]:
         """Model name -> key -> summary, over the clips measured so far."""

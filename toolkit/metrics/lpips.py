@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from toolkit.metrics.pictures import PictureMetric, in_chunks
 from toolkit.registry import METRICS
-from toolkit.structures import InputError, MissingWeightsError, find_weights, weight_folders
+from toolkit.structures import MissingWeightsError, find_weights, weight_folders
+from toolkit.weights import load_state, read_checkpoint
 
 BACKBONES = {
     'alex': ('alexnet-owt-7be5be79.pth', 'alexnet-owt-4df8aa71.pth'),
@@ -18,16 +19,6 @@ BACKBONES = {
 }
 """Network -> torchvision's ImageNet weight files that serve as its backbone, best first."""
 SMALLEST_SIDE = 32
-
-
-def load_state(path: Path) -> dict[str, Tensor]:
-    """Tensors of a ``.safetensors`` or PyTorch file, as float32; nothing in the file is executed."""
-    if path.suffix == '.safetensors':
-        from safetensors.torch import load_file
-        state = load_file(path)
-    else:
-        state = torch.load(path, map_location='cpu', weights_only=True)
-    return {k: v.float() for k, v in state.items()}
 
 
 def find_backbone(net: str) -> tuple[str, Path]:
@@ -85,13 +76,9 @@ class LPIPSNetwork:
         with warnings.catch_warnings():
             warnings.filterwarnings('ignore', category=UserWarning, module='torchvision')
             network = lpips.LPIPS(net=self.name, version='0.1', pnet_rand=True, verbose=False)
-        state = load_state(self.path)
-        own = network.net.state_dict()
-        names = {key: f'features.{key.split(".", 1)[1]}' for key in own}
-        wrong = [name for key, name in names.items() if name not in state or state[name].shape != own[key].shape]
-        if wrong:
-            raise InputError(f'{self.path}: not torchvision weights for LPIPS-{self.name}: {wrong[0]} is missing or has another shape')
-        network.net.load_state_dict({key: state[name] for key, name in names.items()})
+        weights = read_checkpoint(self.path)['state_dict']
+        names = {key: f'features.{key.split(".", 1)[1]}' for key in network.net.state_dict()}
+        load_state(network.net, {key: weights[name] for key, name in names.items() if name in weights}, self.path)
         return network.eval().requires_grad_(False)
 
     def __call__(self, generated: np.ndarray, real: np.ndarray) -> np.ndarray:

@@ -9,11 +9,11 @@ from toolkit.metrics.base import ClipMetric, Definition, Measure
 from toolkit.metrics.pictures import person_box
 from toolkit.registry import METRICS, POSE_ESTIMATORS
 from toolkit.skeletons import L_HIP, LIMB_JOINTS, R_SHOULDER, K
-from toolkit.structures import MissingWeightsError
+from toolkit.structures import InputError, MissingWeightsError
 
 PERSON_HEIGHT = 256
 LONGEST_SIDE = 1280
-JUDGES = ({'type': 'MediaPipePose'}, {'type': 'ConvolutionalPoseMachine'})
+JUDGES = ('MediaPipePose', 'ConvolutionalPoseMachine')
 JOINT_SETS = {'limbs': LIMB_JOINTS, 'all': tuple(range(K))}
 
 
@@ -105,20 +105,23 @@ def detect(estimator: Callable[[np.ndarray], np.ndarray], frames: np.ndarray, ma
     return poses
 
 
-def first_available(estimators: Sequence[dict]) -> tuple[Callable | None, str]:
+def first_available(estimators: Sequence[str | dict]) -> tuple[Callable | None, str]:
     """Build the first estimator that can be had.
 
     Args:
-        estimators: configs of ``POSE_ESTIMATORS`` parts, best first.
+        estimators: names or configs of ``POSE_ESTIMATORS`` parts, best first.
 
     Returns:
         The estimator, and why the ones before it were passed over; None where there is none.
     """
     reasons = []
-    for config in estimators:
+    for estimator in estimators:
+        config = {'type': estimator} if isinstance(estimator, str) else estimator
         name = config['type']
-        if isinstance(name, str) and POSE_ESTIMATORS.get(name) is None:
-            reasons.append(f'{name}: not registered (its plugin is not installed)')
+        try:
+            POSE_ESTIMATORS.get(name)
+        except InputError as error:
+            reasons.append(f'{str(error).split(". ")[0]} (is its plugin installed?)')
             continue
         try:
             return POSE_ESTIMATORS.build(config), '; '.join(reasons)
@@ -139,8 +142,8 @@ class PCK(ClipMetric):
     The judge must not be a network that a model was trained against.
 
     Args:
-        estimators: configs of ``POSE_ESTIMATORS`` parts; the first that can be built is the judge and is named in the definitions.
-        pose_estimator: config of the one judge to take, instead of ``estimators``.
+        estimators: names or configs of ``POSE_ESTIMATORS`` parts; the first that can be built is the judge, named in the definitions.
+        pose_estimator: name or config of the one judge to take, instead of ``estimators``.
         alphas: fractions of the torso diagonal.
         box_alpha: fraction of the box's longer side.
         kwargs: of :class:`ClipMetric`.
@@ -148,8 +151,8 @@ class PCK(ClipMetric):
 
     default_prefix = 'pck'
 
-    def __init__(self, estimators: Sequence[dict] = JUDGES, pose_estimator: dict | None = None, alphas: Sequence[float] = (0.1, 0.2),
-                 box_alpha: float = 0.05, **kwargs) -> None:
+    def __init__(self, estimators: Sequence[str | dict] = JUDGES, pose_estimator: str | dict | None = None,
+                 alphas: Sequence[float] = (0.1, 0.2), box_alpha: float = 0.05, **kwargs) -> None:
         super().__init__(**kwargs)
         self.estimator, reason = first_available([pose_estimator] if pose_estimator else list(estimators))
         self.missing = '' if self.estimator else f'no pose estimator to judge with: {reason}'

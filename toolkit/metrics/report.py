@@ -10,7 +10,7 @@ from pathlib import Path
 from toolkit.metrics.base import Summary
 
 ARROWS = {'higher': '↑', 'lower': '↓', 'one': '→1', '': ''}
-NARROWEST_DEFINITION = 48
+NARROWEST_DEFINITION = 72
 
 
 def format_value(summary: Summary) -> str:
@@ -32,6 +32,8 @@ def format_count(summary: Summary) -> str:
 def table(results: Mapping[str, Mapping[str, Summary]], width: int = 160) -> str:
     """Aligned table: metric, value with 95 % interval per model, sample count, definition; then why numbers are missing.
 
+    Where a line is too short for definitions beside the numbers, they stand below the table.
+
     Args:
         results: model name -> key -> summary; all models have the same keys.
         width: characters in a line; definitions are wrapped to what is left of it.
@@ -40,19 +42,27 @@ def table(results: Mapping[str, Mapping[str, Summary]], width: int = 160) -> str
         Lines of text.
     """
     first = next(iter(results.values()))
-    head = ['metric', *results, 'n', 'definition']
-    rows = [[f'{key} {ARROWS[s.better]}'.rstrip(), *(format_value(r[key]) for r in results.values()), format_count(s), s.definition]
-            for key, s in first.items()]
-    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head) - 1)]
-    left = max(width - sum(widths) - 2 * len(widths), NARROWEST_DEFINITION)
-    lines = []
-    for row in [head, *rows]:
-        wrapped = textwrap.wrap(row[-1], left)
-        lines.append('  '.join(cell.ljust(w) for cell, w in zip(row, widths)) + '  ' + wrapped[0])
-        lines += [' ' * (sum(widths) + 2 * len(widths)) + line for line in wrapped[1:]]
+    rows = [['metric', *results, 'n']]
+    rows += [[f'{key} {ARROWS[s.better]}'.rstrip(), *(format_value(r[key]) for r in results.values()), format_count(s)]
+             for key, s in first.items()]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = ['  '.join(cell.ljust(w) for cell, w in zip(row, widths)) for row in rows]
+    left = width - len(lines[0]) - 2
+    if left >= NARROWEST_DEFINITION:
+        lines = _beside(lines, ['definition', *(s.definition for s in first.values())], left)
     lines.insert(1, '-' * max(len(line) for line in lines))
+    if left < NARROWEST_DEFINITION:
+        lines += ['', 'Definitions:', *(f'{key.ljust(max(map(len, first)))}  {s.definition}' for key, s in first.items()), '']
     lines.append('Intervals: 95 % bootstrap over clips. Values: mean per clip, then over clips. The content frame is not scored.')
-    return '\n'.join(lines + _reasons(results))
+    return '\n'.join([line.rstrip() for line in lines] + _reasons(results))
+
+
+def _beside(lines: list[str], texts: list[str], width: int) -> list[str]:
+    out = []
+    for line, text in zip(lines, texts):
+        first, *others = textwrap.wrap(text, width)
+        out += [f'{line}  {first}', *(' ' * (len(line) + 2) + other for other in others)]
+    return out
 
 
 def _reasons(results: Mapping[str, Mapping[str, Summary]]) -> list[str]:

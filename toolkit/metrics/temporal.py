@@ -49,7 +49,9 @@ def flicker(frames: np.ndarray, background: np.ndarray) -> float:
     """
     if len(frames) < 2 or not background.any():
         raise ValueError(f'flicker needs two frames and a background, got {len(frames)} frames and {int(background.sum())} pixels')
-    return float(frames[:, background].astype(np.float32).std(0, dtype=np.float64).mean())
+    mean = sum(frame[background].astype(np.float64) for frame in frames) / len(frames)
+    variance = sum(np.square(frame[background] - mean) for frame in frames) / len(frames)
+    return float(np.sqrt(variance).mean())
 
 
 def optical_flow(frame: np.ndarray, previous: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

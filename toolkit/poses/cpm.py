@@ -8,10 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from toolkit.poses.boxes import Box, mask_box, pose_box
 from toolkit.poses.decode import cell_to_pixel, refine_peak
 from toolkit.poses.mobilenet import ConvUnit, FrozenNetwork, Unit, load_units, resize_bilinear
 from toolkit.registry import POSE_ESTIMATORS
-from toolkit.skeletons import CPM14, K, to_openpose18
+from toolkit.skeletons import CPM14, to_openpose18
 from toolkit.structures import InputError, find_weights
 
 WEIGHTS = 'cpm_mobile.safetensors'
@@ -160,7 +161,7 @@ class ConvolutionalPoseMachine(FrozenNetwork):
         return [box_of(item) for item in given]
 
     @torch.no_grad()
-    def _locate(self, frame: np.ndarray, box: tuple, margin: float) -> np.ndarray:
+    def _locate(self, frame: np.ndarray, box: Box, margin: float) -> np.ndarray:
         """(14, 3) joints in pixels of the frame, from one square cut."""
         centre = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
         scale = max(box[2] - box[0] + 1, box[3] - box[1] + 1) * margin / SIDE
@@ -199,19 +200,3 @@ def _block_units(blocks: nn.Sequential, root: str, group: str) -> Iterator[Unit]
         yield block.expand, f'{scope}_up_pointwise', f'{scope}_up_pointwise'
         yield block.depthwise, f'{scope}_depthwise/depthwise', None
         yield block.project, f'{scope}_pointwise', f'{scope}_pointwise'
-
-
-def pose_box(pose: np.ndarray) -> tuple[float, float, float, float] | None:
-    """Box around the joints of a pose (K, 3), or None without a joint; a twelfth of its height is added above a pose without crown."""
-    points = pose[pose[:, 2] > 0, :2]
-    if not len(points):
-        return None
-    (x0, y0), (x1, y1) = points.min(0), points.max(0)
-    crown = (y1 - y0) / 12 if len(pose) == K else 0
-    return float(x0), float(y0 - crown), float(x1), float(y1)
-
-
-def mask_box(mask: np.ndarray) -> tuple[float, float, float, float] | None:
-    """Box around the pixels above 0.5 of a mask (H, W), or None without one."""
-    ys, xs = np.nonzero(mask > 0.5)
-    return None if not len(xs) else (float(xs.min()), float(ys.min()), float(xs.max()), float(ys.max()))

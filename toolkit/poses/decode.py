@@ -15,6 +15,9 @@ MIN_FIELD = 0.05
 MIN_ALONG = 0.8
 MIN_JOINTS = 4
 MIN_MEAN_SCORE = 0.4
+SURE_JOINTS = 6
+SURE_PROMINENCE = 0.3
+REACH_GROWTH = 0.2
 
 
 @dataclass
@@ -33,6 +36,11 @@ class Person:
     def size(self) -> float:
         """Diagonal of the box around the joints."""
         return float(np.hypot(*np.ptp(self.pose[self.pose[:, 2] > 0, :2], axis=0)))
+
+    @property
+    def prominence(self) -> float:
+        """Score times size."""
+        return self.score * self.size
 
 
 def cell_to_pixel(cells: np.ndarray, stride: float = 8) -> np.ndarray:
@@ -226,12 +234,21 @@ def pose_distance(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.median(np.linalg.norm(a[shared, :2] - b[shared, :2], axis=-1))) if shared.any() else float('inf')
 
 
+def count_people(people: list[Person]) -> int:
+    """How many people a frame shows for certain: the most prominent one and those with six joints and 30 % of its prominence."""
+    if not people:
+        return 0
+    largest = max(p.prominence for p in people)
+    others = sum((p.pose[:, 2] > 0).sum() >= SURE_JOINTS and p.prominence >= SURE_PROMINENCE * largest for p in people)
+    return max(int(others), 1)
+
+
 def follow_person(people: list[list[Person]], reach: float = 0.5) -> np.ndarray:
     """Choose the most prominent person of a clip and stay with them.
 
-    The clip is followed forwards and backwards from the frame that shows the largest total of score times size. In each frame the
+    The clip is followed forwards and backwards from the frame that shows somebody most prominently. In each frame the
     person nearest to the last known pose is taken, if their median joint distance is below ``reach`` times the known person's size;
-    else the frame has nobody.
+    else the frame has nobody. The reach grows while the person is lost, so that they are found again elsewhere.
 
     Args:
         people: for each frame the people found.
@@ -241,16 +258,18 @@ def follow_person(people: list[list[Person]], reach: float = 0.5) -> np.ndarray:
         (T, 18, 3) float32; frames without the person are all zero.
     """
     poses = np.zeros((len(people), K, 3), np.float32)
-    prominence = [max((p.score * p.size for p in frame), default=0.0) for frame in people]
+    prominence = [max((p.prominence for p in frame), default=0.0) for frame in people]
     if not any(prominence):
         return poses
     start = int(np.argmax(prominence))
-    first = max(people[start], key=lambda p: p.score * p.size)
+    first = max(people[start], key=lambda p: p.prominence)
     poses[start] = first.pose
     for order in (range(start + 1, len(people)), range(start - 1, -1, -1)):
-        known = first
+        known, lost = first, 0
         for t in order:
-            near = min(people[t], key=lambda p: pose_distance(p.pose, known.pose), default=None)
-            if near is not None and pose_distance(near.pose, known.pose) < reach * known.size:
-                poses[t], known = near.pose, near
+            distances = [pose_distance(p.pose, known.pose) for p in people[t]]
+            lost += 1
+            if min(distances, default=np.inf) < reach * known.size * (1 + (lost - 1) * REACH_GROWTH):
+                known, lost = people[t][int(np.argmin(distances))], 0
+                poses[t] = known.pose
     return poses

@@ -1,14 +1,13 @@
 """What the two OpenPose networks share: differentiable maps for losses, and people in video frames."""
 
 import math
-from abc import abstractmethod
 
 import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-from toolkit.poses.decode import Person, cell_to_pixel, follow_person, parse_people
+from toolkit.poses.decode import Person, cell_to_pixel, count_people, follow_person, parse_people
 from toolkit.poses.mobilenet import FrozenNetwork
 from toolkit.skeletons import K
 
@@ -36,9 +35,9 @@ class HeatmapEstimator(FrozenNetwork):
         self.threshold = threshold
         self.batch_size = batch_size
 
-    @abstractmethod
     def fields(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Heatmaps (B, 19, H/8, W/8) and fields (B, 38, H/8, W/8) of images (B, 3, H, W) whose sides are multiples of ``multiple``."""
+        raise NotImplementedError
 
     def heatmaps(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Differentiable maps, for losses.
@@ -95,5 +94,5 @@ class HeatmapEstimator(FrozenNetwork):
         return follow_person(self.detect(frames))
 
     def num_people(self, frames: np.ndarray) -> np.ndarray:
-        """How many people each frame of (T, H, W, 3) uint8 RGB shows, (T,) int."""
-        return np.array([len(people) for people in self.detect(frames)], int)
+        """How many people each frame of (T, H, W, 3) uint8 RGB shows for certain, (T,) int."""
+        return np.array([count_people(people) for people in self.detect(frames)], int)

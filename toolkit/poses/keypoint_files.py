@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from toolkit.poses.decode import Person, follow_person
+from toolkit.poses.decode import Person, count_people, follow_person
 from toolkit.registry import POSE_ESTIMATORS
 from toolkit.skeletons import LAYOUTS, to_openpose18
 from toolkit.structures import InputError
@@ -80,9 +80,9 @@ class KeypointFiles:
         return poses
 
     def num_people(self, frames: np.ndarray) -> np.ndarray:
-        """How many people each frame has, (T,) int."""
+        """How many people each frame has for certain, (T,) int."""
         self._check_length(frames)
-        return np.array([len(people) for people in self.people], int)
+        return np.array([count_people(people) for people in self.people], int)
 
     def _check_length(self, frames: np.ndarray) -> None:
         if len(frames) != len(self.people):

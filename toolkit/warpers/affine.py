@@ -44,8 +44,8 @@ def part_affines(
 
     - limb missing in the target, or shorter than ``min_length``: part is invalid;
     - limb missing in the source: the limb of the other side is used (``mirrored``); both missing: invalid;
-    - torso joint missing: fit over the remaining common ones and the neck; with fewer than two, translation and scale at the neck or the
-      shoulders, else invalid (see ``consecutive``);
+    - torso joint missing: fit over the remaining common ones and the neck; with fewer than two, translation and scale at the neck or
+      the shoulders, else invalid (see ``consecutive``);
     - no common head joint, or too few points: translation and scale :math:`s_1/s_2` at the common head joints, neck or shoulders;
     - determinant outside of ``det_range`` or not finite: best similarity, for torso and head then translation and scale, else invalid.
 
@@ -129,10 +129,20 @@ def fit_points(target: Tensor, source: Tensor, weights: Tensor, mu: Tensor) -> t
     return _with_translation(affine, x_mean, y_mean), _with_translation(similar, x_mean, y_mean)
 
 
-def _first_usable(candidates: list[tuple[Tensor, Tensor]], det_range: tuple[float, float]) -> tuple[Tensor, Tensor]:
-    """First candidate transform that is allowed and usable, per sample."""
-    matrices, found = candidates[0][0], torch.zeros_like(candidates[0][1])
-    for candidate, allowed in candidates:
+def _first_usable(matrices: Tensor, allowed: Tensor, fallbacks: list, det_range: tuple[float, float]) -> tuple[Tensor, Tensor]:
+    """First transform of several that is allowed and usable, per sample.
+
+    Args:
+        matrices: (..., 2, 3).
+        allowed: (...) bool.
+        fallbacks: functions of no argument that give further matrices and where they are allowed; called only where needed.
+        det_range: smallest and largest absolute determinant.
+    """
+    found = allowed & _usable(matrices, det_range)
+    for fallback in fallbacks:
+        if bool(found.all()):
+            break
+        candidate, allowed = fallback()
         take = allowed & ~found & _usable(candidate, det_range)
         matrices, found = torch.where(take[..., None, None], candidate, matrices), found | take
     return matrices, found
@@ -149,11 +159,14 @@ def _fit_torso_and_head(source, target, scales, regularisation, det_range):
     enough = torch.stack([count[:, 0] >= 2, (count[:, 1] >= 3) & (head.sum(-1) >= 1)], 1)
     x, y = target[:, None, :, :2], source[:, None, :, :2]
     affine, similar = fit_points(x, y, weights, (regularisation * scales[1]**2)[:, None])
-    anchors = torch.stack([neck, head], 1)
-    for otherwise in ([both_shoulders, neck], [corners, both_shoulders]):
-        anchors = torch.where(anchors.sum(-1, keepdim=True) > 0, anchors, torch.stack(otherwise, 1))
-    moved = _move_and_scale(x, y, anchors.to(source.dtype), scales)
-    return _first_usable([(affine, enough), (similar, enough), (moved, anchors.sum(-1) > 0)], det_range)
+
+    def moved():
+        anchors = torch.stack([neck, head], 1)
+        for otherwise in ([both_shoulders, neck], [corners, both_shoulders]):
+            anchors = torch.where(anchors.sum(-1, keepdim=True) > 0, anchors, torch.stack(otherwise, 1))
+        return _move_and_scale(x, y, anchors.to(source.dtype), scales), anchors.sum(-1) > 0
+
+    return _first_usable(affine, enough, [lambda: (similar, enough), moved], det_range)
 
 
 def _only(joints, like: Tensor) -> Tensor:
@@ -213,9 +226,12 @@ def _fit_limbs(source, target, scales, min_length, det_range):
     s1, s2 = (s[:, None].expand_as(own) for s in scales)
     allowed = target_seen & (own | mirrored)
     closed = limb_affine(a1, b1, a2, b2, s1, s2)
-    corners2, corners1 = _corners(a2, b2, s2), _corners(a1, b1, s1)
-    _, similar = fit_points(corners2, corners1, torch.ones_like(corners2[..., 0]), torch.zeros_like(s2))
-    matrices, valid = _first_usable([(closed, allowed), (similar, allowed)], det_range)
+
+    def similar():
+        corners2, corners1 = _corners(a2, b2, s2), _corners(a1, b1, s1)
+        return fit_points(corners2, corners1, torch.ones_like(corners2[..., 0]), torch.zeros_like(s2))[1], allowed
+
+    matrices, valid = _first_usable(closed, allowed, [similar], det_range)
     return matrices, valid, mirrored
 
 

@@ -1,7 +1,7 @@
 """Which target pixels a part can reach: one list over all samples and parts instead of one full frame per part.
 
-A part covers a few per cent of a frame, so that ten full-frame warps would mostly move zeros. The part's extent in the source along x, y
-and both diagonals is an octagon; its image under the inverse transform is convex, hence one span of pixels per target row.
+A part covers a few per cent of a frame, so that ten full-frame warps would mostly move zeros. The part's extent in the source along x,
+y and both diagonals is an octagon; its image under the inverse transform is convex, hence one span of pixels per target row.
 """
 
 from typing import NamedTuple

@@ -1,8 +1,8 @@
 """MediaPipe's BlazePose as pose estimator."""
 
 import numpy as np
-from mediapipe_human.solution import PoseSolution
 
+from mediapipe_human.solution import PoseSolution
 from toolkit.registry import POSE_ESTIMATORS
 from toolkit.skeletons import BLAZEPOSE33, to_openpose18
 

@@ -1,8 +1,8 @@
 """MediaPipe's person mask as segmenter."""
 
 import numpy as np
-from mediapipe_human.solution import PoseSolution
 
+from mediapipe_human.solution import PoseSolution
 from toolkit.registry import SEGMENTORS
 
 

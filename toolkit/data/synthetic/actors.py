@@ -7,9 +7,9 @@ import numpy as np
 SKINS = ((224, 182, 150), (205, 155, 120), (170, 120, 88), (232, 196, 168), (146, 98, 70), (214, 170, 140), (190, 140, 105))
 HAIRS = ((44, 34, 30), (96, 62, 40), (150, 108, 62), (26, 22, 22), (170, 134, 92), (60, 52, 48))
 SHIRTS = (
-    (40, 120, 200), (190, 50, 50), (60, 140, 70), (226, 226, 222), (66, 62, 62), (220, 170, 60), (120, 70, 150), (60, 170, 175),
+    (40, 120, 200), (190, 50, 50), (60, 140, 70), (222, 222, 218), (66, 62, 62), (220, 170, 60), (120, 70, 150), (60, 170, 175),
     (100, 92, 92), (225, 112, 64), (190, 120, 170), (58, 60, 126), (150, 196, 206))
-TROUSERS = ((58, 76, 112), (58, 58, 62), (165, 142, 110), (82, 78, 74), (66, 92, 134), (72, 86, 66), (122, 120, 104))
+TROUSERS = ((58, 76, 112), (58, 58, 62), (116, 104, 92), (82, 78, 74), (66, 92, 134), (72, 86, 66), (98, 70, 74))
 SHOES = ((44, 40, 40), (226, 224, 222), (120, 60, 52), (70, 74, 110))
 PATTERNS = ('plain', 'stripes', 'check', 'print')
 SLEEVES = (0.55, 1.9, 0.62, 1.94, 0.5)
@@ -46,7 +46,7 @@ class Actor:
     shorts: bool
     neckline: str
     hair_style: str
-    beard: bool
+    stubble: bool
     key: tuple[int, int]
 
     @property
@@ -100,5 +100,5 @@ def make_actor(index: int, seed: int = 0) -> Actor:
         index=index, height=(1.60 if female else 1.66) + 0.17 * tall, girth=0.92 + 0.22 * ((index * 7 + deal[6]) % 13) / 12,
         female=female, skin=skin, hair=hair, shirt=tuple(max(c, DARKEST_SHIRT) for c in shirt), second=second,
         trousers=TROUSERS[(index + deal[7]) % len(TROUSERS)], shoes=SHOES[index % len(SHOES)], pattern=pattern, sleeve=sleeve,
-        shorts=index % 6 == 4, neckline=neckline, hair_style=styles[index // 2 % len(styles)], beard=not female and index % 4 == 2,
+        shorts=index % 6 == 4, neckline=neckline, hair_style=styles[index // 2 % len(styles)], stubble=not female and index % 4 == 2,
         key=(seed, index))

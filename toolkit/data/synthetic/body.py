@@ -73,7 +73,7 @@ class Tube:
         self.index = (self.position * ((STEPS - 1) / len(self.lengths))).astype(np.int32)
 
     def layer(self, profile: Profile, cloth: Cloth, labels: tuple[int, ...], start: float | None = None, stop: float | None = None,
-              bulge: float = 0.35, contact: float = CONTACT, shoulder: bool = False, opacity: float = 1.0, reveal: float | None = None,
+              bulge: float = 0.35, contact: float = CONTACT, shoulder: bool = False, wrist: bool = False, opacity: float = 1.0, reveal: float | None = None,
               offset: float = 0.0) -> None:
         """Paint one layer.
 
@@ -86,6 +86,7 @@ class Tube:
             bulge: see ``stop``.
             contact: strength of the contact shadow.
             shoulder: flatten the shading towards the first node and melt into the body there, so that no ball sticks to the trunk.
+            wrist: no contact shadow near the last node, where a hand of the same skin goes on.
             opacity: of the whole layer.
             reveal: the layer fades in along this position (used to let a raised thigh come out from under a hem).
             offset: shift of the cloth around the limb, texels at full density.
@@ -119,6 +120,8 @@ class Tube:
         if shoulder:
             caster = alpha * np.clip(self.position * 2.5 - 0.2, 0, 1)
             alpha *= self._melt()
+        elif wrist:
+            caster = alpha * np.clip(11.4 - 6 * self.position, 0, 1)
         if opacity < 1:
             alpha *= opacity
             caster = None if caster is None else caster * opacity
@@ -145,14 +148,14 @@ class Tube:
     def _melt(self) -> np.ndarray:
         """1 away from the first node; on the body near it, fades the layer out."""
         x0, y0, x1, y1 = self.window
-        fade = np.clip(1.15 - 3.6 * self.along, 0, 1)
+        fade = np.clip(1.3 - 7 * self.along, 0, 1)
         fade *= self.canvas.coverage[y0:y1, x0:x1]
         return 1 - fade
 
 
 @dataclass(frozen=True)
 class Opening:
-    """A round hole in a slab: the neckline. A loop of world axes ``side`` and ``front`` around ``centre``, each (3,) metres.
+    """The neckline: half a loop of world axes ``side`` and ``front`` around ``centre``, each (3,) metres, and all that is above it.
 
     ``power`` 2 is a round front, 1 a pointed one. ``band`` is the width of a ribbed edge, metres (0: none).
     """
@@ -173,13 +176,13 @@ class Opening:
         determinant = math.copysign(max(abs(determinant), least), determinant)
         side = (x - cx) * (d / determinant) - (y - cy) * (b / determinant)
         front = (y - cy) * (a / determinant) - (x - cx) * (c / determinant)
+        front = np.maximum(front, 0)
         if self.power == 2:
             radius = np.sqrt(side * side + front * front + 1e-6)
             gx = (side * d - front * c) / determinant / radius
             gy = (front * a - side * b) / determinant / radius
             return (radius - 1) / np.maximum(np.sqrt(gx * gx + gy * gy), 1e-3)
-        pointed = np.where(front > 0, np.abs(side) + front, np.sqrt(side * side + front * front))
-        return (pointed - 1) * np.float32(min(abs(a), abs(d)) * 0.75)
+        return (np.abs(side) + front - 1) * np.float32(min(abs(a), abs(d)) * 0.75)
 
 
 def slab(canvas: Canvas, camera: Camera, bottom: np.ndarray, top: np.ndarray, profile: Profile, cloth: Cloth, label: int, width: float = 1.0,
@@ -247,7 +250,7 @@ def slab(canvas: Canvas, camera: Camera, bottom: np.ndarray, top: np.ndarray, pr
             shade *= 1 - 0.2 * np.clip(1.6 - np.abs(edge - thick) * (1.2 / canvas.unit), 0, 1) - 0.06 * (edge < thick)
     rows, columns = cloth.tile.shape[:2]
     u = np.arcsin(q) * half * (cloth.density / scale * 0.75) + (columns / 2 - twist * max(profile.size) * 0.75 * cloth.density)
-    v = (1 - t) * (stretch * cloth.density) + 0.03 * cloth.density
+    v = (1 - t) * (stretch * cloth.density) + 0.10 * cloth.density
     border = cv2.BORDER_WRAP if cloth.repeats else cv2.BORDER_REFLECT
     color = cv2.remap(cloth.tile, u, v, cv2.INTER_LINEAR, borderMode=border)
     canvas.paint(window, color, alpha, label, shade, contact)

@@ -64,9 +64,9 @@ ACTIONS: dict[str, list[tuple[float, dict]]] = {
         (0, {}), (.25, dict(**_both((150, 0), (170, 0)), **_WIDE, y=.02)), (.5, {}),
         (.75, dict(**_both((150, 0), (170, 0)), **_WIDE, y=.02)), (1, {})],
     'march': [
-        (0, {}), (.1, dict(_STEP_RIGHT, turn=18)), (.2, dict(turn=40)), (.3, dict(_STEP_LEFT, turn=56)), (.4, dict(turn=34)),
-        (.5, dict(_STEP_RIGHT, turn=0)), (.6, dict(turn=-34)), (.7, dict(_STEP_LEFT, turn=-56)), (.8, dict(turn=-36)),
-        (.9, dict(_STEP_RIGHT, turn=-14)), (1, {})],
+        (0, {}), (.1, dict(_STEP_RIGHT, turn=12)), (.2, dict(turn=24)), (.3, dict(_STEP_LEFT, turn=32)), (.4, dict(turn=20)),
+        (.5, dict(_STEP_RIGHT, turn=0)), (.6, dict(turn=-20)), (.7, dict(_STEP_LEFT, turn=-32)), (.8, dict(turn=-20)),
+        (.9, dict(_STEP_RIGHT, turn=-8)), (1, {})],
     'side_bend': [
         (0, {}), (.25, _left((160, 0), (205, 0), lean=-24, right_upper_arm=(12, 0), head_roll=-10)), (.5, {}),
         (.75, _right((160, 0), (205, 0), lean=24, head_roll=10)), (1, {})],
@@ -82,7 +82,7 @@ ACTIONS: dict[str, list[tuple[float, dict]]] = {
         (0, {}), (.2, _both((50, 20), (100, 60), turn=6)), (.35, _both((40, 52), (105, 122), turn=10)), (.5, _both((50, 20), (100, 60), turn=0)),
         (.65, _both((40, 52), (105, 122), turn=-10)), (.8, _both((50, 20), (100, 60), turn=-6)), (1, {})],
     'hip_twist': [
-        (0, _AKIMBO), (.25, dict(_AKIMBO, yaw=30, turn=15, head_yaw=8)), (.5, _AKIMBO), (.75, dict(_AKIMBO, yaw=-30, turn=-15, head_yaw=-8)),
+        (0, _AKIMBO), (.22, dict(_AKIMBO, yaw=24, turn=36, head_yaw=4)), (.5, _AKIMBO), (.78, dict(_AKIMBO, yaw=-24, turn=-36, head_yaw=-4)),
         (1, _AKIMBO)],
     'point_left': [
         (0, {}), (.14, dict(left_foot=(.11, .05, 0), turn=14)), (.28, _left((80, 30), (84, 30), turn=32)),
@@ -92,8 +92,8 @@ ACTIONS: dict[str, list[tuple[float, dict]]] = {
         (0, {}), (.25, _left((60, 0), (70, 0), right_foot=(-.45, .32, .1), lean=6, right_upper_arm=(40, 0))), (.5, {}),
         (.75, _right((60, 0), (70, 0), left_foot=(.45, .32, .1), lean=-6, left_upper_arm=(40, 0))), (1, {})],
     'bow': [
-        (0, {}), (.1, dict(left_foot=(.10, .05, .02), turn=16)), (.2, dict(turn=38)), (.45, dict(turn=38, bend=42, head_pitch=10, z=-.06)),
-        (.58, dict(turn=38, bend=42, head_pitch=10, z=-.06)), (.8, dict(turn=38)), (.9, dict(left_foot=(.10, .05, .02), turn=16)), (1, {})],
+        (0, {}), (.1, dict(left_foot=(.10, .05, .02), turn=16)), (.2, dict(turn=36)), (.45, dict(turn=36, bend=34, head_pitch=8, z=-.05)),
+        (.58, dict(turn=36, bend=34, head_pitch=8, z=-.05)), (.8, dict(turn=36)), (.9, dict(left_foot=(.10, .05, .02), turn=16)), (1, {})],
 }
 """Name -> (phase in 0..1, changes from :data:`REST`); what a keyframe does not name is at rest."""
 ACTION_NAMES = tuple(ACTIONS)

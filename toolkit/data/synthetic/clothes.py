@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from toolkit.data.synthetic.actors import Actor
+from toolkit.data.synthetic.skeleton import FOREARM, THIGH, UPPER_ARM
 
 DENSITY = 300
 """Texels per metre cloth is painted at."""
@@ -56,6 +57,14 @@ def plain(color: tuple, generator: np.random.Generator, unit: float, grain: floa
     return _finish(tile, unit)
 
 
+def _bend(tile: np.ndarray, generator: np.random.Generator, metres: float, strength: float) -> None:
+    """Creases across a limb where it bends, ``metres`` below its upper end."""
+    height, width = tile.shape[:2]
+    creases = np.tanh(1.5 * periodic_noise(generator, height, width, 2.6, 11))
+    near = np.exp(-((np.arange(height, dtype=np.float32) - metres * DENSITY) / (0.045 * DENSITY))**2)
+    tile *= (1 - strength * near[:, None] * (0.45 - 0.75 * creases))[..., None]
+
+
 def _shirt_tile(actor: Actor, generator: np.random.Generator) -> np.ndarray:
     side = int(TILE * DENSITY)
     base, second = np.array(actor.shirt, np.float32), np.array(actor.second, np.float32)
@@ -75,7 +84,13 @@ def _shirt_tile(actor: Actor, generator: np.random.Generator) -> np.ndarray:
 
 def sleeve_cloth(actor: Actor, unit: float) -> Cloth:
     """Tile of the shirt for the sleeves."""
-    return _finish(_shirt_tile(actor, actor.generator(2)), unit)
+    generator = actor.generator(2)
+    tile = _shirt_tile(actor, generator)
+    _bend(tile, generator, UPPER_ARM * actor.height, 0.20)
+    if actor.sleeve > 1:
+        cuff = int((UPPER_ARM + (actor.sleeve - 1.14) * FOREARM) * actor.height * DENSITY)
+        tile[cuff:cuff + 3] *= 0.72
+    return _finish(tile, unit)
 
 
 def trouser_cloth(actor: Actor, unit: float) -> Cloth:
@@ -85,7 +100,9 @@ def trouser_cloth(actor: Actor, unit: float) -> Cloth:
     tile[:] = actor.trousers
     tile *= 1 + 0.03 * generator.standard_normal((side, side, 1)).astype(np.float32)
     tile *= 1 + 0.05 * periodic_noise(generator, side, side, 6, 1.2)[..., None]
-    return _finish(tile * folds(generator, side, side, 0.11)[..., None], unit)
+    tile *= folds(generator, side, side, 0.11)[..., None]
+    _bend(tile, generator, THIGH * actor.height, 0.20)
+    return _finish(tile, unit)
 
 
 def shirt_cloth(actor: Actor, unit: float) -> Cloth:

@@ -85,8 +85,8 @@ def paint_face(actor: Actor, density: float) -> Face:
     brush.blot(0, -.26, .1, .1, .35, np.minimum(skin * 1.15, 255))
     for side in (-1, 1):
         brush.blot(side * .11, -.40, .06, .03, .6, skin * .4)
-    if actor.beard:
-        _beard(brush, hair)
+    if actor.stubble:
+        _stubble(brush, hair)
     for side in (-1, 1):
         _eye(brush, side * .42, actor, hair)
     _mouth(brush, actor, skin)
@@ -119,7 +119,7 @@ def _mouth(brush: _Painter, actor: Actor, skin: np.ndarray) -> None:
     brush.line([(x, -.62 + .01 * math.cos(x * 10)) for x in np.linspace(-.31, .31, 12).tolist()], .003, .7, lip * .45)
 
 
-def _beard(brush: _Painter, hair: np.ndarray) -> None:
-    """Jaw and upper lip under short hair; the skin shines through."""
+def _stubble(brush: _Painter, hair: np.ndarray) -> None:
+    """A day's stubble on jaw and upper lip. (A full beard hides the face from small pose networks.)"""
     jaw = [(-.98, -.1), (-.80, -.30), (-.50, -.46), (-.2, -.46), (0, -.50), (.2, -.46), (.50, -.46), (.80, -.30), (.98, -.1), (1.0, -1.0), (-1.0, -1.0)]
-    brush.polygon(jaw, .55, hair * .9, .006)
+    brush.polygon(jaw, .22, hair, .010)

@@ -140,9 +140,7 @@ class Head:
             cover *= np.clip((0.985 - alpha) * 40, 0, 1)
         behind = (depth < front) & (alpha >= 0.5)
         cover[behind] = 0
-        weight = cover[..., None]
-        color += (self.skin * tint - color) * weight
-        np.maximum(alpha, cover, out=alpha)
+        self._over(color, alpha, self.skin * np.float32(tint), cover)
 
     def _add_hair(self, ball: Ball, view: _View, rotation: np.ndarray, color: np.ndarray, alpha: np.ndarray, front: np.ndarray) -> None:
         """Add a shell of hair with its edge and a soft shadow on the skin below it."""
@@ -150,15 +148,22 @@ class Head:
         texture = self._hair_at(sphere)
         rough = 0.0
         if self.style.curl:
-            rough = (texture[..., 0] * (1 / max(self.actor.hair[0], 1)) - 1) * (0.28 * self.style.curl)
+            rough = np.maximum(texture[..., 0] * (1 / max(self.actor.hair[0], 1)) - 1, -0.4) * (0.28 * self.style.curl)
         cover = self._coverage(inside, view, ball, rough)
         if ball is self.style.shell:
             cover *= texture[..., 3]
             shade = cv2.blur(cover, (2 * SAMPLES + 1, 3 * SAMPLES + 1 | 1))
             color *= (1 - 0.32 * shade * (1 - cover))[..., None]
         cover *= (depth > front) | (alpha < 0.5)
-        color += (texture[..., :3] - color) * cover[..., None]
-        np.maximum(alpha, cover, out=alpha)
+        self._over(color, alpha, texture[..., :3], cover)
+
+    @staticmethod
+    def _over(color: np.ndarray, alpha: np.ndarray, above: np.ndarray, cover: np.ndarray) -> None:
+        """Lay ``above`` over a picture that is not premultiplied, in place."""
+        both = alpha + cover - alpha * cover
+        weight = cover / np.maximum(both, 1e-4)
+        color += (above - color) * weight[..., None]
+        alpha[...] = both
 
     def paint_back(self, canvas: Canvas, skeleton: Skeleton, centre: tuple[float, float], scale: float) -> None:
         """Paint the hair behind neck and shoulders, if the style has any; before the trunk. Arguments as in :meth:`paint`."""

@@ -17,19 +17,22 @@ from toolkit.data.synthetic.head import HEAD_LABEL, Head
 from toolkit.data.synthetic.room import paint_room
 from toolkit.data.synthetic.skeleton import Skeleton, build_skeleton
 
+VERSION = 1
+"""Raised whenever pictures change."""
 SIDES = ('right', 'left')
 LABELS = {name: i + 1 for i, name in enumerate(sk.PARTS)}
 ARM = Profile((0, .25, .6, 1, 1.2, 1.6, 2), (.054, .053, .048, .042, .045, .036, .028))
-SLEEVE = Profile((0, .2, .6, 1, 1.25, 1.6, 2), (.056, .059, .058, .053, .053, .046, .040))
-SHORT_SLEEVE = (1, 1.02, 1.08, 1.2, 1.2, 1.2, 1.2)
+SLEEVE = Profile((0, .1, .24, .6, 1, 1.25, 1.6, 2), (.042, .050, .057, .058, .053, .053, .046, .040))
+SHORT_SLEEVE = (1, 1, 1.02, 1.08, 1.2, 1.2, 1.2, 1.2)
 LEG = Profile((0, .3, .7, 1, 1.15, 1.35, 1.7, 2), (.076, .082, .067, .056, .053, .058, .046, .037))
 TROUSER = Profile((0, .3, .7, 1, 1.2, 1.5, 1.9, 2), (.082, .088, .077, .067, .064, .062, .056, .056))
 SHORTS = (1, 1.02, 1.12, 1.2, 1.2, 1.2, 1.2, 1.2)
 PELVIS = Profile((-.14, -.01, .11, .2), (.118, .152, .158, .145))
-TORSO = Profile((-.0836, .002, .1255, .3537, .5723, .7624, .8859, .965, 1.005, 1.035, 1.064, 1.09, 1.12),
-                (.186, .184, .175, .155, .163, .176, .183, .183, .170, .146, .112, .082, .062))
-TORSO_FEMALE = (1.01, 1.0, .98, .93, .95, .95, .94, .93, .93, .93, .95, .95, .95)
-NECK = Profile((0, .4, 1), (.060, .051, .050))
+TORSO = Profile((-.0836, .002, .1255, .3537, .5723, .7624, .8859, .950, .985, 1.012, 1.04, 1.07, 1.10, 1.12),
+                (.186, .184, .175, .155, .163, .176, .183, .185, .183, .167, .138, .108, .082, .066))
+TORSO_FEMALE = (1.01, 1.0, .98, .93, .95, .95, .94, .93, .93, .93, .93, .94, .95, .95)
+NECK = Profile((0, .25, .55, 1), (.062, .060, .051, .050))
+LIGHT_SHIRT = 600
 DEPTH = .62
 """Thickness of the trunk from front to back, share of its width."""
 
@@ -63,13 +66,14 @@ class Renderer:
         self.actor = actor
         self.camera = Camera(height, width, (seed, actor.index))
         unit = self.camera.unit
-        self.background = paint_room(self.camera, actor.index, seed)
+        self.background = paint_room(self.camera, actor.index, seed, dark=sum(actor.shirt) > LIGHT_SHIRT)
         self.head, self.hands = Head(actor, unit), Hands(actor, unit)
         self.shirt, self.sleeve, self.trousers = shirt_cloth(actor, unit), sleeve_cloth(actor, unit), trouser_cloth(actor, unit)
         random = actor.generator(6)
         self.skin = plain(actor.skin, random, unit)
         self.shoes, self.hair = plain(actor.shoes, random, unit, .01), plain(actor.hair, random, unit, .12)
         self.sole = plain((205,) * 3 if sum(actor.shoes) < 400 else (150,) * 3, random, unit, .01)
+        self.collar_color = self.sleeve.tile.mean((0, 1))
         self.lining = tuple(.5 * c for c in actor.shirt)
         self._fit()
 
@@ -105,7 +109,7 @@ class Renderer:
         behind = {side: self._behind(body, side) for side in SIDES}
         for side in sorted(SIDES, key=lambda s: points[f'{s}_wrist'][2]):
             if behind[side] > 0:
-                self._arm(canvas, body, side, fist, behind[side])
+                self._arm(canvas, body, side, fist, 1.0)
         x, y, scale = self.camera.project(points['head'])
         self.head.paint_back(canvas, body, (x, y), scale)
         for side in sorted(SIDES, key=lambda s: points[f'{s}_knee'][2]):
@@ -134,7 +138,7 @@ class Renderer:
         """1 where an arm belongs behind the trunk, 0 where before it."""
         points = body.points
         depth = float(points['pelvis'][2] - points[f'{side}_wrist'][2]), float(points['pelvis'][2] - points[f'{side}_elbow'][2])
-        return min(_ramp(depth[0], .08, .16), _ramp(depth[1], .02, .08))
+        return min(_ramp(depth[0], .09, .14), _ramp(depth[1], .03, .07))
 
     def _floor_shadow(self, canvas: Canvas, body: Skeleton) -> None:
         """Soft shadows under the feet, which fade as a foot leaves the floor, and of the body to the right."""
@@ -175,7 +179,7 @@ class Renderer:
         tube = Tube(canvas, camera, [shoulder, elbow, wrist], max(self.sleeve_profile.size))
         sleeve = self.actor.sleeve
         if sleeve < 1.85:
-            tube.layer(self.arm_profile, self.skin, labels, start=sleeve - .15, opacity=opacity)
+            tube.layer(self.arm_profile, self.skin, labels, start=sleeve - .15, stop=2.02, wrist=True, opacity=opacity)
         tube.layer(self.sleeve_profile, self.sleeve, labels, stop=min(sleeve, 1.98), shoulder=True, opacity=opacity, offset=40)
         if towards > 0:
             self.hands.paint(canvas, camera, wrist, hand, side == 'left', fist, labels[1], opacity * towards)
@@ -215,17 +219,17 @@ class Renderer:
         width = math.sqrt(cos * cos + DEPTH * DEPTH * (1 - cos * cos))
         twist = math.atan2(-DEPTH * float(body.left[2]), max(cos, 1e-3))
         slab(canvas, self.camera, pelvis, top, self.pelvis_profile, self.trousers, LABELS['torso'], width, contact=0, hem=0)
-        dip, reach, power = {'crew': (.024, .060, 2.0), 'v': (.085, .058, 1.0), 'collar': (.055, .058, 1.0)}[actor.neckline]
+        dip, reach, power = {'crew': (.024, .060, 2.0), 'v': (.105, .060, 1.0), 'collar': (.085, .058, 1.0)}[actor.neckline]
         opening = Opening(top + body.up * (.036 * h), body.left * (.064 * h), body.forward * (reach * h) - body.up * (dip * h), power,
                           0.0 if actor.neckline == 'collar' else .011)
         self._lining(canvas, opening)
         neck_end = top * .35 + points['head'] * .65
-        Tube(canvas, self.camera, [top, neck_end], max(self.neck_profile.size)).layer(
+        Tube(canvas, self.camera, [top - body.up * (.045 * h), neck_end], max(self.neck_profile.size)).layer(
             self.neck_profile, self.skin, (HEAD_LABEL,), contact=.25)
         profile = self.torso_profile
         lift = .062 * (raised['right'] + raised['left'])
         profile = Profile((profile.at[0] + lift, max(profile.at[1], profile.at[0] + lift + .03), *profile.at[2:]), profile.size)
-        slab(canvas, self.camera, pelvis, top, profile, self.shirt, LABELS['torso'], width * (1 + .006 * 0), twist, stretch=.5 * h,
+        slab(canvas, self.camera, pelvis, top, profile, self.shirt, LABELS['torso'], width, twist, stretch=.5 * h,
              opening=opening, shoulders=True)
         if actor.neckline == 'collar':
             self._collar(canvas, body, opening)
@@ -237,8 +241,9 @@ class Renderer:
         window = canvas.window(x - reach, y - reach, x + reach, y + reach)
         if window is None:
             return
-        loop = Opening(opening.centre, opening.side, opening.front, 2.0)
-        alpha = np.clip(.5 - loop.distance(self.camera, *canvas.grid(window)), 0, 1)
+        columns, rows = canvas.grid(window)
+        half = reach - 2
+        alpha = np.clip((1 - ((columns - x) / half)**2 - ((rows - y) / (.42 * half))**2) * (.25 * half) + .5, 0, 1)
         color = np.empty((*alpha.shape, 3), np.float32)
         color[:] = self.lining
         canvas.paint(window, color, alpha, LABELS['torso'], contact=0)
@@ -251,8 +256,8 @@ class Renderer:
             if facing < .25:
                 continue
             side, front, drop = opening.side * sign, opening.front, body.up * h
-            corners = [opening.centre + side * .96 + drop * .030, opening.centre + side * .62 + front * .42 + drop * .022, opening.centre + front * .98,
-                       opening.centre + front * .88 + side * .62 - drop * .048, opening.centre + side * 1.16 - drop * .012]
+            corners = [opening.centre + side * .96 + drop * .010, opening.centre + side * .66 + front * .34 + drop * .002, opening.centre + front * .98,
+                       opening.centre + front * .74 + side * .66 - drop * .040, opening.centre + side * 1.14 - drop * .010]
             outline = np.array([self.camera.project(corner)[:2] for corner in corners])
             low, high = outline.min(0).tolist(), outline.max(0).tolist()
             window = canvas.window(low[0] - 2, low[1] - 2, high[0] + 2, high[1] + 2)
@@ -262,6 +267,6 @@ class Renderer:
             cv2.fillPoly(mask, [np.round((outline - window[:2]) * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
             alpha = mask.astype(np.float32) / 255
             color = np.empty((*alpha.shape, 3), np.float32)
-            color[:] = self.actor.shirt
+            color[:] = self.collar_color
             inner = cv2.blur(alpha, (3, 3))
             canvas.paint(window, color, alpha, LABELS['torso'], (.62 + .46 * inner) * (1.02 - .08 * sign), .5)

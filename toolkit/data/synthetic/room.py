@@ -8,7 +8,8 @@ import numpy as np
 from toolkit.data.synthetic.camera import Camera
 from toolkit.data.synthetic.clothes import periodic_noise
 
-WALLS = ((210, 205, 196), (182, 192, 180), (188, 198, 208), (206, 192, 182), (200, 198, 204), (212, 200, 172))
+WALLS = ((210, 205, 196), (182, 192, 180), (196, 203, 209), (206, 192, 182), (200, 198, 204), (212, 200, 172))
+DARK_WALLS = ((128, 142, 156), (140, 148, 130))
 FLOORS = ((168, 128, 92), (146, 112, 82), (126, 100, 80), (178, 150, 118))
 OVERSAMPLE = 2
 WALL_ROW = 314
@@ -41,13 +42,14 @@ class _Brush:
         cv2.fillPoly(self.picture, [np.round(np.array(points) * self.zoom).astype(np.int32)], [float(c) for c in color], cv2.LINE_AA)
 
 
-def paint_room(camera: Camera, index: int, seed: int) -> np.ndarray:
+def paint_room(camera: Camera, index: int, seed: int, dark: bool = False) -> np.ndarray:
     """Paint the background of a clip.
 
     Args:
         camera: the view, for its size and the perspective of the floor.
         index: which room; neighbours look different.
         seed: of everything random in it.
+        dark: a darker wall, for people in light clothes.
 
     Returns:
         (H, W, 3) float32 RGB in 0..255.
@@ -57,7 +59,7 @@ def paint_room(camera: Camera, index: int, seed: int) -> np.ndarray:
     zoom = camera.unit * OVERSAMPLE
     y, x = np.mgrid[:height, :width].astype(np.float32)
     picture = np.empty((height, width, 3), np.float32)
-    picture[:] = WALLS[index % len(WALLS)]
+    picture[:] = DARK_WALLS[index % len(DARK_WALLS)] if dark else WALLS[index % len(WALLS)]
     picture *= (1.06 - .22 * (x / width) - .10 * (y / height))[..., None]
     picture *= (1 + .012 * periodic_noise(generator, height, width, max(zoom, .6), max(zoom, .6)))[..., None]
     _floor(picture, camera, x, y, zoom, index, generator)
@@ -94,9 +96,9 @@ def _floor(picture, camera, x, y, zoom, index, generator) -> None:
     grain = periodic_noise(generator, *x.shape, 1.2 * max(zoom / 2, .5), 8 * max(zoom / 2, .3))
     floor = np.array(FLOORS[index // 2 % len(FLOORS)], np.float32) * (.9 + .18 * jitter)[..., None]
     floor *= ((1 + .04 * grain) * (1 - .3 * (seam | end)) * (1.06 - .18 * (x / camera.width)))[..., None]
-    if index % 5 == 2:
+    if index % 5 == 4:
         inside = np.maximum(np.abs(across) / 1.0, np.abs(depth - 5.0) / .75)
-        rug = np.array((150, 142, 130), np.float32) * (1 + .05 * grain)[..., None]
+        rug = np.array((134, 104, 92), np.float32) * (1 + .05 * grain)[..., None]
         rug[(inside > .86) & (inside < .93)] *= .75
         cover = np.clip((1 - inside) * 40, 0, 1)[..., None]
         floor += (rug - floor) * cover
@@ -178,4 +180,4 @@ def _lamp(brush: _Brush) -> None:
     brush.picture *= 1 + .14 * glow[..., None] * np.array((1.0, .92, .7), np.float32)
     brush.box(25, 168, 27, 322, (70, 66, 64))
     brush.ellipse(26, 323, 11, 3, 0, (62, 58, 56))
-    brush.polygon([(15, 140), (37, 140), (43, 170), (9, 170)], (244, 232, 200))
+    brush.polygon([(15, 140), (37, 140), (43, 170), (9, 170)], (232, 214, 172))

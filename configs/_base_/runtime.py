@@ -1,0 +1,24 @@
+"""Runtime: seeds, hooks, logging and environment of every run."""
+default_scope = 'toolkit'
+launcher = 'none'
+load_from = None
+resume = False
+log_level = 'INFO'
+
+randomness = dict(seed=0, deterministic=False)
+
+default_hooks = dict(
+    state=dict(type='TrainStateHook'),
+    logger=dict(type='ScalarLogger', interval=50),
+    scheduler=dict(type='ParamSchedulerHook'),
+    checkpoint=dict(type='CheckpointHook', interval=1000, max_keep=3))
+
+custom_hooks = []
+
+# For Weights & Biases add dict(type='WandbVisBackend', init_kwargs=dict(project='...')).
+visualizer = dict(type='Visualizer', vis_backends=[dict(type='TensorboardVisBackend')])
+
+env_cfg = dict(
+    cudnn_benchmark=True,
+    mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
+    dist_cfg=dict(backend='nccl', timeout=1800))

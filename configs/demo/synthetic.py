@@ -1,0 +1,22 @@
+"""Minutes on two CPU cores: the video generator of paper A on one synthetic actor at 192x128; four actions are held out."""
+_base_ = ['../_base_/runtime.py', '../_base_/synthetic_actions.py', '../_base_/video_pix2pixhd.py', '../_base_/evaluation.py']
+
+_root = 'data/demo_actions'
+_synthetic = dict(height=192, width=128, actors=[1], actions=16, frames=48)
+_split = dict(train_actions_per_person=12, train_fraction=0.75)
+
+train_dataloader = dict(
+    batch_size=2, num_workers=1,
+    dataset=dict(root=_root, synthetic=_synthetic, split_rule=_split, cache='decoded'))
+test_dataloader = dict(dataset=dict(root=_root, synthetic=_synthetic, split_rule=_split))
+
+model = dict(
+    generator=dict(_delete_=True, type='GlobalGenerator', ngf=24, n_down=3, n_blocks=4),
+    discriminator=dict(ndf=32, num_scales=2),
+    losses=dict(perceptual=dict(weight=0.0), l1=dict(type='L1Loss', weight=10.0)),
+    channels_last=True,
+    ema=0.99)
+
+optim_wrapper = dict(g=dict(optimizer=dict(lr=5e-4)), d=dict(optimizer=dict(lr=5e-4)))
+train_cfg = dict(type='IterLoop', max_iters=1000)
+default_hooks = dict(checkpoint=dict(interval=250), logger=dict(interval=50))

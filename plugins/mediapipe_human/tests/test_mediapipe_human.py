@@ -1,0 +1,103 @@
+"""The plugin: discovery, late import, poses and masks of real frames."""
+
+import importlib.metadata
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip('mediapipe_human', reason='the plugin is not installed: pip install -e plugins/mediapipe_human')
+
+from toolkit.registry import POSE_ESTIMATORS, SEGMENTORS
+from toolkit.skeletons import LIMB_JOINTS, to_openpose18, torso_scale
+from toolkit.structures import InputError
+
+needs_mediapipe = pytest.mark.skipif(importlib.util.find_spec('mediapipe') is None, reason='the mediapipe package is not installed')
+
+
+@pytest.fixture(scope='module')
+def squats():
+    """Every 5th frame of the squats clip and its reference poses."""
+    beside = Path(__file__).resolve().parents[4] / 'shared' / 'data'
+    folder = Path(os.environ.get('TOOLKIT_TEST_DATA', beside))
+    if not (folder / 'squats.mp4').is_file():
+        pytest.skip('squats.mp4 not found: no shared data beside the project and TOOLKIT_TEST_DATA does not name its folder')
+    av = pytest.importorskip('av')
+    with av.open(str(folder / 'squats.mp4')) as video:
+        frames = np.stack([f.to_ndarray(format='rgb24') for i, f in enumerate(video.decode(video=0)) if i % 5 == 0])
+    landmarks = np.array(json.loads((folder / 'squats.landmarks.json').read_text()), np.float32)[::5]
+    landmarks[..., 2] = 1
+    return frames, to_openpose18(landmarks, 'blazepose33')
+
+
+def test_entry_point_resolves_and_registers():
+    points = [p for p in importlib.metadata.entry_points(group='toolkit.plugins') if p.name == 'mediapipe_human']
+    assert len({p.value for p in points}) == 1
+    assert points[0].load().__name__ == 'mediapipe_human'
+    assert POSE_ESTIMATORS.get('MediaPipePose').__name__ == 'MediaPipePose'
+    assert SEGMENTORS.get('MediaPipeSegmentor').__name__ == 'MediaPipeSegmentor'
+
+
+def test_importing_the_plugin_does_not_import_mediapipe():
+    code = 'import sys, mediapipe_human; sys.exit("mediapipe" in sys.modules)'
+    assert subprocess.run([sys.executable, '-c', code], check=False).returncode == 0
+
+
+@needs_mediapipe
+@pytest.mark.shared
+def test_poses_of_squats(squats):
+    frames, reference = squats
+    estimator = POSE_ESTIMATORS.build(dict(type='MediaPipePose'))
+    poses = estimator(frames)
+    assert poses.shape == (13, 18, 3) and poses.dtype == np.float32
+    assert estimator.name == 'mediapipe_pose' and estimator.version == importlib.metadata.version('mediapipe')
+    joints = list(LIMB_JOINTS)
+    distance = np.linalg.norm(poses[:, joints, :2] - reference[:, joints, :2], axis=-1)
+    correct = (distance < 0.25 * torso_scale(reference)[:, None]) & (poses[:, joints, 2] > 0)
+    assert correct.mean() >= 0.8
+    assert np.array_equal(estimator(frames[:2]), poses[:2]), 'every call starts afresh'
+
+
+@needs_mediapipe
+@pytest.mark.shared
+def test_joints_outside_the_frame_are_missing(squats):
+    frames, _ = squats
+    upper = np.ascontiguousarray(frames[:1, :600])
+    poses = POSE_ESTIMATORS.build(dict(type='MediaPipePose'))(upper)
+    assert (poses[0, [0, 2, 5], 2] > 0.5).all()
+    assert not poses[0, [9, 10, 12, 13]].any()
+
+
+@needs_mediapipe
+@pytest.mark.shared
+def test_mask_covers_the_person_and_not_the_background(squats):
+    frames, reference = squats
+    masks = SEGMENTORS.build(dict(type='MediaPipeSegmentor'))(frames[:2], reference[:2])
+    assert masks.shape == (2, 1280, 720) and masks.dtype == np.float32
+    assert masks.min() >= 0 and masks.max() <= 1
+    for mask, pose in zip(masks, reference):
+        x, y = pose[[1, 2, 5, 8, 9, 11, 12], :2].round().astype(int).T
+        assert (mask[y, x] > 0.5).all()
+        assert mask[:100].max() < 0.5 and mask[1100:].max() < 0.5
+        assert 0.05 < (mask > 0.5).mean() < 0.3
+
+
+@needs_mediapipe
+def test_nobody_gives_nothing():
+    frames = np.zeros((2, 64, 48, 3), np.uint8)
+    assert not POSE_ESTIMATORS.build(dict(type='MediaPipePose'))(frames).any()
+    assert not SEGMENTORS.build(dict(type='MediaPipeSegmentor'))(frames).any()
+    with pytest.raises(InputError, match='uint8'):
+        list(POSE_ESTIMATORS.build(dict(type='MediaPipePose')).solution.run(frames.astype(np.float32)))
+
+
+@needs_mediapipe
+def test_mediapipe_is_quiet():
+    code = 'import numpy, mediapipe_human as m; m.MediaPipePose()(numpy.zeros((2, 64, 48, 3), numpy.uint8))'
+    done = subprocess.run([sys.executable, '-W', 'ignore', '-c', code], capture_output=True, text=True, check=True)
+    assert done.stdout == '' and done.stderr == ''

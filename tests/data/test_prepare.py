@@ -1,0 +1,199 @@
+import errno
+import json
+
+import numpy as np
+import pytest
+
+from toolkit.data import files
+from toolkit.data.clip import Clip, find_clips
+from toolkit.data.prepare import POSE_CHUNK, prepare_video
+from toolkit.data.prepare_settings import PrepareSettings, UnusableClipError, clip_names
+from toolkit.poses.keypoint_files import KeypointFiles
+from toolkit.structures import InputError
+
+SIZE = dict(height=96, width=64)
+
+
+@pytest.fixture
+def prepare(people, tmp_path):
+    def run(path, pose=None, mask=None, out=None, **options):
+        parts = pose or people.Pose(), people.Edges(), mask or people.Mask()
+        return prepare_video(path, out or tmp_path / 'out', *parts, **SIZE | options)
+    return run
+
+
+def same(a, b):
+    return (np.array_equal(a.poses, b.poses) and np.array_equal(a.frames(), b.frames())
+            and all(np.array_equal(a.mask(t), b.mask(t)) and np.array_equal(a.parts(t), b.parts(t)) for t in range(len(a))))
+
+
+def test_a_clip_is_framed_around_the_person_and_all_maps_agree(prepare, walk):
+    seen = []
+    clip = prepare(walk, person='ann', smooth=False, progress=lambda stage, done, total: seen.append((stage, done, total)))
+    assert (clip.name, clip.person, clip.action, clip.fps) == ('walk', 'ann', 'walk', 25)
+    assert (len(clip), clip.height, clip.width) == (40, 96, 64)
+    assert seen[0] == ('poses', 40, 40) and seen[-1] == ('frames', 40, 40)
+    for t in (0, 20, 39):
+        mask, pose = clip.mask(t), clip.poses[t]
+        y, x = np.argwhere(mask > .5).mean(0)
+        assert abs(x - pose[1, 0]) < 1.5 and mask[tuple(np.rint(pose[1, 1::-1]).astype(int))] == 1
+        assert (clip.parts(t)[mask > .5] > 0).mean() > .8 and not clip.parts(t)[mask < .5].any()
+    assert (np.stack([clip.mask(t) for t in range(40)]).max(0).sum(1) > 0).mean() > .7
+    source = clip.manifest['source']
+    assert source['file'] == 'walk.mp4' and len(source['sha256']) == 64 and abs(source['crop'][2] / source['crop'][3] - 2 / 3) < .01
+    assert clip.manifest['made_by']['poses'] == dict(type='StubPose', version='1')
+    assert clip.manifest['report']['verdict'] == 'ok', clip.manifest['report']['warnings']
+    assert clip.manifest['report']['person_height'] == pytest.approx(40 * 3.85, rel=.05)
+    assert clip.array('raw').shape == (40, 18, 3) and clip.array('times')[-1] == pytest.approx(39 / 25)
+
+
+def test_a_finished_clip_is_not_made_again_and_other_settings_are_an_error(prepare, walk, people):
+    first = prepare(walk)
+    lazy = people.Pose()
+    assert same(prepare(walk, lazy), first) and lazy.calls == 0
+    with pytest.raises(InputError, match=r"smooth was True, now False.*--overwrite"):
+        prepare(walk, smooth=False)
+    assert prepare(walk, smooth=False, overwrite=True).manifest['settings']['smooth'] is False
+    people.write(walk, [people.draw(240, 320, 150, 60, 40)] * 3)
+    with pytest.raises(InputError, match='source was'):
+        prepare(walk, smooth=False)
+
+
+@pytest.mark.parametrize('where, call', [('pose', 1), ('pose', 3), ('mask', 1), ('mask', 5)])
+def test_an_interrupted_run_goes_on_and_ends_the_same(prepare, people, tmp_path, where, call):
+    path = people.write(tmp_path / 'long.mp4', [people.draw(96, 64, 24 + t / 10, 24, 16) for t in range(2 * POSE_CHUNK + 10)])
+    whole = prepare(path, out=tmp_path / 'whole')
+    with pytest.raises(KeyboardInterrupt):
+        prepare(path, people.Pose(call if where == 'pose' else None), people.Mask(call if where == 'mask' else None))
+    assert find_clips(tmp_path / 'out') == []
+    pose, mask = people.Pose(), people.Mask()
+    clip = prepare(path, pose, mask)
+    assert same(clip, whole)
+    assert pose.frames == {('pose', 1): 138, ('pose', 3): 10}.get((where, call), 0)
+    assert mask.calls == (5 if where == 'pose' else 5 - (call - 1))
+    assert sorted(p.name for p in (tmp_path / 'out').iterdir()) == ['long']
+    assert not (clip.folder / 'work').exists()
+
+
+def test_crops(prepare, walk, tmp_path):
+    assert prepare(walk, out=tmp_path / 'c', crop='center').manifest['source']['crop'] == [80, 0, 160, 240]
+    assert prepare(walk, out=tmp_path / 'g', crop=(90, 0, 120, 180)).manifest['source']['crop'] == [90, 0, 120, 180]
+    with pytest.raises(InputError, match='squeezed'):
+        prepare(walk, out=tmp_path / 'b', crop=(0, 0, 100, 100))
+
+
+def test_rate_stretch_and_number(prepare, walk, tmp_path):
+    clip = prepare(walk, out=tmp_path / 'a', fps=10, start=.4, end=1.2)
+    assert len(clip) == 8 and clip.fps == 10
+    np.testing.assert_allclose(clip.array('times'), .4 + np.arange(8) / 10)
+    assert len(prepare(walk, out=tmp_path / 'b', max_frames=7)) == 7
+    with pytest.raises(UnusableClipError, match='zero frames'):
+        prepare(walk, out=tmp_path / 'c', start=100)
+
+
+def test_empty_ends_are_left_out(prepare, people, tmp_path):
+    empty, person = people.draw(96, 64, -99, 24, 16), people.draw(96, 64, 30, 24, 16)
+    path = people.write(tmp_path / 'a.mp4', [empty] * 5 + [person] * 20 + [empty] * 3)
+    clip = prepare(path)
+    assert len(clip) == 20 and clip.manifest['source']['first_frame'] == 5 and (clip.poses[:, 1, 2] > 0).all()
+    assert 'kept frames 5..24 of 28' in ' '.join(clip.manifest['report']['notes'])
+    assert len(prepare(path, out=tmp_path / 'all', trim=False)) == 28
+
+
+def test_unusable_videos(prepare, people, tmp_path):
+    empty, person = people.draw(96, 64, -99, 24, 16), people.draw(96, 64, 30, 24, 16)
+    for name, frames, message in (
+            ('nobody', [empty] * 9, 'no person found in any of 9 frames'),
+            ('rare', ([person] + [empty] * 3) * 4 + [person], r'found in 29% of frames 0\.\.16 only'),
+            ('small', [people.draw(96, 64, 30, 24, 8)] * 5, 'only 3[0-9] pixels high')):
+        path = people.write(tmp_path / f'{name}.mp4', frames)
+        with pytest.raises(UnusableClipError, match=message):
+            prepare(path)
+        work = tmp_path / 'out' / f'{name}.partial' / 'work'
+        assert json.loads((work / 'failure.json').read_text())['name'] == name and list(work.glob('*.jpg'))
+    assert find_clips(tmp_path / 'out') == []
+    assert len(prepare(tmp_path / 'rare.mp4', min_presence=.2)) == 17
+
+
+def test_two_people_leaving_and_cutting_are_warned_of(prepare, people, tmp_path):
+    frames = [people.draw(120, 200, 60, 30, 20, others=[(140, 34, 16)]) for _ in range(20)]
+    report = prepare(people.write(tmp_path / 'two.mp4', frames)).manifest['report']
+    assert any('two or more people in 3 of 3' in w for w in report['warnings'])
+    frames = [people.draw(120, 200, 60 - 4 * t, 30, 20) for t in range(10)] + [people.draw(120, 200, -99, 30, 20)] * 2
+    frames += frames[::-1]
+    report = prepare(people.write(tmp_path / 'leaves.mp4', frames)).manifest['report']
+    assert any('not seen in 4 of 24 frames' in w for w in report['warnings'])
+    frames = [people.draw(80, 60, 30, 30, 20)] * 10
+    report = prepare(people.write(tmp_path / 'cut.mp4', frames)).manifest['report']
+    assert report['cut_off']['bottom'] == 1 and any('cut off at the bottom' in n for n in report['notes'])
+
+
+def test_a_truncated_video_is_used_and_noted(prepare, people, tmp_path):
+    rng = np.random.default_rng(0)
+    frames = [people.draw(96, 64, 30, 24, 16) ^ rng.integers(0, 8, (96, 64, 3), np.uint8) for _ in range(60)]
+    whole = people.write(tmp_path / 'a.mkv', frames)
+    (tmp_path / 'cut.mkv').write_bytes(whole.read_bytes()[:whole.stat().st_size // 2])
+    clip = prepare(tmp_path / 'cut.mkv')
+    assert 10 < len(clip) < 50 and 'truncated' in clip.manifest['report']['warnings'][0]
+
+
+def test_folder_of_pictures(prepare, people, tmp_path):
+    import cv2
+    (tmp_path / 'pics').mkdir()
+    for t in range(12):
+        cv2.imwrite(str(tmp_path / 'pics' / f'{t}.png'), people.draw(96, 64, 30, 24, 16)[..., ::-1])
+    clip = prepare(tmp_path / 'pics', fps=12)
+    assert len(clip) == 12 and clip.fps == 12 and clip.name == 'pics'
+    assert clip.manifest['source']['codec'] == 'pictures' and len(clip.manifest['report']['repeated']) == 11
+
+
+def test_keypoint_files_stand_in_for_an_estimator(prepare, walk, stick, tmp_path):
+    poses = np.stack([stick(120 + 2 * t, 60, 40) for t in range(40)])
+    np.savez(tmp_path / 'poses.npz', poses=poses)
+    clip = prepare(walk, KeypointFiles(tmp_path / 'poses.npz'), smooth=False)
+    x, y, w, h = clip.manifest['source']['crop']
+    np.testing.assert_allclose(clip.poses[:, 0, 0], (poses[:, 0, 0] - x + .5) * 64 / w - .5, rtol=1e-4)
+    np.savez(tmp_path / 'poses.npz', poses=poses[:30])
+    with pytest.raises(InputError, match='30'):
+        prepare(walk, KeypointFiles(tmp_path / 'poses.npz'), out=tmp_path / 'b')
+
+
+def test_a_full_disk_is_named_and_the_run_goes_on_later(prepare, walk, people, monkeypatch, tmp_path):
+    real, count = files.os.replace, [0]
+
+    def full(source, target):
+        count[0] += 1
+        if count[0] > 60:
+            raise OSError(errno.ENOSPC, 'No space left on device')
+        real(source, target)
+
+    monkeypatch.setattr(files.os, 'replace', full)
+    with pytest.raises(InputError, match='the disk is full.*same command again'):
+        prepare(walk)
+    monkeypatch.undo()
+    pose = people.Pose()
+    clip = prepare(walk, pose)
+    assert len(clip) == 40 and pose.frames == 0
+
+
+def test_settings_are_checked():
+    with pytest.raises(InputError, match='multiples of 32.*heights 352 or 384, widths 256'):
+        PrepareSettings(height=360)
+    for bad in (dict(fps=0), dict(start=3, end=2), dict(max_frames=0), dict(crop='face')):
+        with pytest.raises(InputError):
+            PrepareSettings(**bad)
+
+
+def test_clip_names_are_told_apart(tmp_path):
+    assert clip_names(['x/a.mp4', 'y/a.mov', 'y/b c.mp4']) == ['x_a', 'y_a', 'b_c']
+    with pytest.raises(InputError, match=r"clip 'x_a': x/a.mp4, x/a.mov"):
+        clip_names(['x/a.mp4', 'x/a.mov'])
+
+
+def test_an_unwritable_output_is_found_before_any_work(prepare, walk, people, tmp_path):
+    (tmp_path / 'file').touch()
+    pose = people.Pose()
+    with pytest.raises(InputError, match='cannot be written'):
+        prepare(walk, pose, out=tmp_path / 'file')
+    assert pose.calls == 0
+    assert isinstance(prepare(walk, pose), Clip)

@@ -1,0 +1,53 @@
+"""An interrupted run ends with the same bits as one that was not."""
+
+import json
+import signal
+
+import pytest
+import torch
+
+
+def scalars(work_dir):
+    lines = [json.loads(line) for line in (work_dir / 'scalars.jsonl').read_text().splitlines()]
+    return [{key: value for key, value in line.items() if key != 'time'} for line in lines]
+
+
+@pytest.mark.parametrize('processes', [1, 2])
+def test_train_8_equals_train_4_kill_resume_4(toy, tmp_path, processes):
+    whole, parts = tmp_path / 'whole', tmp_path / 'parts'
+    record = "custom_hooks=[{'type':'WriteWeights','folder':'%s'}]" % tmp_path
+    done = toy.train(whole, options=[record]) if processes == 1 else toy.torchrun(whole, options=[record])
+    assert not any(done.codes), done.text
+    killed = toy.train(parts, processes=processes, options=["custom_hooks=[{'type':'KillAt','iteration':5}]"])
+    assert killed.codes == [-9] * processes and (parts / 'iter_0000004.pth').exists() and not (parts / 'iter_0000008.pth').exists()
+    (parts / 'scalars.jsonl').open('a').write('{"iter": 5, "g/gan": 1.0}\n{"iter": 6, "g/g')
+    resumed = toy.train(parts, '--resume', processes=processes)
+    assert not any(resumed.codes), resumed.text
+    assert 'at iteration 4 of 8' in resumed.text
+    assert toy.differences(whole / 'iter_0000008.pth', parts / 'iter_0000008.pth') == []
+    assert toy.differences(whole / 'iter_0000004.pth', parts / 'iter_0000008.pth') != []
+    assert scalars(whole) == scalars(parts) and [line['iter'] for line in scalars(parts)] == [3, 4, 6, 8, 8]
+    checkpoint = torch.load(whole / 'iter_0000008.pth', weights_only=True)
+    assert not [key for key in checkpoint['state_dict'] if 'module.' in key]
+    assert checkpoint['state_dict']['pool.pictures'].any() and len(checkpoint['ranks']) == processes
+    if processes == 2:
+        assert 'pool.pictures' in checkpoint['ranks'][1]['model'], 'each process keeps its own pool'
+        first, second = ((tmp_path / f'rank{rank}.txt').read_text().splitlines() for rank in (0, 1))
+        assert first == second and len(first) == 8 and len(set(first)) == 8, 'equal weights after every step'
+
+
+def test_ctrl_c_saves_at_the_iteration_boundary_and_resumes_exactly(toy, tmp_path):
+    stop = "custom_hooks=[{'type':'KillAt','iteration':2,'signal':%d}]" % signal.SIGINT
+    stopped = toy.train(tmp_path / 'parts', options=[stop])
+    assert stopped.codes == [130] and 'Traceback' not in stopped.text
+    assert 'after iteration 3' in stopped.text and '--resume' in stopped.text
+    assert toy.train(tmp_path / 'parts', '--resume').codes == [0]
+    assert toy.train(tmp_path / 'whole').codes == [0]
+    assert toy.differences(tmp_path / 'whole' / 'iter_0000008.pth', tmp_path / 'parts' / 'iter_0000008.pth') == []
+    assert scalars(tmp_path / 'whole') == scalars(tmp_path / 'parts')
+
+
+def test_termination_of_two_processes_stops_both_at_the_same_iteration(toy, tmp_path):
+    stop = "custom_hooks=[{'type':'KillAt','iteration':2,'signal':%d}]" % signal.SIGTERM
+    stopped = toy.train(tmp_path, processes=2, options=[stop])
+    assert stopped.codes == [130, 130] and (tmp_path / 'iter_0000003.pth').exists()

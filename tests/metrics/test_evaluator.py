@@ -1,0 +1,155 @@
+import socket
+
+import numpy as np
+import pytest
+import torch
+import torch.multiprocessing
+
+from toolkit.metrics.evaluator import ClipEvaluator, ResultCache, fingerprint, pick_clips
+from toolkit.metrics.l1 import L1
+from toolkit.metrics.psnr import PSNR
+from toolkit.structures import InputError
+
+CLIPS = 5
+
+
+class Clips:
+    """Whole-clip items of a constant grey level that grows with the index."""
+
+    def __init__(self):
+        self.loaded = []
+
+    def __len__(self):
+        return CLIPS
+
+    def __getitem__(self, index):
+        self.loaded.append(index)
+        frames = torch.full((4, 3, 16, 16), 10 * index, dtype=torch.uint8)
+        return {'frames': frames, 'poses': torch.ones(4, 18, 3), 'masks': torch.full((4, 1, 16, 16), 255, dtype=torch.uint8),
+                'content_frame': frames[0], 'clip': f'clip{index}', 'fps': 25.0}
+
+
+class Offset:
+    """Adds a constant to every real frame."""
+
+    def __init__(self, offset, fail_at=None):
+        self.offset, self.fail_at = offset, fail_at
+
+    def test_step(self, data):
+        if data['clip'][0] == self.fail_at:
+            raise KeyboardInterrupt
+        real = data['frames'][0].permute(0, 2, 3, 1).numpy()
+        return [{'clip': data['clip'][0], 'generated': real + np.uint8(self.offset), 'real': real, 'poses': data['poses'][0].numpy(),
+                 'mask': data['masks'][0, :, 0].numpy() > 127, 'scored': np.arange(len(real)) > 0}]
+
+
+def evaluator(fail_at=None, **kwargs):
+    models = {'model': Offset(1, fail_at), 'Worse': Offset(5)}
+    return ClipEvaluator(models, Clips(), [L1(protocols=['full']), PSNR(protocols=['full'])], **kwargs)
+
+
+def test_every_model_on_the_same_clips():
+    run = evaluator()
+    run.run(range(CLIPS))
+    results = run.summarize()
+    assert list(results) == ['model', 'Worse'] and list(results['model']) == ['l1/full', 'psnr/full']
+    assert results['model']['l1/full'].value == 1 and results['Worse']['l1/full'].value == 5
+    assert results['model']['l1/full'].n_frames == 3 * CLIPS
+    assert list(results['Worse']['l1/full'].per_clip) == [f'clip{i}' for i in range(CLIPS)]
+
+
+def test_first_frames_only():
+    run = evaluator(max_frames=2)
+    run.run([0])
+    assert run.summarize()['model']['l1/full'].n_frames == 1
+    with pytest.raises(InputError, match='at least 2'):
+        evaluator(max_frames=1)
+
+
+def test_interrupted_and_continued(tmp_path):
+    path = tmp_path / 'out.json.partial'
+    first = evaluator(fail_at='clip3', cache=ResultCache(path, 'key'))
+    with pytest.raises(KeyboardInterrupt):
+        first.run(range(CLIPS))
+    assert first.summarize()['model']['l1/full'].n_clips == 3  # what was done can be shown at once
+    second = evaluator(cache=ResultCache(path, 'key'))
+    second.run(range(CLIPS))
+    assert second.dataset.loaded == [3, 4]
+    whole = evaluator()
+    whole.run(range(CLIPS))
+    assert second.summarize() == whole.summarize()
+    second.cache.remove()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_results_of_other_settings_are_not_taken(tmp_path):
+    path = tmp_path / 'partial'
+    evaluator(cache=ResultCache(path, 'key')).run([0, 1])
+    other = evaluator(cache=ResultCache(path, 'other key'))
+    other.run([0, 1])
+    assert other.dataset.loaded == [0, 1]
+
+
+def test_a_line_cut_off_is_measured_again(tmp_path):
+    path = tmp_path / 'partial'
+    evaluator(cache=ResultCache(path, 'key')).run([0, 1])
+    text = path.read_text()
+    path.write_text(text[:-30])
+    again = evaluator(cache=ResultCache(path, 'key'))
+    again.run([0, 1])
+    assert again.dataset.loaded == [1]
+    third = evaluator(cache=ResultCache(path, 'key'))
+    third.run([0, 1])
+    assert third.dataset.loaded == []
+
+
+def test_callback_gets_what_each_model_made():
+    seen = []
+    evaluator().run([1], on_clip=lambda samples: seen.append({k: int(v['generated'].max()) for k, v in samples.items()}))
+    assert seen == [{'model': 11, 'Worse': 15}]
+
+
+def test_progress_wraps_the_clips_that_are_left(tmp_path):
+    path = tmp_path / 'partial'
+    evaluator(cache=ResultCache(path, 'key')).run([0])
+    seen = []
+    evaluator(cache=ResultCache(path, 'key')).run([0, 1, 2], progress=lambda clips: seen.append(list(clips)) or clips)
+    assert seen == [[1, 2]]
+
+
+def test_two_metrics_of_one_name():
+    with pytest.raises(InputError, match='both called l1'):
+        ClipEvaluator({}, Clips(), [L1(), L1()])
+    ClipEvaluator({}, Clips(), [L1(), L1(prefix='l1_again')])
+
+
+def test_pick_clips():
+    assert pick_clips(5, None) == pick_clips(5, 9) == [0, 1, 2, 3, 4]
+    assert pick_clips(100, 3) == [0, 50, 99]
+    assert pick_clips(10, 1) == [0]
+    with pytest.raises(InputError, match='at least 1'):
+        pick_clips(5, 0)
+
+
+def test_fingerprint_depends_on_every_part():
+    assert fingerprint('a', {'b': 1}) == fingerprint('a', {'b': 1}) != fingerprint('a', {'b': 2})
+
+
+def one_of_two(rank, port, folder):
+    torch.distributed.init_process_group('gloo', init_method=f'tcp://127.0.0.1:{port}', rank=rank, world_size=2)
+    run = evaluator(cache=ResultCache(folder / 'partial', 'key'))
+    run.run(range(CLIPS))
+    assert run.dataset.loaded == list(range(rank, CLIPS, 2))
+    summary = run.summarize()['model']['l1/full']
+    assert list(summary.per_clip) == [f'clip{i}' for i in range(CLIPS)] and summary.value == 1
+    torch.distributed.destroy_process_group()
+
+
+def test_two_processes_share_the_clips(tmp_path):
+    with socket.socket() as s:
+        s.bind(('127.0.0.1', 0))
+        port = s.getsockname()[1]
+    torch.multiprocessing.spawn(one_of_two, (port, tmp_path), nprocs=2)
+    alone = evaluator(cache=ResultCache(tmp_path / 'partial', 'key'))
+    alone.run(range(CLIPS))
+    assert alone.dataset.loaded == []  # one process takes over what two have measured

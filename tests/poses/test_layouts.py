@@ -1,0 +1,45 @@
+"""Keypoint layouts to OpenPose-18."""
+
+import numpy as np
+import pytest
+
+from toolkit.skeletons import BLAZEPOSE33, COCO17, INDEX, NECK, to_openpose18, torso_scale
+
+
+def numbered(layout):
+    keypoints = np.ones((len(layout), 3), np.float32)
+    keypoints[:, 0] = np.arange(len(layout))
+    keypoints[:, 1] = 100 + np.arange(len(layout))
+    return keypoints
+
+
+def test_coco_permutation():
+    pose = to_openpose18(numbered(COCO17), 'coco17')
+    expected = [0, 5.5, 6, 8, 10, 5, 7, 9, 12, 14, 16, 11, 13, 15, 2, 1, 4, 3]
+    assert pose[:, 0].tolist() == expected
+    assert pose[:, 1].tolist() == [100 + e for e in expected]
+    assert (pose[:, 2] == 1).all()
+
+
+@pytest.mark.parametrize(('left', 'right', 'neck'), [(0.4, 0.9, 0.4), (0.9, 0.2, 0.2), (0, 1, 0), (1, 0, 0)])
+def test_neck_confidence_is_the_smaller_shoulder(left, right, neck):
+    keypoints = numbered(COCO17)
+    keypoints[[5, 6], 2] = left, right
+    pose = to_openpose18(keypoints, 'coco17')
+    assert pose[NECK, 2] == np.float32(neck)
+    if neck == 0:
+        assert not pose[NECK].any()
+
+
+def test_blazepose_order():
+    pose = to_openpose18(numbered(BLAZEPOSE33), 'blazepose33')
+    expected = [0, 11.5, 12, 14, 16, 11, 13, 15, 24, 26, 28, 23, 25, 27, 5, 2, 8, 7]
+    assert pose[:, 0].tolist() == expected
+
+
+def test_torso_scale_needs_all_four_joints():
+    pose = np.zeros((2, 18, 3), np.float32)
+    for name, x, y in (('right_shoulder', 0, 0), ('right_hip', 0, 30), ('left_shoulder', 10, 0), ('left_hip', 10, 40)):
+        pose[:, INDEX[name]] = x, y, 1
+    pose[1, INDEX['left_hip']] = 0
+    assert torso_scale(pose).tolist() == [pytest.approx(np.sqrt((900 + 1600) / 2)), 0]

@@ -1,0 +1,127 @@
+"""Pose normalisation between two people."""
+
+import json
+
+import numpy as np
+import pytest
+
+from toolkit.poses.retarget import PoseNormalizer
+from toolkit.skeletons import JOINTS, L_ANKLE, L_HIP, L_SHOULDER, NECK, NOSE, R_ANKLE, R_HIP, R_SHOULDER, K
+from toolkit.structures import InputError
+
+UPPER = [i for i, name in enumerate(JOINTS) if 'hip' not in name and 'knee' not in name and 'ankle' not in name]
+
+
+def walker(frames=60, steps=30.0, seed=0):
+    """Somebody who walks towards the camera and back, growing from 200 to 260 px, with small motion of every joint."""
+    rng = np.random.default_rng(seed)
+    body = np.zeros((K, 2))
+    body[:, 0] = rng.uniform(-30, 30, K)
+    body[:, 1] = rng.uniform(-190, -20, K)
+    body[NOSE], body[NECK] = (0, -200), (0, -170)
+    body[[R_SHOULDER, L_SHOULDER]] = (-20, -165), (20, -165)
+    body[[R_HIP, L_HIP]] = (-12, -100), (12, -100)
+    body[[R_ANKLE, L_ANKLE]] = (-10, 0), (10, 0)
+    depth = 0.5 - 0.5 * np.cos(np.linspace(0, 4 * np.pi, frames))
+    poses = np.ones((frames, K, 3), np.float32)
+    poses[..., :2] = body * (1 + 0.3 * depth)[:, None, None] + np.array([150, 300]) + (steps * depth)[:, None, None] * np.array([0, 1])
+    return poses
+
+
+def moved(poses, scale, x, y):
+    out = poses.copy()
+    out[..., :2] = np.where(poses[..., 2:] > 0, poses[..., :2] * scale + (x, y), 0)
+    return out
+
+
+@pytest.mark.parametrize('scale', [0.4, 1.0, 1.9])
+def test_scaled_and_shifted_person_is_recovered_exactly(scale):
+    source = walker()
+    target = moved(source, scale, 70, -40)
+    normalizer = PoseNormalizer.fit(source, target, (384, 256), (480, 640), median_window=1)
+    assert normalizer.mode == 'feet'
+    np.testing.assert_allclose(normalizer(source)[..., :2], target[..., :2], atol=1e-2)
+
+
+@pytest.mark.parametrize(('missing', 'mode'), [([R_ANKLE], 'torso'), ([i for i in range(K) if i not in UPPER], 'shoulders')])
+def test_without_feet_torso_or_shoulders_serve(missing, mode):
+    source = walker()
+    source[:, missing] = 0
+    target = moved(source, 0.7, 30, 10)
+    normalizer = PoseNormalizer.fit(source, target, (384, 256), (384, 256), median_window=1)
+    assert normalizer.mode == mode
+    mapped = normalizer(source)
+    np.testing.assert_allclose(mapped[..., :2], target[..., :2], atol=1e-2)
+    assert (mapped[:, missing] == 0).all()
+
+
+def test_foot_lands_on_the_target_line_at_both_ends_of_the_walk():
+    source = walker(steps=40.0)
+    target = moved(walker(steps=20.0, seed=1), 1.5, 200, 0)
+    normalizer = PoseNormalizer.fit(source, target, (384, 256), (480, 640), median_window=1)
+    foot = normalizer(source)[:, [R_ANKLE, L_ANKLE], 1].max(-1)
+    toes = source[:, [R_ANKLE, L_ANKLE], 1].max(-1)
+    assert foot[toes.argmax()] == pytest.approx(normalizer.target.close, abs=1e-2)
+    far = np.abs(toes - normalizer.source.far).argmin()
+    assert foot[far] == pytest.approx(normalizer.target.far, abs=1e-2)
+
+
+def test_somebody_standing_still_does_not_walk_the_targets_range():
+    source = walker(steps=0.0)
+    target = walker(steps=60.0)
+    normalizer = PoseNormalizer.fit(source, target, (384, 256), (384, 256), median_window=1)
+    foot = normalizer(source)[:, [R_ANKLE, L_ANKLE], 1].max(-1)
+    assert np.isfinite(foot).all()
+    assert np.ptp(foot) < 1
+
+
+def test_frames_without_ankles_keep_the_last_transform():
+    source = walker()
+    target = moved(source, 0.5, 10, 20)
+    normalizer = PoseNormalizer.fit(source, target, (384, 256), (384, 256), median_window=1)
+    broken = source.copy()
+    broken[30:33, [R_ANKLE, L_ANKLE]] = 0
+    mapped = normalizer(broken)
+    np.testing.assert_allclose(mapped[30:33, NOSE, :2], source[30:33, NOSE, :2] * 0.5 + (10, 20), atol=1e-2)
+    broken[:, [R_ANKLE, L_ANKLE]] = 0
+    np.testing.assert_allclose(normalizer(broken)[:, NOSE, :2], source[:, NOSE, :2] * 0.5 + (10, 20), atol=1e-2)
+
+
+def test_adaptive_median_removes_an_outlier_and_ignores_missing_joints():
+    source = walker()
+    source[:] = source[:1]
+    spoiled = source.copy()
+    spoiled[20, 3, :2] += 500
+    spoiled[21, 3] = 0
+    normalizer = PoseNormalizer.fit(source, source, (384, 256), (384, 256))
+    mapped = normalizer(spoiled)
+    np.testing.assert_allclose(mapped[20, 3, :2], source[20, 3, :2], atol=1e-2)
+    assert (mapped[21, 3] == 0).all()
+
+
+def test_json_round_trip_and_errors():
+    source = walker()
+    for poses in (source, np.where(np.isin(np.arange(K), UPPER)[:, None], source, 0)):
+        normalizer = PoseNormalizer.fit(poses, moved(poses, 2, 0, 0), (384, 256), (768, 512))
+        again = PoseNormalizer.from_dict(json.loads(json.dumps(normalizer.to_dict())))
+        assert again == normalizer
+        assert np.array_equal(again(poses), normalizer(poses))
+    with pytest.raises(InputError, match='fit it again'):
+        PoseNormalizer.from_dict({'mode': 'feet', 'format': 1})
+    with pytest.raises(InputError, match='mode'):
+        PoseNormalizer.from_dict({'mode': 'hands', 'format': 1})
+    with pytest.raises(InputError, match='source'):
+        PoseNormalizer.fit(np.zeros_like(source), source, (384, 256), (384, 256))
+    with pytest.raises(InputError, match='target'):
+        PoseNormalizer.fit(source, np.zeros_like(source), (384, 256), (384, 256))
+
+
+def test_a_single_picture_as_target_keeps_the_sources_movement():
+    source = walker()
+    picture = np.repeat(moved(source[:1], 0.5, 10, 20), 3, 0)
+    normalizer = PoseNormalizer.fit(source, picture, (384, 256), (384, 256), median_window=1)
+    mapped = normalizer(source)
+    ankles = mapped[:, [R_ANKLE, L_ANKLE], 1].max(-1)
+    expected = source[:, [R_ANKLE, L_ANKLE], 1].max(-1)
+    scale = normalizer.target.height_close / normalizer.source.height_close
+    assert np.ptp(ankles) == pytest.approx(scale * np.ptp(expected), rel=0.15)

@@ -1,0 +1,76 @@
+"""Who may import whom, as docs/design.md draws it: walked over the source, so that imports inside functions count too."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+BASE = {'structures', 'skeletons', 'registry', 'plugins', 'weights', 'cli'}
+PERCEPTION = {'poses', 'edges', 'masks', 'colors'}
+PARTS = {'encoders', 'generators', 'discriminators', 'losses', 'warpers'}
+ALLOWED = {
+    **{name: BASE for name in BASE},
+    **{name: BASE | PERCEPTION for name in PERCEPTION},
+    **{name: BASE | PERCEPTION | PARTS for name in PARTS},
+    'data': BASE | PERCEPTION | {'warpers', 'data'},
+    'metrics': BASE | {'poses', 'metrics'},
+    'models': BASE | PERCEPTION | PARTS | {'models'},
+}
+ALLOWED['engine'] = ALLOWED['models'] | {'engine', 'data', 'metrics'}
+ALLOWED['apis'] = ALLOWED['engine'] | {'apis'}
+HEAVY = {'mmpose', 'mmdet', 'mediapipe', 'mmcv', 'torchvision', 'lpips'}
+
+
+def imports(path, top_level_only=False):
+    """Dotted names a file imports."""
+    tree = ast.parse(path.read_text())
+    nodes = tree.body if top_level_only else ast.walk(tree)
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            yield node.module
+            yield from (f'{node.module}.{alias.name}' for alias in node.names if node.module == 'toolkit')
+
+
+def layer(dotted):
+    """'toolkit.poses.draw' -> 'poses'."""
+    return dotted.split('.')[1] if dotted.startswith('toolkit.') else None
+
+
+FILES = sorted((ROOT / 'toolkit').rglob('*.py'))
+
+
+@pytest.mark.parametrize('path', FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_follow_the_layers(path):
+    own = path.relative_to(ROOT / 'toolkit').parts[0].removesuffix('.py')
+    if own == '__init__':
+        assert not list(imports(path)), 'importing toolkit must import nothing'
+        return
+    assert own in ALLOWED, f'{own}: a new folder needs its place in the layers'
+    for name in imports(path):
+        assert name.split('.')[0] not in {'tools', 'configs', 'tests', 'plugins'}, f'imports {name}'
+        target = layer(name)
+        if target is not None and target != '__version__':
+            assert target in ALLOWED[own] | {own}, f'{own} may not import {name}'
+
+
+@pytest.mark.parametrize('path', FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_heavy_packages_are_imported_only_where_they_are_used(path):
+    assert not {name.split('.')[0] for name in imports(path, top_level_only=True)} & HEAVY
+
+
+def test_a_wrong_import_would_be_found(tmp_path):
+    file = tmp_path / 'x.py'
+    file.write_text('def f():\n    from toolkit.engine.loop import IterLoop\n    import toolkit.models.base\n')
+    assert {layer(name) for name in imports(file)} == {'engine', 'models'}
+    assert 'engine' not in ALLOWED['losses'] and 'models' not in ALLOWED['generators']
+
+
+def test_import_is_light():
+    code = 'import sys, toolkit, toolkit.registry; print([m for m in ("torch", "cv2", "mmpose", "mediapipe", "mmcv", "mmdet") if m in sys.modules])'
+    out = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, env={'TOOLKIT_DISABLE_PLUGINS': 'all'}, cwd=ROOT)
+    assert out.stdout.strip() == '[]', out.stdout + out.stderr

@@ -1,0 +1,74 @@
+"""Code from outside the repository: installed plugins and custom_imports, used by config alone."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+KINDS = dict(
+    POSE_ESTIMATORS='Pose', EDGE_DETECTORS='Edge', SEGMENTORS='Mask', COLORIZERS='Color', WARPERS='Warp', ENCODERS='Encoder', GENERATORS='Generator',
+    DISCRIMINATORS='Discriminator', LOSSES='Loss', MODELS='Model', DATASETS='Data', TRANSFORMS='Transform', DATA_SAMPLERS='Sampler', METRICS='Metric',
+    HOOKS='Hook', LOOPS='Loop', VISUALIZERS='Visualizer', VISBACKENDS='Backend', MODEL_WRAPPERS='Wrapper', OPTIMIZERS='Optimizer',
+    OPTIM_WRAPPERS='Optim', OPTIM_WRAPPER_CONSTRUCTORS='Constructor', PARAM_SCHEDULERS='Scheduler')
+
+
+@pytest.fixture
+def package(tmp_path):
+    """A folder that holds an installed plugin with a part of every kind, and one that is broken."""
+    code = ['from toolkit.registry import *\n']
+    for registry, name in KINDS.items():
+        code.append(f'@{registry}.register_module()\nclass Other{name}:\n    """A {name} from elsewhere."""\n    def __init__(self, size=1):\n'
+                    f'        self.size = size\n')
+    (tmp_path / 'other_parts.py').write_text('\n'.join(code))
+    (tmp_path / 'broken_parts.py').write_text('import no_such_module_anywhere\n')
+    for name, version in (('other', '1.2'), ('broken', '0.1')):
+        info = tmp_path / f'{name}_parts-{version}.dist-info'
+        info.mkdir()
+        (info / 'METADATA').write_text(f'Metadata-Version: 2.1\nName: {name}-parts\nVersion: {version}\n')
+        (info / 'entry_points.txt').write_text(f'[toolkit.plugins]\n{name} = {name}_parts\n')
+    return tmp_path
+
+
+def run(package, code, **env):
+    env = dict(os.environ, PYTHONPATH=f'{package}{os.pathsep}{ROOT}', OMP_NUM_THREADS='1', **env)
+    return subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, env=env, cwd=package)
+
+
+def test_a_part_of_each_kind_from_an_installed_plugin(package):
+    code = """
+import json, warnings
+import toolkit.registry as r
+from toolkit.plugins import describe_plugins, origin
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter('always')
+    plugins = r.load_plugins()
+sizes = {key: registry.build(dict(type='Other' + KINDS[key], size=7)).size for key, registry in r.ALL_REGISTRIES.items()}
+print(json.dumps(dict(plugins=plugins, sizes=sizes, warnings=[str(w.message) for w in caught], text=describe_plugins(), origin=origin('other_parts'))))
+""".replace('KINDS', repr(KINDS))
+    done = run(package, code)
+    assert done.returncode == 0, done.stderr
+    out = json.loads(done.stdout.splitlines()[-1])
+    assert dict(name='other', version='1.2', module='other_parts') in out['plugins']
+    assert set(out['sizes']) == set(KINDS) and set(out['sizes'].values()) == {7}
+    assert any('broken' in w and 'no_such_module_anywhere' in w for w in out['warnings'])
+    assert 'other 1.2' in out['text'] and 'broken FAILED' in out['text'] and out['origin'] == 'other 1.2'
+
+
+@pytest.mark.parametrize('value, loaded', [('all', False), ('1', False), ('other,broken', False), ('broken', True)])
+def test_plugins_can_be_disabled(package, value, loaded):
+    code = 'from toolkit.registry import load_plugins; print([p["name"] for p in load_plugins()])'
+    done = run(package, code, TOOLKIT_DISABLE_PLUGINS=value)
+    assert ("'other'" in done.stdout) is loaded and 'could not be loaded' not in done.stderr
+
+
+def test_list_parts_prints_origin_and_description(package):
+    env = dict(os.environ, PYTHONPATH=f'{package}{os.pathsep}{ROOT}', OMP_NUM_THREADS='1', TOOLKIT_DISABLE_PLUGINS='broken')
+    done = subprocess.run([sys.executable, str(ROOT / 'tools' / 'list_parts.py')], capture_output=True, text=True, env=env)
+    assert done.returncode == 0, done.stderr
+    sections = {block.splitlines()[0]: block for block in done.stdout.split('\n\n')[1:]}
+    assert set(KINDS) <= set(sections)
+    assert 'A Generator from elsewhere.  [other 1.2]' in sections['GENERATORS'] and '[toolkit]' in sections['GENERATORS']

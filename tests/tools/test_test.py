@@ -1,0 +1,115 @@
+"""tools/test.py on four small synthetic clips."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+from toolkit.metrics.psnr import PSNR
+from toolkit.registry import METRICS
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIG = '''
+model = dict(type='CopyContent')
+test_dataloader = dict(dataset=dict(type='ClipWindows', root={root!r}, window=None,
+    synthetic=dict(height=96, width=64, actors=[0, 1], actions=[0, 1], frames=4)))
+test_evaluator = [dict(type='PSNR'), dict(type='MSSSIM', protocols=['full']), dict(type='MaskArea')]
+'''
+
+
+@METRICS.register_module()
+class InterruptedPSNR(PSNR):
+    """Behaves as if the user pressed Ctrl-C when clip number ``stop_at`` is measured; counts what it measured."""
+
+    stop_at, measured = None, 0
+
+    def compute(self, sample):
+        if InterruptedPSNR.measured == InterruptedPSNR.stop_at:
+            raise KeyboardInterrupt
+        InterruptedPSNR.measured += 1
+        return super().compute(sample)
+
+
+@pytest.fixture(scope='module')
+def tool():
+    spec = importlib.util.spec_from_file_location('tools_test', ROOT / 'tools' / 'test.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('tool')
+    (folder / 'config.py').write_text(CONFIG.format(root=str(folder / 'clips')))
+    (folder / 'interrupted.py').write_text("_base_ = ['config.py']\ntest_evaluator = [dict(type='InterruptedPSNR')]\n")
+    return folder
+
+
+@pytest.fixture
+def run(tool, folder, monkeypatch, capsys):
+    """Call the tool; exit code, standard output, standard error."""
+    monkeypatch.setenv('COLUMNS', '200')
+
+    def call(*arguments, config='config.py'):
+        with pytest.raises(SystemExit) as stop:
+            tool.main([str(folder / config), '--device', 'cpu', *map(str, arguments)])
+        return stop.value.code, *capsys.readouterr()
+
+    return call
+
+
+def test_table_json_baselines_and_videos(run, folder):
+    out = folder / 'out.json'
+    code, table, _ = run('--out', out, '--baselines', '--save-videos', folder / 'videos')
+    assert code == 0
+    header = next(line for line in table.splitlines() if line.startswith('metric')).split()
+    assert header[:5] == ['metric', 'model', 'CopyContent', 'PasteParts', 'n']
+    assert '4 clips, 12 frames' in table
+    assert 'ms_ssim/full n/a: MS-SSIM needs a side above 160 px, got 96x64' in table
+    content = json.loads(out.read_text())
+    psnr = content['metrics']['psnr/full']
+    assert len(psnr['per_clip']) == psnr['n_clips'] == 4 and psnr['n_frames'] == 12  # frame 0 of each is the content frame
+    assert psnr['value'] == pytest.approx(sum(psnr['per_clip'].values()) / 4) and psnr['ci'][0] <= psnr['value'] <= psnr['ci'][1]
+    assert content['metrics'] == content['baselines']['CopyContent'] != content['baselines']['PasteParts']
+    assert content['metrics']['ms_ssim/full']['value'] == 'n/a'
+    assert '10 log10' in psnr['definition'] and content['about']['config'].endswith('config.py')
+    assert len(list((folder / 'videos').glob('*.mp4'))) == 4
+    assert not list(folder.glob('out.json.*'))
+
+
+def test_some_clips_frames_and_metrics(run):
+    code, table, _ = run('--clips', 2, '--max-frames', 2, '--metrics', 'psnr')
+    assert code == 0 and '2 clips, 2 frames' in table and 'mask/area' not in table
+
+
+@pytest.mark.parametrize('arguments, message', [
+    (['--metrics', 'PSNRR'], "--metrics PSNRR: not in test_evaluator, which has PSNR, MSSSIM, MaskArea. Did you mean 'PSNR'?"),
+    (['--cfg-options', 'test_dataloader.dataset.window=2'], 'window must be None'),
+    (['nothing.pth'], 'nothing.pth does not exist'),
+    (['--clips', '0'], 'at least 1'),
+    (['--max-frames', '1'], 'at least 2'),
+])
+def test_mistakes_are_named(run, arguments, message):
+    code, _, error = run(*arguments)
+    assert code == 2 and message in error
+
+
+def test_config_without_evaluation(run, folder):
+    (folder / 'bare.py').write_text("model = dict(type='CopyContent')\n")
+    code, _, error = run(config='bare.py')
+    assert code == 2 and 'has no test_evaluator' in error
+
+
+def test_interrupted_and_continued(run, folder):
+    out, partial = folder / 'stopped.json', folder / 'stopped.json.partial'
+    InterruptedPSNR.measured, InterruptedPSNR.stop_at = 0, 1
+    code, table, error = run('--out', out, config='interrupted.py')
+    assert code == 130 and 'interrupted after 1 of 4 clips' in error and str(partial) in error
+    assert '1 clip, 3 frames' in table and partial.exists() and not out.exists()
+    InterruptedPSNR.stop_at = None
+    code, table, _ = run('--out', out, config='interrupted.py')
+    assert code == 0 and '4 clips, 12 frames' in table
+    assert InterruptedPSNR.measured == 4  # the first clip was not measured again
+    assert out.exists() and not partial.exists()

@@ -1,0 +1,222 @@
+"""The few calls of a user's own program: prepare a video, train a config, load what was trained, generate a video.
+
+::
+
+    from toolkit import apis
+    clip = apis.prepare('me_dancing.mp4', 'data/mine')
+    apis.train('configs/stage2_pix2pixhd.py', cfg_options=['train_dataloader.dataset.root=data/mine'])
+    apis.generate('work_dirs/stage2_pix2pixhd/iter_0300000.pth', content='me.jpg', driving='dancer.mp4', out='result.mp4')
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from tqdm import tqdm
+
+from toolkit.data.clip import Clip
+from toolkit.data.prepare import prepare_video
+from toolkit.data.prepare_parts import build_parts
+from toolkit.data.prepare_settings import clip_name
+from toolkit.data.sheets import contact_sheet
+from toolkit.data.transforms import resize_image, scale_pose
+from toolkit.data.video import VideoWriter
+from toolkit.data.windows import ClipWindows, pose_tensors
+from toolkit.engine.checkpoint import checkpoint_config, load_checkpoint
+from toolkit.engine.launch import build_runner, load_config
+from toolkit.models.base import VideoModel
+from toolkit.poses.retarget import PoseNormalizer
+from toolkit.registry import MODELS, load_plugins
+from toolkit.structures import InputError
+
+RETARGET = ('auto', 'on', 'off')
+
+
+def prepare(video: str | Path, out_dir: str | Path, size: tuple[int, int] = (384, 256), pose: dict | None = None,
+            edges: dict | None = None, mask: dict | None = None, progress: bool = True, **settings) -> Clip:
+    """Make a prepared clip of a video, an animated GIF, a picture or a folder of pictures.
+
+    Args:
+        video: file or folder.
+        out_dir: folder of clips.
+        size: (H, W) of the clip.
+        pose, edges, mask: configs of a pose estimator, edge detector and segmentor; None takes the best that is installed.
+        progress: show a bar.
+        settings: of :func:`toolkit.data.prepare.prepare_video`.
+
+    Returns:
+        The clip. One that is finished already is returned as it is, an interrupted one is continued.
+    """
+    load_plugins()
+    *parts, configs = build_parts(pose, edges, mask)
+    with tqdm(desc=f'preparing {Path(video).name}', unit='frame', disable=not progress, leave=False) as bar:
+
+        def show(stage: str, done: int, total: int) -> None:
+            bar.set_postfix_str(stage)
+            bar.total, bar.n = total, done
+            bar.refresh()
+
+        return prepare_video(video, out_dir, *parts, *size, progress=show, part_options=configs, **settings)
+
+
+def train(config: str | Path, work_dir: str | Path | None = None, resume: bool | str = False, amp: bool = False,
+          cfg_options: Sequence[str] = ()) -> Path:
+    """Train a config, as ``tools/train.py`` does.
+
+    Args:
+        config: a config file.
+        work_dir: where checkpoints and logs go.
+        resume: go on from the latest checkpoint in ``work_dir``, or from a checkpoint.
+        amp: train in bfloat16.
+        cfg_options: ``'key=value'`` overrides.
+
+    Returns:
+        The work dir.
+    """
+    runner = build_runner(load_config(config, list(cfg_options)), work_dir, resume, amp)
+    runner.train()
+    return Path(runner.work_dir)
+
+
+@dataclass
+class Trained:
+    """A trained model with what it was trained for.
+
+    Attributes:
+        model: in eval mode, on its device.
+        config: the whole config of the training run.
+        size: (H, W) of the frames it was trained on, or None where the config leaves it to the clips.
+    """
+
+    model: VideoModel
+    config: Config
+    size: tuple[int, int] | None
+
+
+def load(checkpoint: str | Path, device: str | torch.device | None = None, half: bool = False) -> Trained:
+    """Load a checkpoint of ``tools/train.py``; its config is inside.
+
+    Args:
+        checkpoint: file.
+        device: default the GPU if there is one.
+        half: generate in bfloat16.
+
+    Raises:
+        InputError: unreadable or unsafe file, unknown parts, or weights that do not fit.
+    """
+    load_plugins()
+    config = checkpoint_config(checkpoint)
+    if half:
+        config.model.inference_dtype = 'bfloat16'
+    model = MODELS.build(config.model)
+    load_checkpoint(checkpoint, model)
+    model.prepare_networks()
+    device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
+    dataset = config.get('train_dataloader', {}).get('dataset', {})
+    synthetic = dataset.get('synthetic') or {}
+    size = dataset.get('size') or (synthetic and (synthetic.get('height', 384), synthetic.get('width', 256))) or None
+    return Trained(model.to(device).eval(), config, tuple(size) if size else None)
+
+
+def as_clip(path: str | Path, work_dir: str | Path, size: tuple[int, int] | None, progress: bool = True) -> Clip:
+    """A prepared clip as it is; anything else is prepared into ``work_dir`` first."""
+    path = Path(path)
+    if (path / 'manifest.json').is_file():
+        return Clip(path)
+    return prepare(path, work_dir, size or (384, 256), progress=progress, person=clip_name(path))
+
+
+def driving_poses(driving: Clip, content: Clip, size: tuple[int, int], retarget: str = 'auto') -> np.ndarray:
+    """Poses of the driving clip in the frames to generate, moved and scaled to the person of the content clip.
+
+    Args:
+        driving: whose movement.
+        content: whose body.
+        size: (H, W) of the frames to generate.
+        retarget: 'on', 'off', or 'auto': on unless both clips show the same person.
+
+    Returns:
+        (T, 18, 3) float32 in pixels of the generated frames.
+
+    Raises:
+        InputError: one of the clips shows too little of a person to compare them.
+    """
+    if retarget not in RETARGET:
+        raise InputError(f'retarget must be one of {", ".join(RETARGET)}, got {retarget!r}')
+    poses, own = (scale_pose(clip.poses, size[0] / clip.height, size[1] / clip.width) for clip in (driving, content))
+    if retarget == 'off' or (retarget == 'auto' and driving.person == content.person):
+        return poses
+    own = np.repeat(own, 3, 0) if len(own) < 3 else own
+    return PoseNormalizer.fit(poses, own, size, size)(poses)
+
+
+def stream(trained: Trained, content: Clip, poses: np.ndarray, size: tuple[int, int], content_frame: int = 0) -> Iterator[np.ndarray]:
+    """Generate frame by frame, in constant memory.
+
+    Args:
+        trained: of :func:`load`.
+        content: clip that shows whom to generate.
+        poses: (T, 18, 3) in pixels of the frames to generate.
+        size: (H, W) of them.
+        content_frame: which frame of ``content``.
+
+    Yields:
+        (H, W, 3) uint8 RGB.
+
+    Raises:
+        InputError: nobody is seen in the content frame, or the model cannot generate from poses.
+    """
+    if trained.model.feature_maps.needs_target_frames:
+        raise InputError("this model was trained with edge_channel='real': it needs the edges of the very frames it should generate, an upper "
+                         'bound for comparison; train one with warped edges to generate')
+    item = ClipWindows(content.folder, window=1, content=content_frame, size=size, skip_empty=False)[0]
+    if not (item['content_pose'][:, 2] > 0).any():
+        raise InputError(f'{content.folder}: nobody is seen in frame {content_frame}; choose another content frame')
+    batch = {key: value[None] for key, value in item.items() if key.startswith('content_') and torch.is_tensor(value)}
+    style = trained.config.get('train_dataloader', {}).get('dataset', {}).get('pose_style', 'openpose_black')
+    steps = ({key: value[None] for key, value in pose_tensors(poses[t:t + 1], *size, style).items()} for t in range(len(poses)))
+    return trained.model.generate(batch, steps)
+
+
+def generate(checkpoint: str | Path | Trained, content: str | Path, driving: str | Path, out: str | Path, content_frame: int = 0,
+             retarget: str = 'auto', side_by_side: bool = False, work_dir: str | Path | None = None, max_frames: int | None = None,
+             device: str | None = None, half: bool = False, progress: bool = True) -> Path:
+    """Make the person of one picture or clip do what the person of another video does.
+
+    Args:
+        checkpoint: of ``tools/train.py``, or what :func:`load` returned.
+        content: prepared clip, video or picture of the person to generate.
+        driving: prepared clip or video of the movement.
+        out: video to write.
+        content_frame: frame of ``content`` that lends its appearance.
+        retarget: see :func:`driving_poses`.
+        side_by_side: put the driving frame and the pose beside the result.
+        work_dir: where unprepared inputs are prepared; default ``<out>.prepared`` beside the result.
+        max_frames: stop after so many frames.
+        device, half: see :func:`load`.
+        progress: show bars.
+
+    Returns:
+        ``out``.
+
+    Raises:
+        InputError: unusable input; the message says which and what to do.
+    """
+    out = Path(out)
+    trained = checkpoint if isinstance(checkpoint, Trained) else load(checkpoint, device, half)
+    work_dir = work_dir or out.with_name(f'{out.stem}.prepared')
+    content, driving = (as_clip(path, work_dir, trained.size, progress) for path in (content, driving))
+    size = trained.size or (content.height, content.width)
+    poses = driving_poses(driving, content, size, retarget)[:max_frames]
+    frames = stream(trained, content, poses, size, content_frame)
+    with VideoWriter(out, driving.fps) as writer:
+        for t, frame in enumerate(tqdm(frames, total=len(poses), desc='generating', unit='frame', disable=not progress)):
+            if side_by_side:
+                source = resize_image(driving.frame(t), *size)
+                pose = pose_tensors(poses[t:t + 1], *size)['pose_maps'][0].movedim(0, -1).numpy()
+                frame = contact_sheet([[source, pose, frame]], gap=0)
+            writer.write(frame)
+    return out

@@ -1,0 +1,106 @@
+"""Drawing colours for clothes, and the record of a draw."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from toolkit.colors.gamut import colors_of, is_in_gamut
+from toolkit.structures import InputError
+
+REGIONS = ('up', 'down')
+ATTEMPTS = 64
+
+
+@dataclass
+class ColorDraw:
+    """One colour for one region of one frame or clip.
+
+    Attributes:
+        a, b: the colour drawn, or the region's own where ``kept``.
+        lightness: mean L of the region, which recolouring does not change.
+        region: 'up' or 'down'.
+        kept: the region keeps its own colours.
+        realised: mean (a, b) of the region after recolouring and clipping to 8 bits; None before.
+        frame: index of the frame, None for a whole clip.
+        clip: name of the clip.
+        seed: whatever the random generator was seeded with.
+        colorizer: name of the colorizer, None before.
+    """
+
+    a: float
+    b: float
+    lightness: float
+    region: str
+    kept: bool = False
+    realised: tuple[float, float] | None = None
+    frame: int | None = None
+    clip: str | None = None
+    seed: int | tuple[int, ...] | None = None
+    colorizer: str | None = None
+
+    def __post_init__(self):
+        if self.region not in REGIONS:
+            raise InputError(f"region of a colour must be 'up' or 'down', got {self.region!r}")
+
+    @property
+    def ab(self) -> tuple[float, float]:
+        return self.a, self.b
+
+    def to_dict(self) -> dict:
+        """All fields, as JSON can hold them."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, fields: dict) -> 'ColorDraw':
+        """The reverse of :meth:`to_dict`."""
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
+
+
+def hue_difference(first: tuple[float, float], second: tuple[float, float]) -> float:
+    """Angle between two colours (a, b) in degrees, in [0, 180]."""
+    difference = math.degrees(math.atan2(first[1], first[0]) - math.atan2(second[1], second[0]))
+    return abs((difference + 180) % 360 - 180)
+
+
+def draw_color(rng: np.random.Generator, lightness: float, chroma: tuple[float, float] = (10, 80), keep: float = .1,
+               avoid: Iterable[tuple[float, float]] = (), hue_gap: float = 10.) -> tuple[int, int] | None:
+    """Draw a colour that sRGB can show at a lightness, uniformly on the integer grid [-110, 110]^2 of (a, b).
+
+    Args:
+        rng: random generator; the same number of draws is taken from it whether the colour is kept or not.
+        lightness: mean L of the region.
+        chroma: range of sqrt(a^2 + b^2). At a lightness that shows no colour of this range (nearly black, nearly white) the most
+            colourful half of what there is takes its place.
+        keep: probability of keeping the original colour.
+        avoid: colours whose hues are not to be drawn again, for balanced sets.
+        hue_gap: degrees around them.
+
+    Returns:
+        (a, b), or None to keep the original colour.
+
+    Raises:
+        InputError: the chroma range is empty.
+    """
+    low, high = chroma
+    if not 0 <= low <= high:
+        raise InputError(f'chroma must be a range 0 <= low <= high, got {chroma}')
+    kept, numbers = rng.random() < keep, rng.random(ATTEMPTS)
+    if kept:
+        return None
+    lightness = float(np.clip(lightness, 0, 100))
+    colors = colors_of(round(lightness))
+    chromas = np.hypot(colors[:, 0], colors[:, 1])
+    inside = (chromas >= low) & (chromas <= high)
+    if not inside.any():
+        inside = (chromas <= high) & (chromas >= min(np.median(chromas), high))
+    colors, avoid = colors[inside], list(avoid)
+    choice = None
+    for number in numbers:
+        candidate = tuple(int(v) for v in colors[int(number * len(colors))])
+        if is_in_gamut(lightness, *candidate):
+            choice = candidate
+            if all(hue_difference(candidate, other) >= hue_gap for other in avoid):
+                break
+    return choice

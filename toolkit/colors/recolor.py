@@ -1,0 +1,245 @@
+"""Recolouring clothes: regions, colours, hints, a colorizer, compositing, records. The colour augmentation of both training stages.
+
+Source: Disentangled human action video generation, 3.1: stage I recolours every frame on its own, stage II all frames of a clip alike.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from toolkit.colors.anchors import Hints, make_hints
+from toolkit.colors.draws import REGIONS, ColorDraw, draw_color
+from toolkit.colors.gamut import limit_chroma
+from toolkit.colors.garment_colors import GarmentColors
+from toolkit.colors.garments import fit_garment_colors, garment_masks
+from toolkit.colors.lab_shift import LabShift
+from toolkit.colors.lab_uint8 import lab_to_rgb8, rgb8_to_lab
+from toolkit.registry import COLORIZERS
+from toolkit.structures import InputError
+
+SAMPLED_FRAMES = 8
+MIN_AREA = 16.
+"""A region of less than so many pixels in all frames is not recoloured."""
+
+
+def composite(frame: np.ndarray, lab: np.ndarray, weight: np.ndarray, ab: np.ndarray) -> np.ndarray:
+    """Put new colours into a frame: ``ab' = w * ab + (1 - w) * ab_original``, L as it was.
+
+    Args:
+        frame: (H, W, 3) uint8 RGB, changed in place where ``weight > 0``; all other pixels keep their bits.
+        lab: (N, 3) float32 of the pixels with ``weight > 0``, in order.
+        weight: (H, W) float32.
+        ab: (N, 2) float32, new colours of these pixels.
+
+    Returns:
+        (2,) float64, the realised colour: mean (a, b) of the region after chroma was limited to what sRGB can show.
+    """
+    where = np.flatnonzero(weight)
+    share = weight.reshape(-1)[where, None]
+    out = np.concatenate([lab[:, :1], share * ab + (1 - share) * lab[:, 1:]], 1)
+    pixels = lab_to_rgb8(limit_chroma(out))
+    frame.reshape(-1, 3)[where] = pixels
+    return (rgb8_to_lab(pixels)[:, 1:] * share).sum(0, dtype=np.float64) / share.sum(dtype=np.float64)
+
+
+def recolor_region(frame: np.ndarray, weight: np.ndarray, target_ab: tuple[float, float], colorizer, pose: np.ndarray, region: str,
+                   region_ab: np.ndarray | None = None, outside: np.ndarray | None = None, original: np.ndarray | None = None) -> np.ndarray | None:
+    """Recolour one region of one frame in place.
+
+    Args:
+        frame: (H, W, 3) uint8 RGB, contiguous, changed where ``weight > 0``.
+        weight: (H, W) float32.
+        target_ab: colour wanted.
+        colorizer: one of COLORIZERS, built.
+        pose: (18, 3).
+        region: 'up' or 'down'.
+        region_ab: mean colour of the region over the clip, see :class:`toolkit.colors.anchors.Hints`.
+        outside: (H, W) bool, background; only for colorizers that take hints.
+        original: the frame before any recolouring, which hints of protected points are taken from; None = ``frame``.
+
+    Returns:
+        (2,) realised colour, or None where the region is empty.
+    """
+    where = np.flatnonzero(weight)
+    if not len(where):
+        return None
+    if colorizer.pointwise:
+        lab = rgb8_to_lab(frame.reshape(-1, 3)[where])
+        ab = colorizer(lab[:, None], weight.reshape(-1)[where, None], target_ab, Hints.empty(region_ab))[:, 0]
+    else:
+        whole = rgb8_to_lab(frame if original is None else original)
+        hints = make_hints(whole, weight, pose, region, target_ab, weight == 0 if outside is None else outside, region_ab)
+        ab = colorizer(whole, weight, target_ab, hints).reshape(-1, 2)[where]
+        lab = rgb8_to_lab(frame.reshape(-1, 3)[where])
+    return composite(frame, lab, weight, ab)
+
+
+def region_means(frames: np.ndarray, weights: np.ndarray) -> np.ndarray | None:
+    """Mean colour of a region over some frames.
+
+    Args:
+        frames: (T, H, W, 3) uint8 RGB.
+        weights: (T, H, W) float32.
+
+    Returns:
+        (3,) L, a, b weighted by the region; None where the region is (almost) empty.
+    """
+    where = np.flatnonzero(weights)
+    share = weights.reshape(-1)[where]
+    if share.sum() < MIN_AREA:
+        return None
+    return (rgb8_to_lab(frames.reshape(-1, 3)[where]) * share[:, None]).sum(0, dtype=np.float64) / share.sum(dtype=np.float64)
+
+
+def recolor_frames(frames: np.ndarray, parts: np.ndarray, masks: np.ndarray, poses: np.ndarray, up: tuple[float, float] | None = None,
+                   down: tuple[float, float] | None = None, colorizer=None, colors: GarmentColors | None = None,
+                   ) -> tuple[np.ndarray, list[ColorDraw]]:
+    """Give the clothes of one person in one clip other colours.
+
+    Args:
+        frames: (T, H, W, 3) uint8 RGB.
+        parts: (T, H, W) uint8 part labels.
+        masks: (T, H, W) person masks, float in [0, 1] or uint8 in 0..255.
+        poses: (T, 18, 3).
+        up: (a, b) for the upper garment, None leaves it as it is.
+        down: (a, b) for the lower garment, None leaves it as it is.
+        colorizer: config dict or built part of COLORIZERS, default :class:`LabShift`.
+        colors: see :func:`garment_masks`; None learns them from these frames.
+
+    Returns:
+        New frames (T, H, W, 3), and one record for each region asked for. A region that is not to be seen has no record.
+
+    Raises:
+        InputError: shapes that do not fit each other.
+
+    Example:
+        >>> clip = Clip('clips/walk')
+        >>> new, records = recolor_frames(clip.frames(), parts, masks, clip.poses, up=(60, 30), down=(-20, -40))
+    """
+    colorizer = build_colorizer(colorizer)
+    check_inputs(frames, parts, masks, poses)
+    if colors is None:
+        colors = fit_garment_colors(frames, parts, masks, poses, SAMPLED_FRAMES)
+    weights = np.stack([garment_masks(*arrays, colors) for arrays in zip(parts, masks, frames, poses)], 1)
+    targets, records = {}, []
+    for region, ab in (('up', up), ('down', down)):
+        mean = region_means(frames, weights[REGIONS.index(region)]) if ab is not None else None
+        if mean is not None:
+            targets[region] = (ab, mean[1:])
+            records.append(ColorDraw(float(ab[0]), float(ab[1]), float(mean[0]), region, colorizer=colorizer.name))
+    return apply_colors(frames, weights, poses, targets, colorizer, records, parts == 0), records
+
+
+def apply_colors(frames: np.ndarray, weights: np.ndarray, poses: np.ndarray, targets: dict[str, tuple], colorizer, records: list[ColorDraw],
+                 outside: np.ndarray) -> np.ndarray:
+    """Recolour given regions and note the realised colours.
+
+    Args:
+        frames: (T, H, W, 3) uint8.
+        weights: (2, T, H, W) float32.
+        poses: (T, 18, 3).
+        targets: region -> (colour wanted, mean colour of the region).
+        colorizer: built part.
+        records: of these regions; ``realised`` is filled in.
+        outside: (T, H, W) bool, background.
+
+    Returns:
+        (T, H, W, 3) uint8 copy.
+    """
+    out = np.array(frames, order='C')
+    for region, (ab, mean) in targets.items():
+        weight = weights[REGIONS.index(region)]
+        realised = np.zeros(2)
+        for t in range(len(frames)):
+            color = recolor_region(out[t], weight[t], ab, colorizer, poses[t], region, mean, outside[t], frames[t])
+            if color is not None:
+                realised += color * weight[t].sum(dtype=np.float64)
+        for record in records:
+            if record.region == region:
+                record.realised = tuple(float(v) for v in realised / weight.sum(dtype=np.float64))
+    return out
+
+
+def build_colorizer(colorizer):
+    """A built colorizer of a config dict, of a part that is built already, or of None (:class:`LabShift`)."""
+    if colorizer is None:
+        return LabShift()
+    return COLORIZERS.build(colorizer) if isinstance(colorizer, dict) else colorizer
+
+
+def check_inputs(frames: np.ndarray, parts: np.ndarray, masks: np.ndarray, poses: np.ndarray) -> None:
+    """Refuse arrays that do not belong together."""
+    if frames.ndim != 4 or frames.dtype != np.uint8 or frames.shape[-1] != 3:
+        raise InputError(f'recolouring needs frames of shape (T, H, W, 3), uint8, got {frames.shape} {frames.dtype}')
+    if parts.shape != frames.shape[:3] or masks.shape != frames.shape[:3] or len(poses) != len(frames):
+        raise InputError(f'recolouring {frames.shape[:3]} frames needs as many parts, masks and poses of the same size, got parts '
+                         f'{parts.shape}, masks {masks.shape} and poses {np.shape(poses)}')
+
+
+class Recolor:
+    """The colour augmentation: draws colours and recolours one person's frames.
+
+    Args:
+        region: 'up', 'down' or 'both' garments.
+        per: 'clip' gives all frames the same colours (stage II), 'frame' draws for each frame (stage I).
+        colorizer: config dict or built part of COLORIZERS, default :class:`LabShift`.
+        chroma, keep: see :func:`toolkit.colors.draws.draw_color`.
+
+    Example:
+        >>> recolor = Recolor('both', per='clip')
+        >>> frames, records = recolor(frames, parts, masks, poses, np.random.default_rng((seed, draw, index)))
+    """
+
+    def __init__(self, region: str = 'both', per: str = 'clip', colorizer=None, chroma: tuple[float, float] = (10, 80), keep: float = .1):
+        if region not in (*REGIONS, 'both'):
+            raise InputError(f"Recolor: region must be 'up', 'down' or 'both', got {region!r}")
+        if per not in ('clip', 'frame'):
+            raise InputError(f"Recolor: per must be 'clip' or 'frame', got {per!r}")
+        self.regions = REGIONS if region == 'both' else (region,)
+        self.per, self.chroma, self.keep = per, chroma, keep
+        self.colorizer = build_colorizer(colorizer)
+
+    def __call__(self, frames: np.ndarray, parts: np.ndarray, masks: np.ndarray, poses: np.ndarray, rng: np.random.Generator,
+                 colors: GarmentColors | None = None, clip: str | None = None, seed: int | Sequence[int] | None = None,
+                 ) -> tuple[np.ndarray, list[ColorDraw]]:
+        """Draw and recolour.
+
+        Args:
+            frames, parts, masks, poses: see :func:`recolor_frames`.
+            rng: decides on everything random.
+            colors: see :func:`garment_masks`.
+            clip, seed: for the records.
+
+        Returns:
+            New frames (T, H, W, 3), and the records, by frame and region; a region that is not to be seen has none.
+        """
+        check_inputs(frames, parts, masks, poses)
+        if colors is None:
+            colors = fit_garment_colors(frames, parts, masks, poses, SAMPLED_FRAMES)
+        weights = np.stack([garment_masks(*arrays, colors) for arrays in zip(parts, masks, frames, poses)], 1)
+        outside = parts == 0
+        if self.per == 'clip':
+            return self._same(frames, weights, poses, outside, rng, dict(clip=clip, seed=seed))
+        out, records = np.empty_like(frames), []
+        for t in range(len(frames)):
+            one = slice(t, t + 1)
+            out[one], found = self._same(frames[one], weights[:, one], poses[one], outside[one], rng, dict(clip=clip, seed=seed, frame=t))
+            records += found
+        return out, records
+
+    def _same(self, frames, weights, poses, outside, rng, note: dict) -> tuple[np.ndarray, list[ColorDraw]]:
+        """Recolour all frames alike."""
+        targets, records = {}, []
+        for region in self.regions:
+            mean = region_means(frames, weights[REGIONS.index(region)])
+            drawn = draw_color(rng, 50. if mean is None else mean[0], self.chroma, self.keep)
+            if mean is None:
+                continue
+            lightness, own = float(mean[0]), (float(mean[1]), float(mean[2]))
+            record = ColorDraw(*(drawn or own), lightness, region, kept=drawn is None, colorizer=self.colorizer.name, **note)
+            records.append(record)
+            if drawn is None:
+                record.realised = own
+            else:
+                targets[region] = (drawn, mean[1:])
+        return apply_colors(frames, weights, poses, targets, self.colorizer, records, outside), records

@@ -1,0 +1,113 @@
+"""Changes of a sample before its maps are drawn: they move frames, edges, masks, part labels and poses alike.
+
+A transform is called with (sample, rng). The sample is a dict of arrays: ``frames`` (T, H, W, 3), ``edges``, ``masks`` (T, H, W)
+uint8, ``poses`` (T, 18, 3), and ``content_frame``, ``content_edge``, ``content_mask``, ``content_parts``, ``content_pose`` of the
+content frame.
+Stick figures and regions are drawn afterwards from the changed poses, so that they always agree. ``rng`` is seeded by (seed, draw,
+index): what a transform draws from it does not depend on workers or on where a run was interrupted.
+"""
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+
+from toolkit.registry import TRANSFORMS
+from toolkit.skeletons import INDEX, JOINTS, MIRROR_PART
+from toolkit.structures import InputError
+
+IMAGES = ('frames', 'edges', 'masks', 'content_frame', 'content_edge', 'content_mask', 'content_parts')
+POSES = ('poses', 'content_pose')
+
+
+def _other_side(joint: str) -> str:
+    side, _, rest = joint.partition('_')
+    return {'left': 'right', 'right': 'left'}.get(side, side) + f'_{rest}'
+
+
+MIRROR_JOINT = np.array([INDEX.get(_other_side(n), i) for i, n in enumerate(JOINTS)])
+MIRROR_LABEL = np.array([0, *(i + 1 for i in MIRROR_PART)], np.uint8)
+
+
+def resize_image(image: np.ndarray, height: int, width: int, labels: bool = False) -> np.ndarray:
+    """Resize (H, W) or (H, W, 3) uint8: area averaging when smaller, linear when larger, nearest for labels."""
+    if image.shape[:2] == (height, width):
+        return image
+    smaller = image.shape[0] * image.shape[1] > height * width
+    how = cv2.INTER_NEAREST_EXACT if labels else cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+    return cv2.resize(image, (width, height), interpolation=how)
+
+
+def scale_pose(pose: np.ndarray, scale_y: float, scale_x: float) -> np.ndarray:
+    """Poses (..., K, 3) after resizing their frame: x -> (x + .5) * scale - .5; missing joints stay zero."""
+    out = np.array(pose, np.float32)
+    out[..., 0] = (out[..., 0] + .5) * scale_x - .5
+    out[..., 1] = (out[..., 1] + .5) * scale_y - .5
+    out[out[..., 2] <= 0] = 0
+    return out
+
+
+def apply_to_images(sample: dict, change: Callable[[np.ndarray, bool], np.ndarray]) -> None:
+    """Replace each picture (H, W[, 3]) of a sample by ``change(picture, it holds labels)``."""
+    for key in IMAGES:
+        value, labels = sample[key], key == 'content_parts'
+        sample[key] = change(value, labels) if key.startswith('content') else np.stack([change(image, labels) for image in value])
+
+
+@TRANSFORMS.register_module()
+class RandomFlip:
+    """Mirror all frames and the content frame together; left and right of poses and part labels are exchanged.
+
+    Not used by the methods by default: colour codes may tell left from right.
+
+    Args:
+        probability: of mirroring.
+    """
+
+    def __init__(self, probability: float = .5):
+        self.probability = probability
+
+    def __call__(self, sample: dict, rng: np.random.Generator) -> dict:
+        if rng.random() >= self.probability:
+            return sample
+        width = sample['frames'].shape[2]
+        apply_to_images(sample, lambda image, labels: np.ascontiguousarray(image[:, ::-1]))
+        sample['content_parts'] = MIRROR_LABEL[sample['content_parts']]
+        for key in POSES:
+            pose = np.array(sample[key][..., MIRROR_JOINT, :])
+            pose[..., 0] = np.where(pose[..., 2] > 0, width - 1 - pose[..., 0], 0)
+            sample[key] = pose
+        return sample
+
+
+@TRANSFORMS.register_module()
+class RandomCrop:
+    """Enlarge, then cut a random window of the frames' former or another size; the same for all frames and the content frame.
+
+    CycleGAN's augmentation is ``scale=286 / 256`` (method_spec 9).
+
+    Args:
+        scale: enlargement before cutting.
+        size: (H, W) of the window; by default the size of the frames.
+
+    Raises:
+        InputError: the window is larger than the enlarged frames.
+    """
+
+    def __init__(self, scale: float = 286 / 256, size: tuple[int, int] | None = None):
+        self.scale, self.size = scale, size
+
+    def __call__(self, sample: dict, rng: np.random.Generator) -> dict:
+        rows, columns = sample['frames'].shape[1:3]
+        height, width = self.size or (rows, columns)
+        large = round(rows * self.scale), round(columns * self.scale)
+        if large[0] < height or large[1] < width:
+            raise InputError(f'RandomCrop: window {height}x{width} is larger than the frames, {large[0]}x{large[1]} (HxW)')
+        y, x = int(rng.integers(large[0] - height + 1)), int(rng.integers(large[1] - width + 1))
+        apply_to_images(sample, lambda image, labels: np.ascontiguousarray(
+            resize_image(image, *large, labels)[y:y + height, x:x + width]))
+        for key in POSES:
+            pose = scale_pose(sample[key], large[0] / rows, large[1] / columns)
+            pose[..., :2] -= np.where(pose[..., 2:] > 0, (x, y), 0)
+            sample[key] = pose
+        return sample

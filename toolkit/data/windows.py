@@ -1,0 +1,251 @@
+"""The dataset of all methods: windows of consecutive frames of prepared clips, each with a content frame of the same clip."""
+
+import fcntl
+import json
+from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import accumulate
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from toolkit.data.clip import Clip, find_clips
+from toolkit.data.files import make_folder, read_json, write_json
+from toolkit.data.split import split_by_file, split_clips
+from toolkit.data.transforms import resize_image, scale_pose
+from toolkit.masks.regions import pose_regions
+from toolkit.poses.draw import draw_pose
+from toolkit.registry import DATASETS, TRANSFORMS
+from toolkit.structures import InputError
+
+SYNTHETIC_FILE = 'synthetic.json'
+WRITING_OPTIONS = ('frame_format', 'num_workers', 'edge_detector')
+CONTENT = ('frame', 'edge', 'mask', 'parts')
+
+
+def build_synthetic(root: str | Path, options: dict) -> None:
+    """Render synthetic actions into ``root`` unless they are there; one process does it, the others wait.
+
+    Args:
+        root: folder of clips.
+        options: arguments of :class:`toolkit.data.synthetic.actions.SyntheticActions` and of its ``write``; ``actors`` and ``actions``
+            may also be lists of numbers or names to render only these.
+
+    Raises:
+        InputError: ``root`` holds synthetic clips of other options.
+    """
+    from toolkit.data.synthetic.actions import SyntheticActions
+    root, options = make_folder(root), json.loads(json.dumps(options))
+    marker = root / SYNTHETIC_FILE
+    with open(root / '.synthetic.lock', 'w') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if marker.exists():
+            was = read_json(marker)
+            if was != options:
+                raise InputError(
+                    f'{marker}: the folder holds synthetic actions of {was}, asked for {options}; use another folder or remove it')
+            return
+        writing = {k: v for k, v in options.items() if isinstance(v, list) or k in WRITING_OPTIONS}
+        SyntheticActions(**{k: v for k, v in options.items() if k not in writing}).write(root, **writing)
+        write_json(marker, options)
+
+
+@DATASETS.register_module()
+class ClipWindows(Dataset):
+    """Windows of consecutive frames, never across clips, with a content frame of the same clip.
+
+    Item (torch tensors; T frames of a window)::
+
+        frames (T, 3, H, W) uint8      poses (T, 18, 3) float32    pose_maps (T, 3, H, W) uint8
+        edges, masks (T, 1, H, W) uint8                            regions (T, 2, H, W) uint8 (upper, lower body)
+        content_frame (3, H, W), content_pose_map (3, H, W), content_edge, content_mask, content_parts (1, H, W) uint8
+        content_pose (18, 3) float32
+        clip (str)   index, content_index (int, frames in the clip)   fps (float)
+
+    uint8 maps mean 0..1 as 0..255, parts are labels. Randomness comes from ``numpy.random.default_rng((seed, draw, index))`` alone: an
+    item is the same in any worker, process or resumed run. A key is an index or (index, draw); samplers give another draw each epoch.
+
+    Args:
+        root: folder that holds prepared clips, or one clip.
+        window: frames of a window; None gives each clip (or its ``frames``) whole, one item a clip.
+        content: 'first' frame of those in use, 'random' (never one of the window), or the number of a frame of the clip.
+        persons, actions: only clips of these.
+        split: 'train' or 'test' half of the clips (see :func:`split_clips`), None for all; made before persons and actions are chosen.
+        split_rule: arguments of :func:`split_clips`.
+        split_file: JSON with explicit lists instead of the rule.
+        frames: (start, stop), use only these frames of each clip; negative numbers count from the end, None is open.
+        exclude: (start, stop), use no window that touches these frames, nor any of them as content.
+        size: (H, W) to resize to; poses are scaled along. By default clips must be of one size.
+        pose_style: style of the stick figures.
+        transforms: configs or callables (sample, rng) -> sample, see :mod:`toolkit.data.transforms`.
+        skip_empty: leave out windows with a frame in which no joint is seen.
+        cache: 'none', or 'decoded': all pictures are decoded once and kept in memory, shared with forked workers.
+        cache_limit: most memory for that, in GiB.
+        seed: of all randomness.
+        synthetic: options of the synthetic actions to render into ``root`` on first use, see :func:`build_synthetic`.
+
+    Raises:
+        InputError: no clips, no windows, clips of different sizes, or an option that cannot be.
+    """
+
+    def __init__(
+            self, root: str | Path, window: int | None = 2, content: str | int = 'first', persons: Sequence[str] | None = None,
+            actions: Sequence[str] | None = None, split: str | None = None, split_rule: dict | None = None,
+            split_file: str | Path | None = None, frames: Sequence[int | None] | None = None, exclude: Sequence[int] | None = None,
+            size: Sequence[int] | None = None, pose_style: str = 'openpose_black', transforms: Sequence = (), skip_empty: bool = True,
+            cache: str = 'none', cache_limit: float = 4, seed: int = 0, synthetic: dict | None = None):
+        if window is not None and window < 1:
+            raise InputError(f'window must be at least 1 frame or None for whole clips, got {window}')
+        if content not in ('first', 'random') and not isinstance(content, int):
+            raise InputError(f"content must be 'first', 'random' or the number of a frame, got {content!r}")
+        if cache not in ('none', 'decoded'):
+            raise InputError(f"cache must be 'none' or 'decoded', got {cache!r}")
+        self.root, self.window, self.content, self.pose_style, self.seed = Path(root), window, content, pose_style, seed
+        self.transforms = [TRANSFORMS.build(t) if isinstance(t, dict) else t for t in transforms]
+        if synthetic is not None:
+            build_synthetic(self.root, synthetic)
+        self.clips = self._choose_clips(persons, actions, split, split_rule or {}, split_file)
+        self.size = tuple(size) if size else self._common_size()
+        self.allowed = [self._allowed_frames(clip, frames, exclude) for clip in self.clips]
+        self._starts = [self._window_starts(clip, allowed, skip_empty) for clip, allowed in zip(self.clips, self.allowed)]
+        self._ends = list(accumulate(len(starts) for starts in self._starts))
+        if not len(self):
+            raise InputError(
+                f'{self.root}: {len(self.clips)} clips, but no window of {window} frames in a row (frames={frames}, exclude={exclude})')
+        self._cache = {}
+        if cache == 'decoded':
+            self._fill_cache(cache_limit)
+
+    def _choose_clips(self, persons, actions, split, split_rule, split_file) -> list[Clip]:
+        clips = find_clips(self.root)
+        if not clips:
+            raise InputError(
+                f'{self.root}: no prepared clips in this folder; make some with tools/prepare_data.py, or set synthetic=dict(...) in '
+                'the config to render some')
+        if split is not None:
+            halves = split_by_file(clips, split_file) if split_file else split_clips(clips, **split_rule)
+            if split not in halves:
+                raise InputError(f"split must be 'train', 'test' or None, got {split!r}")
+            clips = halves[split]
+        for what, wanted in (('person', persons), ('action', actions)):
+            if wanted is None:
+                continue
+            known = sorted({getattr(clip, what) for clip in clips})
+            if not set(wanted) <= set(known):
+                raise InputError(f'{self.root}: no clips of {what} {sorted(set(wanted) - set(known))}; there are {known}')
+            clips = [clip for clip in clips if getattr(clip, what) in wanted]
+        if not clips:
+            raise InputError(f'{self.root}: no clips are left for split={split!r}, persons={persons}, actions={actions}')
+        return clips
+
+    def _common_size(self) -> tuple[int, int]:
+        sizes = {(clip.height, clip.width): clip.name for clip in self.clips}
+        if len(sizes) > 1:
+            named = ', '.join(f'{name} is {h}x{w}' for (h, w), name in sizes.items())
+            raise InputError(f'{self.root}: clips have different sizes ({named}, HxW); set size=(H, W) to resize them all')
+        return next(iter(sizes))
+
+    @staticmethod
+    def _allowed_frames(clip: Clip, frames, exclude) -> np.ndarray:
+        allowed = np.zeros(len(clip), bool)
+        allowed[slice(*(frames or (None, None)))] = True
+        if exclude:
+            allowed[slice(*exclude)] = False
+        return allowed
+
+    def _window_starts(self, clip: Clip, allowed: np.ndarray, skip_empty: bool) -> list[int]:
+        if self.window is None:
+            chosen = np.flatnonzero(allowed)
+            if len(chosen) and chosen[-1] - chosen[0] + 1 != len(chosen):
+                raise InputError(f'clip {clip.name}: with window=None, exclude must not cut the frames in two')
+            return chosen[:1].tolist()
+        usable = allowed & (clip.poses[..., 2] > 0).any(-1) if skip_empty else allowed
+        return [t for t in range(len(clip) - self.window + 1) if usable[t:t + self.window].all()]
+
+    def __len__(self) -> int:
+        return self._ends[-1] if self._ends else 0
+
+    def locate(self, index: int) -> tuple[int, int]:
+        """Number of the clip and first frame of window ``index``."""
+        if not -len(self) <= index < len(self):
+            raise IndexError(f'{self.root}: {len(self)} windows, no number {index}')
+        index %= len(self)
+        number = bisect_right(self._ends, index)
+        return number, self._starts[number][index - (self._ends[number] - len(self._starts[number]))]
+
+    def _content_index(self, number: int, wanted: Sequence[int], rng: np.random.Generator) -> int:
+        allowed = np.flatnonzero(self.allowed[number])
+        if self.content == 'first':
+            return int(allowed[0])
+        clip = self.clips[number]
+        if self.content == 'random':
+            others = np.setdiff1d(allowed, wanted)
+            seen = others[(clip.poses[others, :, 2] > 0).any(-1)]
+            others = seen if len(seen) else others
+            if not len(others):
+                raise InputError(f'clip {clip.name}: no frame but those of the window, so none can be a random content frame')
+            return int(rng.choice(others))
+        if not -len(clip) <= self.content < len(clip):
+            raise InputError(f'clip {clip.name} has {len(clip)} frames, no content frame {self.content}')
+        return self.content % len(clip)
+
+    def _fill_cache(self, limit: float) -> None:
+        need = sum(len(clip) for clip in self.clips) * self.size[0] * self.size[1] * 6 / 2**30
+        if need > limit:
+            raise InputError(
+                f"{self.root}: cache='decoded' needs {need:.1f} GiB for {len(self.clips)} clips, cache_limit is {limit:g}; raise it or "
+                "set cache='none'")
+        for number, clip in enumerate(self.clips):
+            for kind in CONTENT:
+                self._cache[number, kind] = np.stack([self._decode(clip, kind, t) for t in range(len(clip))])
+
+    def _decode(self, clip: Clip, kind: str, t: int) -> np.ndarray:
+        read = dict(frame=clip.frame, edge=clip.edge_u8, mask=clip.mask_u8, parts=clip.parts)[kind]
+        return resize_image(read(t), *self.size, labels=kind == 'parts')
+
+    def _picture(self, number: int, kind: str, t: int) -> np.ndarray:
+        if (number, kind) in self._cache:
+            return self._cache[number, kind][t]
+        return self._decode(self.clips[number], kind, t)
+
+    def __getitem__(self, key: int | tuple[int, int]) -> dict:
+        index, draw = key if isinstance(key, tuple) else (key, 0)
+        number, start = self.locate(int(index))
+        clip = self.clips[number]
+        rng = np.random.default_rng((self.seed, int(draw), int(index) % len(self)))
+        stop = start + self.window if self.window else int(self.allowed[number].sum()) + start
+        wanted = range(start, stop)
+        content = self._content_index(number, wanted, rng)
+        scale = self.size[0] / clip.height, self.size[1] / clip.width
+        sample = {f'{kind}s': np.stack([self._picture(number, kind, t) for t in wanted]) for kind in ('frame', 'edge', 'mask')}
+        sample.update({f'content_{kind}': self._picture(number, kind, content) for kind in CONTENT})
+        sample.update(poses=scale_pose(clip.poses[start:stop], *scale), content_pose=scale_pose(clip.poses[content], *scale))
+        for transform in self.transforms:
+            sample = transform(sample, rng)
+        return dict(self._tensors(sample), clip=clip.name, index=start, content_index=content, fps=clip.fps)
+
+    def _tensors(self, sample: dict) -> dict[str, torch.Tensor]:
+        height, width = sample['frames'].shape[1:3]
+        maps = np.stack([draw_pose(pose, height, width, style=self.pose_style) for pose in sample['poses']])
+        regions = np.stack([pose_regions(pose, height, width) for pose in sample['poses']])
+        content_map = draw_pose(sample['content_pose'], height, width, style=self.pose_style)
+        return dict(
+            frames=_channels_first(sample['frames']), poses=torch.from_numpy(sample['poses']), pose_maps=_channels_first(maps),
+            edges=_own(sample['edges'])[:, None], masks=_own(sample['masks'])[:, None],
+            regions=_own(cv2.convertScaleAbs(regions.reshape(-1, width), alpha=255).reshape(regions.shape)),
+            content_frame=_channels_first(sample['content_frame']), content_pose=torch.from_numpy(sample['content_pose']),
+            content_pose_map=_channels_first(content_map), content_edge=_own(sample['content_edge'])[None],
+            content_mask=_own(sample['content_mask'])[None], content_parts=_own(sample['content_parts'])[None])
+
+
+def _channels_first(images: np.ndarray) -> torch.Tensor:
+    """(..., H, W, 3) -> (..., 3, H, W), contiguous."""
+    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(images, -1, -3)))
+
+
+def _own(array: np.ndarray) -> torch.Tensor:
+    """A tensor with memory of its own, never the cache's."""
+    return torch.from_numpy(np.array(array))

@@ -1,0 +1,79 @@
+"""From a config file to a runner: what the tools and :mod:`toolkit.apis` share."""
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from toolkit.cli import Interrupted, main_guard
+from toolkit.engine.config import check_config, load_config
+from toolkit.engine.optim import use_amp
+from toolkit.engine.runner import TrainRunner
+from toolkit.structures import InputError
+
+__all__ = ['Interrupted', 'add_config_arguments', 'build_runner', 'check_config', 'load_config', 'main_guard']
+
+LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
+
+
+def add_config_arguments(parser: ArgumentParser) -> None:
+    """Add ``CONFIG`` and ``--cfg-options`` to a tool's parser."""
+    parser.add_argument('config', help='config file, for example configs/stage2_pix2pixhd.py')
+    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE',
+                        help='override keys of the config, for example train_cfg.max_iters=1000; unknown keys are errors')
+
+
+def build_runner(cfg: Config, work_dir: str | Path | None = None, resume: bool | str | Path = False, amp: bool | str = False,
+                 launcher: str | None = None, load_from: str | Path | None = None, training: bool = True) -> TrainRunner:
+    """Build the runner of a config.
+
+    Args:
+        cfg: of :func:`load_config`; not changed.
+        work_dir: where checkpoints and logs go; default the config's, else ``work_dirs/<name of the config>``.
+        resume: True for the latest checkpoint of the work dir, or a checkpoint.
+        amp: half precision: True for bfloat16, or a dtype.
+        launcher: ``'none'``, ``'pytorch'`` (torchrun), ``'slurm'`` or ``'mpi'``; default the config's.
+        load_from: checkpoint whose weights to start from.
+        training: False leaves out everything that only training needs, so that a model can be tested without training data.
+
+    Raises:
+        InputError: unusable combination; whatever building raises.
+    """
+    cfg = Config(cfg._cfg_dict.to_dict(), filename=cfg.filename)
+    cfg.default_scope = 'toolkit'
+    if 'model' not in cfg:
+        raise InputError(f'config {cfg.filename} has no model')
+    if work_dir or not cfg.get('work_dir'):
+        cfg.work_dir = str(work_dir or Path('work_dirs') / Path(cfg.filename or 'run').stem)
+    if launcher is not None:
+        cfg.launcher = launcher
+    if cfg.get('launcher', 'none') not in LAUNCHERS:
+        raise InputError(f'launcher must be one of {", ".join(LAUNCHERS)}, got {cfg.launcher!r}')
+    if resume and load_from:
+        raise InputError('give either a checkpoint to resume or weights to load, not both')
+    if resume:
+        cfg.resume = True
+        cfg.load_from = None if resume is True else str(resume)
+    elif load_from:
+        cfg.load_from = str(load_from)
+    if amp and training:
+        use_amp(cfg, 'bfloat16' if amp is True else amp)
+    keep: dict[str, Any] = cfg._cfg_dict
+    sections = ('val', 'test') if training else ('train',)
+    if not training:
+        for key in ('optim_wrapper', 'param_scheduler', 'custom_hooks'):
+            keep.pop(key, None)
+        keep['default_hooks'] = dict(state=None, logger=None, scheduler=None, checkpoint=None)
+    for section in sections:
+        if not training or not keep.get(f'{section}_dataloader'):
+            for key in (f'{section}_dataloader', f'{section}_cfg', f'{section}_evaluator'):
+                keep.pop(key, None)
+    if training and not keep.get('train_dataloader'):
+        raise InputError(f'config {cfg.filename} has no train_dataloader')
+    try:
+        return TrainRunner.from_cfg(cfg)
+    except FileExistsError as error:
+        raise InputError(f'work_dir {cfg.work_dir} is a file, not a folder') from error
+    except PermissionError as error:
+        raise InputError(f'work_dir {cfg.work_dir} cannot be written; choose another with --work-dir') from error

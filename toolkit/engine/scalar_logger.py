@@ -1,0 +1,189 @@
+"""Losses, learning rates and speed: to the console, a file, and the visualiser's backends, at constant cost."""
+
+import json
+import math
+import os
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from mmengine.dist import get_world_size, is_main_process
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from torch import Tensor
+
+from toolkit.registry import HOOKS
+from toolkit.structures import InputError
+
+FILE = 'scalars.jsonl'
+SPEED_AFTER = 20
+
+
+@HOOKS.register_module()
+class ScalarLogger(Hook):
+    """Averages what ``train_step`` returns over ``interval`` iterations and all processes.
+
+    Sums stay on the device; only an iteration that logs waits for it. Nothing grows with the length of the run. Each log is one line of
+    ``<work_dir>/scalars.jsonl``: ``iter``, the means and learning rates, which an interrupted and resumed run repeats exactly, and ``time``
+    (iterations a second, share of time waiting for data, memory), which it does not. Validation metrics are lines of the same file.
+
+    Args:
+        interval: iterations between logs.
+        stop_on_nan: end the run when a loss is not finite.
+    """
+
+    priority = 'BELOW_NORMAL'
+
+    def __init__(self, interval: int = 50, stop_on_nan: bool = True) -> None:
+        if interval < 1:
+            raise InputError(f'logger.interval must be at least 1, got {interval}')
+        self.interval, self.stop_on_nan = interval, stop_on_nan
+        self._sums: dict[tuple[str, ...], Tensor] = {}
+        self._counts: dict[tuple[str, ...], int] = {}
+
+    # ---- the run ----------------------------------------------------------------------------------------------------------------
+
+    def before_train(self, runner) -> None:
+        """Print the size of the networks; drop lines of the file that lie after the iteration where this run starts."""
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        networks = model.networks() if hasattr(model, 'networks') else dict(model.named_children())
+        for name, network in networks.items():
+            total = sum(p.numel() for p in network.parameters())
+            trained = sum(p.numel() for p in network.parameters() if p.requires_grad)
+            runner.logger.info(f'{name}: {type(network).__name__}, {total:,} parameters' + ('' if trained == total else f', {trained:,} trained'))
+        self._file = Path(runner.work_dir) / FILE
+        if is_main_process():
+            _keep_until(self._file, runner.iter)
+        self._first_iter = self._last_iter = runner.iter
+        self._first_time = self._last_time = self._warm = self._iter_end = time.perf_counter()
+        self._data_time = 0.0
+
+    def before_train_iter(self, runner, batch_idx: int, data_batch=None) -> None:
+        """Measure how long the loop waited for data."""
+        self._data_time += time.perf_counter() - self._iter_end
+
+    def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs: dict[str, Tensor] | None = None) -> None:
+        """Accumulate, and log where it is due."""
+        self._add(outputs or {})
+        iteration = runner.iter + 1
+        if iteration % self.interval == 0 or iteration == runner.max_iters:
+            self._log(runner, iteration)
+        done = iteration - self._first_iter
+        if done == 1:
+            _wait_for_device()
+            self._warm = time.perf_counter()
+        elif done == SPEED_AFTER or (iteration == runner.max_iters and done < SPEED_AFTER):
+            _wait_for_device()
+            speed = (done - 1) / (time.perf_counter() - self._warm)
+            runner.logger.info(f'{speed:.3g} iterations a second over the first {done}; time left: {_left(runner.max_iters - iteration, speed)}')
+        self._iter_end = time.perf_counter()
+
+    def after_iteration(self, runner) -> None:
+        """Time of validation belongs neither to training nor to waiting for data."""
+        paused = time.perf_counter() - self._iter_end
+        self._iter_end += paused
+        self._last_time += paused
+        self._warm += paused
+
+    def after_val_epoch(self, runner, metrics: dict[str, float] | None = None) -> None:
+        """Log validation metrics."""
+        if not metrics:
+            return
+        numbers = {f'val/{key}': float(value) for key, value in metrics.items() if isinstance(value, (int, float)) and not isinstance(value, bool)}
+        runner.logger.info(f'validation at {runner.iter}: ' + '  '.join(f'{key} {value:.4g}' for key, value in numbers.items()))
+        if hasattr(self, '_file'):
+            self._write(runner, dict(iter=runner.iter, **numbers))
+
+    # ---- state ------------------------------------------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict:
+        """Sums since the last log."""
+        return dict(groups=[[list(keys), total, self._counts[keys]] for keys, total in self._sums.items()])
+
+    def load_state_dict(self, state: dict) -> None:
+        """Restore the sums."""
+        self._sums = {tuple(keys): total for keys, total, _ in state['groups']}
+        self._counts = {tuple(keys): count for keys, _, count in state['groups']}
+
+    # ---- work -------------------------------------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def _add(self, outputs: dict[str, Tensor]) -> None:
+        if not outputs:
+            return
+        keys = tuple(outputs)
+        device = next((v.device for v in outputs.values() if isinstance(v, Tensor) and v.is_cuda), torch.device('cpu'))
+        values = torch.stack([torch.as_tensor(v, device=device).detach().float().reshape(()) for v in outputs.values()])
+        total = self._sums.get(keys)
+        self._sums[keys] = values if total is None else total.to(device) + values
+        self._counts[keys] = self._counts.get(keys, 0) + 1
+
+    def _means(self) -> dict[str, float]:
+        sums: dict[str, float] = {}
+        counts: dict[str, int] = {}
+        for keys, total in self._sums.items():
+            if get_world_size() > 1:
+                dist.all_reduce(total)
+            for key, value in zip(keys, (total / get_world_size()).tolist()):
+                sums[key] = sums.get(key, 0.0) + value
+                counts[key] = counts.get(key, 0) + self._counts[keys]
+        self._sums, self._counts = {}, {}
+        return {key: sums[key] / counts[key] for key in sums}
+
+    def _log(self, runner, iteration: int) -> None:
+        means = self._means()
+        now = time.perf_counter()
+        span, done = max(now - self._last_time, 1e-9), iteration - self._last_iter
+        speed, waited = done / span, self._data_time / span
+        self._last_time, self._last_iter, self._data_time = now, iteration, 0.0
+        rates = {f'lr/{name}': wrapper.optimizer.param_groups[0]['lr'] for name, wrapper in runner.optim_wrapper.items()}
+        times = dict(it_s=round(speed, 4), data=round(waited, 4), seconds=round(now - self._first_time, 2))
+        text = f'iter {iteration}/{runner.max_iters}  ' + '  '.join(f'{key} {value:.4f}' for key, value in means.items())
+        text += '  ' + '  '.join(f'{key} {value:.3g}' for key, value in rates.items())
+        text += f'  {speed:.3g} it/s  left {_left(runner.max_iters - iteration, speed)}  data {waited:.0%}'
+        if torch.cuda.is_available():
+            times['memory_gb'] = round(torch.cuda.max_memory_allocated() / 2**30, 3)
+            text += f'  {times["memory_gb"]:.2f} GB'
+        runner.logger.info(text)
+        self._write(runner, dict(iter=iteration, **means, **rates), times)
+        bad = [key for key, value in means.items() if not math.isfinite(value)]
+        if bad and self.stop_on_nan:
+            raise InputError(f'{", ".join(bad)} is not finite at iteration {iteration}: training has diverged. Lower the learning rate, add clip_grad, or '
+                             f'use bfloat16 instead of float16; the last checkpoint is intact. (default_hooks.logger.stop_on_nan=False goes on.)')
+
+    def _write(self, runner, scalars: dict[str, float], times: dict[str, float] | None = None) -> None:
+        if is_main_process():
+            with self._file.open('a') as file:
+                file.write(json.dumps({**scalars, **({'time': times} if times else {})}) + '\n')
+            named = {key: value for key, value in scalars.items() if key != 'iter'}
+            runner.visualizer.add_scalars({**named, **{f'time/{key}': value for key, value in (times or {}).items()}}, step=scalars['iter'])
+
+
+def _left(iterations: int, speed: float) -> str:
+    return str(timedelta(seconds=round(iterations / speed))) if speed else 'unknown'
+
+
+def _wait_for_device() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def _keep_until(path: Path, iteration: int) -> None:
+    """Keep the lines of a scalars file up to an iteration; drop later and broken ones. At iteration 0 the old file is set aside."""
+    if not path.exists():
+        return
+    if iteration == 0:
+        path.replace(path.with_suffix('.old.jsonl'))
+        return
+    lines = []
+    for line in path.read_text().splitlines():
+        try:
+            if json.loads(line)['iter'] <= iteration:
+                lines.append(line + '\n')
+        except ValueError:
+            continue
+    partial = path.with_suffix('.partial')
+    partial.write_text(''.join(lines))
+    os.replace(partial, path)

@@ -1,0 +1,35 @@
+"""Parameters and multiply-accumulates of every network of a config: ``python tools/get_flops.py CONFIG``."""
+
+import argparse
+import logging
+import warnings
+
+from toolkit.cli import main_guard
+
+
+@main_guard
+def main(argv: list[str] | None = None) -> None:
+    """Parse the command line and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config file, for example configs/stage2_pix2pixhd.py')
+    parser.add_argument('--size', type=int, nargs=2, metavar=('H', 'W'), help="picture size (default: the config's, else 384 256)")
+    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='overrides, as in tools/train.py')
+    args = parser.parse_args(argv)
+
+    from toolkit.engine.config import load_config
+    from toolkit.engine.flops import config_size, count_flops
+    from toolkit.registry import MODELS
+    cfg = load_config(args.config, args.cfg_options)
+    height, width = args.size or config_size(cfg)
+    warnings.simplefilter('ignore')
+    logging.getLogger('fvcore').setLevel(logging.ERROR)
+    rows = count_flops(MODELS.build(cfg.model), cfg.get('optim_wrapper'), height, width)
+    print(f'{"network":<14} {"class":<26} {"parameters":>14} {"GMACs a call":>13} {"calls a step":>13}')
+    for row in rows:
+        macs = '-' if row.macs is None else f'{row.macs / 1e9:.2f}'
+        print(f'{row.name:<14} {row.kind:<26} {row.parameters:>14,} {macs:>13} {row.calls:>13}')
+    print(f'one sample at {height} x {width}; multiply-accumulates counted by fvcore')
+
+
+if __name__ == '__main__':
+    main()

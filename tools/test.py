@@ -1,0 +1,193 @@
+"""Measure a checkpoint on the test clips of its config: a table, and JSON with ``--out``.
+
+    python tools/test.py configs/stage2_pix2pixhd.py work_dirs/stage2_pix2pixhd/iter_0300000.pth --baselines --out results.json
+    torchrun --nproc_per_node 4 tools/test.py CONFIG CHECKPOINT --out results.json
+
+With ``--out`` an interrupted run goes on where it was when the same command is given again. Under torchrun the clips are shared out
+over the processes.
+"""
+
+import argparse
+import datetime
+import hashlib
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from toolkit.cli import Interrupted, main_guard
+
+BASELINES = ('CopyContent', 'PasteParts')
+
+
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='config file, for example configs/stage2_pix2pixhd.py')
+    parser.add_argument('checkpoint', nargs='?', help='weights to test; only a model without weights needs none')
+    parser.add_argument('--out', metavar='FILE', help='write the results as JSON, with every clip')
+    parser.add_argument('--baselines', action='store_true',
+                        help='also measure two plain baselines: the content frame repeated, and its parts pasted at each pose')
+    parser.add_argument('--metrics', nargs='+', metavar='NAME', help='only these metrics of test_evaluator, for example PSNR LPIPS')
+    parser.add_argument('--clips', type=int, metavar='N', help='only N clips, spread evenly over the test clips')
+    parser.add_argument('--max-frames', type=int, metavar='N', help='only the first N frames of each clip')
+    parser.add_argument('--save-videos', metavar='DIR', help='write a video of each clip: poses, real, generated, baselines')
+    parser.add_argument('--device', help='for example cuda:0 or cpu (default: the GPU if there is one)')
+    parser.add_argument('--launcher', choices=['none', 'pytorch'], help='not needed, as torchrun is noticed; accepted as in train.py')
+    parser.add_argument('--local-rank', '--local_rank', type=int, help=argparse.SUPPRESS)
+    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE',
+                        help='override keys of the config, for example test_dataloader.dataset.root=my_clips; unknown keys are errors')
+    return parser.parse_intermixed_args(argv)
+
+
+@main_guard
+def main(argv: list[str] | None = None) -> None:
+    """Parse the command line, measure, report."""
+    args = parse_args(argv)
+    from mmengine.dist import get_dist_info
+    from tqdm import tqdm
+
+    from toolkit.engine.launch import load_config
+    from toolkit.metrics.evaluator import ClipEvaluator, ResultCache, fingerprint, pick_clips
+    from toolkit.metrics.report import table, to_json, write_json
+
+    device = set_up(args.device)
+    rank, _ = get_dist_info()
+    cfg = load_config(args.config, args.cfg_options)
+    metrics = build_metrics(cfg, args.metrics, device)
+    models, about = build_models(cfg, args.checkpoint, args.baselines, device)
+    dataset = build_dataset(cfg)
+    about |= {'config': args.config, 'max_frames': args.max_frames, 'device': device, 'clips_available': len(dataset)}
+    key = fingerprint(cfg.model, cfg.test_dataloader.dataset, about, [(m.prefix, m.missing, str(m.definitions)) for m in metrics])
+    cache = ResultCache(f'{args.out}.partial', key) if args.out else None
+    evaluator = ClipEvaluator(models, dataset, metrics, args.max_frames, cache)
+    indices = pick_clips(len(dataset), args.clips)
+    width = shutil.get_terminal_size((180, 24)).columns
+    try:
+        evaluator.run(indices, lambda clips: tqdm(clips, unit='clip', desc='testing', disable=rank > 0),
+                      save_videos(args.save_videos) if args.save_videos else None)
+    except KeyboardInterrupt:
+        done = len(evaluator.results)
+        if done and rank == 0:
+            print(table(evaluator.summarize(), width))
+        kept = f'They are kept in {cache.base}: the same command goes on from there.' if cache else 'With --out it could be continued.'
+        raise Interrupted(f'interrupted after {done} of {len(indices)} clips. {kept}') from None
+    if rank > 0:
+        return
+    results = evaluator.summarize()
+    print(table(results, width))
+    if args.out:
+        about['date'] = datetime.datetime.now().astimezone().isoformat(timespec='seconds')
+        content = {'about': about, 'metrics': to_json(results['model'])}
+        if args.baselines:
+            content['baselines'] = {name: to_json(results[name]) for name in BASELINES}
+        write_json(args.out, content)
+        cache.remove()
+        print(f'written to {args.out}')
+
+
+def set_up(device: str | None) -> str:
+    """Join the other processes of torchrun, if any, fix the seeds and choose this process's device."""
+    import torch
+    from mmengine.runner import set_random_seed
+    local, world = int(os.environ.get('LOCAL_RANK', '0')), int(os.environ.get('WORLD_SIZE', '1'))
+    if world > 1 and not torch.distributed.is_initialized():
+        torch.distributed.init_process_group('gloo')
+    set_random_seed(0)
+    if device is None:
+        device = f'cuda:{local % torch.cuda.device_count()}' if torch.cuda.is_available() else 'cpu'
+    if device.startswith('cuda'):
+        torch.cuda.set_device(device)
+    return device
+
+
+def build_metrics(cfg, names: list[str] | None, device: str) -> list:
+    """Build ``test_evaluator``, or the metrics of it that ``names`` picks.
+
+    Raises:
+        InputError: no ``test_evaluator``, or a name that is not in it.
+    """
+    from toolkit.registry import METRICS, did_you_mean
+    from toolkit.structures import InputError
+    configs = cfg.get('test_evaluator')
+    if not configs:
+        raise InputError(f"{cfg.filename} has no test_evaluator; add '_base_/evaluation.py' to its _base_")
+    configs = configs if isinstance(configs, (list, tuple)) else [configs]
+    there = [c['type'] for c in configs]
+    for name in names or []:
+        if name.lower() not in [t.lower() for t in there]:
+            raise InputError(f'--metrics {name}: not in test_evaluator, which has {", ".join(there)}.{did_you_mean(name, there)}')
+    chosen = [c for c in configs if not names or c['type'].lower() in [n.lower() for n in names]]
+    return [METRICS.build(c, default_args={'device': device}) for c in chosen]
+
+
+def build_models(cfg, checkpoint: str | None, baselines: bool, device: str) -> tuple[dict, dict]:
+    """Build the config's model with its weights, and the baselines.
+
+    Returns:
+        Name -> model, and what to report about them.
+
+    Raises:
+        InputError: no checkpoint for a model that needs one, or one that does not fit.
+    """
+    import torch
+
+    from toolkit import __version__
+    from toolkit.engine.checkpoint import load_checkpoint
+    from toolkit.plugins import describe_plugins
+    from toolkit.registry import MODELS
+    from toolkit.structures import InputError
+    models = {'model': MODELS.build(cfg.model)}
+    about = {'toolkit': __version__, 'torch': torch.__version__, 'plugins': describe_plugins(), 'checkpoint': checkpoint}
+    if checkpoint:
+        about['iteration'] = load_checkpoint(checkpoint, models['model']).get('iter')
+        about['checkpoint_sha256'] = hashlib.sha256(Path(checkpoint).read_bytes()).hexdigest()
+    elif models['model'].state_dict():
+        raise InputError(f'{cfg.model.type} has weights: name a checkpoint, for example work_dirs/.../iter_0100000.pth')
+    if baselines:
+        models |= {name: MODELS.build({'type': name}) for name in BASELINES}
+    for model in models.values():
+        model.to(device).eval()
+        if hasattr(model, 'prepare_networks'):
+            model.prepare_networks()
+    return models, about
+
+
+def build_dataset(cfg):
+    """Build the dataset of ``test_dataloader``; it must give whole clips.
+
+    Raises:
+        InputError: no ``test_dataloader``, windows instead of clips, or no clip.
+    """
+    from toolkit.registry import DATASETS
+    from toolkit.structures import InputError
+    if not cfg.get('test_dataloader'):
+        raise InputError(f'{cfg.filename} has no test_dataloader; it needs one with a dataset of whole clips (window=None)')
+    dataset = cfg.test_dataloader.dataset
+    if dataset.get('window', None) is not None:
+        raise InputError(f'test_dataloader.dataset.window must be None, for whole clips; got {dataset.window}')
+    dataset = DATASETS.build(dataset)
+    if not len(dataset):
+        raise InputError('the test dataset has no clip')
+    return dataset
+
+
+def save_videos(folder: str) -> Callable[[dict[str, dict]], None]:
+    """A callback that writes each clip as one video: pose maps, real, and what each model made, side by side."""
+    import numpy as np
+
+    from toolkit.data.video import VideoWriter
+
+    def save(samples: dict[str, dict]) -> None:
+        first = next(iter(samples.values()))
+        columns = [first['pose_maps'], first['real'], *(s['generated'] for s in samples.values())]
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        with VideoWriter(Path(folder) / f'{first["clip"].replace("/", "_")}.mp4', first['fps']) as video:
+            for frame in np.concatenate(columns, 2):
+                video.write(frame)
+
+    return save
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,31 @@
+"""Train a config: ``python tools/train.py configs/stage2_pix2pixhd.py``, or several processes with ``torchrun``."""
+
+import argparse
+
+from toolkit.cli import main_guard
+
+
+@main_guard
+def main(argv: list[str] | None = None) -> None:
+    """Parse the command line and train."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='config file, for example configs/stage2_pix2pixhd.py')
+    parser.add_argument('--work-dir', help='folder for checkpoints and logs (default: work_dirs/<name of the config>)')
+    parser.add_argument('--resume', nargs='?', const=True, default=False, metavar='CHECKPOINT',
+                        help='go on from the latest checkpoint of the work dir, or from the one given')
+    parser.add_argument('--amp', nargs='?', const='bfloat16', default=None, choices=['bfloat16', 'float16', 'bf16', 'fp16'],
+                        help='half precision for all networks (default bfloat16)')
+    parser.add_argument('--launcher', default=None, choices=['none', 'pytorch', 'slurm', 'mpi'],
+                        help='pytorch for torchrun: torchrun --nproc_per_node 2 tools/train.py CONFIG --launcher pytorch')
+    parser.add_argument('--local-rank', '--local_rank', type=int, help=argparse.SUPPRESS)
+    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE',
+                        help='override keys of the config, for example train_cfg.max_iters=1000; unknown keys are errors')
+    args = parser.parse_args(argv)
+
+    from toolkit.engine.launch import build_runner, load_config
+    cfg = load_config(args.config, args.cfg_options)
+    build_runner(cfg, args.work_dir, args.resume, args.amp or False, args.launcher).train()
+
+
+if __name__ == '__main__':
+    main()
