@@ -12,9 +12,9 @@ BASE = {'structures', 'skeletons', 'registry', 'plugins', 'weights', 'cli'}
 PERCEPTION = {'poses', 'edges', 'masks', 'colors'}
 PARTS = {'encoders', 'generators', 'discriminators', 'losses', 'warpers'}
 ALLOWED = {
-    **{name: BASE for name in BASE},
-    **{name: BASE | PERCEPTION for name in PERCEPTION},
-    **{name: BASE | PERCEPTION | PARTS for name in PARTS},
+    **dict.fromkeys(BASE, BASE),
+    **dict.fromkeys(PERCEPTION, BASE | PERCEPTION),
+    **dict.fromkeys(PARTS, BASE | PERCEPTION | PARTS),
     'data': BASE | PERCEPTION | {'warpers', 'data'},
     'metrics': BASE | {'poses', 'metrics'},
     'models': BASE | PERCEPTION | PARTS | {'models'},

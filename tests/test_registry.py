@@ -4,7 +4,18 @@ import pytest
 from torch import nn
 
 from toolkit.registry import (
-    GENERATORS, HOOKS, LOSSES, OPTIMIZERS, Registry, build_part, check_keys, did_you_mean, find_part, load_plugins, part_arguments)
+    GENERATORS,
+    HOOKS,
+    LOSSES,
+    OPTIMIZERS,
+    Registry,
+    build_part,
+    check_keys,
+    did_you_mean,
+    find_part,
+    load_plugins,
+    part_arguments,
+)
 from toolkit.structures import InputError
 
 
@@ -83,6 +94,7 @@ def test_part_arguments_follow_kwargs_to_the_base(kinds):
             super().__init__()
 
     assert part_arguments(Open) is None
+    assert part_arguments(type('Bare', (nn.Module,), {})) == part_arguments(type('Bare', (), {})) == set()
 
 
 def test_check_keys_and_near_names():

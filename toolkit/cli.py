@@ -1,8 +1,9 @@
-"""What every command line shares: clean ends on errors and on Ctrl-C."""
+"""What every command line shares: config arguments, and clean ends on errors and on Ctrl-C."""
 
 import functools
 import os
 import sys
+from argparse import ArgumentParser
 from collections.abc import Callable
 
 from toolkit.structures import InputError, MissingWeightsError
@@ -33,6 +34,13 @@ def main_guard(main: Callable) -> Callable:
         raise SystemExit(code or 0)
 
     return guarded
+
+
+def add_config_arguments(parser: ArgumentParser) -> None:
+    """Add ``CONFIG`` and ``--cfg-options`` to a tool's parser, for :func:`toolkit.engine.launch.load_config`."""
+    parser.add_argument('config', help='config file, for example configs/stage2_pix2pixhd.py')
+    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE',
+                        help='override keys of the config, for example train_cfg.max_iters=1000; unknown keys are errors')
 
 
 def _say(message: str, code: int) -> int:

@@ -71,11 +71,6 @@ def import_custom(modules: Sequence[str]) -> None:
             _custom.append(module)
 
 
-def custom_modules() -> list[str]:
-    """Modules imported so far by ``custom_imports``."""
-    return list(_custom)
-
-
 def describe_plugins() -> str:
     """What was loaded from outside, in one line for logs and errors."""
     parts = [f'{p["name"]} {p["version"]}' for p in load_plugins()] + [f'{name} (custom_imports)' for name in _custom]

@@ -26,6 +26,8 @@ __all__ = [
 
 SCOPE = 'toolkit'
 KNOWN_SCOPES = (SCOPE, 'mmengine')
+ROOT_CLASSES = (('builtins', 'object'), ('torch.nn.modules.module', 'Module'))
+"""Classes whose constructors take no arguments, whatever their signatures say."""
 
 
 def import_parts(package: str) -> None:
@@ -72,7 +74,11 @@ def part_arguments(part: Callable) -> set[str] | None:
     Returns:
         The names, or None when anything is accepted.
     """
-    constructors = [c.__dict__['__init__'] for c in part.__mro__ if '__init__' in c.__dict__] if inspect.isclass(part) else [part]
+    constructors = [part]
+    if inspect.isclass(part):
+        constructors = [c.__dict__['__init__'] for c in part.__mro__ if '__init__' in c.__dict__ and (c.__module__, c.__name__) not in ROOT_CLASSES]
+        if not constructors:
+            return set()
     names: set[str] = set()
     for function in constructors:
         try:
@@ -85,21 +91,26 @@ def part_arguments(part: Callable) -> set[str] | None:
     return None
 
 
-def check_arguments(part: Callable, given: Iterable[str], where: str) -> None:
+def check_arguments(part: Callable, given: Iterable[str], where: str, extra: Iterable[str] = ()) -> None:
     """Refuse arguments that ``part`` does not take.
 
     Args:
         part: a class or function.
         given: names of keyword arguments.
         where: how to name the part in the message.
+        extra: names that are allowed besides.
 
     Raises:
         InputError: names the argument, near names and all arguments.
     """
     known = part_arguments(part)
-    for key in given if known is not None else ():
+    if known is None:
+        return
+    known |= set(extra)
+    for key in given:
         if key not in known:
-            raise InputError(f'{where}: {part.__name__} got an unknown argument {key!r}.{did_you_mean(key, known)} It takes: {", ".join(sorted(known))}.')
+            takes = ', '.join(sorted(known)) or 'no arguments'
+            raise InputError(f'{where}: {part.__name__} got an unknown argument {key!r}.{did_you_mean(key, known)} It takes: {takes}.')
 
 
 def build_part(cfg: dict, registry: 'Registry', default_args: dict | None = None) -> Any:

@@ -1,8 +1,8 @@
 """Look at what a training will see: ``python tools/browse_dataset.py CONFIG_OR_CLIPS --out sheet.png``.
 
-One row an item of the dataset: its content frame, and for each frame of the window the frame, stick figure, edges, mask and regions (upper body
-red, lower body blue), then the content frame's part labels. From a config, the dataset of its train_dataloader is shown with its options and
-transforms; from a folder, its prepared clips.
+One row an item of the dataset: its content frame, and for each frame of the window the frame, stick figure, edges, mask and regions
+(upper body red, lower body blue), then the content frame's part labels. From a config, the dataset of its train_dataloader is shown
+with its options and transforms; from a folder, its prepared clips.
 """
 
 import argparse

@@ -4,16 +4,15 @@ import argparse
 import logging
 import warnings
 
-from toolkit.cli import main_guard
+from toolkit.cli import add_config_arguments, main_guard
 
 
 @main_guard
 def main(argv: list[str] | None = None) -> None:
     """Parse the command line and print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('config', help='config file, for example configs/stage2_pix2pixhd.py')
+    add_config_arguments(parser)
     parser.add_argument('--size', type=int, nargs=2, metavar=('H', 'W'), help="picture size (default: the config's, else 384 256)")
-    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='overrides, as in tools/train.py')
     args = parser.parse_args(argv)
 
     from toolkit.engine.config import load_config

@@ -2,15 +2,14 @@
 
 import argparse
 
-from toolkit.cli import main_guard
+from toolkit.cli import add_config_arguments, main_guard
 
 
 @main_guard
 def main(argv: list[str] | None = None) -> None:
     """Parse the command line and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('config', help='config file, for example configs/stage2_pix2pixhd.py')
-    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='overrides, as in tools/train.py')
+    add_config_arguments(parser)
     args = parser.parse_args(argv)
 
     from toolkit.engine.config import load_config

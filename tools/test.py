@@ -57,7 +57,7 @@ def main(argv: list[str] | None = None) -> None:
     metrics = build_metrics(cfg, args.metrics, device)
     models, about = build_models(cfg, args.checkpoint, args.baselines, device)
     dataset = build_dataset(cfg)
-    about |= {'config': args.config, 'max_frames': args.max_frames, 'device': device, 'clips_available': len(dataset)}
+    about |= {'config': args.config, 'max_frames': args.max_frames, 'clips_available': len(dataset)}
     key = fingerprint(cfg.model, cfg.test_dataloader.dataset, about, [(m.prefix, m.missing, str(m.definitions)) for m in metrics])
     cache = ResultCache(f'{args.out}.partial', key) if args.out else None
     evaluator = ClipEvaluator(models, dataset, metrics, args.max_frames, cache)
@@ -77,6 +77,7 @@ def main(argv: list[str] | None = None) -> None:
     results = evaluator.summarize()
     print(table(results, width))
     if args.out:
+        about['device'] = device
         about['date'] = datetime.datetime.now().astimezone().isoformat(timespec='seconds')
         content = {'about': about, 'metrics': to_json(results['model'])}
         if args.baselines:

@@ -2,14 +2,14 @@
 
 import argparse
 
-from toolkit.cli import main_guard
+from toolkit.cli import add_config_arguments, main_guard
 
 
 @main_guard
 def main(argv: list[str] | None = None) -> None:
     """Parse the command line and train."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', help='config file, for example configs/stage2_pix2pixhd.py')
+    add_config_arguments(parser)
     parser.add_argument('--work-dir', help='folder for checkpoints and logs (default: work_dirs/<name of the config>)')
     parser.add_argument('--resume', nargs='?', const=True, default=False, metavar='CHECKPOINT',
                         help='go on from the latest checkpoint of the work dir, or from the one given')
@@ -18,8 +18,6 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument('--launcher', default=None, choices=['none', 'pytorch', 'slurm', 'mpi'],
                         help='pytorch for torchrun: torchrun --nproc_per_node 2 tools/train.py CONFIG --launcher pytorch')
     parser.add_argument('--local-rank', '--local_rank', type=int, help=argparse.SUPPRESS)
-    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE',
-                        help='override keys of the config, for example train_cfg.max_iters=1000; unknown keys are errors')
     args = parser.parse_args(argv)
 
     from toolkit.engine.launch import build_runner, load_config

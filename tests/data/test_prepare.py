@@ -1,12 +1,16 @@
 import errno
 import json
+import multiprocessing
+import os
+import signal
 
 import numpy as np
 import pytest
 
 from toolkit.data import files
+from toolkit.data import prepare as module
 from toolkit.data.clip import Clip, find_clips
-from toolkit.data.prepare import POSE_CHUNK, prepare_video
+from toolkit.data.prepare import prepare_video
 from toolkit.data.prepare_settings import PrepareSettings, UnusableClipError, clip_names
 from toolkit.poses.keypoint_files import KeypointFiles
 from toolkit.structures import InputError
@@ -59,9 +63,20 @@ def test_a_finished_clip_is_not_made_again_and_other_settings_are_an_error(prepa
         prepare(walk, smooth=False)
 
 
+@pytest.fixture
+def small_chunks(monkeypatch):
+    monkeypatch.setattr(module, 'POSE_CHUNK', 16)
+    monkeypatch.setattr(module, 'CLIP_CHUNK', 8)
+
+
+@pytest.fixture
+def long_video(people, tmp_path):
+    return people.write(tmp_path / 'long.mp4', [people.draw(96, 64, 24 + t / 4, 24, 16) for t in range(36)])
+
+
 @pytest.mark.parametrize('where, call', [('pose', 1), ('pose', 3), ('mask', 1), ('mask', 5)])
-def test_an_interrupted_run_goes_on_and_ends_the_same(prepare, people, tmp_path, where, call):
-    path = people.write(tmp_path / 'long.mp4', [people.draw(96, 64, 24 + t / 10, 24, 16) for t in range(2 * POSE_CHUNK + 10)])
+def test_an_interrupted_run_goes_on_and_ends_the_same(prepare, people, long_video, small_chunks, tmp_path, where, call):
+    path = long_video
     whole = prepare(path, out=tmp_path / 'whole')
     with pytest.raises(KeyboardInterrupt):
         prepare(path, people.Pose(call if where == 'pose' else None), people.Mask(call if where == 'mask' else None))
@@ -69,10 +84,29 @@ def test_an_interrupted_run_goes_on_and_ends_the_same(prepare, people, tmp_path,
     pose, mask = people.Pose(), people.Mask()
     clip = prepare(path, pose, mask)
     assert same(clip, whole)
-    assert pose.frames == {('pose', 1): 138, ('pose', 3): 10}.get((where, call), 0)
+    assert pose.frames == {('pose', 1): 36, ('pose', 3): 4}.get((where, call), 0)
     assert mask.calls == (5 if where == 'pose' else 5 - (call - 1))
     assert sorted(p.name for p in (tmp_path / 'out').iterdir()) == ['long']
     assert not (clip.folder / 'work').exists()
+
+
+@pytest.mark.parametrize('kill_at', [('poses', 16), ('frames', 16)])
+def test_a_killed_process_loses_only_its_chunk(prepare, people, long_video, small_chunks, tmp_path, kill_at):
+    whole = prepare(long_video, out=tmp_path / 'whole')
+
+    def kill(stage, done, total):
+        if (stage, done) == kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    process = multiprocessing.get_context('fork').Process(target=prepare, args=(long_video,), kwargs=dict(progress=kill))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL and find_clips(tmp_path / 'out') == []
+    (tmp_path / 'out' / 'long.partial' / 'frames').mkdir(exist_ok=True)
+    (tmp_path / 'out' / 'long.partial' / 'frames' / '000016.png').write_bytes(b'half a')
+    pose, mask = people.Pose(), people.Mask()
+    assert same(prepare(long_video, pose, mask), whole)
+    assert (pose.frames, mask.calls) == ((20, 5) if kill_at[0] == 'poses' else (0, 3))
 
 
 def test_crops(prepare, walk, tmp_path):

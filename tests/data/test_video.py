@@ -203,3 +203,12 @@ def test_writer_names_a_full_disk(tmp_path):
         with VideoWriter(tmp_path / 'a.mkv', 25, crf=0) as writer:
             for _ in range(40):
                 writer.write(rng.integers(0, 255, (128, 128, 3), np.uint8))
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize('name, frames, size, fps', [
+    ('squats.mp4', 65, (1280, 720), 5), ('arms.mp4', 120, (576, 576), 30), ('asl/again.mkv', 77, (480, 640), 30)])
+def test_real_clips(shared_data, name, frames, size, fps):
+    info = video_info(shared_data / name)
+    assert (info.num_frames, info.height, info.width, info.fps, info.variable, info.gaps) == (frames, *size, fps, False, ())
+    assert sum(1 for _ in read_video(shared_data / name)) == frames

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from toolkit.colors.lab import in_gamut
-from toolkit.colors.lab_uint8 import lab_to_linear
+from toolkit.colors.lab_uint8 import planes_to_linear
 
 LIMIT = 110
 """Integer grid of a and b: [-110, 110], the nominal range of the colorization network."""
@@ -22,19 +22,17 @@ def chroma_limits() -> np.ndarray:
     Returns:
         (201, 361) float32: lightness 0, 0.5 .. 100 by hue 0, 1 .. 360 degrees.
     """
-    lightness = np.linspace(0, 100, _LIGHTNESS_STEPS + 1, dtype=np.float32)[:, None]
-    hue = np.radians(np.linspace(0, 360, _HUE_STEPS + 1, dtype=np.float32))[None]
-    shape = (lightness.size, hue.size)
-    lab = np.empty((*shape, 3), np.float32)
-    lab[..., 0] = lightness
-    low, high = np.zeros(shape, np.float32), np.full(shape, 150, np.float32)
+    lightness = np.linspace(0, 100, _LIGHTNESS_STEPS + 1, dtype=np.float32)
+    hue = np.radians(np.linspace(0, 360, _HUE_STEPS + 1, dtype=np.float32))
+    lightness, hue = (v.reshape(-1) for v in np.meshgrid(lightness, hue, indexing='ij'))
+    direction = np.stack([np.cos(hue), np.sin(hue)])
+    low, high = np.zeros_like(hue), np.full_like(hue, 150)
     for _ in range(12):
         middle = (low + high) / 2
-        lab[..., 1], lab[..., 2] = middle * np.cos(hue), middle * np.sin(hue)
-        linear = lab_to_linear(lab).reshape(*shape, 3)
-        inside = (linear.min(-1) >= -_TOLERANCE) & (linear.max(-1) <= 1 + _TOLERANCE)
+        linear = planes_to_linear(np.concatenate([lightness[None], middle * direction]))
+        inside = (linear.min(0) >= -_TOLERANCE) & (linear.max(0) <= 1 + _TOLERANCE)
         low, high = np.where(inside, middle, low), np.where(inside, high, middle)
-    return low
+    return low.reshape(_LIGHTNESS_STEPS + 1, _HUE_STEPS + 1)
 
 
 def limit_chroma(lab: np.ndarray) -> np.ndarray:
@@ -43,22 +41,18 @@ def limit_chroma(lab: np.ndarray) -> np.ndarray:
     Clipping RGB instead would change the lightness, and with it folds and texture.
 
     Args:
-        lab: (..., 3) float32.
+        lab: (3, N) float32 planes of Lab, changed in place. Colours within the gamut stay as they are.
 
     Returns:
-        (..., 3) float32; colours within the gamut are returned as they are.
+        ``lab``.
     """
-    flat = lab.reshape(-1, 3)
-    if not len(flat):
-        return lab.copy()
-    chroma, hue = cv2.cartToPolar(np.ascontiguousarray(flat[:, 1]), np.ascontiguousarray(flat[:, 2]), angleInDegrees=True)
-    row = np.clip(flat[:, 0] * np.float32(_LIGHTNESS_STEPS / 100) + np.float32(.5), 0, _LIGHTNESS_STEPS).astype(np.int32)
-    column = (hue.reshape(-1) * np.float32(_HUE_STEPS / 360) + np.float32(.5)).astype(np.int32)
-    limit = chroma_limits().reshape(-1)[row * (_HUE_STEPS + 1) + column]
-    factor = np.minimum(limit / np.maximum(chroma.reshape(-1), np.float32(1e-6)), 1)
-    out = flat.copy()
-    out[:, 1:] *= factor[:, None]
-    return out.reshape(lab.shape)
+    if lab.shape[1]:
+        chroma, hue = (v.reshape(-1) for v in cv2.cartToPolar(lab[1], lab[2], angleInDegrees=True))
+        row = np.clip(lab[0] * np.float32(_LIGHTNESS_STEPS / 100) + np.float32(.5), 0, _LIGHTNESS_STEPS).astype(np.int64)
+        column = (hue * np.float32(_HUE_STEPS / 360) + np.float32(.5)).astype(np.int64)
+        limit = chroma_limits().take(row * (_HUE_STEPS + 1) + column)
+        lab[1:] *= np.minimum(limit / np.maximum(chroma, np.float32(1e-6)), 1)
+    return lab
 
 
 def is_in_gamut(lightness: float, a: float, b: float) -> bool:

@@ -7,6 +7,7 @@ the seeds are the face, the head around it, the trunk, the legs, the feet and th
 from dataclasses import dataclass
 from functools import lru_cache
 
+import cv2
 import numpy as np
 
 from toolkit.colors.lab_uint8 import rgb8_to_lab
@@ -28,13 +29,18 @@ MIN_PIXELS = 12
 
 
 @lru_cache(1)
-def _cells() -> tuple[np.ndarray, np.ndarray]:
-    """Cell of each of 32^3 RGB colours, (32768,) int32, and the Lab centres of the cells, (cells, 3)."""
+def _cells() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The cells that sRGB reaches.
+
+    Returns:
+        Cell of each of 32^3 RGB colours (32768,) int64; place of each cell in the cube of all (cells,); Lab centres (3, cells).
+    """
     levels = (np.arange(32) * 8 + 4).astype(np.uint8)
     rgb = np.stack(np.meshgrid(levels, levels, levels, indexing='ij'), -1).reshape(-1, 3)
-    index = np.clip((rgb8_to_lab(rgb) - _START) / _SIZE, 0, np.array(SHAPE) - 1).astype(np.int32)
-    centres = np.stack(np.meshgrid(*[np.arange(n) for n in SHAPE], indexing='ij'), -1).reshape(-1, 3) + .5
-    return np.ravel_multi_index(index.T, SHAPE).astype(np.int32), (_START + centres * _SIZE).astype(np.float32)
+    index = np.clip((rgb8_to_lab(rgb) - _START) / _SIZE, 0, np.array(SHAPE) - 1).astype(np.int64)
+    places, cell = np.unique(np.ravel_multi_index(index.T, SHAPE), return_inverse=True)
+    centres = _START[:, None] + (np.stack(np.unravel_index(places, SHAPE)) + np.float32(.5)) * _SIZE[:, None]
+    return cell.reshape(-1), places, centres.astype(np.float32)
 
 
 def color_cells(rgb: np.ndarray) -> np.ndarray:
@@ -44,10 +50,10 @@ def color_cells(rgb: np.ndarray) -> np.ndarray:
         rgb: (..., 3) uint8.
 
     Returns:
-        (...) int32, index into the rows of :attr:`GarmentColors.table`.
+        (...) int64, index into the columns of :attr:`GarmentColors.table`.
     """
-    q = (rgb >> 3).astype(np.int32)
-    return _cells()[0][(q[..., 0] << 10) | (q[..., 1] << 5) | q[..., 2]]
+    r, g, b = (channel.astype(np.int64) for channel in np.ascontiguousarray(rgb.reshape(-1, 3).T) >> 3)
+    return _cells()[0].take((r << 10) | (g << 5) | b).reshape(rgb.shape[:-1])
 
 
 @dataclass
@@ -55,7 +61,7 @@ class GarmentColors:
     """Colour likelihoods of the classes of one person in one clip.
 
     Attributes:
-        table: (cells, 6) float32, likelihood of each colour cell under each of :data:`CLASSES`.
+        table: (6, cells) float32, likelihood of each colour cell under each of :data:`CLASSES`.
         skin: L, a, b of the face, or of typical skin where no face was seen.
         face_seen: whether it was.
     """
@@ -65,8 +71,8 @@ class GarmentColors:
     face_seen: bool
 
     def likelihood(self, rgb: np.ndarray) -> np.ndarray:
-        """(..., 3) uint8 -> (..., 6) float32."""
-        return self.table[color_cells(rgb)]
+        """(..., 3) uint8 -> (6, ...) float32."""
+        return self.table.take(color_cells(rgb), 1)
 
 
 def learn_colors(seeds: dict[int, np.ndarray], face: np.ndarray) -> GarmentColors:
@@ -78,18 +84,15 @@ def learn_colors(seeds: dict[int, np.ndarray], face: np.ndarray) -> GarmentColor
         face: (N, 3) uint8 pixels of the face, may be empty.
     """
     skin, seen = _face_color(face)
-    _, centres = _cells()
-    away = (centres - np.float32(skin)) / np.float32(SKIN_SPREAD if seen else TYPICAL_SPREAD)
-    away[:, 1:] -= _shading(centres, skin)
-    density = np.exp(-.5 * (away**2).sum(-1))
-    table = np.full((len(centres), len(CLASSES)), FLOOR, np.float32)
-    table[:, SKIN] += density / density.sum()
+    density = _skin_density(skin, SKIN_SPREAD if seen else TYPICAL_SPREAD)
+    table = np.full((len(CLASSES), len(density)), FLOOR, np.float32)
+    table[SKIN] += density / density.sum()
     for kind, pixels in seeds.items():
         if len(pixels) >= MIN_PIXELS:
-            histogram = _smooth(np.bincount(color_cells(pixels), minlength=len(centres)).astype(np.float32))
+            histogram = _smooth(np.bincount(color_cells(pixels), minlength=len(density)).astype(np.float32))
             if kind in (UP, DOWN):
-                histogram = _without_skin(histogram, table[:, SKIN])
-            table[:, kind] += histogram / histogram.sum()
+                histogram = _without_skin(histogram, table[SKIN])
+            table[kind] += histogram / histogram.sum()
     return GarmentColors(table, skin, seen)
 
 
@@ -98,26 +101,28 @@ def refine_colors(colors: GarmentColors, cells: np.ndarray, beliefs: np.ndarray)
 
     Args:
         colors: the first table.
-        cells: (N,) int32 colour cells of the person's pixels.
-        beliefs: (N, 6) float32 class probabilities, lower where the place alone would say otherwise.
+        cells: (N,) int64 colour cells of the person's pixels.
+        beliefs: (6, N) float32 class probabilities, lower where the place alone would say otherwise.
 
     Returns:
         A table half of which is the first one. Skin is learned only near its first colour.
     """
     table = colors.table.copy()
     for kind in (SKIN, UP, DOWN):
-        histogram = _smooth(np.bincount(cells, beliefs[:, kind], len(table)).astype(np.float32))
+        histogram = _smooth(np.bincount(cells, beliefs[kind], table.shape[1]).astype(np.float32))
         if kind == SKIN:
-            histogram *= (colors.table[:, SKIN] / colors.table[:, SKIN].max())**.25
+            histogram *= (colors.table[SKIN] / colors.table[SKIN].max())**.25
         if histogram.sum() >= MIN_PIXELS:
-            table[:, kind] = .5 * table[:, kind] + .5 * (histogram / histogram.sum() + FLOOR)
+            table[kind] = .5 * table[kind] + .5 * (histogram / histogram.sum() + FLOOR)
     return GarmentColors(table, colors.skin, colors.face_seen)
 
 
-def _shading(centres: np.ndarray, skin: tuple[float, float, float]) -> np.ndarray:
-    """Skin in shadow is less colourful: its expected (a, b) goes down with L; in spreads, relative to the face."""
-    gain = np.clip(centres[:, :1] / max(skin[0], 1), .5, 1.15) - 1
-    return gain * np.float32(skin[1:]) / np.float32(SKIN_SPREAD[1:])
+def _skin_density(skin: tuple[float, float, float], spread: tuple[float, float, float]) -> np.ndarray:
+    """Gaussian round the skin's colour; skin in shadow is less colourful, so its expected (a, b) goes down with L. (cells,)."""
+    centres = _cells()[2]
+    gain = np.clip(centres[0] / np.float32(max(skin[0], 1)), .5, 1.15)
+    away = [(centres[0] - skin[0]) / spread[0], (centres[1] - gain * skin[1]) / spread[1], (centres[2] - gain * skin[2]) / spread[2]]
+    return np.exp(-.5 * sum(d * d for d in away)).astype(np.float32)
 
 
 def _face_color(face: np.ndarray) -> tuple[tuple[float, float, float], bool]:
@@ -134,15 +139,13 @@ def _face_color(face: np.ndarray) -> tuple[tuple[float, float, float], bool]:
 
 def _smooth(histogram: np.ndarray) -> np.ndarray:
     """Spread every count a little over the neighbouring cells (kernel 1, 2, 1 along L, a and b)."""
-    cube = histogram.reshape(SHAPE)
-    for axis in range(3):
-        out = 2 * cube
-        front, back = [slice(None)] * 3, [slice(None)] * 3
-        front[axis], back[axis] = slice(1, None), slice(None, -1)
-        out[tuple(front)] += cube[tuple(back)]
-        out[tuple(back)] += cube[tuple(front)]
-        cube = out / 4
-    return cube.reshape(-1)
+    places = _cells()[1]
+    cube = np.zeros(SHAPE, np.float32)
+    cube.reshape(-1)[places] = histogram
+    kernel, one = np.float32([.25, .5, .25]), np.ones(1, np.float32)
+    cube = cv2.sepFilter2D(cube, -1, kernel, kernel, borderType=cv2.BORDER_CONSTANT)
+    cube = cv2.sepFilter2D(cube.reshape(-1, SHAPE[2]), -1, kernel, one, borderType=cv2.BORDER_CONSTANT)
+    return cube.take(places)
 
 
 def _without_skin(histogram: np.ndarray, skin: np.ndarray) -> np.ndarray:

@@ -27,7 +27,7 @@ from toolkit.skeletons import (
     R_WRIST,
 )
 
-GRID_POINTS = 12000
+GRID_POINTS = 8000
 """Classes are found on a grid of about so many points in the person's box."""
 MARGIN = 8
 GROWTH = 5
@@ -48,7 +48,7 @@ _PRIORS = {
     'torso': (.12, .02, 0, .03, .83, 0), 'head': (.5, .5, 0, .03, 0, 0), 'upper_leg': (.25, 0, 0, .03, 0, .72),
     'lower_leg': (.3, 0, .05, .03, 0, .62), 'upper_arm': (.3, .01, 0, .03, .66, 0), 'lower_arm': (.4, 0, 0, .03, .57, 0)}
 _NAMES = ('background', *(name.removeprefix('right_').removeprefix('left_') for name in PARTS))
-_TABLE = np.array([_PRIORS.get(name, (0, 0, 0, 1, 0, 0)) for name in _NAMES], np.float32)
+_TABLE = np.array([_PRIORS.get(name, (0, 0, 0, 1, 0, 0)) for name in _NAMES], np.float32).T.copy()
 _TORSO, _HEAD = 1, 2
 _LEGS = np.array(['leg' in name for name in _NAMES], np.float32)
 _ARMS = np.array(['arm' in name for name in _NAMES], np.float32)
@@ -65,11 +65,12 @@ class PersonView:
         pose: (18, 3).
 
     Attributes:
+        full_labels, full_mask: (h', w') in the box, labels grown into the soft border of the mask.
         visible: False where there is no pose or label; nothing else is set then.
         scale: body scale in pixels.
         box: rows and columns of the person in the frame, with a margin; step: of the grid.
-        labels: (h, w) uint8 part labels on the grid, grown into the soft border of the mask.
-        mask: (h, w) float32. cells: (h, w) int32 colour cells. pixels: (h, w, 3) uint8.
+        labels: (h, w) uint8 part labels on the grid.
+        mask: (h, w) float32. cells: (h, w) int64 colour cells. pixels: (h, w, 3) uint8.
         window: side of a neighbourhood, in grid points.
     """
 
@@ -87,13 +88,31 @@ class PersonView:
         self.full_mask = mask[self.box] / np.float32(255 if mask.dtype == np.uint8 else 1)
         grown = cv2.dilate(parts[self.box], np.ones((GROWTH, GROWTH), np.uint8))
         self.full_labels = np.where(parts[self.box] > 0, parts[self.box], grown) * (self.full_mask > MASK_BORDER)
-        coarse = slice(step // 2, None, step), slice(step // 2, None, step)
-        self.labels, self.mask = self.full_labels[coarse], self.full_mask[coarse]
-        self.pixels = frame[self.box][coarse]
+        self.labels, self.mask, self.pixels = (self.on_grid(array) for array in (self.full_labels, self.full_mask, frame[self.box]))
         self.cells = color_cells(self.pixels)
         self.x = np.arange(columns.start + step // 2, columns.stop, step, dtype=np.float32)[None]
         self.y = np.arange(rows.start + step // 2, rows.stop, step, dtype=np.float32)[:, None]
         self.window = max(3, round(VOTE_SIZE * self.scale / step / 2) * 2 + 1)
+
+    def on_grid(self, full: np.ndarray) -> np.ndarray:
+        """The grid's points of an array (h', w', ...) over the box."""
+        start = self.step // 2
+        return np.ascontiguousarray(full[start::self.step, start::self.step])
+
+    def grid_index(self, where: np.ndarray) -> np.ndarray:
+        """Nearest grid point, as a flat index, of pixels that are flat indices of the box."""
+        height, width = self.labels.shape
+        rows, columns = np.divmod(where, self.size[1])
+        return np.minimum(rows // self.step, height - 1) * width + np.minimum(columns // self.step, width - 1)
+
+    def enlarge(self, maps: np.ndarray) -> np.ndarray:
+        """Bilinearly from the grid to all pixels of the box, (h, w) -> (h', w')."""
+        height, width = self.labels.shape
+        large = cv2.resize(maps, (width * self.step, height * self.step), interpolation=cv2.INTER_LINEAR)
+        missing = [max(n - m, 0) for n, m in zip(self.size, large.shape)]
+        if any(missing):
+            large = cv2.copyMakeBorder(large, 0, missing[0], 0, missing[1], cv2.BORDER_REPLICATE)
+        return large[:self.size[0], :self.size[1]]
 
     @cached_property
     def along_trunk(self) -> np.ndarray:
@@ -153,7 +172,7 @@ class PersonView:
         free = (self.hands == 0) & (self.feet == 0)
         where = {
             UP: (labels == _TORSO) & (v > .12) & (v < .75) & free,
-            DOWN: ((_LEGS[labels] > 0) & (labels < 5) & (v > 1.1) & free) | ((labels == _TORSO) & (v > 1.35) & free),
+            DOWN: ((_LEGS.take(labels) > 0) & (labels < 5) & (v > 1.1) & free) | ((labels == _TORSO) & (v > 1.35) & free),
             SHOE: (self.feet > 0) & (labels > 0), BACKGROUND: self.mask < MASK_BORDER}
         if self.from_head is not None:
             where[HAIR] = (labels == _HEAD) & ~self.face & (v < -.2) & (self.from_head < .55)
@@ -163,25 +182,25 @@ class PersonView:
         """How likely each class is by place alone.
 
         Returns:
-            (h, w, 6) float32, not normalised.
+            (6, h, w) float32, not normalised.
         """
         labels, v = self.labels, self.along_trunk
-        prior = _TABLE[labels]
-        upper, lower = prior[..., UP], prior[..., DOWN]
-        moved = (1 - .5 * _ARMS[labels]) * upper / (1 + np.exp((WAIST - v) * np.float32(1 / WAIST_WIDTH)))
-        hanging = .3 * np.exp(np.maximum(v - 1, 0) * np.float32(-1 / .15)) * _LEGS[labels] * lower
+        prior = _TABLE.take(labels, 1)
+        upper, lower = prior[UP], prior[DOWN]
+        moved = (1 - .5 * _ARMS.take(labels)) * upper / (1 + np.exp((WAIST - v) * np.float32(1 / WAIST_WIDTH)))
+        hanging = .3 * np.exp(np.maximum(v - 1, 0) * np.float32(-1 / .15)) * _LEGS.take(labels) * lower
         upper += hanging - moved
         lower += moved - hanging
         if self.from_head is not None:
-            near = np.exp(np.maximum(self.from_head - np.float32(HEAD_RADIUS), 0) * np.float32(-1 / .2)) * _NEAR_HEAD[labels]
-            prior[..., HAIR] += .5 * near
-            prior[..., SKIN] += .3 * near
+            near = np.exp(np.maximum(self.from_head - np.float32(HEAD_RADIUS), 0) * np.float32(-1 / .2)) * _NEAR_HEAD.take(labels)
+            prior[HAIR] += .5 * near
+            prior[SKIN] += .3 * near
             upper += .5 * np.clip((v - COLLAR) * 10, 0, 1) * ((labels == _HEAD) & (self.from_head > .35))
         for kind, discs in ((SKIN, self.hands), (SHOE, self.feet)):
             if discs.any():
                 share = np.float32(.7) * discs * (labels > 0)
-                prior *= (1 - share)[..., None]
-                prior[..., kind] += share
-        prior *= self.mask[..., None]
-        prior[..., BACKGROUND] += 1 - self.mask
+                prior *= 1 - share
+                prior[kind] += share
+        prior *= self.mask
+        prior[BACKGROUND] += 1 - self.mask
         return prior

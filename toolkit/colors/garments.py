@@ -3,6 +3,8 @@
 Geometry (:mod:`toolkit.colors.garment_prior`) says what is likely, the colours of this person (:mod:`toolkit.colors.garment_colors`)
 decide: each pixel gets the class with the highest product of prior, colour likelihood and the vote of its neighbours. So bare arms,
 legs and necks keep their colour, long sleeves do not end at the wrist, and a sweater may hang below the hips.
+
+All is decided on a coarse grid; single pixels are looked at only where that leaves doubt and at the person's border.
 """
 
 import cv2
@@ -15,8 +17,12 @@ from toolkit.structures import InputError
 ROUNDS = 2
 CONTRAST = 1.6
 """How steeply class probabilities are turned into weights."""
+DOUBT = .06
+"""Probabilities further than this from 0 and 1 are in doubt."""
 BORDER = 5
 """Width of the person's border in which pixels may be mixed with background: half of it on either side."""
+REACH = 19
+"""Side of the square in which the colours of cloth and background next to a border pixel are averaged."""
 MIN_CONTRAST = 24.
 """Least RGB distance of clothes and background for telling their shares in a pixel."""
 LEAST = .02
@@ -41,7 +47,8 @@ def fit_garment_colors(frames: np.ndarray, parts: np.ndarray, masks: np.ndarray,
     return _fit([view for view in views if view.visible])
 
 
-def garment_masks(parts: np.ndarray, mask: np.ndarray, frame: np.ndarray, pose: np.ndarray, colors: GarmentColors | None = None) -> np.ndarray:
+def garment_masks(parts: np.ndarray, mask: np.ndarray, frame: np.ndarray, pose: np.ndarray, colors: GarmentColors | None = None,
+                  out: np.ndarray | None = None) -> np.ndarray:
     """Soft regions of the upper and the lower garment of one frame.
 
     Args:
@@ -50,6 +57,7 @@ def garment_masks(parts: np.ndarray, mask: np.ndarray, frame: np.ndarray, pose: 
         frame: (H, W, 3) uint8 RGB.
         pose: (18, 3).
         colors: colours of this person, learned from several frames; None learns them from this frame alone.
+        out: (2, H, W) float32 zeros to write into.
 
     Returns:
         (2, H, W) float32 in [0, 1], upper and lower; their sum is at most 1. Soft over about 3 pixels at borders, 0 on head, hands, shoes,
@@ -61,54 +69,28 @@ def garment_masks(parts: np.ndarray, mask: np.ndarray, frame: np.ndarray, pose: 
     if frame.dtype != np.uint8 or frame.ndim != 3 or parts.shape != frame.shape[:2] or mask.shape != frame.shape[:2]:
         raise InputError(f'garment masks need a uint8 frame (H, W, 3), parts and mask (H, W), got {frame.dtype} {frame.shape}, '
                          f'{parts.shape} and {mask.shape}')
-    weights = np.zeros((2, *parts.shape), np.float32)
+    weights = np.zeros((2, *parts.shape), np.float32) if out is None else out
     view = PersonView(frame, parts, mask, pose)
     if not view.visible:
         return weights
     colors = colors or _fit([view])
-    vote = _vote(view, colors)
-    where = np.flatnonzero(view.full_labels)
-    vote = np.concatenate([_enlarge(vote[..., k:k + 3], view) for k in (0, 3)], -1).reshape(-1, len(CLASSES))[where]
-    clothes = _unit(vote * colors.table[color_cells(frame[view.box].reshape(-1, 3)[where])])[:, UP:DOWN + 1]
-    clothes = np.clip((clothes - np.float32(.5)) * np.float32(CONTRAST) + np.float32(.5), 0, 1)
-    regions = np.zeros((*view.size, 2), np.float32)
-    regions.reshape(-1, 2)[where] = clothes
-    _refine_border(regions, frame[view.box], view)
-    regions = cv2.GaussianBlur(regions, (3, 3), 0)
-    regions *= ((view.full_labels > 0)[..., None] & (regions > LEAST))
-    for weight, region in zip(weights, cv2.split(regions)):
-        weight[view.box] = region
+    vote, pixels = _vote(view, colors), frame[view.box].reshape(-1, 3)
+    person = view.full_labels > 0
+    regions = np.stack([view.enlarge(plane) for plane in vote[UP:DOWN + 1]])
+    flat = regions.reshape(2, -1)
+    most = np.maximum(*regions)
+    doubt = np.flatnonzero((most > DOUBT) & (most < 1 - DOUBT) & person)
+    around = vote.reshape(len(CLASSES), -1).take(view.grid_index(doubt), 1)
+    for plane, decided in zip(flat, _unit(around * colors.likelihood(pixels.take(doubt, 0)))[UP:DOWN + 1]):
+        plane[doubt] = decided
+    regions *= np.float32(CONTRAST)
+    regions += np.float32(.5 - .5 * CONTRAST)
+    np.clip(regions, 0, person, out=regions)
+    _refine_border(flat, vote, pixels, view)
+    for weight, region in zip(weights, regions):
+        region = cv2.GaussianBlur(region, (3, 3), 0)
+        weight[view.box] = region * (person & (region > LEAST))
     return weights
-
-
-def _refine_border(regions: np.ndarray, pixels: np.ndarray, view: PersonView) -> None:
-    """At the border of the person, set the weights to the share of cloth in each mixed pixel, in place.
-
-    A mixed pixel of cloth and background looks like neither, often like skin. Its share is found by projecting its RGB colour on the
-    line from the nearby background's mean colour to the nearby clothes'. Where these are too alike, nothing is changed.
-
-    Args:
-        regions: (h, w, 2) float32.
-        pixels: (h, w, 3) uint8.
-        view: whose box this is.
-    """
-    person = (view.full_mask > .5).view(np.uint8)
-    core = cv2.erode(person, np.ones((BORDER, BORDER), np.uint8), borderType=cv2.BORDER_REPLICATE)
-    band = np.flatnonzero((core == 0) & (view.full_labels > 0))
-    sure = core[..., None] * np.where(regions > .9, regions, 0)
-    ground = (view.full_mask < .02).astype(np.float32)
-    cloth = sure.sum(-1)
-    kernel = (4 * BORDER - 1,) * 2
-    weights = cv2.blur(np.dstack([sure, ground, core.astype(np.float32)]), kernel, borderType=cv2.BORDER_CONSTANT).reshape(-1, 4)[band]
-    mean = [cv2.blur(pixels * share[..., None], kernel, borderType=cv2.BORDER_CONSTANT).reshape(-1, 3)[band] for share in (cloth, ground)]
-    inner, outer = (m / np.maximum(share, 1e-6)[:, None] for m, share in zip(mean, (weights[:, :2].sum(1), weights[:, 2])))
-    line = inner - outer
-    length = (line * line).sum(1)
-    usable = (length > MIN_CONTRAST**2) & (weights[:, :3].min(1, where=np.array([False, False, True]), initial=1) > .02) & (weights[:, :2].sum(1) > .02)
-    share = ((pixels.reshape(-1, 3)[band] - outer) * line).sum(1) / np.maximum(length, 1)
-    refined = np.clip(share, 0, 1)[:, None] * weights[:, :2] / np.maximum(weights[:, 3:], 1e-6)
-    flat = regions.reshape(-1, 2)
-    flat[band] = np.where(usable[:, None], np.minimum(refined, 1), flat[band])
 
 
 def _fit(views: list[PersonView]) -> GarmentColors:
@@ -119,28 +101,57 @@ def _fit(views: list[PersonView]) -> GarmentColors:
     colors = learn_colors(seeds, np.concatenate([empty, *(view.pixels[view.face] for view in views)]))
     if not views:
         return colors
-    beliefs = np.concatenate([(_vote(view, colors) * _unit(view.prior()))[view.labels > 0] for view in views])
+    beliefs = np.concatenate([(_vote(view, colors) * _unit(view.prior()))[:, view.labels > 0] for view in views], 1)
     return refine_colors(colors, np.concatenate([view.cells[view.labels > 0] for view in views]), beliefs)
 
 
 def _vote(view: PersonView, colors: GarmentColors) -> np.ndarray:
-    """Class probabilities on the grid from place, colour and neighbours, (h, w, 6) float32."""
-    evidence = view.prior() * colors.table[view.cells]
+    """Class probabilities on the grid from place, colour and neighbours, (6, h, w) float32."""
+    evidence = view.prior() * colors.table.take(view.cells, 1)
     belief = _unit(evidence)
     for _ in range(ROUNDS):
-        around = cv2.blur(belief, (view.window, view.window), borderType=cv2.BORDER_REPLICATE)
-        belief = _unit(evidence * (around + np.float32(.01)))
-    return cv2.blur(belief, (3, 3), borderType=cv2.BORDER_REPLICATE)
+        belief = _unit(evidence * (_blur(belief, view.window) + np.float32(.01)))
+    return _blur(belief, 3)
+
+
+def _blur(maps: np.ndarray, window: int) -> np.ndarray:
+    """Box filter of each of some maps."""
+    return np.stack([cv2.blur(plane, (window, window), borderType=cv2.BORDER_REPLICATE) for plane in maps])
 
 
 def _unit(scores: np.ndarray) -> np.ndarray:
-    """Make the last dimension sum to 1."""
-    return scores / np.maximum(scores.sum(-1, keepdims=True), np.float32(1e-12))
+    """Make the first dimension sum to 1."""
+    return scores / np.maximum(scores.sum(0), np.float32(1e-12))
 
 
-def _enlarge(maps: np.ndarray, view: PersonView) -> np.ndarray:
-    """Bilinearly from the grid to all pixels of the box, (h, w, C) -> (H', W', C)."""
-    shift = -(view.step // 2) / view.step
-    back = np.array([[1 / view.step, 0, shift], [0, 1 / view.step, shift]])
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return cv2.warpAffine(np.ascontiguousarray(maps), back, view.size[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE)
+def _refine_border(regions: np.ndarray, vote: np.ndarray, pixels: np.ndarray, view: PersonView) -> None:
+    """At the border of the person, set the weights to the share of cloth in each mixed pixel, in place.
+
+    A mixed pixel of cloth and background looks like neither, often like skin. Its share is found by projecting its RGB colour on the
+    line from the nearby background's mean colour to the nearby clothes'. Where these are too alike, nothing is changed.
+
+    Args:
+        regions: (2, h * w) float32, all pixels of the person's box.
+        vote: class probabilities on the grid.
+        pixels: (h * w, 3) uint8.
+        view: whose box this is.
+    """
+    core = cv2.erode((view.full_mask > .5).view(np.uint8), np.ones((BORDER, BORDER), np.uint8), borderType=cv2.BORDER_REPLICATE)
+    band = np.flatnonzero((core == 0) & (view.full_labels > 0))
+    inside = view.on_grid(core).astype(np.float32)
+    cloth = inside * vote[UP:DOWN + 1] * (vote[UP:DOWN + 1] > .9)
+    ground = (view.mask < .02).astype(np.float32)
+    colors = view.pixels.transpose(2, 0, 1).astype(np.float32)
+    maps = np.concatenate([cloth, inside[None], ground[None], colors * cloth.sum(0), colors * ground])
+    maps = _blur(maps, max(3, REACH // view.step // 2 * 2 + 1)).reshape(len(maps), -1).take(view.grid_index(band), 1)
+    up_down, persons, grounds = maps[:2], maps[2], maps[3]
+    inner = maps[4:7] / np.maximum(up_down.sum(0), np.float32(1e-6))
+    outer = maps[7:] / np.maximum(grounds, np.float32(1e-6))
+    line = inner - outer
+    length = (line * line).sum(0)
+    usable = (length > MIN_CONTRAST**2) & (up_down.sum(0) > LEAST) & (grounds > LEAST)
+    share = ((pixels.take(band, 0).T - outer) * line).sum(0) / np.maximum(length, 1)
+    refined = np.clip(share, 0, 1) * np.minimum(up_down / np.maximum(persons, np.float32(1e-6)), 1)
+    where = band[usable]
+    for region, values in zip(regions, refined):
+        region[where] = values[usable]

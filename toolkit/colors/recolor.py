@@ -13,37 +13,38 @@ from toolkit.colors.gamut import limit_chroma
 from toolkit.colors.garment_colors import GarmentColors
 from toolkit.colors.garments import fit_garment_colors, garment_masks
 from toolkit.colors.lab_shift import LabShift
-from toolkit.colors.lab_uint8 import lab_to_rgb8, rgb8_to_lab
+from toolkit.colors.lab_uint8 import linear_to_rgb8, planes_to_linear, rgb8_to_lab, rgb8_to_planes
 from toolkit.registry import COLORIZERS
 from toolkit.structures import InputError
 
-SAMPLED_FRAMES = 8
+SAMPLED_FRAMES, SAMPLED_PIXELS = 4, 3
+"""Colours of a clip are learned from so many frames; mean colours are taken over every third pixel of a region."""
 MIN_AREA = 16.
 """A region of less than so many pixels in all frames is not recoloured."""
 
 
-def composite(frame: np.ndarray, lab: np.ndarray, weight: np.ndarray, ab: np.ndarray) -> np.ndarray:
+def composite(frame: np.ndarray, where: np.ndarray, lab: np.ndarray, share: np.ndarray, ab: np.ndarray) -> np.ndarray:
     """Put new colours into a frame: ``ab' = w * ab + (1 - w) * ab_original``, L as it was.
 
     Args:
-        frame: (H, W, 3) uint8 RGB, changed in place where ``weight > 0``; all other pixels keep their bits.
-        lab: (N, 3) float32 of the pixels with ``weight > 0``, in order.
-        weight: (H, W) float32.
-        ab: (N, 2) float32, new colours of these pixels.
+        frame: (H, W, 3) uint8 RGB, changed in place at ``where``; all other pixels keep their bits.
+        where: (N,) flat indices of the region's pixels.
+        lab: (3, N) float32 planes of their Lab; overwritten.
+        share: (N,) float32, the region's weight w there.
+        ab: (2, N) float32, their new colours.
 
     Returns:
-        (2,) float64, the realised colour: mean (a, b) of the region after chroma was limited to what sRGB can show.
+        (3,) float64, the realised colour: sums of a, b (after chroma was limited to what sRGB can show) and of the weights.
     """
-    where = np.flatnonzero(weight)
-    share = weight.reshape(-1)[where, None]
-    out = np.concatenate([lab[:, :1], share * ab + (1 - share) * lab[:, 1:]], 1)
-    pixels = lab_to_rgb8(limit_chroma(out))
-    frame.reshape(-1, 3)[where] = pixels
-    return (rgb8_to_lab(pixels)[:, 1:] * share).sum(0, dtype=np.float64) / share.sum(dtype=np.float64)
+    lab[1:] += share * (ab - lab[1:])
+    limit_chroma(lab)
+    pixel = np.dtype('V3')
+    frame.view(pixel).reshape(-1)[where] = linear_to_rgb8(planes_to_linear(lab)).view(pixel).reshape(-1)
+    return np.append((lab[1:] @ share).astype(np.float64), share.sum(dtype=np.float64))
 
 
 def recolor_region(frame: np.ndarray, weight: np.ndarray, target_ab: tuple[float, float], colorizer, pose: np.ndarray, region: str,
-                   region_ab: np.ndarray | None = None, outside: np.ndarray | None = None, original: np.ndarray | None = None) -> np.ndarray | None:
+                   region_ab: np.ndarray | None = None, parts: np.ndarray | None = None, original: np.ndarray | None = None) -> np.ndarray:
     """Recolour one region of one frame in place.
 
     Args:
@@ -54,28 +55,27 @@ def recolor_region(frame: np.ndarray, weight: np.ndarray, target_ab: tuple[float
         pose: (18, 3).
         region: 'up' or 'down'.
         region_ab: mean colour of the region over the clip, see :class:`toolkit.colors.anchors.Hints`.
-        outside: (H, W) bool, background; only for colorizers that take hints.
+        parts: (H, W) uint8 labels; only for colorizers that take hints, which get some of the background's pixels.
         original: the frame before any recolouring, which hints of protected points are taken from; None = ``frame``.
 
     Returns:
-        (2,) realised colour, or None where the region is empty.
+        (3,) sums of the realised a, b and of the weights, all 0 where the region is empty.
     """
-    where = np.flatnonzero(weight)
+    where = np.flatnonzero(weight > 0)
     if not len(where):
-        return None
+        return np.zeros(3)
+    share, lab = weight.take(where), rgb8_to_planes(frame.reshape(-1, 3).take(where, 0))
     if colorizer.pointwise:
-        lab = rgb8_to_lab(frame.reshape(-1, 3)[where])
-        ab = colorizer(lab[:, None], weight.reshape(-1)[where, None], target_ab, Hints.empty(region_ab))[:, 0]
+        ab = colorizer(lab.T[:, None], share[:, None], target_ab, Hints.empty(region_ab))[:, 0]
     else:
         whole = rgb8_to_lab(frame if original is None else original)
-        hints = make_hints(whole, weight, pose, region, target_ab, weight == 0 if outside is None else outside, region_ab)
-        ab = colorizer(whole, weight, target_ab, hints).reshape(-1, 2)[where]
-        lab = rgb8_to_lab(frame.reshape(-1, 3)[where])
-    return composite(frame, lab, weight, ab)
+        hints = make_hints(whole, weight, pose, region, target_ab, (weight if parts is None else parts) == 0, region_ab)
+        ab = colorizer(whole, weight, target_ab, hints).reshape(-1, 2).take(where, 0)
+    return composite(frame, where, lab, share, ab.T)
 
 
 def region_means(frames: np.ndarray, weights: np.ndarray) -> np.ndarray | None:
-    """Mean colour of a region over some frames.
+    """Mean colour of a region over a clip; of a long clip four frames, evenly spread, are looked at.
 
     Args:
         frames: (T, H, W, 3) uint8 RGB.
@@ -84,11 +84,22 @@ def region_means(frames: np.ndarray, weights: np.ndarray) -> np.ndarray | None:
     Returns:
         (3,) L, a, b weighted by the region; None where the region is (almost) empty.
     """
-    where = np.flatnonzero(weights)
-    share = weights.reshape(-1)[where]
-    if share.sum() < MIN_AREA:
+    if len(frames) > SAMPLED_FRAMES:
+        chosen = np.linspace(0, len(frames) - 1, SAMPLED_FRAMES).astype(int)
+        frames, weights = frames[chosen], weights[chosen]
+    where = np.flatnonzero(weights > 0)[::SAMPLED_PIXELS]
+    share = weights.take(where)
+    if share.sum() * SAMPLED_PIXELS < MIN_AREA:
         return None
-    return (rgb8_to_lab(frames.reshape(-1, 3)[where]) * share[:, None]).sum(0, dtype=np.float64) / share.sum(dtype=np.float64)
+    return (rgb8_to_planes(frames.reshape(-1, 3).take(where, 0)) @ share).astype(np.float64) / share.sum(dtype=np.float64)
+
+
+def clip_garment_masks(frames: np.ndarray, parts: np.ndarray, masks: np.ndarray, poses: np.ndarray, colors: GarmentColors) -> np.ndarray:
+    """:func:`toolkit.colors.garments.garment_masks` of all frames, (2, T, H, W) float32."""
+    weights = np.zeros((2, *parts.shape), np.float32)
+    for t, arrays in enumerate(zip(parts, masks, frames, poses)):
+        garment_masks(*arrays, colors, out=weights[:, t])
+    return weights
 
 
 def recolor_frames(frames: np.ndarray, parts: np.ndarray, masks: np.ndarray, poses: np.ndarray, up: tuple[float, float] | None = None,
@@ -120,18 +131,18 @@ def recolor_frames(frames: np.ndarray, parts: np.ndarray, masks: np.ndarray, pos
     check_inputs(frames, parts, masks, poses)
     if colors is None:
         colors = fit_garment_colors(frames, parts, masks, poses, SAMPLED_FRAMES)
-    weights = np.stack([garment_masks(*arrays, colors) for arrays in zip(parts, masks, frames, poses)], 1)
+    weights = clip_garment_masks(frames, parts, masks, poses, colors)
     targets, records = {}, []
     for region, ab in (('up', up), ('down', down)):
         mean = region_means(frames, weights[REGIONS.index(region)]) if ab is not None else None
         if mean is not None:
             targets[region] = (ab, mean[1:])
             records.append(ColorDraw(float(ab[0]), float(ab[1]), float(mean[0]), region, colorizer=colorizer.name))
-    return apply_colors(frames, weights, poses, targets, colorizer, records, parts == 0), records
+    return apply_colors(frames, weights, poses, targets, colorizer, records, parts), records
 
 
 def apply_colors(frames: np.ndarray, weights: np.ndarray, poses: np.ndarray, targets: dict[str, tuple], colorizer, records: list[ColorDraw],
-                 outside: np.ndarray) -> np.ndarray:
+                 parts: np.ndarray) -> np.ndarray:
     """Recolour given regions and note the realised colours.
 
     Args:
@@ -141,7 +152,7 @@ def apply_colors(frames: np.ndarray, weights: np.ndarray, poses: np.ndarray, tar
         targets: region -> (colour wanted, mean colour of the region).
         colorizer: built part.
         records: of these regions; ``realised`` is filled in.
-        outside: (T, H, W) bool, background.
+        parts: (T, H, W) uint8 labels.
 
     Returns:
         (T, H, W, 3) uint8 copy.
@@ -149,14 +160,11 @@ def apply_colors(frames: np.ndarray, weights: np.ndarray, poses: np.ndarray, tar
     out = np.array(frames, order='C')
     for region, (ab, mean) in targets.items():
         weight = weights[REGIONS.index(region)]
-        realised = np.zeros(2)
-        for t in range(len(frames)):
-            color = recolor_region(out[t], weight[t], ab, colorizer, poses[t], region, mean, outside[t], frames[t])
-            if color is not None:
-                realised += color * weight[t].sum(dtype=np.float64)
+        a, b, total = sum(recolor_region(out[t], weight[t], ab, colorizer, poses[t], region, mean, parts[t], frames[t])
+                          for t in range(len(frames)))
         for record in records:
             if record.region == region:
-                record.realised = tuple(float(v) for v in realised / weight.sum(dtype=np.float64))
+                record.realised = (float(a / total), float(b / total))
     return out
 
 
@@ -216,18 +224,17 @@ class Recolor:
         check_inputs(frames, parts, masks, poses)
         if colors is None:
             colors = fit_garment_colors(frames, parts, masks, poses, SAMPLED_FRAMES)
-        weights = np.stack([garment_masks(*arrays, colors) for arrays in zip(parts, masks, frames, poses)], 1)
-        outside = parts == 0
+        weights = clip_garment_masks(frames, parts, masks, poses, colors)
         if self.per == 'clip':
-            return self._same(frames, weights, poses, outside, rng, dict(clip=clip, seed=seed))
+            return self._same(frames, weights, poses, parts, rng, dict(clip=clip, seed=seed))
         out, records = np.empty_like(frames), []
         for t in range(len(frames)):
             one = slice(t, t + 1)
-            out[one], found = self._same(frames[one], weights[:, one], poses[one], outside[one], rng, dict(clip=clip, seed=seed, frame=t))
+            out[one], found = self._same(frames[one], weights[:, one], poses[one], parts[one], rng, dict(clip=clip, seed=seed, frame=t))
             records += found
         return out, records
 
-    def _same(self, frames, weights, poses, outside, rng, note: dict) -> tuple[np.ndarray, list[ColorDraw]]:
+    def _same(self, frames, weights, poses, parts, rng, note: dict) -> tuple[np.ndarray, list[ColorDraw]]:
         """Recolour all frames alike."""
         targets, records = {}, []
         for region in self.regions:
@@ -242,4 +249,4 @@ class Recolor:
                 record.realised = own
             else:
                 targets[region] = (drawn, mean[1:])
-        return apply_colors(frames, weights, poses, targets, self.colorizer, records, outside), records
+        return apply_colors(frames, weights, poses, targets, self.colorizer, records, parts), records

@@ -122,7 +122,7 @@ def person_crop(poses: np.ndarray, rows: int, columns: int, height: int, width: 
 
     Boxes are united between their 0.5 and 99.5 percentiles, so that one wild frame does not decide. Where the window does not fit the
     frame, margins are narrowed; where even that is not enough, the window reaches beyond the frame, away from the side at which the
-    person is cut off.
+    person is cut off. A person cut off below stays at the lower border, so that repeated rows do not lengthen the legs.
 
     Args:
         poses: (T, K, 3) in source pixels.
@@ -139,7 +139,9 @@ def person_crop(poses: np.ndarray, rows: int, columns: int, height: int, width: 
     h = max(least, min(wanted, rows, columns * height / width))
     w, h = max(2, round(h * width / height)), max(2, round(h))
     x0, y0, x1, y1 = wide
-    return Crop(_place(x0, x1, w, columns), _place(y0, y1, h, rows), w, h, height, width)
+    x = _place(x0, x1, w, columns)
+    y = rows - h if h > rows and y1 >= rows else _place(y0, y1, h, rows)
+    return Crop(x, y, w, h, height, width)
 
 
 def _union(boxes: np.ndarray, rows: int, columns: int) -> np.ndarray | None:

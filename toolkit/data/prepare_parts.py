@@ -4,8 +4,8 @@ from toolkit.registry import EDGE_DETECTORS, POSE_ESTIMATORS, SEGMENTORS, build_
 from toolkit.structures import InputError, MissingWeightsError
 
 WEIGHTLESS_HINT = (
-    'install the plugin mediapipe_human (pip install ./plugins/mediapipe_human), put the weights of OpenPoseMobile into a weight folder '
-    'or choose another estimator with --pose, for example --pose KeypointFiles path=poses.npz')
+    'install the plugin mediapipe_human (pip install ./plugins/mediapipe_human), put the weights of OpenPoseMobile into a weight '
+    'folder, or choose another estimator with --pose, for example --pose KeypointFiles path=poses.npz')
 
 
 def default_pose() -> dict:

@@ -10,6 +10,7 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
 from toolkit.data.pictures import PICTURE_SUFFIXES, PictureReader
 from toolkit.structures import InputError
@@ -63,6 +64,7 @@ class VideoReader:
     def __init__(self, path: str | Path):
         self.path = Path(path)
         self.problems: list[str] = []
+        self._reformatter = VideoReformatter()
         with self._open() as container:
             stream = self._stream(container)
             self.codec = stream.codec_context.name
@@ -135,7 +137,7 @@ class VideoReader:
             problems.append(ended)
 
     def _to_array(self, frame: av.VideoFrame) -> np.ndarray:
-        array = frame.to_ndarray(format='rgb24')
+        array = self._reformatter.reformat(frame, format='rgb24').to_ndarray()
         if self._sar != 1:
             array = cv2.resize(array, (max(1, round(array.shape[1] * self._sar)), array.shape[0]), interpolation=cv2.INTER_LINEAR)
         matrix = _display_matrix(frame)

@@ -229,16 +229,31 @@ class ClipWindows(Dataset):
 
     def _tensors(self, sample: dict) -> dict[str, torch.Tensor]:
         height, width = sample['frames'].shape[1:3]
-        maps = np.stack([draw_pose(pose, height, width, style=self.pose_style) for pose in sample['poses']])
-        regions = np.stack([pose_regions(pose, height, width) for pose in sample['poses']])
         content_map = draw_pose(sample['content_pose'], height, width, style=self.pose_style)
         return dict(
-            frames=_channels_first(sample['frames']), poses=torch.from_numpy(sample['poses']), pose_maps=_channels_first(maps),
+            pose_tensors(sample['poses'], height, width, self.pose_style), frames=_channels_first(sample['frames']),
             edges=_own(sample['edges'])[:, None], masks=_own(sample['masks'])[:, None],
-            regions=_own(cv2.convertScaleAbs(regions.reshape(-1, width), alpha=255).reshape(regions.shape)),
             content_frame=_channels_first(sample['content_frame']), content_pose=torch.from_numpy(sample['content_pose']),
             content_pose_map=_channels_first(content_map), content_edge=_own(sample['content_edge'])[None],
             content_mask=_own(sample['content_mask'])[None], content_parts=_own(sample['content_parts'])[None])
+
+
+def pose_tensors(poses: np.ndarray, height: int, width: int, style: str = 'openpose_black') -> dict[str, torch.Tensor]:
+    """What a model is told of poses, in an item's form: the same for training, testing and generation from poses alone.
+
+    Args:
+        poses: (T, 18, 3) in pixels of the frames.
+        height, width: size of the frames.
+        style: of the stick figures.
+
+    Returns:
+        ``poses`` (T, 18, 3) float32, ``pose_maps`` (T, 3, H, W) uint8, ``regions`` (T, 2, H, W) uint8.
+    """
+    poses = np.ascontiguousarray(poses, np.float32)
+    maps = np.stack([draw_pose(pose, height, width, style=style) for pose in poses])
+    regions = np.stack([pose_regions(pose, height, width) for pose in poses])
+    regions = cv2.convertScaleAbs(regions.reshape(-1, width), alpha=255).reshape(regions.shape)
+    return dict(poses=torch.from_numpy(poses), pose_maps=_channels_first(maps), regions=_own(regions))
 
 
 def _channels_first(images: np.ndarray) -> torch.Tensor:

@@ -2,7 +2,7 @@
 
 A checkpoint holds plain data only, so that it loads with ``weights_only=True``:
 
-- ``meta``: format, iter, samples, max_iters, seed, world_size, config (text), versions, plugins, time;
+- ``meta``: format, iter, samples, max_iters, seed, world_size, config (plain data), versions, plugins, time;
 - ``state_dict``: the model, with the keys of a single process;
 - ``optimizer``, ``param_schedulers``: by name of the optimiser;
 - ``ranks``: for each process its random state, the state of its hooks, and those buffers and extra states of the model that differ from
@@ -19,13 +19,14 @@ from typing import Any
 import numpy as np
 import torch
 import torch.distributed as dist
+from mmengine.config import Config
 from mmengine.dist import get_dist_info
 from torch import Tensor, nn
 
 import toolkit
 from toolkit.engine.random_state import random_state
 from toolkit.engine.wrapper import unwrapped
-from toolkit.plugins import custom_modules, load_plugins
+from toolkit.plugins import import_custom, load_plugins
 from toolkit.structures import InputError
 from toolkit.weights import load_state, read_checkpoint
 
@@ -51,6 +52,25 @@ def load_checkpoint(path: str | Path, model: nn.Module, strict: bool = True) -> 
     with unwrapped(model) as bare:
         load_state(bare, checkpoint['state_dict'], path, strict)
     return checkpoint.get('meta', {})
+
+
+def checkpoint_config(path: str | Path) -> Config:
+    """The config of the run that wrote a checkpoint. It is stored as data: reading it runs no code.
+
+    Args:
+        path: see :func:`toolkit.weights.read_checkpoint`.
+
+    Raises:
+        InputError: unreadable or unsafe file, one without a config, or one whose ``custom_imports`` cannot be imported.
+    """
+    meta = read_checkpoint(path).get('meta', {})
+    config = meta.get('config') if isinstance(meta, Mapping) else None
+    if not isinstance(config, Mapping) or 'model' not in config:
+        raise InputError(f'{path} does not say how its model is built: it was not written by tools/train.py of this toolkit')
+    config = Config(dict(config))
+    named = config.get('custom_imports') or {}
+    import_custom(named.get('imports', []) if isinstance(named, dict) else named)
+    return config
 
 
 def latest_checkpoint(work_dir: str | Path) -> Path | None:
@@ -133,8 +153,8 @@ def training_state(runner) -> dict[str, Any] | None:
     loop = runner.train_loop
     meta = dict(
         format=FORMAT, iter=loop.iter, samples=loop.samples, max_iters=loop.max_iters, seed=runner.seed, world_size=runner.world_size,
-        config=runner.config_text, toolkit_version=toolkit.__version__, torch_version=str(torch.__version__), plugins=load_plugins(),
-        custom_imports=custom_modules(), time=time.strftime('%Y-%m-%d %H:%M:%S'))
+        config=runner.config_data, toolkit_version=toolkit.__version__, torch_version=str(torch.__version__), plugins=load_plugins(),
+        custom_imports=list((runner.cfg.get('custom_imports') or {}).get('imports', [])), time=time.strftime('%Y-%m-%d %H:%M:%S'))
     schedulers = runner.param_schedulers or {}
     return dict(
         meta=meta, state_dict=state, ranks=ranks, optimizer=plain(runner.optim_wrapper.state_dict(), 'optimizer'),

@@ -12,7 +12,15 @@ from toolkit.engine.optim import ENTRY_KEYS
 from toolkit.engine.runner import LOADER_KEYS
 from toolkit.plugins import import_custom
 from toolkit.registry import (
-    ALL_REGISTRIES, KNOWN_SCOPES, check_arguments, check_keys, did_you_mean, find_part, load_plugins, part_arguments)
+    ALL_REGISTRIES,
+    KNOWN_SCOPES,
+    check_arguments,
+    check_keys,
+    did_you_mean,
+    find_part,
+    load_plugins,
+    part_arguments,
+)
 from toolkit.structures import InputError
 
 TOP_KEYS = (
@@ -33,8 +41,8 @@ SLOTS = {
     'optim_wrapper.*.optimizer': 'OPTIMIZERS', 'param_scheduler': 'PARAM_SCHEDULERS', 'param_scheduler.*': 'PARAM_SCHEDULERS',
     'param_scheduler.*.*': 'PARAM_SCHEDULERS', 'val_evaluator': 'METRICS', 'val_evaluator.*': 'METRICS', 'test_evaluator': 'METRICS',
     'test_evaluator.*': 'METRICS'}
-RUNTIME_ARGUMENTS = {'name', 'save_dir', 'priority'}
-EXTRA_ARGUMENTS = {'LOSSES': {'weight'}, 'VISUALIZERS': RUNTIME_ARGUMENTS, 'VISBACKENDS': RUNTIME_ARGUMENTS, 'HOOKS': RUNTIME_ARGUMENTS}
+EXTRA_ARGUMENTS = {'LOSSES': ('weight',), 'HOOKS': ('priority',)}
+"""Keys that the engine or the model takes out of a part's config before it is built."""
 
 
 def load_config(path: str | Path, cfg_options: dict[str, Any] | Sequence[str] | None = None) -> Config:
@@ -54,13 +62,15 @@ def load_config(path: str | Path, cfg_options: dict[str, Any] | Sequence[str] | 
         hint = did_you_mean(path.name, (p.name for p in folder.rglob('*.py'))) if folder.is_dir() else ''
         raise InputError(f'config {path} does not exist.{hint}')
     cfg = _read(path)
-    modules = list(dict.fromkeys(m for file in _with_bases(path) for m in _imports(_read(file))))
-    if modules:
-        cfg.custom_imports = dict(imports=modules, allow_failed_imports=False)
-        import_custom(modules)
+    modules = [m for file in _with_bases(path) for m in _imports(_read(file))]
+    import_custom(modules)
     options = cfg_options if isinstance(cfg_options, dict) else parse_options(cfg_options or ())
     for key, value in options.items():
         set_option(cfg._cfg_dict, key, value)
+    modules = list(dict.fromkeys([*modules, *_imports(cfg)]))
+    if modules:
+        import_custom(modules)
+        cfg.custom_imports = dict(imports=modules)
     for key in [k for k in cfg._cfg_dict if k.startswith('_')]:
         del cfg._cfg_dict[key]
     check_config(cfg)
@@ -175,9 +185,8 @@ def _check_part(where: str, node: dict) -> None:
                              f'package has an entry point in the group "toolkit.plugins", or when custom_imports names its module.')
     errors = []
     for registry_name, part in found.items():
-        given = set(node) - {'type', '_scope_'} - EXTRA_ARGUMENTS.get(registry_name, set())
         try:
-            check_arguments(part, sorted(given), where)
+            check_arguments(part, [key for key in node if key not in ('type', '_scope_')], where, EXTRA_ARGUMENTS.get(registry_name, ()))
         except InputError as error:
             errors.append(error)
     if found and len(errors) == len(found):
@@ -210,7 +219,7 @@ def _arguments_of(node: dict, where: str) -> set[str]:
     if not isinstance(node.get('type'), str):
         return set(PLAIN_SECTIONS.get(where, ()))
     found = find_part(node['type'])
-    return {a for name, part in found.items() for a in (part_arguments(part) or set()) | (EXTRA_ARGUMENTS.get(name, set()) & {'weight', 'priority'})}
+    return {a for name, part in found.items() for a in {*(part_arguments(part) or ()), *EXTRA_ARGUMENTS.get(name, ())}}
 
 
 def _read(path: Path) -> Config:

@@ -32,11 +32,9 @@ class NetworkCost:
 def config_size(cfg: Config) -> tuple[int, int]:
     """Picture size (H, W) a config trains at, 384 x 256 where it does not say."""
     dataset: dict[str, Any] = (cfg.get('train_dataloader') or {}).get('dataset') or {}
-    for options in (dataset.get('transforms') or []):
+    for options in (*(dataset.get('transforms') or ()), dataset):
         if isinstance(options.get('size'), (list, tuple)):
             return tuple(options['size'])
-    if dataset.get('size'):
-        return tuple(dataset['size'])
     synthetic = dataset.get('synthetic') or {}
     return synthetic.get('height', 384), synthetic.get('width', 256)
 

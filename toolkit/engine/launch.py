@@ -1,12 +1,11 @@
 """From a config file to a runner: what the tools and :mod:`toolkit.apis` share."""
 
-from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 
-from toolkit.cli import Interrupted, main_guard
+from toolkit.cli import Interrupted, add_config_arguments, main_guard
 from toolkit.engine.config import check_config, load_config
 from toolkit.engine.optim import use_amp
 from toolkit.engine.runner import TrainRunner
@@ -15,13 +14,6 @@ from toolkit.structures import InputError
 __all__ = ['Interrupted', 'add_config_arguments', 'build_runner', 'check_config', 'load_config', 'main_guard']
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
-
-
-def add_config_arguments(parser: ArgumentParser) -> None:
-    """Add ``CONFIG`` and ``--cfg-options`` to a tool's parser."""
-    parser.add_argument('config', help='config file, for example configs/stage2_pix2pixhd.py')
-    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE',
-                        help='override keys of the config, for example train_cfg.max_iters=1000; unknown keys are errors')
 
 
 def build_runner(cfg: Config, work_dir: str | Path | None = None, resume: bool | str | Path = False, amp: bool | str = False,

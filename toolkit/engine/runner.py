@@ -16,7 +16,15 @@ from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
-from toolkit.engine.checkpoint import POINTER, latest_checkpoint, load_checkpoint, restore_training_state, training_state, write_atomically
+from toolkit.engine.checkpoint import (
+    POINTER,
+    latest_checkpoint,
+    load_checkpoint,
+    plain,
+    restore_training_state,
+    training_state,
+    write_atomically,
+)
 from toolkit.engine.workers import ignore_signals
 from toolkit.plugins import describe_plugins
 from toolkit.registry import DATA_SAMPLERS, DATASETS, MODEL_WRAPPERS, check_keys
@@ -67,9 +75,9 @@ class TrainRunner(Runner):
         return ', '.join(type(hook).__name__ for hook in self.hooks)
 
     @cached_property
-    def config_text(self) -> str:
-        """The whole config as text."""
-        return self.cfg.pretty_text
+    def config_data(self) -> dict:
+        """The whole config as plain data."""
+        return plain(self.cfg.to_dict(), 'config')
 
     # ---- building ---------------------------------------------------------------------------------------------------------------
 

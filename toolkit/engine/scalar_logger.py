@@ -125,6 +125,7 @@ class ScalarLogger(Hook):
         counts: dict[str, int] = {}
         for keys, total in self._sums.items():
             if get_world_size() > 1:
+                total = total.cuda() if dist.get_backend() == 'nccl' else total
                 dist.all_reduce(total)
             for key, value in zip(keys, (total / get_world_size()).tolist()):
                 sums[key] = sums.get(key, 0.0) + value

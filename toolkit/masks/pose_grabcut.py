@@ -19,7 +19,7 @@ class PoseGrabCut:
     """OpenCV's GrabCut, started from the body parts of the pose.
 
     Pixels near the bones are foreground for sure, pixels inside the part shapes probably, a margin possibly; everything further is
-    background for sure. Colour models of the last frame are kept, so that the mask follows a clip.
+    background for sure. The last frame's mask shifts these bounds, so that masks of a clip flicker less.
 
     Args:
         iterations: GrabCut iterations per frame.

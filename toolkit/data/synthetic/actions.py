@@ -48,8 +48,8 @@ class SyntheticActions:
 
     def __init__(self, height: int = 384, width: int = 256, actors: int = 13, actions: int = 16, frames: int = 100, fps: float = 25,
                  seed: int = 0) -> None:
-        limits = dict(height=(height, 32, 4096), width=(width, 16, 8192), actors=(actors, 1, 1000), actions=(actions, 1, len(ACTION_NAMES)),
-                      frames=(frames, 1, 100000), seed=(seed, 0, 2**31 - 1))
+        limits = dict(height=(height, 32, 4096), width=(width, 16, 8192), actors=(actors, 1, 1000),
+                      actions=(actions, 1, len(ACTION_NAMES)), frames=(frames, 1, 100000), seed=(seed, 0, 2**31 - 1))
         for name, (value, low, high) in limits.items():
             if not isinstance(value, (int, np.integer)) or not low <= value <= high:
                 raise InputError(f'SyntheticActions: {name} must be a whole number in {low}..{high}, got {value!r}')

@@ -90,7 +90,7 @@ def make_actor(index: int, seed: int = 0) -> Actor:
     pattern = PATTERNS[(index + deal[3]) % len(PATTERNS)]
     sleeve = SLEEVES[(index + deal[4]) % len(SLEEVES)]
     neckline = 'crew'
-    if pattern == 'check' or (pattern == 'plain' and sleeve > 1):
+    if sleeve > 1 and pattern in ('plain', 'check'):
         neckline = 'collar'
     elif pattern != 'print' and index % 3 == 1:
         neckline = 'v'

@@ -72,9 +72,10 @@ class Tube:
         self.distance = np.sqrt(square)
         self.index = (self.position * ((STEPS - 1) / len(self.lengths))).astype(np.int32)
 
-    def layer(self, profile: Profile, cloth: Cloth, labels: tuple[int, ...], start: float | None = None, stop: float | None = None,
-              bulge: float = 0.35, contact: float = CONTACT, shoulder: bool = False, wrist: bool = False, opacity: float = 1.0, reveal: float | None = None,
-              offset: float = 0.0) -> None:
+    def layer(
+        self, profile: Profile, cloth: Cloth, labels: tuple[int, ...], start: float | None = None, stop: float | None = None,
+        bulge: float = 0.35, contact: float = CONTACT, shoulder: bool = False, wrist: bool = False, opacity: float = 1.0,
+        reveal: float | None = None, offset: float = 0.0) -> None:
         """Paint one layer.
 
         Args:
@@ -185,9 +186,10 @@ class Opening:
         return (np.abs(side) + front - 1) * np.float32(min(abs(a), abs(d)) * 0.75)
 
 
-def slab(canvas: Canvas, camera: Camera, bottom: np.ndarray, top: np.ndarray, profile: Profile, cloth: Cloth, label: int, width: float = 1.0,
-         twist: float = 0.0, contact: float = 0.3, hem: float = 0.02, stretch: float = 1.0, opening: Opening | None = None,
-         shoulders: bool = False) -> None:
+def slab(
+    canvas: Canvas, camera: Camera, bottom: np.ndarray, top: np.ndarray, profile: Profile, cloth: Cloth, label: int,
+    width: float = 1.0, twist: float = 0.0, contact: float = 0.3, hem: float = 0.02, stretch: float = 1.0,
+    opening: Opening | None = None, shoulders: bool = False) -> None:
     """Paint a part of the trunk.
 
     Args:

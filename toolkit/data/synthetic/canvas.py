@@ -6,7 +6,7 @@ import numpy as np
 LIGHT = np.array([-0.42, -0.55, 0.72])
 LIGHT = tuple((LIGHT / np.linalg.norm(LIGHT)).tolist())
 """Unit vector to the light in image axes (x right, y down, z to the camera): from the upper left front."""
-AMBIENT, DIFFUSE = 0.36, 0.78
+AMBIENT, DIFFUSE = 0.32, 0.83
 CONTACT = 0.24
 
 Window = tuple[int, int, int, int]
@@ -14,7 +14,7 @@ Window = tuple[int, int, int, int]
 
 
 def shading(nx: np.ndarray, ny: np.ndarray, nz: np.ndarray) -> np.ndarray:
-    """Half-Lambert brightness of float32 normals in image axes, about 0.36..1.14."""
+    """Half-Lambert brightness of float32 normals in image axes, about 0.32..1.15."""
     light = nx * LIGHT[0] + ny * LIGHT[1]
     light += nz * LIGHT[2]
     light *= 0.5

@@ -48,42 +48,47 @@ ACTIONS: dict[str, list[tuple[float, dict]]] = {
     'salute': [
         (0, {}), (.3, _right((82, 25), (218, 20), head_pitch=2, turn=22)), (.68, _right((82, 25), (218, 20), turn=22)), (1, {})],
     'arms_up': [
-        (0, {}), (.3, _both((90, 0), (92, 0))), (.5, _both((166, 0), (174, 0), y=.012)), (.7, _both((90, 0), (92, 0))), (1, {})],
+        (0, {}), (.3, _both((86, 5), (98, 14))), (.5, _both((162, 0), (176, 0), y=.012)), (.7, _both((86, 5), (98, 14))), (1, {})],
     'side_step': [
         (0, {}), (.2, dict(**_SWING, x=-.12, right_foot=(-.32, 0, 0), left_foot=(.10, 0, 0), head_yaw=-12)),
         (.28, dict(**_SWING, x=-.17, right_foot=(-.32, 0, 0), left_foot=(0, .05, 0))),
-        (.38, dict(x=-.21, right_foot=(-.32, 0, 0), left_foot=(-.12, 0, 0))), (.5, dict(x=-.21, right_foot=(-.31, 0, 0), left_foot=(-.12, 0, 0))),
+        (.38, dict(x=-.21, right_foot=(-.32, 0, 0), left_foot=(-.12, 0, 0))),
+        (.5, dict(x=-.21, right_foot=(-.31, 0, 0), left_foot=(-.12, 0, 0))),
         (.62, dict(**_SWING, x=-.13, right_foot=(-.31, 0, 0), left_foot=(0, .05, 0), head_yaw=10)),
-        (.72, dict(**_SWING, x=-.06, right_foot=(-.31, 0, 0), left_foot=(.10, 0, 0))), (.86, dict(x=0, right_foot=(-.2, .04, 0))), (1, {})],
+        (.72, dict(**_SWING, x=-.06, right_foot=(-.31, 0, 0), left_foot=(.10, 0, 0))),
+        (.86, dict(x=0, right_foot=(-.2, .04, 0))), (1, {})],
     'squat': [
         (0, dict(right_foot=(-.17, 0, 0), left_foot=(.17, 0, 0))),
         (.47, _both((80, 78), (84, 85), y=-.34, z=-.16, bend=28, right_foot=(-.17, 0, 0), left_foot=(.17, 0, 0), turn=12)),
         (.53, _both((80, 78), (84, 85), y=-.34, z=-.16, bend=28, right_foot=(-.17, 0, 0), left_foot=(.17, 0, 0), turn=12)),
         (1, dict(right_foot=(-.17, 0, 0), left_foot=(.17, 0, 0)))],
     'jumping_jack': [
-        (0, {}), (.25, dict(**_both((150, 0), (170, 0)), **_WIDE, y=.02)), (.5, {}),
-        (.75, dict(**_both((150, 0), (170, 0)), **_WIDE, y=.02)), (1, {})],
+        (0, {}), (.12, _both((75, 8), (96, 20))), (.25, dict(**_both((142, 4), (172, 10)), **_WIDE, y=.02)), (.38, _both((75, 8), (96, 20))),
+        (.5, {}), (.62, _both((75, 8), (96, 20))), (.75, dict(**_both((142, 4), (172, 10)), **_WIDE, y=.02)),
+        (.88, _both((75, 8), (96, 20))), (1, {})],
     'march': [
         (0, {}), (.1, dict(_STEP_RIGHT, turn=12)), (.2, dict(turn=24)), (.3, dict(_STEP_LEFT, turn=32)), (.4, dict(turn=20)),
         (.5, dict(_STEP_RIGHT, turn=0)), (.6, dict(turn=-20)), (.7, dict(_STEP_LEFT, turn=-32)), (.8, dict(turn=-20)),
         (.9, dict(_STEP_RIGHT, turn=-8)), (1, {})],
     'side_bend': [
-        (0, {}), (.25, _left((160, 0), (205, 0), lean=-24, right_upper_arm=(12, 0), head_roll=-10)), (.5, {}),
-        (.75, _right((160, 0), (205, 0), lean=24, head_roll=10)), (1, {})],
+        (0, {}), (.25, _left((160, 0), (205, 0), lean=-21, right_upper_arm=(12, 0), head_roll=-6)), (.5, {}),
+        (.75, _right((160, 0), (205, 0), lean=21, head_roll=6)), (1, {})],
     'punch': [
         (0, _GUARD), (.25, dict(_GUARD, **_right((85, 72), (88, 80)), yaw=14, turn=10)), (.5, dict(_GUARD, turn=0)),
         (.75, dict(_GUARD, **_left((85, 72), (88, 80)), yaw=-14, turn=-10)), (1, _GUARD)],
     'lunge': [
-        (0, {}), (.14, dict(x=-.08, right_foot=(-.3, .05, .02))), (.3, dict(x=-.22, y=-.16, right_foot=(-.5, 0, .05), right_upper_arm=(30, 0), **_left((60, 0), (70, 0)))),
+        (0, {}), (.14, dict(x=-.08, right_foot=(-.3, .05, .02))),
+        (.3, dict(x=-.22, y=-.16, right_foot=(-.5, 0, .05), right_upper_arm=(30, 0), **_left((60, 0), (70, 0)))),
         (.42, dict(x=-.08, right_foot=(-.28, .04, .02))), (.5, {}), (.64, dict(x=.08, left_foot=(.3, .05, .02))),
         (.8, dict(x=.22, y=-.16, left_foot=(.5, 0, .05), left_upper_arm=(30, 0), **_right((60, 0), (70, 0)))),
         (.92, dict(x=.08, left_foot=(.28, .04, .02))), (1, {})],
     'clap': [
-        (0, {}), (.2, _both((50, 20), (100, 60), turn=6)), (.35, _both((40, 52), (105, 122), turn=10)), (.5, _both((50, 20), (100, 60), turn=0)),
+        (0, {}), (.2, _both((50, 20), (100, 60), turn=6)), (.35, _both((40, 52), (105, 122), turn=10)),
+        (.5, _both((50, 20), (100, 60), turn=0)),
         (.65, _both((40, 52), (105, 122), turn=-10)), (.8, _both((50, 20), (100, 60), turn=-6)), (1, {})],
     'hip_twist': [
-        (0, _AKIMBO), (.22, dict(_AKIMBO, yaw=24, turn=36, head_yaw=4)), (.5, _AKIMBO), (.78, dict(_AKIMBO, yaw=-24, turn=-36, head_yaw=-4)),
-        (1, _AKIMBO)],
+        (0, _AKIMBO), (.22, dict(_AKIMBO, yaw=24, turn=36, head_yaw=4)), (.5, _AKIMBO),
+        (.78, dict(_AKIMBO, yaw=-24, turn=-36, head_yaw=-4)), (1, _AKIMBO)],
     'point_left': [
         (0, {}), (.14, dict(left_foot=(.11, .05, 0), turn=14)), (.28, _left((80, 30), (84, 30), turn=32)),
         (.4, _left((88, 32), (90, 30), turn=38, head_yaw=12)), (.66, _left((88, 32), (90, 30), turn=38, head_yaw=12)),
@@ -92,8 +97,10 @@ ACTIONS: dict[str, list[tuple[float, dict]]] = {
         (0, {}), (.25, _left((60, 0), (70, 0), right_foot=(-.45, .32, .1), lean=6, right_upper_arm=(40, 0))), (.5, {}),
         (.75, _right((60, 0), (70, 0), left_foot=(.45, .32, .1), lean=-6, left_upper_arm=(40, 0))), (1, {})],
     'bow': [
-        (0, {}), (.1, dict(left_foot=(.10, .05, .02), turn=16)), (.2, dict(turn=36)), (.45, dict(turn=36, bend=34, head_pitch=8, z=-.05)),
-        (.58, dict(turn=36, bend=34, head_pitch=8, z=-.05)), (.8, dict(turn=36)), (.9, dict(left_foot=(.10, .05, .02), turn=16)), (1, {})],
+        (0, {}), (.1, dict(left_foot=(.10, .05, .02), turn=16)), (.2, dict(turn=36)),
+        (.45, dict(turn=36, bend=34, head_pitch=8, z=-.05)),
+        (.58, dict(turn=36, bend=34, head_pitch=8, z=-.05)), (.8, dict(turn=36)),
+        (.9, dict(left_foot=(.10, .05, .02), turn=16)), (1, {})],
 }
 """Name -> (phase in 0..1, changes from :data:`REST`); what a keyframe does not name is at rest."""
 ACTION_NAMES = tuple(ACTIONS)
@@ -126,7 +133,8 @@ def _life(name: str, phase: np.ndarray) -> dict[str, np.ndarray]:
     breath = wave(1.3, 0.0)
     return dict(
         breath=breath, x=.006 * wave(.7, 1.0) + .002 * wave(2.3, 2.0), z=.004 * wave(.9, 0.3), y=.0012 * breath, lean=.6 * wave(.7, 1.2),
-        yaw=1.2 * wave(.8, 4.0), head_yaw=2.5 * wave(.6, 2.5) + .6 * wave(1.9, .4), head_pitch=1.5 * wave(.9, 5.0), head_roll=.8 * wave(.5, .8),
+        yaw=1.2 * wave(.8, 4.0), head_yaw=2.5 * wave(.6, 2.5) + .6 * wave(1.9, .4), head_pitch=1.5 * wave(.9, 5.0),
+        head_roll=.8 * wave(.5, .8),
         right_upper_arm=(.8 * wave(1.3, -.5), 3 * wave(.7, 0)), left_upper_arm=(.8 * wave(1.3, -.7), 3 * wave(.8, 1.5)),
         right_forearm=(1.2 * wave(1.3, -.9), 0), left_forearm=(1.2 * wave(1.3, -1.1), 0))
 

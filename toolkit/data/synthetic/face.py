@@ -17,7 +17,13 @@ REACH = 1.1
 
 @dataclass(frozen=True)
 class Face:
-    """Attributes: picture (h, w, 3) float32 RGB; x and y in half-axes of the head map to column (x + REACH) * fx, row (REACH - y) * fy."""
+    """A painted face.
+
+    Attributes:
+        picture: (h, w, 3) float32 RGB.
+        fx: x in half-axes of the head is at column (x + REACH) * fx.
+        fy: y is at row (REACH - y) * fy.
+    """
 
     picture: np.ndarray
     fx: float
@@ -108,7 +114,8 @@ def _eye(brush: _Painter, x: float, actor: Actor, hair: np.ndarray) -> None:
     cv2.circle(iris, (int(cx), int(cy)), int(.0062 * DENSITY * 16), 255, -1, cv2.LINE_AA, 4)
     brush.blend(np.minimum(iris, opening), 1.0, np.array([62, 50, 40]))
     brush.line(_arc(x, .03, .23, .078, .15, math.pi - .15, 16), .0042, .9, hair * .4)
-    brush.line(_arc(x * 1.05, .12, .27, .10, .35, math.pi - .3, 16), .0045 if actor.female else .0062, .85, np.minimum(hair * .75, 90), .0015)
+    brow = .0045 if actor.female else .0062
+    brush.line(_arc(x * 1.05, .12, .27, .10, .35, math.pi - .3, 16), brow, .85, np.minimum(hair * .75, 90), .0015)
 
 
 def _mouth(brush: _Painter, actor: Actor, skin: np.ndarray) -> None:
@@ -121,5 +128,6 @@ def _mouth(brush: _Painter, actor: Actor, skin: np.ndarray) -> None:
 
 def _stubble(brush: _Painter, hair: np.ndarray) -> None:
     """A day's stubble on jaw and upper lip. (A full beard hides the face from small pose networks.)"""
-    jaw = [(-.98, -.1), (-.80, -.30), (-.50, -.46), (-.2, -.46), (0, -.50), (.2, -.46), (.50, -.46), (.80, -.30), (.98, -.1), (1.0, -1.0), (-1.0, -1.0)]
+    cheek = [(.2, -.46), (.50, -.46), (.80, -.30), (.98, -.1), (1.0, -1.0)]
+    jaw = [(0, -.50), *cheek, *((-x, y) for x, y in reversed(cheek))]
     brush.polygon(jaw, .22, hair, .010)

@@ -92,6 +92,6 @@ class Hands:
             return
         matrix[:, 2] -= window[:2]
         placed = cv2.warpAffine(picture, matrix, (window[2] - window[0], window[3] - window[1]), flags=cv2.INTER_LINEAR)
-        alpha = np.ascontiguousarray(placed[..., 3])
+        alpha = np.minimum(placed[..., 3], 1)
         color = placed[..., :3] / np.maximum(alpha, 1e-3)[..., None]
         canvas.paint(window, color, alpha * opacity if opacity < 1 else alpha, label)

@@ -81,7 +81,8 @@ class Head:
     def _hair_at(self, sphere: np.ndarray) -> np.ndarray:
         """(h, w, 4) hair texture at points of its shell."""
         angle = cv2.phase(sphere[2], sphere[0], angleInDegrees=True)
-        return cv2.remap(self.hair, angle * (COLUMNS / 360), (1 - sphere[1]) * (ROWS / 2) - 0.5, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        u, v = angle * (COLUMNS / 360), (1 - sphere[1]) * (ROWS / 2) - 0.5
+        return cv2.remap(self.hair, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
     def paint(self, canvas: Canvas, skeleton: Skeleton, centre: tuple[float, float], scale: float) -> None:
         """Paint the head with its hair.
@@ -115,6 +116,7 @@ class Head:
         alpha = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA)
         color = cv2.resize(color, size, interpolation=cv2.INTER_AREA)
         color /= np.maximum(alpha, 1e-3)[..., None]
+        np.minimum(alpha, 1, out=alpha)
         canvas.paint(window, color, alpha, HEAD_LABEL, None, contact)
 
     def _skin(self, view: _View, rotation: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -129,17 +131,15 @@ class Head:
             self._add_lump(ball, tint, view, rotation, color, alpha, front)
         return color, alpha, front
 
-    def _add_lump(self, ball: Ball, tint: float, view: _View, rotation: np.ndarray, color: np.ndarray, alpha: np.ndarray, front: np.ndarray) -> None:
+    def _add_lump(
+        self, ball: Ball, tint: float, view: _View, rotation: np.ndarray, color: np.ndarray, alpha: np.ndarray,
+        front: np.ndarray) -> None:
         """Add a small ellipsoid of skin where it stands out from what is there."""
-        depth, inside, sphere = self._cast(ball, view, rotation, view.x)
+        depth, inside, _ = self._cast(ball, view, rotation, view.x)
         cover = self._coverage(inside, view, ball)
-        covered = cover > 0
-        covered &= (depth > front) | (alpha < 1)
-        cover *= covered
+        cover *= (depth > front) | (alpha < 0.5)
         if ball is NOSE:
             cover *= np.clip((0.985 - alpha) * 40, 0, 1)
-        behind = (depth < front) & (alpha >= 0.5)
-        cover[behind] = 0
         self._over(color, alpha, self.skin * np.float32(tint), cover)
 
     def _add_hair(self, ball: Ball, view: _View, rotation: np.ndarray, color: np.ndarray, alpha: np.ndarray, front: np.ndarray) -> None:

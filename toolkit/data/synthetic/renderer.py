@@ -22,7 +22,7 @@ VERSION = 1
 SIDES = ('right', 'left')
 LABELS = {name: i + 1 for i, name in enumerate(sk.PARTS)}
 ARM = Profile((0, .25, .6, 1, 1.2, 1.6, 2), (.054, .053, .048, .042, .045, .036, .028))
-SLEEVE = Profile((0, .1, .24, .6, 1, 1.25, 1.6, 2), (.042, .050, .057, .058, .053, .053, .046, .040))
+SLEEVE = Profile((0, .1, .24, .6, 1, 1.25, 1.6, 2), (.043, .051, .057, .055, .049, .051, .044, .038))
 SHORT_SLEEVE = (1, 1, 1.02, 1.08, 1.2, 1.2, 1.2, 1.2)
 LEG = Profile((0, .3, .7, 1, 1.15, 1.35, 1.7, 2), (.076, .082, .067, .056, .053, .058, .046, .037))
 TROUSER = Profile((0, .3, .7, 1, 1.2, 1.5, 1.9, 2), (.082, .088, .077, .067, .064, .062, .056, .056))
@@ -256,9 +256,9 @@ class Renderer:
             if facing < .25:
                 continue
             side, front, drop = opening.side * sign, opening.front, body.up * h
-            corners = [opening.centre + side * .96 + drop * .010, opening.centre + side * .66 + front * .34 + drop * .002, opening.centre + front * .98,
-                       opening.centre + front * .74 + side * .66 - drop * .040, opening.centre + side * 1.14 - drop * .010]
-            outline = np.array([self.camera.project(corner)[:2] for corner in corners])
+            corners = (side * .96 + drop * .010, side * .66 + front * .34 + drop * .002, front * .98, front * .74 + side * .66 - drop * .040,
+                       side * 1.14 - drop * .010)
+            outline = np.array([self.camera.project(opening.centre + corner)[:2] for corner in corners])
             low, high = outline.min(0).tolist(), outline.max(0).tolist()
             window = canvas.window(low[0] - 2, low[1] - 2, high[0] + 2, high[1] + 2)
             if window is None:

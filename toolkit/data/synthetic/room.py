@@ -130,7 +130,8 @@ def _painting(brush: _Brush, generator: np.random.Generator) -> None:
         xs = np.linspace(0, 28, 15)
         ridge = top + 18 + 8 * k + 4 * np.sin(xs / generator.uniform(3, 7) + generator.uniform(0, 6))
         color = sky * (.75 - .18 * k) + generator.uniform(-25, 25, 3)
-        brush.polygon([(left, top + 42), *zip((left + xs).tolist(), ridge.tolist()), (left + 28, top + 42)], tuple(np.clip(color, 20, 230)))
+        outline = [(left, top + 42), *zip((left + xs).tolist(), ridge.tolist()), (left + 28, top + 42)]
+        brush.polygon(outline, tuple(np.clip(color, 20, 230)))
 
 
 def _shelf(brush: _Brush, generator: np.random.Generator) -> None:

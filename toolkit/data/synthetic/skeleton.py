@@ -25,7 +25,8 @@ class Skeleton:
     """A posed body in world coordinates.
 
     Attributes:
-        points: name -> (3,) metres: the 18 joints, 'pelvis', 'chest_top' (base of the neck), 'head', and 'right_'/'left_' with hand, toe.
+        points: name -> (3,) metres: the 18 joints, 'pelvis', 'chest_top' (base of the neck), 'head', and 'hand' and 'toe' of
+            each side.
         up: (3,) unit vector, up along the torso.
         left: (3,) unit vector, to the left along the shoulders.
         forward: (3,) unit vector, out of the chest.

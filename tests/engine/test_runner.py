@@ -1,0 +1,101 @@
+"""The runner in one process: best checkpoints, half precision, generated clips, messages, weights of another run."""
+
+import av
+import cv2
+import pytest
+import torch
+
+from toolkit.engine.launch import build_runner, load_config
+from toolkit.structures import InputError
+
+
+def runner_of(toy, tmp_path, *options, **kwargs):
+    return build_runner(load_config(toy.config, options), work_dir=tmp_path, **kwargs)
+
+
+def test_checkpoints_are_kept_pruned_and_the_best_besides(toy, tmp_path):
+    runner_of(toy, tmp_path, 'train_cfg.val_interval=2', 'default_hooks.checkpoint.interval=1', 'default_hooks.checkpoint.max_keep=2',
+              'default_hooks.checkpoint.save_best=error', 'default_hooks.checkpoint.rule=less').train()
+    assert sorted(p.name for p in tmp_path.glob('*.pth')) == ['best_error_iter_0000002.pth', 'iter_0000007.pth', 'iter_0000008.pth']
+    assert (tmp_path / 'last_checkpoint').read_text() == 'iter_0000008.pth\n'
+
+
+def test_a_best_metric_that_does_not_exist(toy, tmp_path):
+    with pytest.raises(InputError, match="'psnr' is not among the validation metrics: error"):
+        runner_of(toy, tmp_path, 'default_hooks.checkpoint.save_best=psnr').train()
+
+
+def test_saving_waits_for_the_end_of_an_accumulation_window(toy, tmp_path):
+    runner_of(toy, tmp_path, 'optim_wrapper.g.accumulative_counts=4', 'default_hooks.checkpoint.interval=3').train()
+    assert sorted(p.name for p in tmp_path.glob('*.pth')) == ['iter_0000004.pth', 'iter_0000008.pth']
+    with pytest.raises(InputError, match='max_iters=8 is not a multiple of optim_wrapper.g.accumulative_counts=3.*6 or 9'):
+        runner_of(toy, tmp_path, 'optim_wrapper.g.accumulative_counts=3').train()
+
+
+def test_amp_trains_in_bfloat16_and_keeps_float32_weights(toy, tmp_path):
+    runner = runner_of(toy, tmp_path, amp=True)
+    seen = []
+    runner.model.net_g.register_forward_hook(lambda module, args, out: seen.append(out.dtype))
+    runner.train()
+    assert set(seen) == {torch.bfloat16} and runner.optim_wrapper['g'].dtype is torch.bfloat16
+    assert all(p.dtype is torch.float32 for p in runner.model.parameters())
+
+
+def test_generated_clips_are_written_and_do_not_change_training(toy, tmp_path):
+    hook = "custom_hooks=[{'type':'GenerateHook','interval':4,'dataset':{'type':'ToyData','size':2},'clips':[1],'columns':3}]"
+    runner_of(toy, tmp_path / 'with', hook).train()
+    runner_of(toy, tmp_path / 'without').train()
+    assert toy.differences(tmp_path / 'with' / 'iter_0000008.pth', tmp_path / 'without' / 'iter_0000008.pth') == []
+    files = sorted(p.name for p in (tmp_path / 'with' / 'vis').iterdir())
+    assert files == ['0000004_toy.mp4', '0000004_toy.png', '0000008_toy.mp4', '0000008_toy.png']
+    assert cv2.imread(str(tmp_path / 'with' / 'vis' / '0000004_toy.png')).shape == (3 * 16 + 4 * 4, 3 * 16 + 4 * 4, 3)
+    with av.open(str(tmp_path / 'with' / 'vis' / '0000004_toy.mp4')) as video:
+        frames, codec = list(video.decode(video=0)), video.streams.video[0].codec_context.name
+    assert codec == 'h264' and len(frames) == 4 and (frames[0].width, frames[0].height) == (48, 16)
+    with pytest.raises(InputError, match=r'clips=\[5\], but its dataset has 2'):
+        runner_of(toy, tmp_path / 'x', hook.replace('[1]', '[5]')).train()
+
+
+def test_resume_refuses_what_it_cannot_continue(toy, tmp_path):
+    runner_of(toy, tmp_path, 'train_cfg.max_iters=4').train()
+    path = tmp_path / 'iter_0000004.pth'
+    for option, words in (('randomness.seed=1', 'seed 0, the config says 1'),
+                          ('model.width=5', r'iter_0000004.pth does not fit ToyGAN.*net_g.0.weight is \(8, 6\) in the file, \(5, 6\) in the model')):
+        with pytest.raises(InputError, match=words):
+            runner_of(toy, tmp_path, option, resume=True).train()
+    checkpoint = torch.load(path, weights_only=True)
+    torch.save(dict(state_dict=checkpoint['state_dict']), tmp_path / 'weights.pth')
+    with pytest.raises(InputError, match='weights but no training state.*load_from'):
+        runner_of(toy, tmp_path, resume=tmp_path / 'weights.pth').train()
+    started = runner_of(toy, tmp_path / 'next', load_from=tmp_path / 'weights.pth')
+    started.load_or_resume()
+    assert torch.equal(started.model.net_g[0].weight, checkpoint['state_dict']['net_g.0.weight']) and started.iter == 0
+
+
+def test_checkpoint_meta(toy, tmp_path):
+    runner_of(toy, tmp_path, 'train_cfg.max_iters=1').train()
+    meta = torch.load(tmp_path / 'iter_0000001.pth', weights_only=True)['meta']
+    assert meta['iter'] == 1 and meta['samples'] == 2 and meta['seed'] == 0 and meta['custom_imports'] == ['toy_parts'] and meta['plugins'] == []
+    assert meta['config']['model']['type'] == 'ToyGAN' and meta['toolkit_version']
+
+
+def test_without_training_data(toy, tmp_path):
+    runner = runner_of(toy, tmp_path, training=False)
+    assert runner.train_loop is None and not runner.hooks
+
+
+@pytest.mark.parametrize('options, words', [
+    (['param_scheduler.0.by_epoch=True'], 'by_epoch=True'),
+    (['train_dataloader.dataset.size=0'], 'ToyData is empty'),
+    (["train_dataloader.sampler={'type': 'DefaultSampler'}"], 'DefaultSampler ends'),
+    (['train_cfg.max_iters=0'], 'positive whole number'),
+])
+def test_unusable_configs(toy, tmp_path, options, words):
+    with pytest.raises(InputError, match=words):
+        runner_of(toy, tmp_path, *options).train()
+
+
+def test_work_dir_that_is_a_file(toy, tmp_path):
+    (tmp_path / 'file').touch()
+    with pytest.raises(InputError, match='is a file'):
+        build_runner(load_config(toy.config), work_dir=tmp_path / 'file')

@@ -1,0 +1,106 @@
+"""Logging: right means, no cost that grows, the file cut at the iteration where a run goes on, an end when training diverges."""
+
+import json
+import logging
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+
+from toolkit.engine.scalar_logger import ScalarLogger
+from toolkit.structures import InputError
+
+
+class Messages(logging.Handler):
+    def __init__(self):
+        super().__init__()
+        self.texts = []
+
+    def emit(self, record):
+        self.texts.append(record.getMessage())
+
+
+@pytest.fixture
+def runner(tmp_path):
+    logger = logging.Logger('toy')
+    messages = Messages()
+    logger.addHandler(messages)
+    shown = []
+    model = nn.Module()
+    model.net_g = nn.Linear(3, 2)
+    model.net_e = nn.Linear(2, 2).requires_grad_(False)
+    wrapper = SimpleNamespace(optimizer=SimpleNamespace(param_groups=[dict(lr=0.5)]))
+    return SimpleNamespace(
+        work_dir=str(tmp_path), iter=0, max_iters=100, logger=logger, messages=messages.texts, model=model, optim_wrapper=dict(g=wrapper), shown=shown,
+        visualizer=SimpleNamespace(add_scalars=lambda scalars, step: shown.append((step, scalars))))
+
+
+def iterate(hook, runner, n, loss=lambda i: dict(a=torch.tensor(float(i)))):
+    for _ in range(n):
+        hook.before_train_iter(runner, runner.iter)
+        hook.after_train_iter(runner, runner.iter, outputs=loss(runner.iter))
+        runner.iter += 1
+        hook.after_iteration(runner)
+
+
+def lines(runner):
+    with open(f'{runner.work_dir}/scalars.jsonl') as file:
+        return [json.loads(line) for line in file]
+
+
+def test_means_and_speed(runner):
+    hook = ScalarLogger(interval=10)
+    hook.before_train(runner)
+    assert runner.messages[:2] == ['net_g: Linear, 8 parameters', 'net_e: Linear, 6 parameters, 0 trained']
+    iterate(hook, runner, 30, lambda i: dict(a=torch.tensor(float(i)), **(dict(rare=torch.tensor(2.0)) if i % 10 == 0 else {})))
+    assert [(line['iter'], line['a'], line['rare'], line['lr/g']) for line in lines(runner)] == [(10, 4.5, 2, 0.5), (20, 14.5, 2, 0.5), (30, 24.5, 2, 0.5)]
+    speed = [text for text in runner.messages if 'iterations a second' in text]
+    assert len(speed) == 1 and 'first 20' in speed[0] and 'time left' in speed[0]
+    assert [step for step, _ in runner.shown] == [10, 20, 30]
+
+
+def test_state_is_bounded_and_devices_are_not_waited_for(runner, monkeypatch):
+    hook = ScalarLogger(interval=1000)
+    hook.before_train(runner)
+    waits = []
+    for name in ('item', 'tolist', 'cpu', '__float__'):
+        monkeypatch.setattr(torch.Tensor, name, lambda self, name=name: waits.append(name))
+    iterate(hook, runner, 60)
+    assert waits == [] and hook.state_dict()['groups'][0][2] == 60
+    assert len(hook.state_dict()['groups']) == 1 and hook.state_dict()['groups'][0][1].numel() == 1
+
+
+def test_resume_cuts_the_file_and_keeps_the_window(runner, tmp_path):
+    whole = ScalarLogger(interval=10)
+    whole.before_train(runner)
+    iterate(whole, runner, 20)
+    expected = [{k: v for k, v in line.items() if k != 'time'} for line in lines(runner)]
+    runner.iter = 0
+    first = ScalarLogger(interval=10)
+    first.before_train(runner)
+    iterate(first, runner, 15)
+    state = first.state_dict()
+    with open(tmp_path / 'scalars.jsonl', 'a') as file:
+        file.write('{"iter": 17, "a": 1}\n{"iter": 1')
+    second = ScalarLogger(interval=10)
+    second.load_state_dict(state)
+    second.before_train(runner)
+    iterate(second, runner, 5)
+    assert [{k: v for k, v in line.items() if k != 'time'} for line in lines(runner)] == expected
+    assert (tmp_path / 'scalars.old.jsonl').exists(), 'a new run sets the old file aside'
+
+
+def test_divergence_ends_the_run(runner):
+    hook = ScalarLogger(interval=5)
+    hook.before_train(runner)
+    with pytest.raises(InputError, match='g/gan is not finite at iteration 5.*learning rate'):
+        iterate(hook, runner, 5, lambda i: {'g/gan': torch.tensor(float('nan')), 'd': torch.tensor(1.0)})
+
+
+def test_validation_is_logged(runner):
+    hook = ScalarLogger()
+    hook.before_train(runner)
+    runner.iter = 7
+    hook.after_val_epoch(runner, dict(psnr=20.5, name='x'))
+    assert lines(runner) == [{'iter': 7, 'val/psnr': 20.5}]

@@ -1,0 +1,91 @@
+"""What methods share: noise that interruptions and processes do not change, frozen networks, averages, losses by config."""
+
+import pytest
+import torch
+from torch import nn
+
+from toolkit.models.base import VideoModel
+from toolkit.structures import InputError
+
+
+class Small(VideoModel):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.net_g = nn.Conv2d(3, 3, 1)
+        self.net_g_ema = self.ema_copy(self.net_g)
+
+    def train_step(self, data, optim_wrapper):
+        return {}
+
+    def test_step(self, data):
+        return []
+
+
+def test_noise_depends_on_seed_rank_iteration_and_salt_only():
+    def draw(seed=0, rank=0, iteration=0, salt=0):
+        model = Small()
+        model.set_train_state(seed, rank, iteration, 10)
+        return tuple(torch.randn(3, generator=model.noise_generator(salt)).tolist())
+
+    assert draw() == draw() and len({draw(), draw(seed=1), draw(rank=1), draw(iteration=1), draw(salt=1)}) == 5
+
+
+def test_randn_of_processes_are_rows_of_the_whole(monkeypatch):
+    model = Small()
+    whole = model.randn(4, 2)
+    monkeypatch.setattr('toolkit.models.base.get_world_size', lambda: 2)
+    for rank in (0, 1):
+        model.set_train_state(0, rank, 0, 10)
+        assert torch.equal(model.randn(2, 2), whole[rank::2])
+
+
+def test_frozen_passes_gradients_on_and_gives_none():
+    model = Small()
+    x = torch.ones(1, 3, 2, 2, requires_grad=True)
+    model.net_g.bias.requires_grad_(False)
+    with model.frozen(model.net_g):
+        model.net_g(x).sum().backward()
+    assert x.grad is not None and model.net_g.weight.grad is None
+    assert model.net_g.weight.requires_grad and not model.net_g.bias.requires_grad
+
+
+def test_average_follows_from_the_start_then_slowly():
+    model = Small()
+    for p in model.net_g.parameters():
+        nn.init.constant_(p, 1.0)
+    for p in model.net_g_ema.parameters():
+        nn.init.constant_(p, 0.0)
+    model.update_ema(model.net_g, model.net_g_ema, 0.999)
+    assert torch.allclose(model.net_g_ema.weight, torch.tensor(0.9))
+    model.set_train_state(0, 0, 10**6, 10**7)
+    model.update_ema(model.net_g, model.net_g_ema, 0.999)
+    assert torch.allclose(model.net_g_ema.weight, torch.tensor(0.999 * 0.9 + 0.001))
+    assert not any(p.requires_grad for p in model.net_g_ema.parameters())
+    model.train()
+    assert model.net_g.training and not model.net_g_ema.training
+
+
+def test_losses_by_config():
+    model = Small(losses=dict(l1=dict(type='L1Loss', weight=3.0), off=dict(type='L1Loss', weight=0)))
+    assert list(model.losses) == ['l1']
+    assert model.weighted(dict(l1=torch.tensor(2.0), other=torch.tensor(1.0))) == dict(l1=6.0, other=1.0)
+    with pytest.raises(InputError, match='wieght'):
+        Small(losses=dict(l1=dict(type='L1Loss', wieght=3.0)))
+
+
+def test_networks_and_options():
+    model = Small(channels_last=True, inference_dtype='bfloat16')
+    assert list(model.networks()) == ['net_g', 'net_g_ema']
+    keys = list(model.state_dict())
+    model.compile_options = dict(backend='eager')
+    model.prepare_networks()
+    assert model.net_g.weight.is_contiguous(memory_format=torch.channels_last) and list(model.state_dict()) == keys
+    with model.inference_context():
+        assert model.net_g(torch.ones(1, 3, 2, 2)).dtype is torch.bfloat16
+    with pytest.raises(InputError, match='inference_dtype'):
+        Small(inference_dtype='half')
+
+
+def test_example_batch_is_preprocessed():
+    batch = Small().data_preprocessor(Small().example_batch(8, 6, frames=3))
+    assert batch['frames'].shape == (1, 3, 3, 8, 6) and batch['content_parts'].dtype is torch.uint8

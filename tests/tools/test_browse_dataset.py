@@ -1,0 +1,55 @@
+import importlib.util
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from toolkit.data.clip import ClipWriter
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def tool():
+    spec = importlib.util.spec_from_file_location('tool_browse', ROOT / 'tools' / 'browse_dataset.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def clips(tmp_path):
+    writer = ClipWriter(tmp_path / 'clips' / 'a', 'a', 'ann', 'wave', 64, 32, 25)
+    flat = np.zeros((64, 32), np.float32)
+    for t in range(6):
+        writer.add(np.full((64, 32, 3), (200, 10 * t, 0), np.uint8), np.ones((18, 3)), flat, flat, flat.astype(np.uint8))
+    writer.finish()
+    return tmp_path / 'clips'
+
+
+def run(tool, *arguments):
+    with pytest.raises(SystemExit) as stop:
+        tool.main([str(a) for a in arguments])
+    return stop.value.code
+
+
+def test_one_row_an_item(tool, clips, tmp_path, capsys):
+    assert run(tool, clips, '--out', tmp_path / 'sheet.png', '--items', 3, '--height', 64) == 0
+    assert 'ClipWindows: 5 items from 1 clips' in capsys.readouterr().out
+    sheet = cv2.imread(str(tmp_path / 'sheet.png'))
+    assert sheet.shape == (3 * 68 + 4, 12 * 36 + 4, 3)
+    row, frame = 68 * 2, 36
+    assert np.abs(sheet[row + 50, frame + 20].astype(int) - (0, 40, 200)).max() <= 2
+
+
+def test_pages_and_a_config(tool, clips, tmp_path):
+    assert run(tool, clips, '--out', tmp_path / 'pages', '--items', 5, '--rows', 2, '--height', 32) == 0
+    assert sorted(p.name for p in (tmp_path / 'pages').iterdir()) == ['000.png', '001.png', '002.png']
+
+
+def test_bad_sources_are_named(tool, tmp_path, capsys):
+    assert run(tool, tmp_path, '--out', tmp_path / 'a.png') == 2
+    assert 'no prepared clips' in capsys.readouterr().err
+    assert run(tool, tmp_path / 'no.py', '--out', tmp_path / 'a.png') == 2
+    assert 'no.py' in capsys.readouterr().err

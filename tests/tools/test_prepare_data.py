@@ -1,0 +1,146 @@
+import importlib.util
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from toolkit.data.clip import find_clips
+from toolkit.registry import EDGE_DETECTORS, POSE_ESTIMATORS, SEGMENTORS
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def load(name):
+    spec = importlib.util.spec_from_file_location(f'tool_{name}', ROOT / 'tools' / f'{name}.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class WholePose:
+    """Says that a person fills the left half of a frame that is not black; stops at call ``stop_at``."""
+
+    name, version, calls = 'WholePose', '1', 0
+
+    def __init__(self, stop_at=None):
+        self.stop_at = stop_at
+
+    def __call__(self, frames):
+        WholePose.calls += 1
+        if WholePose.calls == self.stop_at:
+            raise KeyboardInterrupt
+        height, width = frames.shape[1:3]
+        shape = np.array([(.25, .1), (.25, .2), (.15, .2), (.1, .3), (.1, .4), (.35, .2), (.4, .3), (.4, .4), (.2, .5), (.2, .7),
+                          (.2, .9), (.3, .5), (.3, .7), (.3, .9), (.22, .08), (.28, .08), (.2, .1), (.3, .1)])
+        pose = np.concatenate([shape * (width, height), np.ones((18, 1))], 1).astype(np.float32)
+        return np.stack([pose * (frame.max() > 40) for frame in frames])
+
+
+class HalfMask:
+    name, version = 'HalfMask', '1'
+
+    def __call__(self, frames, poses):
+        return np.ones(frames.shape[:3], np.float32)
+
+
+class NoEdges:
+    name, version = 'NoEdges', '1'
+
+    def __call__(self, frames):
+        return np.zeros(frames.shape[:3], np.float32)
+
+
+@pytest.fixture
+def run(monkeypatch, tmp_path, capsys):
+    """Run the tool with stub parts: (videos, options) -> (exit code, stdout, stderr)."""
+    for registry, part in ((POSE_ESTIMATORS, WholePose), (SEGMENTORS, HalfMask), (EDGE_DETECTORS, NoEdges)):
+        monkeypatch.setitem(registry._module_dict, part.__name__, part)
+    for variable in ('RANK', 'WORLD_SIZE'):
+        monkeypatch.delenv(variable, raising=False)
+    WholePose.calls = 0
+
+    def main(*arguments, pose=('WholePose',)):
+        defaults = ['--out', str(tmp_path / 'out'), '--size', '96x64', '--edges', 'NoEdges', '--mask', 'HalfMask', '--pose', *pose]
+        with pytest.raises(SystemExit) as stop:
+            load('prepare_data').main([*defaults, '--person', 'person', *map(str, arguments)])
+        return stop.value.code, *capsys.readouterr()
+    return main
+
+
+def video(path, brightness=120, frames=6, size=(96, 64)):
+    with av.open(str(path), 'w') as container:
+        stream = container.add_stream('libx264', rate=25)
+        stream.height, stream.width, stream.pix_fmt = *size, 'yuv420p'
+        for t in range(frames):
+            picture = np.full((*size, 3), brightness and brightness + t, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format='rgb24')))
+        container.mux(stream.encode(None))
+    return path
+
+
+def test_clips_and_report_are_made_and_a_second_run_does_nothing(run, tmp_path):
+    videos = video(tmp_path / 'a.mp4'), video(tmp_path / 'b.mp4')
+    code, out, _ = run(*videos, '--person', 'ann', '--action', 'wave')
+    assert code == 0 and 'ready a: 6 frames of 96x64' in out and 'report.html' in out
+    assert [(c.name, c.person, c.action) for c in find_clips(tmp_path / 'out')] == [('a', 'ann', 'wave'), ('b', 'ann', 'wave')]
+    assert (tmp_path / 'out' / 'report.html').stat().st_size > 5000 and WholePose.calls == 2
+    code, out, _ = run(*videos, '--person', 'ann', '--action', 'wave')
+    assert code == 0 and 'ready b' in out and WholePose.calls == 2
+    code, _, err = run(*videos, '--person', 'bob')
+    assert code == 1 and "person was 'ann', now 'bob'" in err and '--overwrite' in err
+    assert run(*videos, '--person', 'bob', '--overwrite')[0] == 0
+
+
+def test_a_failing_clip_says_why_and_others_go_on_when_told(run, tmp_path):
+    (tmp_path / 'text.mp4').write_text('no video')
+    videos = video(tmp_path / 'dark.mp4', 0), tmp_path / 'text.mp4', tmp_path / 'nowhere.mp4', video(tmp_path / 'good.mp4')
+    code, _, err = run(*videos)
+    assert code == 1 and err.count('FAILED') == 1 and 'FAILED dark' in err and 'no person found in any of 6 frames' in err
+    code, out, err = run(*videos, '--keep-going')
+    assert code == 1 and err.count('FAILED') == 3 and 'ready good' in out
+    assert 'not a video' in err and 'nowhere.mp4: no such file' in err
+    assert [c.name for c in find_clips(tmp_path / 'out')] == ['good']
+    page = (tmp_path / 'out' / 'report.html').read_text()
+    assert '1 clips ready' in page and '2 failed' in page and 'no person found' in page
+
+
+def test_interrupted_by_hand(run, tmp_path):
+    path = video(tmp_path / 'a.mp4')
+    code, _, err = run(path, pose=('WholePose', 'stop_at=1'))
+    assert code == 130 and 'same command goes on' in err and find_clips(tmp_path / 'out') == []
+    assert run(path)[0] == 0
+
+
+def test_processes_share_the_videos(run, tmp_path, monkeypatch):
+    videos = [video(tmp_path / f'{n}.mp4') for n in 'abc']
+    tool = load('prepare_data')
+    monkeypatch.setattr(tool, 'sum_over_processes', lambda count: count)
+    for rank, expected in ((1, ['b']), (0, ['a', 'b', 'c'])):
+        monkeypatch.setenv('RANK', str(rank))
+        monkeypatch.setenv('WORLD_SIZE', '2')
+        with pytest.raises(SystemExit) as stop:
+            tool.main([*map(str, videos), '--out', str(tmp_path / 'out'), '--size', '96x64', '--edges', 'NoEdges', '--mask', 'HalfMask',
+                       '--pose', 'WholePose'])
+        assert stop.value.code == 0 and [c.name for c in find_clips(tmp_path / 'out')] == expected
+
+
+@pytest.mark.parametrize('arguments, message', [
+    (('--size', '90x64'), 'heights 64 or 96'), (('--size', 'big'), 'HEIGHTxWIDTH'), (('--crop', '1,2'), 'expected person, center'),
+    (('--pose', 'WholePos'), "Did you mean 'WholePose'"), (('--pose', 'WholePose', 'sto_at=1'), "Did you mean 'stop_at'"),
+    (('--pose', 'WholePose', 'x'), 'KEY=VALUE'), (('--fps', '-1'), 'fps must be positive')])
+def test_wrong_usage_ends_with_2_before_any_work(run, tmp_path, arguments, message):
+    code, _, err = run(video(tmp_path / 'a.mp4'), *arguments)
+    assert code == 2 and WholePose.calls == 0 and message in err
+
+
+def test_equal_names_and_unwritable_output(run, tmp_path):
+    for folder in 'xy':
+        (tmp_path / folder).mkdir()
+    code, out, _ = run(video(tmp_path / 'x' / 'a.mp4'), video(tmp_path / 'y' / 'a.mp4'))
+    assert code == 0 and 'ready x_a' in out and 'ready y_a' in out
+    code, _, err = run(tmp_path / 'x' / 'a.mp4', tmp_path / 'x' / 'a.mp4')
+    assert code == 2 and '--name' in err
+    (tmp_path / 'file').touch()
+    code, _, err = run(tmp_path / 'x' / 'a.mp4', '--out', tmp_path / 'file')
+    assert code == 2 and 'cannot be written' in err

@@ -1,0 +1,59 @@
+"""BicycleGAN's discriminator. Source: Zhu et al. 2017, Toward multimodal image-to-image translation."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from toolkit.discriminators.patchgan import PatchDiscriminator
+from toolkit.generators.init import init_xavier
+from toolkit.registry import DISCRIMINATORS
+from toolkit.structures import InputError
+
+
+@DISCRIMINATORS.register_module()
+class BicycleDiscriminator(nn.Module):
+    """PatchGAN discriminators on the picture at 1, 1/2, ... of its size, each with half the channels of the one before.
+
+    ``n_layers=3`` is "basic_256_multi": patches of 70 x 70 pixels, 3,458,978 parameters at input_nc=3 and 3,465,122 at 7 (2 scales).
+    ``n_layers=2`` is "basic_128_multi": 34 x 34 pixels, 830,626 parameters at input_nc=3. The discriminator of pix2pixHD
+    (:class:`toolkit.discriminators.multiscale.MultiscaleDiscriminator`) has equal scales, wider borders and other first weights.
+
+    Args:
+        input_nc: channels of the input: 3, or conditions and picture together.
+        ndf: channels after the first convolution at the finest scale.
+        n_layers: number of strided convolutions at every scale.
+        num_scales: number of discriminators.
+        norm: see :class:`toolkit.discriminators.patchgan.PatchDiscriminator`.
+
+    Raises:
+        InputError: unknown norm, no scale, or too many for ``ndf``.
+    """
+
+    def __init__(self, input_nc: int, ndf: int = 64, n_layers: int = 3, num_scales: int = 2, norm: str = 'instance'):
+        super().__init__()
+        if num_scales < 1 or ndf >> (num_scales - 1) < 1:
+            raise InputError(f'num_scales={num_scales} with ndf={ndf}: expected at least 1 scale, and ndf of at least 2**(num_scales - 1)')
+        self.input_nc = input_nc
+        self.scales = nn.ModuleList(PatchDiscriminator(input_nc, ndf >> k, n_layers, norm, padding=1) for k in range(num_scales))
+        if norm != 'spectral':
+            init_xavier(self)
+
+    def forward(self, x: Tensor) -> list[list[Tensor]]:
+        """Judge at every scale.
+
+        Args:
+            x: (B, input_nc, H, W).
+
+        Returns:
+            For each scale, finest first, the output of every layer, the last one is the prediction: (B, 1, 46, 30) and (B, 1, 22, 14) for
+            384 x 256 pixels and the defaults.
+
+        Raises:
+            InputError: the input has another number of channels.
+        """
+        if x.ndim != 4 or x.shape[1] != self.input_nc:
+            raise InputError(f'input of shape {tuple(x.shape)}, expected (B, {self.input_nc}, H, W)')
+        outputs = [self.scales[0](x)]
+        for discriminator in self.scales[1:]:
+            x = F.avg_pool2d(x, 3, stride=2, padding=1, count_include_pad=False)
+            outputs.append(discriminator(x))
+        return outputs
