@@ -7,6 +7,7 @@ from mmengine.config import Config
 
 from toolkit import apis
 from toolkit.data.synthetic.actions import SyntheticActions
+from toolkit.engine.checkpoint import latest_checkpoint
 from toolkit.engine.launch import build_runner, load_config
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -30,12 +31,12 @@ def shrink(cfg: Config, clips: Path) -> None:
             dataset.pop(key, None)
         dataset.root = str(clips)
         cfg[name].update(num_workers=0, persistent_workers=False)
-    sizes = dict(ngf=8, ndf=8, n_down=2, n_blocks=1, n_local_blocks=1, num_scales=2)
+    values = dict(ngf=8, ndf=8, n_down=2, n_blocks=1, n_local_blocks=1, num_scales=2, network='off')
 
     def visit(node):
         for key, value in node.items():
-            if key in sizes:
-                node[key] = sizes[key]
+            if key in values:
+                node[key] = values[key]
             elif isinstance(value, dict):
                 visit(value)
 
@@ -57,7 +58,7 @@ def test_config_trains_saves_loads_and_generates(name, clips, tmp_path):
     lines = (tmp_path / 'run' / 'scalars.jsonl').read_text().splitlines()
     assert lines
 
-    trained = apis.load(tmp_path / 'run' / 'iter_2.pth', device='cpu')
+    trained = apis.load(latest_checkpoint(tmp_path / 'run'), device='cpu')
     assert trained.config.model.type == cfg.model.type
     content, driving = (sorted(p for p in clips.iterdir() if p.is_dir())[i] for i in (0, 3))
     if trained.model.feature_maps.needs_target_frames:

@@ -10,8 +10,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 KINDS = dict(
-    POSE_ESTIMATORS='Pose', EDGE_DETECTORS='Edge', SEGMENTORS='Mask', COLORIZERS='Color', WARPERS='Warp', ENCODERS='Encoder', GENERATORS='Generator',
-    DISCRIMINATORS='Discriminator', LOSSES='Loss', MODELS='Model', DATASETS='Data', TRANSFORMS='Transform', DATA_SAMPLERS='Sampler', METRICS='Metric',
+    POSE_ESTIMATORS='Pose', EDGE_DETECTORS='Edge', SEGMENTORS='Mask', COLORIZERS='Color', WARPERS='Warp', ENCODERS='Encoder',
+    GENERATORS='Generator',
+    DISCRIMINATORS='Discriminator', LOSSES='Loss', MODELS='Model', DATASETS='Data', TRANSFORMS='Transform', DATA_SAMPLERS='Sampler',
+    METRICS='Metric',
     HOOKS='Hook', LOOPS='Loop', VISUALIZERS='Visualizer', VISBACKENDS='Backend', MODEL_WRAPPERS='Wrapper', OPTIMIZERS='Optimizer',
     OPTIM_WRAPPERS='Optim', OPTIM_WRAPPER_CONSTRUCTORS='Constructor', PARAM_SCHEDULERS='Scheduler')
 
@@ -21,7 +23,8 @@ def package(tmp_path):
     """A folder that holds an installed plugin with a part of every kind, and one that is broken."""
     code = ['from toolkit.registry import *\n']
     for registry, name in KINDS.items():
-        code.append(f'@{registry}.register_module()\nclass Other{name}:\n    """A {name} from elsewhere."""\n    def __init__(self, size=1):\n'
+        code.append(f'@{registry}.register_module()\nclass Other{name}:\n    """A {name} from elsewhere."""\n    def __init__(self, '
+                    f'size=1):\n'
                     f'        self.size = size\n')
     (tmp_path / 'other_parts.py').write_text('\n'.join(code))
     (tmp_path / 'broken_parts.py').write_text('import no_such_module_anywhere\n')
@@ -47,7 +50,8 @@ with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter('always')
     plugins = r.load_plugins()
 sizes = {key: registry.build(dict(type='Other' + KINDS[key], size=7)).size for key, registry in r.ALL_REGISTRIES.items()}
-print(json.dumps(dict(plugins=plugins, sizes=sizes, warnings=[str(w.message) for w in caught], text=describe_plugins(), origin=origin('other_parts'))))
+print(json.dumps(dict(plugins=plugins, sizes=sizes, warnings=[str(w.message) for w in caught], text=describe_plugins(),
+                      origin=origin('other_parts'))))
 """.replace('KINDS', repr(KINDS))
     done = run(package, code)
     assert done.returncode == 0, done.stderr

@@ -44,7 +44,8 @@ def test_builds_with_defaults(kinds):
 
 
 @pytest.mark.parametrize('cfg, words', [
-    (dict(type='Alhpa', size=1), ["unknown kind 'Alhpa'", "Did you mean 'Alpha'?", 'Alpha, Beta', 'Plugins loaded', 'custom_imports', 'toolkit.plugins']),
+    (dict(type='Alhpa', size=1), ["unknown kind 'Alhpa'", "Did you mean 'Alpha'?", 'Alpha, Beta', 'Plugins loaded', 'custom_imports',
+                                  'toolkit.plugins']),
     (dict(type='Alpha', szie=1), ["'szie'", "Did you mean 'size'?", 'depth']),
     (dict(type='Beta', size=1, colr='x'), ["'colr'", "'colour'", 'depth']),
     (dict(type='Alpha'), ["needs the argument 'size'"]),

@@ -35,7 +35,8 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     if path.suffix == '.safetensors':
         content = _read_safetensors(path)
     elif start[:2] == b'PK' and not zipfile.is_zipfile(path):
-        raise InputError(f'checkpoint {path} is truncated ({path.stat().st_size:,} bytes): its end is missing. Copy it again, or use an earlier one.')
+        raise InputError(f'checkpoint {path} is truncated ({path.stat().st_size:,} bytes): its end is missing. Copy it again, or use '
+                         f'an earlier one.')
     elif start[:2] != b'PK' and start[:1] != b'\x80':
         raise InputError(f'{path} is not a checkpoint: neither a torch file nor safetensors')
     else:
@@ -45,7 +46,8 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     if isinstance(content, Mapping) and content and all(isinstance(v, Tensor) for v in content.values()):
         return dict(state_dict=dict(content))
     found = f'a dict with {", ".join(map(str, list(content)[:SHOWN]))}' if isinstance(content, Mapping) else type(content).__name__
-    raise InputError(f'{path} is not a checkpoint: expected a dict with a "state_dict", or a dict of tensors, found {found or "nothing"}')
+    raise InputError(f'{path} is not a checkpoint: expected a dict with a "state_dict", or a dict of tensors, found '
+                     f'{found or "nothing"}')
 
 
 def _read_torch(path: Path) -> Any:
@@ -56,7 +58,8 @@ def _read_torch(path: Path) -> Any:
             raise InputError(f'checkpoint {path} is damaged ({error}). Copy it again, or use an earlier one.') from error
         name = str(error).split('GLOBAL ')[-1].split(' ')[0] if 'GLOBAL ' in str(error) else 'an object'
         raise InputError(
-            f'checkpoint {path} is refused: it holds more than plain data ({name}), and loading it could run any code. Only tensors, numbers, '
+            f'checkpoint {path} is refused: it holds more than plain data ({name}), and loading it could run any code. Only tensors, '
+            f'numbers, '
             f'strings, lists and dicts are read.') from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError, zipfile.BadZipFile) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -92,11 +95,14 @@ def load_state(module: nn.Module, state: Mapping[str, Any], source: str | Path, 
     shapes = [f'{k} is {tuple(state[k].shape)} in the file, {tuple(own[k].shape)} in the model' for k in own
               if k in state and isinstance(own[k], Tensor) and isinstance(state[k], Tensor) and own[k].shape != state[k].shape]
     problems = [(text, keys) for text, keys in (
-        ('of another shape', shapes), ('missing in the file', missing if strict else []), ('unknown to the model', unknown if strict else []))
+        ('of another shape', shapes), ('missing in the file', missing if strict else []),
+        ('unknown to the model', unknown if strict else []))
         if keys]
     if problems or (state and own and len(unknown) == len(state)):
-        details = '; '.join(f'{len(keys)} {text}: {", ".join(keys[:SHOWN])}{", ..." if len(keys) > SHOWN else ""}' for text, keys in problems)
-        raise InputError(f'checkpoint {source} does not fit {type(module).__name__} (another architecture or config?): {details or "no key matches"}')
+        details = '; '.join(f'{len(keys)} {text}: {", ".join(keys[:SHOWN])}{", ..." if len(keys) > SHOWN else ""}' for text,
+                            keys in problems)
+        raise InputError(f'checkpoint {source} does not fit {type(module).__name__} (another architecture or config?): '
+                         f'{details or "no key matches"}')
     module.load_state_dict(state, strict=strict)
     return missing + unknown
 

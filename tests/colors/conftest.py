@@ -42,7 +42,8 @@ def paint(shirt=(40, 70, 160), trousers=(60, 60, 62), sleeves='short', seed=0):
     frame *= 1 + .12 * cv2.GaussianBlur(random.standard_normal((HEIGHT, WIDTH)).astype(np.float32), (9, 9), 2)[..., None] * 4
     frame = np.clip(frame + random.normal(0, 2, frame.shape), 0, 255).astype(np.uint8)
     garments = np.stack([up, down & ~up])
-    return SimpleNamespace(frame=frame, pose=pose, mask=mask, parts=parts, garments=garments, skin=(mask > 0) & ~up & ~down & (y > 17) & (y < 160))
+    skin = (mask > 0) & ~up & ~down & (y > 17) & (y < 160)
+    return SimpleNamespace(frame=frame, pose=pose, mask=mask, parts=parts, garments=garments, skin=skin)
 
 
 @pytest.fixture(scope='session')

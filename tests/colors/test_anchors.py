@@ -4,7 +4,7 @@ import numpy as np
 
 from toolkit.colors.anchors import ANCHORS, Hints, joint_points, make_hints
 from toolkit.colors.lab_uint8 import rgb8_to_lab
-from toolkit.skeletons import L_HIP, NOSE, R_SHOULDER
+from toolkit.skeletons import L_KNEE, NOSE, R_SHOULDER
 
 
 def test_anchors_are_means_of_joints():
@@ -29,7 +29,7 @@ def test_own_points_lie_in_the_region_and_protected_ones_keep_their_color(person
     assert (hints.ab[~hints.protected] == (30, -20)).all()
     np.testing.assert_array_equal(hints.ab[hints.protected], lab[y, x, 1:][hints.protected])
     assert person.pose[NOSE, :2].round().astype(int).tolist() in hints.points[hints.protected].tolist()
-    assert person.pose[L_HIP, :2].round().astype(int).tolist() in hints.points.tolist()
+    assert person.pose[L_KNEE, :2].round().astype(int).tolist() in hints.points[hints.protected].tolist()
 
 
 def test_a_region_without_joints_still_gets_a_point(person):

@@ -16,7 +16,8 @@ def shares(weights, p):
     return [float(w[g].mean()) for w, g in zip(weights, p.garments)], float(weights.sum(0)[p.skin].mean())
 
 
-@pytest.mark.parametrize('shirt, trousers', [((40, 70, 160), (60, 60, 62)), ((230, 230, 225), (30, 40, 90)), ((150, 20, 40), (190, 170, 120))])
+@pytest.mark.parametrize('shirt, trousers', [
+    ((40, 70, 160), (60, 60, 62)), ((230, 230, 225), (30, 40, 90)), ((150, 20, 40), (190, 170, 120))])
 @pytest.mark.parametrize('sleeves', ['short', 'long'])
 def test_clothes_are_found_and_bare_arms_face_and_neck_are_not(paint_person, shirt, trousers, sleeves):
     p = paint_person(shirt, trousers, sleeves)

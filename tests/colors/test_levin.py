@@ -3,8 +3,8 @@
 import numpy as np
 
 from toolkit.colors.anchors import Hints
-from toolkit.colors.levin import LevinOptimization, affinity_laplacian
 from toolkit.colors.lab_uint8 import rgb8_to_lab
+from toolkit.colors.levin import LevinOptimization, affinity_laplacian
 from toolkit.colors.recolor import recolor_frames
 
 

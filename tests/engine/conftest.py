@@ -48,7 +48,8 @@ def run_child(arguments, said, rank, processes, port):
         signal.signal(signal.SIGINT, signal.default_int_handler)
         torch.set_num_threads(1)
         if processes > 1:
-            os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(processes), MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))
+            os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(processes), MASTER_ADDR='127.0.0.1',
+                              MASTER_PORT=str(port))
         runpy.run_path(str(ROOT / 'tools' / 'train.py'))['main'](arguments)
     except SystemExit as end:
         code = end.code or 0
@@ -67,7 +68,7 @@ class Toy:
 
     @staticmethod
     def train(work_dir, *arguments, options=(), processes=1, config=None):
-        """Run the train tool in forked processes, which spares their start; returns exit codes (negative: signal) and what they said."""
+        """Run the train tool in forked processes, which spares their start; gives exit codes (negative: signal) and output."""
         arguments = [str(config or TOY / 'toy_config.py'), '--work-dir', str(work_dir), *arguments]
         port, said = free_port(), [tempfile.TemporaryFile('w+') for _ in range(processes)]
         arguments += ['--launcher', 'pytorch'] if processes > 1 else []
@@ -89,9 +90,11 @@ class Toy:
     def torchrun(work_dir, *arguments, options=(), processes=2):
         """Run the train tool as a user does, under torchrun."""
         command = [sys.executable, '-m', 'torch.distributed.run', f'--nproc_per_node={processes}', '--master_addr=127.0.0.1',
-                   f'--master_port={free_port()}', str(ROOT / 'tools' / 'train.py'), str(TOY / 'toy_config.py'), '--work-dir', str(work_dir),
+                   f'--master_port={free_port()}', str(ROOT / 'tools' / 'train.py'), str(TOY / 'toy_config.py'), '--work-dir',
+                   str(work_dir),
                    '--launcher', 'pytorch', *arguments, *(['--cfg-options', *options] if options else [])]
-        env = dict(os.environ, OMP_NUM_THREADS='1', MKL_NUM_THREADS='1', PYTHONPATH=f'{TOY}{os.pathsep}{ROOT}', TOOLKIT_DISABLE_PLUGINS='all')
+        env = dict(os.environ, OMP_NUM_THREADS='1', MKL_NUM_THREADS='1', PYTHONPATH=f'{TOY}{os.pathsep}{ROOT}',
+                   TOOLKIT_DISABLE_PLUGINS='all')
         done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120)
         return SimpleNamespace(codes=[done.returncode], text=done.stdout + done.stderr)
 

@@ -25,9 +25,11 @@ def test_every_trainable_parameter_is_in_one_optimiser():
 
 @pytest.mark.parametrize('entries, words', [
     (dict(g=dict(networks=['net_g'], optimizer=ADAM)), 'no optimiser trains net_d'),
-    (dict(g=dict(networks=['net_g', 'net_d'], optimizer=ADAM), d=dict(networks=['net_d'], optimizer=ADAM)), 'already trained by optim_wrapper.g'),
+    (dict(g=dict(networks=['net_g', 'net_d'], optimizer=ADAM), d=dict(networks=['net_d'], optimizer=ADAM)), 'already trained by '
+                                                                                                            'optim_wrapper.g'),
     (dict(g=dict(networks=['net_g', 'net_d', 'net_x'], optimizer=ADAM)), "unknown key 'net_x'. Did you mean"),
-    (dict(g=dict(networks=['net_g', 'net_d'], optimizer=ADAM), e=dict(networks=['net_e'], optimizer=ADAM)), 'net_e has no trainable parameters'),
+    (dict(g=dict(networks=['net_g', 'net_d'], optimizer=ADAM), e=dict(networks=['net_e'], optimizer=ADAM)), 'net_e has no trainable '
+                                                                                                            'parameters'),
     (dict(g=dict(optimizer=ADAM)), r'needs networks='),
     (dict(g=dict(networks='net_g', optimizer=ADAM)), r'needs networks='),
     (dict(g=dict(networks=['net_g', 'net_d'], optimzer=ADAM)), "'optimizer'"),
@@ -70,7 +72,7 @@ def test_bfloat16_on_cpu():
     wrapper.update_params(out.float().mean())
     assert not torch.equal(before, net.weight)
     state = wrapper.state_dict()
-    OptimWrapper(optimizer=torch.optim.SGD(net.parameters(), lr=0.1)).optimizer.load_state_dict({k: v for k, v in state.items() if k != 'loss_scaler'})
+    torch.optim.SGD(net.parameters(), lr=0.1).load_state_dict({k: v for k, v in state.items() if k != 'loss_scaler'})
     wrapper.load_state_dict(torch.optim.SGD(net.parameters(), lr=0.5).state_dict())
     assert wrapper.optimizer.param_groups[0]['lr'] == 0.5
     assert 'loss_scaler' in state

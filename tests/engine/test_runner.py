@@ -60,7 +60,8 @@ def test_resume_refuses_what_it_cannot_continue(toy, tmp_path):
     runner_of(toy, tmp_path, 'train_cfg.max_iters=4').train()
     path = tmp_path / 'iter_0000004.pth'
     for option, words in (('randomness.seed=1', 'seed 0, the config says 1'),
-                          ('model.width=5', r'iter_0000004.pth does not fit ToyGAN.*net_g.0.weight is \(8, 6\) in the file, \(5, 6\) in the model')):
+                          ('model.width=5', r'iter_0000004.pth does not fit ToyGAN.*net_g.0.weight is \(8, 6\) in the file, \(5, 6\) '
+                                             'in the model')):
         with pytest.raises(InputError, match=words):
             runner_of(toy, tmp_path, option, resume=True).train()
     checkpoint = torch.load(path, weights_only=True)

@@ -32,7 +32,8 @@ def runner(tmp_path):
     model.net_e = nn.Linear(2, 2).requires_grad_(False)
     wrapper = SimpleNamespace(optimizer=SimpleNamespace(param_groups=[dict(lr=0.5)]))
     return SimpleNamespace(
-        work_dir=str(tmp_path), iter=0, max_iters=100, logger=logger, messages=messages.texts, model=model, optim_wrapper=dict(g=wrapper), shown=shown,
+        work_dir=str(tmp_path), iter=0, max_iters=100, logger=logger, messages=messages.texts, model=model,
+        optim_wrapper=dict(g=wrapper), shown=shown,
         visualizer=SimpleNamespace(add_scalars=lambda scalars, step: shown.append((step, scalars))))
 
 
@@ -54,7 +55,8 @@ def test_means_and_speed(runner):
     hook.before_train(runner)
     assert runner.messages[:2] == ['net_g: Linear, 8 parameters', 'net_e: Linear, 6 parameters, 0 trained']
     iterate(hook, runner, 30, lambda i: dict(a=torch.tensor(float(i)), **(dict(rare=torch.tensor(2.0)) if i % 10 == 0 else {})))
-    assert [(line['iter'], line['a'], line['rare'], line['lr/g']) for line in lines(runner)] == [(10, 4.5, 2, 0.5), (20, 14.5, 2, 0.5), (30, 24.5, 2, 0.5)]
+    assert [(line['iter'], line['a'], line['rare'], line['lr/g']) for line in lines(runner)] == [(10, 4.5, 2, 0.5),
+                                                                                                 (20, 14.5, 2, 0.5), (30, 24.5, 2, 0.5)]
     speed = [text for text in runner.messages if 'iterations a second' in text]
     assert len(speed) == 1 and 'first 20' in speed[0] and 'time left' in speed[0]
     assert [step for step, _ in runner.shown] == [10, 20, 30]

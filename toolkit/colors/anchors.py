@@ -92,7 +92,8 @@ def joint_points(pose: np.ndarray, region: str) -> np.ndarray:
     Returns:
         (N, 2) float32 x, y.
     """
-    points = [sum(share * pose[j, :2] for j, share in anchor.items()) for anchor in ANCHORS[region] if all(pose[j, 2] > 0 for j in anchor)]
+    seen = [anchor for anchor in ANCHORS[region] if all(pose[j, 2] > 0 for j in anchor)]
+    points = [sum(share * pose[j, :2] for j, share in anchor.items()) for anchor in seen]
     return np.array(points, np.float32).reshape(-1, 2)
 
 

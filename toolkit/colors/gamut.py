@@ -11,7 +11,7 @@ from toolkit.colors.lab_uint8 import planes_to_linear
 
 LIMIT = 110
 """Integer grid of a and b: [-110, 110], the nominal range of the colorization network."""
-_LIGHTNESS_STEPS, _HUE_STEPS = 200, 360
+_LIGHTNESS_STEPS, _HUE_STEPS = 400, 360
 _TOLERANCE = 1e-4
 
 
@@ -20,7 +20,7 @@ def chroma_limits() -> np.ndarray:
     """Largest chroma in gamut, by bisection at constant lightness and hue.
 
     Returns:
-        (201, 361) float32: lightness 0, 0.5 .. 100 by hue 0, 1 .. 360 degrees.
+        (401, 361) float32: lightness 0, 0.25 .. 100 by hue 0, 1 .. 360 degrees.
     """
     lightness = np.linspace(0, 100, _LIGHTNESS_STEPS + 1, dtype=np.float32)
     hue = np.radians(np.linspace(0, 360, _HUE_STEPS + 1, dtype=np.float32))
@@ -35,22 +35,30 @@ def chroma_limits() -> np.ndarray:
     return low.reshape(_LIGHTNESS_STEPS + 1, _HUE_STEPS + 1)
 
 
+@lru_cache(1)
+def _safe_limits() -> np.ndarray:
+    """Smallest limit at the corners of each cell of :func:`chroma_limits`, flat, rows of the same length."""
+    limits = np.pad(chroma_limits(), ((0, 1), (0, 1)), mode='edge')
+    return np.minimum(np.minimum(limits[:-1, :-1], limits[1:, :-1]), np.minimum(limits[:-1, 1:], limits[1:, 1:])).reshape(-1)
+
+
 def limit_chroma(lab: np.ndarray) -> np.ndarray:
     """Bring colours into gamut by reducing their chroma; lightness and hue stay.
 
     Clipping RGB instead would change the lightness, and with it folds and texture.
 
     Args:
-        lab: (3, N) float32 planes of Lab, changed in place. Colours within the gamut stay as they are.
+        lab: (3, N) float32 planes of Lab, changed in place. Colours within the gamut stay as they are, but at its border may
+            lose a few per cent of their chroma.
 
     Returns:
         ``lab``.
     """
     if lab.shape[1]:
         chroma, hue = (v.reshape(-1) for v in cv2.cartToPolar(lab[1], lab[2], angleInDegrees=True))
-        row = np.clip(lab[0] * np.float32(_LIGHTNESS_STEPS / 100) + np.float32(.5), 0, _LIGHTNESS_STEPS).astype(np.int64)
-        column = (hue * np.float32(_HUE_STEPS / 360) + np.float32(.5)).astype(np.int64)
-        limit = chroma_limits().take(row * (_HUE_STEPS + 1) + column)
+        row = np.clip(lab[0] * np.float32(_LIGHTNESS_STEPS / 100), 0, _LIGHTNESS_STEPS).astype(np.int64)
+        column = (hue * np.float32(_HUE_STEPS / 360)).astype(np.int64)
+        limit = _safe_limits().take(row * (_HUE_STEPS + 1) + column)
         lab[1:] *= np.minimum(limit / np.maximum(chroma, np.float32(1e-6)), 1)
     return lab
 

@@ -10,7 +10,7 @@ All is decided on a coarse grid; single pixels are looked at only where that lea
 import cv2
 import numpy as np
 
-from toolkit.colors.garment_colors import CLASSES, DOWN, SKIN, UP, GarmentColors, color_cells, learn_colors, refine_colors
+from toolkit.colors.garment_colors import CLASSES, DOWN, SKIN, UP, GarmentColors, learn_colors, refine_colors
 from toolkit.colors.garment_prior import PersonView
 from toolkit.structures import InputError
 
@@ -29,7 +29,8 @@ LEAST = .02
 """Smaller weights are set to 0."""
 
 
-def fit_garment_colors(frames: np.ndarray, parts: np.ndarray, masks: np.ndarray, poses: np.ndarray, max_frames: int = 8) -> GarmentColors:
+def fit_garment_colors(frames: np.ndarray, parts: np.ndarray, masks: np.ndarray, poses: np.ndarray,
+                       max_frames: int = 4) -> GarmentColors:
     """Learn the colours of a person's skin, hair, shoes and clothes from some frames.
 
     Args:
@@ -60,8 +61,8 @@ def garment_masks(parts: np.ndarray, mask: np.ndarray, frame: np.ndarray, pose: 
         out: (2, H, W) float32 zeros to write into.
 
     Returns:
-        (2, H, W) float32 in [0, 1], upper and lower; their sum is at most 1. Soft over about 3 pixels at borders, 0 on head, hands, shoes,
-        bare skin and where the mask is below 0.1. All 0 without a pose or labels.
+        (2, H, W) float32 in [0, 1], upper and lower; their sum is at most 1. Soft over about 3 pixels at borders; 0 or nearly so on
+        head, hands, shoes and bare skin, 0 where the mask is below 0.1. All 0 without a pose or labels.
 
     Raises:
         InputError: shapes that do not fit each other.
@@ -97,7 +98,8 @@ def _fit(views: list[PersonView]) -> GarmentColors:
     """Learn colours from seeds, tell classes apart, learn again."""
     empty = np.zeros((0, 3), np.uint8)
     found = [view.seeds() for view in views]
-    seeds = {kind: np.concatenate([empty, *(pixels[kind] for pixels in found if kind in pixels)]) for kind in range(len(CLASSES)) if kind != SKIN}
+    kinds = [kind for kind in range(len(CLASSES)) if kind != SKIN]
+    seeds = {kind: np.concatenate([empty, *(pixels[kind] for pixels in found if kind in pixels)]) for kind in kinds}
     colors = learn_colors(seeds, np.concatenate([empty, *(view.pixels[view.face] for view in views)]))
     if not views:
         return colors

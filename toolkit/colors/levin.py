@@ -74,7 +74,8 @@ class LevinOptimization:
         strength = outside + anchors + pull
         target = outside[..., None] * original[..., 1:] + anchors[..., None] * wanted + pull[..., None] * np.float32(target_ab)
         system = affinity_laplacian(original[..., 0], self.sigma) + sparse.diags((strength + 1e-6).reshape(-1))
-        solved = splu(system.tocsc(), permc_spec='MMD_AT_PLUS_A', options=dict(SymmetricMode=True)).solve(target.reshape(-1, 2).astype(np.float64))
+        factors = splu(system.tocsc(), permc_spec='MMD_AT_PLUS_A', options=dict(SymmetricMode=True))
+        solved = factors.solve(target.reshape(-1, 2).astype(np.float64))
         out[box] = cv2.resize(solved.astype(np.float32).reshape(*small[::-1], 2), size[::-1], interpolation=cv2.INTER_LINEAR)
         return out
 

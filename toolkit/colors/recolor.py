@@ -43,8 +43,9 @@ def composite(frame: np.ndarray, where: np.ndarray, lab: np.ndarray, share: np.n
     return np.append((lab[1:] @ share).astype(np.float64), share.sum(dtype=np.float64))
 
 
-def recolor_region(frame: np.ndarray, weight: np.ndarray, target_ab: tuple[float, float], colorizer, pose: np.ndarray, region: str,
-                   region_ab: np.ndarray | None = None, parts: np.ndarray | None = None, original: np.ndarray | None = None) -> np.ndarray:
+def recolor_region(
+        frame: np.ndarray, weight: np.ndarray, target_ab: tuple[float, float], colorizer, pose: np.ndarray, region: str,
+        region_ab: np.ndarray | None = None, parts: np.ndarray | None = None, original: np.ndarray | None = None) -> np.ndarray:
     """Recolour one region of one frame in place.
 
     Args:
@@ -94,7 +95,8 @@ def region_means(frames: np.ndarray, weights: np.ndarray) -> np.ndarray | None:
     return (rgb8_to_planes(frames.reshape(-1, 3).take(where, 0)) @ share).astype(np.float64) / share.sum(dtype=np.float64)
 
 
-def clip_garment_masks(frames: np.ndarray, parts: np.ndarray, masks: np.ndarray, poses: np.ndarray, colors: GarmentColors) -> np.ndarray:
+def clip_garment_masks(
+        frames: np.ndarray, parts: np.ndarray, masks: np.ndarray, poses: np.ndarray, colors: GarmentColors) -> np.ndarray:
     """:func:`toolkit.colors.garments.garment_masks` of all frames, (2, T, H, W) float32."""
     weights = np.zeros((2, *parts.shape), np.float32)
     for t, arrays in enumerate(zip(parts, masks, frames, poses)):
@@ -102,9 +104,10 @@ def clip_garment_masks(frames: np.ndarray, parts: np.ndarray, masks: np.ndarray,
     return weights
 
 
-def recolor_frames(frames: np.ndarray, parts: np.ndarray, masks: np.ndarray, poses: np.ndarray, up: tuple[float, float] | None = None,
-                   down: tuple[float, float] | None = None, colorizer=None, colors: GarmentColors | None = None,
-                   ) -> tuple[np.ndarray, list[ColorDraw]]:
+def recolor_frames(
+        frames: np.ndarray, parts: np.ndarray, masks: np.ndarray, poses: np.ndarray, up: tuple[float, float] | None = None,
+        down: tuple[float, float] | None = None, colorizer=None, colors: GarmentColors | None = None,
+        ) -> tuple[np.ndarray, list[ColorDraw]]:
     """Give the clothes of one person in one clip other colours.
 
     Args:
@@ -125,6 +128,7 @@ def recolor_frames(frames: np.ndarray, parts: np.ndarray, masks: np.ndarray, pos
 
     Example:
         >>> clip = Clip('clips/walk')
+        >>> parts, masks = (np.stack([read(t) for t in range(len(clip))]) for read in (clip.parts, clip.mask_u8))
         >>> new, records = recolor_frames(clip.frames(), parts, masks, clip.poses, up=(60, 30), down=(-20, -40))
     """
     colorizer = build_colorizer(colorizer)
@@ -141,8 +145,9 @@ def recolor_frames(frames: np.ndarray, parts: np.ndarray, masks: np.ndarray, pos
     return apply_colors(frames, weights, poses, targets, colorizer, records, parts), records
 
 
-def apply_colors(frames: np.ndarray, weights: np.ndarray, poses: np.ndarray, targets: dict[str, tuple], colorizer, records: list[ColorDraw],
-                 parts: np.ndarray) -> np.ndarray:
+def apply_colors(
+        frames: np.ndarray, weights: np.ndarray, poses: np.ndarray, targets: dict[str, tuple], colorizer, records: list[ColorDraw],
+        parts: np.ndarray) -> np.ndarray:
     """Recolour given regions and note the realised colours.
 
     Args:
@@ -198,7 +203,8 @@ class Recolor:
         >>> frames, records = recolor(frames, parts, masks, poses, np.random.default_rng((seed, draw, index)))
     """
 
-    def __init__(self, region: str = 'both', per: str = 'clip', colorizer=None, chroma: tuple[float, float] = (10, 80), keep: float = .1):
+    def __init__(
+            self, region: str = 'both', per: str = 'clip', colorizer=None, chroma: tuple[float, float] = (10, 80), keep: float = .1):
         if region not in (*REGIONS, 'both'):
             raise InputError(f"Recolor: region must be 'up', 'down' or 'both', got {region!r}")
         if per not in ('clip', 'frame'):

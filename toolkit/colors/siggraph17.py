@@ -24,8 +24,8 @@ class SIGGRAPH17:
         weights: name or path of a weight file; None looks for the published ones. ``pytorch.pth`` is known to follow hints only
             near them.
         mask_cent: what to subtract from the hint mask; None goes by the name of the file.
-        size: height and width the network works at; colours are enlarged to the frame, its lightness stays whole. None is the frame's own
-            size.
+        size: height and width the network works at; colours are enlarged to the frame, its lightness stays whole. None is the
+            frame's own size.
         device: for the network.
 
     Raises:
@@ -37,11 +37,13 @@ class SIGGRAPH17:
     version = '1'
     pointwise = False
 
-    def __init__(self, weights: str | None = None, mask_cent: float | None = None, size: tuple[int, int] | None = None, device: str = 'cpu'):
+    def __init__(
+            self, weights: str | None = None, mask_cent: float | None = None, size: tuple[int, int] | None = None, device: str = 'cpu'):
         path = find_weights(*((weights,) if weights else MASK_CENTRES))
         if mask_cent is None and path.name not in MASK_CENTRES:
-            raise InputError(f'SIGGRAPH17: {path.name} is none of {", ".join(MASK_CENTRES)}; say mask_cent=0 if its weights come from Caffe, '
-                             '0.5 if they were trained with PyTorch')
+            raise InputError(
+                f'SIGGRAPH17: {path.name} is none of {", ".join(MASK_CENTRES)}; say mask_cent=0 if its weights come from Caffe, 0.5 if '
+                'they were trained with PyTorch')
         self.mask_cent = MASK_CENTRES[path.name] if mask_cent is None else mask_cent
         self.version = path.stem
         self.size, self.device = size, torch.device(device)
@@ -62,7 +64,8 @@ class SIGGRAPH17:
         """
         height, width = lab.shape[:2]
         ab, mask = hints.maps(height, width)
-        arrays = [torch.from_numpy(np.ascontiguousarray(a)).to(self.device)[None] for a in (lab[..., 0][None], ab.transpose(2, 0, 1), mask[None])]
+        arrays = [np.ascontiguousarray(a[None]) for a in (lab[None, ..., 0], ab.transpose(2, 0, 1), mask[None])]
+        arrays = [torch.from_numpy(a).to(self.device) for a in arrays]
         lightness, ab, mask = (_resize(a, self.size) for a in arrays)
         mask = (mask > 0).float()
         if self.size is not None:

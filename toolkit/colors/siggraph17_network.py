@@ -12,12 +12,12 @@ AB_SCALE, LIGHTNESS_CENTRE, LIGHTNESS_SCALE = 110., 50., 100.
 MULTIPLE = 8
 
 
-def _convs(in_channels: int, channels: int, number: int, dilation: int = 1, norm: bool = True, relu_first: bool = False) -> nn.Sequential:
+def _convs(in_channels: int, channels: int, number: int, dilation: int = 1, relu_first: bool = False) -> nn.Sequential:
     """(conv 3x3, ReLU) x number, then batch norm."""
     layers: list[nn.Module] = [nn.ReLU()] if relu_first else []
     for i in range(number):
         layers += [nn.Conv2d(in_channels if i == 0 else channels, channels, 3, padding=dilation, dilation=dilation), nn.ReLU()]
-    return nn.Sequential(*layers, *([nn.BatchNorm2d(channels)] if norm else []))
+    return nn.Sequential(*layers, nn.BatchNorm2d(channels))
 
 
 def _up(in_channels: int, channels: int) -> nn.Sequential:

@@ -126,7 +126,8 @@ def write_atomically(path: Path, content: dict | str) -> None:
         os.fsync(folder)
         os.close(folder)
     except OSError as error:
-        raise InputError(f'cannot write {path} ({error.strerror}); free space or choose another work_dir. Earlier checkpoints are intact.') from error
+        raise InputError(f'cannot write {path} ({error.strerror}); free space or choose another work_dir. Earlier checkpoints are '
+                         f'intact.') from error
     finally:
         partial.unlink(missing_ok=True)
 
@@ -174,13 +175,16 @@ def restore_training_state(runner, path: str | Path) -> None:
     checkpoint = read_checkpoint(path)
     meta = checkpoint.get('meta', {})
     if not {'ranks', 'optimizer', 'param_schedulers'} <= set(checkpoint) or meta.get('format') != FORMAT:
-        raise InputError(f'{path} cannot be resumed: it holds weights but no training state of this toolkit (format {FORMAT}). To start from its '
+        raise InputError(f'{path} cannot be resumed: it holds weights but no training state of this toolkit (format {FORMAT}). To '
+                         f'start from its '
                          f'weights use --cfg-options load_from={path}')
     if meta['seed'] != runner.seed:
-        raise InputError(f'{path} was trained with seed {meta["seed"]}, the config says {runner.seed}; set randomness.seed={meta["seed"]} to go on')
+        raise InputError(f'{path} was trained with seed {meta["seed"]}, the config says {runner.seed}; set '
+                         f'randomness.seed={meta["seed"]} to go on')
     same_world = meta['world_size'] == runner.world_size
     if not same_world:
-        runner.logger.warning(f'{path} was trained by {meta["world_size"]} processes, this run has {runner.world_size}: the data order goes on, random '
+        runner.logger.warning(f'{path} was trained by {meta["world_size"]} processes, this run has {runner.world_size}: the data '
+                              f'order goes on, random '
                               f'states and buffers of processes start anew, so the result is not bitwise that of an uninterrupted run')
     rank = checkpoint['ranks'][runner.rank if same_world else 0]
     with unwrapped(runner.model) as bare:

@@ -41,7 +41,8 @@ class CheckpointHook(Hook):
         if self.save_best is None:
             return
         if self.save_best not in (metrics or {}):
-            raise InputError(f'checkpoint.save_best={self.save_best!r} is not among the validation metrics: {", ".join(metrics or ()) or "none"}')
+            raise InputError(f'checkpoint.save_best={self.save_best!r} is not among the validation metrics: '
+                             f'{", ".join(metrics or ()) or "none"}')
         value = float(metrics[self.save_best])
         if self.best is None or self.better(value, self.best):
             self.best, self._new_best = value, True

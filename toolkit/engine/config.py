@@ -25,7 +25,8 @@ from toolkit.structures import InputError
 
 TOP_KEYS = (
     'model', 'work_dir', 'train_dataloader', 'val_dataloader', 'test_dataloader', 'train_cfg', 'val_cfg', 'test_cfg', 'optim_wrapper',
-    'param_scheduler', 'val_evaluator', 'test_evaluator', 'default_hooks', 'custom_hooks', 'load_from', 'resume', 'launcher', 'env_cfg', 'log_level',
+    'param_scheduler', 'val_evaluator', 'test_evaluator', 'default_hooks', 'custom_hooks', 'load_from', 'resume', 'launcher',
+    'env_cfg', 'log_level',
     'visualizer', 'default_scope', 'randomness', 'experiment_name', 'model_wrapper_cfg', 'custom_imports')
 """Known top-level keys. Helper variables of a config file begin with an underscore and are dropped after reading."""
 
@@ -35,9 +36,11 @@ PLAIN_SECTIONS = {
     'env_cfg': ('cudnn_benchmark', 'mp_cfg', 'dist_cfg', 'resource_limit'), 'env_cfg.mp_cfg': ('mp_start_method', 'opencv_num_threads'),
     'env_cfg.dist_cfg': ('backend', 'timeout', 'init_backend'), 'custom_imports': ('imports', 'allow_failed_imports')}
 SLOTS = {
-    'model': 'MODELS', 'train_dataloader.dataset': 'DATASETS', 'val_dataloader.dataset': 'DATASETS', 'test_dataloader.dataset': 'DATASETS',
+    'model': 'MODELS', 'train_dataloader.dataset': 'DATASETS', 'val_dataloader.dataset': 'DATASETS',
+    'test_dataloader.dataset': 'DATASETS',
     'train_dataloader.sampler': 'DATA_SAMPLERS', 'val_dataloader.sampler': 'DATA_SAMPLERS', 'test_dataloader.sampler': 'DATA_SAMPLERS',
-    'train_cfg': 'LOOPS', 'default_hooks.*': 'HOOKS', 'custom_hooks.*': 'HOOKS', 'visualizer': 'VISUALIZERS', 'visualizer.vis_backends.*': 'VISBACKENDS',
+    'train_cfg': 'LOOPS', 'default_hooks.*': 'HOOKS', 'custom_hooks.*': 'HOOKS', 'visualizer': 'VISUALIZERS',
+    'visualizer.vis_backends.*': 'VISBACKENDS',
     'optim_wrapper.*.optimizer': 'OPTIMIZERS', 'param_scheduler': 'PARAM_SCHEDULERS', 'param_scheduler.*': 'PARAM_SCHEDULERS',
     'param_scheduler.*.*': 'PARAM_SCHEDULERS', 'val_evaluator': 'METRICS', 'val_evaluator.*': 'METRICS', 'test_evaluator': 'METRICS',
     'test_evaluator.*': 'METRICS'}
@@ -148,7 +151,8 @@ def check_config(cfg: Config | dict) -> None:
     cfg = cfg._cfg_dict if isinstance(cfg, Config) else cfg
     for key in cfg:
         if key not in TOP_KEYS:
-            raise InputError(f'config: unknown top-level key {key!r}.{did_you_mean(key, TOP_KEYS)} Known: {", ".join(TOP_KEYS)}. A helper variable must '
+            raise InputError(f'config: unknown top-level key {key!r}.{did_you_mean(key, TOP_KEYS)} Known: {", ".join(TOP_KEYS)}. A '
+                             f'helper variable must '
                              f'begin with an underscore.')
     for where, node in _dicts(cfg):
         if where in PLAIN_SECTIONS:
@@ -166,7 +170,8 @@ def _check_part(where: str, node: dict) -> None:
     kind = node['type']
     scope = kind.rpartition('.')[0]
     if scope and scope not in KNOWN_SCOPES:
-        raise InputError(f'{where}.type={kind!r} is a dotted path. Paths are refused because they could run anything: register the class and name its '
+        raise InputError(f'{where}.type={kind!r} is a dotted path. Paths are refused because they could run anything: register the '
+                         f'class and name its '
                          f'module in custom_imports.')
     if node.get('_scope_', KNOWN_SCOPES[0]) not in KNOWN_SCOPES:
         raise InputError(f'{where}._scope_={node["_scope_"]!r} is not supported')
@@ -181,12 +186,14 @@ def _check_part(where: str, node: dict) -> None:
         found = find_part(kind)
         if not found and kind[:1].isupper():
             names = {name for registry in ALL_REGISTRIES.values() for name in registry.module_dict}
-            raise InputError(f'{where}.type={kind!r} is not registered anywhere.{did_you_mean(kind, names)} A part of your own is found when its '
+            raise InputError(f'{where}.type={kind!r} is not registered anywhere.{did_you_mean(kind, names)} A part of your own is '
+                             f'found when its '
                              f'package has an entry point in the group "toolkit.plugins", or when custom_imports names its module.')
     errors = []
     for registry_name, part in found.items():
         try:
-            check_arguments(part, [key for key in node if key not in ('type', '_scope_')], where, EXTRA_ARGUMENTS.get(registry_name, ()))
+            check_arguments(part, [key for key in node if key not in ('type', '_scope_')], where,
+                            EXTRA_ARGUMENTS.get(registry_name, ()))
         except InputError as error:
             errors.append(error)
     if found and len(errors) == len(found):

@@ -26,7 +26,8 @@ TIME_KEYS = ('frames', 'poses', 'pose_maps', 'edges', 'masks', 'regions')
 class GenerateHook(Hook):
     """Generates fixed clips every ``interval`` iterations and at the end.
 
-    For each clip it writes ``<work_dir>/vis/<iteration>_<clip>.png`` (rows: real, pose, generated) and ``.mp4`` (side by side), and gives
+    For each clip it writes ``<work_dir>/vis/<iteration>_<clip>.png`` (rows: real, pose, generated) and ``.mp4`` (side by side), and
+    gives
     the sheet to the visualiser (TensorBoard, WandB). Training is not touched: random numbers and modes are restored. Process 0
     generates; the others wait.
 
@@ -43,7 +44,8 @@ class GenerateHook(Hook):
 
     priority = 'LOW'
 
-    def __init__(self, interval: int, dataset: dict, max_frames: int = 50, clips: Sequence[int] | None = None, columns: int = 6) -> None:
+    def __init__(self, interval: int, dataset: dict, max_frames: int = 50, clips: Sequence[int] | None = None,
+                 columns: int = 6) -> None:
         if interval < 1 or max_frames < 1:
             raise InputError(f'GenerateHook: interval and max_frames must be at least 1, got {interval} and {max_frames}')
         self.interval, self.max_frames, self.clips, self.columns = interval, max_frames, clips, columns

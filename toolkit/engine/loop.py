@@ -38,7 +38,8 @@ class IterLoop(BaseLoop):
             dataloader = dict(dict(sampler=dict(type='DrawSampler')), **dataloader)
         super().__init__(runner, dataloader)
         if not hasattr(self.dataloader.sampler, 'set_start'):
-            raise InputError(f'train_dataloader.sampler {type(self.dataloader.sampler).__name__} ends and cannot resume; use DrawSampler')
+            raise InputError(f'train_dataloader.sampler {type(self.dataloader.sampler).__name__} ends and cannot resume; use '
+                             f'DrawSampler')
         self.max_iters, self.max_epochs = int(max_iters), 1
         self.val_interval, self.val_begin = val_interval, val_begin
         self.stop_training = False
@@ -119,5 +120,6 @@ class IterLoop(BaseLoop):
             count = wrapper.accumulative_counts
             if self.max_iters % count:
                 fitting = self.max_iters - self.max_iters % count
-                raise InputError(f'train_cfg.max_iters={self.max_iters} is not a multiple of optim_wrapper.{name}.accumulative_counts={count}, so the '
+                raise InputError(f'train_cfg.max_iters={self.max_iters} is not a multiple of '
+                                 f'optim_wrapper.{name}.accumulative_counts={count}, so the '
                                  f'last gradients would be lost; take {fitting or count} or {fitting + count}')

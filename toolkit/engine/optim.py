@@ -102,7 +102,8 @@ class NetworkOptimizers:
     """Builds an :class:`mmengine.optim.OptimWrapperDict` with one optimiser per entry of the config.
 
     An entry looks like ``g=dict(networks=['net_g'], type='OptimWrapper', optimizer=dict(type='Adam', lr=2e-4), clip_grad=...,
-    accumulative_counts=1)``. Adam, AdamW and SGD use their fused kernels where all parameters are on a GPU, unless the config gives ``fused``.
+    accumulative_counts=1)``. Adam, AdamW and SGD use their fused kernels where all parameters are on a GPU, unless the config gives
+    ``fused``.
 
     Args:
         optim_wrapper_cfg: name -> entry.
@@ -111,7 +112,8 @@ class NetworkOptimizers:
 
     def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg: dict | None = None) -> None:
         if paramwise_cfg:
-            raise InputError('optim_wrapper.paramwise_cfg is not supported: give networks with their own settings an entry of their own')
+            raise InputError('optim_wrapper.paramwise_cfg is not supported: give networks with their own settings an entry of their '
+                             'own')
         self.entries = dict(optim_wrapper_cfg)
         self.entries.pop('type', None)
 
@@ -126,7 +128,8 @@ class NetworkOptimizers:
         """
         model = model.module if is_model_wrapper(model) else model
         if not self.entries:
-            raise InputError('optim_wrapper names no optimiser; add for example g=dict(networks=["net_g"], optimizer=dict(type="Adam", lr=2e-4))')
+            raise InputError('optim_wrapper names no optimiser; add for example g=dict(networks=["net_g"], '
+                             'optimizer=dict(type="Adam", lr=2e-4))')
         owner: dict[nn.Parameter, str] = {}
         wrappers = {}
         for name, entry in self.entries.items():
@@ -134,7 +137,8 @@ class NetworkOptimizers:
         forgotten = [key for key, p in model.named_parameters() if p.requires_grad and p not in owner]
         if forgotten:
             networks = sorted({key.split('.')[0] for key in forgotten})
-            raise InputError(f'optim_wrapper: no optimiser trains {", ".join(networks)} ({len(forgotten)} parameters, first {forgotten[0]}); '
+            raise InputError(f'optim_wrapper: no optimiser trains {", ".join(networks)} ({len(forgotten)} parameters, first '
+                             f'{forgotten[0]}); '
                              f'add it to the networks of an entry, or freeze it')
         return OptimWrapperDict(**wrappers)
 

@@ -30,7 +30,8 @@ from toolkit.plugins import describe_plugins
 from toolkit.registry import DATA_SAMPLERS, DATASETS, MODEL_WRAPPERS, check_keys
 from toolkit.structures import InputError
 
-LOADER_KEYS = ('dataset', 'sampler', 'batch_size', 'num_workers', 'persistent_workers', 'pin_memory', 'drop_last', 'prefetch_factor', 'timeout')
+LOADER_KEYS = ('dataset', 'sampler', 'batch_size', 'num_workers', 'persistent_workers', 'pin_memory', 'drop_last', 'prefetch_factor',
+               'timeout')
 DEFAULT_HOOKS = dict(
     state=dict(type='TrainStateHook'), logger=dict(type='ScalarLogger'), scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(type='CheckpointHook'))
@@ -55,7 +56,8 @@ class TrainRunner(Runner):
         if self.distributed and not is_distributed():
             gpus = torch.cuda.device_count()
             if self._launcher == 'pytorch' and 'RANK' not in os.environ:
-                raise InputError('--launcher pytorch needs torchrun: torchrun --nproc_per_node 2 tools/train.py CONFIG --launcher pytorch')
+                raise InputError('--launcher pytorch needs torchrun: torchrun --nproc_per_node 2 tools/train.py CONFIG --launcher '
+                                 'pytorch')
             if not gpus and self._launcher != 'pytorch':
                 raise InputError(f'launcher {self._launcher!r} needs GPUs; on CPUs start with torchrun and --launcher pytorch')
             if gpus and int(os.environ.get('LOCAL_RANK', '0')) >= gpus:
@@ -67,7 +69,8 @@ class TrainRunner(Runner):
 
     def _log_env(self, env_cfg: dict) -> None:
         device = torch.cuda.get_device_name() if torch.cuda.is_available() else f'CPU, {torch.get_num_threads()} threads'
-        self.logger.info(f'{self.world_size} process(es) on {device}; torch {torch.__version__}; seed {self.seed}; plugins: {describe_plugins()}; '
+        self.logger.info(f'{self.world_size} process(es) on {device}; torch {torch.__version__}; seed {self.seed}; plugins: '
+                         f'{describe_plugins()}; '
                          f'work dir {self.work_dir}')
 
     def get_hooks_info(self) -> str:
@@ -113,7 +116,8 @@ class TrainRunner(Runner):
         configs = [scheduler] if isinstance(scheduler, dict) else scheduler
         for cfg in configs:
             if isinstance(cfg, dict) and cfg.setdefault('by_epoch', False):
-                raise InputError(f'param_scheduler: {cfg.get("type")} has by_epoch=True, but training counts iterations; give begin and end in '
+                raise InputError(f'param_scheduler: {cfg.get("type")} has by_epoch=True, but training counts iterations; give begin '
+                                 f'and end in '
                                  f'iterations and leave by_epoch out')
         return super()._build_param_scheduler(configs, optim_wrapper)
 
@@ -197,7 +201,8 @@ class TrainRunner(Runner):
         elif self._resume:
             self.logger.info(f'no checkpoint in {self.work_dir} yet: starting from the beginning')
         elif self.rank == 0 and (old := latest_checkpoint(self.work_dir)):
-            self.logger.warning(f'{self.work_dir} holds checkpoints of an earlier run (latest {old.name}), which this new run will overwrite; '
+            self.logger.warning(f'{self.work_dir} holds checkpoints of an earlier run (latest {old.name}), which this new run will '
+                                f'overwrite; '
                                 f'to continue that run use --resume')
         self._has_loaded = True
 

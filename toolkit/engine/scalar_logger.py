@@ -26,7 +26,8 @@ class ScalarLogger(Hook):
     """Averages what ``train_step`` returns over ``interval`` iterations and all processes.
 
     Sums stay on the device; only an iteration that logs waits for it. Nothing grows with the length of the run. Each log is one line of
-    ``<work_dir>/scalars.jsonl``: ``iter``, the means and learning rates, which an interrupted and resumed run repeats exactly, and ``time``
+    ``<work_dir>/scalars.jsonl``: ``iter``, the means and learning rates, which an interrupted and resumed run repeats exactly, and
+    ``time``
     (iterations a second, share of time waiting for data, memory), which it does not. Validation metrics are lines of the same file.
 
     Args:
@@ -77,7 +78,8 @@ class ScalarLogger(Hook):
         elif done == SPEED_AFTER or (iteration == runner.max_iters and done < SPEED_AFTER):
             _wait_for_device()
             speed = (done - 1) / (time.perf_counter() - self._warm)
-            runner.logger.info(f'{speed:.3g} iterations a second over the first {done}; time left: {_left(runner.max_iters - iteration, speed)}')
+            runner.logger.info(f'{speed:.3g} iterations a second over the first {done}; time left: '
+                               f'{_left(runner.max_iters - iteration, speed)}')
         self._iter_end = time.perf_counter()
 
     def after_iteration(self, runner) -> None:
@@ -91,7 +93,9 @@ class ScalarLogger(Hook):
         """Log validation metrics."""
         if not metrics:
             return
-        numbers = {f'val/{key}': float(value) for key, value in metrics.items() if isinstance(value, (int, float)) and not isinstance(value, bool)}
+        numbers = {f'val/{key}': float(value) for key, value in metrics.items() if isinstance(value,
+                                                                                              (int, float)) and not isinstance(value,
+                                                                                                                               bool)}
         runner.logger.info(f'validation at {runner.iter}: ' + '  '.join(f'{key} {value:.4g}' for key, value in numbers.items()))
         if hasattr(self, '_file'):
             self._write(runner, dict(iter=runner.iter, **numbers))
@@ -151,15 +155,18 @@ class ScalarLogger(Hook):
         self._write(runner, dict(iter=iteration, **means, **rates), times)
         bad = [key for key, value in means.items() if not math.isfinite(value)]
         if bad and self.stop_on_nan:
-            raise InputError(f'{", ".join(bad)} is not finite at iteration {iteration}: training has diverged. Lower the learning rate, add clip_grad, or '
-                             f'use bfloat16 instead of float16; the last checkpoint is intact. (default_hooks.logger.stop_on_nan=False goes on.)')
+            raise InputError(f'{", ".join(bad)} is not finite at iteration {iteration}: training has diverged. Lower the learning '
+                             f'rate, add clip_grad, or '
+                             f'use bfloat16 instead of float16; the last checkpoint is intact. '
+                             f'(default_hooks.logger.stop_on_nan=False goes on.)')
 
     def _write(self, runner, scalars: dict[str, float], times: dict[str, float] | None = None) -> None:
         if is_main_process():
             with self._file.open('a') as file:
                 file.write(json.dumps({**scalars, **({'time': times} if times else {})}) + '\n')
             named = {key: value for key, value in scalars.items() if key != 'iter'}
-            runner.visualizer.add_scalars({**named, **{f'time/{key}': value for key, value in (times or {}).items()}}, step=scalars['iter'])
+            runner.visualizer.add_scalars({**named, **{f'time/{key}': value for key, value in (times or {}).items()}},
+                                          step=scalars['iter'])
 
 
 def _left(iterations: int, speed: float) -> str:

@@ -106,9 +106,8 @@ class UNet(nn.Module):
         multiple, (height, width) = 2**self.n_down, x.shape[-2:]
         if height % multiple or width % multiple:
             most = min((size & -size).bit_length() - 1 for size in (height, width))
-            raise InputError(f'input of {height} x {width} pixels (height x width): UNet with n_down={self.n_down} needs multiples of {multiple}. '
-                             f'Set generator.n_down={most}, or resize the clips' if most >= 2 else
-                             f'input of {height} x {width} pixels (height x width): UNet with n_down={self.n_down} needs multiples of {multiple}')
+            cure = f'generator.n_down={most} fits; or resize the clips' if most >= 2 else 'resize the clips'
+            raise InputError(f'input of {height} x {width} pixels (height x width): UNet with n_down={self.n_down} needs multiples of {multiple}; {cure}')
         if (z is None) != (self.nz == 0):
             raise InputError('UNet without a code got one' if z is not None else f'UNet needs a code of length {self.nz}')
         if z is not None and z.shape != (len(x), self.nz):

@@ -45,7 +45,8 @@ class VideoModel(BaseModel):
         self.losses = nn.ModuleDict({name: LOSSES.build(cfg) for name, cfg in losses.items() if self.loss_weights[name]})
         trainable = [name for name, loss in self.losses.items() if any(p.requires_grad for p in loss.parameters())]
         if trainable:
-            raise InputError(f'losses may not hold trainable parameters, but {", ".join(trainable)} do; make such a network a child of the model')
+            raise InputError(f'losses may not hold trainable parameters, but {", ".join(trainable)} do; make such a network a child '
+                             f'of the model')
         self.set_train_state(seed=0, rank=0, iteration=0, max_iters=1)
 
     def init_weights(self) -> None:
@@ -206,7 +207,8 @@ class VideoModel(BaseModel):
             generated: (T, H, W, 3) uint8.
 
         Returns:
-            ``clip`` (name), ``fps``, ``generated``, ``real``, ``pose_maps`` (T, H, W, 3) uint8, ``mask`` (T, H, W) bool, ``poses`` (T, K, 3).
+            ``clip`` (name), ``fps``, ``generated``, ``real``, ``pose_maps`` (T, H, W, 3) uint8, ``mask`` (T, H, W) bool, ``poses``
+            (T, K, 3).
         """
 
         def pictures(key: str) -> np.ndarray:
@@ -229,5 +231,6 @@ class VideoModel(BaseModel):
         batch = {key: torch.zeros(1, frames, c, height, width, dtype=torch.uint8) for key, c in maps.items()}
         content = dict(frame=3, pose_map=3, edge=1, mask=1, parts=1)
         batch |= {f'content_{key}': torch.zeros(1, c, height, width, dtype=torch.uint8) for key, c in content.items()}
-        return dict(batch, poses=pose, content_pose=pose[:, 0], clip=['example'], index=torch.tensor([0]), content_index=torch.tensor([0]),
+        return dict(batch, poses=pose, content_pose=pose[:, 0], clip=['example'], index=torch.tensor([0]),
+                    content_index=torch.tensor([0]),
                     fps=torch.tensor([25.0]))

@@ -1,5 +1,6 @@
 """The head: ellipsoids met by parallel rays at any angle, so that turning it is smooth; hair as a shell with an edge."""
 
+import copy
 import math
 
 import cv2
@@ -12,7 +13,7 @@ from toolkit.data.synthetic.face import REACH, paint_face
 from toolkit.data.synthetic.hair import COLUMNS, ROWS, STYLES, Ball, paint_hair
 from toolkit.data.synthetic.skeleton import HEAD_AXES, Skeleton, head_rotation
 
-SAMPLES = 3
+SAMPLES = 2
 """Rays per pixel and axis."""
 SKULL = Ball((0, 0, 0), (1, 1, 1))
 NOSE = Ball((0, -.20, .90), (.15, .26, .25))
@@ -33,6 +34,19 @@ class _View:
         cos, sin = math.cos(roll), math.sin(roll)
         self.x, self.y = right * cos - up * sin, right * sin + up * cos
         self.screen_x, self.screen_y = right, -up
+        self.cos, self.sin = cos, sin
+
+    def around(self, place: np.ndarray, reach: float) -> tuple[tuple[slice, slice], '_View'] | None:
+        """The part of the view within ``reach`` metres of an upright point, and where it is in the view; None outside."""
+        x, y = float(place[0]) * self.cos + float(place[1]) * self.sin, float(place[1]) * self.cos - float(place[0]) * self.sin
+        columns = np.flatnonzero(np.abs(self.screen_x[0] - x) < reach)
+        rows = np.flatnonzero(np.abs(self.screen_y[:, 0] + y) < reach)
+        if not len(columns) or not len(rows):
+            return None
+        where = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+        part = copy.copy(self)
+        part.x, part.y = self.x[where], self.y[where]
+        return where, part
 
 
 class Head:
@@ -135,6 +149,11 @@ class Head:
         self, ball: Ball, tint: float, view: _View, rotation: np.ndarray, color: np.ndarray, alpha: np.ndarray,
         front: np.ndarray) -> None:
         """Add a small ellipsoid of skin where it stands out from what is there."""
+        found = view.around(rotation @ (np.array(ball.centre) * self.axes), float(max(np.array(ball.axes) * self.axes)) + 2 * view.pixel)
+        if found is None:
+            return
+        where, view = found
+        color, alpha, front = color[where], alpha[where], front[where]
         depth, inside, _ = self._cast(ball, view, rotation, view.x)
         cover = self._coverage(inside, view, ball)
         cover *= (depth > front) | (alpha < 0.5)
@@ -162,7 +181,7 @@ class Head:
         """Lay ``above`` over a picture that is not premultiplied, in place."""
         both = alpha + cover - alpha * cover
         weight = cover / np.maximum(both, 1e-4)
-        color += (above - color) * weight[..., None]
+        color += (above - color) * cv2.merge((weight, weight, weight))
         alpha[...] = both
 
     def paint_back(self, canvas: Canvas, skeleton: Skeleton, centre: tuple[float, float], scale: float) -> None:

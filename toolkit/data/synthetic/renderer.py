@@ -256,8 +256,8 @@ class Renderer:
             if facing < .25:
                 continue
             side, front, drop = opening.side * sign, opening.front, body.up * h
-            corners = (side * .96 + drop * .010, side * .66 + front * .34 + drop * .002, front * .98, front * .74 + side * .66 - drop * .040,
-                       side * 1.14 - drop * .010)
+            corners = (side * .96 + drop * .010, side * .66 + front * .34 + drop * .002, front * .98,
+                       front * .74 + side * .66 - drop * .040, side * 1.14 - drop * .010)
             outline = np.array([self.camera.project(opening.centre + corner)[:2] for corner in corners])
             low, high = outline.min(0).tolist(), outline.max(0).tolist()
             window = canvas.window(low[0] - 2, low[1] - 2, high[0] + 2, high[1] + 2)

@@ -1,0 +1,114 @@
+"""The colour encoder of one garment: what of a frame it sees, its network, and where its codes lie."""
+
+import torch
+from mmengine.dist import all_reduce
+from torch import Tensor, nn
+
+from toolkit.registry import ENCODERS
+from toolkit.structures import InputError
+
+REGIONS = ('up', 'down')
+SEES = ('region', 'body', 'whole')
+
+
+@ENCODERS.register_module()
+class RegionEncoder(nn.Module):
+    """Frame -> mean and log-variance of the code of its upper or lower clothes.
+
+    What the encoder is not to see is set to 0, mid-grey in [-1, 1], which adds nothing to a convolution.
+
+    The extra state holds :attr:`config`, so that an encoder can be rebuilt from a checkpoint alone, and one that would see other pixels
+    than it was trained on is refused.
+
+    Args:
+        encoder: ``ENCODERS`` config of a network, picture -> (mu, logvar), with an attribute ``nz``.
+        region: ``'up'`` or ``'down'``.
+        sees: ``'region'``, the dilated region of the pose, inside the person's mask: no room, and little of the other garment;
+            ``'body'``, the person; ``'whole'``, the frame as it is.
+
+    Raises:
+        InputError: unknown option.
+    """
+
+    code_mean: Tensor
+    code_square: Tensor
+    updates: Tensor
+
+    def __init__(self, encoder: dict, region: str = 'up', sees: str = 'region'):
+        super().__init__()
+        for name, value, known in (('region', region, REGIONS), ('sees', sees, SEES)):
+            if value not in known:
+                raise InputError(f'{name}={value!r} of RegionEncoder is unknown, expected one of {", ".join(known)}')
+        self.network = ENCODERS.build(encoder)
+        self.nz, self.region, self.sees = self.network.nz, region, sees
+        self.register_buffer('code_mean', torch.zeros(self.nz))
+        self.register_buffer('code_square', torch.ones(self.nz))
+        self.register_buffer('updates', torch.zeros((), dtype=torch.long))
+        self.config = dict(type='RegionEncoder', encoder=dict(getattr(self.network, 'config', encoder)), region=region, sees=sees)
+
+    @property
+    def region_index(self) -> int:
+        """Channel of this region in region maps: 0 upper, 1 lower."""
+        return REGIONS.index(self.region)
+
+    def forward(self, images: Tensor, regions: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
+        """Encode.
+
+        Args:
+            images: (B, 3, H, W) in [-1, 1].
+            regions: (B, 2, H, W) upper and lower region of the pose, in [0, 1]; not used with ``sees`` 'body' and 'whole'.
+            masks: (B, 1, H, W) person masks in [0, 1]; not used with ``sees='whole'``.
+
+        Returns:
+            mu (B, nz) and logvar (B, nz).
+        """
+        return self.network(self.visible(images, regions, masks))
+
+    def visible(self, images: Tensor, regions: Tensor, masks: Tensor) -> Tensor:
+        """What the network sees of the images, see :meth:`forward`: (B, 3, H, W)."""
+        if self.sees == 'whole':
+            return images
+        if self.sees == 'body':
+            return images * masks
+        return images * (regions[:, self.region_index:self.region_index + 1] * masks)
+
+    @torch.no_grad()
+    def observe(self, mu: Tensor, decay: float = 0.999) -> None:
+        """Take the codes of a batch into the running mean and square, over all processes.
+
+        Args:
+            mu: (B, nz) of training pictures.
+            decay: of the average; at the n-th update it is at most (1 + n) / (10 + n).
+        """
+        moments = torch.stack([mu.detach().float().mean(0), mu.detach().float().square().mean(0)])
+        all_reduce(moments, 'mean')
+        weight = 1 - torch.clamp((1 + self.updates) / (10 + self.updates), max=decay)
+        self.code_mean.lerp_(moments[0], weight)
+        self.code_square.lerp_(moments[1], weight)
+        self.updates += 1
+
+    @property
+    def code_std(self) -> Tensor:
+        """(nz,) standard deviation of the codes observed; 1 before any."""
+        return (self.code_square - self.code_mean.square()).clamp_min(0).sqrt()
+
+    def get_extra_state(self) -> dict:
+        """The config to rebuild it from."""
+        return self.config
+
+    def set_extra_state(self, state: dict) -> None:
+        """Check that the weights belong to an encoder that works like this one.
+
+        Raises:
+            InputError: names what differs.
+        """
+        for key, theirs, mine in _differences(state, self.config):
+            raise InputError(f'the weights are of a colour encoder with {key}={theirs!r}, this one has {mine!r}')
+
+
+def _differences(theirs: dict, mine: dict, where: str = 'encoder'):
+    for key in theirs.keys() & mine.keys():
+        if isinstance(theirs[key], dict) and isinstance(mine[key], dict):
+            yield from _differences(theirs[key], mine[key], f'{where}.{key}')
+        elif theirs[key] != mine[key]:
+            yield f'{where}.{key}', theirs[key], mine[key]

@@ -1,0 +1,334 @@
+"""Stage I of paper A: learn colour encoders with BicycleGAN on recoloured frames.
+
+Sources: *Disentangled Human Action Video Generation via Decoupled Learning* (Yang et al. 2019, section 3.1); *Toward multimodal
+image-to-image translation* (Zhu et al. 2017).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from mmengine.model import is_model_wrapper
+from mmengine.optim import OptimWrapperDict
+from torch import Tensor, nn
+
+from toolkit.models.base import VideoModel
+from toolkit.models.feature_maps import FeatureMaps
+from toolkit.registry import DISCRIMINATORS, ENCODERS, GENERATORS, MODELS
+from toolkit.structures import InputError
+
+SCHEMES = ('paper', 'official')
+Z_TARGETS = ('sample', 'mu')
+
+
+class Frames(NamedTuple):
+    """A and B of BicycleGAN with what the encoder and the losses need besides.
+
+    Attributes:
+        features: A, (N, C, H, W) in [-1, 1].
+        images: B, (N, 3, H, W) in [-1, 1], recoloured frames.
+        regions: (N, 2, H, W) in [0, 1].
+        masks: (N, 1, H, W) in [0, 1].
+        recolored: (N, 1, H, W) in [0, 1], where the garment in question is.
+    """
+
+    features: Tensor
+    images: Tensor
+    regions: Tensor
+    masks: Tensor
+    recolored: Tensor
+
+    def part(self, start: int, stop: int) -> 'Frames':
+        """Samples from ``start`` to ``stop``."""
+        return Frames(*(x[start:stop] for x in self))
+
+
+@MODELS.register_module()
+class BicycleGAN(VideoModel):
+    """Learns to encode the colour of one garment: G paints the recoloured frame B from its feature map A and its code z = E(B).
+
+    Two schemes:
+
+    - ``'paper'``: one generator pass ``B' = G(A, z)``, z sampled around mu; the latent regression ``|mu(B') - z|`` is done on B';
+    - ``'official'``: the first half of the batch is encoded and painted as above; besides, G paints the same A from a random code,
+      ``B_r = G(A, z_r)``, which a second discriminator compares with the frames of the second half, and the regression is
+      ``|mu(B_r) - z_r|``. Needs an even batch.
+
+    Update order of both: the gradients of G and E from all losses but the regression; the gradient of the regression for G alone; a step
+    of each; then the discriminators. Were the regression to teach E as well, E and G would hide the code from everybody else. Here one
+    backward pass does it all, so that gradients are averaged over processes once: see :meth:`_regression_for_generator`.
+
+    Losses, named in ``losses``, each with its ``weight`` (0 = not built):
+
+    - ``gan``: summed over scales (needed); ``gan2``: of the random branch, 'official' only;
+    - ``l1``: whole frame; ``region``: inside the recoloured region, which makes the code worth its price;
+    - ``kl``: of the codes; ``z``: the latent regression. Without ``z`` the scheme 'paper' is cVAE-GAN.
+
+    Besides the losses, ``e/nats`` (KL of a sample, summed over dimensions) and ``e/sigma`` (mean standard deviation) are logged: nats that
+    fall to 0 mean that the code collapsed. The running mean and square of mu are kept in the encoder.
+
+    Args:
+        encoder: ``ENCODERS`` config of a :class:`toolkit.encoders.region_encoder.RegionEncoder`, which says whose garment it is.
+        generator: ``GENERATORS`` config of a U-Net; ``input_nc`` and ``nz`` are filled in.
+        discriminator: ``DISCRIMINATORS`` config; ``input_nc`` is filled in.
+        losses: see above.
+        scheme: see above.
+        feature_maps: arguments of :class:`toolkit.models.feature_maps.FeatureMaps`; default the frame's own edges.
+        conditional: the discriminators see A beside the picture.
+        same_discriminator: 'official' with one discriminator for both branches.
+        z_target: 'paper' only: what the regression should find, the ``'sample'`` z or ``'mu'``; a constant either way.
+        test_samples: pictures that :meth:`test_step` paints from random codes, for each frame.
+        kwargs: of :class:`toolkit.models.base.VideoModel`.
+
+    Raises:
+        InputError: unknown option, or losses that do not fit the scheme.
+    """
+
+    window = 1
+
+    def __init__(self, encoder: dict, generator: dict, discriminator: dict, losses: dict, scheme: str = 'paper',
+                 feature_maps: dict | None = None, conditional: bool = False, same_discriminator: bool = False, z_target: str = 'sample',
+                 test_samples: int = 0, **kwargs) -> None:
+        super().__init__(losses=losses, **kwargs)
+        for name, value, known in (('scheme', scheme, SCHEMES), ('z_target', z_target, Z_TARGETS)):
+            if value not in known:
+                raise InputError(f'model.{name}={value!r} is unknown, expected one of {", ".join(known)}')
+        if 'gan' not in self.losses or ('gan2' in self.losses) != (scheme == 'official'):
+            raise InputError(f'model.losses has {", ".join(self.losses) or "nothing"}: BicycleGAN needs gan, and gan2 with scheme="official" only')
+        self.scheme, self.conditional, self.same_discriminator = scheme, conditional, same_discriminator
+        self.z_target, self.test_samples = z_target, test_samples
+        self.feature_maps = FeatureMaps(**(feature_maps or dict(edge_channel='real')))
+        channels = self.feature_maps.channels
+        self.net_e = ENCODERS.build(encoder)
+        self.region_index = self.net_e.region_index
+        self.net_g = GENERATORS.build(dict(generator, input_nc=channels, nz=self.net_e.nz))
+        discriminator = dict(discriminator, input_nc=3 + channels * conditional)
+        self.net_d = DISCRIMINATORS.build(discriminator)
+        if scheme == 'official' and not same_discriminator:
+            self.net_d2 = DISCRIMINATORS.build(discriminator)
+
+    # ---- training ---------------------------------------------------------------------------------------------------------------
+
+    def train_step(self, data: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
+        """One update of generator and encoder, then one of the discriminators.
+
+        Args:
+            data: a collated batch of windows, see :class:`toolkit.data.windows.ClipWindows`; every frame of a window is a sample. It may
+                hold ``recolored_region`` (B, T, 1, H, W); else the region of the pose inside the mask takes its place.
+            optim_wrapper: with the keys ``g``, ``e`` and ``d``, and ``d2`` where there is a second discriminator. G and E learn from one
+                backward pass, so ``e`` follows the precision and accumulation of ``g``; one optimiser ``g`` of both networks also works.
+
+        Returns:
+            Detached scalars: every weighted loss of ``g/...``, ``d/...``, ``d2/...``, and ``e/nats``, ``e/sigma``.
+
+        Raises:
+            InputError: an odd batch with scheme 'official', or optimisers that do not fit each other.
+        """
+        self._check_optimisers(optim_wrapper)
+        frames = self.frames_of(self.data_preprocessor(data, True))
+        encoded, random = self._halves(frames)
+        in_g = optim_wrapper['g'].optim_context
+
+        with in_g(self.net_e):
+            mu, logvar = self.net_e(encoded.images, encoded.regions, encoded.masks)
+        z = mu + (0.5 * logvar).exp() * self.randn(*mu.shape)
+        separate = self.scheme == 'paper' and 'z' in self.losses and torch.is_grad_enabled()
+        code = z.detach().requires_grad_() if separate else z
+        with in_g(self.net_g):
+            painted = self.net_g(encoded.features, code)
+        g = dict(gan=self.losses['gan'](self._judge(optim_wrapper, 'd', encoded, painted), real=True))
+        if 'l1' in self.losses:
+            g['l1'] = self.losses['l1'](painted, encoded.images)
+        if 'region' in self.losses:
+            g['region'] = self.losses['region'](painted, encoded.images, encoded.recolored)
+        fakes = [('d', encoded, painted.detach(), encoded)]
+        regressed, target = painted, z if self.z_target == 'sample' else mu
+        if self.scheme == 'official':
+            target = self.randn(*mu.shape, salt=1)
+            with in_g(self.net_g):
+                regressed = self.net_g(encoded.features, target)
+            second = 'd' if self.same_discriminator else 'd2'
+            g['gan2'] = self.losses['gan2'](self._judge(optim_wrapper, second, encoded, regressed), real=True)
+            fakes.append((second, encoded, regressed.detach(), random))
+        g = self.weighted(g)
+        loss = sum(g.values())
+        if 'z' in self.losses:
+            with self.frozen(self.net_e), in_g(self.net_e):
+                found, _ = self.net_e(regressed, encoded.regions, encoded.masks)
+            g |= self.weighted(dict(z=self.losses['z'](found, target)))
+            loss = self._regression_for_generator(loss, g['z'], painted, code, z) if separate else loss + g['z']
+        if 'kl' in self.losses:
+            g |= self.weighted(dict(kl=self.losses['kl'](mu, logvar)))
+            loss = loss + g['kl']
+        self.step(optim_wrapper, 'g', loss)
+
+        logs = {f'g/{k}': v.detach() for k, v in g.items()}
+        logs |= self._train_discriminators(optim_wrapper, fakes)
+        (self.net_e.module if is_model_wrapper(self.net_e) else self.net_e).observe(mu)
+        mu, logvar = mu.detach(), logvar.detach()
+        logs['e/nats'] = 0.5 * (mu.square() + logvar.exp() - 1 - logvar).sum(1).mean()
+        logs['e/sigma'] = (0.5 * logvar).exp().mean()
+        return logs
+
+    @staticmethod
+    def _regression_for_generator(loss: Tensor, regression: Tensor, painted: Tensor, code: Tensor, z: Tensor) -> Tensor:
+        """Let the regression teach G but, through the code it painted from, not E.
+
+        The picture depends on G's weights and on z, and the regression may only reach the weights. So the picture was painted from
+        ``code``, z cut off from E; what the other losses want of z is asked for first, by a backward pass through G that leaves its weights
+        out, and is handed to E as a linear term.
+
+        Args:
+            loss: of the picture, all but the regression.
+            regression: of the picture.
+            painted: the picture (B, 3, H, W).
+            code: (B, D) it was painted from.
+            z: (B, D) the same values, connected to E.
+
+        Returns:
+            A scalar with the wanted gradients; its value means nothing.
+        """
+        wanted, = torch.autograd.grad(loss, painted)
+        wanted_too, = torch.autograd.grad(regression, painted)
+        wanted_of_z, = torch.autograd.grad(painted, code, wanted, retain_graph=True)
+        return (painted * (wanted + wanted_too)).sum() + (z * wanted_of_z).sum()
+
+    def step(self, optim_wrapper: OptimWrapperDict, name: str, loss: Tensor) -> None:
+        """As in the base class; the encoder's optimiser updates together with the generator's, from the same backward pass."""
+        super().step(optim_wrapper, name, loss)
+        if name == 'g' and 'e' in optim_wrapper and optim_wrapper['g'].should_update():
+            optim_wrapper['e'].step()
+            optim_wrapper['e'].zero_grad()
+
+    def _judge(self, optim_wrapper: OptimWrapperDict, name: str, condition: Frames, pictures: Tensor) -> list[list[Tensor]]:
+        """What a discriminator, frozen, says of pictures."""
+        network = getattr(self, f'net_{name}')
+        with self.frozen(network), optim_wrapper[name].optim_context(network):
+            return network(self._with_condition(condition, pictures))
+
+    def _train_discriminators(self, optim_wrapper: OptimWrapperDict, fakes: list[tuple[str, Frames, Tensor, Frames]]) -> dict[str, Tensor]:
+        """One step of each discriminator; ``fakes`` holds (optimiser, what it was painted from, picture, real frames)."""
+        gan, losses = self.losses['gan'], {}
+        for number, (name, condition, fake, real) in enumerate(fakes):
+            network = getattr(self, f'net_{name}')
+            with optim_wrapper[name].optim_context(network):
+                of_fake = network(self._with_condition(condition, fake))
+                of_real = network(self._with_condition(real, real.images))
+            key = 'd2' if number else 'd'
+            losses.setdefault(name, {}).update({
+                f'{key}/fake': gan(of_fake, real=False, for_discriminator=True), f'{key}/real': gan(of_real, real=True, for_discriminator=True)})
+        for name, terms in losses.items():
+            self.step(optim_wrapper, name, sum(terms.values()))
+        return {key: value.detach() for terms in losses.values() for key, value in terms.items()}
+
+    def _with_condition(self, condition: Frames, pictures: Tensor) -> Tensor:
+        return torch.cat([condition.features.to(pictures.dtype), pictures], 1) if self.conditional else pictures
+
+    def _halves(self, frames: Frames) -> tuple[Frames, Frames | None]:
+        if self.scheme == 'paper':
+            return frames, None
+        size = len(frames.images)
+        if size % 2:
+            raise InputError(f'scheme="official" splits a batch into an encoded and a random half, but this process has {size} frames; make '
+                             f'train_dataloader.batch_size even')
+        return frames.part(0, size // 2), frames.part(size // 2, size)
+
+    @staticmethod
+    def _check_optimisers(optim_wrapper: OptimWrapperDict) -> None:
+        if any(getattr(w, 'dtype', None) is torch.float16 for w in optim_wrapper.values()):
+            raise InputError('BicycleGAN cannot train in float16: its encoder and generator share a backward pass; use bfloat16')
+        if 'e' in optim_wrapper and optim_wrapper['e']._accumulative_counts != optim_wrapper['g']._accumulative_counts:
+            raise InputError('optim_wrapper.e.accumulative_counts must equal that of g: both learn from one backward pass')
+
+    # ---- use --------------------------------------------------------------------------------------------------------------------
+
+    def frames_of(self, batch: dict) -> Frames:
+        """Every frame of a preprocessed batch as a sample of its own.
+
+        Args:
+            batch: ``frames`` (B, T, 3, H, W), ``pose_maps``, ``edges``, ``masks``, ``regions``, ``poses``, and perhaps ``recolored_region``
+                (B, T, 1, H, W), see :meth:`train_step`.
+        """
+        regions, masks = batch['regions'].flatten(0, 1), batch['masks'].flatten(0, 1)
+        if 'recolored_region' in batch:
+            recolored = batch['recolored_region'].flatten(0, 1)
+        else:
+            recolored = regions[:, self.region_index:self.region_index + 1] * masks
+        features = 2 * self.feature_maps(batch).flatten(0, 1) - 1
+        return Frames(features, batch['frames'].flatten(0, 1), regions, masks, recolored)
+
+    def encode(self, images: Tensor, regions: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
+        """Encode pictures, see :meth:`toolkit.encoders.region_encoder.RegionEncoder.forward`.
+
+        Args:
+            images: (B, 3, H, W) in [-1, 1].
+            regions: (B, 2, H, W) in [0, 1].
+            masks: (B, 1, H, W) in [0, 1].
+
+        Returns:
+            mu (B, D) and logvar (B, D).
+        """
+        return self.net_e(images, regions, masks)
+
+    def decode(self, features: Tensor, z: Tensor) -> Tensor:
+        """Paint pictures.
+
+        Args:
+            features: (B, C, H, W) in [-1, 1].
+            z: (B, D).
+
+        Returns:
+            (B, 3, H, W) in [-1, 1].
+        """
+        return self.net_g(features, z)
+
+    @torch.no_grad()
+    def test_step(self, data: dict, chunk: int = 16) -> list[dict]:
+        """Reconstruct every frame of a clip from its feature map and the mean of its code.
+
+        Args:
+            data: one whole-clip item (``window=None``) with a batch axis of 1.
+            chunk: frames at a time.
+
+        Returns:
+            One dict, see :meth:`toolkit.models.base.VideoModel.clip_result`, and ``mu``, ``logvar`` (T, D) float32; with ``test_samples`` N
+            also ``samples`` (N, T, H, W, 3) uint8, the clip painted from N codes of the prior.
+        """
+        codes = torch.randn(self.test_samples, self.region_codes, generator=torch.Generator().manual_seed(0)).to(self.data_preprocessor.device)
+        pictures, means, logvars, samples = [], [], [], []
+        length = data['frames'].shape[1]
+        for start in range(0, length, chunk):
+            part = {k: v[:, start:start + chunk] if torch.is_tensor(v) and v.ndim > 2 and v.shape[1] == length and not k.startswith('content_') else v
+                    for k, v in data.items()}
+            frames = self.frames_of(self.data_preprocessor(part))
+            with self.inference_context():
+                mu, logvar = self.encode(frames.images, frames.regions, frames.masks)
+                pictures.append(self._uint8(self.decode(frames.features, mu)))
+                samples.append([self._uint8(self.decode(frames.features, z.expand(len(mu), -1))) for z in codes])
+            means.append(mu.float().cpu().numpy())
+            logvars.append(logvar.float().cpu().numpy())
+        result = self.clip_result(data, np.concatenate(pictures))
+        result.update(mu=np.concatenate(means), logvar=np.concatenate(logvars))
+        if self.test_samples:
+            result['samples'] = np.stack([np.concatenate(frames) for frames in zip(*samples)])
+        return [result]
+
+    @property
+    def region_codes(self) -> int:
+        """Length of the code (D)."""
+        return (self.net_e.module if is_model_wrapper(self.net_e) else self.net_e).nz
+
+    def _uint8(self, images: Tensor) -> np.ndarray:
+        return self.data_preprocessor.to_uint8(images).numpy()
+
+    def example_batch(self, height: int, width: int, frames: int = 1) -> dict:
+        """As in the base class; the scheme 'official' gets two samples."""
+        batch = super().example_batch(height, width, frames)
+        if self.scheme == 'official':
+            batch = {k: torch.cat([v, v]) if torch.is_tensor(v) else v * 2 for k, v in batch.items()}
+        return batch
+
+
+def bare(network: nn.Module) -> nn.Module:
+    """A network without the wrapper of a distributed run."""
+    return network.module if is_model_wrapper(network) else network
