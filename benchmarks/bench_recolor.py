@@ -4,9 +4,9 @@
     python benchmarks/bench_recolor.py --clip clips/walk  # a prepared clip
     python benchmarks/bench_recolor.py --colorizers LabShift LevinOptimization
 
-Prints milliseconds a frame on one core (processor time of the process, median of ``--repeats``; ways alternate): finding the garments,
-recolouring, and both with learning the clip's colours; and the plain route with the same regions: ``rgb2lab`` of the whole frame, shift,
-composite, ``lab2rgb``. At the end, how much lightness each way changed: the plain route clips colours that sRGB cannot show.
+Prints milliseconds a frame on one core (processor time of the process, median of ``--repeats``; ways alternate): finding the
+garments, recolouring, and both with learning the clip's colours; and the plain route with the same regions: ``rgb2lab`` of the whole
+frame, shift, composite, ``lab2rgb``. At the end, how much lightness each way changed: the plain route clips what sRGB cannot show.
 """
 
 import argparse

@@ -20,12 +20,9 @@ from toolkit.structures import InputError
 
 __all__ = [
     'Registry', 'build_part', 'check_arguments', 'check_keys', 'did_you_mean', 'find_part', 'import_parts', 'load_plugins',
-    'part_arguments',
-    'POSE_ESTIMATORS', 'EDGE_DETECTORS', 'SEGMENTORS', 'COLORIZERS', 'WARPERS', 'ENCODERS', 'GENERATORS', 'DISCRIMINATORS', 'LOSSES',
-    'MODELS',
-    'DATASETS', 'TRANSFORMS', 'DATA_SAMPLERS', 'METRICS', 'HOOKS', 'LOOPS', 'VISUALIZERS', 'VISBACKENDS', 'MODEL_WRAPPERS',
-    'OPTIMIZERS',
-    'OPTIM_WRAPPERS', 'OPTIM_WRAPPER_CONSTRUCTORS', 'PARAM_SCHEDULERS', 'PART_REGISTRIES', 'ENGINE_REGISTRIES']
+    'part_arguments', 'POSE_ESTIMATORS', 'EDGE_DETECTORS', 'SEGMENTORS', 'COLORIZERS', 'WARPERS', 'ENCODERS', 'GENERATORS', 'DISCRIMINATORS', 'LOSSES',
+    'MODELS', 'DATASETS', 'TRANSFORMS', 'DATA_SAMPLERS', 'METRICS', 'HOOKS', 'LOOPS', 'VISUALIZERS', 'VISBACKENDS', 'MODEL_WRAPPERS',
+    'OPTIMIZERS', 'OPTIM_WRAPPERS', 'OPTIM_WRAPPER_CONSTRUCTORS', 'PARAM_SCHEDULERS', 'PART_REGISTRIES', 'ENGINE_REGISTRIES']
 
 SCOPE = 'toolkit'
 KNOWN_SCOPES = (SCOPE, 'mmengine')
@@ -80,8 +77,8 @@ def part_arguments(part: Callable) -> set[str] | None:
     """
     constructors = [part]
     if inspect.isclass(part):
-        constructors = [c.__dict__['__init__'] for c in part.__mro__ if '__init__' in c.__dict__ and (c.__module__,
-                                                                                                      c.__name__) not in ROOT_CLASSES]
+        own = [c for c in part.__mro__ if '__init__' in c.__dict__ and (c.__module__, c.__name__) not in ROOT_CLASSES]
+        constructors = [c.__dict__['__init__'] for c in own]
         if not constructors:
             return set()
     names: set[str] = set()
@@ -140,8 +137,8 @@ def build_part(cfg: dict, registry: 'Registry', default_args: dict | None = None
         raise InputError(f'type of a {registry.name} must be a registered name, got {kind!r}')
     check_arguments(part, args, registry.name)
     own = inspect.signature(part).parameters.values() if inspect.isclass(part) or inspect.isfunction(part) else ()
-    missing = [p.name for p in own if p.default is p.empty and p.kind in (p.POSITIONAL_OR_KEYWORD,
-                                                                          p.KEYWORD_ONLY) and p.name not in args]
+    named = [p for p in own if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    missing = [p.name for p in named if p.default is p.empty and p.name not in args]
     if missing:
         raise InputError(f'{registry.name}: {part.__name__} needs the argument {", ".join(map(repr, missing))}')
     if inspect.isclass(part) and issubclass(part, ManagerMixin):
@@ -169,8 +166,7 @@ class Registry(mm.Registry):
         if scope and scope not in KNOWN_SCOPES:
             raise InputError(
                 f'{key!r} is a dotted path, not the name of a {self.name}. Paths in "type" are refused because they could run '
-                f'anything: '
-                f'register the class and name its module in custom_imports.')
+                f'anything: register the class and name its module in custom_imports.')
         part = self._find(scope, name)
         if part is None:
             load_plugins()
@@ -205,8 +201,7 @@ class Registry(mm.Registry):
                 return f'{name!r} is a {other.name}, but a {self.name} is expected here. {self.content()} {plugins}'
         hint = did_you_mean(name, known) or did_you_mean(name, (n for r in ALL_REGISTRIES.values() for n in r.module_dict))
         return (f'unknown {self.name} {name!r}.{hint} {self.content()} {plugins} A part of your own is found when its package has an '
-                f'entry '
-                f'point in the group "toolkit.plugins", or when custom_imports names its module.')
+                f'entry point in the group "toolkit.plugins", or when custom_imports names its module.')
 
     def _register_module(self, module: type, module_name: str | list[str] | None = None, force: bool = False) -> None:
         names = [module_name] if isinstance(module_name, str) else module_name or [module.__name__]
@@ -267,8 +262,7 @@ PART_REGISTRIES = dict(
 ENGINE_REGISTRIES = dict(
     MODELS=MODELS, DATASETS=DATASETS, TRANSFORMS=TRANSFORMS, DATA_SAMPLERS=DATA_SAMPLERS, METRICS=METRICS, HOOKS=HOOKS, LOOPS=LOOPS,
     VISUALIZERS=VISUALIZERS, VISBACKENDS=VISBACKENDS, MODEL_WRAPPERS=MODEL_WRAPPERS, OPTIMIZERS=OPTIMIZERS,
-    OPTIM_WRAPPERS=OPTIM_WRAPPERS,
-    OPTIM_WRAPPER_CONSTRUCTORS=OPTIM_WRAPPER_CONSTRUCTORS, PARAM_SCHEDULERS=PARAM_SCHEDULERS)
+    OPTIM_WRAPPERS=OPTIM_WRAPPERS, OPTIM_WRAPPER_CONSTRUCTORS=OPTIM_WRAPPER_CONSTRUCTORS, PARAM_SCHEDULERS=PARAM_SCHEDULERS)
 ALL_REGISTRIES = {**PART_REGISTRIES, **ENGINE_REGISTRIES}
 
 

@@ -59,8 +59,7 @@ def _read_torch(path: Path) -> Any:
         name = str(error).split('GLOBAL ')[-1].split(' ')[0] if 'GLOBAL ' in str(error) else 'an object'
         raise InputError(
             f'checkpoint {path} is refused: it holds more than plain data ({name}), and loading it could run any code. Only tensors, '
-            f'numbers, '
-            f'strings, lists and dicts are read.') from error
+            f'numbers, strings, lists and dicts are read.') from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError, zipfile.BadZipFile) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f'checkpoint {path} is damaged or truncated ({reason}). Copy it again, or use an earlier one.') from error
@@ -99,8 +98,8 @@ def load_state(module: nn.Module, state: Mapping[str, Any], source: str | Path, 
         ('unknown to the model', unknown if strict else []))
         if keys]
     if problems or (state and own and len(unknown) == len(state)):
-        details = '; '.join(f'{len(keys)} {text}: {", ".join(keys[:SHOWN])}{", ..." if len(keys) > SHOWN else ""}' for text,
-                            keys in problems)
+        details = '; '.join(
+            f'{len(keys)} {text}: {", ".join(keys[:SHOWN])}{", ..." if len(keys) > SHOWN else ""}' for text, keys in problems)
         raise InputError(f'checkpoint {source} does not fit {type(module).__name__} (another architecture or config?): '
                          f'{details or "no key matches"}')
     module.load_state_dict(state, strict=strict)

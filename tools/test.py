@@ -27,7 +27,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('checkpoint', nargs='?', help='weights to test; only a model without weights needs none')
     parser.add_argument('--out', metavar='FILE', help='write the results as JSON, with every clip')
     parser.add_argument('--baselines', action='store_true',
-                        help='also measure two plain baselines: the content frame repeated, and its parts pasted at each pose')
+                        help='also measure plain baselines: the content frame repeated, its parts pasted at each pose, the nearest training frame')
     parser.add_argument('--metrics', nargs='+', metavar='NAME', help='only these metrics of test_evaluator, for example PSNR LPIPS')
     parser.add_argument('--clips', type=int, metavar='N', help='only N clips, spread evenly over the test clips')
     parser.add_argument('--max-frames', type=int, metavar='N', help='only the first N frames of each clip')
@@ -81,7 +81,7 @@ def main(argv: list[str] | None = None) -> None:
         about['date'] = datetime.datetime.now().astimezone().isoformat(timespec='seconds')
         content = {'about': about, 'metrics': to_json(results['model'])}
         if args.baselines:
-            content['baselines'] = {name: to_json(results[name]) for name in BASELINES}
+            content['baselines'] = {name: to_json(result) for name, result in results.items() if name != 'model'}
         write_json(args.out, content)
         cache.remove()
         print(f'written to {args.out}')
@@ -136,7 +136,7 @@ def build_models(cfg, checkpoint: str | None, baselines: bool, device: str) -> t
     from toolkit import __version__
     from toolkit.engine.checkpoint import load_checkpoint
     from toolkit.plugins import describe_plugins
-    from toolkit.registry import MODELS
+    from toolkit.registry import DATASETS, MODELS
     from toolkit.structures import InputError
     models = {'model': MODELS.build(cfg.model)}
     about = {'toolkit': __version__, 'torch': torch.__version__, 'plugins': describe_plugins(), 'checkpoint': checkpoint}
@@ -147,6 +147,9 @@ def build_models(cfg, checkpoint: str | None, baselines: bool, device: str) -> t
         raise InputError(f'{cfg.model.type} has weights: name a checkpoint, for example work_dirs/.../iter_0100000.pth')
     if baselines:
         models |= {name: MODELS.build({'type': name}) for name in BASELINES}
+        if cfg.get('train_dataloader'):
+            examples = DATASETS.build(dict(cfg.train_dataloader.dataset, window=1, cache='none', transforms=[]))
+            models['NearestFrame'] = MODELS.build(dict(type='NearestFrame', examples=examples))
     for model in models.values():
         model.to(device).eval()
         if hasattr(model, 'prepare_networks'):

@@ -32,7 +32,8 @@ def test_number_of_parameters_and_names(network):
     names = set(network.state_dict())
     assert {
         'model1.0.weight', 'model1.4.running_mean', 'model3.6.weight', 'model7.6.bias', 'model8up.0.weight', 'model3short8.0.bias',
-        'model8.1.weight', 'model8.5.running_var', 'model9.3.weight', 'model10.1.bias', 'model_class.0.weight', 'model_out.0.bias'} <= names
+        'model8.1.weight', 'model8.5.running_var', 'model9.3.weight', 'model10.1.bias', 'model_class.0.weight',
+        'model_out.0.bias'} <= names
 
 
 @torch.no_grad()

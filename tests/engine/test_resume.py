@@ -15,7 +15,7 @@ def scalars(work_dir):
 @pytest.mark.parametrize('processes', [1, 2])
 def test_train_8_equals_train_4_kill_resume_4(toy, tmp_path, processes):
     whole, parts = tmp_path / 'whole', tmp_path / 'parts'
-    record = "custom_hooks=[{'type':'WriteWeights','folder':'%s'}]" % tmp_path
+    record = f"custom_hooks=[{{'type':'WriteWeights','folder':'{tmp_path}'}}]"
     done = toy.train(whole, options=[record]) if processes == 1 else toy.torchrun(whole, options=[record])
     assert not any(done.codes), done.text
     killed = toy.train(parts, processes=processes, options=["custom_hooks=[{'type':'KillAt','iteration':5}]"])
@@ -37,7 +37,7 @@ def test_train_8_equals_train_4_kill_resume_4(toy, tmp_path, processes):
 
 
 def test_ctrl_c_saves_at_the_iteration_boundary_and_resumes_exactly(toy, tmp_path):
-    stop = "custom_hooks=[{'type':'KillAt','iteration':2,'signal':%d}]" % signal.SIGINT
+    stop = f"custom_hooks=[{{'type':'KillAt','iteration':2,'signal':{int(signal.SIGINT)}}}]"
     stopped = toy.train(tmp_path / 'parts', options=[stop])
     assert stopped.codes == [130] and 'Traceback' not in stopped.text
     assert 'after iteration 3' in stopped.text and '--resume' in stopped.text
@@ -48,6 +48,6 @@ def test_ctrl_c_saves_at_the_iteration_boundary_and_resumes_exactly(toy, tmp_pat
 
 
 def test_termination_of_two_processes_stops_both_at_the_same_iteration(toy, tmp_path):
-    stop = "custom_hooks=[{'type':'KillAt','iteration':2,'signal':%d}]" % signal.SIGTERM
+    stop = f"custom_hooks=[{{'type':'KillAt','iteration':2,'signal':{int(signal.SIGTERM)}}}]"
     stopped = toy.train(tmp_path, processes=2, options=[stop])
     assert stopped.codes == [130, 130] and (tmp_path / 'iter_0000003.pth').exists()

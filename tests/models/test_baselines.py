@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from toolkit.models.baselines import CopyContent, PasteParts, person_removed
+from toolkit.models.baselines import CopyContent, NearestFrame, PasteParts, person_removed, pose_distance
 from toolkit.registry import MODELS
 from toolkit.structures import InputError
 
@@ -97,3 +97,31 @@ def test_baselines_cannot_be_trained(batch):
     with pytest.raises(InputError, match='CopyContent is a baseline'):
         CopyContent().train_step(batch, None)
     assert not list(PasteParts().parameters())
+
+
+class Examples:
+    """Two training frames of one person: in the clip's first pose and in its last."""
+
+    def __init__(self, poses):
+        self.given = poses
+
+    def poses(self, person):
+        return ([(0, 0), (0, 1)], self.given) if person == 'anna' else ([], np.empty((0, 18, 3)))
+
+    def frame(self, number, t):
+        return np.full((HEIGHT, WIDTH, 3), 10 + t, np.uint8)
+
+
+def test_nearest_frame_takes_the_nearest_pose_of_the_same_person(batch):
+    model = NearestFrame(Examples(np.stack([standing(1), standing(7)])))
+    result, = model.test_step(dict(batch, person=['anna']))
+    assert result['generated'][:, 0, 0, 0].tolist() == [10, 10, 11]
+    with pytest.raises(InputError, match='bert'):
+        model.test_step(dict(batch, person=['bert']))
+
+
+def test_pose_distance_counts_shared_joints_only():
+    moved = standing(3, 4)
+    moved[5] = 0
+    nothing = np.zeros((18, 3), np.float32)
+    np.testing.assert_allclose(pose_distance(np.stack([standing(), moved, nothing]), standing()), [0, 5, np.inf], atol=1e-5)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -64,6 +65,15 @@ def hue_difference(first: tuple[float, float], second: tuple[float, float]) -> f
     return abs((difference + 180) % 360 - 180)
 
 
+@lru_cache(256)
+def _choices(lightness: int, low: float, high: float) -> np.ndarray:
+    """Colours of a lightness within a range of chroma, or the most colourful half where there is none, (N, 2)."""
+    colors = colors_of(lightness)
+    chroma = np.hypot(colors[:, 0], colors[:, 1])
+    inside = (chroma >= low) & (chroma <= high)
+    return colors[inside if inside.any() else (chroma <= high) & (chroma >= min(np.median(chroma), high))]
+
+
 def draw_color(rng: np.random.Generator, lightness: float, chroma: tuple[float, float] = (10, 80), keep: float = .1,
                avoid: Iterable[tuple[float, float]] = (), hue_gap: float = 10.) -> tuple[int, int] | None:
     """Draw a colour that sRGB can show at a lightness, uniformly on the integer grid [-110, 110]^2 of (a, b).
@@ -90,12 +100,7 @@ def draw_color(rng: np.random.Generator, lightness: float, chroma: tuple[float, 
     if kept:
         return None
     lightness = float(np.clip(lightness, 0, 100))
-    colors = colors_of(round(lightness))
-    chromas = np.hypot(colors[:, 0], colors[:, 1])
-    inside = (chromas >= low) & (chromas <= high)
-    if not inside.any():
-        inside = (chromas <= high) & (chromas >= min(np.median(chromas), high))
-    colors, avoid = colors[inside], list(avoid)
+    colors, avoid = _choices(round(lightness), low, high), list(avoid)
     choice = None
     for number in numbers:
         candidate = tuple(int(v) for v in colors[int(number * len(colors))])

@@ -12,7 +12,7 @@ from toolkit.colors.lab_uint8 import planes_to_linear
 LIMIT = 110
 """Integer grid of a and b: [-110, 110], the nominal range of the colorization network."""
 _LIGHTNESS_STEPS, _HUE_STEPS = 400, 360
-_TOLERANCE = 1e-4
+_TOLERANCE = 1e-5
 
 
 @lru_cache(1)

@@ -19,6 +19,7 @@ from toolkit.data.transforms import resize_image, scale_pose
 from toolkit.masks.regions import pose_regions
 from toolkit.poses.draw import draw_pose
 from toolkit.registry import DATASETS, TRANSFORMS
+from toolkit.skeletons import K
 from toolkit.structures import InputError
 
 SYNTHETIC_FILE = 'synthetic.json'
@@ -63,7 +64,7 @@ class ClipWindows(Dataset):
         edges, masks (T, 1, H, W) uint8                            regions (T, 2, H, W) uint8 (upper, lower body)
         content_frame (3, H, W), content_pose_map (3, H, W), content_edge, content_mask, content_parts (1, H, W) uint8
         content_pose (18, 3) float32
-        clip (str)   index, content_index (int, frames in the clip)   fps (float)
+        clip, person (str)   index, content_index (int, frames in the clip)   fps (float)
 
     uint8 maps mean 0..1 as 0..255, parts are labels. Randomness comes from ``numpy.random.default_rng((seed, draw, index))`` alone: an
     item is the same in any worker, process or resumed run. A key is an index or (index, draw); samplers give another draw each epoch.
@@ -202,6 +203,27 @@ class ClipWindows(Dataset):
             for kind in CONTENT:
                 self._cache[number, kind] = np.stack([self._decode(clip, kind, t) for t in range(len(clip))])
 
+    def poses(self, person: str) -> tuple[list[tuple[int, int]], np.ndarray]:
+        """All frames in use that show a person.
+
+        Args:
+            person: as clips name them.
+
+        Returns:
+            (number of the clip, frame) of each, for :meth:`frame`; and their poses (N, 18, 3) in pixels of the items' frames.
+        """
+        places, poses = [], [np.empty((0, K, 3), np.float32)]
+        for number, clip in enumerate(self.clips):
+            if clip.person == person:
+                chosen = np.flatnonzero(self.allowed[number] & (clip.poses[..., 2] > 0).any(-1))
+                places += [(number, int(t)) for t in chosen]
+                poses.append(scale_pose(clip.poses[chosen], self.size[0] / clip.height, self.size[1] / clip.width))
+        return places, np.concatenate(poses)
+
+    def frame(self, number: int, t: int) -> np.ndarray:
+        """Frame ``t`` of clip ``number`` in the items' size, (H, W, 3) uint8 RGB."""
+        return self._picture(number, 'frame', t)
+
     def _decode(self, clip: Clip, kind: str, t: int) -> np.ndarray:
         read = dict(frame=clip.frame, edge=clip.edge_u8, mask=clip.mask_u8, parts=clip.parts)[kind]
         return resize_image(read(t), *self.size, labels=kind == 'parts')
@@ -225,7 +247,8 @@ class ClipWindows(Dataset):
         sample.update(poses=scale_pose(clip.poses[start:stop], *scale), content_pose=scale_pose(clip.poses[content], *scale))
         for transform in self.transforms:
             sample = transform(sample, rng)
-        return dict(self._tensors(sample), clip=clip.name, index=start, content_index=content, fps=clip.fps)
+        return dict(
+            self._tensors(sample), clip=clip.name, person=clip.person, index=start, content_index=content, fps=clip.fps)
 
     def _tensors(self, sample: dict) -> dict[str, torch.Tensor]:
         height, width = sample['frames'].shape[1:3]

@@ -176,16 +176,14 @@ def restore_training_state(runner, path: str | Path) -> None:
     meta = checkpoint.get('meta', {})
     if not {'ranks', 'optimizer', 'param_schedulers'} <= set(checkpoint) or meta.get('format') != FORMAT:
         raise InputError(f'{path} cannot be resumed: it holds weights but no training state of this toolkit (format {FORMAT}). To '
-                         f'start from its '
-                         f'weights use --cfg-options load_from={path}')
+                         f'start from its weights use --cfg-options load_from={path}')
     if meta['seed'] != runner.seed:
         raise InputError(f'{path} was trained with seed {meta["seed"]}, the config says {runner.seed}; set '
                          f'randomness.seed={meta["seed"]} to go on')
     same_world = meta['world_size'] == runner.world_size
     if not same_world:
         runner.logger.warning(f'{path} was trained by {meta["world_size"]} processes, this run has {runner.world_size}: the data '
-                              f'order goes on, random '
-                              f'states and buffers of processes start anew, so the result is not bitwise that of an uninterrupted run')
+                              f'order goes on, random states and buffers of processes start anew, so the result is not bitwise that of an uninterrupted run')
     rank = checkpoint['ranks'][runner.rank if same_world else 0]
     with unwrapped(runner.model) as bare:
         load_state(bare, {**checkpoint['state_dict'], **rank['model']}, path)

@@ -68,8 +68,8 @@ class CheckpointHook(Hook):
 
     def _remove_old(self, runner) -> None:
         if self.max_keep and is_main_process():
-            numbered = sorted(p for p in Path(runner.work_dir).glob('iter_*.pth') if p.stem[5:].isdigit() and int(p.stem[5:]) <= runner.iter)
-            for path in numbered[:-self.max_keep]:
+            numbered = [p for p in Path(runner.work_dir).glob('iter_*.pth') if p.stem[5:].isdigit()]
+            for path in sorted(p for p in numbered if int(p.stem[5:]) <= runner.iter)[:-self.max_keep]:
                 path.unlink()
 
     def state_dict(self) -> dict:

@@ -26,8 +26,7 @@ from toolkit.structures import InputError
 TOP_KEYS = (
     'model', 'work_dir', 'train_dataloader', 'val_dataloader', 'test_dataloader', 'train_cfg', 'val_cfg', 'test_cfg', 'optim_wrapper',
     'param_scheduler', 'val_evaluator', 'test_evaluator', 'default_hooks', 'custom_hooks', 'load_from', 'resume', 'launcher',
-    'env_cfg', 'log_level',
-    'visualizer', 'default_scope', 'randomness', 'experiment_name', 'model_wrapper_cfg', 'custom_imports')
+    'env_cfg', 'log_level', 'visualizer', 'default_scope', 'randomness', 'experiment_name', 'model_wrapper_cfg', 'custom_imports')
 """Known top-level keys. Helper variables of a config file begin with an underscore and are dropped after reading."""
 
 PLAIN_SECTIONS = {
@@ -36,11 +35,11 @@ PLAIN_SECTIONS = {
     'env_cfg': ('cudnn_benchmark', 'mp_cfg', 'dist_cfg', 'resource_limit'), 'env_cfg.mp_cfg': ('mp_start_method', 'opencv_num_threads'),
     'env_cfg.dist_cfg': ('backend', 'timeout', 'init_backend'), 'custom_imports': ('imports', 'allow_failed_imports')}
 SLOTS = {
-    'model': 'MODELS', 'train_dataloader.dataset': 'DATASETS', 'val_dataloader.dataset': 'DATASETS',
-    'test_dataloader.dataset': 'DATASETS',
+    'model': 'MODELS',
+    'train_dataloader.dataset': 'DATASETS', 'val_dataloader.dataset': 'DATASETS', 'test_dataloader.dataset': 'DATASETS',
     'train_dataloader.sampler': 'DATA_SAMPLERS', 'val_dataloader.sampler': 'DATA_SAMPLERS', 'test_dataloader.sampler': 'DATA_SAMPLERS',
-    'train_cfg': 'LOOPS', 'default_hooks.*': 'HOOKS', 'custom_hooks.*': 'HOOKS', 'visualizer': 'VISUALIZERS',
-    'visualizer.vis_backends.*': 'VISBACKENDS',
+    'train_cfg': 'LOOPS', 'default_hooks.*': 'HOOKS', 'custom_hooks.*': 'HOOKS',
+    'visualizer': 'VISUALIZERS', 'visualizer.vis_backends.*': 'VISBACKENDS',
     'optim_wrapper.*.optimizer': 'OPTIMIZERS', 'param_scheduler': 'PARAM_SCHEDULERS', 'param_scheduler.*': 'PARAM_SCHEDULERS',
     'param_scheduler.*.*': 'PARAM_SCHEDULERS', 'val_evaluator': 'METRICS', 'val_evaluator.*': 'METRICS', 'test_evaluator': 'METRICS',
     'test_evaluator.*': 'METRICS'}
@@ -152,8 +151,7 @@ def check_config(cfg: Config | dict) -> None:
     for key in cfg:
         if key not in TOP_KEYS:
             raise InputError(f'config: unknown top-level key {key!r}.{did_you_mean(key, TOP_KEYS)} Known: {", ".join(TOP_KEYS)}. A '
-                             f'helper variable must '
-                             f'begin with an underscore.')
+                             f'helper variable must begin with an underscore.')
     for where, node in _dicts(cfg):
         if where in PLAIN_SECTIONS:
             check_keys(node, PLAIN_SECTIONS[where], where)
@@ -161,7 +159,8 @@ def check_config(cfg: Config | dict) -> None:
             check_keys(node, ENTRY_KEYS, where)
             continue
         if where.startswith('default_hooks.') and where.count('.') == 1 and 'type' not in node:
-            raise InputError(f'{where} has no type.{did_you_mean(where.split(".")[1], set(cfg["default_hooks"]) - {where.split(".")[1]})}')
+            name = where.split('.')[1]
+            raise InputError(f'{where} has no type.{did_you_mean(name, set(cfg["default_hooks"]) - {name})}')
         if isinstance(node.get('type'), str):
             _check_part(where, node)
 
@@ -171,8 +170,7 @@ def _check_part(where: str, node: dict) -> None:
     scope = kind.rpartition('.')[0]
     if scope and scope not in KNOWN_SCOPES:
         raise InputError(f'{where}.type={kind!r} is a dotted path. Paths are refused because they could run anything: register the '
-                         f'class and name its '
-                         f'module in custom_imports.')
+                         f'class and name its module in custom_imports.')
     if node.get('_scope_', KNOWN_SCOPES[0]) not in KNOWN_SCOPES:
         raise InputError(f'{where}._scope_={node["_scope_"]!r} is not supported')
     slot = _slot(where)

@@ -76,8 +76,8 @@ def count_flops(model: VideoModel, optim_wrapper: dict | None, height: int, widt
         if calls[name]:
             inputs = tuple(a.detach() if isinstance(a, torch.Tensor) else a for a in calls[name][0])
             with torch.no_grad():
-                macs = int(FlopCountAnalysis(network.eval(),
-                                             inputs).unsupported_ops_warnings(False).uncalled_modules_warnings(False).total())
+                analysis = FlopCountAnalysis(network.eval(), inputs).unsupported_ops_warnings(False)
+                macs = int(analysis.uncalled_modules_warnings(False).total())
         rows.append(NetworkCost(name, type(network).__name__, sum(p.numel() for p in network.parameters()), macs, len(calls[name])))
     return rows
 

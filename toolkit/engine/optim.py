@@ -102,8 +102,8 @@ class NetworkOptimizers:
     """Builds an :class:`mmengine.optim.OptimWrapperDict` with one optimiser per entry of the config.
 
     An entry looks like ``g=dict(networks=['net_g'], type='OptimWrapper', optimizer=dict(type='Adam', lr=2e-4), clip_grad=...,
-    accumulative_counts=1)``. Adam, AdamW and SGD use their fused kernels where all parameters are on a GPU, unless the config gives
-    ``fused``.
+    accumulative_counts=1)``. Adam, AdamW and SGD use their fused kernels where all parameters are on a GPU, unless the config
+    gives ``fused``.
 
     Args:
         optim_wrapper_cfg: name -> entry.
@@ -138,8 +138,7 @@ class NetworkOptimizers:
         if forgotten:
             networks = sorted({key.split('.')[0] for key in forgotten})
             raise InputError(f'optim_wrapper: no optimiser trains {", ".join(networks)} ({len(forgotten)} parameters, first '
-                             f'{forgotten[0]}); '
-                             f'add it to the networks of an entry, or freeze it')
+                             f'{forgotten[0]}); add it to the networks of an entry, or freeze it')
         return OptimWrapperDict(**wrappers)
 
     def _build(self, name: str, entry: dict, model: nn.Module, owner: dict[nn.Parameter, str]) -> _OptimWrapper:

@@ -70,8 +70,7 @@ class TrainRunner(Runner):
     def _log_env(self, env_cfg: dict) -> None:
         device = torch.cuda.get_device_name() if torch.cuda.is_available() else f'CPU, {torch.get_num_threads()} threads'
         self.logger.info(f'{self.world_size} process(es) on {device}; torch {torch.__version__}; seed {self.seed}; plugins: '
-                         f'{describe_plugins()}; '
-                         f'work dir {self.work_dir}')
+                         f'{describe_plugins()}; work dir {self.work_dir}')
 
     def get_hooks_info(self) -> str:
         """Names of the hooks in their order."""
@@ -117,8 +116,7 @@ class TrainRunner(Runner):
         for cfg in configs:
             if isinstance(cfg, dict) and cfg.setdefault('by_epoch', False):
                 raise InputError(f'param_scheduler: {cfg.get("type")} has by_epoch=True, but training counts iterations; give begin '
-                                 f'and end in '
-                                 f'iterations and leave by_epoch out')
+                                 f'and end in iterations and leave by_epoch out')
         return super()._build_param_scheduler(configs, optim_wrapper)
 
     @staticmethod
@@ -202,8 +200,7 @@ class TrainRunner(Runner):
             self.logger.info(f'no checkpoint in {self.work_dir} yet: starting from the beginning')
         elif self.rank == 0 and (old := latest_checkpoint(self.work_dir)):
             self.logger.warning(f'{self.work_dir} holds checkpoints of an earlier run (latest {old.name}), which this new run will '
-                                f'overwrite; '
-                                f'to continue that run use --resume')
+                                f'overwrite; to continue that run use --resume')
         self._has_loaded = True
 
     def resume(self, filename: str | Path, **kwargs) -> None:

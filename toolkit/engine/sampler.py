@@ -15,8 +15,7 @@ class DrawSampler(Sampler):
     """Yields ``(index, draw)`` for ever: sample n of the run is entry ``n mod N`` of the permutation of its epoch, its draw.
 
     A permutation depends on (seed, epoch) alone. Process r of W takes the samples n = r, r + W, r + 2W, ..., so that a global batch
-    holds
-    the same samples whether it is made by one process or spread over several. The draw seeds a dataset's randomness.
+    holds the same samples whether it is made by one process or spread over several. The draw seeds a dataset's randomness.
 
     Args:
         dataset: only its length is used.

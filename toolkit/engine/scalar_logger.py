@@ -27,8 +27,8 @@ class ScalarLogger(Hook):
 
     Sums stay on the device; only an iteration that logs waits for it. Nothing grows with the length of the run. Each log is one line of
     ``<work_dir>/scalars.jsonl``: ``iter``, the means and learning rates, which an interrupted and resumed run repeats exactly, and
-    ``time``
-    (iterations a second, share of time waiting for data, memory), which it does not. Validation metrics are lines of the same file.
+    ``time`` (iterations a second, share of time waiting for data, memory), which it does not. Validation metrics are lines of the
+    same file.
 
     Args:
         interval: iterations between logs.
@@ -53,7 +53,8 @@ class ScalarLogger(Hook):
         for name, network in networks.items():
             total = sum(p.numel() for p in network.parameters())
             trained = sum(p.numel() for p in network.parameters() if p.requires_grad)
-            runner.logger.info(f'{name}: {type(network).__name__}, {total:,} parameters' + ('' if trained == total else f', {trained:,} trained'))
+            note = '' if trained == total else f', {trained:,} trained'
+            runner.logger.info(f'{name}: {type(network).__name__}, {total:,} parameters{note}')
         self._file = Path(runner.work_dir) / FILE
         if is_main_process():
             _keep_until(self._file, runner.iter)
@@ -93,9 +94,8 @@ class ScalarLogger(Hook):
         """Log validation metrics."""
         if not metrics:
             return
-        numbers = {f'val/{key}': float(value) for key, value in metrics.items() if isinstance(value,
-                                                                                              (int, float)) and not isinstance(value,
-                                                                                                                               bool)}
+        numbers = {f'val/{key}': float(value) for key, value in metrics.items()
+                   if isinstance(value, (int, float)) and not isinstance(value, bool)}
         runner.logger.info(f'validation at {runner.iter}: ' + '  '.join(f'{key} {value:.4g}' for key, value in numbers.items()))
         if hasattr(self, '_file'):
             self._write(runner, dict(iter=runner.iter, **numbers))
@@ -156,8 +156,7 @@ class ScalarLogger(Hook):
         bad = [key for key, value in means.items() if not math.isfinite(value)]
         if bad and self.stop_on_nan:
             raise InputError(f'{", ".join(bad)} is not finite at iteration {iteration}: training has diverged. Lower the learning '
-                             f'rate, add clip_grad, or '
-                             f'use bfloat16 instead of float16; the last checkpoint is intact. '
+                             f'rate, add clip_grad, or use bfloat16 instead of float16; the last checkpoint is intact. '
                              f'(default_hooks.logger.stop_on_nan=False goes on.)')
 
     def _write(self, runner, scalars: dict[str, float], times: dict[str, float] | None = None) -> None:
@@ -165,8 +164,8 @@ class ScalarLogger(Hook):
             with self._file.open('a') as file:
                 file.write(json.dumps({**scalars, **({'time': times} if times else {})}) + '\n')
             named = {key: value for key, value in scalars.items() if key != 'iter'}
-            runner.visualizer.add_scalars({**named, **{f'time/{key}': value for key, value in (times or {}).items()}},
-                                          step=scalars['iter'])
+            named |= {f'time/{key}': value for key, value in (times or {}).items()}
+            runner.visualizer.add_scalars(named, step=scalars['iter'])
 
 
 def _left(iterations: int, speed: float) -> str:

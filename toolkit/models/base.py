@@ -232,5 +232,4 @@ class VideoModel(BaseModel):
         content = dict(frame=3, pose_map=3, edge=1, mask=1, parts=1)
         batch |= {f'content_{key}': torch.zeros(1, c, height, width, dtype=torch.uint8) for key, c in content.items()}
         return dict(batch, poses=pose, content_pose=pose[:, 0], clip=['example'], index=torch.tensor([0]),
-                    content_index=torch.tensor([0]),
-                    fps=torch.tensor([25.0]))
+                    content_index=torch.tensor([0]), fps=torch.tensor([25.0]))

@@ -1,4 +1,6 @@
-"""Two plain baselines that need no training: what every method must beat on the same clips with the same metrics."""
+"""Plain baselines that need no training: what every method must beat on the same clips with the same metrics."""
+
+from typing import Any
 
 import cv2
 import numpy as np
@@ -112,3 +114,52 @@ class PasteParts(Baseline):
     def device(self) -> torch.device:
         """Where the data preprocessor puts data."""
         return self.data_preprocessor.device
+
+
+def pose_distance(poses: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Mean distance of the joints that two poses share, in pixels.
+
+    Args:
+        poses: (N, K, 3).
+        target: (K, 3).
+
+    Returns:
+        (N,) infinite where no joint is shared.
+    """
+    shared = (poses[..., 2] > 0) & (target[:, 2] > 0)
+    distances = np.linalg.norm(poses[..., :2] - target[:, :2], axis=-1)
+    count = shared.sum(-1)
+    return np.where(count, (distances * shared).sum(-1) / np.maximum(count, 1), np.inf)
+
+
+@MODELS.register_module()
+class NearestFrame(Baseline):
+    """Baseline: for each pose, the training frame of the same person whose pose is nearest. Real pictures, but only old ones, and they jump.
+
+    Args:
+        examples: a :class:`toolkit.data.windows.ClipWindows` of the training frames.
+        kwargs: of :class:`toolkit.models.base.VideoModel`.
+    """
+
+    def __init__(self, examples: Any, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.examples = examples
+
+    def test_step(self, data: dict) -> list[dict]:
+        """Answer each pose of a clip by a training frame.
+
+        Args:
+            data: one whole-clip item (``window=None``) with a batch axis of 1.
+
+        Returns:
+            One dict, see :meth:`toolkit.models.base.VideoModel.clip_result`.
+
+        Raises:
+            InputError: no training frame of this person.
+        """
+        person = data['person'][0]
+        places, poses = self.examples.poses(person)
+        if not places:
+            raise InputError(f'clip {data["clip"][0]}: no training frame of {person!r}, so NearestFrame has nothing to show')
+        nearest = [int(pose_distance(poses, target).argmin()) for target in data['poses'][0].cpu().numpy()]
+        return [self.clip_result(data, np.stack([self.examples.frame(*places[i]) for i in nearest]))]

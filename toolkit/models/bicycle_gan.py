@@ -19,6 +19,7 @@ from toolkit.structures import InputError
 
 SCHEMES = ('paper', 'official')
 Z_TARGETS = ('sample', 'mu')
+TIME_KEYS = ('frames', 'poses', 'pose_maps', 'edges', 'masks', 'regions', 'recolored_region')
 
 
 class Frames(NamedTuple):
@@ -41,6 +42,11 @@ class Frames(NamedTuple):
     def part(self, start: int, stop: int) -> 'Frames':
         """Samples from ``start`` to ``stop``."""
         return Frames(*(x[start:stop] for x in self))
+
+
+def bare(network: nn.Module) -> nn.Module:
+    """A network without the wrapper of a distributed run."""
+    return network.module if is_model_wrapper(network) else network
 
 
 @MODELS.register_module()
@@ -97,7 +103,7 @@ class BicycleGAN(VideoModel):
             raise InputError(f'model.losses has {", ".join(self.losses) or "nothing"}: BicycleGAN needs gan, and gan2 with scheme="official" only')
         self.scheme, self.conditional, self.same_discriminator = scheme, conditional, same_discriminator
         self.z_target, self.test_samples = z_target, test_samples
-        self.feature_maps = FeatureMaps(**(feature_maps or dict(edge_channel='real')))
+        self.feature_maps = FeatureMaps(**dict(dict(edge_channel='real'), **(feature_maps or {})))
         channels = self.feature_maps.channels
         self.net_e = ENCODERS.build(encoder)
         self.region_index = self.net_e.region_index
@@ -164,7 +170,7 @@ class BicycleGAN(VideoModel):
 
         logs = {f'g/{k}': v.detach() for k, v in g.items()}
         logs |= self._train_discriminators(optim_wrapper, fakes)
-        (self.net_e.module if is_model_wrapper(self.net_e) else self.net_e).observe(mu)
+        bare(self.net_e).observe(mu)
         mu, logvar = mu.detach(), logvar.detach()
         logs['e/nats'] = 0.5 * (mu.square() + logvar.exp() - 1 - logvar).sum(1).mean()
         logs['e/sigma'] = (0.5 * logvar).exp().mean()
@@ -294,12 +300,10 @@ class BicycleGAN(VideoModel):
             One dict, see :meth:`toolkit.models.base.VideoModel.clip_result`, and ``mu``, ``logvar`` (T, D) float32; with ``test_samples`` N
             also ``samples`` (N, T, H, W, 3) uint8, the clip painted from N codes of the prior.
         """
-        codes = torch.randn(self.test_samples, self.region_codes, generator=torch.Generator().manual_seed(0)).to(self.data_preprocessor.device)
+        codes = torch.randn(self.test_samples, bare(self.net_e).nz, generator=torch.Generator().manual_seed(0)).to(self.data_preprocessor.device)
         pictures, means, logvars, samples = [], [], [], []
-        length = data['frames'].shape[1]
-        for start in range(0, length, chunk):
-            part = {k: v[:, start:start + chunk] if torch.is_tensor(v) and v.ndim > 2 and v.shape[1] == length and not k.startswith('content_') else v
-                    for k, v in data.items()}
+        for start in range(0, data['frames'].shape[1], chunk):
+            part = {key: value[:, start:start + chunk] if key in TIME_KEYS else value for key, value in data.items()}
             frames = self.frames_of(self.data_preprocessor(part))
             with self.inference_context():
                 mu, logvar = self.encode(frames.images, frames.regions, frames.masks)
@@ -313,11 +317,6 @@ class BicycleGAN(VideoModel):
             result['samples'] = np.stack([np.concatenate(frames) for frames in zip(*samples)])
         return [result]
 
-    @property
-    def region_codes(self) -> int:
-        """Length of the code (D)."""
-        return (self.net_e.module if is_model_wrapper(self.net_e) else self.net_e).nz
-
     def _uint8(self, images: Tensor) -> np.ndarray:
         return self.data_preprocessor.to_uint8(images).numpy()
 
@@ -327,8 +326,3 @@ class BicycleGAN(VideoModel):
         if self.scheme == 'official':
             batch = {k: torch.cat([v, v]) if torch.is_tensor(v) else v * 2 for k, v in batch.items()}
         return batch
-
-
-def bare(network: nn.Module) -> nn.Module:
-    """A network without the wrapper of a distributed run."""
-    return network.module if is_model_wrapper(network) else network

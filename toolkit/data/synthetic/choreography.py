@@ -64,7 +64,8 @@ ACTIONS: dict[str, list[tuple[float, dict]]] = {
         (1, dict(right_foot=(-.17, 0, 0), left_foot=(.17, 0, 0)))],
     'jumping_jack': [
         (0, {}), (.12, _both((75, 8), (96, 20))), (.25, dict(**_both((142, 4), (172, 10)), **_WIDE, y=.02)),
-        (.38, _both((75, 8), (96, 20))), (.5, {}), (.62, _both((75, 8), (96, 20))), (.75, dict(**_both((142, 4), (172, 10)), **_WIDE, y=.02)),
+        (.38, _both((75, 8), (96, 20))), (.5, {}), (.62, _both((75, 8), (96, 20))),
+        (.75, dict(**_both((142, 4), (172, 10)), **_WIDE, y=.02)),
         (.88, _both((75, 8), (96, 20))), (1, {})],
     'march': [
         (0, {}), (.1, dict(_STEP_RIGHT, turn=12)), (.2, dict(turn=24)), (.3, dict(_STEP_LEFT, turn=32)), (.4, dict(turn=20)),
@@ -133,8 +134,8 @@ def _life(name: str, phase: np.ndarray) -> dict[str, np.ndarray]:
     breath = wave(1.3, 0.0)
     return dict(
         breath=breath, x=.006 * wave(.7, 1.0) + .002 * wave(2.3, 2.0), z=.004 * wave(.9, 0.3), y=.0012 * breath,
-        lean=.6 * wave(.7, 1.2), yaw=1.2 * wave(.8, 4.0), head_yaw=2.5 * wave(.6, 2.5) + .6 * wave(1.9, .4), head_pitch=1.5 * wave(.9, 5.0),
-        head_roll=.8 * wave(.5, .8),
+        lean=.6 * wave(.7, 1.2), yaw=1.2 * wave(.8, 4.0), head_yaw=2.5 * wave(.6, 2.5) + .6 * wave(1.9, .4),
+        head_pitch=1.5 * wave(.9, 5.0), head_roll=.8 * wave(.5, .8),
         right_upper_arm=(.8 * wave(1.3, -.5), 3 * wave(.7, 0)), left_upper_arm=(.8 * wave(1.3, -.7), 3 * wave(.8, 1.5)),
         right_forearm=(1.2 * wave(1.3, -.9), 0), left_forearm=(1.2 * wave(1.3, -1.1), 0))
 

@@ -49,11 +49,20 @@ def _finish(tile: np.ndarray, unit: float, repeats: bool = True) -> Cloth:
 
 
 def plain(color: tuple, generator: np.random.Generator, unit: float, grain: float = 0.02) -> Cloth:
-    """A tile of one colour with a little mottling: skin, shoes, hair."""
+    """A tile of one colour with a little mottling: skin, shoes."""
     side = 90
     tile = np.empty((side, side, 3), np.float32)
     tile[:] = color
     tile *= 1 + grain * periodic_noise(generator, side, side, 3, 3)[..., None]
+    return _finish(tile, unit)
+
+
+def strands(color: tuple, generator: np.random.Generator, unit: float) -> Cloth:
+    """A tile of hair that runs down."""
+    side = 90
+    tile = np.empty((side, side, 3), np.float32)
+    tile[:] = color
+    tile *= 1 + (.16 * periodic_noise(generator, side, side, 14, 1.5) + .10 * periodic_noise(generator, side, side, 20, 4))[..., None]
     return _finish(tile, unit)
 
 

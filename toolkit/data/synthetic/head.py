@@ -149,7 +149,8 @@ class Head:
         self, ball: Ball, tint: float, view: _View, rotation: np.ndarray, color: np.ndarray, alpha: np.ndarray,
         front: np.ndarray) -> None:
         """Add a small ellipsoid of skin where it stands out from what is there."""
-        found = view.around(rotation @ (np.array(ball.centre) * self.axes), float(max(np.array(ball.axes) * self.axes)) + 2 * view.pixel)
+        reach = float(max(np.array(ball.axes) * self.axes)) + 2 * view.pixel
+        found = view.around(rotation @ (np.array(ball.centre) * self.axes), reach)
         if found is None:
             return
         where, view = found

@@ -11,7 +11,7 @@ from toolkit.data.synthetic.actors import Actor
 from toolkit.data.synthetic.body import Opening, Profile, Tube, slab
 from toolkit.data.synthetic.camera import Camera
 from toolkit.data.synthetic.canvas import Canvas
-from toolkit.data.synthetic.clothes import plain, shirt_cloth, sleeve_cloth, trouser_cloth
+from toolkit.data.synthetic.clothes import plain, shirt_cloth, sleeve_cloth, strands, trouser_cloth
 from toolkit.data.synthetic.hands import Hands
 from toolkit.data.synthetic.head import HEAD_LABEL, Head
 from toolkit.data.synthetic.room import paint_room
@@ -33,6 +33,7 @@ TORSO = Profile((-.0836, .002, .1255, .3537, .5723, .7624, .8859, .950, .985, 1.
 TORSO_FEMALE = (1.01, 1.0, .98, .93, .95, .95, .94, .93, .93, .93, .93, .94, .95, .95)
 NECK = Profile((0, .25, .55, 1), (.062, .060, .051, .050))
 LIGHT_SHIRT = 600
+LOCK = Profile((0, .6, 1, 1.6, 2), (.020, .026, .027, .020, .007))
 DEPTH = .62
 """Thickness of the trunk from front to back, share of its width."""
 
@@ -71,7 +72,7 @@ class Renderer:
         self.shirt, self.sleeve, self.trousers = shirt_cloth(actor, unit), sleeve_cloth(actor, unit), trouser_cloth(actor, unit)
         random = actor.generator(6)
         self.skin = plain(actor.skin, random, unit)
-        self.shoes, self.hair = plain(actor.shoes, random, unit, .01), plain(actor.hair, random, unit, .12)
+        self.shoes, self.hair = plain(actor.shoes, random, unit, .01), strands(actor.hair, random, unit)
         self.sole = plain((205,) * 3 if sum(actor.shoes) < 400 else (150,) * 3, random, unit, .01)
         self.collar_color = self.sleeve.tile.mean((0, 1))
         self.lining = tuple(.5 * c for c in actor.shirt)
@@ -119,6 +120,8 @@ class Renderer:
         for side in sorted(SIDES, key=lambda s: points[f'{s}_knee'][2]):
             if raised[side] > 0:
                 self._thigh(canvas, body, side, raised[side])
+        if self.head.style.locks:
+            self._locks(canvas, body)
         self.head.paint(canvas, body, (x, y), scale)
         for side in sorted(SIDES, key=lambda s: points[f'{s}_wrist'][2]):
             if behind[side] < 1:
@@ -137,8 +140,8 @@ class Renderer:
     def _behind(body: Skeleton, side: str) -> float:
         """1 where an arm belongs behind the trunk, 0 where before it."""
         points = body.points
-        depth = float(points['pelvis'][2] - points[f'{side}_wrist'][2]), float(points['pelvis'][2] - points[f'{side}_elbow'][2])
-        return min(_ramp(depth[0], .09, .14), _ramp(depth[1], .03, .07))
+        forearm = (points[f'{side}_wrist'] + points[f'{side}_elbow']) / 2
+        return _ramp(float(points['pelvis'][2] - forearm[2]), .062, .088)
 
     def _floor_shadow(self, canvas: Canvas, body: Skeleton) -> None:
         """Soft shadows under the feet, which fade as a foot leaves the floor, and of the body to the right."""
@@ -233,6 +236,16 @@ class Renderer:
              opening=opening, shoulders=True)
         if actor.neckline == 'collar':
             self._collar(canvas, body, opening)
+
+    def _locks(self, canvas: Canvas, body: Skeleton) -> None:
+        """Long hair that falls over the shoulders."""
+        points, h = body.points, self.actor.height
+        for sign, side in ((-1, 'right'), (1, 'left')):
+            ear, neck = points[f'{side}_ear'], points['chest_top']
+            fall = neck + body.left * (sign * .046 * h) + body.forward * (.030 * h) + body.up * (.012 * h)
+            end = neck + body.left * (sign * .056 * h) + body.forward * (.052 * h) - body.up * (.062 * h)
+            lock = Tube(canvas, self.camera, [ear - body.up * (.02 * h), fall, end], max(LOCK.size))
+            lock.layer(LOCK.scaled(self.actor.stature), self.hair, (HEAD_LABEL,), contact=.2)
 
     def _lining(self, canvas: Canvas, opening: Opening) -> None:
         """The inside of the shirt behind the neck."""

@@ -1,0 +1,146 @@
+"""Colour codes for stage II: the two encoders of stage I, rebuilt from their checkpoints, frozen, with their codes standardised."""
+
+from contextlib import nullcontext
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from toolkit.encoders.region_encoder import REGIONS, RegionEncoder
+from toolkit.registry import ENCODERS
+from toolkit.structures import InputError, MissingWeightsError
+from toolkit.weights import load_state, read_checkpoint
+
+STATE = '_extra_state'
+MIN_STD = 0.05
+"""A dimension of mu that varies less than this against a prior of 1 carries nothing, and is not blown up by standardising."""
+
+
+def find_checkpoint(path: str | Path, region: str) -> Path:
+    """The checkpoint file of a stage I run.
+
+    Args:
+        path: checkpoint, or the work dir of the run, whose last checkpoint is taken.
+        region: 'up' or 'down', whose encoder it should be, for the message.
+
+    Raises:
+        MissingWeightsError: there is none; the message says which command makes it.
+    """
+    path = Path(path)
+    if path.is_dir():
+        numbered = [(int(p.stem[5:]), p) for p in path.glob('iter_*.pth') if p.stem[5:].isdigit()]
+        if numbered:
+            return max(numbered)[1]
+    elif path.is_file():
+        return path
+    where = f'no checkpoint in {path}' if path.is_dir() else f'{path} does not exist'
+    raise MissingWeightsError(
+        f'colour encoder {region!r}: {where}. Train it first: python tools/train.py configs/stage1_bicyclegan_{region}.py --work-dir '
+        f'work_dirs/stage1_bicyclegan_{region}')
+
+
+def load_encoder(checkpoint: str | Path, prefix: str = 'net_e.') -> RegionEncoder:
+    """Rebuild a colour encoder from a stage I checkpoint alone.
+
+    Args:
+        checkpoint: of :class:`toolkit.models.bicycle_gan.BicycleGAN`.
+        prefix: where the encoder is in it.
+
+    Returns:
+        The encoder, on the CPU, in eval mode and frozen; its config is ``encoder.config``.
+
+    Raises:
+        InputError: unreadable file, no encoder in it, or weights that do not fit.
+    """
+    state = {key[len(prefix):]: value for key, value in read_checkpoint(checkpoint)['state_dict'].items() if key.startswith(prefix)}
+    if not isinstance(state.get(STATE), dict):
+        raise InputError(f'{checkpoint} holds no colour encoder under {prefix!r}; it must be a checkpoint of stage I (configs/stage1_*.py)')
+    encoder = ENCODERS.build(state[STATE])
+    load_state(encoder, state, checkpoint)
+    return encoder.requires_grad_(False).eval()
+
+
+class ColourCodes(nn.Module):
+    """Code of the clothes in a frame: ``[z_up, z_down]``, standardised means of the two encoders.
+
+    Stage I leaves each dimension of mu with a mean and spread of its own. Here they are subtracted and divided by, as measured while the
+    encoder was trained, or by :meth:`fit`; they are kept in checkpoints.
+
+    Args:
+        up: of the upper body: a stage I checkpoint, or the work dir of its run, or the config of a
+            :class:`toolkit.encoders.region_encoder.RegionEncoder`, which starts untrained or gets its weights with the whole model's. A
+            checkpoint of the whole model holds such a config as ``state_dict['<name>.up._extra_state']``.
+        down: the same of the lower body.
+        frozen: False lets the encoders learn with the model they serve; mu then is the code as it is.
+
+    Raises:
+        MissingWeightsError: no checkpoint; the message says which command makes it.
+        InputError: not a colour encoder, or of the other region.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, up: str | Path | dict, down: str | Path | dict, frozen: bool = True) -> None:
+        super().__init__()
+        self.up, self.down, self.frozen = _build('up', up), _build('down', down), frozen
+        for encoder in (self.up, self.down):
+            encoder.requires_grad_(not frozen)
+            if not frozen and hasattr(encoder.network, 'logvar'):
+                encoder.network.logvar.requires_grad_(False)
+        self.register_buffer('mean', torch.cat([self.up.code_mean, self.down.code_mean]) if frozen else torch.zeros(sum(self.z_dims)))
+        self.register_buffer('std', torch.cat([self.up.code_std, self.down.code_std]).clamp_min(MIN_STD) if frozen else torch.ones(sum(self.z_dims)))
+        self.train(not frozen)
+
+    @property
+    def z_dims(self) -> tuple[int, int]:
+        """Lengths of the two codes, as the generators of stage II take them."""
+        return self.up.nz, self.down.nz
+
+    def forward(self, frames: Tensor, regions: Tensor, masks: Tensor) -> Tensor:
+        """Encode.
+
+        Args:
+            frames: (B, 3, H, W) in [-1, 1].
+            regions: (B, 2, H, W) upper and lower region of the poses, in [0, 1].
+            masks: (B, 1, H, W) person masks in [0, 1].
+
+        Returns:
+            (B, D) codes, D = nz_up + nz_down.
+        """
+        return (self.mu(frames, regions, masks) - self.mean) / self.std
+
+    def mu(self, frames: Tensor, regions: Tensor, masks: Tensor) -> Tensor:
+        """Codes before standardising, see :meth:`forward`."""
+        with torch.no_grad() if self.frozen else nullcontext():
+            return torch.cat([encoder(frames, regions, masks)[0] for encoder in (self.up, self.down)], 1)
+
+    @torch.no_grad()
+    def fit(self, mu: Tensor) -> None:
+        """Take mean and spread from the codes of a training set.
+
+        Args:
+            mu: (N, D) of :meth:`mu`, N at least 2.
+
+        Raises:
+            InputError: another shape.
+        """
+        if mu.ndim != 2 or mu.shape[1] != sum(self.z_dims) or len(mu) < 2:
+            raise InputError(f'codes of shape {tuple(mu.shape)}, expected at least 2 of length {sum(self.z_dims)}')
+        self.mean.copy_(mu.mean(0))
+        self.std.copy_(mu.std(0).clamp_min(MIN_STD))
+
+    def train(self, mode: bool = True) -> 'ColourCodes':
+        """Set training mode; frozen encoders stay in eval mode."""
+        return super().train(mode and not self.frozen)
+
+
+def _build(region: str, source: str | Path | dict) -> RegionEncoder:
+    if isinstance(source, dict):
+        encoder = ENCODERS.build(dict(dict(type='RegionEncoder', region=region), **source))
+    else:
+        encoder = load_encoder(find_checkpoint(source, region))
+    if not isinstance(encoder, RegionEncoder) or encoder.region != region:
+        found = f'an encoder of region {encoder.region!r}' if isinstance(encoder, RegionEncoder) else f'a {type(encoder).__name__}'
+        raise InputError(f'colour encoder {region!r}: {source} is {found}; expected one of the regions {", ".join(REGIONS)} in their own places')
+    return encoder
