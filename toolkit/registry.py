@@ -20,9 +20,10 @@ from toolkit.structures import InputError
 
 __all__ = [
     'Registry', 'build_part', 'check_arguments', 'check_keys', 'did_you_mean', 'find_part', 'import_parts', 'load_plugins',
-    'part_arguments', 'POSE_ESTIMATORS', 'EDGE_DETECTORS', 'SEGMENTORS', 'COLORIZERS', 'WARPERS', 'ENCODERS', 'GENERATORS', 'DISCRIMINATORS', 'LOSSES',
-    'MODELS', 'DATASETS', 'TRANSFORMS', 'DATA_SAMPLERS', 'METRICS', 'HOOKS', 'LOOPS', 'VISUALIZERS', 'VISBACKENDS', 'MODEL_WRAPPERS',
-    'OPTIMIZERS', 'OPTIM_WRAPPERS', 'OPTIM_WRAPPER_CONSTRUCTORS', 'PARAM_SCHEDULERS', 'PART_REGISTRIES', 'ENGINE_REGISTRIES']
+    'part_arguments', 'POSE_ESTIMATORS', 'EDGE_DETECTORS', 'SEGMENTORS', 'COLORIZERS', 'WARPERS', 'ENCODERS', 'GENERATORS',
+    'DISCRIMINATORS', 'LOSSES', 'MODELS', 'DATASETS', 'TRANSFORMS', 'DATA_SAMPLERS', 'METRICS', 'HOOKS', 'LOOPS', 'VISUALIZERS',
+    'VISBACKENDS', 'MODEL_WRAPPERS', 'OPTIMIZERS', 'OPTIM_WRAPPERS', 'OPTIM_WRAPPER_CONSTRUCTORS', 'PARAM_SCHEDULERS',
+    'PART_REGISTRIES', 'ENGINE_REGISTRIES']
 
 SCOPE = 'toolkit'
 KNOWN_SCOPES = (SCOPE, 'mmengine')
@@ -226,9 +227,8 @@ def _root(name: str, folder: str) -> Registry:
     return Registry(name, scope=SCOPE, locations=[f'toolkit.{folder}'], build_func=build_part)
 
 
-def _child(name: str, parent: mm.Registry, location: str) -> Registry:
-    location = location if location.startswith('mmengine.') else f'toolkit.{location}'
-    return Registry(name, parent=parent, scope=SCOPE, locations=[location], build_func=build_part)
+def _child(name: str, parent: mm.Registry, folder: str, *more: str) -> Registry:
+    return Registry(name, parent=parent, scope=SCOPE, locations=[f'toolkit.{folder}', *more], build_func=build_part)
 
 
 POSE_ESTIMATORS = _root('pose estimator', 'poses')
@@ -249,12 +249,12 @@ METRICS = _child('metric', mm.METRICS, 'metrics')
 HOOKS = _child('hook', mm.HOOKS, 'engine')
 LOOPS = _child('loop', mm.LOOPS, 'engine')
 VISUALIZERS = _child('visualizer', mm.VISUALIZERS, 'engine')
-VISBACKENDS = _child('visualizer backend', mm.VISBACKENDS, 'mmengine.visualization')
+VISBACKENDS = _child('visualizer backend', mm.VISBACKENDS, 'engine', 'mmengine.visualization')
 MODEL_WRAPPERS = _child('model wrapper', mm.MODEL_WRAPPERS, 'engine')
-OPTIMIZERS = _child('optimizer', mm.OPTIMIZERS, 'mmengine.optim')
+OPTIMIZERS = _child('optimizer', mm.OPTIMIZERS, 'engine', 'mmengine.optim')
 OPTIM_WRAPPERS = _child('optimizer wrapper', mm.OPTIM_WRAPPERS, 'engine')
 OPTIM_WRAPPER_CONSTRUCTORS = _child('optimizer wrapper constructor', mm.OPTIM_WRAPPER_CONSTRUCTORS, 'engine')
-PARAM_SCHEDULERS = _child('parameter scheduler', mm.PARAM_SCHEDULERS, 'mmengine.optim')
+PARAM_SCHEDULERS = _child('parameter scheduler', mm.PARAM_SCHEDULERS, 'engine', 'mmengine.optim')
 
 PART_REGISTRIES = dict(
     POSE_ESTIMATORS=POSE_ESTIMATORS, EDGE_DETECTORS=EDGE_DETECTORS, SEGMENTORS=SEGMENTORS, COLORIZERS=COLORIZERS, WARPERS=WARPERS,

@@ -6,7 +6,7 @@ _synthetic = dict(height=192, width=128, actors=[1], actions=16, frames=48)
 _split = dict(train_actions_per_person=12, train_fraction=0.75)
 
 train_dataloader = dict(
-    batch_size=2, num_workers=1,
+    batch_size=2, num_workers=0, persistent_workers=False,
     dataset=dict(root=_root, synthetic=_synthetic, split_rule=_split, cache='decoded'))
 test_dataloader = dict(dataset=dict(root=_root, synthetic=_synthetic, split_rule=_split))
 
@@ -18,5 +18,6 @@ model = dict(
     ema=0.99)
 
 optim_wrapper = dict(g=dict(optimizer=dict(lr=5e-4)), d=dict(optimizer=dict(lr=5e-4)))
-train_cfg = dict(type='IterLoop', max_iters=1000)
+param_scheduler = dict(type='LinearLR', start_factor=1.0, end_factor=0.05, begin=800, end=1600)
+train_cfg = dict(type='IterLoop', max_iters=1600)
 default_hooks = dict(checkpoint=dict(interval=250), logger=dict(interval=50))

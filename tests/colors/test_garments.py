@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from toolkit.colors.garments import fit_garment_colors, garment_masks
+from toolkit.data.synthetic.actions import SyntheticActions
 from toolkit.structures import InputError
 
 
@@ -52,6 +53,16 @@ def test_colors_learned_from_a_clip_and_mask_of_8_bits(person, clip):
     as_byte = garment_masks(person.parts, (person.mask * 255).astype(np.uint8), person.frame, person.pose, colors)
     np.testing.assert_allclose(as_float, as_byte, atol=1e-6)
     assert as_float[0][person.garments[0]].mean() > .9
+
+
+@pytest.mark.parametrize('size', [(128, 96), (384, 256)])
+def test_heads_and_hands_of_the_synthetic_people_stay_out(size):
+    people = SyntheticActions(*size)
+    for actor in (1, 4, 8):
+        frame, pose, mask, parts = people.render(actor, 'squat', 10)
+        weights = garment_masks(parts, mask, frame, pose)
+        assert weights.sum(0)[parts == 2].mean() < .12
+        assert weights[0][parts == 1].mean() > .75 and weights[1][(parts == 3) | (parts == 4)].mean() > .7
 
 
 def test_nobody_has_no_clothes(person):

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from toolkit.engine.launch import build_runner, load_config
+from toolkit.registry import load_plugins
 from toolkit.structures import InputError
 
 
@@ -76,7 +77,8 @@ def test_resume_refuses_what_it_cannot_continue(toy, tmp_path):
 def test_checkpoint_meta(toy, tmp_path):
     runner_of(toy, tmp_path, 'train_cfg.max_iters=1').train()
     meta = torch.load(tmp_path / 'iter_0000001.pth', weights_only=True)['meta']
-    assert meta['iter'] == 1 and meta['samples'] == 2 and meta['seed'] == 0 and meta['custom_imports'] == ['toy_parts'] and meta['plugins'] == []
+    assert (meta['iter'], meta['samples'], meta['seed']) == (1, 2, 0)
+    assert meta['custom_imports'] == ['toy_parts'] and meta['plugins'] == load_plugins()
     assert meta['config']['model']['type'] == 'ToyGAN' and meta['toolkit_version']
 
 

@@ -30,8 +30,10 @@ from toolkit.skeletons import (
 GRID_POINTS = 8000
 """Classes are found on a grid of about so many points in the person's box."""
 MARGIN = 8
-GROWTH = 5
-"""Side of the square by which labels are grown into the soft border of the mask."""
+BORDER = 5
+"""Width of the person's border in which pixels may be mixed with background, half of it on either side; 3 for small people."""
+SMALL = 60.
+"""People of a smaller body scale, in pixels, are small."""
 MASK_BORDER = .1
 """Mask values below it are no part of the person."""
 VOTE_SIZE = .1
@@ -41,7 +43,7 @@ FOOT_RADIUS, FOOT_REACH = .2, .35
 FACE_RADIUS = .9
 """Of the face around the nose, in distances between the eyes."""
 HEAD_RADIUS = .45
-COLLAR, WAIST, WAIST_WIDTH = -.35, 1.02, .09
+COLLAR, WAIST, WAIST_WIDTH = -.25, 1.02, .09
 """Where the upper and the lower garment begin, along the trunk: 0 = shoulders, 1 = hips."""
 
 _PRIORS = {
@@ -69,6 +71,7 @@ class PersonView:
         visible: False where there is no pose or label; nothing else is set then.
         scale: body scale in pixels.
         box: rows and columns of the person in the frame, with a margin; step: of the grid.
+        border: width of the border of mixed pixels.
         labels: (h, w) uint8 part labels on the grid.
         mask: (h, w) float32. cells: (h, w) int64 colour cells. pixels: (h, w, 3) uint8.
         window: side of a neighbourhood, in grid points.
@@ -86,7 +89,8 @@ class PersonView:
         self.box, self.size = (rows, columns), (rows.stop - rows.start, columns.stop - columns.start)
         self.step = step = max(1, round((self.size[0] * self.size[1] / GRID_POINTS)**.5))
         self.full_mask = mask[self.box] / np.float32(255 if mask.dtype == np.uint8 else 1)
-        grown = cv2.dilate(parts[self.box], np.ones((GROWTH, GROWTH), np.uint8))
+        self.border = BORDER if self.scale >= SMALL else 3
+        grown = cv2.dilate(parts[self.box], np.ones((self.border, self.border), np.uint8))
         self.full_labels = np.where(parts[self.box] > 0, parts[self.box], grown) * (self.full_mask > MASK_BORDER)
         self.labels, self.mask, self.pixels = (self.on_grid(array) for array in (self.full_labels, self.full_mask, frame[self.box]))
         self.cells = color_cells(self.pixels)
@@ -195,7 +199,7 @@ class PersonView:
             near = np.exp(np.maximum(self.from_head - np.float32(HEAD_RADIUS), 0) * np.float32(-1 / .2)) * _NEAR_HEAD.take(labels)
             prior[HAIR] += .5 * near
             prior[SKIN] += .3 * near
-            upper += .5 * np.clip((v - COLLAR) * 10, 0, 1) * ((labels == _HEAD) & (self.from_head > .35))
+            upper += .35 * np.clip((v - COLLAR) * 10, 0, 1) * ((labels == _HEAD) & (self.from_head > .42))
         for kind, discs in ((SKIN, self.hands), (SHOE, self.feet)):
             if discs.any():
                 share = np.float32(.7) * discs * (labels > 0)

@@ -19,10 +19,8 @@ CONTRAST = 1.6
 """How steeply class probabilities are turned into weights."""
 DOUBT = .06
 """Probabilities further than this from 0 and 1 are in doubt."""
-BORDER = 5
-"""Width of the person's border in which pixels may be mixed with background: half of it on either side."""
-REACH = 19
-"""Side of the square in which the colours of cloth and background next to a border pixel are averaged."""
+REACH = .2
+"""Side of the square in which the colours of cloth and background next to a border pixel are averaged, in body scales."""
 MIN_CONTRAST = 24.
 """Least RGB distance of clothes and background for telling their shares in a pixel."""
 LEAST = .02
@@ -138,14 +136,15 @@ def _refine_border(regions: np.ndarray, vote: np.ndarray, pixels: np.ndarray, vi
         pixels: (h * w, 3) uint8.
         view: whose box this is.
     """
-    core = cv2.erode((view.full_mask > .5).view(np.uint8), np.ones((BORDER, BORDER), np.uint8), borderType=cv2.BORDER_REPLICATE)
+    kernel = np.ones((view.border, view.border), np.uint8)
+    core = cv2.erode((view.full_mask > .5).view(np.uint8), kernel, borderType=cv2.BORDER_REPLICATE)
     band = np.flatnonzero((core == 0) & (view.full_labels > 0))
     inside = view.on_grid(core).astype(np.float32)
     cloth = inside * vote[UP:DOWN + 1] * (vote[UP:DOWN + 1] > .9)
     ground = (view.mask < .02).astype(np.float32)
     colors = view.pixels.transpose(2, 0, 1).astype(np.float32)
     maps = np.concatenate([cloth, inside[None], ground[None], colors * cloth.sum(0), colors * ground])
-    maps = _blur(maps, max(3, REACH // view.step // 2 * 2 + 1)).reshape(len(maps), -1).take(view.grid_index(band), 1)
+    maps = _blur(maps, max(3, round(REACH * view.scale / view.step / 2) * 2 + 1)).reshape(len(maps), -1).take(view.grid_index(band), 1)
     up_down, persons, grounds = maps[:2], maps[2], maps[3]
     inner = maps[4:7] / np.maximum(up_down.sum(0), np.float32(1e-6))
     outer = maps[7:] / np.maximum(grounds, np.float32(1e-6))

@@ -57,7 +57,8 @@ def recolor_region(
         region: 'up' or 'down'.
         region_ab: mean colour of the region over the clip, see :class:`toolkit.colors.anchors.Hints`.
         parts: (H, W) uint8 labels; only for colorizers that take hints, which get some of the background's pixels.
-        original: the frame before any recolouring, which hints of protected points are taken from; None = ``frame``.
+        original: the frame before any recolouring, which lightness and the hints of protected points are taken from; None =
+            ``frame``.
 
     Returns:
         (3,) sums of the realised a, b and of the weights, all 0 where the region is empty.
@@ -65,7 +66,12 @@ def recolor_region(
     where = np.flatnonzero(weight > 0)
     if not len(where):
         return np.zeros(3)
-    share, lab = weight.take(where), rgb8_to_planes(frame.reshape(-1, 3).take(where, 0))
+    share, pixels = weight.take(where), frame.reshape(-1, 3).take(where, 0)
+    lab = rgb8_to_planes(pixels)
+    if original is not None:
+        first = original.reshape(-1, 3).take(where, 0)
+        twice = np.flatnonzero(first.view('V3') != pixels.view('V3'))
+        lab[0, twice] = rgb8_to_planes(first.take(twice, 0))[0]
     if colorizer.pointwise:
         ab = colorizer(lab.T[:, None], share[:, None], target_ab, Hints.empty(region_ab))[:, 0]
     else:

@@ -31,7 +31,8 @@ class BicycleDiscriminator(nn.Module):
     def __init__(self, input_nc: int, ndf: int = 64, n_layers: int = 3, num_scales: int = 2, norm: str = 'instance'):
         super().__init__()
         if num_scales < 1 or ndf >> (num_scales - 1) < 1:
-            raise InputError(f'num_scales={num_scales} with ndf={ndf}: expected at least 1 scale, and ndf of at least 2**(num_scales - 1)')
+            raise InputError(
+                f'num_scales={num_scales} with ndf={ndf}: expected at least 1 scale, and ndf of at least 2**(num_scales - 1)')
         self.input_nc = input_nc
         self.scales = nn.ModuleList(PatchDiscriminator(input_nc, ndf >> k, n_layers, norm, padding=1) for k in range(num_scales))
         if norm != 'spectral':
@@ -44,8 +45,8 @@ class BicycleDiscriminator(nn.Module):
             x: (B, input_nc, H, W).
 
         Returns:
-            For each scale, finest first, the output of every layer, the last one is the prediction: (B, 1, 46, 30) and (B, 1, 22, 14) for
-            384 x 256 pixels and the defaults.
+            For each scale, finest first, the output of every layer, the last one is the prediction: (B, 1, 46, 30) and
+            (B, 1, 22, 14) for 384 x 256 pixels and the defaults.
 
         Raises:
             InputError: the input has another number of channels.

@@ -40,9 +40,9 @@ class PreactivationBlock(nn.Module):
 class ResNetEncoder(nn.Module):
     """Picture -> mean and log-variance of its latent code.
 
-    4x4 convolution of stride 2 without norm and activation, pre-activation residual blocks that halve the size (64, 128, 192, 256, 256
-    channels), LeakyReLU, pooling, two linear heads. A unit of the last map sees 154 pixels. BicycleGAN's "Res256" is ``n_down=5`` and has
-    2,594,144 parameters at ``nz=16`` and 2,590,032 at 8; "Res128" is ``n_down=4`` with 1,348,192 and 1,344,080.
+    4x4 convolution of stride 2 without norm and activation, pre-activation residual blocks that halve the size (64, 128, 192, 256,
+    256 channels), LeakyReLU, pooling, two linear heads. A unit of the last map sees 154 pixels. BicycleGAN's "Res256" is ``n_down=5``
+    and has 2,594,144 parameters at ``nz=16`` and 2,590,032 at 8; "Res128" is ``n_down=4`` with 1,348,192 and 1,344,080.
 
     The defaults are what kept colour best in measurements on recoloured people. BicycleGAN's own are ``norm='instance'``,
     ``init='xavier'``, ``logvar_bias=0``, ``pooling='avg8'``.
@@ -52,13 +52,14 @@ class ResNetEncoder(nn.Module):
         input_nc: channels of the picture.
         nef: channels after the first convolution; they grow to 4 times as many.
         n_down: number of halvings before pooling; the first is the strided convolution.
-        norm: ``'none'``, best where the picture shows one garment alone; ``'instance'``, which takes a map's overall level away, and much of a
-            colour with it; ``'instance_but_first'``, instance norm but none before the first block's first convolution, best on whole
-            frames; ``'group32'``, min(32, C / 4) groups, with weights.
-        init: ``'kaiming'``, or ``'xavier'`` with a gain of 0.02, at which mu is nearly 0 at first.
+        norm: ``'none'``, best where the picture shows one garment alone; ``'instance'``, which takes a map's overall level away, and
+            much of a colour with it; ``'instance_but_first'``, instance norm but none before the first block's first convolution,
+            best on whole frames; ``'group32'``, min(32, C / 4) groups, with weights.
+        init: ``'kaiming'``, or ``'xavier'`` with a gain of 0.02, at which mu is nearly 0 at first; the head of the log-variance always
+            has the latter.
         logvar_bias: first bias of the log-variance: -4 starts with a noise of 0.14, not with 1 that drowns mu.
-        pooling: ``'adaptive'``, the mean over the whole map; ``'avg8'``, BicycleGAN's mean over the first 8 x 8 places: it ignores all rows and
-            columns beyond, the lower third of a picture of 384 x 256, and can read pictures of 8 to 15 such places only.
+        pooling: ``'adaptive'``, the mean over the whole map; ``'avg8'``, BicycleGAN's mean over the first 8 x 8 places: it ignores all
+            rows and columns beyond, the lower third of a picture of 384 x 256, and can read pictures of 8 to 15 such places only.
 
     Raises:
         InputError: unknown option.
@@ -84,6 +85,7 @@ class ResNetEncoder(nn.Module):
         self.mu = nn.Linear(channels[-1], nz)
         self.logvar = nn.Linear(channels[-1], nz)
         INITS[init](self)
+        init_xavier(self.logvar)
         nn.init.constant_(self.logvar.bias, logvar_bias)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -100,12 +102,14 @@ class ResNetEncoder(nn.Module):
         """
         smallest = 2**self.config['n_down']
         if min(x.shape[-2:]) < smallest:
-            raise InputError(f'picture of {x.shape[-2]} x {x.shape[-1]} pixels, the encoder needs at least {smallest} x {smallest}; lower encoder.n_down')
+            raise InputError(
+                f'picture of {x.shape[-2]} x {x.shape[-1]} pixels, the encoder needs at least {smallest} a side; lower its n_down')
         h = F.leaky_relu(self.blocks(self.stem(x)), 0.2)
         if self.pooling == 'avg8':
             if not all(8 <= size < 16 for size in h.shape[-2:]):
-                raise InputError(f"pooling='avg8' needs a map of 8 to 15 places a side before pooling, a picture of {x.shape[-2]} x {x.shape[-1]} has "
-                                 f"{h.shape[-2]} x {h.shape[-1]}; use pooling='adaptive' or another n_down")
+                raise InputError(
+                    f"pooling='avg8' needs a map of 8 to 15 places a side before pooling, a picture of {x.shape[-2]} x {x.shape[-1]} "
+                    f"has {h.shape[-2]} x {h.shape[-1]}; use pooling='adaptive' or another n_down")
             h = h[..., :8, :8]
         with torch.autocast(h.device.type, enabled=False):
             h = h.float().mean((2, 3))

@@ -183,7 +183,8 @@ def restore_training_state(runner, path: str | Path) -> None:
     same_world = meta['world_size'] == runner.world_size
     if not same_world:
         runner.logger.warning(f'{path} was trained by {meta["world_size"]} processes, this run has {runner.world_size}: the data '
-                              f'order goes on, random states and buffers of processes start anew, so the result is not bitwise that of an uninterrupted run')
+                              f'order goes on, random states and buffers of processes start anew, so the result is not bitwise '
+                              f'that of an uninterrupted run')
     rank = checkpoint['ranks'][runner.rank if same_world else 0]
     with unwrapped(runner.model) as bare:
         load_state(bare, {**checkpoint['state_dict'], **rank['model']}, path)

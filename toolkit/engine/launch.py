@@ -65,6 +65,8 @@ def build_runner(cfg: Config, work_dir: str | Path | None = None, resume: bool |
         raise InputError(f'config {cfg.filename} has no train_dataloader')
     try:
         return TrainRunner.from_cfg(cfg)
+    except ImportError as error:
+        raise InputError(f'config {cfg.filename} uses a part whose package is not installed: {error}') from error
     except FileExistsError as error:
         raise InputError(f'work_dir {cfg.work_dir} is a file, not a folder') from error
     except PermissionError as error:

@@ -11,8 +11,8 @@ from toolkit.structures import InputError
 class ConstantThenLinearLR(LRSchedulerMixin, _ParamScheduler):
     """Constant, then falling in equal steps to almost 0.
 
-    In epoch e, counted from 1, the rate is ``1 - max(0, e - constant) / (decay + 1)`` of the first one: with 100 + 100 epochs 1 up to epoch
-    100, .990 at 101, .505 at 150, .0099 at 200. It stays there.
+    In epoch e, counted from 1, the rate is ``1 - max(0, e - constant) / (decay + 1)`` of the first one: with 100 + 100 epochs 1 up to
+    epoch 100, .990 at 101, .505 at 150, .0099 at 200. It stays there. Not to be combined with other schedulers.
 
     Args:
         optimizer: whose rate; MMEngine fills it in.
@@ -28,8 +28,9 @@ class ConstantThenLinearLR(LRSchedulerMixin, _ParamScheduler):
     def __init__(self, optimizer, constant: int, decay: int, epoch_length: int = 1, last_step: int = -1, by_epoch: bool = False,
                  verbose: bool = False) -> None:
         if by_epoch or constant < 0 or decay < 0 or epoch_length < 1:
-            raise InputError(f'ConstantThenLinearLR counts iterations (by_epoch=False) and needs constant and decay of at least 0 and epoch_length of at '
-                             f'least 1, got {constant}, {decay}, {epoch_length}, by_epoch={by_epoch}')
+            raise InputError(
+                f'ConstantThenLinearLR counts iterations (by_epoch=False) and needs constant and decay of at least 0 and epoch_length '
+                f'of at least 1, got {constant}, {decay}, {epoch_length}, by_epoch={by_epoch}')
         self.constant, self.decay, self.epoch_length = constant, decay, epoch_length
         super().__init__(optimizer, last_step=last_step, by_epoch=False, verbose=verbose)
 

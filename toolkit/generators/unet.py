@@ -16,11 +16,11 @@ UPS = ('transposed', 'bilinear')
 class UNet(nn.Module):
     """BicycleGAN's generator: strided convolutions down to a bottleneck, up-convolutions, skips between maps of equal size.
 
-    Level l halves the size: [LeakyReLU 0.2] - 4x4 convolution of stride 2 - [norm], and doubles it again: ReLU - 4x4 transposed
-    convolution - norm - [dropout]; what goes in on a level is put behind what comes out of it. Channels 64, 128, 256, 512, 512, ... There
-    is no activation before and no norm after the first convolution, no norm after the innermost one, and tanh instead of norm after the
-    last. The code is tiled to maps and put behind the input of every convolution on the way down, or behind the picture alone. Zero
-    borders and the lack of a norm at the picture let it through, unlike a tiled code in pix2pixHD
+    A level halves the size: [LeakyReLU 0.2] - 4x4 convolution of stride 2 - [norm], and doubles it again: ReLU - 4x4 transposed
+    convolution - norm - [dropout]; what goes in on a level is put behind what comes out of it. Channels 64, 128, 256, 512, 512, ...
+    There is no activation before and no norm after the first convolution, no norm after the innermost one, and tanh instead of norm
+    after the last. The code is tiled to maps and put behind the input of every convolution on the way down, or behind the picture
+    alone. Zero borders and the lack of a norm at the picture let it through, unlike a tiled code in pix2pixHD
     (:mod:`toolkit.generators.injection`).
 
     Parameters for 4 channels in, 3 out and the defaults; "U-128" of BicycleGAN is ``n_down=7``, "U-256" is ``n_down=8``:
@@ -107,7 +107,8 @@ class UNet(nn.Module):
         if height % multiple or width % multiple:
             most = min((size & -size).bit_length() - 1 for size in (height, width))
             cure = f'generator.n_down={most} fits; or resize the clips' if most >= 2 else 'resize the clips'
-            raise InputError(f'input of {height} x {width} pixels (height x width): UNet with n_down={self.n_down} needs multiples of {multiple}; {cure}')
+            raise InputError(f'input of {height} x {width} pixels (height x width): UNet with n_down={self.n_down} needs multiples of '
+                             f'{multiple}; {cure}')
         if (z is None) != (self.nz == 0):
             raise InputError('UNet without a code got one' if z is not None else f'UNet needs a code of length {self.nz}')
         if z is not None and z.shape != (len(x), self.nz):

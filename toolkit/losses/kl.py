@@ -15,9 +15,9 @@ class KLLoss(nn.Module):
     .. math:: \tfrac12 \sum_d \left(\mu_d^2 + e^{\lambda_d} - 1 - \lambda_d\right)
 
     Args:
-        reduction: over samples and dimensions: ``'batch_mean'``, the sum over dimensions, mean over samples, so that its strength does not
-            depend on the batch; ``'sum'`` over both, as BicycleGAN has it (made for batches of 2; at batch 8 its codes collapse);
-            ``'mean'`` over both.
+        reduction: over samples and dimensions: ``'batch_mean'``, the sum over dimensions, mean over samples, so that its strength does
+            not depend on the batch; ``'sum'`` over both, as BicycleGAN has it (made for batches of 2; at batch 8 its codes collapse;
+            over several processes the mean of their sums); ``'mean'`` over both.
 
     Raises:
         InputError: unknown reduction.

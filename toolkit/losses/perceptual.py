@@ -1,11 +1,12 @@
 """Perceptual loss. Sources: Johnson et al. 2016; layers and weights of Wang et al. 2018, High-Resolution Image Synthesis."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from mmengine.logging import print_log
-from torch import Tensor, nn
+from torch import Tensor
 
+from toolkit.losses.hidden import HiddenNetwork
 from toolkit.losses.perceptual_backbones import SQUEEZENET_LAYERS, VGG19_LAYERS, Features, load_squeezenet, load_vgg19
 from toolkit.registry import LOSSES
 from toolkit.structures import InputError, MissingWeightsError
@@ -15,7 +16,7 @@ VGG19_WEIGHTS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)
 
 
 @LOSSES.register_module()
-class PerceptualLoss(nn.Module):
+class PerceptualLoss(HiddenNetwork):
     r"""L1 distance of two pictures in the feature maps :math:`\phi_k` of a frozen ImageNet network.
 
     - ``vgg19``: :math:`\sum_k w_k \, \mathrm{mean} |\phi_k(\text{fake}) - \phi_k(\text{real})|` over relu1_1 ... relu5_1 with
@@ -53,7 +54,8 @@ class PerceptualLoss(nn.Module):
             raise InputError('weights, layers and layer_weights belong to one network: name it, network=\'auto\' does not go with them')
         self.backbone_name, features = _choose(network, norm == 'imagenet', weights, download, layers)
         self.relative = self.backbone_name == 'squeezenet1_1'
-        self._frozen = () if features is None else (features,)
+        if features is not None:
+            self.hide(features)
         self.layer_weights = _layer_weights(features, layer_weights)
         print_log(f'perceptual loss: {self.backbone_name}' + (f' (network={network!r})' if network == 'auto' else ''), 'current')
 
@@ -83,11 +85,6 @@ class PerceptualLoss(nn.Module):
     def extra_repr(self) -> str:
         """Name the network, which is no submodule."""
         return f'backbone={self.backbone_name!r}'
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> nn.Module:
-        for features in self._frozen:
-            features._apply(fn, recurse).float()
-        return super()._apply(fn, recurse)
 
 
 def _choose(network: str, imagenet_norm: bool, weights: str | None, download: bool,

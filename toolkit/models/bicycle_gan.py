@@ -60,9 +60,9 @@ class BicycleGAN(VideoModel):
       ``B_r = G(A, z_r)``, which a second discriminator compares with the frames of the second half, and the regression is
       ``|mu(B_r) - z_r|``. Needs an even batch.
 
-    Update order of both: the gradients of G and E from all losses but the regression; the gradient of the regression for G alone; a step
-    of each; then the discriminators. Were the regression to teach E as well, E and G would hide the code from everybody else. Here one
-    backward pass does it all, so that gradients are averaged over processes once: see :meth:`_regression_for_generator`.
+    Update order of both: the gradients of G and E from all losses but the regression; the gradient of the regression for G alone; a
+    step of each; then the discriminators. Were the regression to teach E as well, E and G would hide the code from everybody else. Here
+    one backward pass does it all, so that gradients are averaged over processes once: see :meth:`_regression_for_generator`.
 
     Losses, named in ``losses``, each with its ``weight`` (0 = not built):
 
@@ -70,8 +70,8 @@ class BicycleGAN(VideoModel):
     - ``l1``: whole frame; ``region``: inside the recoloured region, which makes the code worth its price;
     - ``kl``: of the codes; ``z``: the latent regression. Without ``z`` the scheme 'paper' is cVAE-GAN.
 
-    Besides the losses, ``e/nats`` (KL of a sample, summed over dimensions) and ``e/sigma`` (mean standard deviation) are logged: nats that
-    fall to 0 mean that the code collapsed. The running mean and square of mu are kept in the encoder.
+    Besides the losses, ``e/nats`` (KL of a sample, summed over dimensions) and ``e/sigma`` (mean standard deviation) are logged: nats
+    that fall to 0 mean that the code collapsed. The running mean and square of mu are kept in the encoder.
 
     Args:
         encoder: ``ENCODERS`` config of a :class:`toolkit.encoders.region_encoder.RegionEncoder`, which says whose garment it is.
@@ -93,14 +93,15 @@ class BicycleGAN(VideoModel):
     window = 1
 
     def __init__(self, encoder: dict, generator: dict, discriminator: dict, losses: dict, scheme: str = 'paper',
-                 feature_maps: dict | None = None, conditional: bool = False, same_discriminator: bool = False, z_target: str = 'sample',
-                 test_samples: int = 0, **kwargs) -> None:
+                 feature_maps: dict | None = None, conditional: bool = False, same_discriminator: bool = False,
+                 z_target: str = 'sample', test_samples: int = 0, **kwargs) -> None:
         super().__init__(losses=losses, **kwargs)
         for name, value, known in (('scheme', scheme, SCHEMES), ('z_target', z_target, Z_TARGETS)):
             if value not in known:
                 raise InputError(f'model.{name}={value!r} is unknown, expected one of {", ".join(known)}')
         if 'gan' not in self.losses or ('gan2' in self.losses) != (scheme == 'official'):
-            raise InputError(f'model.losses has {", ".join(self.losses) or "nothing"}: BicycleGAN needs gan, and gan2 with scheme="official" only')
+            raise InputError(
+                f'model.losses has {", ".join(self.losses) or "nothing"}: BicycleGAN needs gan, and gan2 with scheme="official" only')
         self.scheme, self.conditional, self.same_discriminator = scheme, conditional, same_discriminator
         self.z_target, self.test_samples = z_target, test_samples
         self.feature_maps = FeatureMaps(**dict(dict(edge_channel='real'), **(feature_maps or {})))
@@ -119,10 +120,10 @@ class BicycleGAN(VideoModel):
         """One update of generator and encoder, then one of the discriminators.
 
         Args:
-            data: a collated batch of windows, see :class:`toolkit.data.windows.ClipWindows`; every frame of a window is a sample. It may
-                hold ``recolored_region`` (B, T, 1, H, W); else the region of the pose inside the mask takes its place.
-            optim_wrapper: with the keys ``g``, ``e`` and ``d``, and ``d2`` where there is a second discriminator. G and E learn from one
-                backward pass, so ``e`` follows the precision and accumulation of ``g``; one optimiser ``g`` of both networks also works.
+            data: a collated batch of windows, see :class:`toolkit.data.windows.ClipWindows`; every frame of a window is a sample. It
+                may hold ``recolored_region`` (B, T, 1, H, W); else the region of the pose inside the mask takes its place.
+            optim_wrapper: with the keys ``g``, ``e`` and ``d``, and ``d2`` where there is a second discriminator. G and E learn from
+                one backward pass: ``e`` follows the precision and accumulation of ``g``; one optimiser ``g`` of both also works.
 
         Returns:
             Detached scalars: every weighted loss of ``g/...``, ``d/...``, ``d2/...``, and ``e/nats``, ``e/sigma``.
@@ -181,8 +182,8 @@ class BicycleGAN(VideoModel):
         """Let the regression teach G but, through the code it painted from, not E.
 
         The picture depends on G's weights and on z, and the regression may only reach the weights. So the picture was painted from
-        ``code``, z cut off from E; what the other losses want of z is asked for first, by a backward pass through G that leaves its weights
-        out, and is handed to E as a linear term.
+        ``code``, z cut off from E; what the other losses want of z is asked for first, by a backward pass through G that leaves its
+        weights out, and is handed to E as a linear term.
 
         Args:
             loss: of the picture, all but the regression.
@@ -212,7 +213,8 @@ class BicycleGAN(VideoModel):
         with self.frozen(network), optim_wrapper[name].optim_context(network):
             return network(self._with_condition(condition, pictures))
 
-    def _train_discriminators(self, optim_wrapper: OptimWrapperDict, fakes: list[tuple[str, Frames, Tensor, Frames]]) -> dict[str, Tensor]:
+    def _train_discriminators(self, optim_wrapper: OptimWrapperDict,
+                              fakes: list[tuple[str, Frames, Tensor, Frames]]) -> dict[str, Tensor]:
         """One step of each discriminator; ``fakes`` holds (optimiser, what it was painted from, picture, real frames)."""
         gan, losses = self.losses['gan'], {}
         for number, (name, condition, fake, real) in enumerate(fakes):
@@ -222,7 +224,8 @@ class BicycleGAN(VideoModel):
                 of_real = network(self._with_condition(real, real.images))
             key = 'd2' if number else 'd'
             losses.setdefault(name, {}).update({
-                f'{key}/fake': gan(of_fake, real=False, for_discriminator=True), f'{key}/real': gan(of_real, real=True, for_discriminator=True)})
+                f'{key}/fake': gan(of_fake, real=False, for_discriminator=True),
+                f'{key}/real': gan(of_real, real=True, for_discriminator=True)})
         for name, terms in losses.items():
             self.step(optim_wrapper, name, sum(terms.values()))
         return {key: value.detach() for terms in losses.values() for key, value in terms.items()}
@@ -235,8 +238,8 @@ class BicycleGAN(VideoModel):
             return frames, None
         size = len(frames.images)
         if size % 2:
-            raise InputError(f'scheme="official" splits a batch into an encoded and a random half, but this process has {size} frames; make '
-                             f'train_dataloader.batch_size even')
+            raise InputError(f'scheme="official" splits a batch into an encoded and a random half, but this process has {size} frames; '
+                             f'make train_dataloader.batch_size even')
         return frames.part(0, size // 2), frames.part(size // 2, size)
 
     @staticmethod
@@ -252,8 +255,8 @@ class BicycleGAN(VideoModel):
         """Every frame of a preprocessed batch as a sample of its own.
 
         Args:
-            batch: ``frames`` (B, T, 3, H, W), ``pose_maps``, ``edges``, ``masks``, ``regions``, ``poses``, and perhaps ``recolored_region``
-                (B, T, 1, H, W), see :meth:`train_step`.
+            batch: ``frames`` (B, T, 3, H, W), ``pose_maps``, ``edges``, ``masks``, ``regions``, ``poses``, and perhaps
+                ``recolored_region`` (B, T, 1, H, W), see :meth:`train_step`.
         """
         regions, masks = batch['regions'].flatten(0, 1), batch['masks'].flatten(0, 1)
         if 'recolored_region' in batch:
@@ -297,10 +300,11 @@ class BicycleGAN(VideoModel):
             chunk: frames at a time.
 
         Returns:
-            One dict, see :meth:`toolkit.models.base.VideoModel.clip_result`, and ``mu``, ``logvar`` (T, D) float32; with ``test_samples`` N
-            also ``samples`` (N, T, H, W, 3) uint8, the clip painted from N codes of the prior.
+            One dict, see :meth:`toolkit.models.base.VideoModel.clip_result`, and ``mu``, ``logvar`` (T, D) float32; with
+            ``test_samples`` N also ``samples`` (N, T, H, W, 3) uint8, the clip painted from N codes of the prior.
         """
-        codes = torch.randn(self.test_samples, bare(self.net_e).nz, generator=torch.Generator().manual_seed(0)).to(self.data_preprocessor.device)
+        codes = torch.randn(self.test_samples, bare(self.net_e).nz, generator=torch.Generator().manual_seed(0))
+        codes = codes.to(self.data_preprocessor.device)
         pictures, means, logvars, samples = [], [], [], []
         for start in range(0, data['frames'].shape[1], chunk):
             part = {key: value[:, start:start + chunk] if key in TIME_KEYS else value for key, value in data.items()}

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from toolkit.encoders.region_encoder import REGIONS, RegionEncoder
+from toolkit.encoders.region_encoder import REGIONS, RegionEncoder, unpack_config
 from toolkit.registry import ENCODERS
 from toolkit.structures import InputError, MissingWeightsError
 from toolkit.weights import load_state, read_checkpoint
@@ -53,23 +53,38 @@ def load_encoder(checkpoint: str | Path, prefix: str = 'net_e.') -> RegionEncode
         InputError: unreadable file, no encoder in it, or weights that do not fit.
     """
     state = {key[len(prefix):]: value for key, value in read_checkpoint(checkpoint)['state_dict'].items() if key.startswith(prefix)}
-    if not isinstance(state.get(STATE), dict):
-        raise InputError(f'{checkpoint} holds no colour encoder under {prefix!r}; it must be a checkpoint of stage I (configs/stage1_*.py)')
-    encoder = ENCODERS.build(state[STATE])
+    if STATE not in state:
+        raise InputError(
+            f'{checkpoint} holds no colour encoder under {prefix!r}; it must be a checkpoint of stage I (configs/stage1_*.py)')
+    encoder = ENCODERS.build(unpack_config(state[STATE]))
     load_state(encoder, state, checkpoint)
     return encoder.requires_grad_(False).eval()
+
+
+def encoder_configs(state_dict: dict[str, Tensor], prefix: str) -> dict[str, dict]:
+    """Configs of the two encoders in a checkpoint of stage II, so that it can be used where those of stage I are not at hand.
+
+    Args:
+        state_dict: of the whole model.
+        prefix: of its :class:`ColourCodes`, for example ``'colour_codes.'``.
+
+    Returns:
+        Arguments ``up`` and ``down`` of :class:`ColourCodes`; empty where there are none.
+    """
+    keys = {region: f'{prefix}{region}.{STATE}' for region in REGIONS}
+    return {region: unpack_config(state_dict[key]) for region, key in keys.items() if key in state_dict}
 
 
 class ColourCodes(nn.Module):
     """Code of the clothes in a frame: ``[z_up, z_down]``, standardised means of the two encoders.
 
-    Stage I leaves each dimension of mu with a mean and spread of its own. Here they are subtracted and divided by, as measured while the
-    encoder was trained, or by :meth:`fit`; they are kept in checkpoints.
+    Stage I leaves each dimension of mu with a mean and spread of its own. Here they are subtracted and divided by, as measured while
+    the encoder was trained, or by :meth:`fit`; they are kept in checkpoints.
 
     Args:
         up: of the upper body: a stage I checkpoint, or the work dir of its run, or the config of a
-            :class:`toolkit.encoders.region_encoder.RegionEncoder`, which starts untrained or gets its weights with the whole model's. A
-            checkpoint of the whole model holds such a config as ``state_dict['<name>.up._extra_state']``.
+            :class:`toolkit.encoders.region_encoder.RegionEncoder`, which starts untrained or gets its weights with the whole model's:
+            a checkpoint of stage II holds that config, see :func:`encoder_configs`.
         down: the same of the lower body.
         frozen: False lets the encoders learn with the model they serve; mu then is the code as it is.
 
@@ -88,8 +103,11 @@ class ColourCodes(nn.Module):
             encoder.requires_grad_(not frozen)
             if not frozen and hasattr(encoder.network, 'logvar'):
                 encoder.network.logvar.requires_grad_(False)
-        self.register_buffer('mean', torch.cat([self.up.code_mean, self.down.code_mean]) if frozen else torch.zeros(sum(self.z_dims)))
-        self.register_buffer('std', torch.cat([self.up.code_std, self.down.code_std]).clamp_min(MIN_STD) if frozen else torch.ones(sum(self.z_dims)))
+        self.register_buffer('mean', torch.zeros(sum(self.z_dims)))
+        self.register_buffer('std', torch.ones(sum(self.z_dims)))
+        if frozen:
+            self.mean.copy_(torch.cat([self.up.code_mean, self.down.code_mean]))
+            self.std.copy_(torch.cat([self.up.code_std, self.down.code_std]).clamp_min(MIN_STD))
         self.train(not frozen)
 
     @property
@@ -141,6 +159,6 @@ def _build(region: str, source: str | Path | dict) -> RegionEncoder:
     else:
         encoder = load_encoder(find_checkpoint(source, region))
     if not isinstance(encoder, RegionEncoder) or encoder.region != region:
-        found = f'an encoder of region {encoder.region!r}' if isinstance(encoder, RegionEncoder) else f'a {type(encoder).__name__}'
-        raise InputError(f'colour encoder {region!r}: {source} is {found}; expected one of the regions {", ".join(REGIONS)} in their own places')
+        found = f'of region {encoder.region!r}' if isinstance(encoder, RegionEncoder) else f'a {type(encoder).__name__}'
+        raise InputError(f'colour encoder {region!r}: {source} is {found}; expected a RegionEncoder of region {region!r}')
     return encoder

@@ -91,8 +91,8 @@ ACTIONS: dict[str, list[tuple[float, dict]]] = {
         (0, _AKIMBO), (.22, dict(_AKIMBO, yaw=24, turn=36, head_yaw=4)), (.5, _AKIMBO),
         (.78, dict(_AKIMBO, yaw=-24, turn=-36, head_yaw=-4)), (1, _AKIMBO)],
     'point_left': [
-        (0, {}), (.14, dict(left_foot=(.11, .05, 0), turn=14)), (.28, _left((80, 30), (84, 30), turn=32)),
-        (.4, _left((88, 32), (90, 30), turn=38, head_yaw=12)), (.66, _left((88, 32), (90, 30), turn=38, head_yaw=12)),
+        (0, {}), (.14, dict(left_foot=(.11, .05, 0), turn=14)), (.28, _left((80, 30), (84, 30), turn=28)),
+        (.4, _left((88, 32), (90, 30), turn=34, head_yaw=6)), (.66, _left((88, 32), (90, 30), turn=34, head_yaw=6)),
         (.86, dict(left_foot=(.11, .05, 0), turn=12)), (1, {})],
     'kick': [
         (0, {}), (.25, _left((60, 0), (70, 0), right_foot=(-.45, .32, .1), lean=6, right_upper_arm=(40, 0))), (.5, {}),

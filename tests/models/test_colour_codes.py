@@ -1,0 +1,111 @@
+"""Encoders of stage I in the service of stage II."""
+
+import pytest
+import torch
+
+from toolkit.encoders.region_encoder import RegionEncoder
+from toolkit.models.colour_codes import MIN_STD, ColourCodes, encoder_configs, find_checkpoint, load_encoder
+from toolkit.registry import MODELS
+from toolkit.structures import InputError, MissingWeightsError
+
+
+def stage1(region, nz, seed):
+    torch.manual_seed(seed)
+    model = MODELS.build(dict(
+        type='BicycleGAN', losses=dict(gan=dict(type='GANLoss')), generator=dict(type='UNet', n_down=2, ngf=2),
+        encoder=dict(type='RegionEncoder', region=region, encoder=dict(type='ResNetEncoder', nz=nz, nef=4, n_down=3, norm='group32')),
+        discriminator=dict(type='BicycleDiscriminator', ndf=2, n_layers=2)))
+    for _ in range(50):
+        model.net_e.observe(seed + torch.tensor([2.0, 0.001] + [1.0] * (nz - 2)) * torch.randn(64, nz))
+    return model
+
+
+@pytest.fixture(scope='module')
+def runs(tmp_path_factory):
+    """Work dirs of two stage I runs, and their models."""
+    root, models = tmp_path_factory.mktemp('runs'), dict(up=stage1('up', 4, 1), down=stage1('down', 3, 2))
+    for region, model in models.items():
+        (root / region).mkdir()
+        torch.save(dict(state_dict=stage1(region, 4, 7).state_dict(), meta={}), root / region / 'iter_0000002.pth')
+        torch.save(dict(state_dict=model.state_dict(), meta={}), root / region / 'iter_0000010.pth')
+    return root, {region: model.eval() for region, model in models.items()}
+
+
+def batch():
+    torch.manual_seed(0)
+    return torch.randn(2, 3, 32, 32), torch.rand(2, 2, 32, 32), torch.rand(2, 1, 32, 32)
+
+
+def test_an_encoder_comes_back_from_its_checkpoint_alone(runs):
+    root, models = runs
+    encoder = load_encoder(root / 'down' / 'iter_0000010.pth')
+    assert encoder.config == models['down'].net_e.config and encoder.region == 'down' and encoder.nz == 3
+    assert not encoder.training and not any(p.requires_grad for p in encoder.parameters())
+    for mine, theirs in zip(encoder(*batch()), models['down'].encode(*batch())):
+        assert torch.equal(mine, theirs)
+
+
+@pytest.mark.parametrize('up', ['up', 'up/iter_0000010.pth'])
+def test_codes_are_both_means_standardised(runs, up):
+    root, models = runs
+    codes = ColourCodes(str(root / up), root / 'down')
+    z = codes(*batch())
+    assert codes.z_dims == (4, 3) and z.shape == (2, 7) and not z.requires_grad
+    for part, model in zip(z.split((4, 3), 1), models.values()):
+        encoder = model.net_e
+        torch.testing.assert_close(part, (model.encode(*batch())[0] - encoder.code_mean) / encoder.code_std.clamp_min(MIN_STD))
+    assert codes.std[1] == MIN_STD and codes.std[0] > 1.5, 'a dimension that says nothing is not blown up'
+
+
+def test_mean_and_spread_can_be_measured_again(runs):
+    codes = ColourCodes(runs[0] / 'up', runs[0] / 'down')
+    mu = 5 + torch.tensor([1., 2, 3, 4, 5, 6, 7]) * torch.randn(4000, 7)
+    codes.fit(mu)
+    torch.testing.assert_close(codes.mean, mu.mean(0))
+    torch.testing.assert_close(codes.std, torch.arange(1., 8), rtol=0.1, atol=0)
+    with pytest.raises(InputError, match=r'\(4000, 6\).*length 7'):
+        codes.fit(mu[:, :6])
+
+
+def test_they_stay_frozen_in_a_model_that_trains(runs):
+    codes = ColourCodes(runs[0] / 'up', runs[0] / 'down')
+    outer = torch.nn.ModuleList([codes, torch.nn.Linear(1, 1)]).train()
+    assert outer[1].training and not any(m.training for m in codes.modules())
+    assert not any(p.requires_grad for p in codes.parameters())
+
+
+def test_a_model_of_stage_two_needs_no_files_of_stage_one(runs):
+    codes = ColourCodes(runs[0] / 'up', runs[0] / 'down')
+    state = codes.state_dict()
+    again = ColourCodes(**encoder_configs({f'colour_codes.{k}': v for k, v in state.items()}, 'colour_codes.'))
+    assert not torch.equal(again(*batch()), codes(*batch()))
+    again.load_state_dict(state)
+    assert torch.equal(again(*batch()), codes(*batch()))
+
+
+def test_encoders_can_learn_with_what_they_serve():
+    network = dict(type='ResNetEncoder', nz=2, nef=4, n_down=3)
+    codes = ColourCodes(dict(encoder=network), dict(encoder=network), frozen=False).train()
+    codes(*batch()).square().sum().backward()
+    learning = {name: p.grad is not None for name, p in codes.named_parameters() if p.requires_grad}
+    assert all(learning.values()) and len(learning) > 20 and not any('logvar' in name for name in learning)
+    assert codes.training and codes.up.training and isinstance(codes.up, RegionEncoder)
+
+
+def test_a_missing_checkpoint_says_how_to_make_it(tmp_path, runs):
+    with pytest.raises(MissingWeightsError, match=r"'down'.*nowhere.*tools/train.py configs/stage1_bicyclegan_down.py"):
+        ColourCodes(runs[0] / 'up', tmp_path / 'nowhere')
+    with pytest.raises(MissingWeightsError, match='no checkpoint in .*stage1_bicyclegan_up.py'):
+        find_checkpoint(tmp_path, 'up')
+
+
+def test_wrong_checkpoints(tmp_path, runs):
+    with pytest.raises(InputError, match="'up'.*of region 'down'"):
+        ColourCodes(runs[0] / 'down', runs[0] / 'down')
+    other = tmp_path / 'other.pth'
+    torch.save(dict(state_dict={'net_g.weight': torch.zeros(1)}), other)
+    with pytest.raises(InputError, match=r"other.pth holds no colour encoder.*stage1_\*"):
+        load_encoder(other)
+    torch.save(dict(state_dict={k: v for k, v in runs[1]['up'].state_dict().items() if 'stem' not in k}), other)
+    with pytest.raises(InputError, match='2 missing in the file.*stem'):
+        load_encoder(other)

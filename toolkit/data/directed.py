@@ -1,0 +1,81 @@
+"""Whole clips of two persons, each to be turned into the other one: what a transfer is tested on."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from toolkit.data.plate import background_plate
+from toolkit.data.windows import ClipWindows
+from toolkit.registry import DATASETS, check_arguments
+from toolkit.structures import InputError
+
+DIRECTIONS = ('ab', 'ba')
+TRUTH = ('frames', 'masks', 'poses', 'pose_maps')
+
+
+@DATASETS.register_module()
+class DirectedClips(Dataset):
+    """All clips of person A (direction 'ab'), then all of person B ('ba').
+
+    Item: a whole clip as of :class:`toolkit.data.windows.ClipWindows`, ``direction`` and, where asked for, ``plate`` (3, H, W) uint8,
+    the empty scene, and ``truth_frames``, ``truth_masks``, ``truth_poses``, ``truth_pose_maps`` of the other person.
+
+    Args:
+        a, b: a folder of prepared clips, or a dict of arguments of ``ClipWindows``.
+        size: (H, W) to resize to.
+        directions: which of 'ab' and 'ba'.
+        plates: add the empty scene of each clip; the camera must stand still.
+        paired: clip i of A and clip i of B show the same movement frame by frame, as those of two synthetic actors do: the one is the
+            truth about the other.
+
+    Raises:
+        InputError: unusable clips or options; paired clips that differ in number, action, length or size.
+    """
+
+    def __init__(self, a: str | dict, b: str | dict, size: Sequence[int] | None = None, directions: Sequence[str] = DIRECTIONS,
+                 plates: bool = False, paired: bool = False) -> None:
+        if not directions or not set(directions) <= set(DIRECTIONS):
+            raise InputError(f'DirectedClips: directions must be some of {", ".join(DIRECTIONS)}, got {directions!r}')
+        self.domains = {}
+        for name, options in (('a', a), ('b', b)):
+            options = dict(dict(size=size), **(options if isinstance(options, dict) else dict(root=options)), window=None)
+            check_arguments(ClipWindows, options, f'DirectedClips.{name}')
+            self.domains[name] = ClipWindows(**options)
+        self.plates = plates
+        self.items = [(name, i) for name in 'ab' if name + self.other(name) in directions for i in range(len(self.domains[name]))]
+        self.paired = paired
+        if paired:
+            self._check_pairs()
+
+    @staticmethod
+    def other(name: str) -> str:
+        """The other domain."""
+        return 'b' if name == 'a' else 'a'
+
+    @property
+    def clips(self) -> list:
+        """Clips of both persons."""
+        return [*self.domains['a'].clips, *self.domains['b'].clips]
+
+    def _check_pairs(self) -> None:
+        known = [[(clip.action, int(used.sum())) for clip, used in zip(d.clips, d.allowed)] for d in self.domains.values()]
+        if known[0] != known[1] or self.domains['a'].size != self.domains['b'].size:
+            raise InputError('DirectedClips: paired=True needs clips of equal actions, lengths and sizes, in the same order; A has '
+                             f'{known[0]} of {self.domains["a"].size}, B has {known[1]} of {self.domains["b"].size} (action, frames)')
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: int) -> dict:
+        name, i = self.items[int(index)]
+        item = dict(self.domains[name][i], direction=name + self.other(name))
+        if self.plates:
+            windows = self.domains[name]
+            plate = background_plate(windows.clips[i], windows.size, np.flatnonzero(windows.allowed[i]))
+            item['plate'] = torch.from_numpy(plate).movedim(-1, 0).contiguous()
+        if self.paired:
+            truth = self.domains[self.other(name)][i]
+            item |= {f'truth_{key}': truth[key] for key in TRUTH}
+        return item

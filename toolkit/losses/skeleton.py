@@ -1,0 +1,124 @@
+"""Skeleton consistency. Source: Tsvetkov and Abu-Saleh, Unsupervised Domain Adaptation for Human Movement, equation 5."""
+
+import inspect
+from collections import OrderedDict
+from collections.abc import Hashable, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from toolkit.losses.hidden import HiddenNetwork
+from toolkit.registry import LOSSES, POSE_ESTIMATORS
+from toolkit.structures import InputError
+from toolkit.warpers.similarity import rescale_maps
+
+MAPS = ('heat', 'heat+paf')
+WEIGHTINGS = ('uniform', 'foreground')
+DEFAULT_STRIDE = 8
+
+
+@LOSSES.register_module()
+class SkeletonLoss(HiddenNetwork):
+    r"""Mean :math:`|H(\text{fake}) - H(\text{real})|` over maps, cells and samples; H is a frozen pose network.
+
+    The raw maps are compared: no maximum, no parsing, no clipping, so that a gradient passes wherever the maps differ, also where they
+    are negative. ``H(real)`` is computed without gradient. The network is no submodule (see
+    :class:`toolkit.losses.hidden.HiddenNetwork`) and runs in float32.
+
+    Typical sizes are 1e-3 to 1e-2, as a person covers few cells: weight it by hundreds, or with ``weight='auto_freeze'`` in
+    :class:`toolkit.models.cycle_gan.CycleGAN`.
+
+    Args:
+        pose_network: ``POSE_ESTIMATORS`` config of a network with ``heatmaps(images) -> (heat, paf)`` that passes gradients on, such as
+            ``OpenPoseMobile`` or ``OpenPose``.
+        maps: 'heat+paf' (18 joint heatmaps and 38 part affinity fields) or 'heat'.
+        stage: compare the maps of this stage of the network, 1 the first; None the last. The network's ``heatmaps`` must take ``stage``.
+        weighting: 'uniform', or 'foreground': cells count ``1 + foreground_gain * max(heatmaps of both pictures)``.
+        foreground_gain: see ``weighting``.
+        min_side: pictures whose shorter side is smaller are enlarged (bilinear) to it before the network; None never.
+        cache: keep the maps of so many real pictures, for data without random changes; see ``keys`` of :meth:`forward`.
+
+    Raises:
+        InputError: unknown option, or an estimator without differentiable heatmaps or without stages.
+        MissingWeightsError: the network's weights are missing.
+    """
+
+    def __init__(self, pose_network: dict, maps: str = 'heat+paf', stage: int | None = None, weighting: str = 'uniform',
+                 foreground_gain: float = 10.0, min_side: int | None = 256, cache: int = 0):
+        super().__init__()
+        for name, value, known in (('maps', maps, MAPS), ('weighting', weighting, WEIGHTINGS)):
+            if value not in known:
+                raise InputError(f'SkeletonLoss: {name}={value!r} is unknown, expected one of {", ".join(known)}')
+        if cache < 0 or (min_side is not None and min_side < 1) or (stage is not None and stage < 1):
+            raise InputError(f'SkeletonLoss: cache={cache}, min_side={min_side}, stage={stage}: expected a cache of at least 0, a min_side '
+                             f'and a stage of at least 1 or None')
+        network = POSE_ESTIMATORS.build(pose_network)
+        if not isinstance(network, nn.Module) or not hasattr(network, 'heatmaps'):
+            raise InputError(f'{type(network).__name__} has no differentiable heatmaps, so no skeleton loss; OpenPoseMobile and OpenPose do')
+        if stage is not None and 'stage' not in inspect.signature(network.heatmaps).parameters:
+            raise InputError(f'{type(network).__name__}.heatmaps has no stages to choose from; leave stage=None')
+        self.maps, self.weighting, self.foreground_gain, self.min_side = maps, weighting, foreground_gain, min_side
+        self.stage = {} if stage is None else dict(stage=stage)
+        self.cache, self._cached = cache, OrderedDict()
+        self.hide(network)
+
+    def forward(self, fake: Tensor, real: Tensor, anchors: Tensor | None = None, keys: Sequence[Hashable] | None = None) -> Tensor:
+        """Compute the loss.
+
+        Args:
+            fake: (B, 3, H, W) RGB in [-1, 1].
+            real: (B, 3, H, W) RGB in [-1, 1], whose skeleton ``fake`` should show; no gradient reaches it.
+            anchors: (2, 3) x, y and body height in pixels, of the person in ``real`` and of the one in ``fake``: the maps of ``real``
+                are scaled and moved from the one to the other first. None compares them in place.
+            keys: names of the real pictures, equal only for equal pictures, with which their maps are cached; None does not cache.
+
+        Returns:
+            Scalar, float32.
+        """
+        with torch.autocast(fake.device.type, enabled=False):
+            wanted = self._targets(real.detach().float(), keys)
+            if anchors is not None:
+                stride = getattr(self._frozen[0], 'stride', DEFAULT_STRIDE)
+                wanted = rescale_maps(wanted, *anchors, cell=stride / self._enlargement(real))
+            given = self._maps(fake.float())
+            difference = (given - wanted).abs()
+            if self.weighting == 'foreground':
+                with torch.no_grad():
+                    joints = torch.maximum(given, wanted)[:, :self._joints].amax(1, keepdim=True)
+                    weight = 1 + self.foreground_gain * joints.clamp_min(0)
+                difference = weight * difference
+            return difference.mean()
+
+    def extra_repr(self) -> str:
+        """Name the network, which is no submodule, and the options."""
+        return f'network={type(self._frozen[0]).__name__}, maps={self.maps!r}, weighting={self.weighting!r}, min_side={self.min_side}'
+
+    def _enlargement(self, images: Tensor) -> float:
+        """Factor by which pictures are enlarged before the network."""
+        return 1.0 if self.min_side is None else max(1.0, self.min_side / min(images.shape[-2:]))
+
+    def _maps(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) -> (B, C, h, w), joint heatmaps first."""
+        factor = self._enlargement(images)
+        if factor > 1:
+            size = [round(side * factor) for side in images.shape[-2:]]
+            images = F.interpolate(images, size, mode='bilinear', align_corners=False)
+        heat, paf = self._frozen[0].heatmaps(images, **self.stage)
+        self._joints = heat.shape[1]
+        return heat if self.maps == 'heat' else torch.cat([heat, paf], 1)
+
+    @torch.no_grad()
+    def _targets(self, images: Tensor, keys: Sequence[Hashable] | None) -> Tensor:
+        """Maps of real pictures. With a cache they are computed one by one, so that a map never depends on its batch."""
+        if not self.cache or keys is None:
+            return self._maps(images)
+        found = []
+        for key, image in zip(keys, images, strict=True):
+            known = self._cached.pop(key, None)
+            known = self._maps(image[None]) if known is None or known.device != image.device else known
+            self._cached[key] = known
+            found.append(known)
+        while len(self._cached) > self.cache:
+            self._cached.popitem(last=False)
+        return torch.cat(found)

@@ -1,0 +1,54 @@
+"""A loss weight that follows the size of the other losses, then stays."""
+
+import torch
+import torch.distributed as dist
+from mmengine.dist import get_world_size
+from torch import Tensor, nn
+
+from toolkit.structures import InputError
+
+
+class AutoWeight(nn.Module):
+    """Keeps a loss proportional to the others: ``weight = ratio * mean(others) / mean(loss)``, with running means.
+
+    Paper B (Tsvetkov and Abu-Saleh) found that the skeleton loss must be "proportional to the other losses" and gives no number. The
+    means are over all processes, so that every process uses the same weight; they are in checkpoints.
+
+    Args:
+        ratio: size of the weighted loss relative to the others.
+        decay: of the running means.
+        limits: smallest and largest weight.
+        freeze_at: iteration from which the weight stays; None for never.
+
+    Raises:
+        InputError: a number that cannot be.
+    """
+
+    def __init__(self, ratio: float = 0.5, decay: float = 0.99, limits: tuple[float, float] = (1.0, 1e4),
+                 freeze_at: int | None = None) -> None:
+        super().__init__()
+        if ratio <= 0 or not 0 <= decay < 1 or not 0 <= limits[0] <= limits[1] or (freeze_at is not None and freeze_at < 1):
+            raise InputError(f'auto_weight: ratio={ratio}, decay={decay}, limits={tuple(limits)}, freeze_at={freeze_at}; expected a ratio above '
+                             f'0, a decay in [0, 1), rising limits of at least 0, and freeze_at of at least 1 or None')
+        self.ratio, self.decay, self.limits, self.freeze_at = ratio, decay, tuple(limits), freeze_at
+        self.register_buffer('means', torch.zeros(2))
+
+    @torch.no_grad()
+    def forward(self, loss: Tensor, others: Tensor, iteration: int) -> Tensor:
+        """The weight of this iteration.
+
+        Args:
+            loss: the loss, not weighted, a scalar.
+            others: sum of the other, weighted losses, a scalar.
+            iteration: iterations done so far.
+
+        Returns:
+            Scalar without gradient.
+        """
+        if self.freeze_at is None or iteration < self.freeze_at:
+            new = torch.stack([loss.detach().float(), others.detach().float()])
+            if get_world_size() > 1:
+                dist.all_reduce(new)
+                new /= get_world_size()
+            self.means.lerp_(new, 1 - self.decay)
+        return (self.ratio * self.means[1] / self.means[0].clamp_min(1e-12)).clamp(*self.limits)

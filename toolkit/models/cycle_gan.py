@@ -1,0 +1,359 @@
+"""CycleGAN, with the skeleton consistency and the future directions of paper B.
+
+Sources: Zhu et al. 2017, Unpaired Image-to-Image Translation; Tsvetkov and Abu-Saleh, Unsupervised Domain Adaptation for Human Movement.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+
+import numpy as np
+import torch
+from mmengine.optim import OptimWrapperDict
+from torch import Tensor, nn
+
+from toolkit.models.auto_weight import AutoWeight
+from toolkit.models.base import VideoModel
+from toolkit.models.foreground import Scene
+from toolkit.models.frame_memory import FrameMemory
+from toolkit.models.image_pool import ImagePool
+from toolkit.registry import DISCRIMINATORS, GENERATORS, MODELS, check_keys
+from toolkit.structures import InputError
+
+DIRECTIONS = ('ab', 'ba')
+LOSS_NAMES = ('gan', 'cycle', 'identity', 'skeleton', 'temporal')
+AUTO = 'auto_freeze'
+TRIPLE = 3
+"""Frames that a temporal discriminator judges together."""
+
+
+@MODELS.register_module()
+class CycleGAN(VideoModel):
+    """Two generators, A to B and B to A, that must undo each other, and a discriminator for each person.
+
+    One step, in the official order: both generators together, with the discriminators fixed, then both discriminators together, on
+    real pictures and on pictures from a pool of earlier ones. Losses, named in ``losses``, each with its ``weight``:
+
+    - ``gan`` (needed): each generated picture to the other's discriminator;
+    - ``cycle`` (needed): the picture after both generators against the picture; CycleGAN's weight is 10;
+    - ``identity``: a generator should leave pictures of its own target alone; CycleGAN's weight is 5 (half of 10), paper B has none;
+    - ``skeleton``: :class:`toolkit.losses.skeleton.SkeletonLoss` between input and output; a number, or ``weight='auto_freeze'``;
+    - ``temporal``: a GAN loss on three consecutive frames, with two more discriminators ``net_d_a_time`` and ``net_d_b_time``.
+
+    Args:
+        generator: ``GENERATORS`` config; its ``input_nc`` is filled in: 3 x (1 + ``previous_frames``).
+        discriminator: ``DISCRIMINATORS`` config; its ``input_nc`` is filled in.
+        losses: see above.
+        previous_frames: each generator also sees so many of its own last frames (2 in paper B's future directions; 0 is CycleGAN).
+        first: the frames before the first one: ``'zeros'`` (mid-grey) or ``'input'`` (the input's first frame).
+        carry: go on from the generated frames of the mini-batch before where the data does, see ``sequence`` of
+            :class:`toolkit.data.unpaired.UnpairedClips`.
+        window: consecutive frames of a training item, through which gradients flow; at least 3 for ``temporal``.
+        skeleton_scaling: compare the output's skeleton with that of the input scaled and moved to the other person's size and place.
+            The data must give anchors.
+        foreground: keep the input's scene and translate the person alone: ``dict(margin=...)``, see
+            :class:`toolkit.models.foreground.Scene`. The data must give masks and plates. Discriminators then see the real person
+            pasted into the same scene, so that the background tells them nothing, and ``cycle`` looks at the person.
+        auto_weight: arguments of :class:`toolkit.models.auto_weight.AutoWeight` for ``weight='auto_freeze'``.
+        pool_size: pictures in each pool; 0 for none.
+        ema: decay of averaged copies of the generators that generation uses; None for none, as published.
+        kwargs: of :class:`toolkit.models.base.VideoModel`.
+
+    Raises:
+        InputError: unknown losses or options that do not go together.
+    """
+
+    def __init__(self, generator: dict, discriminator: dict, losses: dict, previous_frames: int = 0, first: str = 'zeros',
+                 carry: bool = False, window: int = 1, skeleton_scaling: bool = False, foreground: dict | None = None,
+                 auto_weight: dict | None = None, pool_size: int = 50, ema: float | None = None, **kwargs) -> None:
+        losses = {name: dict(cfg) for name, cfg in losses.items()}
+        check_keys(losses, LOSS_NAMES, 'model.losses')
+        automatic = losses.get('skeleton', {}).get('weight') == AUTO
+        if automatic:
+            losses['skeleton']['weight'] = 1.0
+        super().__init__(losses=losses, **kwargs)
+        self._check(first, carry, previous_frames, window, skeleton_scaling, foreground, automatic, auto_weight)
+        self.previous_frames, self.first, self.window = previous_frames, first, window
+        self.skeleton_scaling, self.margin = skeleton_scaling, None if foreground is None else foreground.get('margin', 0.02)
+        channels = 3 * (1 + previous_frames)
+        self.net_g_ab, self.net_g_ba = (GENERATORS.build(dict(generator, input_nc=channels)) for _ in DIRECTIONS)
+        self.net_d_a, self.net_d_b = (DISCRIMINATORS.build(dict(discriminator, input_nc=3)) for _ in DIRECTIONS)
+        if 'temporal' in self.losses:
+            self.net_d_a_time, self.net_d_b_time = (
+                DISCRIMINATORS.build(dict(discriminator, input_nc=3 * TRIPLE)) for _ in DIRECTIONS)
+        self.pools = nn.ModuleDict({name: ImagePool(pool_size) for name in self._judges()})
+        self.auto_weight = AutoWeight(**(auto_weight or {})) if automatic else None
+        self.memory = FrameMemory() if carry else None
+        self.register_buffer('anchors', torch.tensor([[0.0, 0.0, 1.0]] * 2))
+        self.ema_decay = ema
+        if ema is not None:
+            self.net_g_ab_ema, self.net_g_ba_ema = self.ema_copy(self.net_g_ab), self.ema_copy(self.net_g_ba)
+
+    def _check(self, first, carry, previous_frames, window, skeleton_scaling, foreground, automatic, auto_weight) -> None:
+        for name in ('gan', 'cycle'):
+            if name not in self.losses:
+                raise InputError(f'model.losses: CycleGAN needs {name!r} with a weight above 0')
+        if first not in ('zeros', 'input'):
+            raise InputError(f"model.first must be 'zeros' or 'input', got {first!r}")
+        if previous_frames < 0 or window < 1 or (carry and not previous_frames):
+            raise InputError(f'model: previous_frames={previous_frames}, window={window}, carry={carry}; expected previous_frames of at least 0 '
+                             f'(1 with carry) and a window of at least 1')
+        if 'temporal' in self.losses and window < TRIPLE:
+            raise InputError(f'model.losses.temporal judges {TRIPLE} frames: set model.window and the window of the data to at least {TRIPLE}')
+        if skeleton_scaling and 'skeleton' not in self.losses:
+            raise InputError('model.skeleton_scaling without model.losses.skeleton: there is nothing to scale')
+        if auto_weight is not None and not automatic:
+            raise InputError(f"model.auto_weight is given, but model.losses.skeleton.weight is not '{AUTO}'")
+        check_keys(foreground or {}, ('margin',), 'model.foreground')
+
+    # ---- training ---------------------------------------------------------------------------------------------------------------
+
+    def train_step(self, data: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
+        """One update of both generators, then one of all discriminators.
+
+        Args:
+            data: a collated batch of :class:`toolkit.data.unpaired.UnpairedClips`.
+            optim_wrapper: with the keys ``g`` and ``d``.
+
+        Returns:
+            Detached scalars: every weighted loss of ``g/...`` and ``d/...``, and ``weight/skeleton`` where it is automatic.
+        """
+        batches = {name: self.data_preprocessor(data[name], True) for name in 'ab'}
+        scenes = self._scenes(batches)
+        real = {name: batch['frames'] for name, batch in batches.items()}
+        goes_on = self._continues(data)
+        fake, g = {}, {}
+        with self._contexts(optim_wrapper['g'], self.net_g_ab, self.net_g_ba):
+            for source, target in DIRECTIONS:
+                there, back, scene = getattr(self, f'net_g_{source}{target}'), getattr(self, f'net_g_{target}{source}'), scenes[source]
+                go, returned = (self._chain(name, goes_on[source]) for name in (f'fake_{target}', f'rec_{source}'))
+                fake[target] = go(there, real[source], scene)
+                rec = returned(back, fake[target], scene and scene.back())
+                g[f'cycle_{source}'] = self._compare('cycle', rec, real[source], scene)
+                if 'identity' in self.losses:
+                    own = scene and Scene(scene.background, scene.person, scene.person)
+                    same = self._chain(f'identity_{source}', goes_on[source])(back, real[source], own)
+                    g[f'identity_{source}'] = self._compare('identity', same, real[source], scene)
+        judges = self._judges()
+        with self.frozen(*judges.values()), self._contexts(optim_wrapper['d'], *judges.values()):
+            for source, target in DIRECTIONS:
+                g[f'gan_{source}{target}'] = self.losses['gan'](judges[target](fake[target].flatten(0, 1)), real=True)
+                if 'temporal' in self.losses:
+                    g[f'temporal_{source}{target}'] = self.losses['temporal'](judges[f'{target}_time'](triples(fake[target])), real=True)
+        g = {name: self.loss_weights[name.rpartition('_')[0]] * loss for name, loss in g.items()}
+        logs = self._add_skeleton(g, real, fake, data)
+        self.step(optim_wrapper, 'g', sum(g.values()))
+
+        d = {}
+        with self._contexts(optim_wrapper['d'], *judges.values()):
+            for i, (name, net) in enumerate(judges.items()):
+                loss, pack = ('temporal', triples) if name.endswith('_time') else ('gan', lambda frames: frames.flatten(0, 1))
+                weight, loss = self.loss_weights[loss] / 2, self.losses[loss]
+                past = self.pools[name].query(pack(fake[name[0]]).float(), self.noise_generator(salt=i))
+                truth = pack(self._seen(batches[name[0]], scenes[other(name[0])]))
+                d[f'{name}_real'] = weight * loss(net(truth), real=True, for_discriminator=True)
+                d[f'{name}_fake'] = weight * loss(net(past), real=False, for_discriminator=True)
+        self.step(optim_wrapper, 'd', sum(d.values()))
+
+        if self.ema_decay is not None:
+            for name in DIRECTIONS:
+                self.update_ema(getattr(self, f'net_g_{name}'), getattr(self, f'net_g_{name}_ema'), self.ema_decay)
+        return {**{f'g/{k}': v.detach() for k, v in g.items()}, **{f'd/{k}': v.detach() for k, v in d.items()}, **logs}
+
+    def _compare(self, name: str, fake: Tensor, real: Tensor, scene: Scene | None) -> Tensor:
+        """A loss between two windows, over the person alone where the scene is kept."""
+        mask = () if scene is None else (scene.person.flatten(0, 1),)
+        return self.losses[name](fake.flatten(0, 1), real.flatten(0, 1), *mask)
+
+    def _judges(self) -> dict[str, nn.Module]:
+        """Discriminators by the name of their pool."""
+        names = ['a', 'b'] + (['a_time', 'b_time'] if 'temporal' in self.losses else [])
+        return {name: getattr(self, f'net_d_{name}') for name in names}
+
+    @staticmethod
+    @contextmanager
+    def _contexts(wrapper, *networks: nn.Module) -> Iterator[None]:
+        """The contexts of one optimiser for several networks."""
+        with ExitStack() as stack:
+            for network in networks:
+                stack.enter_context(wrapper.optim_context(network))
+            yield
+
+    def _scenes(self, batches: dict) -> dict[str, Scene | None]:
+        """Scenes by domain, None where whole frames are translated; takes over the anchors of the data."""
+        if self.skeleton_scaling:
+            missing = [name for name, batch in batches.items() if 'anchor' not in batch]
+            if missing:
+                raise InputError('model.skeleton_scaling needs the place and height of both persons: set anchors=True in the dataset')
+            self.anchors.copy_(torch.stack([batches[name]['anchor'][0] for name in 'ab']))
+        return {name: self._scene(batch, name) for name, batch in batches.items()}
+
+    def _scene(self, batch: dict, source: str) -> Scene | None:
+        return None if self.margin is None else Scene.of(batch, self.margin, self._anchors(source))
+
+    def _anchors(self, source: str) -> Tensor | None:
+        """Anchors of the person in the input and of the one in the output, (2, 3)."""
+        return None if not self.skeleton_scaling else self.anchors if source == 'a' else self.anchors.flip(0)
+
+    @staticmethod
+    def _seen(batch: dict, scene: Scene | None) -> Tensor:
+        """Real frames as a discriminator sees them: as they are, or the person pasted into the scene that the fakes are in."""
+        if scene is None:
+            return batch['frames']
+        return torch.lerp(scene.background, batch['frames'], batch['masks'].expand_as(batch['frames']))
+
+    def _add_skeleton(self, g: dict[str, Tensor], real: dict, fake: dict, data: dict) -> dict[str, Tensor]:
+        """Add the weighted skeleton losses to ``g``; what to log of the weight."""
+        if 'skeleton' not in self.losses:
+            return {}
+        loss = self.losses['skeleton']
+        values = {}
+        for source, target in DIRECTIONS:
+            keys = [hashlib.blake2b(frame.cpu().numpy().tobytes()).digest() for frame in data[source]['frames'].flatten(0, 1)] \
+                if getattr(loss, 'cache', 0) else None
+            values[source + target] = loss(fake[target].flatten(0, 1), real[source].flatten(0, 1), self._anchors(source), keys)
+        weight, logs = self.loss_weights['skeleton'], {}
+        if self.auto_weight is not None:
+            weight = self.auto_weight(sum(values.values()), sum(v.abs() for v in g.values()), self.iteration)
+            logs['weight/skeleton'] = weight
+        g |= {f'skeleton_{name}': weight * value for name, value in values.items()}
+        return logs
+
+    # ---- translating ------------------------------------------------------------------------------------------------------------
+
+    def _continues(self, data: dict) -> dict[str, list[bool] | None]:
+        """For each domain which rows of the mini-batch go on from the one before."""
+        if self.memory is None:
+            return dict.fromkeys('ab')
+        return {name: self.memory.continues(name, data[name]['clip'], data[name]['index'].tolist(), data[name]['follows'].tolist(),
+                                            data[name]['frames'].shape[1]) for name in 'ab'}
+
+    def _chain(self, name: str, goes_on: list[bool] | None):
+        """:meth:`translate` that goes on from, and leaves, remembered frames."""
+        def run(net: nn.Module, frames: Tensor, scene: Scene | None) -> Tensor:
+            if self.memory is None:
+                return self.translate(net, frames, scene)[0]
+            out, last = self.translate(net, frames, scene, self.memory.recall(name, goes_on, self._before(frames)))
+            self.memory.keep(name, last)
+            return out
+        return run
+
+    def _before(self, frames: Tensor) -> Tensor:
+        """The frames before the first one, (B, P, 3, H, W)."""
+        start = frames[:, :1].detach().float().expand(-1, self.previous_frames, -1, -1, -1)
+        return start if self.first == 'input' else torch.zeros_like(start)
+
+    def translate(self, net: nn.Module, frames: Tensor, scene: Scene | None = None,
+                  previous: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """Translate a window, frame after frame where the generator sees its own last frames.
+
+        Args:
+            net: a generator.
+            frames: (B, T, 3, H, W) in [-1, 1].
+            scene: what to keep, or None.
+            previous: (B, P, 3, H, W), its last frames, newest first; None before the first frame.
+
+        Returns:
+            The translated frames (B, T, 3, H, W), and its last frames for the next call (None for ``previous_frames=0``).
+        """
+        if not self.previous_frames:
+            out = net(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
+            return (out if scene is None else scene.compose(out)), None
+        previous = self._before(frames) if previous is None else previous
+        outputs = []
+        for t in range(frames.shape[1]):
+            out = net(torch.cat([frames[:, t].float(), previous.flatten(1, 2)], 1))
+            out = out.float() if scene is None else scene.compose(out, t)
+            outputs.append(out)
+            previous = torch.cat([out[:, None], previous[:, :-1]], 1)
+        return torch.stack(outputs, 1), previous
+
+    @torch.no_grad()
+    def transfer(self, data: dict) -> dict[str, tuple[Tensor, Tensor]]:
+        """Translate a training batch both ways, for looking at it.
+
+        Args:
+            data: a collated batch of :class:`toolkit.data.unpaired.UnpairedClips`.
+
+        Returns:
+            Direction -> the last input frame of each window and what it became, (B, 3, H, W) each.
+        """
+        batches = {name: self.data_preprocessor(data[name]) for name in 'ab'}
+        scenes = {name: self._scene(batch, name) for name, batch in batches.items()}
+        out = {}
+        for direction in DIRECTIONS:
+            frames = batches[direction[0]]['frames']
+            generated = self.translate(self._generator(direction), frames, scenes[direction[0]])[0]
+            out[direction] = frames[:, -1], generated[:, -1].float()
+        return out
+
+    def _generator(self, direction: str) -> nn.Module:
+        """The generator that generation uses."""
+        if direction not in DIRECTIONS:
+            raise InputError(f'direction must be one of {", ".join(DIRECTIONS)}, got {direction!r}')
+        return getattr(self, f'net_g_{direction}' + ('' if self.ema_decay is None else '_ema'))
+
+    @torch.no_grad()
+    def generate(self, frames: Iterable[dict], direction: str = 'ab') -> Iterator[np.ndarray]:
+        """Translate a video frame by frame, in constant memory; each frame also sees the generated ones before where so trained.
+
+        Args:
+            frames: for each frame, in order, ``frames`` (1, 1, 3, H, W) uint8, and with ``foreground`` also ``masks`` (1, 1, 1, H, W)
+                and ``plate`` (1, 3, H, W), as datasets yield them.
+            direction: 'ab', person A's video becomes one of person B, or 'ba'.
+
+        Yields:
+            (H, W, 3) uint8 RGB.
+
+        Raises:
+            InputError: unknown direction; no plate where one is needed.
+        """
+        net, previous = self._generator(direction), None
+        training = net.training
+        net.eval()
+        try:
+            for frame in frames:
+                batch = self.data_preprocessor(frame)
+                with self.inference_context():
+                    out, previous = self.translate(net, batch['frames'], self._scene(batch, direction[0]), previous)
+                yield self.data_preprocessor.to_uint8(out[0, 0])
+        finally:
+            net.train(training)
+
+    def test_step(self, data: dict) -> list[dict]:
+        """Translate a whole clip.
+
+        Args:
+            data: one item of :class:`toolkit.data.directed.DirectedClips` with a batch axis of 1; or one whole clip of
+                ``ClipWindows``, which is then taken for one of A. ``truth_*`` entries become what the result is compared with, else it
+                is the input itself.
+
+        Returns:
+            One dict, see :meth:`toolkit.models.base.VideoModel.clip_result`.
+        """
+        direction = data['direction'][0] if 'direction' in data else 'ab'
+        length = data['frames'].shape[1]
+        keys = ('frames', 'masks') if self.margin is not None else ('frames',)
+        plate = {k: data[k] for k in ('plate',) if k in data}
+        steps = ({**{k: data[k][:, t:t + 1] for k in keys}, **plate} for t in range(length))
+        generated = np.stack(list(self.generate(steps, direction)))
+        truth = {k.removeprefix('truth_'): v[:, :length] for k, v in data.items() if k.startswith('truth_')}
+        shown = {**data, **truth, 'clip': [f'{data["clip"][0]}_{direction}']}
+        return [dict(self.clip_result(shown, generated), scored=np.ones(length, bool))]
+
+    def example_batch(self, height: int, width: int, frames: int | None = None) -> dict:
+        """A made-up batch of one sample in the form of :class:`toolkit.data.unpaired.UnpairedClips`."""
+        plain = super().example_batch(height, width, frames or self.window)
+        item = {k: plain[k] for k in ('frames', 'masks', 'poses', 'clip', 'index', 'fps')}
+        item |= dict(plate=plain['content_frame'], follows=torch.tensor([False]), anchor=torch.tensor([[width / 2, height * 0.9, height * 0.7]]))
+        return dict(a=item, b=dict(item))
+
+
+def other(domain: str) -> str:
+    """The other domain."""
+    return 'b' if domain == 'a' else 'a'
+
+
+def triples(frames: Tensor) -> Tensor:
+    """All runs of three consecutive frames: (B, T, 3, H, W) -> (B * (T - 2), 9, H, W), oldest frame first."""
+    return torch.cat([frames[:, i:frames.shape[1] - TRIPLE + 1 + i].flatten(0, 1) for i in range(TRIPLE)], 1)
