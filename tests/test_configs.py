@@ -25,12 +25,16 @@ def clips(tmp_path_factory) -> Path:
 
 def shrink(cfg: Config, clips: Path) -> None:
     """Make a config's data, networks and schedule tiny, whatever they are."""
-    for name in ('train_dataloader', 'test_dataloader'):
-        dataset = cfg[name].dataset
+    hooks = cfg.get('custom_hooks', [])
+    for hook in hooks:
+        hook.update(interval=2, max_frames=2, clips=[0])
+    for loader in (cfg.train_dataloader, cfg.test_dataloader, *hooks):
+        dataset = loader.dataset
         for key in ('synthetic', 'split_rule', 'persons', 'actions', 'frames', 'exclude', 'size'):
             dataset.pop(key, None)
         dataset.root = str(clips)
-        cfg[name].update(num_workers=0, persistent_workers=False)
+    for loader in (cfg.train_dataloader, cfg.test_dataloader):
+        loader.update(num_workers=0, persistent_workers=False)
     values = dict(ngf=8, ndf=8, n_down=2, n_blocks=1, n_local_blocks=1, num_scales=2, network='off')
 
     def visit(node):

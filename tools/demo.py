@@ -33,17 +33,15 @@ def main(argv: list[str] | None = None) -> None:
     from toolkit.engine.checkpoint import latest_checkpoint
     start = time.monotonic()
     out = args.out
-    train_dir, data = out / 'train', out / 'actions'
-    options = [f'train_dataloader.dataset.root={data}', f'test_dataloader.dataset.root={data}']
-    lengths = [f'train_cfg.max_iters={args.iters}', f'param_scheduler.end={args.iters}',
+    train_dir = out / 'train'
+    lengths = ['--cfg-options', f'train_cfg.max_iters={args.iters}', f'param_scheduler.end={args.iters}',
                f'param_scheduler.begin={args.iters // 2}'] if args.iters else []
     amp = ['--amp'] if fast_bfloat16() else []
     resume = ['--resume'] if latest_checkpoint(train_dir) else []
-    run('train.py', CONFIG, '--work-dir', train_dir, *amp, *resume, '--cfg-options', *options, *lengths)
+    run('train.py', CONFIG, '--work-dir', train_dir, *amp, *resume, *lengths)
     checkpoint = latest_checkpoint(train_dir)
-    run('test.py', CONFIG, checkpoint, '--baselines', '--metrics', *METRICS, '--clips', 2, '--out', out / 'metrics.json',
-        '--cfg-options', *options)
-    content, driving = content_and_driving(data)
+    run('test.py', CONFIG, checkpoint, '--baselines', '--metrics', *METRICS, '--clips', 2, '--out', out / 'metrics.json')
+    content, driving = content_and_driving()
     video = out / 'held_out.mp4'
     run('generate.py', checkpoint, '--content', content, '--driving', driving, '--side-by-side', '--out', video)
     sheet = out / 'contact_sheet.png'
@@ -72,12 +70,13 @@ def fast_bfloat16() -> bool:
     return bool(getattr(torch.cpu, '_is_amx_tile_supported', lambda: False)())
 
 
-def content_and_driving(data: Path) -> tuple[Path, Path]:
+def content_and_driving() -> tuple[Path, Path]:
     """Folders of a training clip and of a held-out clip of the same person."""
     from toolkit.data.clip import find_clips
     from toolkit.data.split import split_clips
     from toolkit.engine.launch import load_config
-    halves = split_clips(find_clips(data), **load_config(ROOT / CONFIG).train_dataloader.dataset.split_rule)
+    dataset = load_config(ROOT / CONFIG).train_dataloader.dataset
+    halves = split_clips(find_clips(dataset.root), **dataset.split_rule)
     driving = halves['test'][0]
     return next(clip.folder for clip in halves['train'] if clip.person == driving.person), driving.folder
 

@@ -13,8 +13,6 @@ default_hooks = dict(
     scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(type='CheckpointHook', interval=1000, max_keep=3))
 
-custom_hooks = []
-
 # For Weights & Biases add dict(type='WandbVisBackend', init_kwargs=dict(project='...')).
 visualizer = dict(type='Visualizer', vis_backends=[dict(type='TensorboardVisBackend')])
 

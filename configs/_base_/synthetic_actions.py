@@ -14,3 +14,7 @@ test_dataloader = dict(
     num_workers=0,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(type='ClipWindows', root=_root, synthetic=_synthetic, split='test', window=None))
+
+custom_hooks = [
+    dict(type='GenerateHook', interval=5000, max_frames=50, clips=[0, 1],
+         dataset=dict(type='ClipWindows', root=_root, synthetic=_synthetic, split='test', window=None))]

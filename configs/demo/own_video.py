@@ -10,6 +10,9 @@ _data = dict(root=_root, size=(192, 128), split=None, split_rule=None, synthetic
 
 train_dataloader = dict(dataset=dict(**_data, exclude=_held_out))
 test_dataloader = dict(dataset=dict(**_data, frames=_held_out, content=0))
+custom_hooks = [
+    dict(type='GenerateHook', interval=500, max_frames=24,
+         dataset=dict(type='ClipWindows', **_data, window=None, frames=_held_out, content=0))]
 
 model = dict(losses=dict(perceptual=dict(weight=5.0)))
 param_scheduler = dict(begin=1000, end=2000)

@@ -9,6 +9,9 @@ train_dataloader = dict(
     batch_size=2, num_workers=0, persistent_workers=False,
     dataset=dict(root=_root, synthetic=_synthetic, split_rule=_split, cache='decoded'))
 test_dataloader = dict(dataset=dict(root=_root, synthetic=_synthetic, split_rule=_split))
+custom_hooks = [
+    dict(type='GenerateHook', interval=400, max_frames=24, clips=[0],
+         dataset=dict(type='ClipWindows', root=_root, synthetic=_synthetic, split_rule=_split, split='test', window=None))]
 
 model = dict(
     generator=dict(_delete_=True, type='GlobalGenerator', ngf=24, n_down=3, n_blocks=4),

@@ -3,6 +3,7 @@
 import copy
 import os
 import socket
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -22,13 +23,13 @@ H, W, NZ = 32, 24, 3
 WEIGHTS = dict(gan=1.0, l1=10.0, region=10.0, kl=0.01, z=0.5)
 
 
-def build(scheme='paper', weights=None, **kwargs):
+def build(scheme='paper', weights=None, sees='whole', logvar_bias=-1.0, **kwargs):
     torch.manual_seed(0)
     kinds = dict(gan='GANLoss', gan2='GANLoss', l1='L1Loss', region='RegionL1Loss', kl='KLLoss', z='L1Loss')
     weights = {**WEIGHTS, **(dict(gan2=1.0) if scheme == 'official' else {}), **(weights or {})}
     return MODELS.build(dict(
         type='BicycleGAN', scheme=scheme, losses={name: dict(type=kinds[name], weight=weight) for name, weight in weights.items()},
-        encoder=dict(type='RegionEncoder', sees='whole', encoder=dict(type='ResNetEncoder', nz=NZ, nef=4, n_down=3, logvar_bias=-1.0)),
+        encoder=dict(type='RegionEncoder', sees=sees, encoder=dict(type='ResNetEncoder', nz=NZ, nef=4, n_down=3, logvar_bias=logvar_bias)),
         generator=dict(type='UNet', n_down=3, ngf=4), discriminator=dict(type='BicycleDiscriminator', ndf=4, n_layers=2), **kwargs))
 
 
@@ -59,10 +60,11 @@ def grads(network):
     return [torch.zeros_like(p) if p.grad is None else p.grad.clone() for p in network.parameters()]
 
 
-def literal_gradients(model, data, literal=True):
-    """Gradients of G and E after the published order: all losses but the regression; then, E's parameters fixed, the regression.
+def gradients(model, data, order='published'):
+    """Gradients of G and E.
 
-    With ``literal=False`` both at once, which teaches E to please the regression.
+    'published': of all losses but the regression; then, E's parameters fixed, those of the regression on top, for G alone. 'frozen': of the
+    sum of all losses, E's parameters fixed while it looks at the painted picture. 'together': of the sum, nothing fixed.
     """
     model = copy.deepcopy(model)
     frames = model.frames_of(model.data_preprocessor(data))
@@ -80,8 +82,9 @@ def literal_gradients(model, data, literal=True):
         target = model.randn(*mu.shape, salt=1)
         again = model.net_g(a, target)
         loss = loss + sum((scale[-1] - 1).square().mean() for scale in model.net_d2(again))
-    regression = 0.5 * (model.net_e(again, *sees)[0] - target).abs().mean()
-    if not literal:
+    with model.frozen(model.net_e) if order == 'frozen' else nullcontext():
+        regression = 0.5 * (model.net_e(again, *sees)[0] - target).abs().mean()
+    if order != 'published':
         (loss + regression).backward()
         return grads(model.net_g), grads(model.net_e)
     loss.backward(retain_graph=True)
@@ -91,20 +94,20 @@ def literal_gradients(model, data, literal=True):
 
 
 def close(these, those, tolerance=1e-4):
-    return all((a - b).norm() <= tolerance * b.norm() + 1e-7 for a, b in zip(these, those, strict=True))
+    return all((a - b).norm() <= tolerance * b.norm() + 1e-6 for a, b in zip(these, those, strict=True))
 
 
 @pytest.mark.parametrize('scheme', ['paper', 'official'])
 def test_one_backward_pass_gives_the_gradients_of_the_published_order(scheme):
     model = build(scheme, weights=dict(z=0.5))
     data = batch_of(model)
-    of_g, of_e = literal_gradients(model, data)
-    together_g, together_e = literal_gradients(model, data, literal=False)
+    of_g, of_e = gradients(model, data)
     wrappers = optimisers(model)
     model.train_step(data, wrappers)
     assert close(wrappers['g'].gradients, of_g) and close(wrappers['e'].gradients, of_e)
-    assert not close(wrappers['e'].gradients, together_e, 0.05), 'this test would not notice that E learns from the regression'
-    assert scheme == 'official' or close(together_g, of_g)
+    assert not close(wrappers['e'].gradients, gradients(model, data, 'together')[1], 0.05), 'E learnt from the regression'
+    frozen_is_enough = close(gradients(model, data, 'frozen')[1], of_e)
+    assert frozen_is_enough == (scheme == 'official'), "the regression on G(A, E(B)) reaches E through its code as well"
 
 
 @pytest.mark.parametrize('scheme', ['paper', 'official'])
@@ -335,36 +338,37 @@ def test_two_processes_do_what_one_does(tmp_path):
 def solid_colours(model, generator, size=8):
     """People whose body is one colour, different in every sample; everything else is always the same."""
     batch = batch_of(model, size)
-    body = (slice(None), slice(None), slice(None), slice(8, 24), slice(8, 16))
+    body = (..., slice(8, 24), slice(8, 16))
     colours = torch.randint(0, 256, (size, 1, 3, 1, 1), generator=generator).to(torch.uint8)
-    frames, maps = torch.full_like(batch['frames'], 90), dict(masks=batch['masks'], regions=batch['regions'])
+    frames = torch.full_like(batch['frames'], 90)
     frames[body] = colours.expand_as(frames[body])
+    maps = {key: torch.zeros_like(batch[key]) for key in ('masks', 'regions', 'pose_maps', 'edges')}
     for value in maps.values():
-        value.zero_()[body] = 255
-    return dict(batch, frames=frames, pose_maps=torch.zeros_like(batch['pose_maps']), edges=torch.zeros_like(batch['edges']), **maps)
+        value[body] = 255
+    return dict(batch, frames=frames, **maps)
 
 
-def test_the_code_comes_to_carry_colour():
-    model = build(weights=dict(gan=0.1))
+def wrong_colours(model):
+    """How far bodies painted with others' codes are from the others' colours; 1 = as far as the mean colour."""
+    frames = model.frames_of(model.data_preprocessor(solid_colours(model, torch.Generator().manual_seed(9), 32)))
+    with torch.no_grad():
+        mu, _ = model.encode(frames.images, frames.regions, frames.masks)
+        painted = model.decode(frames.features, mu.roll(1, 0))[..., 8:24, 8:16].mean((2, 3))
+    wanted = frames.images.roll(1, 0)[..., 8:24, 8:16].mean((2, 3))
+    return float((painted - wanted).abs().mean() / (wanted - wanted.mean(0)).abs().mean())
+
+
+@pytest.mark.parametrize('region_weight, low, high', [(10.0, 0.0, 0.7), (0.0, 0.85, 2.0)])
+def test_the_code_comes_to_carry_colour_when_the_region_counts(region_weight, low, high):
+    model = build(weights=dict(region=region_weight), sees='region', logvar_bias=-4.0)
     generator = torch.Generator().manual_seed(0)
     wrappers = OptimWrapperDict(**{
         name: OptimWrapper(optimizer=torch.optim.Adam(getattr(model, f'net_{name}').parameters(), 3e-3, (0.5, 0.999))) for name in 'ged'})
-
-    def shown():
-        frames = model.frames_of(model.data_preprocessor(solid_colours(model, torch.Generator().manual_seed(9), 32)))
-        with torch.no_grad():
-            mu, _ = model.encode(frames.images, frames.regions, frames.masks)
-            other = mu.roll(1, 0)
-            painted = model.decode(frames.features, other)[..., 8:24, 8:16].mean((2, 3))
-        wanted = frames.images.roll(1, 0)[..., 8:24, 8:16].mean((2, 3))
-        return float((painted - wanted).abs().mean() / (wanted - wanted.mean(0)).abs().mean())
-
-    before = shown()
-    for i in range(120):
-        model.set_train_state(0, 0, i, 120)
+    assert wrong_colours(model) > 0.85
+    for i in range(110):
+        model.set_train_state(0, 0, i, 110)
         model.train_step(solid_colours(model, generator), wrappers)
-    assert before > 0.9
-    assert shown() < 0.4
+    assert low < wrong_colours(model) < high
 
 
 def test_reconstructing_a_clip():

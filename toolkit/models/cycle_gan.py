@@ -283,11 +283,11 @@ class CycleGAN(VideoModel):
         out = {}
         for direction in DIRECTIONS:
             frames = batches[direction[0]]['frames']
-            generated = self.translate(self._generator(direction), frames, scenes[direction[0]])[0]
+            generated = self.translate(self._painter(direction), frames, scenes[direction[0]])[0]
             out[direction] = frames[:, -1], generated[:, -1].float()
         return out
 
-    def _generator(self, direction: str) -> nn.Module:
+    def _painter(self, direction: str) -> nn.Module:
         """The generator that generation uses."""
         if direction not in DIRECTIONS:
             raise InputError(f'direction must be one of {", ".join(DIRECTIONS)}, got {direction!r}')
@@ -308,7 +308,7 @@ class CycleGAN(VideoModel):
         Raises:
             InputError: unknown direction; no plate where one is needed.
         """
-        net, previous = self._generator(direction), None
+        net, previous = self._painter(direction), None
         training = net.training
         net.eval()
         try:

@@ -1,0 +1,15 @@
+"""CycleGAN between two persons (the baseline of paper B) at 256x256: 100 + 100 epochs of 1,200 frames, batch 1.
+
+The two persons are synthetic actors by default. For two videos of your own prepare both (tools/prepare_data.py, 256x256), then:
+
+    python tools/train.py configs/cyclegan.py --cfg-options \\
+        train_dataloader.dataset.a=data/me train_dataloader.dataset.b=data/dancer \\
+        test_dataloader.dataset.a=data/me test_dataloader.dataset.b=data/dancer test_dataloader.dataset.paired=False
+
+An epoch has as many iterations as the longer video has frames: set epoch_length of param_scheduler (and max_iters) to it.
+"""
+_base_ = ['_base_/runtime.py', '_base_/two_actors.py', '_base_/cycle_gan.py', '_base_/evaluation.py']
+
+train_cfg = dict(type='IterLoop', max_iters=240_000)
+param_scheduler = [dict(type='ConstantThenLinearLR', constant=100, decay=100, epoch_length=1200)]
+custom_hooks = [dict(type='CollapseMonitor', interval=1000, threshold=0.2)]

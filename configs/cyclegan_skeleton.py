@@ -1,0 +1,9 @@
+"""CycleGAN with skeleton consistency (paper B): input and output must give a frozen pose network the same maps.
+
+The weight of the skeleton loss is set during the first two epochs, so that it is half of all other losses, and then stays.
+"""
+_base_ = 'cyclegan.py'
+
+model = dict(
+    losses=dict(skeleton=dict(type='SkeletonLoss', pose_network=dict(type='OpenPoseMobile'), maps='heat+paf', weight='auto_freeze')),
+    auto_weight=dict(ratio=0.5, freeze_at=2400))
