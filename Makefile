@@ -14,13 +14,14 @@ $(STAMP): setup.cfg pyproject.toml $(PARTS) requirements/no_deps.txt plugins/med
 	$(BIN)/python -m pip install --quiet --editable '.[dev]' $(addprefix -r ,$(PARTS))
 	$(BIN)/python -m pip install --quiet --no-deps -r requirements/no_deps.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable plugins/mediapipe_human
+	$(BIN)/python -c 'import mmengine'  # writes a parser's cache, which processes that start together would garble
 	touch $@
 
 demo: $(STAMP)
 	$(BIN)/python tools/demo.py
 
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -3,4 +3,4 @@ _base_ = ['_base_/runtime.py', '_base_/synthetic_actions.py', '_base_/bicycle_ga
 
 train_dataloader = dict(batch_size=4, dataset=dict(window=1))
 train_cfg = dict(type='IterLoop', max_iters=500_000)
-param_scheduler = [dict(type='ConstantThenLinearLR', constant=100, decay=100, epoch_length=2500)]
+param_scheduler = [dict(type='ConstantThenLinearLR', constant=100, decay=100, epoch_iters=2500)]

@@ -1,4 +1,4 @@
-"""Fixtures shared by all tests: where the shared clips and weights are, and few threads."""
+"""Fixtures shared by all tests: where the shared clips and weights are. One thread a process: the tests run in several processes."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,8 @@ import torch
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / 'shared'
 
-torch.set_num_threads(int(os.environ.get('TOOLKIT_TEST_THREADS', '2')))
+torch.set_num_threads(1)
+os.environ['OMP_NUM_THREADS'] = '1'
 
 
 def _folder(variable: str, default: Path, what: str) -> Path:

@@ -6,4 +6,4 @@ model = dict(
     losses=dict(region=dict(weight=0.0), kl=dict(reduction='sum')))
 train_dataloader = dict(batch_size=2)
 train_cfg = dict(max_iters=1_000_000)
-param_scheduler = [dict(type='ConstantThenLinearLR', constant=100, decay=100, epoch_length=5000)]
+param_scheduler = [dict(type='ConstantThenLinearLR', constant=100, decay=100, epoch_iters=5000)]

@@ -98,7 +98,7 @@ def test_it_starts_with_little_noise_around_a_mean_that_differs_between_pictures
     with torch.no_grad():
         mu, logvar = ResNetEncoder(8)(pictures)
         literal_mu, literal_logvar = ResNetEncoder(8, init='xavier', logvar_bias=0.0)(pictures)
-    torch.testing.assert_close((0.5 * logvar).exp(), torch.full((8, 8), 0.135), atol=0.01, rtol=0)
+    torch.testing.assert_close((0.5 * logvar).exp(), torch.full((8, 8), 0.135), atol=0.05, rtol=0)
     assert mu.std(0).mean() > 0.1
     assert literal_mu.std(0).mean() < 1e-4 and literal_logvar.abs().max() < 1e-3
 

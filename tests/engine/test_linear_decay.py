@@ -22,7 +22,7 @@ def rates(iterations, **options):
 
 @pytest.mark.parametrize('length', [1, 3])
 def test_table_of_100_and_100_epochs(length):
-    used = rates(220 * length, constant=100, decay=100, epoch_length=length)
+    used = rates(220 * length, constant=100, decay=100, epoch_iters=length)
     for epoch, factor in [(1, 1), (100, 1), (101, 100 / 101), (102, 99 / 101), (150, 51 / 101), (200, 1 / 101), (210, 1 / 101)]:
         of_epoch = used[(epoch - 1) * length:epoch * length]
         assert of_epoch == pytest.approx([2 * factor] * length), epoch
@@ -30,7 +30,7 @@ def test_table_of_100_and_100_epochs(length):
 
 
 def test_it_goes_on_where_it_stopped():
-    whole = rates(12, constant=2, decay=5, epoch_length=2)
+    whole = rates(12, constant=2, decay=5, epoch_iters=2)
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=2.0)
     first = ConstantThenLinearLR(optimizer, 2, 5, 2)
     for _ in range(7):
@@ -50,6 +50,6 @@ def test_it_goes_on_where_it_stopped():
 
 def test_wrong_numbers():
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
-    for options in (dict(by_epoch=True), dict(epoch_length=0), dict(constant=-1)):
+    for options in (dict(by_epoch=True), dict(epoch_iters=0), dict(constant=-1)):
         with pytest.raises(InputError, match='counts iterations'):
             ConstantThenLinearLR(optimizer, **{'constant': 1, 'decay': 1, **options})

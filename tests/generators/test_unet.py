@@ -122,7 +122,8 @@ def test_unknown_options(options, message):
 def test_wrong_inputs():
     net, x = UNet(4, n_down=3, ngf=4, nz=2), torch.zeros(1, 4, 16, 16)
     for args, message in [((torch.zeros(1, 3, 16, 16), torch.zeros(1, 2)), r'expected \(B, 4, H, W\)'),
-                          ((x,), 'needs a code of length 2'), ((x, torch.zeros(1, 3)), r'expected \(1, 2\)'), ((x, torch.zeros(2, 2)), r'expected \(1, 2\)'),
+                          ((x,), 'needs a code of length 2'), ((x, torch.zeros(1, 3)), r'expected \(1, 2\)'),
+                          ((x, torch.zeros(2, 2)), r'expected \(1, 2\)'),
                           ((torch.zeros(1, 4, 18, 16), torch.zeros(1, 2)), '18 x 16.*multiples of 8; resize')]:
         with pytest.raises(InputError, match=message):
             net(*args)

@@ -29,7 +29,8 @@ def build(scheme='paper', weights=None, sees='whole', logvar_bias=-1.0, **kwargs
     weights = {**WEIGHTS, **(dict(gan2=1.0) if scheme == 'official' else {}), **(weights or {})}
     return MODELS.build(dict(
         type='BicycleGAN', scheme=scheme, losses={name: dict(type=kinds[name], weight=weight) for name, weight in weights.items()},
-        encoder=dict(type='RegionEncoder', sees=sees, encoder=dict(type='ResNetEncoder', nz=NZ, nef=4, n_down=3, logvar_bias=logvar_bias)),
+        encoder=dict(type='RegionEncoder', sees=sees, encoder=dict(
+            type='ResNetEncoder', nz=NZ, nef=4, n_down=3, logvar_bias=logvar_bias)),
         generator=dict(type='UNet', n_down=3, ngf=4), discriminator=dict(type='BicycleDiscriminator', ndf=4, n_layers=2), **kwargs))
 
 
@@ -50,10 +51,12 @@ def optimisers(model, lr=0.01, kind=Recorder, **kwargs):
 def batch_of(model, size=2, seed=0):
     """Random frames, maps, regions and masks."""
     generator = torch.Generator().manual_seed(seed)
-    rows = [model.example_batch(H, W, 1) for _ in range(size)]
-    batch = {k: torch.cat([row[k][:1] for row in rows]) if torch.is_tensor(rows[0][k]) else sum((row[k][:1] for row in rows), []) for k in rows[0]}
-    return {k: torch.randint(0, 256, v.shape, generator=generator).to(torch.uint8) if torch.is_tensor(v) and v.dtype == torch.uint8 else v
-            for k, v in batch.items()}
+    batch = {}
+    for key, value in model.example_batch(H, W, 1).items():
+        batch[key] = torch.cat([value[:1]] * size) if torch.is_tensor(value) else value[:1] * size
+        if torch.is_tensor(value) and value.dtype == torch.uint8:
+            batch[key] = torch.randint(0, 256, batch[key].shape, generator=generator).to(torch.uint8)
+    return batch
 
 
 def grads(network):
@@ -63,8 +66,8 @@ def grads(network):
 def gradients(model, data, order='published'):
     """Gradients of G and E.
 
-    'published': of all losses but the regression; then, E's parameters fixed, those of the regression on top, for G alone. 'frozen': of the
-    sum of all losses, E's parameters fixed while it looks at the painted picture. 'together': of the sum, nothing fixed.
+    'published': of all losses but the regression; then, E's parameters fixed, those of the regression on top, for G alone. 'frozen':
+    of the sum of all losses, E's parameters fixed while it looks at the painted picture. 'together': of the sum, nothing fixed.
     """
     model = copy.deepcopy(model)
     frames = model.frames_of(model.data_preprocessor(data))
@@ -101,13 +104,12 @@ def close(these, those, tolerance=1e-4):
 def test_one_backward_pass_gives_the_gradients_of_the_published_order(scheme):
     model = build(scheme, weights=dict(z=0.5))
     data = batch_of(model)
-    of_g, of_e = gradients(model, data)
+    (of_g, of_e), (_, frozen), (_, together) = (gradients(model, data, order) for order in ('published', 'frozen', 'together'))
     wrappers = optimisers(model)
     model.train_step(data, wrappers)
     assert close(wrappers['g'].gradients, of_g) and close(wrappers['e'].gradients, of_e)
-    assert not close(wrappers['e'].gradients, gradients(model, data, 'together')[1], 0.05), 'E learnt from the regression'
-    frozen_is_enough = close(gradients(model, data, 'frozen')[1], of_e)
-    assert frozen_is_enough == (scheme == 'official'), "the regression on G(A, E(B)) reaches E through its code as well"
+    assert not close(together, of_e, 0.05)
+    assert close(frozen, of_e, 0.01) == (scheme == 'official'), 'the regression on G(A, E(B)) reaches E through its code as well'
 
 
 @pytest.mark.parametrize('scheme', ['paper', 'official'])
@@ -158,7 +160,8 @@ def test_train_step_moves_every_network_and_reports_weighted_losses(scheme):
         random = before.decode(first.features, before.randn(*mu.shape, salt=1))
         said = {'d/real': sum((s[-1] - 1).square().mean() for s in before.net_d(first.images)),
                 'd/fake': sum(s[-1].square().mean() for s in before.net_d(painted)),
-                'g/gan': sum((s[-1] - 1).square().mean() for s in before.net_d(painted)), 'g/l1': 10 * (painted - first.images).abs().mean(),
+                'g/gan': sum((s[-1] - 1).square().mean() for s in before.net_d(painted)),
+                'g/l1': 10 * (painted - first.images).abs().mean(),
                 'e/nats': 0.5 * (mu.square() + logvar.exp() - 1 - logvar).sum(1).mean(), 'e/sigma': (0.5 * logvar).exp().mean()}
         if scheme == 'official':
             said |= {'d2/real': sum((s[-1] - 1).square().mean() for s in before.net_d2(last.images)),
@@ -212,7 +215,7 @@ def test_discriminators_teach_nobody_else_and_learn_from_nobody_else(scheme):
         def spy(loss, name=name, update=update):
             model.zero_grad()
             loss.backward(retain_graph=True)
-            left[name] = {n for n, net in model.networks().items() if any(p.grad is not None and p.grad.any() for p in net.parameters())}
+            left[name] = {n for n, net in model.networks().items() if any(g.any() for g in grads(net))}
             model.zero_grad()
             update(loss)
 
@@ -362,8 +365,8 @@ def wrong_colours(model):
 def test_the_code_comes_to_carry_colour_when_the_region_counts(region_weight, low, high):
     model = build(weights=dict(region=region_weight), sees='region', logvar_bias=-4.0)
     generator = torch.Generator().manual_seed(0)
-    wrappers = OptimWrapperDict(**{
-        name: OptimWrapper(optimizer=torch.optim.Adam(getattr(model, f'net_{name}').parameters(), 3e-3, (0.5, 0.999))) for name in 'ged'})
+    adam = {name[4:]: torch.optim.Adam(network.parameters(), 3e-3, (0.5, 0.999)) for name, network in model.networks().items()}
+    wrappers = OptimWrapperDict(**{name: OptimWrapper(optimizer=optimizer) for name, optimizer in adam.items()})
     assert wrong_colours(model) > 0.85
     for i in range(110):
         model.set_train_state(0, 0, i, 110)
@@ -398,12 +401,14 @@ def test_configs_have_the_published_sizes(name, networks):
     assert {key: sum(p.numel() for p in net.parameters()) for key, net in model.networks().items()} == networks
     assert model.loss_weights.items() >= WEIGHTS.items() and model.losses['kl'].reduction == 'batch_mean'
     assert model.net_e.region == ('down' if 'down' in name else 'up') and model.net_e.sees == 'region'
-    assert cfg.train_cfg.max_iters == 200 * cfg.param_scheduler[0].epoch_length
-    assert {(entry.optimizer.lr, entry.optimizer.betas) for entry in cfg.optim_wrapper.values() if isinstance(entry, dict)} == {(2e-4, (0.5, 0.999))}
+    assert cfg.train_cfg.max_iters == 200 * cfg.param_scheduler[0].epoch_iters
+    adams = [entry.optimizer for entry in cfg.optim_wrapper.values() if isinstance(entry, dict)]
+    assert len(adams) == len(networks) and all(adam == dict(type='Adam', lr=2e-4, betas=(0.5, 0.999)) for adam in adams)
 
 
 def test_the_literal_config():
-    model = MODELS.build(load_config(CONFIGS / 'ablations/stage1_literal.py', ['model.generator.ngf=2', 'model.encoder.encoder.nef=2']).model)
+    small = ['model.generator.ngf=2', 'model.encoder.encoder.nef=2']
+    model = MODELS.build(load_config(CONFIGS / 'ablations/stage1_literal.py', small).model)
     assert 'region' not in model.losses and model.losses['kl'].reduction == 'sum' and model.net_e.sees == 'whole'
     assert model.net_e.config['encoder'] | dict(norm='instance', pooling='avg8') == model.net_e.config['encoder']
     assert not model.net_e.network.logvar.bias.any() and model.net_e.network.stem.weight.std() < 0.01
@@ -418,7 +423,7 @@ def test_work_can_be_counted(scheme):
 
 
 def test_wrong_options():
-    for options, message in [(dict(scheme='both'), "scheme='both'"), (dict(z_target='z'), "z_target='z'"), (dict(weights=dict(gan=0.0)), 'needs gan'),
-                             (dict(weights=dict(gan2=1.0)), 'gan2')]:
+    for options, message in [(dict(scheme='both'), "scheme='both'"), (dict(z_target='z'), "z_target='z'"),
+                             (dict(weights=dict(gan=0.0)), 'needs gan'), (dict(weights=dict(gan2=1.0)), 'gan2')]:
         with pytest.raises(InputError, match=message):
             build(**options)

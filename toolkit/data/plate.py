@@ -16,8 +16,11 @@ UNKNOWN = 256
 INPAINT_RADIUS = 5
 
 
-def background_plate(clip: Clip, size: Sequence[int] | None = None, frames: Sequence[int] | None = None, samples: int = SAMPLES) -> np.ndarray:
-    """Each pixel's (lower) median over frames in which the person does not cover it; what is always covered is painted over (Telea 2004).
+def background_plate(clip: Clip, size: Sequence[int] | None = None, frames: Sequence[int] | None = None,
+                     samples: int = SAMPLES) -> np.ndarray:
+    """Each pixel's (lower) median over frames in which the person does not cover it.
+
+    What is always covered is painted over from around (Telea 2004).
 
     Args:
         clip: with masks; the camera must stand still.
@@ -35,7 +38,8 @@ def background_plate(clip: Clip, size: Sequence[int] | None = None, frames: Sequ
     pictures = np.empty((len(chosen), clip.height, clip.width, 3), np.int16)
     for i, t in enumerate(chosen):
         person = cv2.dilate((clip.mask_u8(frames[t]) > PERSON).astype(np.uint8), disc)
-        pictures[i] = np.where(person[..., None] > 0, UNKNOWN, clip.frame(frames[t]))
+        pictures[i] = clip.frame(frames[t])
+        pictures[i][person > 0] = UNKNOWN
     pictures.sort(axis=0)
     known = (pictures < UNKNOWN).sum(0)
     plate = np.take_along_axis(pictures, np.maximum(known - 1, 0)[None] // 2, 0)[0].clip(0, 255).astype(np.uint8)

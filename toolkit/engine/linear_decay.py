@@ -1,7 +1,7 @@
 """The learning rate of pix2pix, CycleGAN and BicycleGAN, counted in iterations."""
 
 from mmengine.optim.scheduler.lr_scheduler import LRSchedulerMixin
-from mmengine.optim.scheduler.param_scheduler import _ParamScheduler
+from mmengine.optim.scheduler.param_scheduler import INF, _ParamScheduler
 
 from toolkit.registry import PARAM_SCHEDULERS
 from toolkit.structures import InputError
@@ -18,25 +18,26 @@ class ConstantThenLinearLR(LRSchedulerMixin, _ParamScheduler):
         optimizer: whose rate; MMEngine fills it in.
         constant: epochs at the full rate.
         decay: epochs of falling.
-        epoch_length: iterations in an epoch: samples in the training set / (batch size x processes). 1 counts in iterations.
-        last_step, verbose: MMEngine's.
+        epoch_iters: iterations in an epoch: samples in the training set / (batch size x processes). 1 counts in iterations.
+        begin, end: iterations where it acts and counts; by default all.
+        last_step, by_epoch, verbose: MMEngine's.
 
     Raises:
         InputError: a number that cannot be.
     """
 
-    def __init__(self, optimizer, constant: int, decay: int, epoch_length: int = 1, last_step: int = -1, by_epoch: bool = False,
-                 verbose: bool = False) -> None:
-        if by_epoch or constant < 0 or decay < 0 or epoch_length < 1:
+    def __init__(self, optimizer, constant: int, decay: int, epoch_iters: int = 1, begin: int = 0, end: int = INF, last_step: int = -1,
+                 by_epoch: bool = False, verbose: bool = False) -> None:
+        if by_epoch or constant < 0 or decay < 0 or epoch_iters < 1:
             raise InputError(
-                f'ConstantThenLinearLR counts iterations (by_epoch=False) and needs constant and decay of at least 0 and epoch_length '
-                f'of at least 1, got {constant}, {decay}, {epoch_length}, by_epoch={by_epoch}')
-        self.constant, self.decay, self.epoch_length = constant, decay, epoch_length
-        super().__init__(optimizer, last_step=last_step, by_epoch=False, verbose=verbose)
+                f'ConstantThenLinearLR counts iterations (by_epoch=False) and needs constant and decay of at least 0 and epoch_iters '
+                f'of at least 1, got {constant}, {decay}, {epoch_iters}, by_epoch={by_epoch}')
+        self.constant, self.decay, self.epoch_iters = constant, decay, epoch_iters
+        super().__init__(optimizer, begin=begin, end=end, last_step=last_step, by_epoch=False, verbose=verbose)
 
     def factor(self, iteration: int) -> float:
         """Part of the first rate that iteration number ``iteration``, counted from 0, uses."""
-        epoch = iteration // self.epoch_length + 1
+        epoch = iteration // self.epoch_iters + 1
         return 1 - min(max(0, epoch - self.constant), self.decay) / (self.decay + 1)
 
     def _get_value(self) -> list[float]:

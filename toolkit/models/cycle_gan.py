@@ -270,21 +270,18 @@ class CycleGAN(VideoModel):
 
     @torch.no_grad()
     def transfer(self, data: dict) -> dict[str, tuple[Tensor, Tensor]]:
-        """Translate a training batch both ways, for looking at it.
+        """What the generators themselves paint of a training batch, both ways, for watching them.
 
         Args:
             data: a collated batch of :class:`toolkit.data.unpaired.UnpairedClips`.
 
         Returns:
-            Direction -> the last input frame of each window and what it became, (B, 3, H, W) each.
+            Direction -> the last input frame of each window and its translation, not put into a scene, (B, 3, H, W) each.
         """
-        batches = {name: self.data_preprocessor(data[name]) for name in 'ab'}
-        scenes = {name: self._scene(batch, name) for name, batch in batches.items()}
         out = {}
         for direction in DIRECTIONS:
-            frames = batches[direction[0]]['frames']
-            generated = self.translate(self._painter(direction), frames, scenes[direction[0]])[0]
-            out[direction] = frames[:, -1], generated[:, -1].float()
+            frames = self.data_preprocessor(data[direction[0]])['frames']
+            out[direction] = frames[:, -1], self.translate(self._painter(direction), frames)[0][:, -1].float()
         return out
 
     def _painter(self, direction: str) -> nn.Module:

@@ -1,0 +1,202 @@
+"""SkeletonLoss: what it compares, where gradients go, what is kept."""
+
+import copy
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from toolkit.losses.skeleton import SkeletonLoss
+from toolkit.registry import LOSSES, POSE_ESTIMATORS
+from toolkit.structures import InputError, MissingWeightsError
+
+
+@POSE_ESTIMATORS.register_module()
+class TinyPose(nn.Module):
+    """One convolution at stride 8, and a second stage that negates; counts the pictures it saw."""
+
+    def __init__(self, bias=0.0):
+        super().__init__()
+        torch.manual_seed(3)
+        self.conv = nn.Conv2d(3, 56, 8, stride=8)
+        nn.init.constant_(self.conv.bias, bias)
+        self.pictures, self.sizes = 0, []
+
+    def heatmaps(self, images, stage=2):
+        self.pictures += len(images)
+        self.sizes.append(tuple(images.shape[-2:]))
+        maps = self.conv(images) * (1 if stage == 1 else -1)
+        return maps[:, :18], maps[:, 18:]
+
+
+@POSE_ESTIMATORS.register_module()
+class OneStagePose(TinyPose):
+    """Without stages."""
+
+    def heatmaps(self, images):
+        return super().heatmaps(images)
+
+
+@POSE_ESTIMATORS.register_module()
+class NoMapsPose:
+    """Keypoints only."""
+
+
+def build(bias=0.0, **options):
+    return LOSSES.build(dict(type='SkeletonLoss', pose_network=dict(type='TinyPose', bias=bias), **dict(dict(min_side=None), **options)))
+
+
+def network(loss):
+    return loss._frozen[0]
+
+
+def pictures(batch=2, size=(32, 24)):
+    torch.manual_seed(1)
+    return torch.rand(batch, 3, *size) * 2 - 1, torch.rand(batch, 3, *size) * 2 - 1
+
+
+def maps(loss, images, **options):
+    return torch.cat(network(loss).heatmaps(images, **options), 1)
+
+
+def test_is_the_mean_over_maps_cells_and_samples():
+    fake, real = pictures()
+    loss = build()
+    torch.testing.assert_close(loss(fake, real), (maps(loss, fake) - maps(loss, real)).abs().mean().detach())
+    heat = build(maps='heat')
+    torch.testing.assert_close(heat(fake, real), (maps(heat, fake) - maps(heat, real))[:, :18].abs().mean().detach())
+
+
+def test_zero_for_equal_pictures():
+    fake, _ = pictures()
+    for options in ({}, dict(weighting='foreground'), dict(min_side=64), dict(cache=4)):
+        assert build(**options)(fake, fake.clone(), keys=['a', 'b']).item() == 0
+
+
+def test_gradient_reaches_the_generated_picture_only():
+    fake, real = (x.requires_grad_() for x in pictures())
+    loss = build()
+    loss(fake, real).backward()
+    assert (fake.grad.abs().sum((1, 2, 3)) > 0).all() and real.grad is None
+    assert all(p.grad is None and not p.requires_grad for p in network(loss).parameters())
+
+
+def test_no_dead_zones_where_maps_are_negative():
+    fake, real = pictures()
+    fake.requires_grad_()
+    loss = build(bias=9.0)
+    assert maps(loss, fake).max() < 0
+    loss(fake, real).backward()
+    assert (fake.grad != 0).all()
+
+
+def test_a_batch_is_the_mean_of_its_samples():
+    fake, real = pictures(3)
+    for options in ({}, dict(weighting='foreground'), dict(min_side=48)):
+        loss = build(**options)
+        singles = [loss(fake[i:i + 1], real[i:i + 1]) for i in range(3)]
+        torch.testing.assert_close(loss(fake, real), sum(singles) / 3)
+
+
+def test_foreground_cells_count_more():
+    fake, real = pictures()
+    loss = build(weighting='foreground', foreground_gain=5.0)
+    a, b = maps(loss, fake), maps(loss, real)
+    weight = 1 + 5 * torch.maximum(a, b)[:, :18].amax(1, keepdim=True).clamp_min(0)
+    assert weight.max() > 1.5
+    torch.testing.assert_close(loss(fake, real), (weight * (a - b).abs()).mean().detach())
+    negative = build(bias=9.0, weighting='foreground')
+    torch.testing.assert_close(negative(fake, real), build(bias=9.0)(fake, real))
+
+
+def test_small_pictures_are_enlarged_and_large_ones_are_not():
+    fake, real = pictures(size=(32, 24))
+    loss = build(min_side=48)
+    enlarged = [F.interpolate(x, scale_factor=2, mode='bilinear') for x in (fake, real)]
+    torch.testing.assert_close(loss(fake, real), build()(*enlarged))
+    assert network(loss).sizes == [(64, 48)] * 2
+    large = build(min_side=16)
+    large(fake, real)
+    assert network(large).sizes == [(32, 24)] * 2
+
+
+def test_earlier_stages():
+    fake, real = pictures()
+    last, first = build(weighting='foreground'), build(weighting='foreground', stage=1)
+    assert last(fake, real) != first(fake, real)
+    with pytest.raises(InputError, match='no stages'):
+        SkeletonLoss(dict(type='OneStagePose'), stage=1)
+
+
+def test_maps_of_real_pictures_are_kept():
+    fake, real = pictures(3)
+    plain, loss = build(), build(cache=2)
+    for keys in ('abc', 'bca'):
+        order = ['abc'.index(k) for k in keys]
+        torch.testing.assert_close(loss(fake[order], real[order], keys=list(keys)), plain(fake, real))
+    assert network(loss).pictures == 3 + 3 + 3 + 1, 'b and c were kept, a was not'
+    assert list(loss._cached) == ['c', 'a']
+    loss(fake, real)
+    assert network(loss).pictures == 10 + 6, 'without keys nothing is kept'
+
+
+def test_bodies_of_different_sizes_are_normalised():
+    fake, _ = pictures(1, size=(64, 64))
+    loss = build()
+    moved = torch.roll(fake, 16, -1)
+    anchors = torch.tensor([[20.0, 40.0, 30.0], [36.0, 40.0, 30.0]])
+    inside = (maps(loss, moved) - F.pad(maps(loss, fake), (2, -2))).abs()
+    assert inside[..., 2:].max() < 1e-5
+    torch.testing.assert_close(loss(moved, fake, anchors), inside.mean().detach())
+    enlarged = build(min_side=128)
+    assert enlarged(moved, fake, anchors) < 0.5 * enlarged(moved, fake)
+
+
+def test_network_is_hidden_frozen_and_follows_the_loss():
+    model = nn.Sequential(nn.Conv2d(3, 3, 1), build())
+    frozen = network(model[1])
+    assert len(list(model.parameters())) == 2 and list(model.state_dict()) == ['0.weight', '0.bias']
+    model.train()
+    assert not any(m.training for m in frozen.modules())
+    model.double()
+    assert {p.dtype for p in frozen.parameters()} == {torch.float32}
+    model.to('meta')
+    assert {p.device.type for p in frozen.parameters()} == {'meta'}
+
+
+def test_float32_inside_autocast_and_survives_copy():
+    fake, real = pictures()
+    loss = build()
+    with torch.autocast('cpu', torch.bfloat16):
+        inside = loss(fake, real)
+    assert inside.dtype == torch.float32
+    torch.testing.assert_close(inside, loss(fake, real))
+    torch.testing.assert_close(copy.deepcopy(loss)(fake, real), inside)
+
+
+def test_errors(monkeypatch, tmp_path):
+    with pytest.raises(InputError, match='heat, heat'):
+        build(maps='paf')
+    with pytest.raises(InputError, match='uniform, foreground'):
+        build(weighting='cells')
+    with pytest.raises(InputError, match='differentiable'):
+        SkeletonLoss(dict(type='NoMapsPose'))
+    monkeypatch.setenv('TOOLKIT_WEIGHTS', str(tmp_path))
+    monkeypatch.setenv('HOME', str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(MissingWeightsError, match='openpose_mobilenet_v2_small.safetensors'):
+        SkeletonLoss(dict(type='OpenPoseMobile'))
+
+
+@pytest.mark.shared
+def test_the_real_network(shared_weights):
+    loss = LOSSES.build(dict(type='SkeletonLoss', pose_network=dict(type='OpenPoseMobile'), min_side=64))
+    fake, real = pictures(size=(64, 64))
+    assert loss(fake, fake.clone()).item() == 0
+    fake.requires_grad_()
+    value = loss(fake, real)
+    value.backward()
+    assert value > 0 and (fake.grad != 0).float().mean() > 0.9
+    singles = [loss(fake[i:i + 1], real[i:i + 1]) for i in range(2)]
+    torch.testing.assert_close(value, sum(singles) / 2, rtol=1e-4, atol=1e-7)
