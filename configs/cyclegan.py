@@ -6,10 +6,10 @@ The two persons are synthetic actors by default. For two videos of your own prep
         train_dataloader.dataset.a=data/me train_dataloader.dataset.b=data/dancer \\
         test_dataloader.dataset.a=data/me test_dataloader.dataset.b=data/dancer test_dataloader.dataset.paired=False
 
-An epoch has as many iterations as the longer video has frames: set epoch_length of param_scheduler (and max_iters) to it.
+An epoch has as many iterations as the longer video has frames: set epoch_iters of param_scheduler (and max_iters) to it.
 """
 _base_ = ['_base_/runtime.py', '_base_/two_actors.py', '_base_/cycle_gan.py', '_base_/evaluation.py']
 
 train_cfg = dict(type='IterLoop', max_iters=240_000)
-param_scheduler = [dict(type='ConstantThenLinearLR', constant=100, decay=100, epoch_length=1200)]
+param_scheduler = [dict(type='ConstantThenLinearLR', constant=100, decay=100, epoch_iters=1200)]
 custom_hooks = [dict(type='CollapseMonitor', interval=1000, threshold=0.2)]

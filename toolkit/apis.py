@@ -51,7 +51,7 @@ def prepare(video: str | Path, out_dir: str | Path, size: tuple[int, int] = (384
         The clip. One that is finished already is returned as it is, an interrupted one is continued.
     """
     load_plugins()
-    *parts, configs = build_parts(pose, edges, mask)
+    parts, configs = build_parts(pose, edges, mask)
     with tqdm(desc=f'preparing {Path(video).name}', unit='frame', disable=not progress, leave=False) as bar:
 
         def show(stage: str, done: int, total: int) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from mmengine.registry import PARAM_SCHEDULERS as MMENGINE
 
 from toolkit.engine.linear_decay import ConstantThenLinearLR
 from toolkit.registry import PARAM_SCHEDULERS
@@ -46,6 +47,13 @@ def test_it_goes_on_where_it_stopped():
         fresh.step()
         second.step()
     assert used == whole[7:]
+
+
+def test_its_arguments_survive_the_runner():
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    config = dict(type='toolkit.ConstantThenLinearLR', constant=1, decay=1, epoch_iters=3, end=12)
+    scheduler = MMENGINE.build(config, default_args=dict(optimizer=optimizer, epoch_length=99))
+    assert [scheduler.factor(i) for i in range(7)] == [1, 1, 1, 0.5, 0.5, 0.5, 0.5]
 
 
 def test_wrong_numbers():

@@ -47,7 +47,8 @@ def test_a_prediction_sees_70_pixels():
 
 def test_first_weights():
     torch.manual_seed(0)
-    for net in (GENERATORS.build(dict(type='ResNetGenerator', input_nc=3, n_blocks=2)), DISCRIMINATORS.build(dict(type='PatchGAN', input_nc=3))):
+    generator = GENERATORS.build(dict(type='ResNetGenerator', input_nc=3, n_blocks=2))
+    for net in (generator, DISCRIMINATORS.build(dict(type='PatchGAN', input_nc=3))):
         layers = [m for m in net.modules() if isinstance(m, (nn.Conv2d, nn.ConvTranspose2d))]
         assert all(not layer.bias.any() for layer in layers)
         weights = torch.cat([layer.weight.flatten() for layer in layers])

@@ -44,7 +44,8 @@ class NoMapsPose:
 
 
 def build(bias=0.0, **options):
-    return LOSSES.build(dict(type='SkeletonLoss', pose_network=dict(type='TinyPose', bias=bias), **dict(dict(min_side=None), **options)))
+    options = dict(dict(min_side=None), **options)
+    return LOSSES.build(dict(type='SkeletonLoss', pose_network=dict(type='TinyPose', bias=bias), **options))
 
 
 def network(loss):

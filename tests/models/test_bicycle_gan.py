@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch._functorch.config as functorch_config
 import torch.distributed as dist
 from mmengine.optim import OptimWrapperDict
 
@@ -269,6 +270,14 @@ def test_one_optimiser_for_generator_and_encoder_does_the_same():
     for model, wrappers in zip(models, (apart, together)):
         model.train_step(batch_of(model), wrappers)
     assert all(torch.equal(a, b) for a, b in zip(models[0].parameters(), models[1].parameters()))
+
+
+@pytest.mark.parametrize('scheme', ['paper', 'official'])
+def test_a_compiled_generator_can_be_asked_twice(scheme, monkeypatch):
+    monkeypatch.setattr(torch.nn.Module, 'compile', lambda self, **_: None)
+    with functorch_config.patch(donated_buffer=True):
+        build(scheme, compile_networks=True).prepare_networks()
+        assert functorch_config.donated_buffer == (scheme == 'official')
 
 
 def test_optimisers_that_do_not_fit_each_other():

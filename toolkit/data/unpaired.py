@@ -12,7 +12,7 @@ from toolkit.data.transforms import scale_pose
 from toolkit.data.windows import ClipWindows
 from toolkit.poses.retarget import PoseNormalizer
 from toolkit.registry import DATASETS, TRANSFORMS, check_arguments
-from toolkit.skeletons import K, NECK, NOSE
+from toolkit.skeletons import NECK, NOSE, K
 from toolkit.structures import InputError
 
 KEPT = ('frames', 'masks', 'poses', 'clip', 'index', 'fps')
@@ -60,7 +60,7 @@ class _Domain:
                  plates: bool, seed: int) -> None:
         options = {'size': size, **(options if isinstance(options, dict) else dict(root=options)), 'window': window}
         if 'root' not in options:
-            raise InputError(f'UnpairedClips.{name} needs a root: a folder of prepared clips, or dict(root=..., other options of ClipWindows)')
+            raise InputError(f'UnpairedClips.{name} needs a root: a folder of prepared clips, or dict(root=..., ClipWindows options)')
         check_arguments(ClipWindows, options, f'UnpairedClips.{name}')
         self.augmentation, self.seed = _Augmentation(options.pop('transforms', transforms)), seed
         self.windows = ClipWindows(**options, transforms=[self.augmentation])
@@ -139,8 +139,8 @@ class UnpairedClips(Dataset):
         for name in 'ab' if sequence > 1 else '':
             self._runs[name] = getattr(self, name).runs(sequence, window)
             if not self._runs[name]:
-                raise InputError(f'UnpairedClips.{name}: no clip has {sequence * window} frames in a row, for sequence={sequence} windows of '
-                                 f'{window}')
+                raise InputError(f'UnpairedClips.{name}: no clip has {sequence * window} frames in a row, for sequence={sequence} '
+                                 f'windows of {window}')
 
     @property
     def clips(self) -> list:

@@ -272,7 +272,7 @@ def pose_tensors(poses: np.ndarray, height: int, width: int, style: str = 'openp
     Returns:
         ``poses`` (T, 18, 3) float32, ``pose_maps`` (T, 3, H, W) uint8, ``regions`` (T, 2, H, W) uint8.
     """
-    poses = np.ascontiguousarray(poses, np.float32)
+    poses = np.array(poses, np.float32, order='C')
     maps = np.stack([draw_pose(pose, height, width, style=style) for pose in poses])
     regions = np.stack([pose_regions(pose, height, width) for pose in poses])
     regions = cv2.convertScaleAbs(regions.reshape(-1, width), alpha=255).reshape(regions.shape)

@@ -55,8 +55,8 @@ class CollapseMonitor(Hook):
     def __init__(self, interval: int = 1000, samples: int = 32, threshold: float = 0.2, begin: int = 2000, patience: int = 3,
                  stop: bool = False, batch_size: int = 4) -> None:
         if interval < 1 or samples < 2 or patience < 1 or batch_size < 1:
-            raise InputError(f'CollapseMonitor: interval, patience and batch_size must be at least 1 and samples at least 2, got {interval}, '
-                             f'{patience}, {batch_size} and {samples}')
+            raise InputError(f'CollapseMonitor: interval, patience and batch_size must be at least 1 and samples at least 2, got '
+                             f'{interval}, {patience}, {batch_size} and {samples}')
         self.interval, self.samples, self.threshold, self.begin = interval, samples, threshold, begin
         self.patience, self.stop, self.batch_size = patience, stop, batch_size
         self.low: dict[str, int] = {}
@@ -81,9 +81,9 @@ class CollapseMonitor(Hook):
             self.low[direction] = self.low.get(direction, 0) + 1 if low else 0
             if low:
                 runner.logger.warning(
-                    f'mode collapse? At iteration {iteration} the outputs of direction {direction} differ {ratio:.2f} times as much as the '
-                    f'inputs (below {self.threshold}), {self.low[direction]} times in a row. Smaller batches, a smaller skeleton weight, '
-                    f'skeleton_scaling or videos with bodies of one size help')
+                    f'mode collapse? At iteration {iteration} the outputs of direction {direction} differ {ratio:.2f} times as much as '
+                    f'the inputs (below {self.threshold}), {self.low[direction]} times in a row. Smaller batches, a smaller skeleton '
+                    f'weight, skeleton_scaling or videos with bodies of one size help')
 
     def after_iteration(self, runner) -> None:
         """Stop where patience has ended."""
@@ -92,8 +92,8 @@ class CollapseMonitor(Hook):
             path = runner.save()
             raise InputError(
                 f'stopped at iteration {runner.iter}: direction {", ".join(collapsed)} paints nearly the same picture for every input, '
-                f'{self.patience} looks in a row. Saved {path}. Start anew with other settings (smaller batches, a smaller skeleton weight, '
-                f'skeleton_scaling), or go on with stop=False')
+                f'{self.patience} looks in a row. Saved {path}. Start anew with other settings (smaller batches, a smaller skeleton '
+                f'weight, skeleton_scaling), or go on with stop=False')
 
     @torch.no_grad()
     def measure(self, runner) -> dict[str, float]:

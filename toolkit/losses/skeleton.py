@@ -33,7 +33,7 @@ class SkeletonLoss(HiddenNetwork):
         pose_network: ``POSE_ESTIMATORS`` config of a network with ``heatmaps(images) -> (heat, paf)`` that passes gradients on, such as
             ``OpenPoseMobile`` or ``OpenPose``.
         maps: 'heat+paf' (18 joint heatmaps and 38 part affinity fields) or 'heat'.
-        stage: compare the maps of this stage of the network, 1 the first; None the last. The network's ``heatmaps`` must take ``stage``.
+        stage: compare the maps of this stage of the network, 1 the first; None the last. Its ``heatmaps`` must take ``stage``.
         weighting: 'uniform', or 'foreground': cells count ``1 + foreground_gain * max(heatmaps of both pictures)``.
         foreground_gain: see ``weighting``.
         min_side: pictures whose shorter side is smaller are enlarged (bilinear) to it before the network; None never.
@@ -51,11 +51,12 @@ class SkeletonLoss(HiddenNetwork):
             if value not in known:
                 raise InputError(f'SkeletonLoss: {name}={value!r} is unknown, expected one of {", ".join(known)}')
         if cache < 0 or (min_side is not None and min_side < 1) or (stage is not None and stage < 1):
-            raise InputError(f'SkeletonLoss: cache={cache}, min_side={min_side}, stage={stage}: expected a cache of at least 0, a min_side '
-                             f'and a stage of at least 1 or None')
+            raise InputError(f'SkeletonLoss: cache={cache}, min_side={min_side}, stage={stage}: expected a cache of at least 0, a '
+                             f'min_side and a stage of at least 1 or None')
         network = POSE_ESTIMATORS.build(pose_network)
         if not isinstance(network, nn.Module) or not hasattr(network, 'heatmaps'):
-            raise InputError(f'{type(network).__name__} has no differentiable heatmaps, so no skeleton loss; OpenPoseMobile and OpenPose do')
+            raise InputError(f'{type(network).__name__} has no differentiable heatmaps for a skeleton loss; OpenPoseMobile and OpenPose'
+                             f' have')
         if stage is not None and 'stage' not in inspect.signature(network.heatmaps).parameters:
             raise InputError(f'{type(network).__name__}.heatmaps has no stages to choose from; leave stage=None')
         self.maps, self.weighting, self.foreground_gain, self.min_side = maps, weighting, foreground_gain, min_side

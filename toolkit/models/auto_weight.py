@@ -28,8 +28,8 @@ class AutoWeight(nn.Module):
                  freeze_at: int | None = None) -> None:
         super().__init__()
         if ratio <= 0 or not 0 <= decay < 1 or not 0 <= limits[0] <= limits[1] or (freeze_at is not None and freeze_at < 1):
-            raise InputError(f'auto_weight: ratio={ratio}, decay={decay}, limits={tuple(limits)}, freeze_at={freeze_at}; expected a ratio above '
-                             f'0, a decay in [0, 1), rising limits of at least 0, and freeze_at of at least 1 or None')
+            raise InputError(f'auto_weight: ratio={ratio}, decay={decay}, limits={tuple(limits)}, freeze_at={freeze_at}; expected a '
+                             f'ratio above 0, a decay in [0, 1), rising limits of at least 0, and freeze_at of at least 1 or None')
         self.ratio, self.decay, self.limits, self.freeze_at = ratio, decay, tuple(limits), freeze_at
         self.register_buffer('means', torch.zeros(2))
 

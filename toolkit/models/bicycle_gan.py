@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+import torch._functorch.config as functorch_config
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapperDict
 from torch import Tensor, nn
@@ -113,6 +114,12 @@ class BicycleGAN(VideoModel):
         self.net_d = DISCRIMINATORS.build(discriminator)
         if scheme == 'official' and not same_discriminator:
             self.net_d2 = DISCRIMINATORS.build(discriminator)
+
+    def prepare_networks(self) -> None:
+        """As in the base class; a compiled generator keeps what it needs to be asked twice, see :meth:`_regression_for_generator`."""
+        if self.compile_options and self.scheme == 'paper':
+            functorch_config.donated_buffer = False
+        super().prepare_networks()
 
     # ---- training ---------------------------------------------------------------------------------------------------------------
 

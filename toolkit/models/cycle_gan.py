@@ -1,6 +1,7 @@
 """CycleGAN, with the skeleton consistency and the future directions of paper B.
 
-Sources: Zhu et al. 2017, Unpaired Image-to-Image Translation; Tsvetkov and Abu-Saleh, Unsupervised Domain Adaptation for Human Movement.
+Sources: Zhu et al. 2017, Unpaired Image-to-Image Translation; paper B: Tsvetkov and Abu-Saleh, Unsupervised Domain Adaptation for
+Human Movement.
 """
 
 import hashlib
@@ -96,10 +97,11 @@ class CycleGAN(VideoModel):
         if first not in ('zeros', 'input'):
             raise InputError(f"model.first must be 'zeros' or 'input', got {first!r}")
         if previous_frames < 0 or window < 1 or (carry and not previous_frames):
-            raise InputError(f'model: previous_frames={previous_frames}, window={window}, carry={carry}; expected previous_frames of at least 0 '
-                             f'(1 with carry) and a window of at least 1')
+            raise InputError(f'model: previous_frames={previous_frames}, window={window}, carry={carry}; expected previous_frames of '
+                             f'at least 0 (1 with carry) and a window of at least 1')
         if 'temporal' in self.losses and window < TRIPLE:
-            raise InputError(f'model.losses.temporal judges {TRIPLE} frames: set model.window and the window of the data to at least {TRIPLE}')
+            raise InputError(f'model.losses.temporal judges {TRIPLE} frames: set model.window and that of the data to at least '
+                             f'{TRIPLE}')
         if skeleton_scaling and 'skeleton' not in self.losses:
             raise InputError('model.skeleton_scaling without model.losses.skeleton: there is nothing to scale')
         if auto_weight is not None and not automatic:
@@ -139,7 +141,8 @@ class CycleGAN(VideoModel):
             for source, target in DIRECTIONS:
                 g[f'gan_{source}{target}'] = self.losses['gan'](judges[target](fake[target].flatten(0, 1)), real=True)
                 if 'temporal' in self.losses:
-                    g[f'temporal_{source}{target}'] = self.losses['temporal'](judges[f'{target}_time'](triples(fake[target])), real=True)
+                    scores = judges[f'{target}_time'](triples(fake[target]))
+                    g[f'temporal_{source}{target}'] = self.losses['temporal'](scores, real=True)
         g = {name: self.loss_weights[name.rpartition('_')[0]] * loss for name, loss in g.items()}
         logs = self._add_skeleton(g, real, fake, data)
         self.step(optim_wrapper, 'g', sum(g.values()))
@@ -342,7 +345,8 @@ class CycleGAN(VideoModel):
         """A made-up batch of one sample in the form of :class:`toolkit.data.unpaired.UnpairedClips`."""
         plain = super().example_batch(height, width, frames or self.window)
         item = {k: plain[k] for k in ('frames', 'masks', 'poses', 'clip', 'index', 'fps')}
-        item |= dict(plate=plain['content_frame'], follows=torch.tensor([False]), anchor=torch.tensor([[width / 2, height * 0.9, height * 0.7]]))
+        item |= dict(plate=plain['content_frame'], follows=torch.tensor([False]),
+                     anchor=torch.tensor([[width / 2, height * 0.9, height * 0.7]]))
         return dict(a=item, b=dict(item))
 
 

@@ -57,8 +57,9 @@ class FrameMemory(nn.Module):
 
     def get_extra_state(self) -> dict:
         """Frames and places."""
-        return dict(frames=dict(self.frames), expected={domain: [list(place) for place in rows] for domain, rows in self.expected.items()})
+        return dict(frames=dict(self.frames), expected={name: [list(place) for place in rows] for name, rows in self.expected.items()})
 
     def set_extra_state(self, state: dict) -> None:
         """Restore what :meth:`get_extra_state` gave."""
-        self.frames, self.expected = dict(state['frames']), {k: [list(place) for place in rows] for k, rows in state['expected'].items()}
+        self.frames = dict(state['frames'])
+        self.expected = {name: [list(place) for place in rows] for name, rows in state['expected'].items()}

@@ -1,0 +1,81 @@
+"""A user's own program: a picture and a video in, a video out."""
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+
+from toolkit import apis
+from toolkit.data.clip import Clip
+from toolkit.data.synthetic.actions import SyntheticActions
+from toolkit.data.video import VideoReader, VideoWriter
+from toolkit.registry import MODELS
+from toolkit.structures import InputError
+
+SIZE = (96, 64)
+
+
+@pytest.fixture(scope='module')
+def actions():
+    return SyntheticActions(actors=13, actions=16, frames=100)
+
+
+@pytest.fixture(scope='module')
+def clips(tmp_path_factory):
+    """One clip each of two persons."""
+    root = tmp_path_factory.mktemp('clips')
+    SyntheticActions(height=96, width=64, actors=13, actions=16, frames=4).write(root, actors=[0, 3], actions=[1], num_workers=1, progress=False)
+    return [Clip(folder) for folder in sorted(p for p in root.iterdir() if p.is_dir())]
+
+
+@pytest.fixture
+def trained():
+    torch.manual_seed(0)
+    model = dict(
+        type='VideoPix2PixHD', generator=dict(type='GlobalGenerator', ngf=8, n_down=2, n_blocks=1),
+        discriminator=dict(type='MultiscaleDiscriminator', ndf=8, n_layers=2, num_scales=1), losses=dict(gan=dict(type='TemporalGANLoss')))
+    return apis.Trained(MODELS.build(model).eval(), Config(dict(model=model)), SIZE)
+
+
+def test_a_picture_moves_like_a_video(trained, actions, tmp_path):
+    pytest.importorskip('mediapipe', reason='needs MediaPipe to find the pose in a picture')
+    cv2.imwrite(str(tmp_path / 'me.png'), actions.render(0, 0, 0).frame[..., ::-1])
+    with VideoWriter(tmp_path / 'dancer.mp4', 25) as video:
+        for t in range(40, 46):
+            video.write(actions.render(4, 'jumping_jack', t).frame)
+    out = apis.generate(trained, tmp_path / 'me.png', tmp_path / 'dancer.mp4', tmp_path / 'out.mp4', side_by_side=True, progress=False)
+    frames = [frame for frame, _ in VideoReader(out)]
+    assert len(frames) == 6 and frames[0].shape == (96, 3 * 64, 3)
+    prepared = {p.name for p in (tmp_path / 'out.prepared').iterdir()}
+    assert {'me', 'dancer'} <= prepared
+
+
+def test_retargeting_is_for_different_persons(clips):
+    one, other = clips
+    np.testing.assert_array_equal(apis.driving_poses(one, one, SIZE), one.poses)
+    np.testing.assert_array_equal(apis.driving_poses(one, other, SIZE, 'off'), one.poses)
+    moved = apis.driving_poses(one, other, SIZE)
+    height = {name: np.ptp(poses[0, :, 1]) for name, poses in dict(source=one.poses, target=other.poses, moved=moved).items()}
+    assert abs(height['moved'] - height['target']) < abs(height['source'] - height['target'])
+    with pytest.raises(InputError, match='retarget'):
+        apis.driving_poses(one, other, SIZE, 'maybe')
+
+
+def test_a_content_frame_without_a_person_is_refused(trained, clips):
+    clip = Clip(clips[0].folder)
+    poses = clip.poses.copy()
+    poses[0] = 0
+    np.savez(clip.folder / 'poses.npz', poses=poses)
+    with pytest.raises(InputError, match='frame 0.*another content frame'):
+        apis.stream(trained, clip, clip.poses, SIZE, content_frame=0)
+    assert next(iter(apis.stream(trained, clip, clip.poses, SIZE, content_frame=1))).shape == (*SIZE, 3)
+
+
+def test_frames_are_those_of_the_poses_order(trained, clips):
+    """Generating a video backwards gives another first frame: poses are taken in their order, none is skipped."""
+    poses = clips[1].poses
+    forward = list(apis.stream(trained, clips[1], poses, SIZE))
+    backward = list(apis.stream(trained, clips[1], poses[::-1], SIZE))
+    assert len(forward) == len(backward) == len(poses)
+    assert (forward[0] != backward[0]).any()
