@@ -35,7 +35,7 @@ def shrink(cfg: Config, clips: Path) -> None:
         dataset.root = str(clips)
     for loader in (cfg.train_dataloader, cfg.test_dataloader):
         loader.update(num_workers=0, persistent_workers=False)
-    values = dict(ngf=8, ndf=8, n_down=2, n_blocks=1, n_local_blocks=1, num_scales=2, network='off')
+    values = dict(ngf=8, ndf=8, n_down=2, n_blocks=1, n_local_blocks=1, num_scales=2, network='off', pooling='adaptive')
 
     def visit(node):
         for key, value in node.items():

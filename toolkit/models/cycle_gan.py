@@ -217,7 +217,7 @@ class CycleGAN(VideoModel):
             values[source + target] = loss(fake[target].flatten(0, 1), real[source].flatten(0, 1), self._anchors(source), keys)
         weight, logs = self.loss_weights['skeleton'], {}
         if self.auto_weight is not None:
-            weight = self.auto_weight(sum(values.values()), sum(v.abs() for v in g.values()), self.iteration)
+            weight = self.auto_weight(sum(values.values()), sum(g.values()), list(fake.values()), self.iteration)
             logs['weight/skeleton'] = weight
         g |= {f'skeleton_{name}': weight * value for name, value in values.items()}
         return logs
