@@ -25,7 +25,8 @@ def actions():
 def clips(tmp_path_factory):
     """One clip each of two persons."""
     root = tmp_path_factory.mktemp('clips')
-    SyntheticActions(height=96, width=64, actors=13, actions=16, frames=4).write(root, actors=[0, 3], actions=[1], num_workers=1, progress=False)
+    actions = SyntheticActions(height=96, width=64, actors=13, actions=16, frames=4)
+    actions.write(root, actors=[0, 3], actions=[1], num_workers=1, progress=False)
     return [Clip(folder) for folder in sorted(p for p in root.iterdir() if p.is_dir())]
 
 
@@ -34,7 +35,8 @@ def trained():
     torch.manual_seed(0)
     model = dict(
         type='VideoPix2PixHD', generator=dict(type='GlobalGenerator', ngf=8, n_down=2, n_blocks=1),
-        discriminator=dict(type='MultiscaleDiscriminator', ndf=8, n_layers=2, num_scales=1), losses=dict(gan=dict(type='TemporalGANLoss')))
+        discriminator=dict(type='MultiscaleDiscriminator', ndf=8, n_layers=2, num_scales=1),
+        losses=dict(gan=dict(type='TemporalGANLoss')))
     return apis.Trained(MODELS.build(model).eval(), Config(dict(model=model)), SIZE)
 
 

@@ -28,6 +28,7 @@ from toolkit.data.windows import ClipWindows, pose_tensors
 from toolkit.engine.checkpoint import checkpoint_config, load_checkpoint
 from toolkit.engine.launch import build_runner, load_config
 from toolkit.models.base import VideoModel
+from toolkit.models.video_pix2pixhd import VideoPix2PixHD
 from toolkit.poses.retarget import PoseNormalizer
 from toolkit.registry import MODELS, load_plugins
 from toolkit.structures import InputError
@@ -169,8 +170,10 @@ def stream(trained: Trained, content: Clip, poses: np.ndarray, size: tuple[int, 
     Raises:
         InputError: nobody is seen in the content frame, or the model cannot generate from poses.
     """
+    if not isinstance(trained.model, VideoPix2PixHD):
+        raise InputError(f'a {type(trained.model).__name__} does not generate from poses; give a checkpoint of a VideoPix2PixHD')
     if trained.model.feature_maps.needs_target_frames:
-        raise InputError("this model was trained with edge_channel='real': it needs the edges of the very frames it should generate, an upper "
+        raise InputError("this model was trained with edge_channel='real': it needs the edges of the very frames, an upper "
                          'bound for comparison; train one with warped edges to generate')
     item = ClipWindows(content.folder, window=1, content=content_frame, size=size, skip_empty=False)[0]
     if not (item['content_pose'][:, 2] > 0).any():

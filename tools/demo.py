@@ -26,7 +26,7 @@ def main(argv: list[str] | None = None) -> None:
     """Parse the command line and run every step."""
     summary, _, details = __doc__.partition('\n\n')
     parser = argparse.ArgumentParser(description=summary, epilog=details, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--out', type=Path, default=Path('demo_output'), help='folder for everything the demo makes (default demo_output)')
+    parser.add_argument('--out', type=Path, default=Path('demo_output'), help='folder for the results (default demo_output)')
     parser.add_argument('--iters', type=int, help='iterations of training, fewer for a quick look')
     args = parser.parse_args(argv)
 

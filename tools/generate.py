@@ -20,7 +20,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument('--content', required=True, metavar='PICTURE|VIDEO|CLIP', help='who is generated')
     parser.add_argument('--driving', required=True, metavar='VIDEO|CLIP', help='who moves')
     parser.add_argument('--out', required=True, metavar='FILE', help='video to write (H.264: .mp4, .mkv or .mov)')
-    parser.add_argument('--content-frame', type=int, default=0, metavar='N', help='frame of CONTENT that lends its appearance (default 0)')
+    parser.add_argument('--content-frame', type=int, default=0, metavar='N', help='frame of CONTENT to take (default 0)')
     parser.add_argument('--retarget', choices=['auto', 'on', 'off'], default='auto',
                         help='fit the movement to the body of CONTENT (auto: unless both are prepared clips of the same person)')
     parser.add_argument('--side-by-side', action='store_true', help='put the driving frame and the pose beside the result')
@@ -35,7 +35,7 @@ def main(argv: list[str] | None = None) -> None:
         apis.generate(args.checkpoint, args.content, args.driving, args.out, args.content_frame, args.retarget, args.side_by_side,
                       args.work_dir, args.max_frames, args.device, args.half)
     except KeyboardInterrupt:
-        raise Interrupted('interrupted; prepared clips are kept, and the frames so far are in the .partial video beside --out') from None
+        raise Interrupted('interrupted; prepared clips are kept, the frames so far are in the .partial video beside --out') from None
     print(f'written to {args.out}')
 
 

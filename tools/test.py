@@ -27,7 +27,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('checkpoint', nargs='?', help='weights to test; only a model without weights needs none')
     parser.add_argument('--out', metavar='FILE', help='write the results as JSON, with every clip')
     parser.add_argument('--baselines', action='store_true',
-                        help='also measure plain baselines: the content frame repeated, its parts pasted at each pose, the nearest training frame')
+                        help='also measure plain baselines: content frame repeated, its parts pasted, nearest training frame')
     parser.add_argument('--metrics', nargs='+', metavar='NAME', help='only these metrics of test_evaluator, for example PSNR LPIPS')
     parser.add_argument('--clips', type=int, metavar='N', help='only N clips, spread evenly over the test clips')
     parser.add_argument('--max-frames', type=int, metavar='N', help='only the first N frames of each clip')

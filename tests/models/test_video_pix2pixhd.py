@@ -32,7 +32,10 @@ def batch_of(model, size=2, frames=2, seed=0):
     """Random frames and maps with a valid pose."""
     generator = torch.Generator().manual_seed(seed)
     batches = [model.example_batch(H, W, frames) for _ in range(size)]
-    batch = {k: torch.cat([b[k] for b in batches]) if torch.is_tensor(batches[0][k]) else sum((b[k] for b in batches), []) for k in batches[0]}
+    batch = {}
+    for k, first in batches[0].items():
+        values = [b[k] for b in batches]
+        batch[k] = torch.cat(values) if torch.is_tensor(first) else sum(values, [])
     for key, value in batch.items():
         if torch.is_tensor(value) and value.dtype == torch.uint8:
             high = 11 if key == 'content_parts' else 256
@@ -179,7 +182,8 @@ def test_a_loss_of_weight_zero_is_not_built():
     assert list(model.losses) == ['gan']
 
 
-@pytest.mark.parametrize('edges, pose, channels', [('warped', 'rendered', 4), ('warped', 'warped', 4), ('real', 'rendered', 4), ('none', 'warped', 3)])
+@pytest.mark.parametrize(
+    'edges, pose, channels', [('warped', 'rendered', 4), ('warped', 'warped', 4), ('real', 'rendered', 4), ('none', 'warped', 3)])
 def test_feature_map_options(edges, pose, channels):
     model = build(feature_maps=dict(edge_channel=edges, pose_channels=pose))
     batch = model.data_preprocessor(batch_of(model))

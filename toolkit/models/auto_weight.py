@@ -13,27 +13,28 @@ MEASURES = ('loss', 'gradient')
 
 
 class AutoWeight(nn.Module):
-    """Keeps a loss proportional to the others: ``weight = ratio * mean(others) / mean(loss)``, with running means.
+    """Keeps a loss proportional to the others: ``weight = ratio * mean(others) / mean(loss)``, with running geometric means.
 
-    Paper B (Tsvetkov and Abu-Saleh) found that the skeleton loss must be "proportional to the other losses" and gives no number. What is
-    compared are the values of the losses, or the lengths of their gradients at the generated pictures (as VQGAN does, Esser et al.
-    2021): a pose network is steep, so that at equal values its gradient is one or two orders of magnitude longer than theirs.
+    Paper B (Tsvetkov and Abu-Saleh) found that the skeleton loss must be "proportional to the other losses" and gives no number. What
+    is compared are the lengths of the losses' gradients at the generated pictures (as VQGAN does, Esser et al. 2021), or their values.
+    A pose network is steep: at equal values its gradient is one or two orders of magnitude longer than theirs and nothing else is
+    learned.
 
     The means are over all processes, so that every process uses the same weight; they are in checkpoints.
 
     Args:
         ratio: size of the weighted loss relative to the others.
-        by: 'loss' or 'gradient', what is compared.
         decay: of the running means.
         limits: smallest and largest weight.
         freeze_at: iteration from which the weight stays; None for never.
+        by: 'gradient' or 'loss', what is compared.
 
     Raises:
         InputError: a number that cannot be.
     """
 
-    def __init__(self, ratio: float = 0.5, decay: float = 0.99, limits: tuple[float, float] = (1.0, 1e4),
-                 freeze_at: int | None = None, by: str = 'loss') -> None:
+    def __init__(self, ratio: float = 0.5, decay: float = 0.99, limits: tuple[float, float] = (1e-2, 1e4),
+                 freeze_at: int | None = None, by: str = 'gradient') -> None:
         super().__init__()
         if ratio <= 0 or not 0 <= decay < 1 or not 0 <= limits[0] <= limits[1] or (freeze_at is not None and freeze_at < 1):
             raise InputError(f'auto_weight: ratio={ratio}, decay={decay}, limits={tuple(limits)}, freeze_at={freeze_at}; expected a '
@@ -42,7 +43,7 @@ class AutoWeight(nn.Module):
             raise InputError(f'auto_weight: by={by!r}, expected one of {", ".join(MEASURES)}')
         self.by = by
         self.ratio, self.decay, self.limits, self.freeze_at = ratio, decay, tuple(limits), freeze_at
-        self.register_buffer('means', torch.zeros(2))
+        self.register_buffer('means', torch.zeros(3))
 
     def forward(self, loss: Tensor, others: Tensor, pictures: Sequence[Tensor], iteration: int) -> Tensor:
         """The weight of this iteration.
@@ -57,21 +58,28 @@ class AutoWeight(nn.Module):
             Scalar without gradient.
         """
         if self.freeze_at is None or iteration < self.freeze_at:
-            by_gradient = self.by == 'gradient' and torch.is_grad_enabled()
-            self._follow(*(gradient_length(value, pictures) if by_gradient else value.detach().abs() for value in (loss, others)))
-        return (self.ratio * self.means[1] / self.means[0].clamp_min(1e-12)).clamp(*self.limits)
+            measure = squared_gradient if self.by == 'gradient' and torch.is_grad_enabled() else squared_value
+            self._follow(measure(loss, pictures), measure(others, pictures))
+        loss_mean, others_mean, total = self.means
+        return (self.ratio * ((others_mean - loss_mean) / total).exp()).clamp(*self.limits)
 
     @torch.no_grad()
     def _follow(self, loss: Tensor, others: Tensor) -> None:
-        """Move the running means."""
-        new = torch.stack([loss.float(), others.float()])
+        """Move the running means of the logarithms of two squares; the third number says how much has gone into them."""
+        new = torch.stack([loss, others]).float()
         if get_world_size() > 1:
             dist.all_reduce(new)
             new /= get_world_size()
+        new = torch.cat([new.clamp_min(1e-24).log() / 2, new.new_ones(1)])
         self.means.lerp_(new, 1 - self.decay)
 
 
-def gradient_length(loss: Tensor, pictures: Sequence[Tensor]) -> Tensor:
-    """Euclidean length of a loss's gradient at pictures, whose graph is kept."""
+def squared_value(loss: Tensor, pictures: Sequence[Tensor]) -> Tensor:
+    """Square of a loss."""
+    return loss.detach().float().square()
+
+
+def squared_gradient(loss: Tensor, pictures: Sequence[Tensor]) -> Tensor:
+    """Squared Euclidean length of a loss's gradient at pictures, whose graph is kept."""
     gradients = torch.autograd.grad(loss, pictures, retain_graph=True)
-    return torch.stack([gradient.float().square().sum() for gradient in gradients]).sum().sqrt()
+    return torch.stack([gradient.float().square().sum() for gradient in gradients]).sum()

@@ -134,7 +134,7 @@ def pose_distance(poses: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 @MODELS.register_module()
 class NearestFrame(Baseline):
-    """Baseline: for each pose, the training frame of the same person whose pose is nearest. Real pictures, but only old ones, and they jump.
+    """Baseline: for each pose, the nearest training frame of the same person. Real pictures, but only old ones.
 
     Args:
         examples: a :class:`toolkit.data.windows.ClipWindows` of the training frames.
