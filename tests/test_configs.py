@@ -46,6 +46,8 @@ def shrink_data(dataset: dict, clips: Path) -> None:
             dataset.pop(key)
             dataset[key] = dict(root=str(clips), persons=[person])
         dataset.size = (64, 64)
+        if 'sequence' in dataset:
+            dataset.sequence = 1
         return
     for key in ('synthetic', 'split_rule', 'persons', 'actions', 'frames', 'exclude', 'size'):
         dataset.pop(key, None)
@@ -63,7 +65,7 @@ def shrink(cfg: Config, clips: Path) -> None:
         loader.update(num_workers=0, persistent_workers=False)
         loader.batch_size = min(loader.batch_size, 4)
     values = dict(ngf=8, ndf=8, n_down=2, n_blocks=1, n_local_blocks=1, num_scales=2, network='off', pooling='adaptive',
-                  pose_network=dict(type='TinyPoseOfConfigs'))
+                  pose_network=dict(type='TinyPoseOfConfigs'), min_side=None)
 
     def visit(node):
         for key, value in node.items():
@@ -96,8 +98,15 @@ def test_config_trains_saves_loads_and_generates(name, clips, tmp_path):
     with torch.no_grad():
         result = trained.model.test_step(item)[0]
     assert result['generated'].shape == result['real'].shape == (5, 64, 64, 3)
+    folders, out = sorted(p for p in clips.iterdir() if p.is_dir()), tmp_path / 'out.mp4'
     if cfg.model.type == 'VideoPix2PixHD':
-        generate(trained, sorted(p for p in clips.iterdir() if p.is_dir()), tmp_path / 'out.mp4')
+        generate(trained, folders, out)
+    elif cfg.model.type == 'CycleGAN':
+        apis.generate(trained, None, folders[3], out, direction='ba', max_frames=2, side_by_side=True, progress=False)
+        assert out.stat().st_size > 500
+    else:
+        with pytest.raises(apis.InputError, match=f'{cfg.model.type} does not generate from poses'):
+            apis.generate(trained, folders[0], folders[3], out, progress=False)
 
 
 def generate(trained: apis.Trained, folders: list[Path], out: Path) -> None:

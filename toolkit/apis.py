@@ -10,6 +10,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from mmengine.config import Config
 from tqdm import tqdm
 
 from toolkit.data.clip import Clip
+from toolkit.data.directed import transfer_steps
 from toolkit.data.prepare import prepare_video
 from toolkit.data.prepare_parts import build_parts
 from toolkit.data.prepare_settings import clip_name
@@ -28,6 +30,7 @@ from toolkit.data.windows import ClipWindows, pose_tensors
 from toolkit.engine.checkpoint import checkpoint_config, load_checkpoint
 from toolkit.engine.launch import build_runner, load_config
 from toolkit.models.base import VideoModel
+from toolkit.models.cycle_gan import CycleGAN
 from toolkit.models.video_pix2pixhd import VideoPix2PixHD
 from toolkit.poses.retarget import PoseNormalizer
 from toolkit.registry import MODELS, load_plugins
@@ -112,6 +115,9 @@ def load(checkpoint: str | Path, device: str | torch.device | None = None, half:
     config = checkpoint_config(checkpoint)
     if half:
         config.model.inference_dtype = 'bfloat16'
+    for loss in config.model.get('losses', {}).values():
+        if loss.type == 'PerceptualLoss':
+            loss.weight = 0
     model = MODELS.build(config.model)
     load_checkpoint(checkpoint, model)
     model.prepare_networks()
@@ -184,18 +190,19 @@ def stream(trained: Trained, content: Clip, poses: np.ndarray, size: tuple[int, 
     return trained.model.generate(batch, steps)
 
 
-def generate(checkpoint: str | Path | Trained, content: str | Path, driving: str | Path, out: str | Path, content_frame: int = 0,
-             retarget: str = 'auto', side_by_side: bool = False, work_dir: str | Path | None = None, max_frames: int | None = None,
-             device: str | None = None, half: bool = False, progress: bool = True) -> Path:
-    """Make the person of one picture or clip do what the person of another video does.
+def generate(checkpoint: str | Path | Trained, content: str | Path | None, driving: str | Path, out: str | Path, content_frame: int = 0,
+             retarget: str = 'auto', direction: str = 'ab', side_by_side: bool = False, work_dir: str | Path | None = None,
+             max_frames: int | None = None, device: str | None = None, half: bool = False, progress: bool = True) -> Path:
+    """Make the person of one picture or clip, or the other person of a CycleGAN, do what the person of a video does.
 
     Args:
         checkpoint: of ``tools/train.py``, or what :func:`load` returned.
-        content: prepared clip, video or picture of the person to generate.
+        content: prepared clip, video or picture of the person to generate; not for a CycleGAN, which knows its two persons.
         driving: prepared clip or video of the movement.
         out: video to write.
         content_frame: frame of ``content`` that lends its appearance.
         retarget: see :func:`driving_poses`.
+        direction: of a CycleGAN: 'ab' if the driving video shows its person A, 'ba' if it shows B.
         side_by_side: put the driving frame and the pose beside the result.
         work_dir: where unprepared inputs are prepared; default ``<out>.prepared`` beside the result.
         max_frames: stop after so many frames.
@@ -211,10 +218,19 @@ def generate(checkpoint: str | Path | Trained, content: str | Path, driving: str
     out = Path(out)
     trained = checkpoint if isinstance(checkpoint, Trained) else load(checkpoint, device, half)
     work_dir = work_dir or out.with_name(f'{out.stem}.prepared')
-    content, driving = (as_clip(path, work_dir, trained.size, progress) for path in (content, driving))
-    size = trained.size or (content.height, content.width)
-    poses = driving_poses(driving, content, size, retarget)[:max_frames]
-    frames = stream(trained, content, poses, size, content_frame)
+    driving = as_clip(driving, work_dir, trained.size, progress)
+    if isinstance(trained.model, CycleGAN):
+        size = trained.size or (driving.height, driving.width)
+        poses = scale_pose(driving.poses, size[0] / driving.height, size[1] / driving.width)[:max_frames]
+        steps = transfer_steps(driving, size, scene=trained.model.margin is not None)
+        frames = trained.model.generate(islice(steps, len(poses)), direction)
+    else:
+        if content is None:
+            raise InputError('this checkpoint generates from poses: say who is to be generated (content)')
+        content = as_clip(content, work_dir, trained.size, progress)
+        size = trained.size or (content.height, content.width)
+        poses = driving_poses(driving, content, size, retarget)[:max_frames]
+        frames = stream(trained, content, poses, size, content_frame)
     with VideoWriter(out, driving.fps) as writer:
         for t, frame in enumerate(tqdm(frames, total=len(poses), desc='generating', unit='frame', disable=not progress)):
             if side_by_side:

@@ -35,24 +35,28 @@ class HeatmapEstimator(FrozenNetwork):
         self.threshold = threshold
         self.batch_size = batch_size
 
-    def fields(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Heatmaps (B, 19, H/8, W/8) and fields (B, 38, H/8, W/8) of images (B, 3, H, W) whose sides are multiples of ``multiple``."""
+    def fields(self, images: torch.Tensor, stage: int | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+        """Heatmaps (B, 19, H/8, W/8) and fields (B, 38, H/8, W/8) of images (B, 3, H, W) whose sides are multiples of ``multiple``.
+
+        ``stage`` is the number of stages to run, from 1; None runs all.
+        """
         raise NotImplementedError
 
-    def heatmaps(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def heatmaps(self, images: torch.Tensor, stage: int | None = None) -> tuple[torch.Tensor, torch.Tensor]:
         """Differentiable maps, for losses.
 
         Args:
             images: (B, 3, H, W) float RGB in [-1, 1]; sides that are no multiple of ``multiple`` are padded with grey at the
                 right and bottom, and the maps cut back.
+            stage: of which stage, from 1; None for the last.
 
         Returns:
-            Joint heatmaps (B, 18, ceil(H/8), ceil(W/8)), without the background, and part affinity fields (B, 38, ...) of the last
+            Joint heatmaps (B, 18, ceil(H/8), ceil(W/8)), without the background, and part affinity fields (B, 38, ...) of the
             stage, unclipped.
         """
         height, width = images.shape[-2:]
         padding = (0, -width % self.multiple, 0, -height % self.multiple)
-        heat, paf = self.fields(F.pad(images, padding))
+        heat, paf = self.fields(F.pad(images, padding), stage)
         rows, columns = math.ceil(height / STRIDE), math.ceil(width / STRIDE)
         return heat[:, :K, :rows, :columns], paf[:, :, :rows, :columns]
 

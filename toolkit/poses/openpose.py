@@ -91,19 +91,20 @@ class OpenPose(HeatmapEstimator):
             self._load(path)
         self.freeze()
 
-    def fields(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def fields(self, images: torch.Tensor, stage: int | None = None) -> tuple[torch.Tensor, torch.Tensor]:
         """Run the network.
 
         Args:
             images: (B, 3, H, W) RGB in [-1, 1], H and W multiples of 8.
+            stage: number of stages to run, from 1; None for all.
 
         Returns:
-            Heatmaps (B, 19, H/8, W/8), the last one background, and part affinity fields (B, 38, H/8, W/8), of stage 6.
+            Heatmaps (B, 19, H/8, W/8), the last one background, and part affinity fields (B, 38, H/8, W/8), of that stage.
         """
         features = self.model0((images.flip(1) + 1) * (127.5 / 256) - 0.5)
         x = features
-        for stage in range(1, STAGES + 1):
-            paf, heat = self.get_submodule(f'model{stage}_1')(x), self.get_submodule(f'model{stage}_2')(x)
+        for number in range(1, (stage or STAGES) + 1):
+            paf, heat = self.get_submodule(f'model{number}_1')(x), self.get_submodule(f'model{number}_2')(x)
             x = torch.cat([paf, heat, features], 1)
         return heat, paf
 

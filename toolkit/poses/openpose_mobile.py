@@ -86,11 +86,12 @@ class OpenPoseMobile(HeatmapEstimator):
             load_units(self._units(), find_weights(weights))
         self.freeze()
 
-    def fields(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def fields(self, images: torch.Tensor, stage: int | None = None) -> tuple[torch.Tensor, torch.Tensor]:
         """Run the network.
 
         Args:
             images: (B, 3, H, W) RGB in [-1, 1], H and W multiples of 16.
+            stage: number of stages to run, from 1; None for all.
 
         Returns:
             Heatmaps (B, 19, H/8, W/8), the last one background, and part affinity fields (B, 38, H/8, W/8).
@@ -102,7 +103,7 @@ class OpenPoseMobile(HeatmapEstimator):
                 tap = x
         features = torch.cat([tap, resize_bilinear(x, tap.shape[-2:])], 1)
         x = features
-        for paf_stage, heat_stage in zip(self.paf_stages, self.heat_stages):
+        for paf_stage, heat_stage in zip(self.paf_stages[:stage], self.heat_stages[:stage]):
             paf, heat = paf_stage(x), heat_stage(x)
             x = torch.cat([paf, heat, features], 1)
         return heat, paf
