@@ -1,0 +1,52 @@
+"""The colour augmentation as a transform of samples: other clothes, everything else as it was."""
+
+import numpy as np
+
+from toolkit.colors.recolor import Recolor
+from toolkit.masks.parts import part_labels
+from toolkit.registry import TRANSFORMS
+from toolkit.structures import InputError
+
+REGIONS = ('up', 'down')
+
+
+@TRANSFORMS.register_module()
+class RecolorGarments:
+    """Give the person of a sample clothes of random colours (method of paper A, section 3.1).
+
+    Edges, masks and poses stay: lightness, and with it structure, is not changed. The garments are found in the frames themselves; see
+    :func:`toolkit.colors.garments.garment_masks`. Adds ``garment_colors`` (T, 2, 2) float32 to the sample: realised mean a, b of the
+    upper and of the lower garment of each frame, NaN where it was not recoloured or is not to be seen.
+
+    Args:
+        region: 'up', 'down' or 'both' garments.
+        per: 'clip' draws one colour for all frames of a window and its content frame (stage II); 'frame' draws for each frame and
+            leaves the content frame as it is (stage I).
+        chroma: smallest and largest chroma drawn.
+        keep: probability of keeping the original colour.
+        colorizer: ``COLORIZERS`` config, default ``LabShift``.
+    """
+
+    def __init__(self, region: str = 'both', per: str = 'clip', chroma: tuple[float, float] = (10, 80), keep: float = .1,
+                 colorizer: dict | None = None) -> None:
+        if chroma[0] > chroma[1]:
+            raise InputError(f'RecolorGarments: chroma={tuple(chroma)}, expected (smallest, largest)')
+        self.recolor = Recolor(region, per, colorizer, tuple(chroma), keep)
+
+    def __call__(self, sample: dict, rng: np.random.Generator) -> dict:
+        frames, masks, poses = sample['frames'], sample['masks'].astype(np.float32) / 255, sample['poses']
+        parts = np.stack([part_labels(pose, mask) for pose, mask in zip(poses, masks)])
+        count = len(frames)
+        if self.recolor.per == 'clip':
+            frames = np.concatenate([frames, sample['content_frame'][None]])
+            masks = np.concatenate([masks, sample['content_mask'][None].astype(np.float32) / 255])
+            poses = np.concatenate([poses, sample['content_pose'][None]])
+            parts = np.concatenate([parts, sample['content_parts'][None]])
+        frames, records = self.recolor(frames, parts, masks, poses, rng)
+        colors = np.full((count, 2, 2), np.nan, np.float32)
+        for record in records:
+            rows = slice(None) if record.frame is None else record.frame
+            if not record.kept:
+                colors[rows, REGIONS.index(record.region)] = record.realised
+        changed = dict(sample, frames=frames[:count], garment_colors=colors)
+        return changed if self.recolor.per == 'frame' else dict(changed, content_frame=frames[count])
