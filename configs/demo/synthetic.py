@@ -1,9 +1,9 @@
-"""Minutes on two CPU cores: the video generator of paper A on one synthetic actor at 192x128; four actions are held out."""
+"""Minutes on two CPU cores: the video generator of paper A on one synthetic actor at 192x128; two actions are held out."""
 _base_ = ['../_base_/runtime.py', '../_base_/synthetic_actions.py', '../_base_/video_pix2pixhd.py', '../_base_/evaluation.py']
 
 _root = 'data/demo_actions'
 _synthetic = dict(height=192, width=128, actors=[1], actions=16, frames=48)
-_split = dict(train_actions_per_person=12, train_fraction=0.75)
+_split = dict(train_actions_per_person=14, train_fraction=0.875)
 
 train_dataloader = dict(
     batch_size=2, num_workers=0, persistent_workers=False,
@@ -21,6 +21,6 @@ model = dict(
     ema=0.99)
 
 optim_wrapper = dict(g=dict(optimizer=dict(lr=5e-4)), d=dict(optimizer=dict(lr=5e-4)))
-param_scheduler = dict(type='LinearLR', start_factor=1.0, end_factor=0.05, begin=800, end=1600)
-train_cfg = dict(type='IterLoop', max_iters=1600)
+param_scheduler = dict(type='LinearLR', start_factor=1.0, end_factor=0.05, begin=1000, end=2000)
+train_cfg = dict(type='IterLoop', max_iters=2000)
 default_hooks = dict(checkpoint=dict(interval=250), logger=dict(interval=50))
