@@ -84,7 +84,7 @@ class RandomFlip:
 class RandomCrop:
     """Enlarge, then cut a random window of the frames' former or another size; the same for all frames and the content frame.
 
-    CycleGAN's augmentation is ``scale=286 / 256`` (method_spec 9).
+    CycleGAN's augmentation is ``scale=286 / 256``.
 
     Args:
         scale: enlargement before cutting.

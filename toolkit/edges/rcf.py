@@ -39,7 +39,7 @@ class RCFNetwork(nn.Module):
     The fourth pooling has stride 1 and the fifth stage dilation 2. 14,803,781 parameters; the upsampling kernels are fixed. Parameter
     names are the published ones.
 
-    Source: Liu et al., "Richer convolutional features for edge detection", CVPR 2017; method_spec 2.1.
+    Source: Liu et al., "Richer convolutional features for edge detection", CVPR 2017.
 
     Convention:
         Pixel centres at integers: all five score maps are aligned with the input's pixels (transposed convolution, crop from the top

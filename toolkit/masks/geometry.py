@@ -1,6 +1,6 @@
 """Shapes of the ten body parts as distance fields of a pose: one geometry for part labels, regions and target masks.
 
-Source: method_spec 3.2 after Deformable GAN (Siarohin et al. 2018): limbs of full width 0.4 of the body scale that reach to the
+Source: Deformable GAN (Siarohin et al. 2018): limbs of full width 0.4 of the body scale that reach to the
 fingers and toes, a head ellipse, a torso quadrilateral grown outwards.
 """
 

@@ -1,6 +1,6 @@
 """One affine transform per body part from two poses: closed form for limbs, regularised least squares for torso and head.
 
-Source: method_spec 3.3 and 3.4 after Deformable GAN (Siarohin et al. 2018).
+Source: Deformable GAN (Siarohin et al. 2018), completed for missing and degenerate joints.
 """
 
 import torch

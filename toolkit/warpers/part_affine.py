@@ -54,7 +54,7 @@ class PartAffineWarper(nn.Module):
         Maps must be >= 0 with a zero background: negative values lose against it. Gradients reach the maps through the part that won.
 
     Source:
-        eq. (1) of the part-wise warping paper; method_spec 3.5.
+        Yang et al. 2019, equation 1.
     """
 
     def __init__(
