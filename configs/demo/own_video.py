@@ -1,4 +1,4 @@
-"""Half an hour on two CPU cores: one prepared clip of your own at 192x128; its frames 40 to 52 are held out and generated.
+"""A quarter of an hour on two CPU cores: one prepared clip of your own at 192x128; its frames 40 to 52 are held out and generated.
 
     python tools/prepare_data.py squats.mp4 --out data/mine
     python tools/train.py configs/demo/own_video.py --amp
@@ -18,6 +18,6 @@ custom_hooks = [
          dataset=dict(type='ClipWindows', **_data, window=None, frames=_held_out, content=0))]
 
 model = dict(losses=dict(perceptual=dict(weight=20.0)))
-param_scheduler = dict(begin=1500, end=3000)
-train_cfg = dict(max_iters=3000)
-default_hooks = dict(checkpoint=dict(interval=500))
+param_scheduler = dict(begin=900, end=1800)
+train_cfg = dict(max_iters=1800)
+default_hooks = dict(checkpoint=dict(interval=600))
