@@ -82,6 +82,8 @@ def test_trunk_takes_a_global_generators_weights():
     half_size = GlobalGenerator(5, ngf=8, n_down=2, n_blocks=1)
     generator = LocalEnhancer(5, **SMALL)
     generator.trunk.load_state_dict(half_size.trunk.state_dict())
+    loaded, given = generator.trunk.state_dict(), half_size.trunk.state_dict()
+    assert list(loaded) == list(given) and all(torch.equal(loaded[key], given[key]) for key in given)
 
 
 @pytest.mark.parametrize('n_enhancers', [0, 1, 2])
