@@ -45,6 +45,19 @@ def test_hidden_pixels_are_mid_grey():
     assert seen.count_nonzero() == seen[:, :, 4:16, 8:24].count_nonzero()
 
 
+def test_at_a_fixed_size_it_sees_the_same_in_larger_pictures():
+    images, regions, masks = batch()
+    small = RegionEncoder(dict(type='ResNetEncoder', nz=3, nef=4, n_down=3), 'up', size=(32, 32))
+    larger = [x.repeat_interleave(3, -1).repeat_interleave(2, -2) for x in (images, regions, masks)]
+    with torch.no_grad():
+        expected = small(images, regions, masks)
+        for one, other in zip(small(*larger), expected):
+            torch.testing.assert_close(one, other)
+        small.size = None
+        assert not torch.allclose(small(*larger)[0], expected[0])
+    assert small.config['size'] == [32, 32]
+
+
 def test_it_can_be_rebuilt_from_its_own_state():
     net = build('down', 'body', norm='instance')
     net.observe(torch.randn(8, 3))

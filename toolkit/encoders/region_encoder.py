@@ -3,6 +3,7 @@
 import json
 
 import torch
+import torch.nn.functional as F
 from mmengine.dist import all_reduce
 from torch import Tensor, nn
 
@@ -28,6 +29,8 @@ class RegionEncoder(nn.Module):
         region: ``'up'`` or ``'down'``.
         sees: ``'region'``, the dilated region of the pose, inside the person's mask: no room, and little of the other garment;
             ``'body'``, the person; ``'whole'``, the frame as it is.
+        size: (H, W) that the network works at: what it sees is averaged down to it, so that an encoder trained on small pictures sees
+            the same in large ones. None takes pictures as they are.
 
     Raises:
         InputError: unknown option.
@@ -37,17 +40,18 @@ class RegionEncoder(nn.Module):
     code_square: Tensor
     updates: Tensor
 
-    def __init__(self, encoder: dict, region: str = 'up', sees: str = 'region'):
+    def __init__(self, encoder: dict, region: str = 'up', sees: str = 'region', size: tuple[int, int] | None = None):
         super().__init__()
         for name, value, known in (('region', region, REGIONS), ('sees', sees, SEES)):
             if value not in known:
                 raise InputError(f'{name}={value!r} of RegionEncoder is unknown, expected one of {", ".join(known)}')
         self.network = ENCODERS.build(encoder)
-        self.nz, self.region, self.sees = self.network.nz, region, sees
+        self.nz, self.region, self.sees, self.size = self.network.nz, region, sees, size and list(size)
         self.register_buffer('code_mean', torch.zeros(self.nz))
         self.register_buffer('code_square', torch.ones(self.nz))
         self.register_buffer('updates', torch.zeros((), dtype=torch.long))
-        self.config = dict(type='RegionEncoder', encoder=dict(getattr(self.network, 'config', encoder)), region=region, sees=sees)
+        network = dict(getattr(self.network, 'config', encoder))
+        self.config = dict(type='RegionEncoder', encoder=network, region=region, sees=sees, size=self.size)
 
     @property
     def region_index(self) -> int:
@@ -65,7 +69,10 @@ class RegionEncoder(nn.Module):
         Returns:
             mu (B, nz) and logvar (B, nz).
         """
-        return self.network(self.visible(images, regions, masks))
+        seen = self.visible(images, regions, masks)
+        if self.size and list(seen.shape[-2:]) != self.size:
+            seen = F.interpolate(seen, self.size, mode='area')
+        return self.network(seen)
 
     def visible(self, images: Tensor, regions: Tensor, masks: Tensor) -> Tensor:
         """What the network sees of the images, see :meth:`forward`: (B, 3, H, W)."""
