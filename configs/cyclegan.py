@@ -8,7 +8,7 @@ The two persons are synthetic actors by default. For two videos of your own prep
 
 An epoch has as many iterations as the longer video has frames: set epoch_iters of param_scheduler (and max_iters) to it.
 """
-_base_ = ['_base_/runtime.py', '_base_/two_actors.py', '_base_/cycle_gan.py', '_base_/evaluation.py']
+_base_ = ['_base_/runtime.py', '_base_/two_actors.py', '_base_/cycle_gan.py', '_base_/transfer_evaluation.py']
 
 train_cfg = dict(type='IterLoop', max_iters=240_000)
 param_scheduler = [dict(type='ConstantThenLinearLR', constant=100, decay=100, epoch_iters=1200)]

@@ -1,14 +1,18 @@
 """Look at what a training will see: ``python tools/browse_dataset.py CONFIG_OR_CLIPS --out sheet.png``.
 
 One row an item of the dataset: its content frame, and for each frame of the window the frame, stick figure, edges, mask and regions
-(upper body red, lower body blue), then the content frame's part labels. From a config, the dataset of its train_dataloader is shown
-with its options and transforms; from a folder, its prepared clips.
+(upper body red, lower body blue), then the content frame's part labels. Of a window longer than 6 frames, 6 spread over it are shown.
+Of two unpaired persons a row shows person A's frames with their masks, then B's, each with the empty scene where there is one; of a
+transfer's test clips also the true result where it is known. From a config, the dataset of its train_dataloader is shown with its
+options and transforms; from a folder, its prepared clips.
 """
 
 import argparse
 from pathlib import Path
 
 from toolkit.cli import main_guard
+
+MOST_FRAMES = 6
 
 
 @main_guard
@@ -34,7 +38,7 @@ def main(argv: list[str] | None = None) -> None:
     single = args.out.suffix.lower() == '.png'
     for number, page in enumerate(pages):
         path = args.out if single and len(pages) == 1 else args.out.with_suffix('') / f'{number:03d}.png'
-        write_sheet(path, [dataset[index, args.draw] for index in page], args.height)
+        write_sheet(path, [get_item(dataset, index, args.draw) for index in page], args.height)
         print(path)
 
 
@@ -53,6 +57,12 @@ def build_dataset(source: str, dataloader: str, options: list[str]):
     return DATASETS.build(cfg[dataloader]['dataset'])
 
 
+def get_item(dataset, index: int, draw: int) -> dict:
+    """An item of one draw; whole test clips are not drawn."""
+    from toolkit.data.directed import DirectedClips
+    return dataset[index] if isinstance(dataset, DirectedClips) else dataset[index, draw]
+
+
 def write_sheet(path: Path, items: list[dict], height: int) -> None:
     """One row an item."""
     import cv2
@@ -65,22 +75,50 @@ def write_sheet(path: Path, items: list[dict], height: int) -> None:
     write_file(path, cv2.imencode('.png', sheet[..., ::-1])[1].tobytes())
 
 
+def picture(tensor):
+    """(C, H, W) -> (H, W, C)."""
+    return tensor.permute(1, 2, 0).numpy()
+
+
+def shown_frames(item: dict) -> list[int]:
+    """Places in the window of the frames to show."""
+    import numpy as np
+    count = len(item['frames'])
+    return np.unique(np.linspace(0, count - 1, min(count, MOST_FRAMES)).round().astype(int)).tolist()
+
+
 def item_row(item: dict) -> tuple[list, list[str]]:
     """Pictures of one item and their labels."""
     import numpy as np
 
     from toolkit.data.sheets import paint_parts
-
-    def picture(tensor):
-        return tensor.permute(1, 2, 0).numpy()
-
+    if 'a' in item:
+        (row, labels), (more, others) = (person_row(item[name], name.upper()) for name in 'ab')
+        return row + more, labels + others
+    if 'direction' in item:
+        return person_row(item, item['direction'])
     row, labels = [picture(item['content_frame'])], [f'{item["clip"]} content {item["content_index"]}']
-    for t in range(len(item['frames'])):
+    for t in shown_frames(item):
         upper, lower = item['regions'][t].numpy()
         row += [picture(item['frames'][t]), picture(item['pose_maps'][t]), item['edges'][t, 0].numpy(), item['masks'][t, 0].numpy(),
                 np.stack([upper, np.zeros_like(upper), lower], -1)]
         labels += [f'frame {item["index"] + t}', 'pose', 'edges', 'mask', 'regions']
     return row + [paint_parts(item['content_parts'][0].numpy())], [*labels, 'content parts']
+
+
+def person_row(item: dict, name: str) -> tuple[list, list[str]]:
+    """Pictures of one person of a transfer and their labels."""
+    row, labels = [], []
+    for t in shown_frames(item):
+        row += [picture(item['frames'][t]), item['masks'][t, 0].numpy()]
+        labels += [f'{name} {item["clip"]} {item["index"] + t}', 'mask']
+        if 'truth_frames' in item:
+            row.append(picture(item['truth_frames'][t]))
+            labels.append('truth')
+    if 'plate' in item:
+        row.append(picture(item['plate']))
+        labels.append('empty scene')
+    return row, labels
 
 
 if __name__ == '__main__':

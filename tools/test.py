@@ -3,6 +3,9 @@
     python tools/test.py configs/stage2_pix2pixhd.py work_dirs/stage2_pix2pixhd/iter_0300000.pth --baselines --out results.json
     torchrun --nproc_per_node 4 tools/test.py CONFIG CHECKPOINT --out results.json
 
+A transfer between two persons is measured in each direction and in both together; PCK is judged by a pose network that the model was
+not trained against.
+
 With ``--out`` an interrupted run goes on where it was when the same command is given again. Under torchrun the clips are shared out
 over the processes.
 """
@@ -18,6 +21,8 @@ from pathlib import Path
 from toolkit.cli import Interrupted, main_guard
 
 BASELINES = ('CopyContent', 'PasteParts')
+TRANSFER_BASELINES = ('CopyInput', 'CopyTargetFrame', 'NearestTargetFrame')
+DIRECTIONS = {'ab': 'A to B', 'ba': 'B to A'}
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
@@ -27,7 +32,9 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('checkpoint', nargs='?', help='weights to test; only a model without weights needs none')
     parser.add_argument('--out', metavar='FILE', help='write the results as JSON, with every clip')
     parser.add_argument('--baselines', action='store_true',
-                        help='also measure plain baselines: content frame repeated, its parts pasted, nearest training frame')
+                        help='also measure plain baselines: content frame repeated, its parts pasted, nearest training frame; of a '
+                             'transfer: input copied, a target frame repeated, nearest target frame; or the model\'s own, such as '
+                             'warped feature maps for their restoration')
     parser.add_argument('--metrics', nargs='+', metavar='NAME', help='only these metrics of test_evaluator, for example PSNR LPIPS')
     parser.add_argument('--clips', type=int, metavar='N', help='only N clips, spread evenly over the test clips')
     parser.add_argument('--max-frames', type=int, metavar='N', help='only the first N frames of each clip')
@@ -49,16 +56,18 @@ def main(argv: list[str] | None = None) -> None:
 
     from toolkit.engine.launch import load_config
     from toolkit.metrics.evaluator import ClipEvaluator, ResultCache, fingerprint, pick_clips
-    from toolkit.metrics.report import table, to_json, write_json
+    from toolkit.metrics.report import write_json
 
     device = set_up(args.device)
     rank, _ = get_dist_info()
     cfg = load_config(args.config, args.cfg_options)
-    metrics = build_metrics(cfg, args.metrics, device)
-    models, about = build_models(cfg, args.checkpoint, args.baselines, device)
+    metrics = build_metrics(cfg, args.metrics, device, args.checkpoint)
     dataset = build_dataset(cfg)
+    domains = show_domains(cfg, dataset, metrics)
+    models, about = build_models(cfg, args.checkpoint, args.baselines, device, domains)
     about |= {'config': args.config, 'max_frames': args.max_frames, 'clips_available': len(dataset)}
-    key = fingerprint(cfg.model, cfg.test_dataloader.dataset, about, [(m.prefix, m.missing, str(m.definitions)) for m in metrics])
+    key = fingerprint(cfg.model, cfg.test_dataloader.dataset, cfg.get('train_dataloader', {}).get('dataset'), about,
+                      [(m.prefix, m.missing, str(m.definitions)) for m in metrics])
     cache = ResultCache(f'{args.out}.partial', key) if args.out else None
     evaluator = ClipEvaluator(models, dataset, metrics, args.max_frames, cache)
     indices = pick_clips(len(dataset), args.clips)
@@ -69,19 +78,18 @@ def main(argv: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         done = len(evaluator.results)
         if done and rank == 0:
-            print(table(evaluator.summarize(), width))
+            print_tables(evaluator, width)
         kept = f'They are kept in {cache.base}: the same command goes on from there.' if cache else 'With --out it could be continued.'
         raise Interrupted(f'interrupted after {done} of {len(indices)} clips. {kept}') from None
     if rank > 0:
         return
-    results = evaluator.summarize()
-    print(table(results, width))
+    print_tables(evaluator, width)
     if args.out:
         about['device'] = device
         about['date'] = datetime.datetime.now().astimezone().isoformat(timespec='seconds')
-        content = {'about': about, 'metrics': to_json(results['model'])}
-        if args.baselines:
-            content['baselines'] = {name: to_json(result) for name, result in results.items() if name != 'model'}
+        content = {'about': about, **results_json(evaluator)}
+        if evaluator.groups():
+            content['directions'] = {group: results_json(evaluator, group) for group in evaluator.groups()}
         write_json(args.out, content)
         cache.remove()
         print(f'written to {args.out}')
@@ -102,14 +110,36 @@ def set_up(device: str | None) -> str:
     return device
 
 
-def build_metrics(cfg, names: list[str] | None, device: str) -> list:
+def print_tables(evaluator, width: int) -> None:
+    """Print the results: of a transfer those of each direction, then of both together; else one table."""
+    from toolkit.metrics.report import table
+    for group in evaluator.groups():
+        print(f'{DIRECTIONS.get(group, group)}\n{table(evaluator.summarize(group), width, brief=True)}\n')
+    if evaluator.groups():
+        print('All directions')
+    print(table(evaluator.summarize(), width))
+
+
+def results_json(evaluator, group: str | None = None) -> dict:
+    """The model's numbers under ``metrics`` and, where there are any, those of baselines under ``baselines``."""
+    from toolkit.metrics.report import to_json
+    results = {name: to_json(result) for name, result in evaluator.summarize(group).items()}
+    content = {'metrics': results.pop('model')}
+    return {**content, 'baselines': results} if results else content
+
+
+def build_metrics(cfg, names: list[str] | None, device: str, checkpoint: str | None) -> list:
     """Build ``test_evaluator``, or the metrics of it that ``names`` picks.
+
+    Pose networks of the model's losses, or of those it was trained with, are told to the metrics that judge by a pose network.
 
     Raises:
         InputError: no ``test_evaluator``, or a name that is not in it.
     """
-    from toolkit.registry import METRICS, did_you_mean
+    from toolkit.models.inference import trained_against
+    from toolkit.registry import METRICS, did_you_mean, part_arguments
     from toolkit.structures import InputError
+    from toolkit.weights import read_checkpoint
     configs = cfg.get('test_evaluator')
     if not configs:
         raise InputError(f"{cfg.filename} has no test_evaluator; add '_base_/evaluation.py' to its _base_")
@@ -119,11 +149,32 @@ def build_metrics(cfg, names: list[str] | None, device: str) -> list:
         if name.lower() not in [t.lower() for t in there]:
             raise InputError(f'--metrics {name}: not in test_evaluator, which has {", ".join(there)}.{did_you_mean(name, there)}')
     chosen = [c for c in configs if not names or c['type'].lower() in [n.lower() for n in names]]
-    return [METRICS.build(c, default_args={'device': device}) for c in chosen]
+    trained = read_checkpoint(checkpoint).get('meta', {}).get('config', {}) if checkpoint else {}
+    biased = sorted(trained_against(cfg.get('model', {})) | trained_against(trained.get('model', {})))
+
+    def defaults(kind: str) -> dict:
+        takes = part_arguments(METRICS.get(kind))
+        return {'device': device} | ({'trained_against': biased} if takes and 'trained_against' in takes else {})
+
+    return [METRICS.build(c, default_args=defaults(c['type'])) for c in chosen]
 
 
-def build_models(cfg, checkpoint: str | None, baselines: bool, device: str) -> tuple[dict, dict]:
-    """Build the config's model with its weights, and the baselines.
+def show_domains(cfg, dataset, metrics: list) -> dict:
+    """Training frames of both persons of a transfer, shown to the metrics that need them; empty for other datasets."""
+    from toolkit.data.directed import DirectedClips
+    from toolkit.data.domain_frames import domain_frames
+    train = cfg.get('train_dataloader', {}).get('dataset', {})
+    if not isinstance(dataset, DirectedClips) or not {'a', 'b'} <= set(train):
+        return {}
+    domains = domain_frames(train)
+    for metric in metrics:
+        if metric.needs_domains:
+            metric.fit(domains)
+    return domains
+
+
+def build_models(cfg, checkpoint: str | None, baselines: bool, device: str, domains: dict) -> tuple[dict, dict]:
+    """Build the config's model with its weights, and the baselines. Pretrained networks of its losses are not needed.
 
     Returns:
         Name -> model, and what to report about them.
@@ -135,17 +186,29 @@ def build_models(cfg, checkpoint: str | None, baselines: bool, device: str) -> t
 
     from toolkit import __version__
     from toolkit.engine.checkpoint import load_checkpoint
+    from toolkit.models.colour_codes import use_own_encoders
+    from toolkit.models.frozen_restoration import use_own_restoration
+    from toolkit.models.inference import without_loss_networks
     from toolkit.plugins import describe_plugins
     from toolkit.registry import DATASETS, MODELS
     from toolkit.structures import InputError
-    models = {'model': MODELS.build(cfg.model)}
+    from toolkit.weights import read_checkpoint
+    if checkpoint:
+        state = read_checkpoint(checkpoint)['state_dict']
+        use_own_encoders(cfg.model, state)
+        use_own_restoration(cfg.model, state)
+    models = {'model': MODELS.build(without_loss_networks(cfg.model))}
     about = {'toolkit': __version__, 'torch': torch.__version__, 'plugins': describe_plugins(), 'checkpoint': checkpoint}
     if checkpoint:
         about['iteration'] = load_checkpoint(checkpoint, models['model']).get('iter')
         about['checkpoint_sha256'] = hashlib.sha256(Path(checkpoint).read_bytes()).hexdigest()
     elif models['model'].state_dict():
         raise InputError(f'{cfg.model.type} has weights: name a checkpoint, for example work_dirs/.../iter_0100000.pth')
-    if baselines:
+    if baselines and domains:
+        models |= {name: MODELS.build({'type': name, 'examples': domains}) for name in TRANSFER_BASELINES}
+    elif baselines and hasattr(models['model'], 'baselines'):
+        models |= models['model'].baselines()
+    elif baselines:
         models |= {name: MODELS.build({'type': name}) for name in BASELINES}
         if cfg.get('train_dataloader'):
             examples = DATASETS.build(dict(cfg.train_dataloader.dataset, window=1, cache='none', transforms=[]))
@@ -177,14 +240,15 @@ def build_dataset(cfg):
 
 
 def save_videos(folder: str) -> Callable[[dict[str, dict]], None]:
-    """A callback that writes each clip as one video: pose maps, real, and what each model made, side by side."""
+    """A callback that writes each clip as one video: pose maps, a transfer's input, real, what each model made, side by side."""
     import numpy as np
 
     from toolkit.data.video import VideoWriter
 
     def save(samples: dict[str, dict]) -> None:
         first = next(iter(samples.values()))
-        columns = [first['pose_maps'], first['real'], *(s['generated'] for s in samples.values())]
+        source = [first['input']['frames']] if first.get('has_truth') else []
+        columns = [first['pose_maps'], *source, first['real'], *(s['generated'] for s in samples.values())]
         Path(folder).mkdir(parents=True, exist_ok=True)
         with VideoWriter(Path(folder) / f'{first["clip"].replace("/", "_")}.mp4', first['fps']) as video:
             for frame in np.concatenate(columns, 2):

@@ -5,7 +5,7 @@ import pytest
 import torch
 from mmengine.evaluator import Evaluator
 
-from toolkit.metrics.base import ClipMetric, Definition, Measure, check_sample, with_scored
+from toolkit.metrics.base import ClipMetric, Definition, Measure, check_sample, compared_with, with_scored
 from toolkit.registry import METRICS
 
 
@@ -147,3 +147,24 @@ def test_refuses_float_pictures(make_sample):
 def test_refuses_shapes_that_do_not_fit(make_sample, key, value):
     with pytest.raises(ValueError, match=key):
         check_sample({**make_sample(), key: value})
+
+
+def test_without_the_truth_nothing_is_compared_with_it(make_sample):
+    class Compared(Mean):
+        needs_truth = True
+
+    sample = dict(make_sample(), direction='ba', has_truth=False)
+    row = Compared().measure(sample)
+    assert row['measures']['level']['value'] is None and 'no truth' in row['measures']['level']['reason'] and row['group'] == 'ba'
+    assert Compared().measure(dict(sample, has_truth=True))['measures']['level']['value'] is not None
+    assert Compared().measure(make_sample())['measures']['level']['value'] is not None
+    assert Mean().measure(sample)['measures']['level']['value'] is not None
+
+
+def test_the_input_takes_the_place_of_the_truth(make_sample):
+    sample, given = make_sample(), make_sample(seed=1)
+    transfer = dict(sample, input=dict(frames=given['real'], mask=given['mask'], poses=given['poses']))
+    seen = compared_with(transfer, 'input')
+    assert seen['real'] is given['real'] and seen['mask'] is given['mask'] and seen['poses'] is given['poses']
+    assert seen['generated'] is sample['generated']
+    assert compared_with(transfer, 'real') is transfer and compared_with(sample, 'input') is sample

@@ -4,7 +4,7 @@ import pytest
 from toolkit.metrics.pck import PCK, box_size, correct_keypoints, detect, detection_size, torso_diagonal
 from toolkit.registry import POSE_ESTIMATORS
 from toolkit.skeletons import L_HIP, LIMB_JOINTS, NOSE, R_ELBOW, R_SHOULDER
-from toolkit.structures import MissingWeightsError
+from toolkit.structures import InputError, MissingWeightsError
 
 
 @POSE_ESTIMATORS.register_module()
@@ -152,3 +152,45 @@ def test_no_estimator_gives_the_reasons(sample):
     summary = metric.summarize([metric.measure(sample)])['pck/limbs@0.1']
     assert summary.value is None
     assert "unknown pose estimator 'NotInstalled'" in summary.reason and 'judge.pth not found' in summary.reason
+
+
+@POSE_ESTIMATORS.register_module()
+class GuidedPoses(RecordedPoses):
+    """Looks where it is told to."""
+
+    def __call__(self, frames, masks):
+        self.masks = masks
+        return super().__call__(frames)
+
+
+def test_an_estimator_that_needs_a_place_is_told_where_the_person_is(make_sample):
+    sample = make_sample(frames=2, height=128, width=96)
+    sample['mask'][:] = False
+    sample['mask'][:, 32:96, 30:60] = True
+    estimator = GuidedPoses([np.zeros((2, 18, 3), np.float32)])
+    detect(estimator, sample['real'], sample['mask'])
+    assert estimator.masks.shape == (2, 512, 384) and estimator.masks[:, 128:384, 120:240].all()
+    assert estimator.masks.sum() == 2 * 256 * 120
+
+
+def test_who_the_model_was_trained_against_may_not_judge(sample):
+    there = {'type': 'RecordedPoses', 'answers': [sample['poses']]}
+    with pytest.raises(InputError, match='RecordedPoses may not judge'):
+        PCK(pose_estimator=there, trained_against=['RecordedPoses'])
+    assert PCK(pose_estimator=there, trained_against=['OpenPoseMobile']).estimator.name == 'recorded'
+    other = PCK(estimators=[there, {'type': 'GuidedPoses', 'answers': []}], trained_against=['RecordedPoses'])
+    assert type(other.estimator) is GuidedPoses
+    nobody = PCK(estimators=[there], trained_against=['RecordedPoses'])
+    assert nobody.estimator is None and 'RecordedPoses may not judge' in nobody.missing
+
+
+def test_a_transfer_is_compared_with_its_input(sample):
+    """The true result stands elsewhere than the input; who copies the input is right about the input."""
+    truth, given = sample['poses'] + np.float32([40, 0, 0]), sample['poses']
+    transfer = dict(sample, poses=truth, input=dict(frames=sample['real'], mask=sample['mask'], poses=given))
+    metric = PCK(pose_estimator={'type': 'RecordedPoses', 'answers': [given]}, against='input')
+    assert values(metric, transfer)['limbs@0.1'] == values(metric, transfer)['ceiling_limbs@0.1'] == 1
+    assert "the input's pose" in metric.definitions['limbs@0.1'].text
+    assert values(judge(given), transfer)['limbs@0.1'] == 0
+    with pytest.raises(InputError, match='against'):
+        PCK(against='truth')

@@ -117,3 +117,14 @@ def test_tlpips(make_sample, shared_weights):
     metric = Temporal()
     moves = metric.network(sample['real'][2:], sample['real'][1:-1]).mean()
     assert metric.measure(frozen)['measures']['tlpips_squeeze']['value'] == pytest.approx(moves)  # a frozen video misses all of it
+
+
+def test_of_a_transfer_the_input_is_the_reference(make_sample, without_lpips):
+    """Who copies the input moves exactly as it does, however the true result looks."""
+    sample = make_sample(frames=5, height=64, width=64)
+    transfer = dict(sample, real=make_sample(frames=5, height=64, width=64, seed=1)['real'] // 2, mask=~sample['mask'],
+                    input=dict(frames=sample['real'], mask=sample['mask'], poses=sample['poses']))
+    metric = Temporal(against='input')
+    got = {k: m['value'] for k, m in metric.measure(transfer)['measures'].items()}
+    assert got['td'] == 0 and got['warp_error'] == got['warp_error_real'] == values(sample)['warp_error']
+    assert 'INPUT video' in metric.definitions['flicker_real'].text and values(transfer)['td'] > 0

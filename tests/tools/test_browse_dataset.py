@@ -53,3 +53,30 @@ def test_bad_sources_are_named(tool, tmp_path, capsys):
     assert 'no prepared clips' in capsys.readouterr().err
     assert run(tool, tmp_path / 'no.py', '--out', tmp_path / 'a.png') == 2
     assert 'no.py' in capsys.readouterr().err
+
+
+TRANSFER = '''
+_two = dict(a=dict(root={root!r}), b={root!r})
+train_dataloader = dict(dataset=dict(type='UnpairedClips', plates=True, **_two))
+test_dataloader = dict(dataset=dict(type='DirectedClips', paired=True, **_two))
+'''
+
+
+def test_two_persons_of_a_transfer(tool, clips, tmp_path):
+    """Frame, mask and empty scene of each person; whole clips with the truth, in both directions."""
+    config = tmp_path / 'transfer.py'
+    config.write_text(TRANSFER.format(root=str(clips)))
+    assert run(tool, config, '--out', tmp_path / 'train.png', '--items', 2, '--height', 64) == 0
+    sheet = cv2.imread(str(tmp_path / 'train.png'))
+    assert sheet.shape == (2 * 68 + 4, 6 * 36 + 4, 3)
+    assert np.abs(sheet[68 + 50, 20].astype(int) - (0, 50, 200)).max() <= 2  # frame 5 of A
+    assert run(tool, config, '--out', tmp_path / 'test.png', '--height', 64, '--dataloader', 'test_dataloader') == 0
+    sheet = cv2.imread(str(tmp_path / 'test.png'))
+    assert sheet.shape == (2 * 68 + 4, 6 * 3 * 36 + 4, 3)
+    for column in (0, 2):  # input and truth, the same clip here
+        assert np.abs(sheet[50, 36 * (3 * 4 + column) + 20].astype(int) - (0, 40, 200)).max() <= 2
+
+
+def test_long_windows_are_thinned(tool):
+    item = {'frames': range(100)}
+    assert tool.shown_frames(item) == [0, 20, 40, 59, 79, 99]

@@ -31,7 +31,7 @@ class SkeletonLoss(HiddenNetwork):
 
     Args:
         pose_network: ``POSE_ESTIMATORS`` config of a network with ``heatmaps(images) -> (heat, paf)`` that passes gradients on, such as
-            ``OpenPoseMobile`` or ``OpenPose``.
+            ``OpenPoseMobile`` or ``OpenPose``; None for a model that only generates: the loss then cannot be computed.
         maps: 'heat+paf' (18 joint heatmaps and 38 part affinity fields) or 'heat'.
         stage: compare the maps of this stage of the network, 1 the first; None the last. Its ``heatmaps`` must take ``stage``.
         weighting: 'uniform', or 'foreground': cells count ``1 + foreground_gain * max(heatmaps of both pictures)``.
@@ -44,7 +44,7 @@ class SkeletonLoss(HiddenNetwork):
         MissingWeightsError: the network's weights are missing.
     """
 
-    def __init__(self, pose_network: dict, maps: str = 'heat+paf', stage: int | None = None, weighting: str = 'uniform',
+    def __init__(self, pose_network: dict | None, maps: str = 'heat+paf', stage: int | None = None, weighting: str = 'uniform',
                  foreground_gain: float = 10.0, min_side: int | None = 256, cache: int = 0):
         super().__init__()
         for name, value, known in (('maps', maps, MAPS), ('weighting', weighting, WEIGHTINGS)):
@@ -53,16 +53,20 @@ class SkeletonLoss(HiddenNetwork):
         if cache < 0 or (min_side is not None and min_side < 1) or (stage is not None and stage < 1):
             raise InputError(f'SkeletonLoss: cache={cache}, min_side={min_side}, stage={stage}: expected a cache of at least 0, a '
                              f'min_side and a stage of at least 1 or None')
+        self.maps, self.weighting, self.foreground_gain, self.min_side = maps, weighting, foreground_gain, min_side
+        self.stage = {} if stage is None else dict(stage=stage)
+        self.cache, self._cached = cache, OrderedDict()
+        if pose_network is not None:
+            self.hide(self._build(pose_network))
+
+    def _build(self, pose_network: dict) -> nn.Module:
         network = POSE_ESTIMATORS.build(pose_network)
         if not isinstance(network, nn.Module) or not hasattr(network, 'heatmaps'):
             raise InputError(f'{type(network).__name__} has no differentiable heatmaps for a skeleton loss; OpenPoseMobile and OpenPose'
                              f' have')
-        if stage is not None and 'stage' not in inspect.signature(network.heatmaps).parameters:
+        if self.stage and 'stage' not in inspect.signature(network.heatmaps).parameters:
             raise InputError(f'{type(network).__name__}.heatmaps has no stages to choose from; leave stage=None')
-        self.maps, self.weighting, self.foreground_gain, self.min_side = maps, weighting, foreground_gain, min_side
-        self.stage = {} if stage is None else dict(stage=stage)
-        self.cache, self._cached = cache, OrderedDict()
-        self.hide(network)
+        return network
 
     def forward(self, fake: Tensor, real: Tensor, anchors: Tensor | None = None, keys: Sequence[Hashable] | None = None) -> Tensor:
         """Compute the loss.
@@ -76,7 +80,12 @@ class SkeletonLoss(HiddenNetwork):
 
         Returns:
             Scalar, float32.
+
+        Raises:
+            InputError: the loss was built without a pose network.
         """
+        if not self._frozen:
+            raise InputError('this SkeletonLoss was built without a pose network (pose_network=None), for generation only')
         with torch.autocast(fake.device.type, enabled=False):
             wanted = self._targets(real.detach().float(), keys)
             if anchors is not None:
@@ -93,7 +102,8 @@ class SkeletonLoss(HiddenNetwork):
 
     def extra_repr(self) -> str:
         """Name the network, which is no submodule, and the options."""
-        return f'network={type(self._frozen[0]).__name__}, maps={self.maps!r}, weighting={self.weighting!r}, min_side={self.min_side}'
+        network = type(self._frozen[0]).__name__ if self._frozen else None
+        return f'network={network}, maps={self.maps!r}, weighting={self.weighting!r}, min_side={self.min_side}'
 
     def _enlargement(self, images: Tensor) -> float:
         """Factor by which pictures are enlarged before the network."""

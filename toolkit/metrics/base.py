@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 from zlib import crc32
@@ -13,6 +13,10 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
 from toolkit.metrics.statistics import bootstrap_ci
+from toolkit.structures import InputError
+
+NO_TRUTH = 'no truth: nobody filmed the target person doing this (a test dataset with paired=True has it)'
+AGAINST = ('real', 'input')
 
 
 @dataclass(frozen=True)
@@ -110,6 +114,31 @@ def check_sample(sample: dict) -> None:
             raise ValueError(f'clip {sample["clip"]}: {name} must be {shape} to go with frames {real.shape}, got {sample[name].shape}')
 
 
+def compared_with(sample: dict, against: str) -> dict:
+    """A transfer's sample seen from its input instead of from the truth about its result.
+
+    Args:
+        sample: see :func:`check_sample`. A transfer's also has ``input``, a dict of ``frames``, ``mask`` and ``poses``: the video that
+            was translated, which is not the one of the target person it should look like.
+        against: ``'real'`` leaves the sample as it is; ``'input'`` puts the input in the place of ``real``, ``mask`` and ``poses``.
+            Samples without an input stay as they are.
+    """
+    if against == 'real' or 'input' not in sample:
+        return sample
+    given = sample['input']
+    return {**sample, 'real': given['frames'], 'mask': given['mask'], 'poses': given['poses']}
+
+
+def check_against(against: str, metric: str) -> None:
+    """Refuse anything that :func:`compared_with` does not know.
+
+    Raises:
+        InputError: names the metric.
+    """
+    if against not in AGAINST:
+        raise InputError(f'{metric}: against must be one of {", ".join(AGAINST)}, got {against!r}')
+
+
 class ClipMetric(BaseMetric):
     """Base of all metrics: measure clip by clip, then average over clips.
 
@@ -119,10 +148,17 @@ class ClipMetric(BaseMetric):
     MMEngine's loops use :meth:`process` and :meth:`evaluate`, which works over several processes; ``tools/test.py`` uses
     :meth:`measure` and :meth:`summarize`, which keep counts, intervals and reasons.
 
+    A transfer between two persons is measured by samples that also have ``direction`` ('ab' or 'ba'), ``has_truth`` and ``input`` (see
+    :func:`compared_with`). Metrics with ``needs_truth`` are 'n/a' where ``has_truth`` is false; those with ``needs_domains`` want
+    :meth:`fit` first.
+
     Args:
         device: where tensors are computed; ``'auto'`` = the GPU if there is one.
         kwargs: of MMEngine's ``BaseMetric``.
     """
+
+    needs_truth = False
+    needs_domains = False
 
     def __init__(self, device: str = 'auto', **kwargs) -> None:
         super().__init__(**kwargs)
@@ -142,6 +178,13 @@ class ClipMetric(BaseMetric):
             For each key of ``self.definitions`` its measure.
         """
 
+    def fit(self, domains: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray]]]) -> None:
+        """Look at real frames of both persons of a transfer; only metrics with ``needs_domains`` do.
+
+        Args:
+            domains: 'a' and 'b' -> frames (H, W, 3) uint8 RGB, each with its pose (K, 3).
+        """
+
     def measure(self, sample: dict) -> dict:
         """Measure one clip.
 
@@ -149,7 +192,7 @@ class ClipMetric(BaseMetric):
             sample: see :func:`check_sample`.
 
         Returns:
-            A row of plain numbers and strings, fit for JSON: ``clip`` and ``measures``.
+            A row of plain numbers and strings, fit for JSON: ``clip``, ``measures`` and, of a transfer, its direction as ``group``.
 
         Raises:
             TypeError, ValueError: see :func:`check_sample`.
@@ -159,9 +202,12 @@ class ClipMetric(BaseMetric):
             measures = {k: Measure(None, reason=self.missing) for k in self.definitions}
         elif not sample['scored'].any():
             measures = {k: Measure(None, reason='the clip has no frame besides its content frame') for k in self.definitions}
+        elif self.needs_truth and not sample.get('has_truth', True):
+            measures = {k: Measure(None, reason=NO_TRUTH) for k in self.definitions}
         else:
             measures = self.compute(sample)
-        return {'clip': sample['clip'], 'measures': {k: asdict(m) for k, m in measures.items()}}
+        group = {'group': sample['direction']} if 'direction' in sample else {}
+        return {'clip': sample['clip'], **group, 'measures': {k: asdict(m) for k, m in measures.items()}}
 
     def of_real(self, name: str, sample: dict, function: Callable[[], Any]) -> Any:
         """``function()``, remembered for the clip: what depends on the real frames alone is computed once for all methods in turn."""

@@ -140,9 +140,18 @@ class ClipEvaluator:
         batch = default_collate([item])
         return {name: with_scored(model.test_step(batch)[0], batch) for name, model in self.models.items()}
 
-    def summarize(self) -> dict[str, dict[str, Summary]]:
-        """Model name -> key -> summary, over the clips measured so far."""
+    def groups(self) -> list[str]:
+        """Directions of the clips measured so far, of a transfer between two persons; else empty."""
+        rows = (row for clip in self.results.values() for rows in clip.values() for row in rows)
+        return sorted({row['group'] for row in rows if 'group' in row})
+
+    def summarize(self, group: str | None = None) -> dict[str, dict[str, Summary]]:
+        """Model name -> key -> summary, over the clips measured so far, or over those of one of :meth:`groups`."""
         done = [self.results[i] for i in sorted(self.results)]
+
+        def rows(name: str, i: int) -> list[dict]:
+            return [clip[name][i] for clip in done if group is None or clip[name][i].get('group') == group]
+
         return {name: {key: summary for i, metric in enumerate(self.metrics)
-                       for key, summary in metric.summarize([clip[name][i] for clip in done]).items()}
+                       for key, summary in metric.summarize(rows(name, i)).items()}
                 for name in self.models}

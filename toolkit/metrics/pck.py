@@ -1,11 +1,14 @@
 """Percentage of correct keypoints: does the generated person stand as the poses asked?"""
 
+import inspect
+import logging
 from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
+from mmengine.logging import print_log
 
-from toolkit.metrics.base import ClipMetric, Definition, Measure
+from toolkit.metrics.base import ClipMetric, Definition, Measure, check_against, compared_with
 from toolkit.metrics.pictures import person_box
 from toolkit.registry import METRICS, POSE_ESTIMATORS
 from toolkit.skeletons import L_HIP, LIMB_JOINTS, R_SHOULDER, K
@@ -87,8 +90,11 @@ def detection_size(frames: np.ndarray, mask: np.ndarray) -> tuple[int, int]:
 def detect(estimator: Callable[[np.ndarray], np.ndarray], frames: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Poses in a clip, found at :func:`detection_size` and given in the clip's own pixels.
 
+    An estimator that looks inside a box, such as ``ConvolutionalPoseMachine``, is told where the real person is: by itself it does not
+    find a person who is a small part of the picture.
+
     Args:
-        estimator: a ``POSE_ESTIMATORS`` part.
+        estimator: a ``POSE_ESTIMATORS`` part; it is given ``masks`` if it takes them.
         frames: (T, H, W, 3) uint8 RGB.
         mask: (T, H, W) bool, the real person.
 
@@ -99,7 +105,10 @@ def detect(estimator: Callable[[np.ndarray], np.ndarray], frames: np.ndarray, ma
     scale = np.array([width / frames.shape[2], height / frames.shape[1]], np.float32)
     if height != frames.shape[1]:
         frames = np.stack([cv2.resize(f, (width, height), interpolation=cv2.INTER_CUBIC) for f in frames])
-    poses = np.array(estimator(frames), np.float32)
+    guide = {}
+    if 'masks' in inspect.signature(getattr(estimator, 'forward', estimator)).parameters:
+        guide['masks'] = np.stack([cv2.resize(m.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) for m in mask])
+    poses = np.array(estimator(frames, **guide), np.float32)
     poses[..., :2] = (poses[..., :2] + 0.5) / scale - 0.5
     poses[poses[..., 2] <= 0] = 0
     return poses
@@ -130,6 +139,38 @@ def first_available(estimators: Sequence[str | dict]) -> tuple[Callable | None, 
     return None, '; '.join(reasons) or 'no pose estimator was named'
 
 
+def choose_judge(estimators: Sequence[str | dict], pose_estimator: str | dict | None,
+                 trained_against: Sequence[str]) -> tuple[Callable | None, str]:
+    """The first estimator that can be had and that the model was not trained against.
+
+    Args:
+        estimators: names or configs of ``POSE_ESTIMATORS`` parts, best first.
+        pose_estimator: the one judge to take instead.
+        trained_against: names of the pose networks of the model's losses; they would flatter it.
+
+    Returns:
+        See :func:`first_available`.
+
+    Raises:
+        InputError: ``pose_estimator`` is one of ``trained_against``.
+    """
+    def name(estimator: str | dict) -> str:
+        return estimator if isinstance(estimator, str) else estimator.get('type', '')
+
+    if pose_estimator is not None:
+        if name(pose_estimator) in trained_against:
+            raise InputError(f'{name(pose_estimator)} may not judge: the model was trained against it, so that it would flatter the '
+                             f'model. Name another pose estimator, or several in estimators')
+        return first_available([pose_estimator])
+    biased = [name(e) for e in estimators if name(e) in trained_against]
+    estimator, reason = first_available([e for e in estimators if name(e) not in trained_against])
+    if biased:
+        passed = f'{", ".join(biased)} may not judge: the model was trained against it'
+        reason = passed if len(biased) == len(estimators) else '; '.join(filter(None, [passed, reason]))
+        print_log(passed, 'current', logging.WARNING)
+    return estimator, reason
+
+
 @METRICS.register_module()
 class PCK(ClipMetric):
     """Share of correct joints when a pose estimator looks at the generated frames.
@@ -144,6 +185,9 @@ class PCK(ClipMetric):
     Args:
         estimators: names or configs of ``POSE_ESTIMATORS`` parts; the first that can be built is the judge, named in the definitions.
         pose_estimator: name or config of the one judge to take, instead of ``estimators``.
+        trained_against: estimators that may not judge, see :func:`choose_judge`; ``tools/test.py`` fills it in.
+        against: of a transfer: ``'real'`` compares with the poses of the true result where it is known, ``'input'`` with those of the
+            video that was translated (the ceiling is then that of the input).
         alphas: fractions of the torso diagonal.
         box_alpha: fraction of the box's longer side.
         kwargs: of :class:`ClipMetric`.
@@ -152,23 +196,28 @@ class PCK(ClipMetric):
     default_prefix = 'pck'
 
     def __init__(self, estimators: Sequence[str | dict] = JUDGES, pose_estimator: str | dict | None = None,
-                 alphas: Sequence[float] = (0.1, 0.2), box_alpha: float = 0.05, **kwargs) -> None:
+                 alphas: Sequence[float] = (0.1, 0.2), box_alpha: float = 0.05, trained_against: Sequence[str] = (),
+                 against: str = 'real', **kwargs) -> None:
         super().__init__(**kwargs)
-        self.estimator, reason = first_available([pose_estimator] if pose_estimator else list(estimators))
+        check_against(against, 'PCK')
+        self.against = against
+        self.estimator, reason = choose_judge(estimators, pose_estimator, trained_against)
         self.missing = '' if self.estimator else f'no pose estimator to judge with: {reason}'
         judge = f'{self.estimator.name} ({self.estimator.version})' if self.estimator else 'a pose estimator'
         self._scores = [(f'{joints}@{alpha}', joints, 'torso', alpha) for alpha in alphas for joints in JOINT_SETS]
         self._scores.append((f'all_box@{box_alpha}', 'all', 'box', box_alpha))
-        for prefix, frames in (('', 'generated'), ('ceiling_', 'REAL')):
+        pose = 'conditioning pose' if against == 'real' else "input's pose"
+        for prefix, frames in (('', 'generated'), ('ceiling_', 'REAL' if against == 'real' else 'INPUT')):
             for key, joints, reference, alpha in self._scores:
                 length = 'torso diagonal' if reference == 'torso' else "longer side of the person's box"
                 what = '12 arm and leg joints' if joints == 'limbs' else f'all {K} joints'
                 self.definitions[prefix + key] = Definition(
-                    f'share of {what} found in {frames} frames by {judge} within {alpha} x {length} of the conditioning pose',
+                    f'share of {what} found in {frames} frames by {judge} within {alpha} x {length} of the {pose}',
                     '' if prefix else 'higher', 'joints')
 
     def compute(self, sample: dict) -> dict[str, Measure]:
         """Shares over all judged joints of the clip."""
+        sample = compared_with(sample, self.against)
         detections = {
             '': detect(self.estimator, sample['generated'], sample['mask']),
             'ceiling_': self.of_real('poses', sample, lambda: detect(self.estimator, sample['real'], sample['mask'])),

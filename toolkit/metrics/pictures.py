@@ -131,6 +131,7 @@ class PictureMetric(ClipMetric):
         kwargs: of :class:`ClipMetric`.
     """
 
+    needs_truth = True
     better = 'higher'
     text = ''
 

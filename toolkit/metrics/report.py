@@ -29,7 +29,7 @@ def format_count(summary: Summary) -> str:
     return f'{summary.n_clips} clip{"s" if summary.n_clips != 1 else ""}, {summary.n_frames} frames{extra}'
 
 
-def table(results: Mapping[str, Mapping[str, Summary]], width: int = 160) -> str:
+def table(results: Mapping[str, Mapping[str, Summary]], width: int = 160, brief: bool = False) -> str:
     """Aligned table: metric, value with 95 % interval per model, sample count, definition; then why numbers are missing.
 
     Where a line is too short for definitions beside the numbers, they stand below the table.
@@ -37,6 +37,7 @@ def table(results: Mapping[str, Mapping[str, Summary]], width: int = 160) -> str
     Args:
         results: model name -> key -> summary; all models have the same keys.
         width: characters in a line; definitions are wrapped to what is left of it.
+        brief: the numbers alone, for a part of what another table explains.
 
     Returns:
         Lines of text.
@@ -47,13 +48,15 @@ def table(results: Mapping[str, Mapping[str, Summary]], width: int = 160) -> str
              for key, s in first.items()]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = ['  '.join(cell.ljust(w) for cell, w in zip(row, widths)) for row in rows]
+    if brief:
+        return '\n'.join(line.rstrip() for line in [lines[0], '-' * max(map(len, lines)), *lines[1:]])
     left = width - len(lines[0]) - 2
     if left >= NARROWEST_DEFINITION:
         lines = _beside(lines, ['definition', *(s.definition for s in first.values())], left)
     lines.insert(1, '-' * max(len(line) for line in lines))
     if left < NARROWEST_DEFINITION:
         lines += ['', 'Definitions:', *(f'{key.ljust(max(map(len, first)))}  {s.definition}' for key, s in first.items()), '']
-    lines.append('Intervals: 95 % bootstrap over clips. Values: mean per clip, then over clips. The content frame is not scored.')
+    lines.append('Intervals: 95 % bootstrap over clips. Values: mean per clip, then over clips. No content frame is scored.')
     return '\n'.join([line.rstrip() for line in lines] + _reasons(results))
 
 

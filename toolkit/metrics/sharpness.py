@@ -49,6 +49,7 @@ class Sharpness(ClipMetric):
     """:func:`sharpness_ratio` inside the true mask, one ratio per clip, mean over clips. It finds the blur that PSNR and L1 reward."""
 
     default_prefix = 'sharpness'
+    needs_truth = True
 
     def __init__(self, **kwargs) -> None:
         super().__init__(**kwargs)

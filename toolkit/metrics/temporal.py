@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from toolkit.metrics.base import ClipMetric, Definition, Measure
+from toolkit.metrics.base import ClipMetric, Definition, Measure, check_against, compared_with
 from toolkit.metrics.lpips import SMALLEST_SIDE, LPIPSNetwork
 from toolkit.metrics.pictures import DILATION, check_pair, dilate
 from toolkit.registry import METRICS
@@ -104,31 +104,38 @@ class Temporal(ClipMetric):
 
     Args:
         net: network of tLPIPS, see :func:`toolkit.metrics.lpips.find_backbone`; without weights tLPIPS alone is 'n/a'.
+        against: of a transfer: ``'input'`` takes the video that was translated for the real one, as its movement and its background
+            are those that the result should have; ``'real'`` the true result where it is known.
         kwargs: of :class:`ClipMetric`.
     """
 
     default_prefix = 'temporal'
 
-    def __init__(self, net: str = 'auto', **kwargs) -> None:
+    def __init__(self, net: str = 'auto', against: str = 'real', **kwargs) -> None:
         super().__init__(**kwargs)
+        check_against(against, 'Temporal')
+        self.against = against
         try:
             self.network, self.no_network = LPIPSNetwork(net, self.device), ''
         except MissingWeightsError as error:
             self.network, self.no_network = None, str(error)
         self.lpips_key = f'tlpips_{self.network.name}' if self.network else 'tlpips'
-        outside = f'outside all true masks + {DILATION} px, levels of 0..255'
-        warped = 'mean |v_t - warp(v_{t-1})|, DIS flow of the real video, no occlusions, levels of 0..255'
+        video = 'real' if against == 'real' else 'input'
+        outside = f"outside all {'true' if video == 'real' else 'input'} masks + {DILATION} px, levels of 0..255"
+        warped = f'mean |v_t - warp(v_{{t-1}})|, DIS flow of the {video} video, no occlusions, levels of 0..255'
         self.definitions = {
-            'td': Definition('mean ||g_t - g_{t-1}| - |r_t - r_{t-1}||, levels of 0..255', 'lower', 'steps'),
-            self.lpips_key: Definition('mean |LPIPS(g_t, g_{t-1}) - LPIPS(r_t, r_{t-1})|, LPIPS v0.1', 'lower', 'steps'),
+            'td': Definition(f'mean ||g_t - g_{{t-1}}| - |r_t - r_{{t-1}}||, r the {video} video, levels of 0..255', 'lower', 'steps'),
+            self.lpips_key: Definition(
+                f'mean |LPIPS(g_t, g_{{t-1}}) - LPIPS(r_t, r_{{t-1}})|, r the {video} video, LPIPS v0.1', 'lower', 'steps'),
             'flicker': Definition(f'standard deviation over time {outside}', 'lower'),
-            'flicker_real': Definition(f'the same of the REAL video {outside}', ''),
+            'flicker_real': Definition(f'the same of the {video.upper()} video {outside}', ''),
             'warp_error': Definition(warped, 'lower', 'steps'),
-            'warp_error_real': Definition(f'the same of the REAL video: {warped}', '', 'steps'),
+            'warp_error_real': Definition(f'the same of the {video.upper()} video: {warped}', '', 'steps'),
         }
 
     def compute(self, sample: dict) -> dict[str, Measure]:
         """The clip's means over frame steps."""
+        sample = compared_with(sample, self.against)
         generated, real, scored = sample['generated'], sample['real'], sample['scored']
         steps = np.flatnonzero(scored[1:] & scored[:-1]) + 1
         if not len(steps):

@@ -18,6 +18,7 @@ from toolkit.models.base import VideoModel
 from toolkit.models.foreground import Scene
 from toolkit.models.frame_memory import FrameMemory
 from toolkit.models.image_pool import ImagePool
+from toolkit.models.transfer import transfer_result
 from toolkit.registry import DISCRIMINATORS, GENERATORS, MODELS, check_keys
 from toolkit.structures import InputError
 
@@ -324,22 +325,17 @@ class CycleGAN(VideoModel):
         """Translate a whole clip.
 
         Args:
-            data: one item of :class:`toolkit.data.directed.DirectedClips` with a batch axis of 1; or one whole clip of
-                ``ClipWindows``, which is then taken for one of A. ``truth_*`` entries become what the result is compared with, else it
-                is the input itself.
+            data: see :func:`toolkit.models.transfer.transfer_result`.
 
         Returns:
-            One dict, see :meth:`toolkit.models.base.VideoModel.clip_result`.
+            One dict, see there.
         """
         direction = data['direction'][0] if 'direction' in data else 'ab'
         length = data['frames'].shape[1]
         keys = ('frames', 'masks') if self.margin is not None else ('frames',)
         plate = {k: data[k] for k in ('plate',) if k in data}
         steps = ({**{k: data[k][:, t:t + 1] for k in keys}, **plate} for t in range(length))
-        generated = np.stack(list(self.generate(steps, direction)))
-        truth = {k.removeprefix('truth_'): v[:, :length] for k, v in data.items() if k.startswith('truth_')}
-        shown = {**data, **truth, 'clip': [f'{data["clip"][0]}_{direction}']}
-        return [dict(self.clip_result(shown, generated), scored=np.ones(length, bool))]
+        return [transfer_result(data, np.stack(list(self.generate(steps, direction))))]
 
     def example_batch(self, height: int, width: int, frames: int | None = None) -> dict:
         """A made-up batch of one sample in the form of :class:`toolkit.data.unpaired.UnpairedClips`."""

@@ -1,0 +1,192 @@
+"""Identity: does the generated person have the colours and the texture of the one they should be?"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import cv2
+import numpy as np
+
+from toolkit.metrics.base import ClipMetric, Definition, Measure
+from toolkit.metrics.pck import JUDGES, choose_judge, detect
+from toolkit.metrics.person_region import person_region
+from toolkit.registry import METRICS
+from toolkit.skeletons import torso_scale
+from toolkit.structures import InputError
+
+REGIONS = ('detected', 'input')
+KINDS = {'colour': 3, 'texture': 8}
+"""Statistics and the numbers they have for each pixel."""
+ORIENTATIONS = 4
+SCALES = (1.0, 2.0)
+DIRECTIONS, QUANTILES = 64, 256
+MOST_PIXELS = 20_000
+
+
+def appearance(frame: np.ndarray) -> dict[str, np.ndarray]:
+    """What a picture looks like at each pixel.
+
+    Args:
+        frame: (H, W, 3) uint8 RGB.
+
+    Returns:
+        ``colour`` (H, W, 3) CIE L*a*b*, and ``texture`` (H, W, 8): how fast L* changes in four directions at two scales (Gaussian
+        derivatives of 1 and 2 pixels), in L* a pixel.
+    """
+    lab = cv2.cvtColor(frame.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    angles = np.arange(ORIENTATIONS) * np.pi / ORIENTATIONS
+    responses = []
+    for scale in SCALES:
+        smooth = cv2.GaussianBlur(lab[..., 0], (0, 0), scale, borderType=cv2.BORDER_REFLECT_101)
+        across, down = (cv2.Sobel(smooth, cv2.CV_32F, dx, dy, ksize=1, scale=0.5) for dx, dy in ((1, 0), (0, 1)))
+        responses += [np.abs(np.cos(angle) * across + np.sin(angle) * down) for angle in angles]
+    return {'colour': lab, 'texture': np.stack(responses, -1)}
+
+
+def person_pixels(frames: Iterable[np.ndarray], poses: Iterable[np.ndarray]) -> dict[str, np.ndarray]:
+    """The pixels of a person in some frames.
+
+    Args:
+        frames: (H, W, 3) uint8 RGB each.
+        poses: (K, 3) each; :func:`toolkit.metrics.person_region.person_region` says which pixels count.
+
+    Returns:
+        ``colour`` (N, 3) and ``texture`` (N, 8), see :func:`appearance`; N = 0 where nobody is.
+    """
+    found = {kind: [np.zeros((0, size), np.float32)] for kind, size in KINDS.items()}
+    for frame, pose in zip(frames, poses):
+        region = person_region(pose, *frame.shape[:2])
+        for kind, values in appearance(frame).items():
+            found[kind].append(values[region])
+    return {kind: np.concatenate(values) for kind, values in found.items()}
+
+
+def projected_quantiles(values: np.ndarray, directions: int = DIRECTIONS, quantiles: int = QUANTILES) -> np.ndarray:
+    """A distribution as its quantiles along fixed random directions.
+
+    Args:
+        values: (N, D), N >= 1; of more than 20,000 every n-th is taken.
+        directions: unit vectors, drawn once and for all for each D.
+        quantiles: at the middles of so many equal shares.
+
+    Returns:
+        (directions, quantiles) float64.
+    """
+    chosen = values[::max(1, len(values) // MOST_PIXELS)].astype(np.float64)
+    axes = np.random.default_rng(0).normal(size=(directions, values.shape[1]))
+    axes /= np.linalg.norm(axes, axis=1, keepdims=True)
+    return np.quantile(chosen @ axes.T, (np.arange(quantiles) + 0.5) / quantiles, axis=0).T
+
+
+def sliced_wasserstein(a: np.ndarray, b: np.ndarray) -> float:
+    """Sliced 1-Wasserstein distance (Bonneel et al. 2015): mean over directions of the area between two quantile functions.
+
+    Args:
+        a, b: of :func:`projected_quantiles`.
+
+    Returns:
+        In the unit of the values; 0 for equal distributions. A shift by a vector v counts with its mean length along a direction,
+        |v| / 2 in three dimensions.
+    """
+    return float(np.abs(a - b).mean())
+
+
+@METRICS.register_module()
+class Identity(ClipMetric):
+    """Sliced Wasserstein distances between the generated person's pixels and those of each person's training frames.
+
+    ``colour`` and ``texture`` are the distances to the target, ``..._source`` those to the person of the input, and ``..._share`` is
+    target / (target + source): 0 is the target, 1 the source, 0.5 neither. ``..._truth`` is the target's distance from their own
+    training frames where the true result is known: no transfer can be expected to be nearer. Distributions are compared, not where a
+    colour is: shirt and trousers exchanged would go unnoticed.
+
+    Which pixels are the person's is said by a pose, for generated and real frames alike, since a segmentation network may find anything
+    in a bad picture and would be one more thing to install. By default it is the pose that a pose estimator finds in the generated
+    frame, so that a person in the wrong pose still counts as who they are (the pose is judged by PCK); frames in which it finds no
+    torso are looked at where the input's person is.
+
+    Args:
+        region: 'detected', or 'input': always where the input's person is.
+        estimators, pose_estimator, trained_against: who detects, see :class:`toolkit.metrics.pck.PCK`.
+        frames: training frames of each person that are looked at, spread evenly.
+        kwargs: of :class:`ClipMetric`.
+    """
+
+    default_prefix = 'identity'
+    needs_domains = True
+
+    def __init__(self, region: str = 'detected', estimators: Sequence[str | dict] = JUDGES, pose_estimator: str | dict | None = None,
+                 trained_against: Sequence[str] = (), frames: int = 96, **kwargs) -> None:
+        super().__init__(**kwargs)
+        if region not in REGIONS or frames < 1:
+            raise InputError(f'Identity: region must be one of {", ".join(REGIONS)} and frames at least 1, got {region!r} and {frames}')
+        self.estimator, reason = choose_judge(estimators, pose_estimator, trained_against) if region == 'detected' else (None, '')
+        self.frames = frames
+        self.domains: dict[str, dict[str, np.ndarray]] = {}
+        self.no_estimator = reason if region == 'detected' and self.estimator is None else ''
+        self.missing = self.no_estimator or 'no training frames of the two persons were shown to this metric'
+        where = "the input's pose" if self.estimator is None else f'the pose found by {self.estimator.name} ({self.estimator.version})'
+        self.definitions = {}
+        for kind, what in (('colour', 'L*a*b* colours'), ('texture', "|oriented derivatives of L*|")):
+            text = f'sliced Wasserstein distance of {what} inside {where} to '
+            share = f'distance of {what} to the target / (to the target + to the source); 0 is the target person, 1 the source'
+            self.definitions |= {
+                kind: Definition(f'{text}training frames of the target person', 'lower'),
+                f'{kind}_source': Definition(f'{text}training frames of the source person', ''),
+                f'{kind}_share': Definition(share, 'lower'),
+                f'{kind}_truth': Definition(f'the same distance to the target of the TRUE frames, in their own poses, for {what}', '')}
+
+    def fit(self, domains: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray]]]) -> None:
+        """Take the statistics of both persons.
+
+        Args:
+            domains: 'a' and 'b' -> frames, each with its pose; see :meth:`ClipMetric.fit`.
+
+        Raises:
+            InputError: no frame of a domain shows a torso.
+        """
+        if self.no_estimator:
+            return
+        self._real_cache.clear()
+        for name, frames in domains.items():
+            places = np.unique(np.linspace(0, len(frames) - 1, self.frames).round().astype(int))
+            pixels = person_pixels(*zip(*(frames[int(i)] for i in places)))
+            if not len(pixels['colour']):
+                raise InputError(f'Identity: no training frame of person {name.upper()} has shoulders and hips')
+            self.domains[name] = {kind: projected_quantiles(values) for kind, values in pixels.items()}
+        self.missing = ''
+
+    def compute(self, sample: dict) -> dict[str, Measure]:
+        """Distances of a clip to both persons."""
+        if 'direction' not in sample:
+            return {key: Measure(None, reason='the clip is no transfer from one person to another') for key in self.definitions}
+        source, target = sample['direction']
+        scored = sample['scored']
+        generated = self._distances(sample['generated'][scored], self._poses(sample)[scored])
+        truth = {}
+        if sample.get('has_truth'):
+            truth = self.of_real('truth', sample, lambda: self._distances(sample['real'][scored], sample['poses'][scored]))
+        measures = {}
+        for kind in KINDS:
+            own, other = generated.get((kind, target)), generated.get((kind, source))
+            share = None if own is None or own + other == 0 else own / (own + other)
+            values = {'': own, '_source': other, '_share': share, '_truth': truth.get((kind, target))}
+            reasons = {'_truth': 'no truth'} if not truth else {}
+            for suffix, value in values.items():
+                reason = reasons.get(suffix, 'no torso in any frame')
+                measures[kind + suffix] = Measure(None, reason=reason) if value is None else Measure(value, int(scored.sum()))
+        return measures
+
+    def _poses(self, sample: dict) -> np.ndarray:
+        """Where the person is in each generated frame."""
+        given = sample['input']['poses']
+        if self.estimator is None:
+            return given
+        found = detect(self.estimator, sample['generated'], sample['input']['mask'])
+        return np.where((torso_scale(found) > 0)[:, None, None], found, given)
+
+    def _distances(self, frames: np.ndarray, poses: np.ndarray) -> dict[tuple[str, str], float]:
+        """(kind, domain) -> distance; empty where nobody is seen."""
+        pixels = person_pixels(frames, poses)
+        if not len(pixels['colour']):
+            return {}
+        own = {kind: projected_quantiles(values) for kind, values in pixels.items()}
+        return {(kind, name): sliced_wasserstein(own[kind], domain[kind]) for kind in KINDS for name, domain in self.domains.items()}

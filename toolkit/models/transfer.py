@@ -1,0 +1,27 @@
+"""What every transfer from one person to another gives for a clip."""
+
+import numpy as np
+
+from toolkit.models.base import VideoModel
+
+
+def transfer_result(data: dict, generated: np.ndarray) -> dict:
+    """The result of a transfer, the true result where it is known, and the input.
+
+    Args:
+        data: one item of :class:`toolkit.data.directed.DirectedClips` with a batch axis of 1; or one whole clip of ``ClipWindows``,
+            which is then taken for one of person A. ``truth_*`` entries become what the result is compared with, else it is the input.
+        generated: (T, H, W, 3) uint8.
+
+    Returns:
+        :meth:`toolkit.models.base.VideoModel.clip_result` with the direction in the clip's name, and ``direction``, ``has_truth``
+        (bool), ``input`` (a dict of ``frames``, ``mask``, ``poses``) and ``scored``: all frames, for none was given to the model.
+    """
+    direction = data['direction'][0] if 'direction' in data else 'ab'
+    own = VideoModel.clip_result(data, generated)
+    truth = {key.removeprefix('truth_'): value[:, :len(generated)] for key, value in data.items() if key.startswith('truth_')}
+    result = VideoModel.clip_result({**data, **truth, 'clip': [f'{data["clip"][0]}_{direction}']}, generated) if truth else \
+        {**own, 'clip': f'{data["clip"][0]}_{direction}'}
+    return dict(
+        result, direction=direction, has_truth=bool(truth), input=dict(frames=own['real'], mask=own['mask'], poses=own['poses']),
+        scored=np.ones(len(generated), bool))
