@@ -26,6 +26,8 @@ from torch import Tensor, nn
 import toolkit
 from toolkit.engine.random_state import random_state
 from toolkit.engine.wrapper import unwrapped
+from toolkit.models.colour_codes import use_own_encoders
+from toolkit.models.frozen_restoration import use_own_restoration
 from toolkit.plugins import import_custom, load_plugins
 from toolkit.structures import InputError
 from toolkit.weights import load_state, read_checkpoint
@@ -57,17 +59,23 @@ def load_checkpoint(path: str | Path, model: nn.Module, strict: bool = True) -> 
 def checkpoint_config(path: str | Path) -> Config:
     """The config of the run that wrote a checkpoint. It is stored as data: reading it runs no code.
 
+    Encoders and restoration networks that the run took from files of other runs are in the config itself, so that those files are not
+    needed any more.
+
     Args:
         path: see :func:`toolkit.weights.read_checkpoint`.
 
     Raises:
         InputError: unreadable or unsafe file, one without a config, or one whose ``custom_imports`` cannot be imported.
     """
-    meta = read_checkpoint(path).get('meta', {})
+    checkpoint = read_checkpoint(path)
+    meta = checkpoint.get('meta', {})
     config = meta.get('config') if isinstance(meta, Mapping) else None
     if not isinstance(config, Mapping) or 'model' not in config:
         raise InputError(f'{path} does not say how its model is built: it was not written by tools/train.py of this toolkit')
     config = Config(dict(config))
+    use_own_encoders(config.model, checkpoint['state_dict'])
+    use_own_restoration(config.model, checkpoint['state_dict'])
     named = config.get('custom_imports') or {}
     import_custom(named.get('imports', []) if isinstance(named, dict) else named)
     return config

@@ -180,9 +180,15 @@ class VideoModel(BaseModel):
     # ---- networks and results ---------------------------------------------------------------------------------------------------
 
     def networks(self) -> dict[str, nn.Module]:
-        """Direct children with parameters, by name, without the wrappers of a distributed run."""
+        """Direct children with parameters, by name, without the wrappers of a distributed run; what a child with ``networks`` names."""
         bare = {name: child.module if is_model_wrapper(child) else child for name, child in self.named_children()}
-        return {name: child for name, child in bare.items() if next(child.parameters(), None) is not None}
+        found = {}
+        for name, child in bare.items():
+            if hasattr(child, 'networks'):
+                found.update(child.networks())
+            elif next(child.parameters(), None) is not None:
+                found[name] = child
+        return found
 
     def prepare_networks(self) -> None:
         """Apply ``channels_last`` and ``compile_networks``; the engine calls it once, before training or testing."""
@@ -229,7 +235,7 @@ class VideoModel(BaseModel):
         pose[..., 0], pose[..., 1], pose[..., 2] = width / 2, torch.linspace(0.2, 0.8, 18) * height, 1
         maps = dict(frames=3, pose_maps=3, edges=1, masks=1, regions=2)
         batch = {key: torch.zeros(1, frames, c, height, width, dtype=torch.uint8) for key, c in maps.items()}
-        content = dict(frame=3, pose_map=3, edge=1, mask=1, parts=1)
+        content = dict(frame=3, pose_map=3, edge=1, mask=1, regions=2, parts=1)
         batch |= {f'content_{key}': torch.zeros(1, c, height, width, dtype=torch.uint8) for key, c in content.items()}
         return dict(batch, poses=pose, content_pose=pose[:, 0], clip=['example'], index=torch.tensor([0]),
                     content_index=torch.tensor([0]), fps=torch.tensor([25.0]))

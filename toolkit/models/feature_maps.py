@@ -1,9 +1,14 @@
 """The feature map F of paper A, section 2: stick figure and edges of a content picture under each target pose."""
 
+from pathlib import Path
+
 import torch
 from torch import Tensor, nn
 
+from toolkit.models.frozen_restoration import load_restoration
 from toolkit.registry import WARPERS
+from toolkit.structures import InputError
+from toolkit.warpers.part_affine import Warp
 
 POSE_CHANNELS = ('rendered', 'warped')
 EDGE_CHANNELS = ('warped', 'real', 'none')
@@ -21,17 +26,28 @@ class FeatureMaps(nn.Module):
             edges (the literal reading of the paper).
         edge_channel: ``'warped'`` as above; ``'real'`` takes the target frame's own edges (an upper bound: it needs the target
             frames); ``'none'`` leaves the channel out (stick figure only, as in Everybody Dance Now).
+        restoration: restore what was warped by a trained, frozen network: see
+            :func:`toolkit.models.frozen_restoration.load_restoration`. With ``pose_channels='rendered'`` only its edges are taken. Give
+            the warper it was trained with.
+
+    Raises:
+        MissingWeightsError: no checkpoint of ``restoration``; the message says which command makes it.
+        InputError: a restoration of edges that are not warped, or one that cannot be loaded.
     """
 
-    def __init__(self, warper: dict | None = None, pose_channels: str = 'rendered', edge_channel: str = 'warped') -> None:
+    def __init__(self, warper: dict | None = None, pose_channels: str = 'rendered', edge_channel: str = 'warped',
+                 restoration: str | Path | dict | None = None) -> None:
         super().__init__()
         if pose_channels not in POSE_CHANNELS:
             raise ValueError(f'pose_channels must be one of {POSE_CHANNELS}, got {pose_channels!r}')
         if edge_channel not in EDGE_CHANNELS:
             raise ValueError(f'edge_channel must be one of {EDGE_CHANNELS}, got {edge_channel!r}')
+        if restoration is not None and edge_channel != 'warped':
+            raise InputError(f"feature_maps.restoration restores warped edges, but edge_channel={edge_channel!r}; set it to 'warped'")
         self.pose_channels = pose_channels
         self.edge_channel = edge_channel
         self.warper = WARPERS.build(warper or dict(type='PartAffineWarper'))
+        self.restoration = None if restoration is None else load_restoration(restoration)
 
     @property
     def channels(self) -> int:
@@ -42,6 +58,17 @@ class FeatureMaps(nn.Module):
     def needs_target_frames(self) -> bool:
         """Whether F needs the edges of the frames that are to be generated."""
         return self.edge_channel == 'real'
+
+    def networks(self) -> dict[str, nn.Module]:
+        """The network inside, if any, see :meth:`toolkit.models.base.VideoModel.networks`."""
+        return {} if self.restoration is None else {'restoration': self.restoration}
+
+    def train(self, mode: bool = True) -> 'FeatureMaps':
+        """Set training mode; the restoration network stays in eval mode."""
+        super().train(mode)
+        if self.restoration is not None:
+            self.restoration.eval()
+        return self
 
     def forward(self, batch: dict) -> Tensor:
         """F of a preprocessed batch.
@@ -54,26 +81,55 @@ class FeatureMaps(nn.Module):
         Returns:
             (B, T, C, H, W) in [0, 1] on black, C = :attr:`channels`.
         """
-        pose_maps = batch['pose_maps']
-        sources = []
-        if self.pose_channels == 'warped':
-            sources.append(batch['content_pose_map'])
-        if self.edge_channel == 'warped':
-            sources.append(batch['content_edge'] * batch['content_mask'])
-        warped = self._warp(sources, batch) if sources else None
-        pose = warped[:, :, :3] if self.pose_channels == 'warped' else pose_maps
+        if self.edge_channel == 'real' and self.pose_channels == 'rendered':
+            return self.real(batch)
+        if self.restoration is not None:
+            with torch.no_grad():
+                estimated = self.restoration(self.warped(batch).flatten(0, 1)).unflatten(0, batch['poses'].shape[:2])
+        else:
+            sources = [batch['content_pose_map']] if self.pose_channels == 'warped' else []
+            if self.edge_channel == 'warped':
+                sources.append(batch['content_edge'] * batch['content_mask'])
+            estimated = self._warp(sources, batch)[0] if sources else None
+        pose = estimated[:, :, :3] if self.pose_channels == 'warped' else batch['pose_maps']
         if self.edge_channel == 'none':
             return pose.contiguous()
-        edge = warped[:, :, -1:] if self.edge_channel == 'warped' else batch['edges'] * batch['masks']
+        edge = estimated[:, :, -1:] if self.edge_channel == 'warped' else batch['edges'] * batch['masks']
         return torch.cat([pose, edge], 2)
 
-    def _warp(self, sources: list[Tensor], batch: dict) -> Tensor:
+    def real(self, batch: dict) -> Tensor:
+        """F of the real frames: their stick figures, and their edges inside their masks.
+
+        Args:
+            batch: ``pose_maps`` (B, T, 3, H, W), ``edges`` and ``masks`` (B, T, 1, H, W) in [0, 1].
+
+        Returns:
+            As :meth:`forward`.
+        """
+        if self.edge_channel == 'none':
+            return batch['pose_maps'].contiguous()
+        return torch.cat([batch['pose_maps'], batch['edges'] * batch['masks']], 2)
+
+    def warped(self, batch: dict) -> Tensor:
+        """What a restoration network sees.
+
+        Args:
+            batch: see :meth:`forward`.
+
+        Returns:
+            (B, T, 8, H, W) in [0, 1]: warped stick figure and edges, stick figure of the target pose, coverage of the warped parts.
+        """
+        maps, coverage = self._warp([batch['content_pose_map'], batch['content_edge'] * batch['content_mask']], batch)
+        return torch.cat([maps, batch['pose_maps'], coverage], 2)
+
+    def _warp(self, sources: list[Tensor], batch: dict) -> tuple[Tensor, Tensor]:
         frames = batch['poses'].shape[1]
 
         def repeat(x: Tensor) -> Tensor:
             return x.repeat_interleave(frames, 0)
 
         source = torch.cat(sources, 1)
-        warp = self.warper(
-            repeat(source), repeat(batch['content_pose']), batch['poses'].flatten(0, 1), repeat(batch['content_parts'][:, 0]))
-        return warp.maps.unflatten(0, (-1, frames))
+        with torch.autocast(source.device.type, enabled=False):
+            warp: Warp = self.warper(
+                repeat(source), repeat(batch['content_pose']), batch['poses'].flatten(0, 1), repeat(batch['content_parts'][:, 0]))
+        return warp.maps.unflatten(0, (-1, frames)), warp.coverage.unflatten(0, (-1, frames))

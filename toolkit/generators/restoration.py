@@ -1,0 +1,83 @@
+"""Restores warped feature maps.
+
+Source: *Disentangled Human Action Video Generation via Decoupled Learning* (Yang et al. 2019, section 2.3) says what it does, not
+how; the network is the residual one of Zhu et al. 2017.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from toolkit.encoders.region_encoder import pack_config, unpack_config
+from toolkit.generators.resnet import ResNetGenerator
+from toolkit.registry import GENERATORS
+from toolkit.structures import InputError
+
+SEES = {'all': 8, 'warped': 4}
+
+
+@GENERATORS.register_module()
+class RestorationNetwork(nn.Module):
+    """Warped feature map -> what the feature map of the real frame should be: cracks filled, seams between parts smoothed.
+
+    A :class:`toolkit.generators.resnet.ResNetGenerator`: 7,856,516 parameters by default, 7,843,972 with ``sees='warped'``, 1,974,468
+    with ``ngf=32``.
+
+    The extra state holds :attr:`config`, so that a network can be rebuilt from a checkpoint alone, and one that works otherwise than it
+    was trained is refused.
+
+    Args:
+        ngf, n_down, n_blocks, norm, up: of the ResNetGenerator.
+        sees: ``'all'``, or ``'warped'`` for the warped map alone.
+        residual: the network says what to add to the warped edges and to the stick figure of the target pose (the warped one with
+            ``sees='warped'``), at first nothing; False: it says the whole map.
+
+    Raises:
+        InputError: unknown option.
+    """
+
+    def __init__(self, ngf: int = 64, n_down: int = 2, n_blocks: int = 6, norm: str = 'instance', up: str = 'transposed',
+                 sees: str = 'all', residual: bool = True):
+        super().__init__()
+        if sees not in SEES:
+            raise InputError(f'sees={sees!r} of RestorationNetwork is unknown, expected one of {", ".join(SEES)}')
+        self.input_nc, self.residual = SEES[sees], residual
+        self.network = ResNetGenerator(self.input_nc, 4, ngf, n_down, n_blocks, norm, up)
+        if residual:
+            nn.init.zeros_(self.network.head[0].weight)
+        self.config = dict(type='RestorationNetwork', ngf=ngf, n_down=n_down, n_blocks=n_blocks, norm=norm, up=up, sees=sees,
+                           residual=residual)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Restore.
+
+        Where the sum of map and residual leaves [0, 1] it is cut off, and gradients pass as if it were not: a crack whose first
+        residual is negative could not be filled otherwise.
+
+        Args:
+            x: (B, 8, H, W) in [0, 1]: the warped map (stick figure RGB, edge), the stick figure of the target pose, and the coverage of
+                the warped parts. With ``sees='warped'`` only the first four channels count, and no more need be there.
+
+        Returns:
+            (B, 4, H, W) float32 in [0, 1].
+        """
+        out = self.network(2 * x[:, :self.input_nc] - 1).float()
+        if not self.residual:
+            return (out + 1) / 2
+        pose = x[:, 4:7] if self.input_nc == SEES['all'] else x[:, :3]
+        out = torch.cat([pose, x[:, 3:4]], 1).float() + out
+        return out + (out.clamp(0, 1) - out).detach()
+
+    def get_extra_state(self) -> Tensor:
+        """The config to rebuild it from, packed."""
+        return pack_config(self.config)
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Check that the weights belong to a network that works like this one.
+
+        Raises:
+            InputError: names what differs.
+        """
+        theirs = unpack_config(state)
+        for key, mine in self.config.items():
+            if theirs.get(key) != mine:
+                raise InputError(f'the weights are of a restoration network with {key}={theirs.get(key)!r}, this one has {mine!r}')

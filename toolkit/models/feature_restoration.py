@@ -1,0 +1,170 @@
+"""Feature restoration of paper A: learn to turn warped feature maps into those of real frames.
+
+Source: *Disentangled Human Action Video Generation via Decoupled Learning* (Yang et al. 2019, section 2.3). The paper says that it is
+trained "in an adversarial manner" against feature maps of real frames; network, weights and schedule are ours.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from mmengine.optim import OptimWrapperDict
+from torch import Tensor
+
+from toolkit.models.base import VideoModel
+from toolkit.models.baselines import Baseline
+from toolkit.models.feature_maps import FeatureMaps
+from toolkit.registry import DISCRIMINATORS, GENERATORS, MODELS
+from toolkit.structures import InputError
+
+TIME_KEYS = ('frames', 'poses', 'pose_maps', 'edges', 'masks')
+
+
+def feature_picture(features: np.ndarray) -> np.ndarray:
+    """A feature map as one picture: stick figure in colours, edges in grey.
+
+    Args:
+        features: (..., H, W, 4) uint8.
+
+    Returns:
+        (..., H, W, 3) uint8.
+    """
+    return np.maximum(features[..., :3], features[..., 3:])
+
+
+@torch.no_grad()
+def restored_clip(model: VideoModel, feature_maps: FeatureMaps, estimate: Callable[[Tensor], Tensor], data: dict,
+                  chunk: int = 16) -> dict:
+    """Estimated and real feature maps of a clip.
+
+    Args:
+        model: that preprocesses.
+        feature_maps: that warps.
+        estimate: (N, 8, H, W) of :meth:`toolkit.models.feature_maps.FeatureMaps.warped` -> (N, 4, H, W), both in [0, 1].
+        data: one whole-clip item (``window=None``) with a batch axis of 1.
+        chunk: frames at a time.
+
+    Returns:
+        See :meth:`toolkit.models.base.VideoModel.clip_result`; ``generated`` and ``real`` are pictures of the maps (see
+        :func:`feature_picture`), and ``features``, ``real_features`` (T, H, W, 4) uint8 the maps.
+    """
+    maps = {'features': [], 'real_features': []}
+    for start in range(0, data['frames'].shape[1], chunk):
+        part = {key: value[:, start:start + chunk] if key in TIME_KEYS else value for key, value in data.items()}
+        batch = model.data_preprocessor(part)
+        with model.inference_context():
+            features = estimate(feature_maps.warped(batch)[0])
+        for name, value in (('features', features), ('real_features', feature_maps.real(batch)[0])):
+            maps[name].append(model.data_preprocessor.to_uint8(2 * value.float() - 1).numpy())
+    maps = {name: np.concatenate(parts) for name, parts in maps.items()}
+    result = model.clip_result(data, feature_picture(maps['features']))
+    return dict(result, **maps, real=feature_picture(maps['real_features']))
+
+
+@MODELS.register_module()
+class FeatureRestoration(VideoModel):
+    """Image-to-image translation from warped feature maps to those of the target frames, the person's edges and stick figure.
+
+    Losses, named in ``losses``, each with its ``weight`` (0 = not built):
+
+    - ``l1``: a ``FeatureMapL1Loss``;
+    - ``gan``: of a discriminator that sees what the network sees beside the map; without it no discriminator is trained;
+    - ``fm``: feature matching on the discriminator's layers, where there is ``gan``.
+
+    Args:
+        generator: ``GENERATORS`` config of a :class:`toolkit.generators.restoration.RestorationNetwork`.
+        discriminator: ``DISCRIMINATORS`` config; ``input_nc`` is filled in.
+        losses: see above.
+        warper: config of a ``WARPERS`` part; stage II must use the same.
+        kwargs: of :class:`toolkit.models.base.VideoModel`.
+
+    Raises:
+        InputError: no loss to learn from.
+    """
+
+    window = 1
+
+    def __init__(self, generator: dict, discriminator: dict, losses: dict, warper: dict | None = None, **kwargs) -> None:
+        super().__init__(losses=losses, **kwargs)
+        if not {'l1', 'gan'} & set(self.losses):
+            raise InputError(f'model.losses has {", ".join(self.losses) or "nothing"}: FeatureRestoration needs l1 or gan')
+        self.feature_maps = FeatureMaps(warper, pose_channels='warped')
+        self.warper_config = warper
+        self.net_g = GENERATORS.build(generator)
+        self.seen = self.net_g.input_nc
+        self.net_d = DISCRIMINATORS.build(dict(discriminator, input_nc=self.seen + 4))
+
+    def train_step(self, data: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
+        """One update of the restoration network, then one of the discriminator.
+
+        Args:
+            data: a collated batch of windows, see :class:`toolkit.data.windows.ClipWindows`; every frame of a window is a sample.
+            optim_wrapper: with the keys ``g`` and ``d``.
+
+        Returns:
+            Detached scalars: every weighted loss of ``g/...`` and ``d/...``.
+        """
+        batch = self.data_preprocessor(data, True)
+        x = self.feature_maps.warped(batch).flatten(0, 1)
+        real = 2 * self.feature_maps.real(batch).flatten(0, 1) - 1
+        with optim_wrapper['g'].optim_context(self.net_g):
+            restored = 2 * self.net_g(x) - 1
+        condition = 2 * x[:, :self.seen] - 1
+        g = {}
+        if 'l1' in self.losses:
+            g['l1'] = self.losses['l1'](restored, real, batch['masks'].flatten(0, 1))
+        if 'gan' not in self.losses:
+            g = self.weighted(g)
+            self.step(optim_wrapper, 'g', sum(g.values()))
+            return {f'g/{k}': v.detach() for k, v in g.items()}
+
+        gan = self.losses['gan']
+        with optim_wrapper['d'].optim_context(self.net_d):
+            real_scores = self.net_d(torch.cat([condition, real], 1))
+        with self.frozen(self.net_d), optim_wrapper['d'].optim_context(self.net_d):
+            fake_scores = self.net_d(torch.cat([condition, restored], 1))
+        g['gan'] = gan(fake_scores, real=True)
+        if 'fm' in self.losses:
+            g['fm'] = self.losses['fm'](fake_scores, real_scores)
+        g = self.weighted(g)
+        self.step(optim_wrapper, 'g', sum(g.values()))
+
+        with optim_wrapper['d'].optim_context(self.net_d):
+            fake_scores = self.net_d(torch.cat([condition, restored.detach()], 1))
+        d = {'fake': 0.5 * gan(fake_scores, real=False, for_discriminator=True),
+             'real': 0.5 * gan(real_scores, real=True, for_discriminator=True)}
+        self.step(optim_wrapper, 'd', sum(d.values()))
+        return {**{f'g/{k}': v.detach() for k, v in g.items()}, **{f'd/{k}': v.detach() for k, v in d.items()}}
+
+    def test_step(self, data: dict) -> list[dict]:
+        """Restore the feature maps of a clip.
+
+        Args:
+            data: one whole-clip item (``window=None``) with a batch axis of 1.
+
+        Returns:
+            One dict, see :func:`restored_clip`.
+        """
+        return [restored_clip(self, self.feature_maps, self.net_g, data)]
+
+    def baselines(self) -> dict[str, VideoModel]:
+        """What ``tools/test.py --baselines`` measures beside it: the warped maps as they are."""
+        return {'Warped': WarpedFeatures(self.warper_config)}
+
+
+@MODELS.register_module()
+class WarpedFeatures(Baseline):
+    """Baseline: the warped feature maps as they are.
+
+    Args:
+        warper: config of a ``WARPERS`` part.
+        kwargs: of :class:`toolkit.models.base.VideoModel`.
+    """
+
+    def __init__(self, warper: dict | None = None, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.feature_maps = FeatureMaps(warper, pose_channels='warped')
+
+    def test_step(self, data: dict) -> list[dict]:
+        """The warped maps of a clip, see :meth:`FeatureRestoration.test_step`."""
+        return [restored_clip(self, self.feature_maps, lambda x: x[:, :4], data)]
