@@ -1,5 +1,7 @@
 """Every config, made tiny, trains, saves, loads and generates."""
 
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -54,8 +56,22 @@ def shrink_data(dataset: dict, clips: Path) -> None:
     dataset.root = str(clips)
 
 
-def shrink(cfg: Config, clips: Path) -> None:
-    """Make a config's data, networks and schedule tiny, whatever they are."""
+@pytest.fixture(scope='module')
+def earlier(clips, tmp_path_factory) -> Callable[[str], Path]:
+    """Name of a config -> work dir of its tiny run, for configs that build on what another one trained."""
+
+    @cache
+    def run(name: str) -> Path:
+        cfg, folder = load_config(next((ROOT / 'configs').rglob(f'{name}.py'))), tmp_path_factory.mktemp(name)
+        shrink(cfg, clips, run)
+        build_runner(cfg, folder).train()
+        return folder
+
+    return run
+
+
+def shrink(cfg: Config, clips: Path, earlier: Callable[[str], Path]) -> None:
+    """Make a config's data, networks and schedule tiny, whatever they are; work dirs it builds on become those of tiny runs."""
     hooks = [hook for hook in cfg.get('custom_hooks', []) if 'dataset' in hook]
     for hook in hooks:
         hook.update(interval=2, max_frames=2, clips=[0])
@@ -65,7 +81,7 @@ def shrink(cfg: Config, clips: Path) -> None:
         loader.update(num_workers=0, persistent_workers=False)
         loader.batch_size = min(loader.batch_size, 4)
     values = dict(ngf=8, ndf=8, n_down=2, n_blocks=1, n_local_blocks=1, num_scales=2, network='off', pooling='adaptive',
-                  pose_network=dict(type='TinyPoseOfConfigs'), min_side=None)
+                  pose_network=dict(type='TinyPoseOfConfigs'), min_side=None, stage=None)
 
     def visit(node):
         for key, value in node.items():
@@ -73,6 +89,8 @@ def shrink(cfg: Config, clips: Path) -> None:
                 node[key] = values[key]
             elif isinstance(value, dict):
                 visit(value)
+            elif isinstance(value, str) and value.startswith('work_dirs/'):
+                node[key] = str(earlier(Path(value).name))
 
     visit(cfg.model)
     cfg.train_cfg.max_iters = 2
@@ -85,9 +103,9 @@ def test_there_are_configs():
 
 
 @pytest.mark.parametrize('name', CONFIGS, ids=str)
-def test_config_trains_saves_loads_and_generates(name, clips, tmp_path):
+def test_config_trains_saves_loads_and_generates(name, clips, earlier, tmp_path):
     cfg = load_config(ROOT / 'configs' / name)
-    shrink(cfg, clips)
+    shrink(cfg, clips, earlier)
     build_runner(cfg, tmp_path / 'run').train()
     lines = (tmp_path / 'run' / 'scalars.jsonl').read_text().splitlines()
     assert lines

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from mmengine.config import Config
@@ -26,17 +27,20 @@ from toolkit.data.prepare_settings import clip_name
 from toolkit.data.sheets import contact_sheet
 from toolkit.data.transforms import resize_image, scale_pose
 from toolkit.data.video import VideoWriter
-from toolkit.data.windows import ClipWindows, pose_tensors
+from toolkit.data.windows import pose_tensors
 from toolkit.engine.checkpoint import checkpoint_config, load_checkpoint
 from toolkit.engine.launch import build_runner, load_config
+from toolkit.engine.wardrobe import Colors, Wardrobe, content_batch, describe, split_look
 from toolkit.models.base import VideoModel
 from toolkit.models.cycle_gan import CycleGAN
+from toolkit.models.inference import without_loss_networks
 from toolkit.models.video_pix2pixhd import VideoPix2PixHD
 from toolkit.poses.retarget import PoseNormalizer
 from toolkit.registry import MODELS, load_plugins
 from toolkit.structures import InputError
 
 RETARGET = ('auto', 'on', 'off')
+SHEET_COLUMNS = 6
 
 
 def prepare(video: str | Path, out_dir: str | Path, size: tuple[int, int] = (384, 256), pose: dict | None = None,
@@ -108,6 +112,8 @@ def load(checkpoint: str | Path, device: str | torch.device | None = None, half:
         device: default the GPU if there is one.
         half: generate in bfloat16.
 
+    The pretrained networks of losses are not needed.
+
     Raises:
         InputError: unreadable or unsafe file, unknown parts, or weights that do not fit.
     """
@@ -115,10 +121,7 @@ def load(checkpoint: str | Path, device: str | torch.device | None = None, half:
     config = checkpoint_config(checkpoint)
     if half:
         config.model.inference_dtype = 'bfloat16'
-    for loss in config.model.get('losses', {}).values():
-        if loss.type == 'PerceptualLoss':
-            loss.weight = 0
-    model = MODELS.build(config.model)
+    model = MODELS.build(without_loss_networks(config.model))
     load_checkpoint(checkpoint, model)
     model.prepare_networks()
     device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
@@ -160,7 +163,8 @@ def driving_poses(driving: Clip, content: Clip, size: tuple[int, int], retarget:
     return PoseNormalizer.fit(poses, own, size, size)(poses)
 
 
-def stream(trained: Trained, content: Clip, poses: np.ndarray, size: tuple[int, int], content_frame: int = 0) -> Iterator[np.ndarray]:
+def stream(trained: Trained, content: Clip, poses: np.ndarray, size: tuple[int, int], content_frame: int = 0,
+           z: torch.Tensor | None = None) -> Iterator[np.ndarray]:
     """Generate frame by frame, in constant memory.
 
     Args:
@@ -169,6 +173,7 @@ def stream(trained: Trained, content: Clip, poses: np.ndarray, size: tuple[int, 
         poses: (T, 18, 3) in pixels of the frames to generate.
         size: (H, W) of them.
         content_frame: which frame of ``content``.
+        z: (1, D) or (T, D) code of the clothes to wear, see :func:`dress`; None for those of the content frame.
 
     Yields:
         (H, W, 3) uint8 RGB.
@@ -181,18 +186,62 @@ def stream(trained: Trained, content: Clip, poses: np.ndarray, size: tuple[int, 
     if trained.model.feature_maps.needs_target_frames:
         raise InputError("this model was trained with edge_channel='real': it needs the edges of the very frames, an upper "
                          'bound for comparison; train one with warped edges to generate')
-    item = ClipWindows(content.folder, window=1, content=content_frame, size=size, skip_empty=False)[0]
-    if not (item['content_pose'][:, 2] > 0).any():
-        raise InputError(f'{content.folder}: nobody is seen in frame {content_frame}; choose another content frame')
-    batch = {key: value[None] for key, value in item.items() if key.startswith('content_') and torch.is_tensor(value)}
+    batch = content_batch(content, size, content_frame)
     style = trained.config.get('train_dataloader', {}).get('dataset', {}).get('pose_style', 'openpose_black')
     steps = ({key: value[None] for key, value in pose_tensors(poses[t:t + 1], *size, style).items()} for t in range(len(poses)))
-    return trained.model.generate(batch, steps)
+    return trained.model.generate(batch, steps, z)
+
+
+def dress(trained: Trained, content: Clip, size: tuple[int, int], colors: Colors, frames: int, content_frame: int = 0,
+          work_dir: str | Path = 'prepared', progress: bool = True) -> list[torch.Tensor | None]:
+    """Codes of the clothes that are asked for.
+
+    Args:
+        trained: of :func:`load`.
+        content: clip that shows whom to generate.
+        size: (H, W) of the frames to generate.
+        colors: what is asked for.
+        frames: T, how many are to be generated.
+        content_frame: which frame of ``content``.
+        work_dir: where pictures of other people are prepared.
+        progress: say what colours become.
+
+    Returns:
+        A code for each video to generate, (1, D) or (T, D); None stands for the content's own clothes.
+
+    Raises:
+        InputError: a model without colour codes, or a wish that cannot be fulfilled.
+    """
+    if not colors.wanted:
+        return [None]
+    wardrobe = Wardrobe(trained.model, content_batch(content, size, content_frame))
+
+    def colored(up: str | None, down: str | None) -> torch.Tensor:
+        z, records = wardrobe.colored(up, down)
+        for line in describe(records, dict(up=up, down=down)) if progress else ():
+            tqdm.write(line)
+        return z
+
+    def look(wish: str | Path) -> torch.Tensor:
+        if pair := split_look(wish):
+            return colored(*pair)
+        if not Path(wish).exists():
+            raise InputError(f"{str(wish)!r} is neither a file nor two colours such as '#c03030,#2040a0'")
+        return wardrobe.like(as_clip(wish, work_dir, size, progress), colors.regions)
+
+    if colors.looks:
+        return [look(wish) for wish in colors.looks]
+    if colors.samples:
+        return wardrobe.samples(colors.samples, colors.seed, colors.regions)
+    if colors.interpolate:
+        return [wardrobe.between(*map(look, colors.interpolate), frames)]
+    return [look(colors.like) if colors.like else colored(colors.up, colors.down)]
 
 
 def generate(checkpoint: str | Path | Trained, content: str | Path | None, driving: str | Path, out: str | Path, content_frame: int = 0,
              retarget: str = 'auto', direction: str = 'ab', side_by_side: bool = False, work_dir: str | Path | None = None,
-             max_frames: int | None = None, device: str | None = None, half: bool = False, progress: bool = True) -> Path:
+             max_frames: int | None = None, device: str | None = None, half: bool = False, progress: bool = True,
+             colors: Colors | None = None) -> Path:
     """Make the person of one picture or clip, or the other person of a CycleGAN, do what the person of a video does.
 
     Args:
@@ -203,39 +252,58 @@ def generate(checkpoint: str | Path | Trained, content: str | Path | None, drivi
         content_frame: frame of ``content`` that lends its appearance.
         retarget: see :func:`driving_poses`.
         direction: of a CycleGAN: 'ab' if the driving video shows its person A, 'ba' if it shows B.
-        side_by_side: put the driving frame and the pose beside the result.
+        side_by_side: put the driving frame, the pose and all results beside each other.
         work_dir: where unprepared inputs are prepared; default ``<out>.prepared`` beside the result.
         max_frames: stop after so many frames.
         device, half: see :func:`load`.
         progress: show bars.
+        colors: what the person wears, for a model with colour codes; default the content's own clothes.
 
     Returns:
-        ``out``.
+        ``out``. With ``colors.looks`` and ``colors.samples`` the videos are ``<out>_0``, ``<out>_1`` and so on, or one of all with
+        ``side_by_side``; then ``<out>.png``, which is returned, is a sheet with a row for each.
 
     Raises:
         InputError: unusable input; the message says which and what to do.
     """
-    out = Path(out)
+    out, colors = Path(out), colors or Colors()
     trained = checkpoint if isinstance(checkpoint, Trained) else load(checkpoint, device, half)
     work_dir = work_dir or out.with_name(f'{out.stem}.prepared')
     driving = as_clip(driving, work_dir, trained.size, progress)
     if isinstance(trained.model, CycleGAN):
+        if colors.wanted:
+            raise InputError('a CycleGAN has no colour codes: it generates its two persons in the clothes they wore')
         size = trained.size or (driving.height, driving.width)
         poses = scale_pose(driving.poses, size[0] / driving.height, size[1] / driving.width)[:max_frames]
         steps = transfer_steps(driving, size, scene=trained.model.margin is not None)
-        frames = trained.model.generate(islice(steps, len(poses)), direction)
+        videos = [trained.model.generate(islice(steps, len(poses)), direction)]
     else:
         if content is None:
             raise InputError('this checkpoint generates from poses: say who is to be generated (content)')
         content = as_clip(content, work_dir, trained.size, progress)
         size = trained.size or (content.height, content.width)
         poses = driving_poses(driving, content, size, retarget)[:max_frames]
-        frames = stream(trained, content, poses, size, content_frame)
-    with VideoWriter(out, driving.fps) as writer:
-        for t, frame in enumerate(tqdm(frames, total=len(poses), desc='generating', unit='frame', disable=not progress)):
-            if side_by_side:
-                source = resize_image(driving.frame(t), *size)
-                pose = pose_tensors(poses[t:t + 1], *size)['pose_maps'][0].movedim(0, -1).numpy()
-                frame = contact_sheet([[source, pose, frame]], gap=0)
-            writer.write(frame)
-    return out
+        codes = dress(trained, content, size, colors, len(poses), content_frame, work_dir, progress)
+        videos = [stream(trained, content, poses, size, content_frame, z) for z in codes]
+
+    def source(t: int) -> list[np.ndarray]:
+        return [resize_image(driving.frame(t), *size), pose_tensors(poses[t:t + 1], *size)['pose_maps'][0].movedim(0, -1).numpy()]
+
+    shown = set(np.linspace(0, len(poses) - 1, min(SHEET_COLUMNS, len(poses))).round().astype(int).tolist())
+    columns, several = [], colors.several
+    together = [zip(*videos)] if side_by_side else [([frame] for frame in video) for video in videos]
+    for i, frames in enumerate(together):
+        path = out.with_stem(f'{out.stem}_{i}') if len(together) > 1 else out
+        with VideoWriter(path, driving.fps) as writer:
+            for t, row in enumerate(tqdm(frames, path.name, len(poses), unit='frame', disable=not progress)):
+                row = [*source(t), *row] if side_by_side else row
+                writer.write(contact_sheet([row], gap=0))
+                if t in shown:
+                    columns.append(row)
+    if not several:
+        return out
+    sheet = out.with_suffix('.png')
+    rows = zip(*columns) if side_by_side else (sum(columns[i:i + len(shown)], []) for i in range(0, len(columns), len(shown)))
+    if not cv2.imwrite(str(sheet), contact_sheet([list(row) for row in rows])[..., ::-1]):
+        raise InputError(f'cannot write {sheet}')
+    return sheet

@@ -5,6 +5,15 @@
 CONTENT and DRIVING may be prepared clips (tools/prepare_data.py); anything else is prepared first, once, beside the result. The
 movement is moved and scaled to the body of the person who is generated. A checkpoint of a CycleGAN knows its two
 persons: DRIVING then is a video of one of them, and --direction says of which.
+
+A checkpoint of configs/stage2_colours.py or stage2_end_to_end.py also chooses the colours of the clothes, in one of five ways:
+
+    --up-color '#c03030' --down-color '#2040a0'     one or both garments of CONTENT in another colour; its lightness stays
+    --color-from friend.jpg --color-regions up      as somebody else wears it
+    --looks '#c03030,#2040a0' ',#30c030' friend.jpg a video for each look 'UP,DOWN' or picture, result_0.mp4 to result_2.mp4, and
+                                                    result.png; one video of all with --side-by-side
+    --sample 4 --seed 1                             the same in four colours of chance
+    --interpolate '#c03030,' '#30c030,#2040a0'      changing while the person moves, between two looks 'UP,DOWN' or two pictures
 """
 
 import argparse
@@ -12,9 +21,8 @@ import argparse
 from toolkit.cli import Interrupted, main_guard
 
 
-@main_guard
-def main(argv: list[str] | None = None) -> None:
-    """Parse the command line and generate."""
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
+    """The command line."""
     summary, _, details = __doc__.partition('\n\n')
     parser = argparse.ArgumentParser(description=summary, epilog=details, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('checkpoint', help='checkpoint of tools/train.py')
@@ -25,20 +33,45 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument('--retarget', choices=['auto', 'on', 'off'], default='auto',
                         help='fit the movement to the body of CONTENT (auto: unless both are prepared clips of the same person)')
     parser.add_argument('--direction', choices=['ab', 'ba'], default='ab', help='of a CycleGAN: DRIVING shows its person A or B')
-    parser.add_argument('--side-by-side', action='store_true', help='put the driving frame and the pose beside the result')
+    parser.add_argument('--side-by-side', action='store_true', help='put the driving frame, the pose and all results beside each other')
     parser.add_argument('--max-frames', type=int, metavar='N', help='stop after N frames')
     parser.add_argument('--work-dir', metavar='DIR', help='where unprepared inputs are prepared (default: beside the result)')
     parser.add_argument('--device', help='for example cuda:0 or cpu (default: the GPU if there is one)')
     parser.add_argument('--half', action='store_true', help='generate in bfloat16')
+    colors = parser.add_argument_group('colours', 'what the person wears (default: the clothes of CONTENT)')
+    colors.add_argument('--up-color', metavar='#RRGGBB', help='colour of the upper garment')
+    colors.add_argument('--down-color', metavar='#RRGGBB', help='colour of the lower garment')
+    ways = colors.add_mutually_exclusive_group()
+    ways.add_argument('--color-from', metavar='PICTURE|VIDEO|CLIP', help='take the colours of this person, as first seen in it')
+    ways.add_argument('--looks', nargs='+', default=[], metavar='LOOK',
+                      help="a video for each look; a look is 'UP,DOWN' (two colours, either may be empty) or a picture, video or clip")
+    ways.add_argument('--sample', type=int, default=0, metavar='N', help='N videos in random colours, and a sheet of all')
+    ways.add_argument('--interpolate', nargs=2, metavar=('LOOK', 'LOOK'),
+                      help='go from one look to the other over the video')
+    colors.add_argument('--seed', type=int, default=0, metavar='S', help='of --sample (default 0)')
+    colors.add_argument('--color-regions', choices=['up', 'down', 'both'], default='both',
+                        help='garments that --color-from and --sample change (default both)')
     args = parser.parse_args(argv)
+    if (args.up_color or args.down_color) and (args.color_from or args.looks or args.sample or args.interpolate):
+        parser.error('--up-color and --down-color exclude --color-from, --looks, --sample and --interpolate')
+    return args
+
+
+@main_guard
+def main(argv: list[str] | None = None) -> None:
+    """Parse the command line and generate."""
+    args = parse_args(argv)
 
     from toolkit import apis
+    colors = apis.Colors(args.up_color, args.down_color, args.color_from, args.looks, args.sample, args.interpolate, args.seed,
+                         args.color_regions)
     try:
-        apis.generate(args.checkpoint, args.content, args.driving, args.out, args.content_frame, args.retarget, args.direction,
-                      args.side_by_side, args.work_dir, args.max_frames, args.device, args.half)
+        out = apis.generate(
+            args.checkpoint, args.content, args.driving, args.out, args.content_frame, args.retarget, args.direction,
+            args.side_by_side, args.work_dir, args.max_frames, args.device, args.half, colors=colors)
     except KeyboardInterrupt:
         raise Interrupted('interrupted; prepared clips are kept, the frames so far are in the .partial video beside --out') from None
-    print(f'written to {args.out}')
+    print(f'written to {out}')
 
 
 if __name__ == '__main__':

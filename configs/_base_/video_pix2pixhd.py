@@ -6,7 +6,8 @@ model = dict(
     losses=dict(
         gan=dict(type='TemporalGANLoss', objective='lsgan', weight=1.0),
         fm=dict(type='FeatureMatchingLoss', weight=10.0),
-        perceptual=dict(type='PerceptualLoss', network='auto', download=True, weight=10.0)),
+        perceptual=dict(type='PerceptualLoss', network='auto', download=True, weight=10.0),
+        person=dict(type='RegionL1Loss', weight=0.0)),
     feature_maps=dict(warper=dict(type='PartAffineWarper'), pose_channels='rendered', edge_channel='warped'),
     window=2,
     v0='zeros',

@@ -45,7 +45,8 @@ def test_shapes_types_and_meaning(root, stick):
     assert shapes == dict(
         frames=((3, 3, H, W), u8), poses=((3, 18, 3), f32), pose_maps=((3, 3, H, W), u8), edges=((3, 1, H, W), u8),
         masks=((3, 1, H, W), u8), regions=((3, 2, H, W), u8), content_frame=((3, H, W), u8), content_pose=((18, 3), f32),
-        content_pose_map=((3, H, W), u8), content_edge=((1, H, W), u8), content_mask=((1, H, W), u8), content_parts=((1, H, W), u8))
+        content_pose_map=((3, H, W), u8), content_edge=((1, H, W), u8), content_mask=((1, H, W), u8), content_parts=((1, H, W), u8),
+        content_regions=((2, H, W), u8))
     assert (item['clip'], item['index'], item['content_index'], item['fps']) == ('jump', 1, 0, 25.)
     assert item['frames'][:, 0, 0, 0].tolist() == item['edges'][:, 0, 0, 0].tolist() == [1, 2, 3]
     assert item['content_frame'][0, 0, 0] == 0 == item['content_parts'][0, 0, 0] and item['masks'].unique().tolist() == [0, 255]
@@ -53,6 +54,7 @@ def test_shapes_types_and_meaning(root, stick):
     np.testing.assert_array_equal(item['poses'][1], pose)
     np.testing.assert_array_equal(item['pose_maps'][1].permute(1, 2, 0), draw_pose(pose, H, W))
     np.testing.assert_array_equal(item['regions'][1], np.rint(pose_regions(pose, H, W) * 255))
+    np.testing.assert_array_equal(item['content_regions'], np.rint(pose_regions(stick(10, 12, 12), H, W) * 255))
     assert item['pose_maps'].any() and item['regions'].any()
 
 

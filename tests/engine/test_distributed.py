@@ -1,7 +1,13 @@
 """Two processes of one sample do what one process of two samples does."""
 
+from pathlib import Path
+
 import pytest
 import torch
+
+from toolkit.engine.launch import load_config
+
+CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 
 
 @pytest.mark.parametrize('accumulate', [1, 2])
@@ -31,3 +37,34 @@ def test_a_checkpoint_of_two_processes_goes_on_in_one(toy, tmp_path):
     second = toy.train(tmp_path, '--resume', options=['train_cfg.max_iters=6'])
     assert second.codes == [0] and 'trained by 2 processes' in second.text
     assert torch.load(tmp_path / 'iter_0000006.pth', weights_only=True)['meta']['samples'] == 4 * 4 + 2 * 2
+
+
+def test_encoders_that_learn_along_in_two_processes(toy, tmp_path):
+    config = tmp_path / 'end_to_end.py'
+    config.write_text(f"""
+_base_ = {str(CONFIGS / 'stage2_end_to_end.py')!r}
+_synthetic = dict(_delete_=True, height=64, width=64, actors=[0], actions=[0, 1], frames=4, num_workers=1)
+train_dataloader = dict(batch_size=2, num_workers=0, persistent_workers=False, dataset=dict(
+    root={str(tmp_path / 'clips')!r}, split=None, synthetic=_synthetic))
+test_dataloader, custom_hooks, visualizer = None, [], None
+_encoder = dict(encoder=dict(n_down=2, nef=4))
+model = dict(
+    generator=dict(ngf=4, n_down=2, n_blocks=1, n_local_blocks=1), discriminator=dict(ndf=4, n_layers=2, num_scales=1),
+    losses=dict(perceptual=dict(weight=0.0)), colour_codes=dict(up=_encoder, down=_encoder))
+_sgd = dict(optimizer=dict(_delete_=True, type='SGD', lr=0.02))
+optim_wrapper = dict(g=_sgd, d=_sgd)
+train_cfg = dict(max_iters=2)
+default_hooks = dict(checkpoint=dict(interval=2))
+""")
+    small = ['train_dataloader.batch_size=1']
+    load_config(config)  # imports what training needs, so that forked processes need not
+    runs = [toy.train(tmp_path / 'one', config=config), toy.train(tmp_path / 'two', config=config, processes=2, options=small),
+            toy.train(tmp_path / 'half', config=config, options=small)]
+    assert [run.codes for run in runs] == [[0], [0, 0], [0]], '\n'.join(run.text for run in runs)
+    files = [tmp_path / run / 'iter_0000002.pth' for run in ('one', 'two', 'half')]
+    one, two, half = (torch.load(file, weights_only=True)['state_dict'] for file in files)
+    keys = [key for key, value in one.items() if value.is_floating_point() and not key.endswith('.seen')]
+    apart = {key: [(one[key] - other[key]).abs().max().item() for other in (two, half)] for key in keys}
+    assert one.keys() == two.keys() and max(near for near, _ in apart.values()) < 1e-5, apart
+    for part in ('net_g.', 'net_d.', 'colour_codes.up.network.', 'colour_codes.down.', 'colour_codes_ema.'):
+        assert max(far for key, (_, far) in apart.items() if key.startswith(part)) > 1e-4, part

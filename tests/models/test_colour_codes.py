@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from toolkit.encoders.region_encoder import RegionEncoder
-from toolkit.models.colour_codes import MIN_STD, ColourCodes, encoder_configs, find_checkpoint, load_encoder
+from toolkit.models.colour_codes import KEPT_CODES, MIN_STD, ColourCodes, encoder_configs, find_checkpoint, load_encoder
 from toolkit.registry import MODELS
 from toolkit.structures import InputError, MissingWeightsError
 
@@ -109,3 +109,26 @@ def test_wrong_checkpoints(tmp_path, runs):
     torch.save(dict(state_dict={k: v for k, v in runs[1]['up'].state_dict().items() if 'stem' not in k}), other)
     with pytest.raises(InputError, match='2 missing in the file.*stem'):
         load_encoder(other)
+
+
+def test_samples_are_codes_of_training():
+    network = dict(type='ResNetEncoder', nz=2, nef=4, n_down=3)
+    codes = ColourCodes(dict(encoder=network), dict(encoder=network), frozen=False)
+    assert (torch.cov(codes.sample(4000, 1).T) - torch.eye(4)).abs().max() < 0.1, 'N(0, 1) before any'
+    for start in range(0, 3 * KEPT_CODES, 6):
+        codes.observe(torch.arange(start, start + 6.)[:, None].expand(-1, 4))
+    samples = codes.sample(4000, 1)
+    assert samples.min() == 2 * KEPT_CODES and samples.max() == 3 * KEPT_CODES - 1, 'the last ones'
+    assert torch.equal(samples[:, 0], samples[:, 1]) and torch.equal(samples[:, 2], samples[:, 3]), 'a garment is of one frame'
+    assert abs(torch.corrcoef(samples.T)[0, 2]) < 0.1, 'the two garments are of different frames'
+    assert torch.equal(codes.sample(5, 1), samples[:5]) and not torch.equal(codes.sample(5, 2), samples[:5])
+
+
+def test_the_message_names_the_config_of_the_work_dir(tmp_path, monkeypatch):
+    (tmp_path / 'configs' / 'mine').mkdir(parents=True)
+    (tmp_path / 'configs' / 'mine' / 'small_up.py').touch()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(MissingWeightsError, match='configs/mine/small_up.py --work-dir work_dirs/small_up$'):
+        find_checkpoint('work_dirs/small_up', 'up')
+    with pytest.raises(MissingWeightsError, match='configs/stage1_bicyclegan_up.py --work-dir runs/a$'):
+        find_checkpoint('runs/a/iter_0000100.pth', 'up')

@@ -63,7 +63,7 @@ class ClipWindows(Dataset):
         frames (T, 3, H, W) uint8      poses (T, 18, 3) float32    pose_maps (T, 3, H, W) uint8
         edges, masks (T, 1, H, W) uint8                            regions (T, 2, H, W) uint8 (upper, lower body)
         content_frame (3, H, W), content_pose_map (3, H, W), content_edge, content_mask, content_parts (1, H, W) uint8
-        content_pose (18, 3) float32
+        content_regions (2, H, W) uint8   content_pose (18, 3) float32
         garment_colors (T, 2, 2) float32, only where a transform recolours (see RecolorGarments)
         clip, person (str)   index, content_index (int, frames in the clip)   fps (float)
 
@@ -253,14 +253,15 @@ class ClipWindows(Dataset):
 
     def _tensors(self, sample: dict) -> dict[str, torch.Tensor]:
         height, width = sample['frames'].shape[1:3]
-        content_map = draw_pose(sample['content_pose'], height, width, style=self.pose_style)
+        content = pose_tensors(sample['content_pose'][None], height, width, self.pose_style)
         extra = {'garment_colors': torch.from_numpy(sample['garment_colors'])} if 'garment_colors' in sample else {}
         return dict(
             extra, **pose_tensors(sample['poses'], height, width, self.pose_style), frames=_channels_first(sample['frames']),
             edges=_own(sample['edges'])[:, None], masks=_own(sample['masks'])[:, None],
-            content_frame=_channels_first(sample['content_frame']), content_pose=torch.from_numpy(sample['content_pose']),
-            content_pose_map=_channels_first(content_map), content_edge=_own(sample['content_edge'])[None],
-            content_mask=_own(sample['content_mask'])[None], content_parts=_own(sample['content_parts'])[None])
+            content_frame=_channels_first(sample['content_frame']), content_pose=content['poses'][0],
+            content_pose_map=content['pose_maps'][0], content_regions=content['regions'][0],
+            content_edge=_own(sample['content_edge'])[None], content_mask=_own(sample['content_mask'])[None],
+            content_parts=_own(sample['content_parts'])[None])
 
 
 def pose_tensors(poses: np.ndarray, height: int, width: int, style: str = 'openpose_black') -> dict[str, torch.Tensor]:

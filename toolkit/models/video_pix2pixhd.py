@@ -8,13 +8,18 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 import torch
+from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapperDict
-from torch import Tensor
+from torch import Tensor, nn
 
 from toolkit.models.base import VideoModel
+from toolkit.models.colour_codes import ColourCodes
+from toolkit.models.feature_curriculum import FeatureCurriculum
 from toolkit.models.feature_maps import FeatureMaps
 from toolkit.registry import DISCRIMINATORS, GENERATORS, MODELS
+from toolkit.structures import InputError
 
+CURRICULUM_SALT = 7
 FIRST_FRAMES = {'zeros': 0.0, 'black': -1.0}
 
 
@@ -25,18 +30,26 @@ class VideoPix2PixHD(VideoModel):
     Each frame is ``v_t = G([F_t, v_{t-1}], z)``; the frame before the first is a constant picture. The previous frame is not detached:
     what is wrong in the second frame also teaches the first. The discriminator sees ``[F_1 .. F_T, v_1 .. v_T]`` over channels.
 
+    With ``colour_codes``, z is the code of the clothes in the content frame, which a transform recolours together with the window. It
+    is the same for all frames of a clip, and a ``z`` in the batch takes its place. Without, the generator has no z.
+
     Losses, named in ``losses``, each with its ``weight`` (0 = not built):
 
     - ``gan``: on the window, summed over the scales of the discriminator (needed);
     - ``fm``: feature matching between real and generated windows;
     - ``perceptual``, ``l1``: frame by frame, averaged over the window (``frame_reduce='mean'``) or summed over it (``'sum'``, as the
-      authors of Everybody Dance Now do for the local enhancer).
+      authors of Everybody Dance Now do for the local enhancer);
+    - ``person``: the same, with a ``RegionL1Loss`` inside the person's mask: a person of a tenth of the picture counts like the whole.
 
     Args:
         generator: ``GENERATORS`` config; its ``input_nc`` is filled in (channels of F + 3).
         discriminator: ``DISCRIMINATORS`` config; its ``input_nc`` is filled in for windows of ``window`` frames.
         losses: see above.
+        colour_codes: arguments of :class:`toolkit.models.colour_codes.ColourCodes`; None for a generator that learns the clothes as
+            they are. The generator's ``z_dims`` are filled in. With ``frozen=False`` the optimiser ``g`` trains ``colour_codes`` along.
         feature_maps: arguments of :class:`toolkit.models.feature_maps.FeatureMaps`.
+        curriculum: arguments of :class:`toolkit.models.feature_curriculum.FeatureCurriculum`; None trains on what
+            generation uses.
         window: frames of a training window (T).
         v0: the frame before the first: ``'zeros'`` (mid-grey, what both official codes do) or ``'black'`` (what the paper says).
             Training and generation share it, and it is stored in checkpoints with the config.
@@ -45,23 +58,35 @@ class VideoPix2PixHD(VideoModel):
         kwargs: of :class:`toolkit.models.base.VideoModel`.
     """
 
-    def __init__(self, generator: dict, discriminator: dict, losses: dict, feature_maps: dict | None = None, window: int = 2,
+    def __init__(self, generator: dict, discriminator: dict, losses: dict, colour_codes: dict | None = None,
+                 feature_maps: dict | None = None, curriculum: dict | None = None, window: int = 2,
                  v0: str = 'zeros', frame_reduce: str = 'mean', ema: float | None = 0.999, **kwargs) -> None:
+        codes = None if colour_codes is None else ColourCodes(**colour_codes)
         super().__init__(losses=losses, **kwargs)
         if v0 not in FIRST_FRAMES:
             raise ValueError(f'v0 must be one of {sorted(FIRST_FRAMES)}, got {v0!r}')
         if frame_reduce not in ('mean', 'sum'):
             raise ValueError(f"frame_reduce must be 'mean' or 'sum', got {frame_reduce!r}")
         self.feature_maps = FeatureMaps(**(feature_maps or {}))
+        self.curriculum = None if curriculum is None else FeatureCurriculum(**curriculum)
         self.window = window
         self.v0 = v0
         self.frame_scale = 1 if frame_reduce == 'mean' else window
         channels = self.feature_maps.channels
+        self.colour_codes = codes
+        if codes is not None:
+            z_dims = codes.z_dims
+            if tuple(generator.get('z_dims', z_dims)) != z_dims:
+                raise InputError(f'model.generator.z_dims={tuple(generator["z_dims"])}, but the colour codes have lengths {z_dims}: '
+                                 f'leave z_dims out, they are filled in')
+            generator = dict(generator, z_dims=z_dims)
         self.net_g = GENERATORS.build(dict(generator, input_nc=channels + 3))
         self.net_d = DISCRIMINATORS.build(dict(discriminator, input_nc=window * (channels + 3)))
         self.ema_decay = ema
         if ema is not None:
             self.net_g_ema = self.ema_copy(self.net_g)
+            if self.colour_codes is not None and not self.colour_codes.frozen:
+                self.colour_codes_ema = self.ema_copy(self.colour_codes)
 
     def train_step(self, data: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
         """One update of the generator, then one of the discriminator.
@@ -72,16 +97,25 @@ class VideoPix2PixHD(VideoModel):
 
         Returns:
             Detached scalars: every weighted loss of ``g/...`` and ``d/...``.
+
+        Raises:
+            InputError: other optimisers, which would never be stepped.
         """
+        if set(optim_wrapper.keys()) != {'g', 'd'}:
+            raise InputError(f'optim_wrapper has the entries {", ".join(optim_wrapper.keys())}, expected g and d; colour_codes that '
+                             f'are trained belong to the networks of g')
         batch = self.data_preprocessor(data, True)
         real = batch['frames']
-        features = 2 * self.feature_maps(batch) - 1
+        with optim_wrapper['g'].optim_context(self.net_g):
+            features = 2 * self.training_features(batch) - 1
         pack, gan = self.losses['gan'].pack, self.losses['gan']
 
         with optim_wrapper['d'].optim_context(self.net_d):
             real_scores = self.net_d(pack(features, real))
+        with optim_wrapper['g'].optim_context(self.colour_codes):
+            z = self.code(batch, self.colour_codes)
         with optim_wrapper['g'].optim_context(self.net_g):
-            fake = self.unroll(self.net_g, features, batch.get('regions'), batch.get('z'))
+            fake = self.unroll(self.net_g, features, batch.get('regions'), z)
         with self.frozen(self.net_d), optim_wrapper['d'].optim_context(self.net_d):
             fake_scores = self.net_d(pack(features, fake))
         g = {'gan': gan(fake_scores, real=True)}
@@ -90,6 +124,8 @@ class VideoPix2PixHD(VideoModel):
         for name in ('perceptual', 'l1'):
             if name in self.losses:
                 g[name] = self.frame_scale * self.losses[name](fake.flatten(0, 1), real.flatten(0, 1))
+        if 'person' in self.losses:
+            g['person'] = self.frame_scale * self.losses['person'](*(x.flatten(0, 1) for x in (fake, real, batch['masks'])))
         g = self.weighted(g)
         self.step(optim_wrapper, 'g', sum(g.values()))
 
@@ -99,11 +135,31 @@ class VideoPix2PixHD(VideoModel):
              'real': 0.5 * gan(real_scores, real=True, for_discriminator=True)}
         self.step(optim_wrapper, 'd', sum(d.values()))
 
+        if self.colour_codes is not None:
+            codes = self.colour_codes.module if is_model_wrapper(self.colour_codes) else self.colour_codes
+            codes.observe(z)
         if self.ema_decay is not None:
             self.update_ema(self.net_g, self.net_g_ema, self.ema_decay)
+            if hasattr(self, 'colour_codes_ema'):
+                self.update_ema(self.colour_codes, self.colour_codes_ema, self.ema_decay)
         return {**{f'g/{k}': v.detach() for k, v in g.items()}, **{f'd/{k}': v.detach() for k, v in d.items()}}
 
-    def unroll(self, net: torch.nn.Module, features: Tensor, regions: Tensor | None, z: Tensor | None,
+    def training_features(self, batch: dict) -> Tensor:
+        """F of a preprocessed batch as training takes it: real for some samples where there is a curriculum."""
+        features = self.feature_maps(batch)
+        if self.curriculum is None:
+            return features
+        noise = self.randn(len(features), salt=CURRICULUM_SALT)
+        return self.curriculum.mix(features, self.feature_maps.real(batch), self.iteration, noise)
+
+    @staticmethod
+    def code(batch: dict, codes: nn.Module | None) -> Tensor | None:
+        """The code of a preprocessed batch: its own ``z`` (B, D), or that of its content frames, or None for a model without."""
+        if 'z' in batch or codes is None:
+            return batch.get('z')
+        return codes(batch['content_frame'], batch['content_regions'], batch['content_mask'])
+
+    def unroll(self, net: nn.Module, features: Tensor, regions: Tensor | None, z: Tensor | None,
                previous: Tensor | None = None) -> Tensor:
         """Generate the frames of a window one after the other, gradients flowing through all of them.
 
@@ -134,23 +190,55 @@ class VideoPix2PixHD(VideoModel):
             content: the ``content_*`` entries of a dataset item with a batch axis of 1 (uint8 maps as datasets yield them).
             frames: for each frame to generate, in order, ``poses`` (1, 1, K, 3), ``pose_maps`` (1, 1, 3, H, W) and ``regions``
                 (1, 1, 2, H, W), as datasets yield them; also ``edges`` and ``masks`` where F takes real edges.
-            z: (1, D) colour code, or None.
+            z: (1, D) colour code, or (T, D), one for each frame; None takes that of the content frame.
 
         Yields:
             (H, W, 3) uint8 RGB.
+
+        Raises:
+            InputError: more frames than codes.
         """
         net = self.net_g_ema if self.ema_decay is not None else self.net_g
         training, previous = net.training, None
         net.eval()
+        z = self.encode(content) if z is None else z.to(self.data_preprocessor.device)
         try:
-            for frame in frames:
+            for t, frame in enumerate(frames):
+                if z is not None and 1 < len(z) <= t:
+                    raise InputError(f'{len(z)} colour codes for more frames: give one for all, or one for each')
                 batch = self.data_preprocessor({**content, **frame})
-                features = 2 * self.feature_maps(batch) - 1
                 with self.inference_context():
-                    previous = self.unroll(net, features, batch.get('regions'), batch.get('z', z), previous)[:, 0].float()
+                    features = 2 * self.feature_maps(batch) - 1
+                    code = z if z is None or len(z) == 1 else z[t:t + 1]
+                    previous = self.unroll(net, features, batch.get('regions'), code, previous)[:, 0].float()
                 yield self.data_preprocessor.to_uint8(previous)[0].numpy()
         finally:
             net.train(training)
+
+    @property
+    def codes(self) -> ColourCodes | None:
+        """The colour codes that generation uses: the averaged ones where there are some."""
+        return getattr(self, 'colour_codes_ema', self.colour_codes)
+
+    @torch.no_grad()
+    def encode(self, content: dict) -> Tensor | None:
+        """Code of the clothes in a content frame, as generation takes it.
+
+        Args:
+            content: as in :meth:`generate`.
+
+        Returns:
+            (1, D), or None for a model without colour codes.
+        """
+        codes = self.codes
+        if codes is None:
+            return None
+        training = codes.training
+        codes.eval()
+        with self.inference_context():
+            z = self.code(self.data_preprocessor(content), codes).float()
+        codes.train(training)
+        return z
 
     def test_step(self, data: dict) -> list[dict]:
         """Generate a whole clip from its poses and its content frame.

@@ -1,0 +1,11 @@
+"""The video generator with colour codes (paper A, stage II): both garments of each window recoloured alike, the encoders frozen.
+
+    python tools/train.py configs/stage1_bicyclegan_up.py && python tools/train.py configs/stage1_bicyclegan_down.py
+    python tools/train.py configs/stage2_colours.py
+"""
+_base_ = 'stage2_pix2pixhd.py'
+
+train_dataloader = dict(dataset=dict(transforms=[dict(type='RecolorGarments', region='both', per='clip')]))
+model = dict(
+    generator=dict(z_injection='region_film'),
+    colour_codes=dict(up='work_dirs/stage1_bicyclegan_up', down='work_dirs/stage1_bicyclegan_down'))

@@ -1,0 +1,232 @@
+"""What the person of a generated video wears: from colours, a picture or chance to the codes that a generator takes."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from toolkit.colors.draws import ColorDraw
+from toolkit.colors.lab import lab_to_rgb, rgb_to_lab
+from toolkit.colors.recolor import MIN_AREA, recolor_frames
+from toolkit.data.clip import Clip
+from toolkit.data.windows import ClipWindows
+from toolkit.models.video_pix2pixhd import VideoPix2PixHD
+from toolkit.structures import InputError
+
+REGIONS = ('up', 'down')
+NAMES = {'up': 'upper', 'down': 'lower'}
+
+
+@dataclass(frozen=True)
+class Colors:
+    """A wish what to wear: one of five ways. Nothing at all is the content's own clothes.
+
+    Attributes:
+        up, down: colours of the garments such as '#c03030'; None leaves one as it is. Only hue and chroma are taken: lightness, and
+            with it folds and prints, stays the content's own, so that black clothes do not become yellow.
+        like: picture, video or prepared clip of somebody whose clothes' colours to take.
+        looks: generate a video for each of them. A look is 'UP,DOWN', either of which may be empty, as in '#c03030,', or what ``like``
+            takes.
+        samples: generate so many videos, each in colours of chance.
+        interpolate: two looks, from the first of which the colours go over to the second.
+        seed: of ``samples``.
+        regions: 'up', 'down' or 'both', what ``like`` and ``samples`` change.
+
+    Raises:
+        InputError: more than one way, or a value that cannot be.
+    """
+
+    up: str | None = None
+    down: str | None = None
+    like: str | Path | None = None
+    looks: Sequence[str | Path] = ()
+    samples: int = 0
+    interpolate: tuple[str | Path, str | Path] | None = None
+    seed: int = 0
+    regions: str = 'both'
+
+    def __post_init__(self) -> None:
+        ways = {'up and down': self.up or self.down, 'like': self.like, 'looks': self.looks, 'samples': self.samples,
+                'interpolate': self.interpolate}
+        given = [name for name, value in ways.items() if value]
+        if len(given) > 1:
+            raise InputError(f'colours: {" and ".join(given)} exclude each other; give one of them')
+        if self.samples < 0 or self.seed < 0:
+            raise InputError(f'colours: samples and seed must not be negative, got {self.samples} and {self.seed}')
+        if self.regions not in (*REGIONS, 'both'):
+            raise InputError(f"colours: regions must be 'up', 'down' or 'both', got {self.regions!r}")
+        if self.regions != 'both' and not (self.like or self.samples):
+            raise InputError('colours: regions goes with like or samples only; a colour says by itself which garment it is for')
+        for color in (self.up, self.down):
+            if color is not None:
+                hex_to_lab(color)
+        if self.interpolate and len(self.interpolate) != 2:
+            raise InputError(f'colours: interpolate takes two looks, got {len(self.interpolate)}')
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anything but the content's own clothes is asked for."""
+        return bool(self.up or self.down or self.like or self.interpolate or self.several)
+
+    @property
+    def several(self) -> bool:
+        """Whether more than one video is asked for."""
+        return bool(self.looks or self.samples)
+
+
+def hex_to_lab(color: str) -> tuple[float, float, float]:
+    """L, a, b of a colour such as '#c03030'.
+
+    Raises:
+        InputError: something else.
+    """
+    if not re.fullmatch('#?[0-9a-fA-F]{6}', color):
+        raise InputError(f"{color!r} is not a colour: expected six hexadecimal digits such as '#c03030'")
+    rgb = torch.tensor(list(bytes.fromhex(color.lstrip('#')))) / 255
+    return tuple(rgb_to_lab(rgb).tolist())
+
+
+def lab_to_hex(lab: Sequence[float]) -> str:
+    """The reverse of :func:`hex_to_lab`, of the nearest colour that sRGB can show."""
+    return '#' + bytes((lab_to_rgb(torch.tensor(lab)) * 255).round().to(torch.uint8).tolist()).hex()
+
+
+def split_look(look: str | Path) -> tuple[str | None, str | None] | None:
+    """The colours (up, down) of a look 'UP,DOWN', or None for anything else, which must be a file then."""
+    parts = [part.strip() for part in str(look).split(',')]
+    if Path(look).exists() or len(parts) != 2 or not all(part == '' or part[0] == '#' for part in parts):
+        return None
+    return parts[0] or None, parts[1] or None
+
+
+def content_batch(clip: Clip, size: tuple[int, int], frame: int | None = 0) -> dict[str, Tensor]:
+    """What a model takes of a content frame.
+
+    Args:
+        clip: prepared clip.
+        size: (H, W) of the frames to generate.
+        frame: which one; None takes the first that shows somebody.
+
+    Returns:
+        The ``content_*`` entries of a dataset item with a batch axis of 1.
+
+    Raises:
+        InputError: nobody is seen in it.
+    """
+    if frame is None:
+        frame = int((clip.poses[..., 2] > 0).any(-1).argmax())
+    item = ClipWindows(clip.folder, window=1, content=frame, size=size, skip_empty=False)[0]
+    if not (item['content_pose'][:, 2] > 0).any():
+        raise InputError(f'{clip.folder}: nobody is seen in frame {frame}; choose another content frame')
+    return {key: value[None] for key, value in item.items() if key.startswith('content_') and torch.is_tensor(value)}
+
+
+class Wardrobe:
+    """The codes a person can wear.
+
+    Args:
+        model: with colour codes.
+        content: of :func:`content_batch`, the person.
+
+    Raises:
+        InputError: a model without colour codes.
+    """
+
+    def __init__(self, model: VideoPix2PixHD, content: dict[str, Tensor]) -> None:
+        if getattr(model, 'codes', None) is None:
+            raise InputError(
+                'this model has no colour codes, so it can only generate the clothes it was trained on; train one with '
+                'configs/stage2_colours.py')
+        self.model, self.content = model, content
+        self.own = model.encode(content)
+
+    def colored(self, up: str | None = None, down: str | None = None) -> tuple[Tensor, list[ColorDraw]]:
+        """The person's own garments in other colours; they are recoloured in the content frame as in training, which is encoded.
+
+        Args:
+            up, down: such as '#c03030'; None leaves a garment as it is.
+
+        Returns:
+            Code (1, D), and a record of each colour asked for, with what it became at the garment's own lightness.
+
+        Raises:
+            InputError: not a colour, or a garment that is not seen in the content frame.
+        """
+        wanted = {region: hex_to_lab(color)[1:] for region, color in (('up', up), ('down', down)) if color}
+        frame, parts, mask, pose = (self.content[f'content_{key}'].numpy() for key in ('frame', 'parts', 'mask', 'pose'))
+        frames, records = recolor_frames(np.ascontiguousarray(np.moveaxis(frame, 1, -1)), parts[:, 0], mask[:, 0], pose, **wanted)
+        for region in wanted.keys() - {record.region for record in records}:
+            raise InputError(f'the {NAMES[region]} garment is not seen in the content frame, so it cannot be given a colour; choose '
+                             f'another content frame')
+        recolored = torch.from_numpy(frames).movedim(-1, 1).contiguous()
+        return self.model.encode(dict(self.content, content_frame=recolored)), records
+
+    def like(self, clip: Clip, regions: str = 'both') -> Tensor:
+        """The colours of somebody else's clothes.
+
+        Args:
+            clip: whose; the first frame that shows somebody is taken.
+            regions: 'up', 'down' or 'both'; the other garment stays the person's own.
+
+        Returns:
+            Code (1, D).
+
+        Raises:
+            InputError: nobody, or not the garment, is seen.
+        """
+        other = content_batch(clip, tuple(self.content['content_frame'].shape[-2:]), None)
+        visible = (other['content_regions'] / 255 * (other['content_mask'] / 255)).sum((0, 2, 3))
+        for region, area in zip(REGIONS, visible):
+            if regions in (region, 'both') and area < MIN_AREA:
+                rest = REGIONS[1 - REGIONS.index(region)]
+                raise InputError(f'{clip.folder}: the {NAMES[region]} garment is not seen; take the colour of the {NAMES[rest]} one '
+                                 f'alone (regions {rest!r})')
+        return self._exchange(self.model.encode(other), regions)
+
+    def samples(self, count: int, seed: int = 0, regions: str = 'both') -> list[Tensor]:
+        """Colours of chance, see :meth:`toolkit.models.colour_codes.ColourCodes.sample`.
+
+        Args:
+            count: how many.
+            seed: sample i depends on (seed, i) alone.
+            regions: as in :meth:`like`.
+
+        Returns:
+            ``count`` codes (1, D).
+        """
+        return [self._exchange(z[None], regions) for z in self.model.codes.sample(count, seed)]
+
+    @staticmethod
+    def between(first: Tensor, second: Tensor, frames: int) -> Tensor:
+        """Codes that go evenly from one to another, (T, D): the first frame wears ``first``, the last one ``second``.
+
+        Args:
+            first, second: (1, D).
+            frames: T.
+        """
+        share = torch.linspace(0, 1, frames, device=first.device)[:, None]
+        return (1 - share) * first + share * second
+
+    def _exchange(self, z: Tensor, regions: str) -> Tensor:
+        """Codes of ``regions`` from ``z``, the others the person's own."""
+        parts = zip(REGIONS, *(code.split(self.model.codes.z_dims, 1) for code in (z, self.own)))
+        return torch.cat([new if regions in (region, 'both') else own for region, new, own in parts], 1)
+
+
+def describe(records: Sequence[ColorDraw], asked: dict[str, str]) -> list[str]:
+    """What became of colours asked for, a line each.
+
+    Args:
+        records: of :meth:`Wardrobe.colored`.
+        asked: region -> the colour in hexadecimal.
+    """
+    lines = []
+    for record in records:
+        color = asked[record.region]
+        lines.append(f'{NAMES[record.region]} garment: {color} has a lightness of {hex_to_lab(color)[0]:.0f}, the garment '
+                     f'{record.lightness:.0f}, which stays: it becomes {lab_to_hex((record.lightness, *record.realised))}')
+    return lines
