@@ -2,11 +2,14 @@
 
     python tools/demo.py
 
-It runs the other tools and shows each command. Interrupted, the same command goes on where it stopped.
+The colour encoders of the upper and the lower body are trained first (stage I), at once, then the video generator on their codes
+(stage II). It performs an action that it never saw, in the clothes of the content picture and in four other pairs of colours. The
+other tools do the work, and each command is shown. Interrupted, the same command goes on where it stopped.
 """
 
 import argparse
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -16,7 +19,9 @@ from pathlib import Path
 from toolkit.cli import main_guard
 
 ROOT = Path(__file__).resolve().parent.parent
-CONFIG = 'configs/demo/synthetic.py'
+STAGE_1 = {region: f'configs/demo/colours_{region}.py' for region in ('up', 'down')}
+STAGE_2 = 'configs/demo/colours.py'
+LOOKS = [',', '#c03030,#2040a0', '#2a9040,#c8b040', '#3050c8,#a03070', '#b040b0,#208080']
 METRICS = ['PSNR', 'SSIM', 'MSSSIM', 'L1', 'Sharpness', 'PCK', 'Temporal']
 SHOWN = ['psnr/crop', 'ssim/crop', 'ms_ssim/crop', 'l1/crop', 'sharpness/person', 'pck/limbs@0.2', 'pck/limbs@0.1', 'temporal/td']
 
@@ -27,39 +32,64 @@ def main(argv: list[str] | None = None) -> None:
     summary, _, details = __doc__.partition('\n\n')
     parser = argparse.ArgumentParser(description=summary, epilog=details, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--out', type=Path, default=Path('demo_output'), help='folder for the results (default demo_output)')
-    parser.add_argument('--iters', type=int, help='iterations of training, fewer for a quick look')
+    parser.add_argument('--iters', type=int, help='iterations of each training, fewer for a quick look')
     args = parser.parse_args(argv)
 
     from toolkit.engine.checkpoint import latest_checkpoint
-    start = time.monotonic()
-    out = args.out
-    train_dir = out / 'train'
-    lengths = ['--cfg-options', f'train_cfg.max_iters={args.iters}', f'param_scheduler.end={args.iters}',
-               f'param_scheduler.begin={args.iters // 2}'] if args.iters else []
+    start, out = time.monotonic(), args.out
+    sheet, video, metrics = out / 'training_data.png', out / 'held_out.mp4', out / 'metrics.json'
     amp = ['--amp'] if fast_bfloat16() else []
-    resume = ['--resume'] if latest_checkpoint(train_dir) else []
-    run('train.py', CONFIG, '--work-dir', train_dir, *amp, *resume, *lengths)
-    checkpoint = latest_checkpoint(train_dir)
-    run('test.py', CONFIG, checkpoint, '--baselines', '--metrics', *METRICS, '--clips', 2, '--out', out / 'metrics.json')
+
+    def training(config: str, *options: str) -> tuple:
+        work_dir = out / Path(config).stem
+        options += (f'train_cfg.max_iters={args.iters}',) if args.iters else ()
+        return ('train.py', config, '--work-dir', work_dir, *amp, *(['--resume'] if latest_checkpoint(work_dir) else []),
+                *(['--cfg-options', *options] if options else []))
+
+    run('browse_dataset.py', STAGE_2, '--out', sheet)
+    run_both(training(STAGE_1['up']), training(STAGE_1['down']), out / 'colours_down.log')
+    run(*training(STAGE_2, *(f'model.colour_codes.{region}={out / Path(config).stem}' for region, config in STAGE_1.items())))
+    checkpoint = latest_checkpoint(out / Path(STAGE_2).stem)
+    run('test.py', STAGE_2, checkpoint, '--baselines', '--metrics', *METRICS, '--clips', 2, '--out', metrics)
     content, driving = content_and_driving()
-    video = out / 'held_out.mp4'
-    run('generate.py', checkpoint, '--content', content, '--driving', driving, '--side-by-side', '--out', video)
-    sheet = out / 'contact_sheet.png'
-    write_sheet(video, sheet)
-    print_summary(out / 'metrics.json')
-    print(f'\n{video}  real, pose, generated: the action {driving.name!r} was not trained on\n{sheet}  the same as a picture\n'
-          f'{out / "metrics.json"}  all metrics\n{(time.monotonic() - start) / 60:.1f} minutes')
+    run('generate.py', checkpoint, '--content', content, '--driving', driving, '--looks', *LOOKS, '--side-by-side', '--out', video)
+    print_summary(metrics)
+    print(f'\n{video}  real, pose, generated in own and in four other pairs of colours: {driving.name!r} was not trained on\n'
+          f'{video.with_suffix(".png")}  the same as a picture\n{metrics}  all metrics, beside plain baselines\n'
+          f'{sheet}  what was trained on\n{(time.monotonic() - start) / 60:.1f} minutes')
 
 
 def run(tool: str, *words) -> None:
     """Run another tool and show the command; the demo ends with it if it fails."""
-    command = [sys.executable, str(Path('tools') / tool), *map(str, words)]
-    print('\n$ python', shlex.join(command[1:]), flush=True)
-    command[1] = str(ROOT / 'tools' / tool)
-    command = [str(ROOT / word) if word == CONFIG else word for word in command]
-    code = subprocess.run(command).returncode
+    code = subprocess.run(shown_command(tool, *words)).returncode
     if code:
         raise SystemExit(code)
+
+
+def run_both(first: tuple, second: tuple, log: Path) -> None:
+    """Run two tools at once, each on half of the cores; the second one's output goes to a file."""
+    threads = os.environ.get('OMP_NUM_THREADS') or str(max(1, (os.cpu_count() or 2) // 2))
+    env = dict(os.environ, OMP_NUM_THREADS=threads)
+    first, second = shown_command(*first), shown_command(*second, note=f' > {log}')
+    with log.open('w') as file, subprocess.Popen(second, stdout=file, stderr=subprocess.STDOUT, env=env) as background:
+        try:
+            code = subprocess.run(first, env=env).returncode
+        finally:
+            if sys.exc_info()[0]:
+                background.terminate()
+        if code:
+            background.terminate()
+            raise SystemExit(code)
+    if background.returncode:
+        print(log.read_text()[-2000:], file=sys.stderr)
+        raise SystemExit(background.returncode)
+
+
+def shown_command(tool: str, *words, note: str = '') -> list[str]:
+    """The command line of another tool, printed as one would type it."""
+    command = [sys.executable, str(ROOT / 'tools' / tool), *map(str, words)]
+    print('\n$ python', shlex.join([str(Path('tools') / tool), *command[2:]]) + note, flush=True)
+    return [str(ROOT / word) if word in (*STAGE_1.values(), STAGE_2) else word for word in command]
 
 
 def fast_bfloat16() -> bool:
@@ -75,23 +105,10 @@ def content_and_driving() -> tuple[Path, Path]:
     from toolkit.data.clip import find_clips
     from toolkit.data.split import split_clips
     from toolkit.engine.launch import load_config
-    dataset = load_config(ROOT / CONFIG).train_dataloader.dataset
+    dataset = load_config(ROOT / STAGE_2).train_dataloader.dataset
     halves = split_clips(find_clips(dataset.root), **dataset.split_rule)
     driving = halves['test'][0]
     return next(clip.folder for clip in halves['train'] if clip.person == driving.person), driving.folder
-
-
-def write_sheet(video: Path, path: Path, columns: int = 7) -> None:
-    """Frames of a side-by-side video as a picture with the rows real, pose, generated."""
-    import cv2
-    import numpy as np
-
-    from toolkit.data.sheets import contact_sheet
-    from toolkit.data.video import VideoReader
-    frames = [frame for frame, _ in VideoReader(video)]
-    chosen = np.linspace(0, len(frames) - 1, columns).round().astype(int)
-    rows = zip(*(np.split(frames[t], 3, axis=1) for t in chosen))
-    cv2.imwrite(str(path), contact_sheet([list(row) for row in rows])[..., ::-1])
 
 
 def print_summary(metrics: Path) -> None:

@@ -2,7 +2,7 @@
 _base_ = ['../_base_/runtime.py', '../_base_/synthetic_actions.py', '../_base_/video_pix2pixhd.py', '../_base_/evaluation.py']
 
 _root = 'data/demo_actions'
-_synthetic = dict(height=192, width=128, actors=[1], actions=16, frames=48)
+_synthetic = dict(height=192, width=128, actors=[12], actions=16, frames=48)
 _split = dict(train_actions_per_person=14, train_fraction=0.875)
 
 train_dataloader = dict(
@@ -16,11 +16,11 @@ custom_hooks = [
 model = dict(
     generator=dict(_delete_=True, type='GlobalGenerator', ngf=24, n_down=3, n_blocks=4),
     discriminator=dict(ndf=32, num_scales=2),
-    losses=dict(perceptual=dict(weight=0.0), l1=dict(type='L1Loss', weight=10.0)),
+    losses=dict(perceptual=dict(weight=0.0), l1=dict(type='L1Loss', weight=10.0), person=dict(weight=10.0)),
     channels_last=True,
     ema=0.99)
 
-optim_wrapper = dict(g=dict(optimizer=dict(lr=5e-4)), d=dict(optimizer=dict(lr=5e-4)))
+optim_wrapper = dict(g=dict(optimizer=dict(lr=4e-4)), d=dict(optimizer=dict(lr=2e-4)))
 param_scheduler = dict(type='LinearLR', start_factor=1.0, end_factor=0.05, begin=1000, end=2000)
 train_cfg = dict(type='IterLoop', max_iters=2000)
 default_hooks = dict(checkpoint=dict(interval=250), logger=dict(interval=50))

@@ -1,0 +1,13 @@
+"""The video generator with colours, in minutes on two CPU cores: the parent's, on recoloured clothes, with the encoders of stage I.
+
+    python tools/train.py configs/demo/colours_up.py && python tools/train.py configs/demo/colours_down.py
+    python tools/train.py configs/demo/colours.py
+"""
+_base_ = ['synthetic.py']
+
+train_dataloader = dict(dataset=dict(transforms=[dict(type='RecolorGarments', region='both', per='clip')]))
+model = dict(
+    generator=dict(z_injection='region_film'),
+    colour_codes=dict(up='work_dirs/colours_up', down='work_dirs/colours_down'))
+train_cfg = dict(max_iters=1400)
+param_scheduler = dict(begin=600, end=1400)
