@@ -5,9 +5,9 @@
 """
 _base_ = ['synthetic.py']
 
-train_dataloader = dict(dataset=dict(transforms=[dict(type='RecolorGarments', region='both', per='clip')]))
+train_dataloader = dict(dataset=dict(transforms=[dict(type='RecolorGarments', region='both', per='clip', keep=0.3)]))
 model = dict(
-    generator=dict(z_injection='region_film'),
+    generator=dict(z_injection='last_film'),
     colour_codes=dict(up='work_dirs/colours_up', down='work_dirs/colours_down'))
 train_cfg = dict(max_iters=1400)
 param_scheduler = dict(begin=600, end=1400)

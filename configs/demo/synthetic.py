@@ -2,7 +2,7 @@
 _base_ = ['../_base_/runtime.py', '../_base_/synthetic_actions.py', '../_base_/video_pix2pixhd.py', '../_base_/evaluation.py']
 
 _root = 'data/demo_actions'
-_synthetic = dict(height=192, width=128, actors=[12], actions=16, frames=48)
+_synthetic = dict(height=192, width=128, actors=[0], actions=16, frames=48)
 _split = dict(train_actions_per_person=14, train_fraction=0.875)
 
 train_dataloader = dict(

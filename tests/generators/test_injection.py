@@ -77,7 +77,7 @@ def test_tile_alone_lives_without_instance_norm():
     assert difference > 1e-3
 
 
-@pytest.mark.parametrize('mode', ['film', 'region_film'])
+@pytest.mark.parametrize('mode', ['film', 'region_film', 'last_film'])
 def test_film_is_identity_at_zero_code(mode):
     with_z = small('global', mode)
     torch.manual_seed(0)
@@ -102,6 +102,16 @@ def test_region_film_acts_in_its_region():
     regions = body()
     difference = change(small('global', 'region_film'), z, other, regions).mean(1)[0]
     assert difference[regions[0, 0] > 0].mean() > 3 * difference[regions.sum(1)[0] == 0].mean()
+
+
+@pytest.mark.parametrize('kind', ['global', 'local'])
+def test_last_film_reaches_no_farther_than_the_last_convolution(kind):
+    z, regions = torch.randn(1, 24), body()
+    other = torch.cat([z[:, :16], torch.randn(1, 8)], 1)
+    near = torch.nn.functional.max_pool2d(regions[:, 1:], 7, stride=1, padding=3)[0, 0] > 0
+    stays, spreads = (change(small(kind, mode), z, other, regions).amax(1)[0] for mode in ('last_film', 'region_film'))
+    assert stays[near].max() > 1e-2 and not near.all()
+    assert stays[~near].max() == 0 and spreads[~near].max() > 0
 
 
 def test_region_film_formula():

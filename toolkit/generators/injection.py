@@ -5,13 +5,16 @@ z is a concatenation of one code per body region, [z_up, z_down] by convention, 
 =============== ======================================================================================== ============ =================
 mode            what happens                                                                             needs        acts on the output
 =============== ======================================================================================== ============ =================
-``region_film`` scale and shift maps, each region's code inside its region, in the residual blocks and   z, regions   yes, best measured
-                after every up-convolution
+``last_film``   scale and shift maps, each region's code inside its region, after the last norm of all   z, regions   yes, stays there
+``region_film`` the same in the residual blocks and after every up-convolution                           z, regions   yes, spreads
 ``film``        one scale and shift per channel after both norms of every residual block                 z            yes
 ``stem_nonorm`` z tiled to maps and concatenated to the input, no norm after the first convolution       z            yes, learns slowly
 ``masked_tile`` like ``tile``, each region's code multiplied by its region                               z, regions   yes, leaks
 ``tile``        z tiled to maps and concatenated to the input, as published                              z            **no**
 =============== ======================================================================================== ============ =================
+
+An instance norm behind a modulated layer spreads the code over the whole picture, because it divides by statistics of all of it.
+``last_film`` modulates only the maps that the last convolution paints from: a code then cannot reach farther than that convolution.
 
 ``tile`` is dead: a constant input map adds a constant to every map of the first convolution, and the instance norm behind it subtracts
 the mean of each map. It is kept for the record.
@@ -28,10 +31,11 @@ from torch import Tensor, nn
 
 from toolkit.structures import InputError
 
-MODES = ('region_film', 'film', 'stem_nonorm', 'masked_tile', 'tile')
-NEED_REGIONS = ('region_film', 'masked_tile')
+MODES = ('last_film', 'region_film', 'film', 'stem_nonorm', 'masked_tile', 'tile')
+NEED_REGIONS = ('last_film', 'region_film', 'masked_tile')
 TILING = ('stem_nonorm', 'masked_tile', 'tile')
 FILM_STD = 0.02
+HIDDEN = 64
 
 
 class NoModulation(nn.Module):
@@ -79,13 +83,19 @@ class RegionFiLM(nn.Module):
     Args:
         channels: C of the maps.
         z_dims: length of each region's code; a region of length 0 has no say.
+        hidden: units of a hidden layer (ReLU) before the linear one; 0 for none. A layer that is alone needs it: colour is not
+            linear in the code.
     """
 
-    def __init__(self, channels: int, z_dims: Sequence[int]):
+    def __init__(self, channels: int, z_dims: Sequence[int], hidden: int = 0):
         super().__init__()
         self.z_dims = tuple(z_dims)
         self.used = [i for i, d in enumerate(z_dims) if d]
-        self.linears = nn.ModuleList(_small_linear(d, 2 * channels) if d else nn.Identity() for d in z_dims)
+
+        def affine(d: int) -> nn.Module:
+            return _small_linear(d, 2 * channels) if not hidden else _small_perceptron(d, hidden, 2 * channels)
+
+        self.linears = nn.ModuleList(affine(d) if d else nn.Identity() for d in z_dims)
 
     def forward(self, h: Tensor, z: Tensor, gates: Tensor) -> Tensor:
         """Modulate.
@@ -146,6 +156,11 @@ class CodeInjection:
         """Maker of the layer after the norm of an up-convolution, called with the number of channels."""
         return self._film(('region_film',))
 
+    @property
+    def last_film(self) -> Callable[[int], nn.Module]:
+        """The same for the up-convolution that the head follows."""
+        return self._film(('last_film', 'region_film'))
+
     def inject(self, x: Tensor, z: Tensor | None, regions: Tensor | None, levels: int) -> tuple[Tensor, list[Tensor | None]]:
         """Check z and regions, concatenate z to the input where the mode does so, and shrink the regions for the FiLM layers.
 
@@ -173,7 +188,7 @@ class CodeInjection:
             if self.mode == 'masked_tile':
                 tiled = tiled * torch.cat([regions[:, i:i + 1].expand(-1, d, -1, -1) for i, d in enumerate(self.z_dims)], 1)
             x = torch.cat([x, tiled], 1)
-        elif self.mode == 'region_film':
+        elif self.mode in ('last_film', 'region_film'):
             gates = [regions]
             for _ in range(levels):
                 gates.append(F.avg_pool2d(gates[-1], 2))
@@ -182,8 +197,9 @@ class CodeInjection:
     def _film(self, modes: Sequence[str]) -> Callable[[int], nn.Module]:
         if not self.z_dim or self.mode not in modes:
             return lambda channels: NoModulation()
-        layer = RegionFiLM if self.mode == 'region_film' else FiLM
-        return lambda channels: layer(channels, self.z_dims)
+        if self.mode == 'film':
+            return lambda channels: FiLM(channels, self.z_dims)
+        return lambda channels: RegionFiLM(channels, self.z_dims, HIDDEN if self.mode == 'last_film' else 0)
 
     def _check_code(self, x: Tensor, z: Tensor | None) -> None:
         if z is None:
@@ -212,3 +228,10 @@ def _small_linear(inputs: int, outputs: int) -> nn.Linear:
     nn.init.normal_(linear.weight, 0, FILM_STD)
     nn.init.zeros_(linear.bias)
     return linear
+
+
+def _small_perceptron(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
+    first = nn.Linear(inputs, hidden)
+    nn.init.kaiming_normal_(first.weight)
+    nn.init.zeros_(first.bias)
+    return nn.Sequential(first, nn.ReLU(), _small_linear(hidden, outputs))
