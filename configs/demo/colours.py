@@ -9,5 +9,5 @@ train_dataloader = dict(dataset=dict(transforms=[dict(type='RecolorGarments', re
 model = dict(
     generator=dict(z_injection='last_film'),
     colour_codes=dict(up='work_dirs/colours_up', down='work_dirs/colours_down'))
-train_cfg = dict(max_iters=1400)
-param_scheduler = dict(begin=600, end=1400)
+train_cfg = dict(max_iters=1700)
+param_scheduler = dict(begin=700, end=1700)

@@ -2,7 +2,7 @@
 _base_ = ['../_base_/runtime.py', '../_base_/synthetic_actions.py', '../_base_/video_pix2pixhd.py', '../_base_/evaluation.py']
 
 _root = 'data/demo_actions'
-_synthetic = dict(height=192, width=128, actors=[0], actions=16, frames=48)
+_synthetic = dict(height=192, width=128, actors=[1], actions=16, frames=48)
 _split = dict(train_actions_per_person=14, train_fraction=0.875)
 
 train_dataloader = dict(
@@ -15,9 +15,8 @@ custom_hooks = [
 
 model = dict(
     generator=dict(_delete_=True, type='GlobalGenerator', ngf=24, n_down=3, n_blocks=4),
-    discriminator=dict(ndf=32, num_scales=2),
+    discriminator=dict(ndf=16, num_scales=2),
     losses=dict(perceptual=dict(weight=0.0), l1=dict(type='L1Loss', weight=10.0), person=dict(weight=10.0)),
-    channels_last=True,
     ema=0.99)
 
 optim_wrapper = dict(g=dict(optimizer=dict(lr=4e-4)), d=dict(optimizer=dict(lr=2e-4)))
