@@ -17,7 +17,11 @@ custom_hooks = [
     dict(type='GenerateHook', interval=500, max_frames=24,
          dataset=dict(type='ClipWindows', **_data, window=None, frames=_held_out, content=0))]
 
-model = dict(losses=dict(perceptual=dict(weight=20.0)))
+model = dict(
+    discriminator=dict(ndf=32),
+    losses=dict(perceptual=dict(weight=20.0), person=dict(weight=0.0)),
+    channels_last=True)
+optim_wrapper = dict(g=dict(optimizer=dict(lr=5e-4)), d=dict(optimizer=dict(lr=5e-4)))
 param_scheduler = dict(begin=900, end=1800)
 train_cfg = dict(max_iters=1800)
 default_hooks = dict(checkpoint=dict(interval=600))
