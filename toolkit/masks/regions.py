@@ -32,8 +32,9 @@ LOWER_BONES = ((R_HIP, L_HIP, 0.1), (R_HIP, R_KNEE, 0.18), (L_HIP, L_KNEE, 0.18)
 def pose_regions(pose: np.ndarray, height: int, width: int, dilation: float = DILATION) -> np.ndarray:
     """Soft regions of upper and lower clothes, from joints only.
 
-    Upper: hull of the torso joints and capsules round the arms, without discs over head and hands. Lower: capsules round pelvis and
-    legs. Overlapping capsules are composed with ``m * (1 - a) + a``, which leaves no seams.
+    Upper: hull of the torso joints and capsules round the arms, without discs over the head and over hands beside the torso; a hand in
+    front of it does not hide the garment around it. Lower: capsules round pelvis and legs. Overlapping capsules are composed with
+    ``m * (1 - a) + a``, which leaves no seams.
 
     Args:
         pose: (K, 3) x, y in pixels and confidence; 0 = missing. Missing joints leave out their capsules; missing torso corners are
@@ -55,20 +56,20 @@ def pose_regions(pose: np.ndarray, height: int, width: int, dilation: float = DI
         return regions
     softness = max(SOFTNESS * scale, 1.0)
     upper, lower = regions
-    torso = torso_points(pose, scale)
-    if torso is not None:
-        _compose(upper, torso, (TORSO_RADIUS + dilation) * scale, softness, hull_distance)
     for region, bones in ((upper, UPPER_BONES), (lower, LOWER_BONES)):
         for a, b, radius in bones:
             if pose[a, 2] > 0 and pose[b, 2] > 0:
                 _compose(region, pose[[a, b], :2], (radius + dilation) * scale, softness)
-    head = head_center(pose, scale)
-    if head is not None:
-        _compose(upper, head[None], HEAD_RADIUS * scale, softness, cut=True)
     for elbow, wrist in ((R_ELBOW, R_WRIST), (L_ELBOW, L_WRIST)):
         if pose[wrist, 2] > 0:
             reach = HAND_REACH * (pose[wrist, :2] - pose[elbow, :2]) if pose[elbow, 2] > 0 else 0
             _compose(upper, (pose[wrist, :2] + reach)[None], HAND_RADIUS * scale, softness, cut=True)
+    torso = torso_points(pose, scale)
+    if torso is not None:
+        _compose(upper, torso, (TORSO_RADIUS + dilation) * scale, softness, hull_distance)
+    head = head_center(pose, scale)
+    if head is not None:
+        _compose(upper, head[None], HEAD_RADIUS * scale, softness, cut=True)
     return regions
 
 
