@@ -12,9 +12,9 @@ from torch.utils.data import default_collate
 
 from toolkit import apis
 from toolkit.data.synthetic.actions import SyntheticActions
-from toolkit.engine.checkpoint import latest_checkpoint
 from toolkit.engine.launch import build_runner, load_config
 from toolkit.registry import DATASETS, POSE_ESTIMATORS
+from toolkit.weights import latest_checkpoint
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGS = sorted(p.relative_to(ROOT / 'configs') for p in (ROOT / 'configs').rglob('*.py') if '_base_' not in p.parts)

@@ -1,5 +1,6 @@
-"""Reading weight files safely and loading them strictly."""
+"""Finding checkpoints, reading them safely and loading them strictly."""
 
+import json
 import pickle
 import zipfile
 from collections.abc import Mapping
@@ -9,16 +10,64 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from toolkit.structures import InputError
+from toolkit.structures import InputError, MissingWeightsError
 
 SHOWN = 5
+POINTER = 'last_checkpoint'
+"""File in a work dir that holds the name of the checkpoint written last."""
+PACKED_LENGTH = 1024
+
+
+def latest_checkpoint(work_dir: str | Path) -> Path | None:
+    """The checkpoint a folder's pointer names, else the one with the highest iteration, else None."""
+    work_dir = Path(work_dir)
+    pointer = work_dir / POINTER
+    if pointer.is_file() and (named := work_dir / Path(pointer.read_text().strip()).name).is_file():
+        return named
+    numbered = [(int(p.stem[5:]), p) for p in work_dir.glob('iter_*.pth') if p.stem[5:].isdigit()]
+    return max(numbered)[1] if numbered else None
+
+
+def checkpoint_file(path: str | Path) -> Path:
+    """A file as it is; of a work dir its latest checkpoint.
+
+    Raises:
+        InputError: a folder without one.
+    """
+    path = Path(path)
+    found = latest_checkpoint(path) if path.is_dir() else path
+    if found is None:
+        raise InputError(f'{path} holds no checkpoint; name a file, or the work dir of a run of tools/train.py')
+    return found
+
+
+def trained_checkpoint(path: str | Path, what: str, config: str) -> Path:
+    """The checkpoint of a run that another run builds on.
+
+    Args:
+        path: checkpoint, or the work dir of the run, whose latest checkpoint is taken.
+        what: what is looked for, for the message.
+        config: that makes it, for the message, if no config in ``configs`` has the name of the work dir.
+
+    Raises:
+        MissingWeightsError: there is none; the message says which command makes it.
+    """
+    path = Path(path)
+    if path.is_file():
+        return path
+    if found := latest_checkpoint(path):
+        return found
+    where = f'no checkpoint in {path}' if path.is_dir() else f'{path} does not exist'
+    work_dir = path.parent if path.suffix else path
+    config = next(iter(sorted(Path('configs').rglob(f'{work_dir.name}.py'))), config)
+    raise MissingWeightsError(f'{what}: {where}. Train it first: python tools/train.py {config} --work-dir {work_dir}')
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
     """Read a checkpoint onto the CPU without running any code it may hold.
 
     Args:
-        path: a file of ``torch.save``, or ``.safetensors``.
+        path: a file of ``torch.save``, or ``.safetensors``; or a work dir, of which the latest checkpoint is read.
 
     Returns:
         The checkpoint; a bare dict of weights is returned as ``dict(state_dict=...)``.
@@ -26,7 +75,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     Raises:
         InputError: missing, empty, truncated, no checkpoint, or holding more than plain data.
     """
-    path = Path(path)
+    path = checkpoint_file(path)
     if not path.is_file():
         near = sorted(p.name for p in path.parent.glob(f'*{path.suffix or ".pth"}')) if path.parent.is_dir() else []
         raise InputError(f'checkpoint {path} does not exist' + (f'; its folder holds {", ".join(near[:SHOWN])}' if near else ''))
@@ -128,3 +177,27 @@ def load_weights(module: nn.Module, path: str | Path, prefix: str = '', strict: 
         raise InputError(f'checkpoint {path} has no weights that begin with {prefix!r}; it holds {", ".join(networks) or "nothing"}')
     load_state(module, state, path, strict)
     return checkpoint.get('meta', {})
+
+
+def pack_config(config: dict) -> Tensor:
+    """A config as a tensor, so that whatever takes a state dict of tensors takes it: JSON in UTF-8, filled up with zeros, uint8.
+
+    As the extra state of a network it lets the network be rebuilt from a checkpoint alone.
+    """
+    text = json.dumps(config).encode()
+    return torch.tensor(list(text.ljust(-(-len(text) // PACKED_LENGTH) * PACKED_LENGTH, b'\0')), dtype=torch.uint8)
+
+
+def unpack_config(packed: Tensor) -> dict:
+    """The reverse of :func:`pack_config`.
+
+    Raises:
+        InputError: something else.
+    """
+    try:
+        config = json.loads(bytes(packed.cpu().tolist()).rstrip(b'\0'))
+    except (AttributeError, TypeError, ValueError) as error:
+        raise InputError(f'not a packed config of a network ({error})') from error
+    if not isinstance(config, dict):
+        raise InputError(f'not a packed config of a network: {config!r}')
+    return config

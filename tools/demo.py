@@ -35,7 +35,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument('--iters', type=int, help='iterations of each training, fewer for a quick look')
     args = parser.parse_args(argv)
 
-    from toolkit.engine.checkpoint import latest_checkpoint
+    from toolkit.weights import latest_checkpoint
     start, out = time.monotonic(), args.out
     sheet, video, metrics = out / 'training_data.png', out / 'held_out.mp4', out / 'metrics.json'
     amp = ['--amp'] if fast_bfloat16() else []

@@ -29,7 +29,8 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='config file, for example configs/stage2_pix2pixhd.py')
-    parser.add_argument('checkpoint', nargs='?', help='weights to test; only a model without weights needs none')
+    parser.add_argument('checkpoint', nargs='?',
+                        help='weights to test, or the work dir of a run; only a model without weights needs none')
     parser.add_argument('--out', metavar='FILE', help='write the results as JSON, with every clip')
     parser.add_argument('--baselines', action='store_true',
                         help='also measure plain baselines: content frame repeated, its parts pasted, nearest training frame; of a '
@@ -186,17 +187,14 @@ def build_models(cfg, checkpoint: str | None, baselines: bool, device: str, doma
 
     from toolkit import __version__
     from toolkit.engine.checkpoint import load_checkpoint
-    from toolkit.models.colour_codes import use_own_encoders
-    from toolkit.models.frozen_restoration import use_own_restoration
     from toolkit.models.inference import without_loss_networks
+    from toolkit.models.own_networks import use_own_networks
     from toolkit.plugins import describe_plugins
     from toolkit.registry import DATASETS, MODELS
     from toolkit.structures import InputError
     from toolkit.weights import read_checkpoint
     if checkpoint:
-        state = read_checkpoint(checkpoint)['state_dict']
-        use_own_encoders(cfg.model, state)
-        use_own_restoration(cfg.model, state)
+        use_own_networks(cfg.model, read_checkpoint(checkpoint)['state_dict'])
     models = {'model': MODELS.build(without_loss_networks(cfg.model))}
     about = {'toolkit': __version__, 'torch': torch.__version__, 'plugins': describe_plugins(), 'checkpoint': checkpoint}
     if checkpoint:

@@ -44,10 +44,11 @@ def main(argv: list[str] | None = None) -> None:
     from toolkit.metrics.latent_report import latent_json, latent_table
     from toolkit.metrics.report import write_json
     from toolkit.structures import InputError
+    from toolkit.weights import checkpoint_file
     for name, least in (('frames', 40), ('clips', 1), ('clip_frames', 2)):
         if getattr(args, name) < least:
             raise InputError(f'--{name.replace("_", "-")} must be at least {least}, got {getattr(args, name)}')
-    paths = [find_checkpoint(path) for path in args.checkpoints]
+    paths = [checkpoint_file(path) for path in args.checkpoints]
     labels = make_labels(paths, args.labels)
     study = Study(args)
     try:
@@ -67,18 +68,6 @@ def main(argv: list[str] | None = None) -> None:
                  clip_frames=args.clip_frames, data=args.data, seed=args.seed)
     write_json(args.out / 'probes.json', dict(about=about, explained_variance=shares, **latent_json(study.columns)))
     print(f'written to {args.out}: {", ".join(sorted(p.name for p in args.out.iterdir()))}')
-
-
-def find_checkpoint(path: str) -> Path:
-    """A file as it is; of a work dir its last checkpoint."""
-    from toolkit.engine.checkpoint import latest_checkpoint
-    from toolkit.structures import InputError
-    if not Path(path).is_dir():
-        return Path(path)
-    found = latest_checkpoint(path)
-    if found is None:
-        raise InputError(f'{path} holds no checkpoint; name a file, or the work dir of a run of tools/train.py')
-    return found
 
 
 def make_labels(paths: list[Path], labels: list[str] | None) -> list[str]:

@@ -3,9 +3,10 @@
 import pytest
 import torch
 
-from toolkit.encoders.region_encoder import RegionEncoder, pack_config, unpack_config
+from toolkit.encoders.region_encoder import RegionEncoder
 from toolkit.registry import ENCODERS
 from toolkit.structures import InputError
+from toolkit.weights import unpack_config
 
 
 def build(region='up', sees='region', **network):
@@ -92,15 +93,6 @@ def test_where_the_codes_lie():
         net.observe(torch.tensor([3., 0., -1.]) + torch.tensor([1., 0.5, 2.]) * torch.randn(64, 3))
     torch.testing.assert_close(net.code_mean, torch.tensor([3., 0., -1.]), atol=0.1, rtol=0)
     torch.testing.assert_close(net.code_std, torch.tensor([1., 0.5, 2.]), atol=0.1, rtol=0)
-
-
-def test_packed_configs():
-    for length in (0, 1000, 1014, 1015, 3000):
-        config = dict(a='é' + 'x' * length)
-        assert unpack_config(pack_config(config)) == config and len(pack_config(config)) % 1024 == 0
-    for wrong in (torch.zeros(1024, dtype=torch.uint8), torch.randn(4), dict(a=1), pack_config([1])):
-        with pytest.raises(InputError, match='not a packed config'):
-            unpack_config(wrong)
 
 
 def test_unknown_options():

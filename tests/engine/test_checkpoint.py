@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from toolkit.engine.checkpoint import latest_checkpoint, load_checkpoint, plain, write_atomically
+from toolkit.engine.checkpoint import load_checkpoint, plain, write_atomically
 from toolkit.structures import InputError
 from toolkit.weights import load_weights, read_checkpoint
 
@@ -130,12 +130,3 @@ def test_a_failed_write_keeps_the_old_file(saved, monkeypatch):
 def test_only_plain_data_is_saved():
     with pytest.raises(TypeError, match=r"checkpoint\['a'\]\[1\] is a object"):
         plain(dict(a=[1, object()]))
-
-
-def test_latest(tmp_path):
-    assert latest_checkpoint(tmp_path) is None
-    for n in (2, 10):
-        (tmp_path / f'iter_{n}.pth').touch()
-    assert latest_checkpoint(tmp_path).name == 'iter_10.pth'
-    (tmp_path / 'last_checkpoint').write_text('iter_2.pth\n')
-    assert latest_checkpoint(tmp_path).name == 'iter_2.pth'

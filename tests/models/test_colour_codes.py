@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from toolkit.encoders.region_encoder import RegionEncoder
-from toolkit.models.colour_codes import KEPT_CODES, MIN_STD, ColourCodes, encoder_configs, find_checkpoint, load_encoder
+from toolkit.models.colour_codes import KEPT_CODES, MIN_STD, ColourCodes, encoder_configs, load_encoder
 from toolkit.registry import MODELS
 from toolkit.structures import InputError, MissingWeightsError
 
@@ -95,8 +95,6 @@ def test_encoders_can_learn_with_what_they_serve():
 def test_a_missing_checkpoint_says_how_to_make_it(tmp_path, runs):
     with pytest.raises(MissingWeightsError, match=r"'down'.*nowhere.*tools/train.py configs/stage1_bicyclegan_down.py"):
         ColourCodes(runs[0] / 'up', tmp_path / 'nowhere')
-    with pytest.raises(MissingWeightsError, match='no checkpoint in .*stage1_bicyclegan_up.py'):
-        find_checkpoint(tmp_path, 'up')
 
 
 def test_wrong_checkpoints(tmp_path, runs):
@@ -122,13 +120,3 @@ def test_samples_are_codes_of_training():
     assert torch.equal(samples[:, 0], samples[:, 1]) and torch.equal(samples[:, 2], samples[:, 3]), 'a garment is of one frame'
     assert abs(torch.corrcoef(samples.T)[0, 2]) < 0.1, 'the two garments are of different frames'
     assert torch.equal(codes.sample(5, 1), samples[:5]) and not torch.equal(codes.sample(5, 2), samples[:5])
-
-
-def test_the_message_names_the_config_of_the_work_dir(tmp_path, monkeypatch):
-    (tmp_path / 'configs' / 'mine').mkdir(parents=True)
-    (tmp_path / 'configs' / 'mine' / 'small_up.py').touch()
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(MissingWeightsError, match='configs/mine/small_up.py --work-dir work_dirs/small_up$'):
-        find_checkpoint('work_dirs/small_up', 'up')
-    with pytest.raises(MissingWeightsError, match='configs/stage1_bicyclegan_up.py --work-dir runs/a$'):
-        find_checkpoint('runs/a/iter_0000100.pth', 'up')

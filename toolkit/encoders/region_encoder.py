@@ -1,7 +1,5 @@
 """The colour encoder of one garment: what of a frame it sees, its network, and where its codes lie."""
 
-import json
-
 import torch
 import torch.nn.functional as F
 from mmengine.dist import all_reduce
@@ -9,10 +7,10 @@ from torch import Tensor, nn
 
 from toolkit.registry import ENCODERS
 from toolkit.structures import InputError
+from toolkit.weights import pack_config, unpack_config
 
 REGIONS = ('up', 'down')
 SEES = ('region', 'body', 'whole')
-PACKED_LENGTH = 1024
 
 
 @ENCODERS.register_module()
@@ -21,8 +19,8 @@ class RegionEncoder(nn.Module):
 
     What the encoder is not to see is set to 0, mid-grey in [-1, 1], which adds nothing to a convolution.
 
-    The extra state holds :attr:`config`, see :func:`pack_config`, so that an encoder can be rebuilt from a checkpoint alone, and one
-    that would see other pixels than it was trained on is refused.
+    The extra state holds :attr:`config`, see :func:`toolkit.weights.pack_config`, so that an encoder can be rebuilt from a checkpoint
+    alone, and one that would see other pixels than it was trained on is refused.
 
     Args:
         encoder: ``ENCODERS`` config of a network, picture -> (mu, logvar), with an attribute ``nz``.
@@ -114,27 +112,6 @@ class RegionEncoder(nn.Module):
         """
         for key, theirs, mine in _differences(unpack_config(state), self.config):
             raise InputError(f'the weights are of a colour encoder with {key}={theirs!r}, this one has {mine!r}')
-
-
-def pack_config(config: dict) -> Tensor:
-    """A config as a tensor, so that whatever takes a state dict of tensors takes it: JSON in UTF-8, filled up with zeros, uint8."""
-    text = json.dumps(config).encode()
-    return torch.tensor(list(text.ljust(-(-len(text) // PACKED_LENGTH) * PACKED_LENGTH, b'\0')), dtype=torch.uint8)
-
-
-def unpack_config(packed: Tensor) -> dict:
-    """The reverse of :func:`pack_config`.
-
-    Raises:
-        InputError: something else.
-    """
-    try:
-        config = json.loads(bytes(packed.cpu().tolist()).rstrip(b'\0'))
-    except (AttributeError, TypeError, ValueError) as error:
-        raise InputError(f'not a packed config of a colour encoder ({error})') from error
-    if not isinstance(config, dict):
-        raise InputError(f'not a packed config of a colour encoder: {config!r}')
-    return config
 
 
 def _differences(theirs: dict, mine: dict, where: str = 'encoder'):

@@ -26,14 +26,12 @@ from torch import Tensor, nn
 import toolkit
 from toolkit.engine.random_state import random_state
 from toolkit.engine.wrapper import unwrapped
-from toolkit.models.colour_codes import use_own_encoders
-from toolkit.models.frozen_restoration import use_own_restoration
+from toolkit.models.own_networks import use_own_networks
 from toolkit.plugins import import_custom, load_plugins
 from toolkit.structures import InputError
 from toolkit.weights import load_state, read_checkpoint
 
 FORMAT = 1
-POINTER = 'last_checkpoint'
 
 
 def load_checkpoint(path: str | Path, model: nn.Module, strict: bool = True) -> dict[str, Any]:
@@ -74,21 +72,10 @@ def checkpoint_config(path: str | Path) -> Config:
     if not isinstance(config, Mapping) or 'model' not in config:
         raise InputError(f'{path} does not say how its model is built: it was not written by tools/train.py of this toolkit')
     config = Config(dict(config))
-    use_own_encoders(config.model, checkpoint['state_dict'])
-    use_own_restoration(config.model, checkpoint['state_dict'])
+    use_own_networks(config.model, checkpoint['state_dict'])
     named = config.get('custom_imports') or {}
     import_custom(named.get('imports', []) if isinstance(named, dict) else named)
     return config
-
-
-def latest_checkpoint(work_dir: str | Path) -> Path | None:
-    """The checkpoint a folder's pointer names, else the one with the highest iteration, else None."""
-    work_dir = Path(work_dir)
-    pointer = work_dir / POINTER
-    if pointer.is_file() and (named := work_dir / Path(pointer.read_text().strip()).name).is_file():
-        return named
-    numbered = [(int(p.stem[5:]), p) for p in work_dir.glob('iter_*.pth') if p.stem[5:].isdigit()]
-    return max(numbered)[1] if numbered else None
 
 
 def plain(value: Any, where: str = 'checkpoint') -> Any:

@@ -17,8 +17,6 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from toolkit.engine.checkpoint import (
-    POINTER,
-    latest_checkpoint,
     load_checkpoint,
     plain,
     restore_training_state,
@@ -29,6 +27,7 @@ from toolkit.engine.workers import ignore_signals
 from toolkit.plugins import describe_plugins
 from toolkit.registry import DATA_SAMPLERS, DATASETS, MODEL_WRAPPERS, check_keys
 from toolkit.structures import InputError
+from toolkit.weights import POINTER, latest_checkpoint
 
 LOADER_KEYS = ('dataset', 'sampler', 'batch_size', 'num_workers', 'persistent_workers', 'pin_memory', 'drop_last', 'prefetch_factor',
                'timeout')

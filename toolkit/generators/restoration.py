@@ -7,10 +7,10 @@ how; the network is the residual one of Zhu et al. 2017.
 import torch
 from torch import Tensor, nn
 
-from toolkit.encoders.region_encoder import pack_config, unpack_config
 from toolkit.generators.resnet import ResNetGenerator
 from toolkit.registry import GENERATORS
 from toolkit.structures import InputError
+from toolkit.weights import pack_config, unpack_config
 
 SEES = {'all': 8, 'warped': 4}
 

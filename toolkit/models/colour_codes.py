@@ -7,39 +7,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from toolkit.encoders.region_encoder import REGIONS, RegionEncoder, unpack_config
+from toolkit.encoders.region_encoder import REGIONS, RegionEncoder
 from toolkit.registry import ENCODERS
-from toolkit.structures import InputError, MissingWeightsError
-from toolkit.weights import load_state, read_checkpoint
+from toolkit.structures import InputError
+from toolkit.weights import load_state, read_checkpoint, trained_checkpoint, unpack_config
 
 STATE = '_extra_state'
 MIN_STD = 0.05
 """A dimension of mu that varies less than this against a prior of 1 carries nothing, and is not blown up by standardising."""
 KEPT_CODES = 512
-
-
-def find_checkpoint(path: str | Path, region: str) -> Path:
-    """The checkpoint file of a stage I run.
-
-    Args:
-        path: checkpoint, or the work dir of the run, whose last checkpoint is taken.
-        region: 'up' or 'down', whose encoder it should be, for the message.
-
-    Raises:
-        MissingWeightsError: there is none; the message says which command makes it.
-    """
-    path = Path(path)
-    if path.is_dir():
-        numbered = [(int(p.stem[5:]), p) for p in path.glob('iter_*.pth') if p.stem[5:].isdigit()]
-        if numbered:
-            return max(numbered)[1]
-    elif path.is_file():
-        return path
-    where = f'no checkpoint in {path}' if path.is_dir() else f'{path} does not exist'
-    work_dir = path.parent if path.suffix else path
-    config = next(iter(sorted(Path('configs').rglob(f'{work_dir.name}.py'))), f'configs/stage1_bicyclegan_{region}.py')
-    raise MissingWeightsError(
-        f'colour encoder {region!r}: {where}. Train it first: python tools/train.py {config} --work-dir {work_dir}')
 
 
 def load_encoder(checkpoint: str | Path, prefix: str = 'net_e.') -> RegionEncoder:
@@ -76,17 +52,6 @@ def encoder_configs(state_dict: dict[str, Tensor], prefix: str) -> dict[str, dic
     """
     keys = {region: f'{prefix}{region}.{STATE}' for region in REGIONS}
     return {region: unpack_config(state_dict[key]) for region, key in keys.items() if key in state_dict}
-
-
-def use_own_encoders(model: dict, state_dict: dict[str, Tensor]) -> None:
-    """Let the config of a model of stage II build its encoders as its own checkpoint says, not from files of stage I. In place.
-
-    Args:
-        model: config of the model; one without ``colour_codes`` is left as it is.
-        state_dict: of the whole model.
-    """
-    if model.get('colour_codes'):
-        model['colour_codes'].update(encoder_configs(state_dict, 'colour_codes.'))
 
 
 class ColourCodes(nn.Module):
@@ -211,7 +176,8 @@ def _build(region: str, source: str | Path | dict) -> RegionEncoder:
     if isinstance(source, dict):
         encoder = ENCODERS.build(dict(dict(type='RegionEncoder', region=region), **source))
     else:
-        encoder = load_encoder(find_checkpoint(source, region))
+        config = f'configs/stage1_bicyclegan_{region}.py'
+        encoder = load_encoder(trained_checkpoint(source, f'colour encoder {region!r}', config))
     if not isinstance(encoder, RegionEncoder) or encoder.region != region:
         found = f'of region {encoder.region!r}' if isinstance(encoder, RegionEncoder) else f'a {type(encoder).__name__}'
         raise InputError(f'colour encoder {region!r}: {source} is {found}; expected a RegionEncoder of region {region!r}')
