@@ -1,4 +1,4 @@
-"""Fixtures shared by all tests: where the shared clips and weights are. One thread a process: the tests run in several processes."""
+"""Fixtures shared by all tests: real clips, weights, two synthetic people. One thread a process: the tests run in several processes."""
 
 import os
 from pathlib import Path
@@ -32,3 +32,14 @@ def shared_weights(monkeypatch) -> Path:
     folder = _folder('TOOLKIT_TEST_WEIGHTS', SHARED / 'weights', 'pretrained weights')
     monkeypatch.setenv('TOOLKIT_WEIGHTS', str(folder))
     return folder
+
+
+@pytest.fixture(scope='module')
+def clips(tmp_path_factory) -> list:
+    """One clip each of two persons, 4 frames of 96x64, in one folder."""
+    from toolkit.data.clip import Clip
+    from toolkit.data.synthetic.actions import SyntheticActions
+    root = tmp_path_factory.mktemp('clips')
+    actions = SyntheticActions(height=96, width=64, actors=13, actions=16, frames=4)
+    actions.write(root, actors=[0, 3], actions=[1], num_workers=1, progress=False)
+    return [Clip(folder) for folder in sorted(p for p in root.iterdir() if p.is_dir())]

@@ -21,15 +21,6 @@ def actions():
     return SyntheticActions(actors=13, actions=16, frames=100)
 
 
-@pytest.fixture(scope='module')
-def clips(tmp_path_factory):
-    """One clip each of two persons."""
-    root = tmp_path_factory.mktemp('clips')
-    actions = SyntheticActions(height=96, width=64, actors=13, actions=16, frames=4)
-    actions.write(root, actors=[0, 3], actions=[1], num_workers=1, progress=False)
-    return [Clip(folder) for folder in sorted(p for p in root.iterdir() if p.is_dir())]
-
-
 @pytest.fixture
 def trained():
     torch.manual_seed(0)

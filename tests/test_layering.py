@@ -20,7 +20,9 @@ ALLOWED = {
     'models': BASE | PERCEPTION | PARTS | {'models'},
 }
 ALLOWED['engine'] = ALLOWED['models'] | {'engine', 'data', 'metrics'}
-ALLOWED['apis'] = ALLOWED['engine'] | {'apis'}
+ALLOWED['wardrobe'] = ALLOWED['models'] | {'data', 'wardrobe'}
+ALLOWED['analysis'] = ALLOWED['models'] | {'data', 'metrics', 'analysis'}
+ALLOWED['apis'] = ALLOWED['engine'] | {'wardrobe', 'apis'}
 HEAVY = {'mmpose', 'mmdet', 'mediapipe', 'mmcv', 'torchvision', 'lpips'}
 
 

@@ -30,7 +30,6 @@ from toolkit.data.video import VideoWriter
 from toolkit.data.windows import pose_tensors
 from toolkit.engine.checkpoint import checkpoint_config, load_checkpoint
 from toolkit.engine.launch import build_runner, load_config
-from toolkit.engine.wardrobe import Colors, Wardrobe, content_batch, describe, split_look
 from toolkit.models.base import VideoModel
 from toolkit.models.cycle_gan import CycleGAN
 from toolkit.models.inference import without_loss_networks
@@ -38,6 +37,7 @@ from toolkit.models.video_pix2pixhd import VideoPix2PixHD
 from toolkit.poses.retarget import PoseNormalizer
 from toolkit.registry import MODELS, load_plugins
 from toolkit.structures import InputError
+from toolkit.wardrobe import Colors, Wardrobe, content_batch, describe, split_look
 
 RETARGET = ('auto', 'on', 'off')
 SHEET_COLUMNS = 6

@@ -40,7 +40,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> None:
     """Parse the command line, measure, draw."""
     args = parse_args(argv)
-    from toolkit.engine.latent_figures import Panel, draw_codes
+    from toolkit.analysis.latent_figures import Panel, draw_codes
     from toolkit.metrics.latent_report import latent_json, latent_table
     from toolkit.metrics.report import write_json
     from toolkit.structures import InputError
@@ -105,8 +105,8 @@ class Study:
                              f'(BicycleGAN) or stage II with colour codes (VideoPix2PixHD with model.colour_codes)')
 
     def _stage1(self, trained, label: str) -> None:
-        from toolkit.engine.code_probes import encoder_of, interpolated_pictures, probe_pictures
-        from toolkit.engine.latent_figures import draw_strips
+        from toolkit.analysis.code_probes import encoder_of, interpolated_pictures, probe_pictures
+        from toolkit.analysis.latent_figures import draw_strips
         model, seed = trained.model, self.args.seed
         region = model.net_e.region
         column = self._probe(trained, label, encoder_of(model.net_e, model.data_preprocessor), region, trained.config.model.encoder)
@@ -120,9 +120,9 @@ class Study:
     def _stage2(self, trained, label: str) -> None:
         import numpy as np
 
-        from toolkit.engine.clip_control import Dressed, ModelPainter, interpolate, measure_control
-        from toolkit.engine.code_probes import encoder_of
-        from toolkit.engine.latent_figures import draw_strips
+        from toolkit.analysis.clip_control import Dressed, ModelPainter, interpolate, measure_control
+        from toolkit.analysis.code_probes import encoder_of
+        from toolkit.analysis.latent_figures import draw_strips
         from toolkit.metrics.pck import first_available
         model, codes = trained.model, trained.model.codes
         start, own = 0, {}
@@ -151,8 +151,8 @@ class Study:
         import numpy as np
         import torch
 
-        from toolkit.engine.code_probes import encoder_of, probe_encoder
-        from toolkit.engine.latent_figures import Panel
+        from toolkit.analysis.code_probes import encoder_of, probe_encoder
+        from toolkit.analysis.latent_figures import Panel
         from toolkit.metrics.latent_report import Column
         from toolkit.registry import ENCODERS
         train, test = (self._bank(trained, half) for half in ('train', 'test'))

@@ -1,5 +1,3 @@
-import importlib.util
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -7,15 +5,10 @@ import pytest
 
 from toolkit.data.clip import ClipWriter
 
-ROOT = Path(__file__).resolve().parents[2]
-
 
 @pytest.fixture
-def tool():
-    spec = importlib.util.spec_from_file_location('tool_browse', ROOT / 'tools' / 'browse_dataset.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def tool(load_tool):
+    return load_tool('browse_dataset')
 
 
 @pytest.fixture

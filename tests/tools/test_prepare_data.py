@@ -1,5 +1,3 @@
-import importlib.util
-from pathlib import Path
 
 import av
 import numpy as np
@@ -7,15 +5,6 @@ import pytest
 
 from toolkit.data.clip import find_clips
 from toolkit.registry import EDGE_DETECTORS, POSE_ESTIMATORS, SEGMENTORS
-
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def load(name):
-    spec = importlib.util.spec_from_file_location(f'tool_{name}', ROOT / 'tools' / f'{name}.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 class WholePose:
@@ -52,7 +41,7 @@ class NoEdges:
 
 
 @pytest.fixture
-def run(monkeypatch, tmp_path, capsys):
+def run(load_tool, monkeypatch, tmp_path, capsys):
     """Run the tool with stub parts: (videos, options) -> (exit code, stdout, stderr)."""
     for registry, part in ((POSE_ESTIMATORS, WholePose), (SEGMENTORS, HalfMask), (EDGE_DETECTORS, NoEdges)):
         monkeypatch.setitem(registry._module_dict, part.__name__, part)
@@ -63,7 +52,7 @@ def run(monkeypatch, tmp_path, capsys):
     def main(*arguments, pose=('WholePose',)):
         defaults = ['--out', str(tmp_path / 'out'), '--size', '96x64', '--edges', 'NoEdges', '--mask', 'HalfMask', '--pose', *pose]
         with pytest.raises(SystemExit) as stop:
-            load('prepare_data').main([*defaults, '--person', 'person', *map(str, arguments)])
+            load_tool('prepare_data').main([*defaults, '--person', 'person', *map(str, arguments)])
         return stop.value.code, *capsys.readouterr()
     return main
 
@@ -112,9 +101,9 @@ def test_interrupted_by_hand(run, tmp_path):
     assert run(path)[0] == 0
 
 
-def test_processes_share_the_videos(run, tmp_path, monkeypatch):
+def test_processes_share_the_videos(run, load_tool, tmp_path, monkeypatch):
     videos = [video(tmp_path / f'{n}.mp4') for n in 'abc']
-    tool = load('prepare_data')
+    tool = load_tool('prepare_data')
     monkeypatch.setattr(tool, 'sum_over_processes', lambda count: count)
     for rank, expected in ((1, ['b']), (0, ['a', 'b', 'c'])):
         monkeypatch.setenv('RANK', str(rank))

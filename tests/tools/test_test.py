@@ -1,15 +1,12 @@
 """tools/test.py on four small synthetic clips."""
 
-import importlib.util
 import json
-from pathlib import Path
 
 import pytest
 
 from toolkit.metrics.psnr import PSNR
 from toolkit.registry import METRICS
 
-ROOT = Path(__file__).resolve().parents[2]
 CONFIG = '''
 model = dict(type='CopyContent')
 test_dataloader = dict(dataset=dict(type='ClipWindows', root={root!r}, window=None,
@@ -32,14 +29,6 @@ class InterruptedPSNR(PSNR):
 
 
 @pytest.fixture(scope='module')
-def tool():
-    spec = importlib.util.spec_from_file_location('tools_test', ROOT / 'tools' / 'test.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope='module')
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp('tool')
     (folder / 'config.py').write_text(CONFIG.format(root=str(folder / 'clips')))
@@ -48,13 +37,13 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture
-def run(tool, folder, monkeypatch, capsys):
+def run(load_tool, folder, monkeypatch, capsys):
     """Call the tool; exit code, standard output, standard error."""
     monkeypatch.setenv('COLUMNS', '200')
 
     def call(*arguments, config='config.py'):
         with pytest.raises(SystemExit) as stop:
-            tool.main([str(folder / config), '--device', 'cpu', *map(str, arguments)])
+            load_tool('test').main([str(folder / config), '--device', 'cpu', *map(str, arguments)])
         return stop.value.code, *capsys.readouterr()
 
     return call

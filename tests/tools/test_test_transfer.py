@@ -1,8 +1,6 @@
 """tools/test.py on a tiny CycleGAN: both directions, baselines, judges, the truth, and no weights of losses."""
 
-import importlib.util
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +12,6 @@ from toolkit.engine.launch import load_config
 from toolkit.models.inference import without_loss_networks
 from toolkit.registry import MODELS, POSE_ESTIMATORS
 
-ROOT = Path(__file__).resolve().parents[2]
 CONFIG = '''
 _synthetic = dict(height=96, width=64, actors=[1, 8], actions=['squat', 'kick'], frames=4)
 _two = dict(a=dict(root={root!r}, synthetic=_synthetic, persons=['actor_01']),
@@ -46,14 +43,6 @@ class TruePosesOfTransfer:
 
 
 @pytest.fixture(scope='module')
-def tool():
-    spec = importlib.util.spec_from_file_location('tools_test_transfer', ROOT / 'tools' / 'test.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope='module')
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp('transfer')
     (folder / 'config.py').write_text(CONFIG.format(root=str(folder / 'clips')))
@@ -65,14 +54,14 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture
-def run(tool, folder, monkeypatch, capsys):
+def run(load_tool, folder, monkeypatch, capsys):
     """Call the tool; exit code, standard output, standard error."""
     monkeypatch.setenv('COLUMNS', '200')
     monkeypatch.setattr('toolkit.metrics.pck.detection_size', lambda frames, mask: frames.shape[1:3])
 
     def call(*arguments):
         with pytest.raises(SystemExit) as stop:
-            tool.main([str(folder / 'config.py'), str(folder / 'a.pth'), '--device', 'cpu', *map(str, arguments)])
+            load_tool('test').main([str(folder / 'config.py'), str(folder / 'a.pth'), '--device', 'cpu', *map(str, arguments)])
         return stop.value.code, *capsys.readouterr()
 
     return call

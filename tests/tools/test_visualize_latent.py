@@ -1,8 +1,6 @@
 """tools/visualize_latent.py on tiny untrained checkpoints of both stages."""
 
-import importlib.util
 import json
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -13,7 +11,6 @@ from mmengine.config import Config
 from toolkit.data.synthetic.actions import SyntheticActions
 from toolkit.registry import MODELS
 
-ROOT = Path(__file__).resolve().parents[2]
 STAGE1 = dict(
     type='BicycleGAN', losses=dict(gan=dict(type='GANLoss')), generator=dict(type='UNet', n_down=2, ngf=4),
     encoder=dict(type='RegionEncoder', region='up', encoder=dict(type='ResNetEncoder', nz=3, nef=4, n_down=3)),
@@ -44,14 +41,12 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture
-def run(folder, monkeypatch, capsys):
+def run(load_tool, folder, monkeypatch, capsys):
     """Call the tool: exit code, standard output, standard error."""
     monkeypatch.delenv('TOOLKIT_WEIGHTS', raising=False)
     monkeypatch.chdir(folder)
     monkeypatch.setenv('HOME', str(folder))
-    spec = importlib.util.spec_from_file_location('tool_latent', ROOT / 'tools' / 'visualize_latent.py')
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
+    tool = load_tool('visualize_latent')
 
     def call(*arguments):
         with pytest.raises(SystemExit) as stop:

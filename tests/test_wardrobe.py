@@ -13,24 +13,14 @@ from mmengine.config import Config
 from toolkit import apis
 from toolkit.colors.lab import rgb_to_lab
 from toolkit.data.clip import Clip
-from toolkit.data.synthetic.actions import SyntheticActions
 from toolkit.data.video import VideoReader
 from toolkit.engine.launch import build_runner, load_config
-from toolkit.engine.wardrobe import Colors, Wardrobe, content_batch, describe, hex_to_lab, lab_to_hex, split_look
 from toolkit.structures import InputError
+from toolkit.wardrobe import Colors, Wardrobe, content_batch, describe, hex_to_lab, lab_to_hex, split_look
 
-CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
+CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 SIZE = (96, 64)
 UP, DOWN = slice(0, 16), slice(16, 24)
-
-
-@pytest.fixture(scope='module')
-def clips(tmp_path_factory):
-    """One clip each of two persons."""
-    root = tmp_path_factory.mktemp('clips')
-    actions = SyntheticActions(height=96, width=64, actors=13, actions=16, frames=4)
-    actions.write(root, actors=[0, 3], actions=[1], num_workers=1, progress=False)
-    return [Clip(folder) for folder in sorted(p for p in root.iterdir() if p.is_dir())]
 
 
 def train(name, root, work_dir, iterations, more=None, resume=False):
