@@ -71,7 +71,7 @@ def test_is_the_mean_over_maps_cells_and_samples():
 
 def test_zero_for_equal_pictures():
     fake, _ = pictures()
-    for options in ({}, dict(weighting='foreground'), dict(min_side=64), dict(cache=4)):
+    for options in ({}, dict(weighting='foreground'), dict(min_side=64), dict(cache=4), dict(scales=(1, 2, 3))):
         assert build(**options)(fake, fake.clone(), keys=['a', 'b']).item() == 0
 
 
@@ -94,7 +94,7 @@ def test_no_dead_zones_where_maps_are_negative():
 
 def test_a_batch_is_the_mean_of_its_samples():
     fake, real = pictures(3)
-    for options in ({}, dict(weighting='foreground'), dict(min_side=48)):
+    for options in ({}, dict(weighting='foreground'), dict(min_side=48), dict(scales=(1, 2), weighting='foreground')):
         loss = build(**options)
         singles = [loss(fake[i:i + 1], real[i:i + 1]) for i in range(3)]
         torch.testing.assert_close(loss(fake, real), sum(singles) / 3)
@@ -109,6 +109,44 @@ def test_foreground_cells_count_more():
     torch.testing.assert_close(loss(fake, real), (weight * (a - b).abs()).mean().detach())
     negative = build(bias=9.0, weighting='foreground')
     torch.testing.assert_close(negative(fake, real), build(bias=9.0)(fake, real))
+
+
+@POSE_ESTIMATORS.register_module()
+class DotPose(nn.Module):
+    """Every map is the red channel, cell by cell."""
+
+    def heatmaps(self, images):
+        return images[:, :1].expand(-1, 18, -1, -1), images[:, :1].expand(-1, 38, -1, -1)
+
+
+def dots(*columns, size=(16, 24)):
+    """A picture with a dot in row 8, or none for None, for each column."""
+    picture = torch.zeros(len(columns), 3, *size)
+    for i, column in enumerate(columns):
+        if column is not None:
+            picture[i, 0, 8, column] = 1
+    return picture
+
+
+def test_squares_of_cells_pull_a_displaced_person_back():
+    network = dict(type='DotPose')
+    published, pyramid = (SkeletonLoss(network, scales=scales, min_side=None) for scales in ((1,), (1, 2, 4, 8)))
+    real = dots(4)
+    away = [384 * published(dots(c), real).item() for c in (4, 5, 9, None)]
+    assert away == pytest.approx([0, 2, 2, 1]), 'nobody is better than one cell off'
+    away = [pyramid(dots(c), real).item() for c in (4, 5, 6, 8, 11)]
+    assert away == sorted(away) and len(set(away)) > 3, 'the nearer the better'
+    assert away[1] < pyramid(dots(None), real).item(), 'one cell off is better than nobody'
+    torch.testing.assert_close(SkeletonLoss(network, scales=(24,), min_side=None)(dots(7), real).item(), 0.0)
+
+
+def test_scales_are_averaged():
+    fake, real = pictures(size=(96, 64))
+    values = [build(scales=scales)(fake, real) for scales in ((1,), (3,), (1, 3))]
+    torch.testing.assert_close((values[0] + values[1]) / 2, values[2])
+    loss = build()
+    difference = F.avg_pool2d(F.pad(maps(loss, fake) - maps(loss, real), (1, 1, 1, 1)), 3, 1)
+    torch.testing.assert_close(values[1], difference.abs().mean().detach())
 
 
 def test_small_pictures_are_enlarged_and_large_ones_are_not():
@@ -181,6 +219,9 @@ def test_errors(monkeypatch, tmp_path):
         build(maps='paf')
     with pytest.raises(InputError, match='uniform, foreground'):
         build(weighting='cells')
+    for scales in ((), (0, 1)):
+        with pytest.raises(InputError, match='at least 1 cell'):
+            build(scales=scales)
     with pytest.raises(InputError, match='differentiable'):
         SkeletonLoss(dict(type='NoMapsPose'))
     monkeypatch.setenv('TOOLKIT_WEIGHTS', str(tmp_path))

@@ -34,6 +34,9 @@ class SkeletonLoss(HiddenNetwork):
             ``OpenPoseMobile`` or ``OpenPose``; None for a model that only generates: the loss then cannot be computed.
         maps: 'heat+paf' (18 joint heatmaps and 38 part affinity fields) or 'heat'.
         stage: compare the maps of this stage of the network, 1 the first; None the last. Its ``heatmaps`` must take ``stage``.
+        scales: sides, in cells, of the squares over which both stacks of maps are averaged before they are compared; the loss is the
+            mean over them. At scale 1, the loss as published, a person who is off by more than a cell costs more than no person at
+            all (two wrong places instead of one), so that nothing pulls him to where he belongs; the larger squares do.
         weighting: 'uniform', or 'foreground': cells count ``1 + foreground_gain * max(heatmaps of both pictures)``.
         foreground_gain: see ``weighting``.
         min_side: pictures whose shorter side is smaller are enlarged (bilinear) to it before the network; None never.
@@ -44,8 +47,8 @@ class SkeletonLoss(HiddenNetwork):
         MissingWeightsError: the network's weights are missing.
     """
 
-    def __init__(self, pose_network: dict | None, maps: str = 'heat+paf', stage: int | None = None, weighting: str = 'uniform',
-                 foreground_gain: float = 10.0, min_side: int | None = 256, cache: int = 0):
+    def __init__(self, pose_network: dict | None, maps: str = 'heat+paf', stage: int | None = None, scales: Sequence[int] = (1,),
+                 weighting: str = 'uniform', foreground_gain: float = 10.0, min_side: int | None = 256, cache: int = 0):
         super().__init__()
         for name, value, known in (('maps', maps, MAPS), ('weighting', weighting, WEIGHTINGS)):
             if value not in known:
@@ -54,6 +57,9 @@ class SkeletonLoss(HiddenNetwork):
             raise InputError(f'SkeletonLoss: cache={cache}, min_side={min_side}, stage={stage}: expected a cache of at least 0, a '
                              f'min_side and a stage of at least 1 or None')
         self.maps, self.weighting, self.foreground_gain, self.min_side = maps, weighting, foreground_gain, min_side
+        if not scales or min(scales) < 1:
+            raise InputError(f'SkeletonLoss: scales={tuple(scales)}, expected sides of squares of at least 1 cell')
+        self.scales = tuple(scales)
         self.stage = {} if stage is None else dict(stage=stage)
         self.cache, self._cached = cache, OrderedDict()
         if pose_network is not None:
@@ -92,18 +98,22 @@ class SkeletonLoss(HiddenNetwork):
                 stride = getattr(self._frozen[0], 'stride', DEFAULT_STRIDE)
                 wanted = rescale_maps(wanted, *anchors, cell=stride / self._enlargement(real))
             given = self._maps(fake.float())
-            difference = (given - wanted).abs()
-            if self.weighting == 'foreground':
-                with torch.no_grad():
-                    joints = torch.maximum(given, wanted)[:, :self._joints].amax(1, keepdim=True)
-                    weight = 1 + self.foreground_gain * joints.clamp_min(0)
-                difference = weight * difference
-            return difference.mean()
+            return torch.stack([self._distance(_pool(given, cells), _pool(wanted, cells)) for cells in self.scales]).mean()
+
+    def _distance(self, given: Tensor, wanted: Tensor) -> Tensor:
+        """Weighted mean absolute difference of two stacks of maps."""
+        difference = (given - wanted).abs()
+        if self.weighting == 'foreground':
+            with torch.no_grad():
+                joints = torch.maximum(given, wanted)[:, :self._joints].amax(1, keepdim=True)
+                weight = 1 + self.foreground_gain * joints.clamp_min(0)
+            difference = weight * difference
+        return difference.mean()
 
     def extra_repr(self) -> str:
         """Name the network, which is no submodule, and the options."""
         network = type(self._frozen[0]).__name__ if self._frozen else None
-        return f'network={network}, maps={self.maps!r}, weighting={self.weighting!r}, min_side={self.min_side}'
+        return f'network={network}, maps={self.maps!r}, scales={self.scales}, weighting={self.weighting!r}, min_side={self.min_side}'
 
     def _enlargement(self, images: Tensor) -> float:
         """Factor by which pictures are enlarged before the network."""
@@ -133,3 +143,8 @@ class SkeletonLoss(HiddenNetwork):
         while len(self._cached) > self.cache:
             self._cached.popitem(last=False)
         return torch.cat(found)
+
+
+def _pool(maps: Tensor, cells: int) -> Tensor:
+    """Means over squares of ``cells`` cells that overlap by half; zero, nobody, lies beyond the border."""
+    return maps if cells == 1 else F.avg_pool2d(maps, cells, max(1, cells // 2), cells // 2)
