@@ -18,17 +18,18 @@ def batch():
     torch.manual_seed(1)
     images, regions, masks = torch.randn(2, 3, 32, 32), torch.zeros(2, 2, 32, 32), torch.zeros(2, 1, 32, 32)
     masks[:, :, 4:28, 8:24] = 1
-    regions[:, 0, 2:16, 4:28] = 1
-    regions[:, 1, 16:30, 4:28] = 1
+    regions[:, 0, 2:18, 4:28] = 1
+    regions[:, 1, 14:30, 4:28] = 1
     return images, regions, masks
 
 
-PLACES = dict(upper=(slice(4, 16), slice(8, 24)), lower=(slice(16, 28), slice(8, 24)), room_in_the_region=(slice(4, 16), slice(4, 8)),
-              room=(slice(0, 2), slice(0, 32)))
+PLACES = dict(upper=(slice(4, 14), slice(8, 24)), lower=(slice(18, 28), slice(8, 24)), both=(slice(14, 18), slice(8, 24)),
+              room_in_the_region=(slice(4, 16), slice(4, 8)), room=(slice(0, 2), slice(0, 32)))
 
 
 @pytest.mark.parametrize('region, sees, visible', [
-    ('up', 'region', {'upper'}), ('down', 'region', {'lower'}), ('up', 'body', {'upper', 'lower'}), ('down', 'whole', set(PLACES))])
+    ('up', 'region', {'upper'}), ('down', 'region', {'lower'}), ('up', 'body', {'upper', 'lower', 'both'}),
+    ('down', 'whole', set(PLACES))])
 def test_it_sees_its_pixels_and_no_others(region, sees, visible):
     net, (images, regions, masks) = build(region, sees), batch()
     with torch.no_grad():
@@ -42,8 +43,8 @@ def test_it_sees_its_pixels_and_no_others(region, sees, visible):
 def test_hidden_pixels_are_mid_grey():
     net, (images, regions, masks) = build(), batch()
     seen = net.visible(images, regions, masks)
-    assert torch.equal(seen[:, :, 4:16, 8:24], images[:, :, 4:16, 8:24])
-    assert seen.count_nonzero() == seen[:, :, 4:16, 8:24].count_nonzero()
+    assert torch.equal(seen[:, :, 4:14, 8:24], images[:, :, 4:14, 8:24])
+    assert seen.count_nonzero() == seen[:, :, 4:14, 8:24].count_nonzero()
 
 
 def test_at_a_fixed_size_it_sees_the_same_in_larger_pictures():

@@ -25,8 +25,8 @@ class RegionEncoder(nn.Module):
     Args:
         encoder: ``ENCODERS`` config of a network, picture -> (mu, logvar), with an attribute ``nz``.
         region: ``'up'`` or ``'down'``.
-        sees: ``'region'``, the dilated region of the pose, inside the person's mask: no room, and little of the other garment;
-            ``'body'``, the person; ``'whole'``, the frame as it is.
+        sees: ``'region'``, the dilated region of the pose, inside the person's mask and without the other garment's region: no room,
+            and little of the other garment; ``'body'``, the person; ``'whole'``, the frame as it is.
         size: (H, W) that the network works at: what it sees is averaged down to it, so that an encoder trained on small pictures sees
             the same in large ones. None takes pictures as they are.
 
@@ -78,7 +78,8 @@ class RegionEncoder(nn.Module):
             return images
         if self.sees == 'body':
             return images * masks
-        return images * (regions[:, self.region_index:self.region_index + 1] * masks)
+        own, other = regions[:, self.region_index, None], regions[:, 1 - self.region_index, None]
+        return images * (own * (1 - other) * masks)
 
     @torch.no_grad()
     def observe(self, mu: Tensor, decay: float = 0.999) -> None:
