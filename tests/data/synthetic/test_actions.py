@@ -106,6 +106,24 @@ def test_geometry_scales_with_the_height():
     assert inside / union > 0.9
 
 
+def test_stature_scales_the_person_and_not_the_room(people):
+    tall, small = people.render(1, 'march', 30), SyntheticActions(**SMALL, stature=0.7).render(1, 'march', 30)
+    spans = [np.ptp(person.pose[:, 1]) for person in (tall, small)]
+    assert spans[1] / spans[0] == pytest.approx(0.7, abs=0.02)
+    assert small.mask.sum() / tall.mask.sum() == pytest.approx(0.7 ** 2, abs=0.05), 'limbs are thinner, too'
+    room = (tall.mask + small.mask) == 0
+    room[80:] = False
+    assert np.abs(tall.frame[room].astype(int) - small.frame[room]).mean() < 3, 'noise of the camera alone'
+
+
+def test_a_plain_room_is_smooth(people):
+    rendered = [SyntheticActions(**SMALL, room=room).render(1, 'march', 30) for room in ('furnished', 'plain')]
+    assert (rendered[0].mask == rendered[1].mask).all() and (rendered[0].pose == rendered[1].pose).all()
+    free = rendered[0].mask[:70] == 0
+    edges = [np.abs(np.diff(r.frame[:70].astype(float).mean(2), axis=1))[free[:, 1:] & free[:, :-1]].max() for r in rendered]
+    assert edges[1] < 8 < 40 < edges[0]
+
+
 def test_joints_outside_a_narrow_frame_are_missing():
     pose = SyntheticActions(384, 80).render(0, 'arms_up', 30).pose
     assert (pose[[sk.R_WRIST, sk.L_WRIST]] == 0).all() and (pose[[sk.NOSE, sk.NECK], 2] == 1).all()
@@ -130,6 +148,7 @@ def test_shirt_has_the_colour_of_the_truth(people):
 
 
 @pytest.mark.parametrize(('kwargs', 'word'), [(dict(height=8), 'height'), (dict(actions=17), 'actions'), (dict(frames=0), 'frames'),
+                                              (dict(room='empty'), 'furnished, plain'), (dict(stature=2), 'stature'),
                                               (dict(seed=-1), 'seed'), (dict(fps=0), 'fps'), (dict(width=64.5), 'width')])
 def test_bad_settings_are_named(kwargs, word):
     with pytest.raises(InputError, match=word):
@@ -195,3 +214,5 @@ def test_write_refuses_a_folder_with_other_clips(tmp_path):
     SyntheticActions(64, 48, frames=1).write(tmp_path, actors=[0], actions=[0], num_workers=1, progress=False)
     with pytest.raises(InputError, match='00_wave_right'):
         SyntheticActions(64, 48, frames=1, seed=5).write(tmp_path, actors=[0], actions=[0], num_workers=1, progress=False)
+    with pytest.raises(InputError, match='00_wave_right'):
+        SyntheticActions(64, 48, frames=1, room='plain').write(tmp_path, actors=[0], actions=[0], num_workers=1, progress=False)

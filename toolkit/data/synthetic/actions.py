@@ -4,6 +4,7 @@ import multiprocessing
 import signal
 from collections import OrderedDict
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -13,6 +14,7 @@ from tqdm import tqdm
 from toolkit.data.synthetic.actors import Actor, make_actor
 from toolkit.data.synthetic.choreography import ACTION_NAMES, parameters
 from toolkit.data.synthetic.renderer import VERSION, Rendered, Renderer
+from toolkit.data.synthetic.room import ROOMS
 from toolkit.registry import EDGE_DETECTORS
 from toolkit.structures import InputError
 
@@ -35,6 +37,8 @@ class SyntheticActions:
         frames: length of each action.
         fps: frames per second that are noted in the clips.
         seed: of actors, rooms and noise.
+        room: what is behind the actors: 'furnished', or 'plain', a smooth wall.
+        stature: factor on the height of every actor, 0.5 to 1.2; the rooms stay as they are.
 
     Raises:
         InputError: a size or number out of range.
@@ -47,7 +51,7 @@ class SyntheticActions:
     """
 
     def __init__(self, height: int = 384, width: int = 256, actors: int = 13, actions: int = 16, frames: int = 100, fps: float = 25,
-                 seed: int = 0) -> None:
+                 seed: int = 0, room: str = 'furnished', stature: float = 1.0) -> None:
         limits = dict(height=(height, 32, 4096), width=(width, 16, 8192), actors=(actors, 1, 1000),
                       actions=(actions, 1, len(ACTION_NAMES)), frames=(frames, 1, 100000), seed=(seed, 0, 2**31 - 1))
         for name, (value, low, high) in limits.items():
@@ -55,6 +59,11 @@ class SyntheticActions:
                 raise InputError(f'SyntheticActions: {name} must be a whole number in {low}..{high}, got {value!r}')
         if not fps > 0:
             raise InputError(f'SyntheticActions: fps must be positive, got {fps!r}')
+        if room not in ROOMS:
+            raise InputError(f'SyntheticActions: room={room!r} is unknown, expected one of {", ".join(ROOMS)}')
+        if not 0.5 <= stature <= 1.2:
+            raise InputError(f'SyntheticActions: stature must be in 0.5..1.2, got {stature!r}')
+        self.room, self.stature = room, float(stature)
         self.height, self.width, self.frames, self.fps, self.seed = int(height), int(width), int(frames), fps, int(seed)
         self.actor_names = tuple(f'actor_{i:02d}' for i in range(actors))
         self.action_names = ACTION_NAMES[:actions]
@@ -63,7 +72,8 @@ class SyntheticActions:
 
     def actor(self, index: int) -> Actor:
         """Describe actor ``index``."""
-        return make_actor(self._actor_index(index), self.seed)
+        actor = make_actor(self._actor_index(index), self.seed)
+        return replace(actor, height=actor.height * self.stature, limbs=self.stature)
 
     def render(self, actor: int, action: int | str, t: int) -> Rendered:
         """Render one frame.
@@ -89,7 +99,7 @@ class SyntheticActions:
 
     def _renderer(self, actor: int) -> Renderer:
         if actor not in self._renderers:
-            self._renderers[actor] = Renderer(make_actor(actor, self.seed), self.height, self.width, self.seed)
+            self._renderers[actor] = Renderer(self.actor(actor), self.height, self.width, self.seed, self.room)
         self._renderers.move_to_end(actor)
         while len(self._renderers) > KEPT_RENDERERS:
             self._renderers.popitem(last=False)
@@ -113,7 +123,7 @@ class SyntheticActions:
 
     def truth(self, actor: int) -> dict:
         """What the manifest of a clip says about the actor."""
-        return dict(self.actor(actor).truth(), seed=self.seed, renderer=VERSION)
+        return dict(self.actor(actor).truth(), seed=self.seed, room=self.room, renderer=VERSION)
 
     def write(self, root: str | Path, actors: Iterable[int] | None = None, actions: Iterable[int | str] | None = None,
               frame_format: str = 'jpg', num_workers: int = 2, edge_detector: dict | None = None, progress: bool = True) -> list[Path]:
@@ -135,7 +145,7 @@ class SyntheticActions:
             InputError: no such actor or action, or a folder that holds other clips under these names.
         """
         settings = dict(height=self.height, width=self.width, actors=len(self.actor_names), actions=len(self.action_names),
-                        frames=self.frames, fps=self.fps, seed=self.seed)
+                        frames=self.frames, fps=self.fps, seed=self.seed, room=self.room, stature=self.stature)
         edge_detector = dict(edge_detector or dict(type='SoftCanny'))
         actors = range(len(self.actor_names)) if actors is None else list(actors)
         actions = self.action_names if actions is None else list(actions)

@@ -29,6 +29,7 @@ class Actor:
         sleeve: where the sleeve ends, 0 shoulder, 1 elbow, 2 wrist.
         neckline: 'crew', 'v' or 'collar' (a buttoned shirt).
         key: numbers that seed everything random about the actor.
+        limbs: factor on the thickness of arms, legs and pelvis, which do not follow the height by themselves.
     """
 
     index: int
@@ -48,6 +49,7 @@ class Actor:
     hair_style: str
     stubble: bool
     key: tuple[int, int]
+    limbs: float = 1.0
 
     @property
     def stature(self) -> float:

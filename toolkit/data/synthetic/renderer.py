@@ -61,13 +61,14 @@ class Renderer:
         height: rows of a frame.
         width: columns of a frame.
         seed: of the room and the sensor noise.
+        room: see :func:`toolkit.data.synthetic.room.paint_room`.
     """
 
-    def __init__(self, actor: Actor, height: int, width: int, seed: int = 0) -> None:
+    def __init__(self, actor: Actor, height: int, width: int, seed: int = 0, room: str = 'furnished') -> None:
         self.actor = actor
         self.camera = Camera(height, width, (seed, actor.index))
         unit = self.camera.unit
-        self.background = paint_room(self.camera, actor.index, seed, dark=sum(actor.shirt) > LIGHT_SHIRT)
+        self.background = paint_room(self.camera, actor.index, seed, sum(actor.shirt) > LIGHT_SHIRT, room)
         self.head, self.hands = Head(actor, unit), Hands(actor, unit)
         self.shirt, self.sleeve, self.trousers = shirt_cloth(actor, unit), sleeve_cloth(actor, unit), trouser_cloth(actor, unit)
         random = actor.generator(6)
@@ -81,16 +82,17 @@ class Renderer:
     def _fit(self) -> None:
         """Profiles in the size of the actor."""
         actor = self.actor
-        arm_girth = actor.girth * (.9 if actor.female else 1.0)
+        girth = actor.girth * actor.limbs
+        arm_girth = girth * (.9 if actor.female else 1.0)
         self.arm_profile = ARM.scaled(arm_girth)
         self.sleeve_profile = SLEEVE.scaled(arm_girth)
         if actor.sleeve < 1:
             self.sleeve_profile = self.sleeve_profile.scaled(SHORT_SLEEVE)
-        self.leg_profile = LEG.scaled(actor.girth)
-        self.trouser_profile = TROUSER.scaled(actor.girth)
+        self.leg_profile = LEG.scaled(girth)
+        self.trouser_profile = TROUSER.scaled(girth)
         if actor.shorts:
             self.trouser_profile = self.trouser_profile.scaled(SHORTS)
-        self.pelvis_profile = PELVIS.scaled(actor.girth)
+        self.pelvis_profile = PELVIS.scaled(girth)
         self.torso_profile = TORSO.scaled((.35 + .65 * actor.girth) * actor.stature)
         if actor.female:
             self.torso_profile = self.torso_profile.scaled(TORSO_FEMALE)

@@ -8,6 +8,7 @@ import numpy as np
 from toolkit.data.synthetic.camera import Camera
 from toolkit.data.synthetic.clothes import periodic_noise
 
+ROOMS = ('furnished', 'plain')
 WALLS = ((210, 205, 196), (182, 192, 180), (196, 203, 209), (206, 192, 182), (200, 198, 204), (212, 200, 172))
 DARK_WALLS = ((128, 142, 156), (140, 148, 130))
 FLOORS = ((168, 128, 92), (146, 112, 82), (126, 100, 80), (178, 150, 118))
@@ -42,7 +43,7 @@ class _Brush:
         cv2.fillPoly(self.picture, [np.round(np.array(points) * self.zoom).astype(np.int32)], [float(c) for c in color], cv2.LINE_AA)
 
 
-def paint_room(camera: Camera, index: int, seed: int, dark: bool = False) -> np.ndarray:
+def paint_room(camera: Camera, index: int, seed: int, dark: bool = False, room: str = 'furnished') -> np.ndarray:
     """Paint the background of a clip.
 
     Args:
@@ -50,6 +51,7 @@ def paint_room(camera: Camera, index: int, seed: int, dark: bool = False) -> np.
         index: which room; neighbours look different.
         seed: of everything random in it.
         dark: a darker wall, for people in light clothes.
+        room: one of :data:`ROOMS`: 'furnished', or 'plain', a smooth wall without floor or things, as in a studio.
 
     Returns:
         (H, W, 3) float32 RGB in 0..255.
@@ -61,6 +63,8 @@ def paint_room(camera: Camera, index: int, seed: int, dark: bool = False) -> np.
     picture = np.empty((height, width, 3), np.float32)
     picture[:] = DARK_WALLS[index % len(DARK_WALLS)] if dark else WALLS[index % len(WALLS)]
     picture *= (1.06 - .22 * (x / width) - .10 * (y / height))[..., None]
+    if room == 'plain':
+        return cv2.resize(picture, (camera.width, camera.height), interpolation=cv2.INTER_AREA)
     picture *= (1 + .012 * periodic_noise(generator, height, width, max(zoom, .6), max(zoom, .6)))[..., None]
     _floor(picture, camera, x, y, zoom, index, generator)
     brush = _Brush(picture, zoom)
