@@ -6,5 +6,6 @@ that of all other losses, and then stays. At equal values of the losses its grad
 _base_ = 'cyclegan.py'
 
 model = dict(
-    losses=dict(skeleton=dict(type='SkeletonLoss', pose_network=dict(type='OpenPoseMobile'), maps='heat+paf', weight='auto_freeze')),
+    losses=dict(skeleton=dict(
+        type='SkeletonLoss', pose_network=dict(type='OpenPoseMobile'), maps='heat+paf', scales=(1, 2, 4, 8), weight='auto_freeze')),
     auto_weight=dict(ratio=0.5, freeze_at=2400))

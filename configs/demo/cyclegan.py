@@ -1,19 +1,19 @@
-"""Minutes on one CPU core: CycleGAN between two synthetic actors at 96x64; four actions are held out, of which the truth is known.
+"""Minutes on one CPU core: CycleGAN between two synthetic actors before plain walls at 96x64; the truth about four actions is known.
 
     python tools/train.py configs/demo/cyclegan.py --amp
     python tools/test.py configs/demo/cyclegan.py CHECKPOINT --baselines --out cyclegan.json
 
 What differs from the published settings, because so few iterations and so small pictures want it: no mirroring, which would mirror the
-rooms, too; a discriminator that sees a part of the person and learns slowly, or else it wins at once and the pictures dissolve in
+light, too; a discriminator that sees a part of the person and learns slowly, or else it wins at once and the pictures dissolve in
 noise; up-convolutions without a checkerboard; an averaged generator.
 """
 _base_ = ['../cyclegan.py']
 
 _size = (96, 64)
 _split_rule = dict(test_actions=['wave_both', 'squat', 'kick', 'bow'])
-_synthetic = dict(height=192, width=128, actions=16, frames=48)
-_a = dict(root='data/demo_actor_01', synthetic=dict(_synthetic, actors=[1]), split_rule=_split_rule)
-_b = dict(root='data/demo_actor_08', synthetic=dict(_synthetic, actors=[8]), split_rule=_split_rule)
+_synthetic = dict(height=192, width=128, actions=16, frames=48, room='plain', stature=1.2)
+_a = dict(root='data/demo_studio_01', synthetic=dict(_synthetic, actors=[1]), split_rule=_split_rule)
+_b = dict(root='data/demo_studio_08', synthetic=dict(_synthetic, actors=[8]), split_rule=_split_rule)
 
 train_dataloader = dict(
     num_workers=0, persistent_workers=False,
@@ -26,5 +26,5 @@ model = dict(
 optim_wrapper = dict(g=dict(optimizer=dict(lr=4e-4)), d=dict(optimizer=dict(lr=1e-4)))
 param_scheduler = [dict(type='LinearLR', start_factor=1.0, end_factor=0.0, begin=600, end=1300)]
 train_cfg = dict(max_iters=1300)
-custom_hooks = [dict(type='CollapseMonitor', interval=500, threshold=0.2)]
+custom_hooks = [dict(type='CollapseMonitor', interval=250, threshold=0.2, begin=500)]
 default_hooks = dict(checkpoint=dict(interval=500, max_keep=1), logger=dict(interval=50))

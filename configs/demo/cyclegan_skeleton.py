@@ -7,6 +7,6 @@ _base_ = 'cyclegan.py'
 
 model = dict(
     losses=dict(skeleton=dict(
-        type='SkeletonLoss', pose_network=dict(type='OpenPoseMobile'), maps='heat+paf', stage=3, min_side=192,
+        type='SkeletonLoss', pose_network=dict(type='OpenPoseMobile'), maps='heat+paf', stage=3, min_side=192, cache=2000,
         weight='auto_freeze')),
     auto_weight=dict(ratio=0.5, freeze_at=150))
