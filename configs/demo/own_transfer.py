@@ -1,0 +1,16 @@
+"""Minutes on one CPU core: CycleGAN between the prepared clips of two persons of your own, at 96x64; a quarter of the clips is held out.
+
+    python tools/prepare_data.py me_*.mp4 --out data/mine --person me
+    python tools/prepare_data.py dancer_*.mp4 --out data/mine --person dancer
+    python tools/train.py configs/demo/own_transfer.py --amp
+    python tools/generate.py work_dirs/own_transfer --driving dancer.mp4 --direction ba --out me.mp4
+"""
+_base_ = ['cyclegan.py']
+
+_split_rule = dict(train_actions_per_person=8, train_fraction=0.75)
+_a = dict(_delete_=True, root='data/mine', persons=['me'], split_rule=_split_rule)
+_b = dict(_delete_=True, root='data/mine', persons=['dancer'], split_rule=_split_rule)
+
+train_dataloader = dict(
+    dataset=dict(a=dict(_a, split='train', cache='decoded'), b=dict(_b, split='train', cache='decoded')))
+test_dataloader = dict(dataset=dict(a=dict(_a, split='test'), b=dict(_b, split='test'), paired=False))
