@@ -1,12 +1,12 @@
-"""The same with skeleton consistency: input and output, enlarged to 288x192, must give OpenPoseMobile the same maps.
+"""The same with skeleton consistency: input and output must give OpenPoseMobile the same maps. Another pose network judges the result.
 
-Needs ``openpose_mobilenet_v2_small.safetensors``; another pose network judges the result. The maps of the third of six stages find the
-joints of these small people nearly as well as those of the last and cost a quarter less.
+Needs ``openpose_mobilenet_v2_small.safetensors``. Pictures are enlarged to a shorter side of 128; the maps of the third of six stages
+find the joints of small people nearly as well as those of the last and cost a quarter less.
 """
 _base_ = 'cyclegan.py'
 
 model = dict(
     losses=dict(skeleton=dict(
-        type='SkeletonLoss', pose_network=dict(type='OpenPoseMobile'), maps='heat+paf', stage=3, min_side=192, cache=2000,
-        weight='auto_freeze')),
-    auto_weight=dict(ratio=0.5, freeze_at=150))
+        type='SkeletonLoss', pose_network=dict(type='OpenPoseMobile'), maps='heat+paf', stage=3, scales=(1, 2, 4, 8), min_side=128,
+        cache=2000, weight='auto_freeze')),
+    auto_weight=dict(by='loss', ratio=0.25, freeze_at=150))
