@@ -1,3 +1,3 @@
-"""The skeleton loss twice as strong as the other losses."""
+"""The skeleton loss half of the other losses."""
 _base_ = '../cyclegan_skeleton.py'
-model = dict(auto_weight=dict(ratio=2.0))
+model = dict(auto_weight=dict(ratio=0.5))

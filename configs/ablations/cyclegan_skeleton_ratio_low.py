@@ -1,3 +1,3 @@
-"""The skeleton loss a tenth as strong as the other losses."""
+"""The skeleton loss a fiftieth of the other losses."""
 _base_ = '../cyclegan_skeleton.py'
-model = dict(auto_weight=dict(ratio=0.1))
+model = dict(auto_weight=dict(ratio=0.02))

@@ -1,11 +1,12 @@
 """Minutes on one CPU core: CycleGAN between two synthetic actors before plain walls at 96x64; the truth about four actions is known.
 
     python tools/train.py configs/demo/cyclegan.py --amp
-    python tools/test.py configs/demo/cyclegan.py CHECKPOINT --baselines --out cyclegan.json
+    python tools/test.py configs/demo/cyclegan.py work_dirs/cyclegan --baselines --out cyclegan.json
 
 What differs from the published settings, because so few iterations and so small pictures want it: no mirroring, which would mirror the
-light, too; a discriminator that sees a part of the person and learns slowly, or else it wins at once and the pictures dissolve in
-noise; up-convolutions without a checkerboard; an averaged generator.
+light, too; CycleGAN's identity loss, without which both generators together often learn to move everybody aside; a discriminator that
+sees a part of the person and learns slowly, or else it wins at once and the pictures dissolve in noise; up-convolutions without a
+checkerboard; an averaged generator.
 """
 _base_ = ['../cyclegan.py']
 
@@ -22,6 +23,7 @@ train_dataloader = dict(
 test_dataloader = dict(dataset=dict(a=dict(_a, split='test'), b=dict(_b, split='test'), size=_size))
 
 model = dict(
+    losses=dict(identity=dict(weight=5.0)),
     generator=dict(ngf=32, n_blocks=6, up='nearest'), discriminator=dict(ndf=32, n_layers=2), ema=0.99, channels_last=True)
 optim_wrapper = dict(g=dict(optimizer=dict(lr=4e-4)), d=dict(optimizer=dict(lr=1e-4)))
 param_scheduler = [dict(type='LinearLR', start_factor=1.0, end_factor=0.0, begin=600, end=1300)]

@@ -8,5 +8,4 @@ _base_ = 'cyclegan.py'
 model = dict(
     losses=dict(skeleton=dict(
         type='SkeletonLoss', pose_network=dict(type='OpenPoseMobile'), maps='heat+paf', stage=3, scales=(1, 2, 4, 8), min_side=128,
-        cache=2000, weight='auto_freeze')),
-    auto_weight=dict(by='loss', ratio=0.25, freeze_at=150))
+        cache=2000, weight=20.0)))

@@ -1,4 +1,4 @@
-"""Minutes on one CPU core: CycleGAN between the prepared clips of two persons of your own, at 96x64; a quarter of the clips is held out.
+"""Minutes on one CPU core: CycleGAN between the prepared clips of two persons of your own, at 96x64; a quarter of them held out.
 
     python tools/prepare_data.py me_*.mp4 --out data/mine --person me
     python tools/prepare_data.py dancer_*.mp4 --out data/mine --person dancer

@@ -16,9 +16,9 @@ class AutoWeight(nn.Module):
     """Keeps a loss proportional to the others: ``weight = ratio * mean(others) / mean(loss)``, with running geometric means.
 
     Paper B (Tsvetkov and Abu-Saleh) found that the skeleton loss must be "proportional to the other losses" and gives no number. What
-    is compared are the lengths of the losses' gradients at the generated pictures (as VQGAN does, Esser et al. 2021), or their values.
-    A pose network is steep: at equal values its gradient is one or two orders of magnitude longer than theirs and nothing else is
-    learned.
+    is compared are the values of the losses, or the lengths of their gradients at the generated pictures (as VQGAN does, Esser et al.
+    2021). The gradient of a pose network at unfinished pictures is long and mostly noise, so that balancing by it gives a weight that
+    does nothing; see docs/results.md.
 
     The means are over all processes, so that every process uses the same weight; they are in checkpoints.
 
@@ -27,14 +27,14 @@ class AutoWeight(nn.Module):
         decay: of the running means.
         limits: smallest and largest weight.
         freeze_at: iteration from which the weight stays; None for never.
-        by: 'gradient' or 'loss', what is compared.
+        by: 'loss' or 'gradient', what is compared.
 
     Raises:
         InputError: a number that cannot be.
     """
 
-    def __init__(self, ratio: float = 0.5, decay: float = 0.99, limits: tuple[float, float] = (1e-2, 1e4),
-                 freeze_at: int | None = None, by: str = 'gradient') -> None:
+    def __init__(self, ratio: float = 0.1, decay: float = 0.99, limits: tuple[float, float] = (1e-2, 1e4),
+                 freeze_at: int | None = None, by: str = 'loss') -> None:
         super().__init__()
         if ratio <= 0 or not 0 <= decay < 1 or not 0 <= limits[0] <= limits[1] or (freeze_at is not None and freeze_at < 1):
             raise InputError(f'auto_weight: ratio={ratio}, decay={decay}, limits={tuple(limits)}, freeze_at={freeze_at}; expected a '
