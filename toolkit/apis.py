@@ -108,7 +108,7 @@ def load(checkpoint: str | Path, device: str | torch.device | None = None, half:
     """Load a checkpoint of ``tools/train.py``; its config is inside.
 
     Args:
-        checkpoint: file.
+        checkpoint: file, or the work dir of a run, whose latest checkpoint is taken.
         device: default the GPU if there is one.
         half: generate in bfloat16.
 

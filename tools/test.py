@@ -58,14 +58,16 @@ def main(argv: list[str] | None = None) -> None:
     from toolkit.engine.launch import load_config
     from toolkit.metrics.evaluator import ClipEvaluator, ResultCache, fingerprint, pick_clips
     from toolkit.metrics.report import write_json
+    from toolkit.weights import checkpoint_file
 
     device = set_up(args.device)
+    checkpoint = str(checkpoint_file(args.checkpoint)) if args.checkpoint else None
     rank, _ = get_dist_info()
     cfg = load_config(args.config, args.cfg_options)
-    metrics = build_metrics(cfg, args.metrics, device, args.checkpoint)
+    metrics = build_metrics(cfg, args.metrics, device, checkpoint)
     dataset = build_dataset(cfg)
     domains = show_domains(cfg, dataset, metrics)
-    models, about = build_models(cfg, args.checkpoint, args.baselines, device, domains)
+    models, about = build_models(cfg, checkpoint, args.baselines, device, domains)
     about |= {'config': args.config, 'max_frames': args.max_frames, 'clips_available': len(dataset)}
     key = fingerprint(cfg.model, cfg.test_dataloader.dataset, cfg.get('train_dataloader', {}).get('dataset'), about,
                       [(m.prefix, m.missing, str(m.definitions)) for m in metrics])

@@ -49,7 +49,9 @@ def folder(tmp_path_factory):
     cfg = load_config(folder / 'config.py')
     torch.manual_seed(0)
     model = MODELS.build(without_loss_networks(cfg.model))
-    torch.save(dict(state_dict=model.state_dict(), meta=dict(iter=7, config=dict(model=cfg.model.to_dict()))), folder / 'a.pth')
+    (folder / 'run').mkdir()
+    checkpoint = dict(state_dict=model.state_dict(), meta=dict(iter=7, config=dict(model=cfg.model.to_dict())))
+    torch.save(checkpoint, folder / 'run' / 'iter_7.pth')
     return folder
 
 
@@ -61,7 +63,7 @@ def run(load_tool, folder, monkeypatch, capsys):
 
     def call(*arguments):
         with pytest.raises(SystemExit) as stop:
-            load_tool('test').main([str(folder / 'config.py'), str(folder / 'a.pth'), '--device', 'cpu', *map(str, arguments)])
+            load_tool('test').main([str(folder / 'config.py'), str(folder / 'run'), '--device', 'cpu', *map(str, arguments)])
         return stop.value.code, *capsys.readouterr()
 
     return call
@@ -85,7 +87,8 @@ def test_both_directions_apart_and_together(run, folder):
     header = next(line for line in text.splitlines() if line.startswith('metric')).split()
     assert header[1:-1] == ['model', 'CopyInput', 'CopyTargetFrame', 'NearestTargetFrame']
     content = json.loads(out.read_text())
-    assert content['about']['iteration'] == 7 and list(content['directions']) == ['ab', 'ba']
+    assert content['about']['iteration'] == 7 and content['about']['checkpoint'].endswith('run/iter_7.pth')
+    assert list(content['directions']) == ['ab', 'ba']
     clips = list(content['metrics']['psnr/full']['per_clip'])
     assert sorted(clips) == ['01_kick_ab', '01_squat_ab', '08_kick_ba', '08_squat_ba']
     parts = [content['directions'][d]['metrics']['psnr/full'] for d in ('ab', 'ba')]
@@ -125,7 +128,7 @@ def test_without_the_truth_pictures_are_not_compared(run):
 
 
 def test_a_program_loads_it_without_the_weights_of_the_skeleton_loss(folder):
-    trained = apis.load(folder / 'a.pth', device='cpu')
+    trained = apis.load(folder / 'run', device='cpu')
     assert trained.config.model.losses.skeleton.pose_network.weights == 'nowhere.safetensors', 'the config is told as it was'
     stream = trained.model.generate([dict(frames=torch.zeros(1, 1, 3, 16, 16, dtype=torch.uint8))], 'ba')
     assert next(stream).shape == (16, 16, 3)
