@@ -1,3 +1,3 @@
-"""The skeleton loss twice as high as the other losses: paper B reports poor pictures."""
+"""The skeleton loss as high as the other losses: paper B reports poor pictures."""
 _base_ = '../cyclegan_skeleton.py'
-model = dict(auto_weight=dict(ratio=2.0))
+model = dict(auto_weight=dict(ratio=1.0))

@@ -1,3 +1,3 @@
-"""The skeleton loss half of the other losses."""
+"""The skeleton loss a quarter of the other losses."""
 _base_ = '../cyclegan_skeleton.py'
-model = dict(auto_weight=dict(ratio=0.5))
+model = dict(auto_weight=dict(ratio=0.25))

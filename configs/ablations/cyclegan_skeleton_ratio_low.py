@@ -1,3 +1,3 @@
-"""The skeleton loss a fiftieth of the other losses."""
+"""The skeleton loss a hundredth of the other losses."""
 _base_ = '../cyclegan_skeleton.py'
-model = dict(auto_weight=dict(ratio=0.02))
+model = dict(auto_weight=dict(ratio=0.01))

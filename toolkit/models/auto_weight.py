@@ -33,7 +33,7 @@ class AutoWeight(nn.Module):
         InputError: a number that cannot be.
     """
 
-    def __init__(self, ratio: float = 0.1, decay: float = 0.99, limits: tuple[float, float] = (1e-2, 1e4),
+    def __init__(self, ratio: float = 0.05, decay: float = 0.99, limits: tuple[float, float] = (1e-2, 1e4),
                  freeze_at: int | None = None, by: str = 'loss') -> None:
         super().__init__()
         if ratio <= 0 or not 0 <= decay < 1 or not 0 <= limits[0] <= limits[1] or (freeze_at is not None and freeze_at < 1):
