@@ -144,7 +144,7 @@ def test_choice_of_persons_actions_and_halves(tmp_path, stick):
     halves = {half: {c.name for c in ClipWindows(tmp_path, split=half).clips} for half in ('train', 'test')}
     assert not halves['train'] & halves['test'] and len(halves['train'] | halves['test']) == 10
     assert {n[0] for n in halves['train']} == {n[0] for n in halves['test']} == {'a', 'b'}
-    of_b = {c.name for c in ClipWindows(tmp_path, split='train', persons=['b']).clips}
+    of_b = {c.name for c in ClipWindows(tmp_path, split='train', persons='b').clips}
     assert of_b == {n for n in halves['train'] if n[0] == 'b'}
     assert [c.name for c in ClipWindows(tmp_path, actions=['act1']).clips] == ['a1', 'b1']
     (tmp_path / 'split.json').write_text(json.dumps(dict(train=['a0', 'b1'], test=['a2'])))

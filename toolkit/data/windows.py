@@ -74,7 +74,7 @@ class ClipWindows(Dataset):
         root: folder that holds prepared clips, or one clip.
         window: frames of a window; None gives each clip (or its ``frames``) whole, one item a clip.
         content: 'first' frame of those in use, 'random' (never one of the window), or the number of a frame of the clip.
-        persons, actions: only clips of these.
+        persons, actions: only clips of these; a name or several.
         split: 'train' or 'test' half of the clips (see :func:`split_clips`), None for all; made before persons and actions are chosen.
         split_rule: arguments of :func:`split_clips`.
         split_file: JSON with explicit lists instead of the rule.
@@ -94,8 +94,8 @@ class ClipWindows(Dataset):
     """
 
     def __init__(
-            self, root: str | Path, window: int | None = 2, content: str | int = 'first', persons: Sequence[str] | None = None,
-            actions: Sequence[str] | None = None, split: str | None = None, split_rule: dict | None = None,
+            self, root: str | Path, window: int | None = 2, content: str | int = 'first', persons: str | Sequence[str] | None = None,
+            actions: str | Sequence[str] | None = None, split: str | None = None, split_rule: dict | None = None,
             split_file: str | Path | None = None, frames: Sequence[int | None] | None = None, exclude: Sequence[int] | None = None,
             size: Sequence[int] | None = None, pose_style: str = 'openpose_black', transforms: Sequence = (), skip_empty: bool = True,
             cache: str = 'none', cache_limit: float = 4, seed: int = 0, synthetic: dict | None = None):
@@ -135,6 +135,7 @@ class ClipWindows(Dataset):
         for what, wanted in (('person', persons), ('action', actions)):
             if wanted is None:
                 continue
+            wanted = [wanted] if isinstance(wanted, str) else wanted
             known = sorted({getattr(clip, what) for clip in clips})
             if not set(wanted) <= set(known):
                 raise InputError(f'{self.root}: no clips of {what} {sorted(set(wanted) - set(known))}; there are {known}')
