@@ -1,8 +1,8 @@
 """CycleGAN with skeleton consistency (paper B): input and output must give a frozen pose network the same maps.
 
 The weight of the skeleton loss is set during the first two epochs, so that its value is a twentieth of that of all other losses, and
-then stays. The maps are compared over squares of 1, 2, 4 and 8 cells; cell by cell alone, as published, nobody is better than a person who
-is a few pixels off.
+then stays. The maps are compared over squares of 1, 2, 4 and 8 cells; cell by cell alone, as published, nobody is better than a person
+who is a few pixels off.
 """
 _base_ = 'cyclegan.py'
 
