@@ -27,8 +27,9 @@ def test_auto_weight_follows_running_means_within_limits():
 def test_auto_weight_by_gradients_at_the_pictures():
     pictures = [torch.randn(2, 3, 4, 4, requires_grad=True) for _ in range(2)]
     steep, flat = (sum((slope * p).sum() for p in pictures) for slope in (50.0, 1.0))
-    weight = AutoWeight(ratio=0.5)(steep, flat, pictures, 0)
+    weight = AutoWeight(ratio=0.5, by='gradient')(steep, flat, pictures, 0)
     assert weight.item() == pytest.approx(0.5 / 50) and not weight.requires_grad
     steep.backward()
     with torch.no_grad():
-        assert AutoWeight(ratio=0.5, limits=(0, 1e4))(torch.tensor(2.0), torch.tensor(3.0), pictures, 0).item() == pytest.approx(0.75)
+        weight = AutoWeight(ratio=0.5, limits=(0, 1e4), by='gradient')(torch.tensor(2.0), torch.tensor(3.0), pictures, 0)
+        assert weight.item() == pytest.approx(0.75), 'by values where there are no gradients'

@@ -357,6 +357,7 @@ def solid_colours(model, generator, size=8):
     maps = {key: torch.zeros_like(batch[key]) for key in ('masks', 'regions', 'pose_maps', 'edges')}
     for value in maps.values():
         value[body] = 255
+    maps['regions'][:, :, 1] = 0
     return dict(batch, frames=frames, **maps)
 
 

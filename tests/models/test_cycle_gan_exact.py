@@ -70,14 +70,15 @@ def optimisers_of(model):
                                   d=dict(sgd, networks=['net_d_a', 'net_d_b', 'net_d_a_time', 'net_d_b_time'])))(model)
 
 
-@pytest.mark.parametrize('pool_size', [0, 2])
-def test_two_processes_stay_in_sync_and_do_what_one_does(pool_size):
+@pytest.mark.parametrize('pool_size, by', [(0, 'gradient'), (2, 'loss')])
+def test_two_processes_stay_in_sync_and_do_what_one_does(pool_size, by):
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         port = free.getsockname()[1]
     context = multiprocessing.get_context('fork')
     queue = context.Queue()
-    children = [context.Process(target=two_processes, args=(rank, port, queue, dict(pool_size=pool_size))) for rank in range(2)]
+    options = dict(pool_size=pool_size, auto_weight=dict(ratio=0.5, by=by))
+    children = [context.Process(target=two_processes, args=(rank, port, queue, options)) for rank in range(2)]
     for child in children:
         child.start()
     results = sorted((queue.get(timeout=60) for _ in range(2)), key=lambda result: result[0])
@@ -90,7 +91,7 @@ def test_two_processes_stay_in_sync_and_do_what_one_does(pool_size):
     if pool_size:
         assert (pool != other_pool).any(), 'each process has its own pool'
         return
-    single, moved = build_video(pool_size=0), 0.0
+    single, moved = build_video(**options), 0.0
     start = copy.deepcopy(single.state_dict())
     wrappers = optimisers_of(single)
     for i in range(3):

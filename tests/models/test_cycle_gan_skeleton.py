@@ -30,8 +30,8 @@ def test_auto_weight_keeps_the_skeleton_loss_proportional_then_stays():
     assert len(set(weights[:3])) == 3 and len(set(weights[2:])) == 1
 
 
-def test_auto_weight_by_gradients_is_the_default():
-    model = build(dict(skeleton=dict(SKELETON, weight='auto_freeze')), auto_weight=dict(ratio=0.5))
+def test_auto_weight_by_gradients():
+    model = build(dict(skeleton=dict(SKELETON, weight='auto_freeze')), auto_weight=dict(ratio=0.5, by='gradient'))
     logs = model.train_step(batch_of(), optimisers(model))
     assert 0 < logs['weight/skeleton'] and model.auto_weight.means[2] > 0
 

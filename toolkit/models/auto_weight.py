@@ -58,25 +58,22 @@ class AutoWeight(nn.Module):
             Scalar without gradient.
         """
         if self.freeze_at is None or iteration < self.freeze_at:
-            measure = squared_gradient if self.by == 'gradient' and torch.is_grad_enabled() else squared_value
-            self._follow(measure(loss, pictures), measure(others, pictures))
+            if self.by == 'gradient' and torch.is_grad_enabled():
+                self._follow(squared_gradient(loss, pictures), squared_gradient(others, pictures), power=2)
+            else:
+                self._follow(loss.detach(), others.detach(), power=1)
         loss_mean, others_mean, total = self.means
         return (self.ratio * ((others_mean - loss_mean) / total).exp()).clamp(*self.limits)
 
     @torch.no_grad()
-    def _follow(self, loss: Tensor, others: Tensor) -> None:
-        """Move the running means of the logarithms of two squares; the third number says how much has gone into them."""
+    def _follow(self, loss: Tensor, others: Tensor, power: int) -> None:
+        """Move the running means of the logarithms of two sizes, given to a power; the third number counts what has gone in."""
         new = torch.stack([loss, others]).float()
         if get_world_size() > 1:
             dist.all_reduce(new)
             new /= get_world_size()
-        new = torch.cat([new.clamp_min(1e-24).log() / 2, new.new_ones(1)])
+        new = torch.cat([new.clamp_min(1e-12**power).log() / power, new.new_ones(1)])
         self.means.lerp_(new, 1 - self.decay)
-
-
-def squared_value(loss: Tensor, pictures: Sequence[Tensor]) -> Tensor:
-    """Square of a loss."""
-    return loss.detach().float().square()
 
 
 def squared_gradient(loss: Tensor, pictures: Sequence[Tensor]) -> Tensor:
