@@ -9,6 +9,7 @@ from torch import nn
 
 from toolkit.losses.skeleton import SkeletonLoss
 from toolkit.registry import LOSSES, POSE_ESTIMATORS
+from toolkit.skeletons import LIMB_PAFS, LIMBS
 from toolkit.structures import InputError, MissingWeightsError
 
 
@@ -71,7 +72,7 @@ def test_is_the_mean_over_maps_cells_and_samples():
 
 def test_zero_for_equal_pictures():
     fake, _ = pictures()
-    for options in ({}, dict(weighting='foreground'), dict(min_side=64), dict(cache=4), dict(scales=(1, 2, 3))):
+    for options in ({}, dict(weighting='foreground'), dict(min_side=64), dict(cache=4), dict(scales=(1, 2, 3)), dict(face=False)):
         assert build(**options)(fake, fake.clone(), keys=['a', 'b']).item() == 0
 
 
@@ -138,6 +139,17 @@ def test_squares_of_cells_pull_a_displaced_person_back():
     assert away == sorted(away) and len(set(away)) > 3, 'the nearer the better'
     assert away[1] < pyramid(dots(None), real).item(), 'one cell off is better than nobody'
     torch.testing.assert_close(SkeletonLoss(network, scales=(24,), min_side=None)(dots(7), real).item(), 0.0)
+
+
+def test_without_the_face():
+    fake, real = pictures()
+    loss, every = build(face=False), build()
+    difference = (maps(every, fake) - maps(every, real)).abs()
+    joints = list(range(1, 14))
+    fields = [18 + channel for limb, pair in zip(LIMBS, LIMB_PAFS) if min(limb) > 0 and max(limb) < 14 for channel in pair]
+    assert len(fields) == 24, 'neck to shoulders and hips, arms and legs'
+    torch.testing.assert_close(loss(fake, real), difference[:, joints + fields].mean().detach())
+    torch.testing.assert_close(build(face=False, maps='heat')(fake, real), difference[:, joints].mean().detach())
 
 
 def test_scales_are_averaged():

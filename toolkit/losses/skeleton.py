@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from toolkit import skeletons as sk
 from toolkit.losses.hidden import HiddenNetwork
 from toolkit.registry import LOSSES, POSE_ESTIMATORS
 from toolkit.structures import InputError
@@ -16,6 +17,9 @@ from toolkit.warpers.similarity import rescale_maps
 MAPS = ('heat', 'heat+paf')
 WEIGHTINGS = ('uniform', 'foreground')
 DEFAULT_STRIDE = 8
+BODY_JOINTS = tuple(j for j in range(sk.K) if j not in sk.HEAD_JOINTS)
+BODY_PAFS = tuple(sk.K + channel for limb, pair in zip(sk.LIMBS, sk.LIMB_PAFS) if not set(limb) & set(sk.HEAD_JOINTS) for channel in pair)
+"""Channels behind the heatmaps of the fields of limbs without an end in the face."""
 
 
 @LOSSES.register_module()
@@ -33,6 +37,8 @@ class SkeletonLoss(HiddenNetwork):
         pose_network: ``POSE_ESTIMATORS`` config of a network with ``heatmaps(images) -> (heat, paf)`` that passes gradients on, such as
             ``OpenPoseMobile`` or ``OpenPose``; None for a model that only generates: the loss then cannot be computed.
         maps: 'heat+paf' (18 joint heatmaps and 38 part affinity fields) or 'heat'.
+        face: also compare the maps of nose, eyes and ears and of the limbs between them. A small face is a few pixels, and a generator
+            that has to please them may paint patterns instead.
         stage: compare the maps of this stage of the network, 1 the first; None the last. Its ``heatmaps`` must take ``stage``.
         scales: sides, in cells, of the squares over which both stacks of maps are averaged before they are compared; the loss is the
             mean over them. At scale 1, the loss as published, a person who is off by more than a cell costs more than no person at
@@ -47,8 +53,9 @@ class SkeletonLoss(HiddenNetwork):
         MissingWeightsError: the network's weights are missing.
     """
 
-    def __init__(self, pose_network: dict | None, maps: str = 'heat+paf', stage: int | None = None, scales: Sequence[int] = (1,),
-                 weighting: str = 'uniform', foreground_gain: float = 10.0, min_side: int | None = 256, cache: int = 0):
+    def __init__(self, pose_network: dict | None, maps: str = 'heat+paf', face: bool = True, stage: int | None = None,
+                 scales: Sequence[int] = (1,), weighting: str = 'uniform', foreground_gain: float = 10.0, min_side: int | None = 256,
+                 cache: int = 0):
         super().__init__()
         for name, value, known in (('maps', maps, MAPS), ('weighting', weighting, WEIGHTINGS)):
             if value not in known:
@@ -60,6 +67,7 @@ class SkeletonLoss(HiddenNetwork):
         if not scales or min(scales) < 1:
             raise InputError(f'SkeletonLoss: scales={tuple(scales)}, expected sides of squares of at least 1 cell')
         self.scales = tuple(scales)
+        self.channels = None if face else BODY_JOINTS + (BODY_PAFS if maps == 'heat+paf' else ())
         self.stage = {} if stage is None else dict(stage=stage)
         self.cache, self._cached = cache, OrderedDict()
         if pose_network is not None:
@@ -126,8 +134,9 @@ class SkeletonLoss(HiddenNetwork):
             size = [round(side * factor) for side in images.shape[-2:]]
             images = F.interpolate(images, size, mode='bilinear', align_corners=False)
         heat, paf = self._frozen[0].heatmaps(images, **self.stage)
-        self._joints = heat.shape[1]
-        return heat if self.maps == 'heat' else torch.cat([heat, paf], 1)
+        self._joints = heat.shape[1] if self.channels is None else len(BODY_JOINTS)
+        maps = heat if self.maps == 'heat' else torch.cat([heat, paf], 1)
+        return maps if self.channels is None else maps[:, self.channels]
 
     @torch.no_grad()
     def _targets(self, images: Tensor, keys: Sequence[Hashable] | None) -> Tensor:
