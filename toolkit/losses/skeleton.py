@@ -18,7 +18,8 @@ MAPS = ('heat', 'heat+paf')
 WEIGHTINGS = ('uniform', 'foreground')
 DEFAULT_STRIDE = 8
 BODY_JOINTS = tuple(j for j in range(sk.K) if j not in sk.HEAD_JOINTS)
-BODY_PAFS = tuple(sk.K + channel for limb, pair in zip(sk.LIMBS, sk.LIMB_PAFS) if not set(limb) & set(sk.HEAD_JOINTS) for channel in pair)
+BODY_PAFS = tuple(
+    sk.K + channel for limb, pair in zip(sk.LIMBS, sk.LIMB_PAFS) if not set(limb) & set(sk.HEAD_JOINTS) for channel in pair)
 """Channels behind the heatmaps of the fields of limbs without an end in the face."""
 
 
