@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from toolkit.generators.injection import MODES, NEED_REGIONS, FiLM, RegionFiLM
+from toolkit.generators.injection import MODES, NEED_REGIONS, FiLM, RegionFiLM, RegionRGB
 from toolkit.generators.local_enhancer import LocalEnhancer
 from toolkit.generators.pix2pixhd import GlobalGenerator
 from toolkit.structures import InputError
@@ -112,6 +112,29 @@ def test_last_film_reaches_no_farther_than_the_last_convolution(kind):
     stays, spreads = (change(small(kind, mode), z, other, regions).amax(1)[0] for mode in ('last_film', 'region_film'))
     assert stays[near].max() > 1e-2 and not near.all()
     assert stays[~near].max() == 0 and spreads[~near].max() > 0
+
+
+@pytest.mark.parametrize('kind', ['global', 'local'])
+def test_region_rgb_acts_in_its_region_alone(kind):
+    z, regions = torch.randn(1, 24), body()
+    other = torch.cat([z[:, :16], torch.randn(1, 8)], 1)
+    moved = change(small(kind, 'region_rgb'), z, other, regions).amax(1)[0]
+    inside = regions[0, 1] > 0
+    assert moved[inside].mean() > 1e-3 and moved[~inside].max() == 0
+
+
+def test_region_rgb_formula():
+    """Against the definition, pixel by pixel."""
+    torch.manual_seed(0)
+    layer = RegionRGB(5, 3, (2, 0, 4), hidden=7)
+    h, z, gates = torch.randn(2, 5, 4, 6), torch.randn(2, 6), torch.rand(2, 3, 4, 6)
+    out = layer(h, z, gates)
+    weights = layer.weights[0](z[:, :2]).reshape(2, 3, 6), layer.weights[2](z[:, 2:]).reshape(2, 3, 6)
+    for b, y, x in ((0, 0, 0), (1, 3, 5), (1, 2, 1)):
+        pixel = torch.cat([h[b, :, y, x], torch.ones(1)])
+        expected = sum(gates[b, region, y, x] * weight[b] @ pixel for region, weight in zip((0, 2), weights))
+        torch.testing.assert_close(out[b, :, y, x], expected)
+    assert layer.weights[1].state_dict() == {}
 
 
 def test_region_film_formula():

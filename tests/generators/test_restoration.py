@@ -30,7 +30,7 @@ def tiny(**options):
 
 def silence(network, bias):
     """Let the network say tanh(bias) everywhere."""
-    head = network.network.head[0]
+    head = network.network.head.conv
     torch.nn.init.zeros_(head.weight)
     torch.nn.init.constant_(head.bias, bias)
 
@@ -56,7 +56,7 @@ def test_a_crack_whose_first_residual_is_negative_can_be_filled():
     out = network(torch.zeros(1, 8, 16, 16))
     assert (out == 0).all()
     (1 - out).abs().sum().backward()
-    assert network.network.head[0].bias.grad.max() < 0, 'a descent step must raise the output'
+    assert network.network.head.conv.bias.grad.max() < 0, 'a descent step must raise the output'
 
 
 def test_what_it_sees():

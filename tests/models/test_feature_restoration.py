@@ -62,7 +62,7 @@ def run(tmp_path_factory):
     """Work dir of a restoration run with two checkpoints, and the model of the later one, which changes what it sees."""
     folder, model = tmp_path_factory.mktemp('run'), build(seed=5)
     torch.save(dict(state_dict=model.state_dict(), meta={}), folder / 'iter_0000009.pth')
-    torch.nn.init.normal_(model.net_g.network.head[0].weight, 0, 0.02)
+    torch.nn.init.normal_(model.net_g.network.head.conv.weight, 0, 0.02)
     torch.save(dict(state_dict=model.state_dict(), meta={}), folder / 'iter_0000010.pth')
     return folder, model
 

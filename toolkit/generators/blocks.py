@@ -137,11 +137,24 @@ class Up(nn.Module):
         return F.relu(self.film(self.norm(self.conv(x)), z, gates), inplace=True)
 
 
-class Head(nn.Sequential):
-    """7x7 convolution on a reflected border and tanh: (B, C_in, H, W) -> (B, C_out, H, W) in [-1, 1]."""
+class Head(nn.Module):
+    """7x7 convolution on a reflected border and tanh: (B, C_in, H, W) -> (B, C_out, H, W) in [-1, 1].
 
-    def __init__(self, in_channels: int, out_channels: int = 3):
-        super().__init__(nn.Conv2d(in_channels, out_channels, 7, padding=3, padding_mode='reflect'), nn.Tanh())
+    Args:
+        in_channels: C_in.
+        out_channels: C_out.
+        rgb: called with the maps, z and the gates; what it returns is added before the tanh. None adds nothing.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int = 3, rgb: nn.Module | None = None):
+        super().__init__()
+        self.conv = nn.Conv2d(in_channels, out_channels, 7, padding=3, padding_mode='reflect')
+        self.rgb = rgb
+
+    def forward(self, h: Tensor, z: Tensor | None = None, gates: Tensor | None = None) -> Tensor:
+        """Paint the picture."""
+        picture = self.conv(h)
+        return torch.tanh(picture if self.rgb is None else picture + self.rgb(h, z, gates).to(picture.dtype))
 
 
 def pyramid(x: Tensor, levels: int) -> list[Tensor]:

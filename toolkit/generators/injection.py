@@ -5,7 +5,8 @@ z is a concatenation of one code per body region, [z_up, z_down] by convention, 
 =============== ======================================================================================== ============ =================
 mode            what happens                                                                             needs        acts on the output
 =============== ======================================================================================== ============ =================
-``last_film``   scale and shift maps, each region's code inside its region, after the last norm of all   z, regions   yes, stays there
+``region_rgb``  each region's code makes a linear map from the last maps to RGB, added inside its region  z, regions   yes, only there
+``last_film``   scale and shift maps, each region's code inside its region, after the last norm of all   z, regions   yes, close by
 ``region_film`` the same in the residual blocks and after every up-convolution                           z, regions   yes, spreads
 ``film``        one scale and shift per channel after both norms of every residual block                 z            yes
 ``stem_nonorm`` z tiled to maps and concatenated to the input, no norm after the first convolution       z            yes, learns slowly
@@ -14,12 +15,14 @@ mode            what happens                                                    
 =============== ======================================================================================== ============ =================
 
 An instance norm behind a modulated layer spreads the code over the whole picture, because it divides by statistics of all of it.
-``last_film`` modulates only the maps that the last convolution paints from: a code then cannot reach farther than that convolution.
+``last_film`` modulates only the maps that the last convolution paints from: a code then cannot reach farther than that convolution,
+3 pixels, which in a small picture is half a hand. ``region_rgb`` adds pixel by pixel: outside of its region a code does nothing at all.
 
 ``tile`` is dead: a constant input map adds a constant to every map of the first convolution, and the instance norm behind it subtracts
 the mean of each map. It is kept for the record.
 
-Sources: Perez et al. 2018, FiLM; Park et al. 2019, SPADE (scale and shift that vary over the picture).
+Sources: Perez et al. 2018, FiLM; Park et al. 2019, SPADE (scale and shift that vary over the picture); Jia et al. 2016, Dynamic Filter
+Networks (weights of a convolution that are computed from a code).
 """
 
 from collections.abc import Callable, Sequence
@@ -31,8 +34,8 @@ from torch import Tensor, nn
 
 from toolkit.structures import InputError
 
-MODES = ('last_film', 'region_film', 'film', 'stem_nonorm', 'masked_tile', 'tile')
-NEED_REGIONS = ('last_film', 'region_film', 'masked_tile')
+MODES = ('region_rgb', 'last_film', 'region_film', 'film', 'stem_nonorm', 'masked_tile', 'tile')
+NEED_REGIONS = ('region_rgb', 'last_film', 'region_film', 'masked_tile')
 TILING = ('stem_nonorm', 'masked_tile', 'tile')
 FILM_STD = 0.02
 HIDDEN = 64
@@ -117,6 +120,47 @@ class RegionFiLM(nn.Module):
         return h * (1 + scale) + shift
 
 
+class RegionRGB(nn.Module):
+    """The sum over regions of (region map) x (linear map of the maps h, whose weights are computed from that region's code).
+
+    A two-layer perceptron for each region computes the weights of a 1x1 convolution. Its last layer starts as N(0, 0.02) and zero
+    biases, so that codes have little to say at first.
+
+    Args:
+        channels: C of the maps.
+        output_nc: channels of the picture.
+        z_dims: length of each region's code; a region of length 0 has no say.
+        hidden: units of the hidden layer.
+    """
+
+    def __init__(self, channels: int, output_nc: int, z_dims: Sequence[int], hidden: int = HIDDEN):
+        super().__init__()
+        self.output_nc, self.z_dims = output_nc, tuple(z_dims)
+        self.weights = nn.ModuleList(
+            _small_perceptron(d, hidden, output_nc * (channels + 1)) if d else nn.Identity() for d in z_dims)
+
+    def forward(self, h: Tensor, z: Tensor, gates: Tensor) -> Tensor:
+        """Compute what is added to the picture.
+
+        Args:
+            h: (B, C, H, W) maps.
+            z: (B, D), D = sum(z_dims), the regions' codes one after the other.
+            gates: (B, R, H, W) region maps in [0, 1], R = len(z_dims).
+
+        Returns:
+            (B, output_nc, H, W) float32.
+        """
+        codes = z.split(self.z_dims, 1)
+        with _no_autocast(h.device.type):
+            maps = F.pad(h.float().flatten(2), (0, 0, 0, 1), value=1.0)
+            total = 0
+            for i, d in enumerate(self.z_dims):
+                if d:
+                    weights = self.weights[i](codes[i].float()).unflatten(1, (self.output_nc, -1))
+                    total = total + (weights @ maps).unflatten(2, h.shape[-2:]) * gates[:, i:i + 1].float()
+        return total
+
+
 class CodeInjection:
     """One injection mode, and what it asks of a generator: more input channels, a stem without norm, FiLM layers.
 
@@ -161,6 +205,10 @@ class CodeInjection:
         """The same for the up-convolution that the head follows."""
         return self._film(('last_film', 'region_film'))
 
+    def rgb(self, channels: int, output_nc: int) -> nn.Module | None:
+        """What the head adds to a picture of ``output_nc`` channels, or None."""
+        return RegionRGB(channels, output_nc, self.z_dims) if self.z_dim and self.mode == 'region_rgb' else None
+
     def inject(self, x: Tensor, z: Tensor | None, regions: Tensor | None, levels: int) -> tuple[Tensor, list[Tensor | None]]:
         """Check z and regions, concatenate z to the input where the mode does so, and shrink the regions for the FiLM layers.
 
@@ -188,7 +236,7 @@ class CodeInjection:
             if self.mode == 'masked_tile':
                 tiled = tiled * torch.cat([regions[:, i:i + 1].expand(-1, d, -1, -1) for i, d in enumerate(self.z_dims)], 1)
             x = torch.cat([x, tiled], 1)
-        elif self.mode in ('last_film', 'region_film'):
+        elif self.mode in ('region_rgb', 'last_film', 'region_film'):
             gates = [regions]
             for _ in range(levels):
                 gates.append(F.avg_pool2d(gates[-1], 2))

@@ -97,7 +97,7 @@ class LocalEnhancer(nn.Module):
         self.enhancers = nn.ModuleList(
             Enhancer(in_channels, ngf * 2**level, n_local_blocks, norm, up, down_padding, self.injection, checkpoint, last=level == 0)
             for level in reversed(range(n_enhancers)))
-        self.head = Head(ngf, output_nc)
+        self.head = Head(ngf, output_nc, self.injection.rgb(ngf, output_nc))
         init_normal(self)
 
     def forward(self, x: Tensor, z: Tensor | None = None, regions: Tensor | None = None) -> Tensor:
@@ -121,4 +121,4 @@ class LocalEnhancer(nn.Module):
         h = self.trunk(coarsest, z, gates[self.n_enhancers:])
         for level, enhancer in zip(reversed(range(self.n_enhancers)), self.enhancers):
             h = enhancer(finer[level], h, z, gates[level:level + 2])
-        return self.head(h)
+        return self.head(h, z, gates[0])

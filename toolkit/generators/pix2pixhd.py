@@ -95,7 +95,7 @@ class GlobalGenerator(nn.Module):
         self.injection = CodeInjection(z_injection, z_dims)
         self.trunk = GlobalTrunk(
             input_nc + self.injection.input_channels, ngf, n_down, n_blocks, norm, up, down_padding, self.injection, checkpoint)
-        self.head = Head(ngf, output_nc)
+        self.head = Head(ngf, output_nc, self.injection.rgb(ngf, output_nc))
         init_normal(self)
 
     def forward(self, x: Tensor, z: Tensor | None = None, regions: Tensor | None = None) -> Tensor:
@@ -115,4 +115,4 @@ class GlobalGenerator(nn.Module):
         """
         check_input(x, self.input_nc, self.multiple)
         x, gates = self.injection.inject(x, z, regions, self.n_down)
-        return self.head(self.trunk(x, z, gates))
+        return self.head(self.trunk(x, z, gates), z, gates[0])

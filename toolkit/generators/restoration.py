@@ -43,7 +43,7 @@ class RestorationNetwork(nn.Module):
         self.input_nc, self.residual = SEES[sees], residual
         self.network = ResNetGenerator(self.input_nc, 4, ngf, n_down, n_blocks, norm, up)
         if residual:
-            nn.init.zeros_(self.network.head[0].weight)
+            nn.init.zeros_(self.network.head.conv.weight)
         self.config = dict(type='RestorationNetwork', ngf=ngf, n_down=n_down, n_blocks=n_blocks, norm=norm, up=up, sees=sees,
                            residual=residual)
 
