@@ -100,6 +100,6 @@ def test_two_processes_stay_in_sync_and_do_what_one_does(pool_size, by):
     assert float(logs['weight/skeleton']) == pytest.approx(weight, rel=2e-3)
     for key, value in single.state_dict().items():
         if torch.is_tensor(value) and not key.startswith('auto_weight'):
-            torch.testing.assert_close(value, torch.from_numpy(first[key]), atol=1e-5, rtol=0, msg=key)
+            torch.testing.assert_close(value, torch.from_numpy(first[key]), atol=2e-5, rtol=0, msg=key)
             moved = max(moved, float((value - start[key]).abs().max()))
-    assert moved > 5e-4
+    assert moved > 1e-3, 'fifty times what float32 rounding may differ by (1.1e-5 was seen)'
