@@ -16,8 +16,6 @@ from pathlib import Path
 
 from toolkit.cli import Interrupted, main_guard
 
-JUDGE = 'ConvolutionalPoseMachine'
-
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     """The command line."""
@@ -123,7 +121,7 @@ class Study:
         from toolkit.analysis.clip_control import Dressed, ModelPainter, interpolate, measure_control
         from toolkit.analysis.code_probes import encoder_of
         from toolkit.analysis.latent_figures import draw_strips
-        from toolkit.metrics.pck import first_available
+        from toolkit.metrics.pck import JUDGES, first_available
         model, codes = trained.model, trained.model.codes
         start, own = 0, {}
         for region, encoder in (('up', codes.up), ('down', codes.down)):
@@ -132,7 +130,7 @@ class Study:
             own[region] = self._probe(trained, f'{label} {region}', encode, region, encoder.config, sampled=False)
             start += encoder.nz
         painter, clips = ModelPainter(model), self._clips(trained)
-        judge, reason = first_available([JUDGE])
+        judge, reason = first_available(JUDGES)
         for column in measure_control(painter, clips, label, judge, reason, self.args.seed, bar(f'{label}: painting', 'clip')):
             if column.region in own:
                 own[column.region].values |= column.values
