@@ -23,9 +23,11 @@ train_dataloader = dict(
 test_dataloader = dict(dataset=dict(a=dict(_a, split='test'), b=dict(_b, split='test'), size=_size))
 
 model = dict(
-    losses=dict(identity=dict(weight=5.0)),
+    losses=dict(identity=dict(weight=5.0), face=dict(type='GANLoss', objective='lsgan', weight=1.0)), face_crops=dict(size=32),
     generator=dict(ngf=32, n_blocks=6, up='nearest'), discriminator=dict(ndf=32, n_layers=2), ema=0.99, channels_last=True)
-optim_wrapper = dict(g=dict(optimizer=dict(lr=4e-4)), d=dict(optimizer=dict(lr=1e-4)))
+optim_wrapper = dict(
+    g=dict(optimizer=dict(lr=4e-4)),
+    d=dict(optimizer=dict(lr=1e-4), networks=['net_d_a', 'net_d_b', 'net_d_a_face', 'net_d_b_face']))
 param_scheduler = [dict(type='LinearLR', start_factor=1.0, end_factor=0.0, begin=600, end=1300)]
 train_cfg = dict(max_iters=1300)
 custom_hooks = [dict(type='CollapseMonitor', interval=250, threshold=0.2, begin=500)]

@@ -4,7 +4,8 @@ _base_ = 'cyclegan_skeleton.py'
 model = dict(
     window=3, previous_frames=2, carry=True, losses=dict(temporal=dict(type='GANLoss', objective='lsgan', weight=1.0)),
     skeleton_scaling=True, foreground=dict(margin=0.03))
-optim_wrapper = dict(d=dict(networks=['net_d_a', 'net_d_b', 'net_d_a_time', 'net_d_b_time']))
+_networks = ['net_d_a', 'net_d_b', 'net_d_a_time', 'net_d_b_time', 'net_d_a_face', 'net_d_b_face']
+optim_wrapper = dict(d=dict(networks=_networks))
 train_dataloader = dict(
     sampler=dict(shuffle=False), dataset=dict(window=3, sequence=4, anchors=True, plates=True))
 test_dataloader = dict(dataset=dict(plates=True))

@@ -17,13 +17,16 @@ from toolkit.models.auto_weight import AutoWeight
 from toolkit.models.base import VideoModel
 from toolkit.models.foreground import Scene
 from toolkit.models.frame_memory import FrameMemory
+from toolkit.models.head_crops import HeadCrops
 from toolkit.models.image_pool import ImagePool
 from toolkit.models.transfer import transfer_result
 from toolkit.registry import DISCRIMINATORS, GENERATORS, MODELS, check_keys
 from toolkit.structures import InputError
 
 DIRECTIONS = ('ab', 'ba')
-LOSS_NAMES = ('gan', 'cycle', 'identity', 'skeleton', 'temporal')
+JUDGES = {'gan': '', 'temporal': '_time', 'face': '_face'}
+"""Loss of a discriminator -> what follows the person in the discriminator's name."""
+LOSS_NAMES = ('cycle', 'identity', 'skeleton', *JUDGES)
 AUTO = 'auto_freeze'
 TRIPLE = 3
 """Frames that a temporal discriminator judges together."""
@@ -40,7 +43,8 @@ class CycleGAN(VideoModel):
     - ``cycle`` (needed): the picture after both generators against the picture; CycleGAN's weight is 10;
     - ``identity``: a generator should leave pictures of its own target alone; CycleGAN's weight is 5 (half of 10), paper B has none;
     - ``skeleton``: :class:`toolkit.losses.skeleton.SkeletonLoss` between input and output; a number, or ``weight='auto_freeze'``;
-    - ``temporal``: a GAN loss on three consecutive frames, with two more discriminators ``net_d_a_time`` and ``net_d_b_time``.
+    - ``temporal``: a GAN loss on three consecutive frames, with two more discriminators ``net_d_a_time`` and ``net_d_b_time``;
+    - ``face``: a GAN loss on crops of the heads beside the joints of the input's head, with ``net_d_a_face`` and ``net_d_b_face``.
 
     Args:
         generator: ``GENERATORS`` config; its ``input_nc`` is filled in: 3 x (1 + ``previous_frames``).
@@ -57,6 +61,7 @@ class CycleGAN(VideoModel):
             :class:`toolkit.models.foreground.Scene`. The data must give masks and plates. Discriminators then see the real person
             pasted into the same scene, so that the background tells them nothing, and ``cycle`` looks at the person.
         auto_weight: arguments of :class:`toolkit.models.auto_weight.AutoWeight` for ``weight='auto_freeze'``.
+        face_crops: arguments of :class:`toolkit.models.head_crops.HeadCrops` for ``face``.
         pool_size: pictures in each pool; 0 for none.
         ema: decay of averaged copies of the generators that generation uses; None for none, as published.
         kwargs: of :class:`toolkit.models.base.VideoModel`.
@@ -67,23 +72,24 @@ class CycleGAN(VideoModel):
 
     def __init__(self, generator: dict, discriminator: dict, losses: dict, previous_frames: int = 0, first: str = 'zeros',
                  carry: bool = False, window: int = 1, skeleton_scaling: bool = False, foreground: dict | None = None,
-                 auto_weight: dict | None = None, pool_size: int = 50, ema: float | None = None, **kwargs) -> None:
+                 auto_weight: dict | None = None, face_crops: dict | None = None, pool_size: int = 50, ema: float | None = None,
+                 **kwargs) -> None:
         losses = {name: dict(cfg) for name, cfg in losses.items()}
         check_keys(losses, LOSS_NAMES, 'model.losses')
         automatic = losses.get('skeleton', {}).get('weight') == AUTO
         if automatic:
             losses['skeleton']['weight'] = 1.0
         super().__init__(losses=losses, **kwargs)
-        self._check(first, carry, previous_frames, window, skeleton_scaling, foreground, automatic, auto_weight)
+        self._check(first, carry, previous_frames, window, skeleton_scaling, foreground, automatic, auto_weight, face_crops)
         self.previous_frames, self.first, self.window = previous_frames, first, window
         self.skeleton_scaling, self.margin = skeleton_scaling, None if foreground is None else foreground.get('margin', 0.02)
         channels = 3 * (1 + previous_frames)
         self.net_g_ab, self.net_g_ba = (GENERATORS.build(dict(generator, input_nc=channels)) for _ in DIRECTIONS)
-        self.net_d_a, self.net_d_b = (DISCRIMINATORS.build(dict(discriminator, input_nc=3)) for _ in DIRECTIONS)
-        if 'temporal' in self.losses:
-            self.net_d_a_time, self.net_d_b_time = (
-                DISCRIMINATORS.build(dict(discriminator, input_nc=3 * TRIPLE)) for _ in DIRECTIONS)
-        self.pools = nn.ModuleDict({name: ImagePool(pool_size) for name in self._judges()})
+        self.head_crops = HeadCrops(**(face_crops or {}))
+        channels = dict(gan=3, temporal=3 * TRIPLE, face=HeadCrops.channels)
+        for kind, _, name in self._judges():
+            setattr(self, f'net_d_{name}', DISCRIMINATORS.build(dict(discriminator, input_nc=channels[kind])))
+        self.pools = nn.ModuleDict({name: ImagePool(pool_size) for _, _, name in self._judges()})
         self.auto_weight = AutoWeight(**(auto_weight or {})) if automatic else None
         self.memory = FrameMemory() if carry else None
         self.register_buffer('anchors', torch.tensor([[0.0, 0.0, 1.0]] * 2))
@@ -91,7 +97,7 @@ class CycleGAN(VideoModel):
         if ema is not None:
             self.net_g_ab_ema, self.net_g_ba_ema = self.ema_copy(self.net_g_ab), self.ema_copy(self.net_g_ba)
 
-    def _check(self, first, carry, previous_frames, window, skeleton_scaling, foreground, automatic, auto_weight) -> None:
+    def _check(self, first, carry, previous_frames, window, skeleton_scaling, foreground, automatic, auto_weight, face_crops) -> None:
         for name in ('gan', 'cycle'):
             if name not in self.losses:
                 raise InputError(f'model.losses: CycleGAN needs {name!r} with a weight above 0')
@@ -107,6 +113,8 @@ class CycleGAN(VideoModel):
             raise InputError('model.skeleton_scaling without model.losses.skeleton: there is nothing to scale')
         if auto_weight is not None and not automatic:
             raise InputError(f"model.auto_weight is given, but model.losses.skeleton.weight is not '{AUTO}'")
+        if face_crops is not None and 'face' not in self.losses:
+            raise InputError('model.face_crops without model.losses.face: there is nothing that looks at them')
         check_keys(foreground or {}, ('margin',), 'model.foreground')
 
     # ---- training ---------------------------------------------------------------------------------------------------------------
@@ -137,24 +145,23 @@ class CycleGAN(VideoModel):
                     own = scene and Scene(scene.background, scene.person, scene.person)
                     same = self._chain(f'identity_{source}', goes_on[source])(back, real[source], own)
                     g[f'identity_{source}'] = self._compare('identity', same, real[source], scene)
-        judges = self._judges()
-        with self.frozen(*judges.values()), self._contexts(optim_wrapper['d'], *judges.values()):
-            for source, target in DIRECTIONS:
-                g[f'gan_{source}{target}'] = self.losses['gan'](judges[target](fake[target].flatten(0, 1)), real=True)
-                if 'temporal' in self.losses:
-                    scores = judges[f'{target}_time'](triples(fake[target]))
-                    g[f'temporal_{source}{target}'] = self.losses['temporal'](scores, real=True)
+        judges, shown = [(*judge, getattr(self, f'net_d_{judge[-1]}')) for judge in self._judges()], {}
+        nets = [net for *_, net in judges]
+        with self.frozen(*nets), self._contexts(optim_wrapper['d'], *nets):
+            for kind, target, name, net in judges:
+                source = other(target)
+                shown[name] = self._shown(kind, fake[target], data[source]['poses'], self._anchors(source))
+                g[f'{kind}_{source}{target}'] = self.losses[kind](net(shown[name]), real=True)
         g = {name: self.loss_weights[name.rpartition('_')[0]] * loss for name, loss in g.items()}
         logs = self._add_skeleton(g, real, fake, data)
         self.step(optim_wrapper, 'g', sum(g.values()))
 
         d = {}
-        with self._contexts(optim_wrapper['d'], *judges.values()):
-            for i, (name, net) in enumerate(judges.items()):
-                loss, pack = ('temporal', triples) if name.endswith('_time') else ('gan', lambda frames: frames.flatten(0, 1))
-                weight, loss = self.loss_weights[loss] / 2, self.losses[loss]
-                past = self.pools[name].query(pack(fake[name[0]]).float(), self.noise_generator(salt=i))
-                truth = pack(self._seen(batches[name[0]], scenes[other(name[0])]))
+        with self._contexts(optim_wrapper['d'], *nets):
+            for i, (kind, target, name, net) in enumerate(judges):
+                weight, loss = self.loss_weights[kind] / 2, self.losses[kind]
+                past = self.pools[name].query(shown[name].float(), self.noise_generator(salt=i))
+                truth = self._shown(kind, self._seen(batches[target], scenes[other(target)]), data[target]['poses'])
                 d[f'{name}_real'] = weight * loss(net(truth), real=True, for_discriminator=True)
                 d[f'{name}_fake'] = weight * loss(net(past), real=False, for_discriminator=True)
         self.step(optim_wrapper, 'd', sum(d.values()))
@@ -169,10 +176,23 @@ class CycleGAN(VideoModel):
         mask = () if scene is None else (scene.person.flatten(0, 1),)
         return self.losses[name](fake.flatten(0, 1), real.flatten(0, 1), *mask)
 
-    def _judges(self) -> dict[str, nn.Module]:
-        """Discriminators by the name of their pool."""
-        names = ['a', 'b'] + (['a_time', 'b_time'] if 'temporal' in self.losses else [])
-        return {name: getattr(self, f'net_d_{name}') for name in names}
+    def _judges(self) -> list[tuple[str, str, str]]:
+        """Of each discriminator its loss, the person it knows, and its name after ``net_d_``, which is that of its pool, too."""
+        return [(kind, domain, domain + suffix) for kind, suffix in JUDGES.items() if kind in self.losses for domain in 'ab']
+
+    def _shown(self, kind: str, frames: Tensor, poses: Tensor, anchors: Tensor | None = None) -> Tensor:
+        """What a discriminator sees of a window: frames, triples of them, or the heads.
+
+        Args:
+            kind: of the discriminator, a key of :data:`JUDGES`.
+            frames: (B, T, 3, H, W).
+            poses: (B, T, 18, 3), the poses the frames should show.
+            anchors: see :meth:`_anchors`.
+        """
+        if kind == 'temporal':
+            return triples(frames)
+        frames = frames.flatten(0, 1)
+        return self.head_crops(frames, poses.flatten(0, 1), anchors) if kind == 'face' else frames
 
     @staticmethod
     @contextmanager
