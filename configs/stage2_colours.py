@@ -7,5 +7,5 @@ _base_ = 'stage2_pix2pixhd.py'
 
 train_dataloader = dict(dataset=dict(transforms=[dict(type='RecolorGarments', region='both', per='clip')]))
 model = dict(
-    generator=dict(z_injection='last_film'),
+    generator=dict(z_injection='region_rgb'),
     colour_codes=dict(up='work_dirs/stage1_bicyclegan_up', down='work_dirs/stage1_bicyclegan_down'))

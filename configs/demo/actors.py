@@ -15,7 +15,8 @@ test_dataloader = dict(dataset=_data)
 custom_hooks = []
 model = dict(
     discriminator=dict(ndf=32),
-    losses=dict(perceptual=dict(weight=10.0, download=False), l1=dict(weight=0.0)),
+    losses=dict(
+        perceptual=dict(weight=10.0, download=False), l1=dict(weight=0.0), person=dict(weight=20.0, cell=8)),
     colour_codes=dict(up='work_dirs/actors_up', down='work_dirs/actors_down'))
 train_cfg = dict(max_iters=1000)
 param_scheduler = dict(begin=400, end=1000)

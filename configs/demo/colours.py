@@ -7,7 +7,7 @@ _base_ = ['synthetic.py']
 
 train_dataloader = dict(dataset=dict(transforms=[dict(type='RecolorGarments', region='both', per='clip', keep=0.3)]))
 model = dict(
-    generator=dict(z_injection='last_film'),
+    generator=dict(z_injection='region_rgb'),
     colour_codes=dict(up='work_dirs/colours_up', down='work_dirs/colours_down'))
 train_cfg = dict(max_iters=1700)
 param_scheduler = dict(begin=700, end=1700)

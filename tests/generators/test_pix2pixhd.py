@@ -29,7 +29,8 @@ def count(module):
     (dict(input_nc=31, ngf=16, n_down=3, n_blocks=3), 1_106_051),
     (dict(input_nc=31, ngf=8, n_down=3, n_blocks=2), 209_603),
     (dict(input_nc=4, ngf=16, n_down=3, n_blocks=3, z_dims=(16, 8), z_injection='region_film'), 1_130_643),
-    (dict(input_nc=4, ngf=16, n_down=3, n_blocks=3, z_dims=(16, 8)), 1_090_707),
+    (dict(input_nc=4, ngf=16, n_down=3, n_blocks=3, z_dims=(16, 8), z_injection='last_film'), 1_090_707),
+    (dict(input_nc=4, ngf=16, n_down=3, n_blocks=3, z_dims=(16, 8)), 1_093_177),
 ])
 def test_parameter_count(options, parameters):
     with torch.device('meta'):

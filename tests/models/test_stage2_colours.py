@@ -53,9 +53,9 @@ def pictures(model, data, z):
 
 
 @pytest.mark.parametrize('mode, channels, parameters', [('tile', 31, 182_833_539), ('stem_nonorm', 31, 182_833_539),
-                                                        ('region_film', 7, None), ('last_film', 7, None)])
+                                                        ('region_film', 7, None), ('last_film', 7, None), ('region_rgb', 7, None)])
 def test_sizes_at_the_size_of_the_paper(mode, channels, parameters):
-    names = dict(last_film='stage2_end_to_end.py')
+    names = dict(region_rgb='stage2_end_to_end.py')
     cfg = load_config(ROOT / 'configs' / names.get(mode, f'ablations/stage2_colours_{mode}.py')).model
     encoders = load_config(ROOT / 'configs/stage2_end_to_end.py').model.colour_codes
     cfg.losses.perceptual.weight = 0
