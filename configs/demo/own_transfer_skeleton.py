@@ -3,5 +3,5 @@ _base_ = 'own_transfer.py'
 
 model = dict(
     losses=dict(skeleton=dict(
-        type='SkeletonLoss', pose_network=dict(type='OpenPoseMobile'), maps='heat+paf', face=False, stage=3, scales=(1, 2, 4, 8),
+        type='SkeletonLoss', pose_network=dict(type='OpenPoseMobile'), maps='heat+paf', stage=3, scales=(1, 2, 4, 8),
         min_side=128, cache=2000, weight=20.0)))

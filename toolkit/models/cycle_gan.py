@@ -80,7 +80,9 @@ class CycleGAN(VideoModel):
         if automatic:
             losses['skeleton']['weight'] = 1.0
         super().__init__(losses=losses, **kwargs)
-        self._check(first, carry, previous_frames, window, skeleton_scaling, foreground, automatic, auto_weight, face_crops)
+        self._check(first, carry, previous_frames, window, skeleton_scaling, foreground, automatic, auto_weight)
+        if face_crops is not None and 'face' not in losses:
+            raise InputError('model.face_crops without model.losses.face: there is nothing that looks at them')
         self.previous_frames, self.first, self.window = previous_frames, first, window
         self.skeleton_scaling, self.margin = skeleton_scaling, None if foreground is None else foreground.get('margin', 0.02)
         channels = 3 * (1 + previous_frames)
@@ -97,7 +99,7 @@ class CycleGAN(VideoModel):
         if ema is not None:
             self.net_g_ab_ema, self.net_g_ba_ema = self.ema_copy(self.net_g_ab), self.ema_copy(self.net_g_ba)
 
-    def _check(self, first, carry, previous_frames, window, skeleton_scaling, foreground, automatic, auto_weight, face_crops) -> None:
+    def _check(self, first, carry, previous_frames, window, skeleton_scaling, foreground, automatic, auto_weight) -> None:
         for name in ('gan', 'cycle'):
             if name not in self.losses:
                 raise InputError(f'model.losses: CycleGAN needs {name!r} with a weight above 0')
@@ -113,8 +115,6 @@ class CycleGAN(VideoModel):
             raise InputError('model.skeleton_scaling without model.losses.skeleton: there is nothing to scale')
         if auto_weight is not None and not automatic:
             raise InputError(f"model.auto_weight is given, but model.losses.skeleton.weight is not '{AUTO}'")
-        if face_crops is not None and 'face' not in self.losses:
-            raise InputError('model.face_crops without model.losses.face: there is nothing that looks at them')
         check_keys(foreground or {}, ('margin',), 'model.foreground')
 
     # ---- training ---------------------------------------------------------------------------------------------------------------
