@@ -14,6 +14,7 @@ from toolkit.registry import HOOKS
 from toolkit.structures import InputError
 
 SIZE = 32
+REMEDIES = 'Smaller batches, a lower learning rate, a smaller skeleton weight, skeleton_scaling or bodies of one size'
 
 
 def diversity(images: Tensor) -> float:
@@ -82,8 +83,7 @@ class CollapseMonitor(Hook):
             if low:
                 runner.logger.warning(
                     f'mode collapse? At iteration {iteration} the outputs of direction {direction} differ {ratio:.2f} times as much as '
-                    f'the inputs (below {self.threshold}), {self.low[direction]} times in a row. Smaller batches, a smaller skeleton '
-                    f'weight, skeleton_scaling or videos with bodies of one size help')
+                    f'the inputs (below {self.threshold}), {self.low[direction]} times in a row. {REMEDIES} help')
 
     def after_iteration(self, runner) -> None:
         """Stop where patience has ended."""
@@ -92,8 +92,7 @@ class CollapseMonitor(Hook):
             path = runner.save()
             raise InputError(
                 f'stopped at iteration {runner.iter}: direction {", ".join(collapsed)} paints nearly the same picture for every input, '
-                f'{self.patience} looks in a row. Saved {path}. Start anew with other settings (smaller batches, a smaller skeleton '
-                f'weight, skeleton_scaling), or go on with stop=False')
+                f'{self.patience} looks in a row. Saved {path}. {REMEDIES} help; or go on with stop=False')
 
     @torch.no_grad()
     def measure(self, runner) -> dict[str, float]:
