@@ -6,7 +6,7 @@
 What differs from the published settings, because so few iterations and so small pictures want it: no mirroring, which would mirror the
 light, too; CycleGAN's identity loss, without which both generators together often learn to move everybody aside; discriminators of
 faces, which are a few pixels here; a discriminator that sees a part of the person and learns slowly, or else it wins at once and the
-pictures dissolve in noise; up-convolutions without a checkerboard; an averaged generator. cyclegan_paper.py has the paper's losses alone.
+pictures dissolve in noise; up-convolutions without a checkerboard; an averaged generator. The paper's losses alone: cyclegan_paper.py.
 """
 _base_ = ['../cyclegan.py']
 
