@@ -93,11 +93,11 @@ def shown_command(tool: str, *words, note: str = '') -> list[str]:
 
 
 def fast_bfloat16() -> bool:
-    """Whether this machine computes faster in bfloat16 than in float32: a GPU, or a CPU with matrix units for it."""
+    """Whether this machine computes faster in bfloat16 than in float32: a GPU, or a CPU with AMX or AVX512-BF16."""
     import torch
     if torch.cuda.is_available():
         return torch.cuda.is_bf16_supported()
-    return bool(getattr(torch.cpu, '_is_amx_tile_supported', lambda: False)())
+    return any(getattr(torch.cpu, f'_is_{unit}_supported', lambda: False)() for unit in ('amx_tile', 'avx512_bf16'))
 
 
 def content_and_driving() -> tuple[Path, Path]:
