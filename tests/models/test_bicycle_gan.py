@@ -378,8 +378,8 @@ def test_the_code_comes_to_carry_colour_when_the_region_counts(region_weight, lo
     adam = {name[4:]: torch.optim.Adam(network.parameters(), 3e-3, (0.5, 0.999)) for name, network in model.networks().items()}
     wrappers = OptimWrapperDict(**{name: OptimWrapper(optimizer=optimizer) for name, optimizer in adam.items()})
     assert wrong_colours(model) > 0.85
-    for i in range(110):
-        model.set_train_state(0, 0, i, 110)
+    for i in range(180):
+        model.set_train_state(0, 0, i, 180)
         model.train_step(solid_colours(model, generator), wrappers)
     assert low < wrong_colours(model) < high
 
