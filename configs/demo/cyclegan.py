@@ -5,8 +5,8 @@
 
 What differs from the published settings, because so few iterations and so small pictures want it: no mirroring, which would mirror the
 light, too; CycleGAN's identity loss, without which both generators together often learn to move everybody aside; discriminators of
-faces, which are a few pixels here; a discriminator that sees a part of the person and learns slowly, or else it wins at once and the
-pictures dissolve in noise; up-convolutions without a checkerboard; an averaged generator. The paper's losses alone: cyclegan_paper.py.
+faces, which are a few pixels here; discriminators that see a part of the person, with spectral norm, or else they win at once and the
+pictures dissolve in noise; up-convolutions without a checkerboard; an averaged generator. cyclegan_paper.py has the paper's losses.
 """
 _base_ = ['../cyclegan.py']
 
@@ -24,10 +24,11 @@ test_dataloader = dict(dataset=dict(a=dict(_a, split='test'), b=dict(_b, split='
 
 model = dict(
     losses=dict(identity=dict(weight=5.0), face=dict(type='GANLoss', objective='lsgan', weight=1.0)), face_crops=dict(size=32),
-    generator=dict(ngf=32, n_blocks=6, up='nearest'), discriminator=dict(ndf=32, n_layers=2), ema=0.99, channels_last=True)
+    generator=dict(ngf=32, n_blocks=6, up='nearest'), discriminator=dict(ndf=32, n_layers=2, norm='spectral'),
+    ema=0.99, channels_last=True)
 optim_wrapper = dict(
     g=dict(optimizer=dict(lr=4e-4)),
-    d=dict(optimizer=dict(lr=1e-4), networks=['net_d_a', 'net_d_b', 'net_d_a_face', 'net_d_b_face']))
+    d=dict(optimizer=dict(lr=2e-4), networks=['net_d_a', 'net_d_b', 'net_d_a_face', 'net_d_b_face']))
 param_scheduler = [dict(type='LinearLR', start_factor=1.0, end_factor=0.0, begin=600, end=1300)]
 train_cfg = dict(max_iters=1300)
 custom_hooks = [dict(type='CollapseMonitor', interval=250, threshold=0.2, begin=500)]
