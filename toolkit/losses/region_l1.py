@@ -43,6 +43,6 @@ class RegionL1Loss(nn.Module):
         region = region.detach().float()
         difference = (fake.float() - real.detach().float()) * region
         if self.cell > 1:
-            difference = avg_pool2d(difference, self.cell, ceil_mode=True, count_include_pad=False, divisor_override=1)
+            difference = avg_pool2d(difference, self.cell, ceil_mode=True, divisor_override=1)
         area = region.sum((1, 2, 3)).clamp_min(self.min_area)
         return (difference.abs().mean(1).sum((1, 2)) / area).mean()

@@ -88,9 +88,9 @@ class CycleGAN(VideoModel):
         channels = 3 * (1 + previous_frames)
         self.net_g_ab, self.net_g_ba = (GENERATORS.build(dict(generator, input_nc=channels)) for _ in DIRECTIONS)
         self.head_crops = HeadCrops(**(face_crops or {}))
-        channels = dict(gan=3, temporal=3 * TRIPLE, face=HeadCrops.channels)
+        seen = dict(gan=3, temporal=3 * TRIPLE, face=HeadCrops.channels)
         for kind, _, name in self._judges():
-            setattr(self, f'net_d_{name}', DISCRIMINATORS.build(dict(discriminator, input_nc=channels[kind])))
+            setattr(self, f'net_d_{name}', DISCRIMINATORS.build(dict(discriminator, input_nc=seen[kind])))
         self.pools = nn.ModuleDict({name: ImagePool(pool_size) for _, _, name in self._judges()})
         self.auto_weight = AutoWeight(**(auto_weight or {})) if automatic else None
         self.memory = FrameMemory() if carry else None
