@@ -16,6 +16,14 @@ INDEX = {name: i for i, name in enumerate(JOINTS)}
 LIMB_JOINTS = (R_SHOULDER, R_ELBOW, R_WRIST, L_SHOULDER, L_ELBOW, L_WRIST, R_HIP, R_KNEE, R_ANKLE, L_HIP, L_KNEE, L_ANKLE)
 """The 12 joints of arms and legs, for comparing pose estimators."""
 
+def _other_side(joint: str) -> str:
+    side, _, rest = joint.partition('_')
+    return {'left': 'right', 'right': 'left'}.get(side, side) + f'_{rest}'
+
+
+MIRROR_JOINT = np.array([INDEX.get(_other_side(name), i) for i, name in enumerate(JOINTS)])
+"""(K,) For each joint the one that takes its place in a mirrored picture."""
+
 JOINT_COLORS = np.array([
     (255, 0, 0), (255, 85, 0), (255, 170, 0), (255, 255, 0), (170, 255, 0), (85, 255, 0), (0, 255, 0), (0, 255, 85), (0, 255, 170),
     (0, 255, 255), (0, 170, 255), (0, 85, 255), (0, 0, 255), (85, 0, 255), (170, 0, 255), (255, 0, 255), (255, 0, 170),

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from toolkit.data.quality import (
-    MIRROR,
     border_contact,
     describe_frames,
     jitter,
@@ -14,7 +13,7 @@ from toolkit.data.quality import (
     person_switches,
     present,
 )
-from toolkit.skeletons import INDEX
+from toolkit.skeletons import INDEX, MIRROR_JOINT
 
 
 def test_jitter_is_zero_for_steady_motion_and_known_for_a_shake(stick, still):
@@ -41,10 +40,10 @@ def test_a_jump_to_another_person_is_found_but_running_is_not(stick, still):
 
 def test_exchanged_sides_are_found(still):
     poses = still()
-    poses[8:12] = poses[8:12][:, MIRROR]
+    poses[8:12] = poses[8:12][:, MIRROR_JOINT]
     assert left_right_swaps(poses) == [8, 12]
     assert left_right_swaps(still()) == []
-    assert MIRROR[INDEX['left_knee']] == INDEX['right_knee'] and MIRROR[INDEX['nose']] == INDEX['nose']
+    assert MIRROR_JOINT[INDEX['left_knee']] == INDEX['right_knee'] and MIRROR_JOINT[INDEX['nose']] == INDEX['nose']
 
 
 def test_coverage_and_presence(still):

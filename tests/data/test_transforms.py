@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from toolkit.data.transforms import MIRROR_JOINT, RandomCrop, RandomFlip, resize_image, scale_pose
-from toolkit.skeletons import INDEX, PARTS
+from toolkit.data.transforms import RandomCrop, RandomFlip, resize_image, scale_pose
+from toolkit.skeletons import INDEX, MIRROR_JOINT, PARTS
 from toolkit.structures import InputError
 
 H, W = 64, 48

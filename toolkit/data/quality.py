@@ -5,9 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from toolkit.data.crop import THRESHOLD, person_boxes
-from toolkit.skeletons import INDEX, JOINTS, LIMB_JOINTS, NECK, TORSO_JOINTS, torso_scale
-
-MIRROR = [INDEX[n.replace('left_', 'X_').replace('right_', 'left_').replace('X_', 'right_')] for n in JOINTS]
+from toolkit.skeletons import JOINTS, LIMB_JOINTS, MIRROR_JOINT, NECK, TORSO_JOINTS, torso_scale
 
 
 def present(poses: np.ndarray, joints: int = 4) -> np.ndarray:
@@ -85,7 +83,7 @@ def left_right_swaps(poses: np.ndarray) -> list[int]:
         poses: (T, K, 3) as estimated.
     """
     limbs, found = np.array(LIMB_JOINTS), []
-    mirrored = poses[:, MIRROR]
+    mirrored = poses[:, MIRROR_JOINT]
     usual = _usual_torso(poses)
     for t in range(1, len(poses)):
         seen = (poses[t - 1, limbs, 2] > THRESHOLD) & (poses[t, limbs, 2] > THRESHOLD) & (mirrored[t, limbs, 2] > THRESHOLD)

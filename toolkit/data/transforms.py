@@ -13,19 +13,12 @@ import cv2
 import numpy as np
 
 from toolkit.registry import TRANSFORMS
-from toolkit.skeletons import INDEX, JOINTS, MIRROR_PART
+from toolkit.skeletons import MIRROR_JOINT, MIRROR_PART
 from toolkit.structures import InputError
 
 IMAGES = ('frames', 'edges', 'masks', 'content_frame', 'content_edge', 'content_mask', 'content_parts')
 POSES = ('poses', 'content_pose')
 
-
-def _other_side(joint: str) -> str:
-    side, _, rest = joint.partition('_')
-    return {'left': 'right', 'right': 'left'}.get(side, side) + f'_{rest}'
-
-
-MIRROR_JOINT = np.array([INDEX.get(_other_side(n), i) for i, n in enumerate(JOINTS)])
 MIRROR_LABEL = np.array([0, *(i + 1 for i in MIRROR_PART)], np.uint8)
 
 
