@@ -11,11 +11,9 @@ from toolkit.poses.decode import Person, cell_to_pixel, count_people, follow_per
 from toolkit.poses.mobilenet import FrozenNetwork
 from toolkit.skeletons import K
 
-STRIDE = 8
-
 
 class HeatmapEstimator(FrozenNetwork):
-    """A frozen network of joint heatmaps and part affinity fields at stride 8, used as pose estimator and as differentiable critic.
+    """A network of joint heatmaps and part affinity fields, used as pose estimator and as differentiable critic.
 
     Called with frames (T, H, W, 3) uint8 RGB it returns the poses (T, 18, 3) float32 of the most prominent person, followed through
     the clip. Other people do not disturb this; :meth:`num_people` counts them.
@@ -25,9 +23,14 @@ class HeatmapEstimator(FrozenNetwork):
             made at the size the caller gives.
         threshold: smallest confidence of a joint.
         batch_size: frames at a time.
+
+    Attributes:
+        stride: pixels of a cell of the maps.
+        multiple: what the sides of pictures given to :meth:`fields` must be multiples of.
     """
 
-    multiple = STRIDE
+    stride = 8
+    multiple = 8
 
     def __init__(self, input_height: int = 368, threshold: float = 0.1, batch_size: int = 4):
         super().__init__()
@@ -36,7 +39,7 @@ class HeatmapEstimator(FrozenNetwork):
         self.batch_size = batch_size
 
     def fields(self, images: torch.Tensor, stage: int | None = None) -> tuple[torch.Tensor, torch.Tensor]:
-        """Heatmaps (B, 19, H/8, W/8) and fields (B, 38, H/8, W/8) of images (B, 3, H, W) whose sides are multiples of ``multiple``.
+        """Heatmaps (B, 19, h, w) and fields (B, 38, h, w) at ``stride`` of images (B, 3, H, W), sides multiples of ``multiple``.
 
         ``stage`` is the number of stages to run, from 1; None runs all.
         """
@@ -51,13 +54,13 @@ class HeatmapEstimator(FrozenNetwork):
             stage: of which stage, from 1; None for the last.
 
         Returns:
-            Joint heatmaps (B, 18, ceil(H/8), ceil(W/8)), without the background, and part affinity fields (B, 38, ...) of the
-            stage, unclipped.
+            Joint heatmaps (B, 18, ceil(H / stride), ceil(W / stride)), without the background, and part affinity fields
+            (B, 38, ...) of the stage, unclipped.
         """
         height, width = images.shape[-2:]
         padding = (0, -width % self.multiple, 0, -height % self.multiple)
         heat, paf = self.fields(F.pad(images, padding), stage)
-        rows, columns = math.ceil(height / STRIDE), math.ceil(width / STRIDE)
+        rows, columns = math.ceil(height / self.stride), math.ceil(width / self.stride)
         return heat[:, :K, :rows, :columns], paf[:, :, :rows, :columns]
 
     @torch.no_grad()
@@ -85,11 +88,10 @@ class HeatmapEstimator(FrozenNetwork):
                     self._to_frame(person.pose, ratio, frames.shape[1:3])
         return people
 
-    @staticmethod
-    def _to_frame(pose: np.ndarray, ratio: np.ndarray, size: tuple[int, int]) -> None:
+    def _to_frame(self, pose: np.ndarray, ratio: np.ndarray, size: tuple[int, int]) -> None:
         """Cells to pixels of the frame, in place."""
         found = pose[:, 2] > 0
-        pixels = (cell_to_pixel(pose[found, :2], STRIDE) + 0.5) * ratio - 0.5
+        pixels = (cell_to_pixel(pose[found, :2], self.stride) + 0.5) * ratio - 0.5
         pose[found, :2] = np.clip(pixels, 0, (size[1] - 1, size[0] - 1))
         pose[:, 2] = np.minimum(pose[:, 2], 1)
 
