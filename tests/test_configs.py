@@ -85,7 +85,7 @@ def shrink(cfg: Config, clips: Path, earlier: Callable[[str], Path]) -> None:
 
     def visit(node):
         for key, value in node.items():
-            if key in values:
+            if key in values and not (key == 'network' and isinstance(value, dict)):
                 node[key] = values[key]
             elif isinstance(value, dict):
                 visit(value)

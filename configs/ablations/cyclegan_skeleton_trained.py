@@ -1,0 +1,5 @@
+"""Skeleton consistency by a pose network that was trained on the two persons (configs/pose_network.py) instead of a published one."""
+_base_ = '../cyclegan_skeleton.py'
+
+model = dict(losses=dict(skeleton=dict(
+    pose_network=dict(_delete_=True, type='TrainedPoseNetwork', checkpoint='work_dirs/pose_network'), scales=(2, 4, 8, 16))))

@@ -1,0 +1,120 @@
+"""Training a pose network on prepared clips, so that it knows the people in them at the size they have there."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from mmengine.optim import OptimWrapperDict
+from torch import Tensor
+
+from toolkit.models.base import VideoModel
+from toolkit.models.pose_augmentation import augment
+from toolkit.models.transfer import transfer_result
+from toolkit.poses.decode import cell_to_pixel, refine_peak
+from toolkit.poses.fields import pose_fields
+from toolkit.registry import GENERATORS, MODELS
+from toolkit.skeletons import K
+from toolkit.structures import InputError
+
+CHUNK = 32
+
+
+@MODELS.register_module()
+class PoseTraining(VideoModel):
+    """Learn the joint heatmaps and part affinity fields of the poses of prepared clips.
+
+    The loss ``mse`` is the squared difference to the maps of :func:`toolkit.poses.fields.pose_fields`, summed over maps and averaged
+    over cells (Cao et al. 2017, equation 5, without its mask).
+
+    Args:
+        network: ``GENERATORS`` config of a network with ``stride`` and ``multiple`` that gives both maps, such as ``PoseUNet``.
+        sigma: of a joint's Gaussian, in pixels.
+        limb_width: of a limb's field, in pixels.
+        augmentation: arguments of :func:`toolkit.models.pose_augmentation.augment`; None changes nothing.
+        kwargs: of :class:`toolkit.models.base.VideoModel`.
+
+    Raises:
+        InputError: losses were given.
+    """
+
+    window = 1
+
+    def __init__(self, network: dict, sigma: float = 2.0, limb_width: float = 1.5, augmentation: dict | None = None, **kwargs) -> None:
+        super().__init__(**kwargs)
+        if self.losses:
+            raise InputError(f'model.losses has {", ".join(self.losses)}: PoseTraining has one loss, which is not configured')
+        self.net_h = GENERATORS.build(network)
+        self.stride, self.multiple = self.net_h.stride, self.net_h.multiple
+        self.sigma, self.limb_width, self.augmentation = sigma, limb_width, augmentation
+
+    def train_step(self, data: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
+        """One update of the network.
+
+        Args:
+            data: a collated batch of :class:`toolkit.data.unpaired.UnpairedClips`, whose two persons are one batch here, or of
+                :class:`toolkit.data.windows.ClipWindows`.
+            optim_wrapper: with the key ``h``.
+
+        Returns:
+            ``h/mse``, and ``h/empty``, what maps that show nobody would have.
+        """
+        domains = [self.data_preprocessor(data[name], True) for name in ('ab' if 'a' in data else ())] or \
+            [self.data_preprocessor(data, True)]
+        frames = torch.cat([domain['frames'].flatten(0, 1) for domain in domains])
+        poses = torch.cat([domain['poses'].flatten(0, 1) for domain in domains])
+        self._check_size(frames)
+        if self.augmentation is not None:
+            frames, poses = augment(frames, poses, self.noise_generator(), **self.augmentation)
+        wanted = torch.cat(pose_fields(poses, tuple(frames.shape[-2:]), self.stride, self.sigma, self.limb_width), 1)
+        with optim_wrapper['h'].optim_context(self.net_h):
+            given = torch.cat(self.net_h(frames), 1)
+        loss = ((given - wanted)**2).sum(1).mean()
+        self.step(optim_wrapper, 'h', loss)
+        nobody = torch.zeros_like(wanted[:1])
+        nobody[:, K] = 1
+        return {'h/mse': loss.detach(), 'h/empty': ((nobody - wanted)**2).sum(1).mean()}
+
+    def _check_size(self, frames: Tensor) -> None:
+        if any(side % self.multiple for side in frames.shape[-2:]):
+            raise InputError(f'frames are {tuple(frames.shape[-2:])}, expected sides that are multiples of {self.multiple}: set size '
+                             f'of the dataset')
+
+    @torch.no_grad()
+    def test_step(self, data: Mapping) -> list[dict]:
+        """Find the joints of one clip, each at the highest peak of its map.
+
+        Args:
+            data: one item of :class:`toolkit.data.directed.DirectedClips` or a whole clip of ``ClipWindows`` with a batch axis of 1.
+
+        Returns:
+            See :func:`toolkit.models.transfer.transfer_result`; ``generated`` are the frames themselves, and ``detected`` (T, 18, 3)
+            float32 what was found in them.
+        """
+        frames = self.data_preprocessor({'frames': data['frames']})['frames'][0]
+        self._check_size(frames)
+        heat = []
+        for part in frames.split(CHUNK):
+            with self.inference_context():
+                heat.append(self.net_h(part)[0][:, :K].cpu().numpy())
+        detected = np.stack([highest_peaks(maps, self.stride) for maps in np.concatenate(heat)])
+        own = {key: value for key, value in data.items() if not key.startswith('truth_')}
+        result = transfer_result(own, self.data_preprocessor.to_uint8(frames).numpy())
+        return [dict(result, detected=detected)]
+
+
+def highest_peaks(heat: np.ndarray, stride: int) -> np.ndarray:
+    """The place of the maximum of each heatmap.
+
+    Args:
+        heat: (18, h, w).
+        stride: pixels of a cell.
+
+    Returns:
+        (18, 3) float32, x and y in pixels and the maximum, not below 0.
+    """
+    pose = np.zeros((len(heat), 3), np.float32)
+    for joint, there in enumerate(heat):
+        y, x = np.unravel_index(there.argmax(), there.shape)
+        pose[joint, :2] = cell_to_pixel(np.array(refine_peak(there, int(x), int(y))), stride)
+        pose[joint, 2] = max(there[y, x], 0)
+    return pose
