@@ -8,19 +8,8 @@ light, too; CycleGAN's identity loss, without which both generators together oft
 faces, which are a few pixels here; discriminators that see a part of the person, with spectral norm, or else they win at once and the
 pictures dissolve in noise; up-convolutions without a checkerboard; an averaged generator. cyclegan_paper.py has the paper's losses.
 """
-_base_ = ['../cyclegan.py']
-
-_size = (96, 64)
-_split_rule = dict(test_actions=['wave_both', 'squat', 'kick', 'bow'])
-_synthetic = dict(height=192, width=128, actions=16, frames=48, room='plain', stature=1.2)
-_a = dict(root='data/demo_studio_01', synthetic=dict(_synthetic, actors=[1]), split_rule=_split_rule)
-_b = dict(root='data/demo_studio_08', synthetic=dict(_synthetic, actors=[8]), split_rule=_split_rule)
-
-train_dataloader = dict(
-    num_workers=0, persistent_workers=False,
-    dataset=dict(
-        a=dict(_a, split='train', cache='decoded'), b=dict(_b, split='train', cache='decoded'), size=_size, transforms=[]))
-test_dataloader = dict(dataset=dict(a=dict(_a, split='test'), b=dict(_b, split='test'), size=_size))
+_base_ = [
+    '../_base_/runtime.py', '../_base_/studio_actors.py', '../_base_/cycle_gan.py', '../_base_/transfer_evaluation.py']
 
 model = dict(
     losses=dict(identity=dict(weight=5.0), face=dict(type='GANLoss', objective='lsgan', weight=1.0)), face_crops=dict(size=32),
@@ -30,6 +19,6 @@ optim_wrapper = dict(
     g=dict(optimizer=dict(lr=4e-4)),
     d=dict(optimizer=dict(lr=2e-4), networks=['net_d_a', 'net_d_b', 'net_d_a_face', 'net_d_b_face']))
 param_scheduler = [dict(type='LinearLR', start_factor=1.0, end_factor=0.0, begin=600, end=1300)]
-train_cfg = dict(max_iters=1300)
+train_cfg = dict(type='IterLoop', max_iters=1300)
 custom_hooks = [dict(type='CollapseMonitor', interval=250, threshold=0.2, begin=500)]
 default_hooks = dict(checkpoint=dict(interval=500, max_keep=1), logger=dict(interval=50))

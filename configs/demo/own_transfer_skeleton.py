@@ -1,4 +1,4 @@
-"""The same with skeleton consistency, see cyclegan_skeleton.py."""
+"""The same with skeleton consistency by OpenPoseMobile, which knows real people; see cyclegan_skeleton_openpose.py."""
 _base_ = 'own_transfer.py'
 
 model = dict(

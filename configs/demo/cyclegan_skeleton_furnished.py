@@ -1,0 +1,6 @@
+"""cyclegan_furnished.py with skeleton consistency; train furnished_pose_network.py first."""
+_base_ = 'cyclegan_furnished.py'
+
+model = dict(losses=dict(skeleton=dict(
+    type='SkeletonLoss', pose_network=dict(type='TrainedPoseNetwork', checkpoint='work_dirs/furnished_pose_network'),
+    scales=(2, 4, 8, 16), min_side=None, cache=2000, weight=30.0)))
