@@ -64,8 +64,8 @@ def main(argv: list[str] | None = None) -> None:
     checkpoint = str(checkpoint_file(args.checkpoint)) if args.checkpoint else None
     rank, _ = get_dist_info()
     cfg = load_config(args.config, args.cfg_options)
-    metrics = build_metrics(cfg, args.metrics, device, checkpoint)
     dataset = build_dataset(cfg)
+    metrics = build_metrics(cfg, args.metrics, device, checkpoint, dataset)
     domains = show_domains(cfg, dataset, metrics)
     models, about = build_models(cfg, checkpoint, args.baselines, device, domains)
     about |= {'config': args.config, 'max_frames': args.max_frames, 'clips_available': len(dataset)}
@@ -131,10 +131,11 @@ def results_json(evaluator, group: str | None = None) -> dict:
     return {**content, 'baselines': results} if results else content
 
 
-def build_metrics(cfg, names: list[str] | None, device: str, checkpoint: str | None) -> list:
+def build_metrics(cfg, names: list[str] | None, device: str, checkpoint: str | None, dataset) -> list:
     """Build ``test_evaluator``, or the metrics of it that ``names`` picks.
 
-    Pose networks of the model's losses, or of those it was trained with, are told to the metrics that judge by a pose network.
+    Pose networks of the model's losses, or of those it was trained with, are told to the metrics that judge by a pose network; and with
+    a network that the toolkit trained also who made the poses of the clips, for that is whom it learned from.
 
     Raises:
         InputError: no ``test_evaluator``, or a name that is not in it.
@@ -153,7 +154,10 @@ def build_metrics(cfg, names: list[str] | None, device: str, checkpoint: str | N
             raise InputError(f'--metrics {name}: not in test_evaluator, which has {", ".join(there)}.{did_you_mean(name, there)}')
     chosen = [c for c in configs if not names or c['type'].lower() in [n.lower() for n in names]]
     trained = read_checkpoint(checkpoint).get('meta', {}).get('config', {}) if checkpoint else {}
-    biased = sorted(trained_against(cfg.get('model', {})) | trained_against(trained.get('model', {})))
+    biased = trained_against(cfg.get('model', {})) | trained_against(trained.get('model', {}))
+    if 'TrainedPoseNetwork' in biased:
+        biased |= {clip.manifest.get('made_by', {}).get('poses', {}).get('type') for clip in dataset.clips} - {None}
+    biased = sorted(biased)
 
     def defaults(kind: str) -> dict:
         takes = part_arguments(METRICS.get(kind))

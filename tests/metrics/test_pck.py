@@ -180,7 +180,7 @@ def test_who_the_model_was_trained_against_may_not_judge(sample):
     assert PCK(pose_estimator=there, trained_against=['OpenPoseMobile']).estimator.name == 'recorded'
     other = PCK(estimators=[there, {'type': 'GuidedPoses', 'answers': []}], trained_against=['RecordedPoses'])
     assert type(other.estimator) is GuidedPoses
-    nobody = PCK(estimators=[there], trained_against=['RecordedPoses'])
+    nobody = PCK(estimators=[there], trained_against=['recorded'])
     assert nobody.estimator is None and 'RecordedPoses may not judge' in nobody.missing
 
 

@@ -61,9 +61,9 @@ def run(load_tool, folder, monkeypatch, capsys):
     monkeypatch.setenv('COLUMNS', '200')
     monkeypatch.setattr('toolkit.metrics.pck.detection_size', lambda frames, mask: frames.shape[1:3])
 
-    def call(*arguments):
+    def call(*arguments, config='config.py'):
         with pytest.raises(SystemExit) as stop:
-            load_tool('test').main([str(folder / 'config.py'), str(folder / 'run'), '--device', 'cpu', *map(str, arguments)])
+            load_tool('test').main([str(folder / config), str(folder / 'run'), '--device', 'cpu', *map(str, arguments)])
         return stop.value.code, *capsys.readouterr()
 
     return call
@@ -119,6 +119,25 @@ def test_the_judge_is_not_the_network_trained_against(run, folder):
     options = ['test_evaluator.0.pose_estimator=OpenPoseMobile', 'model.losses.skeleton.weight=0', 'model.auto_weight=None']
     code, _, error = run('--metrics', 'PCK', '--cfg-options', *options)
     assert code == 2 and 'may not judge' in error, 'the checkpoint remembers what it was trained against'
+
+
+def test_who_taught_a_trained_pose_network_may_not_judge(run, folder):
+    run('--metrics', 'PSNR', '--max-frames', 2)
+    (folder / 'trained.py').write_text(
+        "_base_ = 'config.py'\n"
+        "model = dict(losses=dict(skeleton=dict(pose_network=dict(_delete_=True, type='TrainedPoseNetwork', checkpoint='nowhere'))))\n")
+    _, text, error = run('--metrics', 'PCK', config='trained.py')
+    assert 'by truth (1)' in text, error
+    path = next((folder / 'clips').glob('*/manifest.json'))
+    manifest = path.read_text()
+    path.write_text(json.dumps({**json.loads(manifest), 'made_by': dict(poses=dict(type='truth', version='1'))}))
+    try:
+        _, text, error = run('--metrics', 'PCK', config='trained.py')
+        assert 'TruePosesOfTransfer may not judge' in text and 'by truth (1)' not in text
+        _, text, _ = run('--metrics', 'PCK')
+        assert 'by truth (1)' in text, 'another network did not learn from it'
+    finally:
+        path.write_text(manifest)
 
 
 def test_without_the_truth_pictures_are_not_compared(run):

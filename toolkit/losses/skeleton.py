@@ -36,7 +36,8 @@ class SkeletonLoss(HiddenNetwork):
 
     Args:
         pose_network: ``POSE_ESTIMATORS`` config of a network with ``heatmaps(images) -> (heat, paf)`` that passes gradients on, such as
-            ``OpenPoseMobile`` or ``OpenPose``; None for a model that only generates: the loss then cannot be computed.
+            ``OpenPoseMobile``, ``OpenPose`` or ``TrainedPoseNetwork``; None for a model that only generates: the loss then cannot be
+            computed.
         maps: 'heat+paf' (18 joint heatmaps and 38 part affinity fields) or 'heat'.
         face: also compare the maps of nose, eyes and ears and of the limbs between them. A small face is a few pixels, and a generator
             that has to please them may paint patterns instead.
@@ -77,8 +78,8 @@ class SkeletonLoss(HiddenNetwork):
     def _build(self, pose_network: dict) -> nn.Module:
         network = POSE_ESTIMATORS.build(pose_network)
         if not isinstance(network, nn.Module) or not hasattr(network, 'heatmaps'):
-            raise InputError(f'{type(network).__name__} has no differentiable heatmaps for a skeleton loss; OpenPoseMobile and OpenPose'
-                             f' have')
+            raise InputError(f'{type(network).__name__} has no differentiable heatmaps for a skeleton loss; OpenPoseMobile, OpenPose '
+                             f'and TrainedPoseNetwork have')
         if self.stage and 'stage' not in inspect.signature(network.heatmaps).parameters:
             raise InputError(f'{type(network).__name__}.heatmaps has no stages to choose from; leave stage=None')
         return network

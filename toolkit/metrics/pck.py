@@ -146,7 +146,7 @@ def choose_judge(estimators: Sequence[str | dict], pose_estimator: str | dict | 
     Args:
         estimators: names or configs of ``POSE_ESTIMATORS`` parts, best first.
         pose_estimator: the one judge to take instead.
-        trained_against: names of the pose networks of the model's losses; they would flatter it.
+        trained_against: types of the pose networks of the model's losses, or their ``name``; they would flatter it.
 
     Returns:
         See :func:`first_available`.
@@ -157,13 +157,17 @@ def choose_judge(estimators: Sequence[str | dict], pose_estimator: str | dict | 
     def name(estimator: str | dict) -> str:
         return estimator if isinstance(estimator, str) else estimator.get('type', '')
 
+    def flatters(estimator: str | dict) -> bool:
+        kind = name(estimator)
+        return kind in trained_against or kind in POSE_ESTIMATORS and getattr(POSE_ESTIMATORS.get(kind), 'name', '') in trained_against
+
     if pose_estimator is not None:
-        if name(pose_estimator) in trained_against:
+        if flatters(pose_estimator):
             raise InputError(f'{name(pose_estimator)} may not judge: the model was trained against it, so that it would flatter the '
                              f'model. Name another pose estimator, or several in estimators')
         return first_available([pose_estimator])
-    biased = [name(e) for e in estimators if name(e) in trained_against]
-    estimator, reason = first_available([e for e in estimators if name(e) not in trained_against])
+    biased = [name(e) for e in estimators if flatters(e)]
+    estimator, reason = first_available([e for e in estimators if not flatters(e)])
     if biased:
         passed = f'{", ".join(biased)} may not judge: the model was trained against it'
         reason = passed if len(biased) == len(estimators) else '; '.join(filter(None, [passed, reason]))
