@@ -112,10 +112,13 @@ def test_the_loss_is_that_of_the_maps():
     assert logs['h/empty'] == pytest.approx(((nobody - wanted)**2).sum().item() / (H * W / 4), rel=1e-4)
 
 
-def test_two_persons_are_one_batch():
+def test_two_persons_are_one_batch_each_with_their_pose():
+    first, second = item(1), item(1)
+    second['frames'], second['poses'] = second['frames'].roll(4, -1), second['poses'] + torch.tensor([4.0, 0, 0])
+    both = {key: torch.cat([first[key], second[key]]) for key in first}
     one, two = build(), build()
-    logs = one.train_step(dict(a=item(1), b=item(1)), optimisers(one))
-    assert two.train_step(item(2), optimisers(two))['h/mse'] == pytest.approx(logs['h/mse'].item(), rel=1e-5)
+    logs = one.train_step(dict(a=first, b=second), optimisers(one))
+    assert two.train_step(both, optimisers(two))['h/mse'] == pytest.approx(logs['h/mse'].item(), rel=1e-5)
 
 
 def test_it_says_where_it_found_joints(learned):
