@@ -64,8 +64,9 @@ def main(argv: list[str] | None = None) -> None:
     checkpoint = str(checkpoint_file(args.checkpoint)) if args.checkpoint else None
     rank, _ = get_dist_info()
     cfg = load_config(args.config, args.cfg_options)
+    chosen = choose_metrics(cfg, args.metrics)
     dataset = build_dataset(cfg)
-    metrics = build_metrics(cfg, args.metrics, device, checkpoint, dataset)
+    metrics = build_metrics(cfg, chosen, device, checkpoint, dataset)
     domains = show_domains(cfg, dataset, metrics)
     models, about = build_models(cfg, checkpoint, args.baselines, device, domains)
     about |= {'config': args.config, 'max_frames': args.max_frames, 'clips_available': len(dataset)}
@@ -131,19 +132,14 @@ def results_json(evaluator, group: str | None = None) -> dict:
     return {**content, 'baselines': results} if results else content
 
 
-def build_metrics(cfg, names: list[str] | None, device: str, checkpoint: str | None, dataset) -> list:
-    """Build ``test_evaluator``, or the metrics of it that ``names`` picks.
-
-    Pose networks of the model's losses, or of those it was trained with, are told to the metrics that judge by a pose network; and with
-    a network that the toolkit trained also who made the poses of the clips, for that is whom it learned from.
+def choose_metrics(cfg, names: list[str] | None) -> list[dict]:
+    """The configs of ``test_evaluator``, or those that ``names`` picks.
 
     Raises:
         InputError: no ``test_evaluator``, or a name that is not in it.
     """
-    from toolkit.models.inference import trained_against
-    from toolkit.registry import METRICS, did_you_mean, part_arguments
+    from toolkit.registry import did_you_mean
     from toolkit.structures import InputError
-    from toolkit.weights import read_checkpoint
     configs = cfg.get('test_evaluator')
     if not configs:
         raise InputError(f"{cfg.filename} has no test_evaluator; add '_base_/evaluation.py' to its _base_")
@@ -152,7 +148,18 @@ def build_metrics(cfg, names: list[str] | None, device: str, checkpoint: str | N
     for name in names or []:
         if name.lower() not in [t.lower() for t in there]:
             raise InputError(f'--metrics {name}: not in test_evaluator, which has {", ".join(there)}.{did_you_mean(name, there)}')
-    chosen = [c for c in configs if not names or c['type'].lower() in [n.lower() for n in names]]
+    return [c for c in configs if not names or c['type'].lower() in [n.lower() for n in names]]
+
+
+def build_metrics(cfg, chosen: list[dict], device: str, checkpoint: str | None, dataset) -> list:
+    """Build metrics.
+
+    Pose networks of the model's losses, or of those it was trained with, are told to the metrics that judge by a pose network; and with
+    a network that the toolkit trained also who made the poses of the clips, for that is whom it learned from.
+    """
+    from toolkit.models.inference import trained_against
+    from toolkit.registry import METRICS, part_arguments
+    from toolkit.weights import read_checkpoint
     trained = read_checkpoint(checkpoint).get('meta', {}).get('config', {}) if checkpoint else {}
     biased = trained_against(cfg.get('model', {})) | trained_against(trained.get('model', {}))
     if 'TrainedPoseNetwork' in biased:
