@@ -1,6 +1,6 @@
 """The same with skeleton consistency: input and output must give a pose network the same maps. Another pose network judges the result.
 
-The pose network is trained first, in eight minutes, on the training clips of both actors, and needs no download:
+The pose network is trained first, in ten minutes, on the training clips of both actors, and needs no download:
 
     python tools/train.py configs/demo/transfer_pose_network.py --amp
     python tools/train.py configs/demo/cyclegan_skeleton.py --amp

@@ -1,4 +1,4 @@
-"""Eight minutes on one CPU core: a pose network that knows the two actors of cyclegan.py at 96x64, for cyclegan_skeleton.py.
+"""Ten minutes on one CPU core: a pose network that knows the two actors of cyclegan.py at 96x64, for cyclegan_skeleton.py.
 
     python tools/train.py configs/demo/transfer_pose_network.py --amp
     python tools/test.py configs/demo/transfer_pose_network.py work_dirs/transfer_pose_network
