@@ -51,7 +51,7 @@ def test_flat_and_noisy_frames_are_not_blown_up():
 def test_frames_are_independent_and_empty_input_is_fine():
     frames = np.random.default_rng(1).integers(0, 256, (3, 32, 24, 3), np.uint8)
     together = SoftCanny()(frames)
-    assert np.array_equal(together[1], SoftCanny()(frames[1:2])[0])
+    assert np.abs(together[1] - SoftCanny()(frames[1:2])[0]).max() < 1e-6, 'but for rounding, which may depend on where arrays begin'
     assert SoftCanny()(frames[:0]).shape == (0, 32, 24)
 
 
