@@ -201,3 +201,30 @@ def unpack_config(packed: Tensor) -> dict:
     if not isinstance(config, dict):
         raise InputError(f'not a packed config of a network: {config!r}')
     return config
+
+
+class ConfiguredNetwork(nn.Module):
+    """A network whose extra state is its :attr:`config`: it can be rebuilt from a checkpoint alone, and weights of one that works
+    otherwise are refused.
+
+    Attributes:
+        config: ``type`` and arguments, plain data; a subclass sets it in its constructor.
+        described_as: what to call the network in the error.
+    """
+
+    described_as = 'network'
+
+    def get_extra_state(self) -> Tensor:
+        """The config to rebuild it from, packed."""
+        return pack_config(self.config)
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Check that the weights belong to a network that works like this one.
+
+        Raises:
+            InputError: names what differs.
+        """
+        theirs = unpack_config(state)
+        for key, mine in self.config.items():
+            if theirs.get(key) != mine:
+                raise InputError(f'the weights are of a {self.described_as} with {key}={theirs.get(key)!r}, this one has {mine!r}')

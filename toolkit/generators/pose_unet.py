@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from toolkit.registry import GENERATORS
 from toolkit.skeletons import LIMBS, K
 from toolkit.structures import InputError
-from toolkit.weights import pack_config, unpack_config
+from toolkit.weights import ConfiguredNetwork
 
 
 def _unit(in_channels: int, out_channels: int, stride: int = 1) -> nn.Sequential:
@@ -21,7 +21,7 @@ def _pair(in_channels: int, out_channels: int, stride: int = 1) -> nn.Sequential
 
 
 @GENERATORS.register_module()
-class PoseUNet(nn.Module):
+class PoseUNet(ConfiguredNetwork):
     """Joint heatmaps and part affinity fields (Cao et al. 2017) from a U-Net (Ronneberger et al. 2015): 907,961 parameters.
 
     The extra state holds :attr:`config`, so that a network can be rebuilt from a checkpoint alone.
@@ -37,6 +37,8 @@ class PoseUNet(nn.Module):
     Raises:
         InputError: unknown stride, fewer than two widths.
     """
+
+    described_as = 'pose network'
 
     def __init__(self, widths: Sequence[int] = (32, 64, 96, 128), stride: int = 2, height: int = 96) -> None:
         super().__init__()
@@ -68,18 +70,3 @@ class PoseUNet(nn.Module):
             x = up(torch.cat([F.interpolate(x, beside.shape[-2:], mode='bilinear', align_corners=False), beside], 1))
         heat, paf = self.head(x).float().split([K + 1, 2 * len(LIMBS)], 1)
         return heat, paf
-
-    def get_extra_state(self) -> Tensor:
-        """The config to rebuild it from, packed."""
-        return pack_config(self.config)
-
-    def set_extra_state(self, state: Tensor) -> None:
-        """Check that the weights are of a network that works like this one.
-
-        Raises:
-            InputError: names what differs.
-        """
-        theirs = unpack_config(state)
-        for key, mine in self.config.items():
-            if theirs.get(key) != mine:
-                raise InputError(f'the weights are of a pose network with {key}={theirs.get(key)!r}, this one has {mine!r}')

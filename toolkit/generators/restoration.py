@@ -10,13 +10,13 @@ from torch import Tensor, nn
 from toolkit.generators.resnet import ResNetGenerator
 from toolkit.registry import GENERATORS
 from toolkit.structures import InputError
-from toolkit.weights import pack_config, unpack_config
+from toolkit.weights import ConfiguredNetwork
 
 SEES = {'all': 8, 'warped': 4}
 
 
 @GENERATORS.register_module()
-class RestorationNetwork(nn.Module):
+class RestorationNetwork(ConfiguredNetwork):
     """Warped feature map -> what the feature map of the real frame should be: cracks filled, seams between parts smoothed.
 
     A :class:`toolkit.generators.resnet.ResNetGenerator`: 7,856,516 parameters by default, 7,843,972 with ``sees='warped'``, 1,974,468
@@ -34,6 +34,8 @@ class RestorationNetwork(nn.Module):
     Raises:
         InputError: unknown option.
     """
+
+    described_as = 'restoration network'
 
     def __init__(self, ngf: int = 64, n_down: int = 2, n_blocks: int = 6, norm: str = 'instance', up: str = 'transposed',
                  sees: str = 'all', residual: bool = True):
@@ -66,18 +68,3 @@ class RestorationNetwork(nn.Module):
         pose = x[:, 4:7] if self.input_nc == SEES['all'] else x[:, :3]
         out = torch.cat([pose, x[:, 3:4]], 1).float() + out
         return out + (out.clamp(0, 1) - out).detach()
-
-    def get_extra_state(self) -> Tensor:
-        """The config to rebuild it from, packed."""
-        return pack_config(self.config)
-
-    def set_extra_state(self, state: Tensor) -> None:
-        """Check that the weights belong to a network that works like this one.
-
-        Raises:
-            InputError: names what differs.
-        """
-        theirs = unpack_config(state)
-        for key, mine in self.config.items():
-            if theirs.get(key) != mine:
-                raise InputError(f'the weights are of a restoration network with {key}={theirs.get(key)!r}, this one has {mine!r}')
