@@ -3,19 +3,11 @@
     python tools/train.py configs/demo/transfer_pose_network.py --amp
     python tools/test.py configs/demo/transfer_pose_network.py work_dirs/transfer_pose_network
 """
-_base_ = ['../_base_/runtime.py', '../_base_/studio_actors.py']
+_base_ = ['../_base_/runtime.py', '../_base_/studio_actors.py', '../_base_/pose_training.py']
 
-model = dict(
-    type='PoseTraining', network=dict(type='PoseUNet'), augmentation=dict(), channels_last=True)
-optim_wrapper = dict(
-    constructor='NetworkOptimizers',
-    h=dict(networks=['net_h'], type='OptimWrapper', optimizer=dict(type='AdamW', lr=3e-3, weight_decay=1e-4)))
-
+model = dict(channels_last=True)
 train_dataloader = dict(batch_size=8)
 train_cfg = dict(type='IterLoop', max_iters=2500)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.05, end=200), dict(type='CosineAnnealingLR', begin=200, end=2500, eta_min=0)]
 default_hooks = dict(checkpoint=dict(interval=500, max_keep=1), logger=dict(interval=50))
-
-test_evaluator = [dict(type='PoseAccuracy')]
-test_cfg = dict()
