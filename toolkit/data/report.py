@@ -1,7 +1,6 @@
 """The report of prepared clips: one HTML page with everything in it, made to be looked at before a training is started."""
 
 import base64
-import fcntl
 from pathlib import Path
 
 import cv2
@@ -14,6 +13,7 @@ from toolkit.data.crop import THRESHOLD, person_boxes
 from toolkit.data.files import read_json, write_file
 from toolkit.data.quality import jitter, present
 from toolkit.data.sheets import contact_sheet, overlay_mask, overlay_parts
+from toolkit.locks import locked
 from toolkit.poses.draw import draw_pose_on
 from toolkit.skeletons import JOINTS
 
@@ -87,8 +87,7 @@ def write_report(out_dir: str | Path) -> Path:
         InputError: it cannot be written.
     """
     out_dir = Path(out_dir)
-    with open(out_dir / '.report.lock', 'w') as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(out_dir / '.report.lock'):
         clips = [clip for clip in find_clips(out_dir) if clip.manifest.get('report')]
         samples = 8 if len(clips) <= 24 else 4
         entries = [_entry(clip, samples) for clip in clips]

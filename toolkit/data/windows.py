@@ -1,6 +1,5 @@
 """The dataset of all methods: windows of consecutive frames of prepared clips, each with a content frame of the same clip."""
 
-import fcntl
 import json
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from toolkit.data.clip import Clip, find_clips
 from toolkit.data.files import make_folder, read_json, write_json
 from toolkit.data.split import split_by_file, split_clips
 from toolkit.data.transforms import resize_image, scale_pose
+from toolkit.locks import locked
 from toolkit.masks.regions import pose_regions
 from toolkit.poses.draw import draw_pose
 from toolkit.registry import DATASETS, TRANSFORMS
@@ -41,8 +41,7 @@ def build_synthetic(root: str | Path, options: dict) -> None:
     from toolkit.data.synthetic.actions import SyntheticActions
     root, options = make_folder(root), json.loads(json.dumps(options))
     marker = root / SYNTHETIC_FILE
-    with open(root / '.synthetic.lock', 'w') as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(root / '.synthetic.lock'):
         if marker.exists():
             was = read_json(marker)
             if was != options:

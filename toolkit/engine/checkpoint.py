@@ -117,9 +117,10 @@ def write_atomically(path: Path, content: dict | str) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        os.fsync(folder)
-        os.close(folder)
+        if os.name == 'posix':
+            folder = os.open(path.parent, os.O_RDONLY)
+            os.fsync(folder)
+            os.close(folder)
     except OSError as error:
         raise InputError(f'cannot write {path} ({error.strerror}); free space or choose another work_dir. Earlier checkpoints are '
                          f'intact.') from error

@@ -1,0 +1,40 @@
+"""A lock between the processes of a machine, on every system."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from toolkit.structures import InputError
+
+
+@contextmanager
+def locked(path: str | Path, wait: bool = True, busy: str = '') -> Iterator[None]:
+    """Hold a lock. The system frees it when the process ends, however it ends; the file stays and is empty.
+
+    Args:
+        path: of the lock's file; it and its folder are made when they are not there. A file that is there is never changed.
+        wait: wait while another process holds the lock.
+        busy: what to say when ``wait`` is False and another process holds it.
+
+    Raises:
+        InputError: a link, a folder or another special file is in the way; the folder can't be written; or another process holds the
+            lock and ``wait`` is False.
+    """
+    path = Path(path)
+    if path.is_symlink() or (path.exists() and (not path.is_file() or path.stat().st_size)):
+        raise InputError(f'{path}: expected an empty plain file, which serves as a lock; this one is not ours. Remove it if you do not '
+                         f'need it')
+    lock = FileLock(path, timeout=-1 if wait else 0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise InputError(busy or f'{path}: locked by another process') from None
+    except (OSError, NotImplementedError) as error:
+        raise InputError(f'{path}: cannot be locked ({getattr(error, "strerror", None) or error}); check permissions or choose another '
+                         f'folder') from error
+    try:
+        yield
+    finally:
+        lock.release()
