@@ -62,7 +62,7 @@ class _Domain:
         if 'root' not in options:
             raise InputError(f'UnpairedClips.{name} needs a root: a folder of prepared clips, or dict(root=..., ClipWindows options)')
         check_arguments(ClipWindows, options, f'UnpairedClips.{name}')
-        self.augmentation, self.seed = _Augmentation(options.pop('transforms', transforms)), seed
+        self.augmentation, self.seed = _Augmentation(options.pop('transforms', transforms)), options.setdefault('seed', seed)
         self.windows = ClipWindows(**options, transforms=[self.augmentation])
         self.anchor: torch.Tensor | None = None
         self.plates = [background_plate(clip, self.windows.size, np.flatnonzero(allowed)) for clip, allowed in
@@ -120,7 +120,7 @@ class UnpairedClips(Dataset):
             from random places, in order: the sampler needs ``shuffle=False``.
         streams: runs side by side; set it to the global batch size (batch size x processes), so that row r of each mini-batch goes on
             where row r of the one before ended.
-        seed: of all randomness.
+        seed: of all randomness; in a run it is the run's unless the config says otherwise. ``a`` and ``b`` may have one of their own.
 
     Raises:
         InputError: unusable clips or options; no place for a run in one of the videos; bodies that cannot be measured.

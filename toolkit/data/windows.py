@@ -85,7 +85,7 @@ class ClipWindows(Dataset):
         skip_empty: leave out windows with a frame in which no joint is seen.
         cache: 'none', or 'decoded': all pictures are decoded once and kept in memory, shared with forked workers.
         cache_limit: most memory for that, in GiB.
-        seed: of all randomness.
+        seed: of all randomness; in a run it is the run's unless the config says otherwise.
         synthetic: options of the synthetic actions to render into ``root`` on first use, see :func:`build_synthetic`.
 
     Raises:

@@ -14,9 +14,10 @@ from torch.utils.data import default_collate
 
 from toolkit.data.sheets import contact_sheet
 from toolkit.data.video import VideoWriter
+from toolkit.engine.datasets import build_dataset
 from toolkit.engine.random_state import random_state_kept
 from toolkit.engine.wrapper import unwrapped
-from toolkit.registry import DATASETS, HOOKS
+from toolkit.registry import HOOKS
 from toolkit.structures import InputError
 
 TIME_KEYS = ('frames', 'poses', 'pose_maps', 'edges', 'masks', 'regions')
@@ -70,7 +71,7 @@ class GenerateHook(Hook):
             The folder written to.
         """
         if self._dataset is None:
-            self._dataset = DATASETS.build(self._config)
+            self._dataset = build_dataset(self._config, runner.seed)
             self.clips = list(range(min(3, len(self._dataset)))) if self.clips is None else list(self.clips)
             if any(not 0 <= i < len(self._dataset) for i in self.clips):
                 raise InputError(f'GenerateHook: clips={self.clips}, but its dataset has {len(self._dataset)} clips')

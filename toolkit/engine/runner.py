@@ -23,9 +23,10 @@ from toolkit.engine.checkpoint import (
     training_state,
     write_atomically,
 )
+from toolkit.engine.datasets import build_dataset
 from toolkit.engine.workers import ignore_signals
 from toolkit.plugins import describe_plugins
-from toolkit.registry import DATA_SAMPLERS, DATASETS, MODEL_WRAPPERS, check_keys
+from toolkit.registry import DATA_SAMPLERS, MODEL_WRAPPERS, check_keys
 from toolkit.structures import InputError
 from toolkit.weights import POINTER, latest_checkpoint
 
@@ -127,8 +128,8 @@ class TrainRunner(Runner):
         Args:
             dataloader: config with ``dataset``, ``sampler`` (default: in order, once), ``batch_size``, ``num_workers`` and further
                 arguments of torch's DataLoader.
-            seed: of the run.
-            diff_rank_seed: unused; processes share one order.
+            seed: of the run; of the order, and of every data set and transform that was given none.
+            diff_rank_seed: always False.
 
         Raises:
             InputError: unknown keys, empty dataset.
@@ -139,7 +140,7 @@ class TrainRunner(Runner):
         check_keys(cfg, LOADER_KEYS, 'dataloader')
         dataset, sampler = cfg.pop('dataset'), cfg.pop('sampler', dict(type='DefaultSampler', shuffle=False))
         if isinstance(dataset, dict):
-            dataset = DATASETS.build(dataset)
+            dataset = build_dataset(dataset, seed)
         if isinstance(sampler, dict):
             sampler = DATA_SAMPLERS.build(sampler, default_args=dict(dataset=dataset, seed=seed))
         workers = cfg.setdefault('num_workers', 0)
@@ -216,5 +217,15 @@ class TrainRunner(Runner):
         return meta
 
     def set_randomness(self, seed: int | None = 0, **kwargs) -> None:
-        """Seed everything; without a seed it is 0, so that every run can be repeated."""
-        super().set_randomness(0 if seed is None else seed, **kwargs)
+        """Seed everything; without a seed it is 0, so that every run can be repeated.
+
+        Raises:
+            InputError: a seed that cannot be; ``diff_rank_seed``, because processes share one order of data.
+        """
+        seed = 0 if seed is None else seed
+        if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**32:
+            raise InputError(f'randomness.seed must be a whole number from 0 to {2**32 - 1}, got {seed!r}')
+        if kwargs.pop('diff_rank_seed', False):
+            raise InputError('randomness.diff_rank_seed=True: leave it out. All processes share one order of data, and the noise of '
+                             'each process is its own anyway')
+        super().set_randomness(seed, **kwargs)
