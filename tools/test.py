@@ -61,14 +61,20 @@ def main(argv: list[str] | None = None) -> None:
     from toolkit.weights import checkpoint_file
 
     device = set_up(args.device)
+    check_arguments(args)
     checkpoint = str(checkpoint_file(args.checkpoint)) if args.checkpoint else None
     rank, _ = get_dist_info()
     cfg = load_config(args.config, args.cfg_options)
     chosen = choose_metrics(cfg, args.metrics)
+    check_dataset(cfg)
+    biased = pose_networks(cfg, checkpoint)
+    metrics = build_metrics(chosen, device, biased)
+    model, about = build_model(cfg, checkpoint)
     dataset = build_dataset(cfg)
-    metrics = build_metrics(cfg, chosen, device, checkpoint, dataset)
+    if 'TrainedPoseNetwork' in biased:
+        metrics = build_metrics(chosen, device, biased | pose_makers(dataset))
     domains = show_domains(cfg, dataset, metrics)
-    models, about = build_models(cfg, checkpoint, args.baselines, device, domains)
+    models = ready({'model': model, **(build_baselines(cfg, model, domains) if args.baselines else {})}, device)
     about |= {'config': args.config, 'max_frames': args.max_frames, 'clips_available': len(dataset)}
     key = fingerprint(cfg.model, cfg.test_dataloader.dataset, cfg.get('train_dataloader', {}).get('dataset'), about,
                       [(m.prefix, m.missing, str(m.definitions)) for m in metrics])
@@ -151,26 +157,28 @@ def choose_metrics(cfg, names: list[str] | None) -> list[dict]:
     return [c for c in configs if not names or c['type'].lower() in [n.lower() for n in names]]
 
 
-def build_metrics(cfg, chosen: list[dict], device: str, checkpoint: str | None, dataset) -> list:
-    """Build metrics.
-
-    Pose networks of the model's losses, or of those it was trained with, are told to the metrics that judge by a pose network; and with
-    a network that the toolkit trained also who made the poses of the clips, for that is whom it learned from.
-    """
+def pose_networks(cfg, checkpoint: str | None) -> set[str]:
+    """Names of the pose networks of the model's losses, and of those it was trained with: they would flatter it as judges."""
     from toolkit.models.inference import trained_against
-    from toolkit.registry import METRICS, part_arguments
     from toolkit.weights import read_checkpoint
     trained = read_checkpoint(checkpoint).get('meta', {}).get('config', {}) if checkpoint else {}
-    biased = trained_against(cfg.get('model', {})) | trained_against(trained.get('model', {}))
-    if 'TrainedPoseNetwork' in biased:
-        biased |= {clip.manifest.get('made_by', {}).get('poses', {}).get('type') for clip in dataset.clips} - {None}
-    biased = sorted(biased)
+    return trained_against(cfg.get('model', {})) | trained_against(trained.get('model', {}))
+
+
+def build_metrics(chosen: list[dict], device: str, biased: set[str]) -> list:
+    """Build metrics; those that judge by a pose network are told which ones would flatter the model."""
+    from toolkit.registry import METRICS, part_arguments
 
     def defaults(kind: str) -> dict:
         takes = part_arguments(METRICS.get(kind))
-        return {'device': device} | ({'trained_against': biased} if takes and 'trained_against' in takes else {})
+        return {'device': device} | ({'trained_against': sorted(biased)} if takes and 'trained_against' in takes else {})
 
     return [METRICS.build(c, default_args=defaults(c['type'])) for c in chosen]
+
+
+def pose_makers(dataset) -> set[str]:
+    """Who made the poses of the clips: a pose network that the toolkit trained has learned from them."""
+    return {clip.manifest.get('made_by', {}).get('poses', {}).get('type') for clip in dataset.clips} - {None}
 
 
 def show_domains(cfg, dataset, metrics: list) -> dict:
@@ -187,11 +195,11 @@ def show_domains(cfg, dataset, metrics: list) -> dict:
     return domains
 
 
-def build_models(cfg, checkpoint: str | None, baselines: bool, device: str, domains: dict) -> tuple[dict, dict]:
-    """Build the config's model with its weights, and the baselines. Pretrained networks of its losses are not needed.
+def build_model(cfg, checkpoint: str | None) -> tuple:
+    """Build the config's model with its weights. Pretrained networks of its losses are not needed.
 
     Returns:
-        Name -> model, and what to report about them.
+        The model, and what to report about it.
 
     Raises:
         InputError: no checkpoint for a model that needs one, or one that does not fit.
@@ -203,48 +211,83 @@ def build_models(cfg, checkpoint: str | None, baselines: bool, device: str, doma
     from toolkit.models.inference import without_loss_networks
     from toolkit.models.own_networks import use_own_networks
     from toolkit.plugins import describe_plugins
-    from toolkit.registry import DATASETS, MODELS
+    from toolkit.registry import MODELS
     from toolkit.structures import InputError
     from toolkit.weights import read_checkpoint
     if checkpoint:
         use_own_networks(cfg.model, read_checkpoint(checkpoint)['state_dict'])
-    models = {'model': MODELS.build(without_loss_networks(cfg.model))}
+    model = MODELS.build(without_loss_networks(cfg.model))
     about = {'toolkit': __version__, 'torch': torch.__version__, 'plugins': describe_plugins(), 'checkpoint': checkpoint}
     if checkpoint:
-        about['iteration'] = load_checkpoint(checkpoint, models['model']).get('iter')
+        about['iteration'] = load_checkpoint(checkpoint, model).get('iter')
         about['checkpoint_sha256'] = hashlib.sha256(Path(checkpoint).read_bytes()).hexdigest()
-    elif models['model'].state_dict():
+    elif model.state_dict():
         raise InputError(f'{cfg.model.type} has weights: name a checkpoint, for example work_dirs/.../iter_0100000.pth')
-    if baselines and domains:
-        models |= {name: MODELS.build({'type': name, 'examples': domains}) for name in TRANSFER_BASELINES}
-    elif baselines and hasattr(models['model'], 'baselines'):
-        models |= models['model'].baselines()
-    elif baselines:
-        models |= {name: MODELS.build({'type': name}) for name in BASELINES}
-        if cfg.get('train_dataloader'):
-            examples = DATASETS.build(dict(cfg.train_dataloader.dataset, window=1, cache='none', transforms=[]))
-            models['NearestFrame'] = MODELS.build(dict(type='NearestFrame', examples=examples))
+    return model, about
+
+
+def build_baselines(cfg, model, domains: dict) -> dict:
+    """Plain baselines, or the model's own: name -> model."""
+    from toolkit.registry import DATASETS, MODELS
+    if domains:
+        return {name: MODELS.build({'type': name, 'examples': domains}) for name in TRANSFER_BASELINES}
+    if hasattr(model, 'baselines'):
+        return model.baselines()
+    baselines = {name: MODELS.build({'type': name}) for name in BASELINES}
+    if cfg.get('train_dataloader'):
+        examples = DATASETS.build(dict(cfg.train_dataloader.dataset, window=1, cache='none', transforms=[]))
+        baselines['NearestFrame'] = MODELS.build(dict(type='NearestFrame', examples=examples))
+    return baselines
+
+
+def ready(models: dict, device: str) -> dict:
+    """The models on their device, in eval mode."""
     for model in models.values():
         model.to(device).eval()
         if hasattr(model, 'prepare_networks'):
             model.prepare_networks()
-    return models, about
+    return models
 
 
-def build_dataset(cfg):
-    """Build the dataset of ``test_dataloader``; it must give whole clips.
+def check_arguments(args: argparse.Namespace) -> None:
+    """Refuse what would end the run only after the clips are there.
 
     Raises:
-        InputError: no ``test_dataloader``, windows instead of clips, or no clip.
+        InputError: too few clips or frames, or results that cannot be written.
     """
-    from toolkit.registry import DATASETS
+    from toolkit.data.files import check_output
+    from toolkit.metrics.evaluator import check_frames, pick_clips
+    pick_clips(1, args.clips)
+    check_frames(args.max_frames)
+    if args.out:
+        check_output(args.out)
+    if args.save_videos:
+        check_output(args.save_videos, folder=True)
+
+
+def check_dataset(cfg) -> None:
+    """See that the config tests whole clips, without looking at them.
+
+    Raises:
+        InputError: no ``test_dataloader``, or windows instead of clips.
+    """
     from toolkit.structures import InputError
     if not cfg.get('test_dataloader'):
         raise InputError(f'{cfg.filename} has no test_dataloader; it needs one with a dataset of whole clips (window=None)')
-    dataset = cfg.test_dataloader.dataset
-    if dataset.get('window', None) is not None:
-        raise InputError(f'test_dataloader.dataset.window must be None, for whole clips; got {dataset.window}')
-    dataset = DATASETS.build(dataset)
+    window = cfg.test_dataloader.dataset.get('window', None)
+    if window is not None:
+        raise InputError(f'test_dataloader.dataset.window must be None, for whole clips; got {window}')
+
+
+def build_dataset(cfg):
+    """Build the dataset of ``test_dataloader``, which may have to render its clips first.
+
+    Raises:
+        InputError: no clip.
+    """
+    from toolkit.registry import DATASETS
+    from toolkit.structures import InputError
+    dataset = DATASETS.build(cfg.test_dataloader.dataset)
     if not len(dataset):
         raise InputError('the test dataset has no clip')
     return dataset

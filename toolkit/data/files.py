@@ -70,6 +70,33 @@ def make_folder(path: str | Path) -> Path:
     return path
 
 
+def check_output(path: str | Path, folder: bool = False) -> Path:
+    """See whether a result could be written, before the work for it begins. Nothing is made.
+
+    Args:
+        path: file to write, or with ``folder`` the folder to write into; folders on the way may be missing.
+        folder: which of both.
+
+    Returns:
+        The path.
+
+    Raises:
+        InputError: a folder is where the file should be or a file where a folder should be, or it cannot be written there.
+    """
+    path = Path(path)
+    try:
+        if not folder and path.is_dir():
+            raise InputError(f'{path}: is a folder; name a file in it to write')
+        there = next(p for p in ([path] if folder else []) + list(path.absolute().parents) if p.exists())
+        if not there.is_dir():
+            raise InputError(f'{path}: cannot be written: {there} is a file, not a folder')
+    except OSError as error:
+        raise writing_error(path, error) from error
+    if not os.access(there, os.W_OK | os.X_OK) or (path.is_file() and not os.access(path, os.W_OK)):
+        raise InputError(f'{path}: cannot be written (no permission for {there}); choose another folder')
+    return path
+
+
 def source_hash(path: str | Path) -> str:
     """SHA-256 of a file, or of names and contents of all files directly inside a folder.
 

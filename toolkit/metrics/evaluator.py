@@ -28,11 +28,21 @@ def pick_clips(total: int, wanted: int | None) -> list[int]:
     Raises:
         InputError: fewer than one clip wanted.
     """
+    if wanted is not None and wanted < 1:
+        raise InputError(f'the number of clips must be at least 1, got {wanted}')
     if wanted is None or wanted >= total:
         return list(range(total))
-    if wanted < 1:
-        raise InputError(f'the number of clips must be at least 1, got {wanted}')
     return sorted({int(i) for i in np.linspace(0, total - 1, wanted).round()})
+
+
+def check_frames(max_frames: int | None) -> None:
+    """Refuse too few frames to measure anything.
+
+    Raises:
+        InputError: fewer than two.
+    """
+    if max_frames is not None and max_frames < 2:
+        raise InputError(f'the number of frames must be at least 2 (the first is the content frame), got {max_frames}')
 
 
 class ResultCache:
@@ -98,8 +108,7 @@ class ClipEvaluator:
 
     def __init__(self, models: Mapping[str, Any], dataset: Sequence, metrics: Sequence[ClipMetric], max_frames: int | None = None,
                  cache: ResultCache | None = None) -> None:
-        if max_frames is not None and max_frames < 2:
-            raise InputError(f'the number of frames must be at least 2 (the first is the content frame), got {max_frames}')
+        check_frames(max_frames)
         names = [m.prefix for m in metrics]
         twice = sorted({n for n in names if names.count(n) > 1})
         if twice:
