@@ -34,6 +34,7 @@ from toolkit.models.base import VideoModel
 from toolkit.models.cycle_gan import CycleGAN
 from toolkit.models.inference import without_loss_networks
 from toolkit.models.video_pix2pixhd import VideoPix2PixHD
+from toolkit.outputs import refuse_inputs
 from toolkit.poses.retarget import PoseNormalizer
 from toolkit.registry import MODELS, load_plugins
 from toolkit.structures import InputError
@@ -238,6 +239,15 @@ def dress(trained: Trained, content: Clip, size: tuple[int, int], colors: Colors
     return [look(colors.like) if colors.like else colored(colors.up, colors.down)]
 
 
+def result_files(out: str | Path, colors: Colors, side_by_side: bool = False) -> tuple[list[Path], Path | None]:
+    """What :func:`generate` writes: the videos, and the sheet of several looks (None for one look)."""
+    out = Path(out)
+    count = max(len(colors.looks), colors.samples)
+    if not colors.several:
+        return [out], None
+    return [out] if side_by_side or count == 1 else [out.with_stem(f'{out.stem}_{i}') for i in range(count)], out.with_suffix('.png')
+
+
 def generate(checkpoint: str | Path | Trained, content: str | Path | None, driving: str | Path, out: str | Path, content_frame: int = 0,
              retarget: str = 'auto', direction: str = 'ab', side_by_side: bool = False, work_dir: str | Path | None = None,
              max_frames: int | None = None, device: str | None = None, half: bool = False, progress: bool = True,
@@ -267,6 +277,10 @@ def generate(checkpoint: str | Path | Trained, content: str | Path | None, drivi
         InputError: unusable input; the message says which and what to do.
     """
     out, colors = Path(out), colors or Colors()
+    videos, sheet = result_files(out, colors, side_by_side)
+    looks = (colors.like, *colors.looks, *(colors.interpolate or ()))
+    read = [path for path in (content, driving, *looks, *([] if isinstance(checkpoint, Trained) else [checkpoint])) if path is not None]
+    refuse_inputs([*videos, *([sheet] if sheet else [])], [path for path in read if Path(path).exists()])
     trained = checkpoint if isinstance(checkpoint, Trained) else load(checkpoint, device, half)
     work_dir = work_dir or out.with_name(f'{out.stem}.prepared')
     driving = as_clip(driving, work_dir, trained.size, progress)
@@ -276,7 +290,7 @@ def generate(checkpoint: str | Path | Trained, content: str | Path | None, drivi
         size = trained.size or (driving.height, driving.width)
         poses = scale_pose(driving.poses, size[0] / driving.height, size[1] / driving.width)[:max_frames]
         steps = transfer_steps(driving, size, scene=trained.model.margin is not None)
-        videos = [trained.model.generate(islice(steps, len(poses)), direction)]
+        streams = [trained.model.generate(islice(steps, len(poses)), direction)]
     else:
         if content is None:
             raise InputError('this checkpoint generates from poses: say who is to be generated (content)')
@@ -284,25 +298,23 @@ def generate(checkpoint: str | Path | Trained, content: str | Path | None, drivi
         size = trained.size or (content.height, content.width)
         poses = driving_poses(driving, content, size, retarget)[:max_frames]
         codes = dress(trained, content, size, colors, len(poses), content_frame, work_dir, progress)
-        videos = [stream(trained, content, poses, size, content_frame, z) for z in codes]
+        streams = [stream(trained, content, poses, size, content_frame, z) for z in codes]
 
     def source(t: int) -> list[np.ndarray]:
         return [resize_image(driving.frame(t), *size), pose_tensors(poses[t:t + 1], *size)['pose_maps'][0].movedim(0, -1).numpy()]
 
     shown = set(np.linspace(0, len(poses) - 1, min(SHEET_COLUMNS, len(poses))).round().astype(int).tolist())
-    columns, several = [], colors.several
-    together = [zip(*videos)] if side_by_side else [([frame] for frame in video) for video in videos]
-    for i, frames in enumerate(together):
-        path = out.with_stem(f'{out.stem}_{i}') if len(together) > 1 else out
+    columns = []
+    together = [zip(*streams)] if side_by_side else [([frame] for frame in frames) for frames in streams]
+    for path, frames in zip(videos, together):
         with VideoWriter(path, driving.fps) as writer:
             for t, row in enumerate(tqdm(frames, path.name, len(poses), unit='frame', disable=not progress)):
                 row = [*source(t), *row] if side_by_side else row
                 writer.write(contact_sheet([row], gap=0))
                 if t in shown:
                     columns.append(row)
-    if not several:
+    if sheet is None:
         return out
-    sheet = out.with_suffix('.png')
     rows = zip(*columns) if side_by_side else (sum(columns[i:i + len(shown)], []) for i in range(0, len(columns), len(shown)))
     if not cv2.imwrite(str(sheet), contact_sheet([list(row) for row in rows])[..., ::-1]):
         raise InputError(f'cannot write {sheet}')

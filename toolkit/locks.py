@@ -1,7 +1,7 @@
 """A lock between the processes of a machine, on every system."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -10,13 +10,14 @@ from toolkit.structures import InputError
 
 
 @contextmanager
-def locked(path: str | Path, wait: bool = True, busy: str = '') -> Iterator[None]:
-    """Hold a lock. The system frees it when the process ends, however it ends; the file stays and is empty.
+def locked(path: str | Path, wait: bool = True, busy: str = '', keep: bool = True) -> Iterator[None]:
+    """Hold a lock. The system frees it when the process ends, however it ends; the file is empty.
 
     Args:
         path: of the lock's file; it and its folder are made when they are not there. A file that is there is never changed.
         wait: wait while another process holds the lock.
         busy: what to say when ``wait`` is False and another process holds it.
+        keep: leave the file where it is; else it is removed with the lock, where the system can do that.
 
     Raises:
         InputError: a link, a folder or another special file is in the way; the folder can't be written; or another process holds the
@@ -37,4 +38,7 @@ def locked(path: str | Path, wait: bool = True, busy: str = '') -> Iterator[None
     try:
         yield
     finally:
+        if not keep:
+            with suppress(OSError):
+                path.unlink()
         lock.release()

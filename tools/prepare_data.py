@@ -100,7 +100,7 @@ def main(argv: list[str] | None = None) -> int:
 
     from toolkit.cli import Interrupted
     from toolkit.data.files import make_folder
-    from toolkit.data.prepare import prepare_video
+    from toolkit.data.prepare import clip_target, prepare_video
     from toolkit.data.prepare_parts import build_parts
     from toolkit.data.prepare_settings import PrepareSettings, clip_names
     from toolkit.data.report import write_report
@@ -113,6 +113,8 @@ def main(argv: list[str] | None = None) -> int:
     settings.update(height=args.size[0], width=args.size[1])
     PrepareSettings(**settings)
     names = [args.name] if args.name else clip_names(args.videos)
+    for path, name in zip(args.videos, names):
+        clip_target(path, args.out, name)
     make_folder(args.out)
     share = list(zip(args.videos, names))[rank::processes]
     failed, parts, configs = 0, *(build_parts(args.pose, args.edges, args.mask) if share else (None, None))

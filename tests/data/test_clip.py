@@ -58,7 +58,7 @@ def test_interrupted_clip_goes_on_after_its_last_whole_frame(tmp_path):
     for t in range(3):
         w.add(*sample(t))
     assert not (tmp_path / 'a').exists() and find_clips(tmp_path)[0].name == 'whole' and len(find_clips(tmp_path)) == 1
-    (tmp_path / 'a.partial' / 'parts' / '000002.png').unlink()
+    (tmp_path / '.a.partial' / 'parts' / '000002.png').unlink()
     again = writer(tmp_path / 'a', key='k')
     assert again.num_frames == 2
     for t in (2, 3):
@@ -71,7 +71,7 @@ def test_interrupted_clip_goes_on_after_its_last_whole_frame(tmp_path):
 def test_other_settings_start_over(tmp_path):
     writer(tmp_path / 'a', key=1).add(*sample(0))
     assert writer(tmp_path / 'a', key=2).num_frames == 0
-    assert not list((tmp_path / 'a.partial' / 'frames').iterdir())
+    assert not list((tmp_path / '.a.partial' / 'frames').iterdir())
 
 
 def test_a_finished_clip_is_only_replaced_when_told_so(tmp_path):

@@ -102,8 +102,8 @@ def test_a_killed_process_loses_only_its_chunk(prepare, people, long_video, smal
     process.start()
     process.join()
     assert process.exitcode == -signal.SIGKILL and find_clips(tmp_path / 'out') == []
-    (tmp_path / 'out' / 'long.partial' / 'frames').mkdir(exist_ok=True)
-    (tmp_path / 'out' / 'long.partial' / 'frames' / '000016.png').write_bytes(b'half a')
+    (tmp_path / 'out' / '.long.partial' / 'frames').mkdir(exist_ok=True)
+    (tmp_path / 'out' / '.long.partial' / 'frames' / '000016.png').write_bytes(b'half a')
     pose, mask = people.Pose(), people.Mask()
     assert same(prepare(long_video, pose, mask), whole)
     assert (pose.frames, mask.calls) == ((20, 5) if kill_at[0] == 'poses' else (0, 3))
@@ -143,7 +143,7 @@ def test_unusable_videos(prepare, people, tmp_path):
         path = people.write(tmp_path / f'{name}.mp4', frames)
         with pytest.raises(UnusableClipError, match=message):
             prepare(path)
-        work = tmp_path / 'out' / f'{name}.partial' / 'work'
+        work = tmp_path / 'out' / f'.{name}.partial' / 'work'
         assert json.loads((work / 'failure.json').read_text())['name'] == name and list(work.glob('*.jpg'))
     assert find_clips(tmp_path / 'out') == []
     assert len(prepare(tmp_path / 'rare.mp4', min_presence=.2)) == 17

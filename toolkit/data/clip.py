@@ -20,12 +20,12 @@ from zipfile import BadZipFile
 import cv2
 import numpy as np
 
+from toolkit.data.clip_folder import FORMAT, KINDS, check_clip_folder, partial_folder, put_in_place, tidy_partial
 from toolkit.data.files import make_folder, read_json, write_file, write_json, writing_error
+from toolkit.outputs import check_name
 from toolkit.skeletons import K
 from toolkit.structures import InputError
 
-FORMAT = 1
-KINDS = ('frames', 'edges', 'masks', 'parts')
 ENCODING = {
     'png': [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE],
     'jpg': [cv2.IMWRITE_JPEG_QUALITY, 95]}
@@ -130,10 +130,11 @@ class Clip:
 
 
 class ClipWriter:
-    """Writes a prepared clip, frame by frame, into ``<folder>.partial``; :meth:`finish` renames it to ``folder``.
+    """Writes a prepared clip, frame by frame, into :func:`partial_folder`; :meth:`finish` renames it to ``folder``.
 
     A writer started again with the same settings goes on after the last complete frame (:attr:`num_frames`), with others it starts
-    over.
+    over. Where several processes might make the same clip, hold :func:`toolkit.data.clip_folder.clip_lock`. A folder that is no
+    prepared clip, or holds other files too, is never replaced.
 
     Args:
         folder: the clip's folder to be.
@@ -145,16 +146,17 @@ class ClipWriter:
         overwrite: replace a finished clip of that name when finishing.
 
     Raises:
-        InputError: the clip exists already, the folder is not writable, the disk is full.
+        InputError: the clip exists already, something else is in the way, the folder is not writable, the disk is full.
     """
 
     def __init__(self, folder: str | Path, name: str, person: str, action: str, height: int, width: int, fps: float,
                  frame_format: str = 'png', key=None, overwrite: bool = False):
         if frame_format not in ENCODING:
             raise InputError(f'frame_format must be one of {sorted(ENCODING)}, got {frame_format!r}')
-        self.folder = Path(folder)
-        if (self.folder / 'manifest.json').exists() and not overwrite:
-            raise InputError(f'{self.folder}: a finished clip of this name exists; choose to overwrite it, or another name or folder')
+        self.folder, self._overwrite = Path(folder), overwrite
+        check_name(name, f'{folder}: name')
+        tidy_partial(self.folder)
+        check_clip_folder(self.folder, overwrite)
         self.partial = partial_folder(self.folder)
         self._head = dict(
             format=FORMAT, name=name, person=person, action=action, height=int(height), width=int(width), fps=float(fps),
@@ -226,6 +228,7 @@ class ClipWriter:
         """
         if not self.num_frames:
             raise InputError(f'{self.folder}: no frame was added, a clip needs at least one')
+        check_clip_folder(self.folder, self._overwrite)
         path = self.partial / 'poses.npz'
         try:
             with open(path, 'wb') as file:
@@ -235,19 +238,8 @@ class ClipWriter:
         write_json(self.partial / 'manifest.json', {**self._head, 'num_frames': self.num_frames, **manifest})
         self._pose_file.unlink(missing_ok=True)
         (self.partial / 'head.json').unlink()
-        old = self.folder.with_name(f'{self.folder.name}.old')
-        if self.folder.exists():
-            shutil.rmtree(old, ignore_errors=True)
-            os.replace(self.folder, old)
-        os.replace(self.partial, self.folder)
-        shutil.rmtree(old, ignore_errors=True)
+        put_in_place(self.folder)
         return Clip(self.folder)
-
-
-def partial_folder(folder: str | Path) -> Path:
-    """Where a clip is while it is being made."""
-    folder = Path(folder)
-    return folder.with_name(f'{folder.name}.partial')
 
 
 def _to_u8(values: np.ndarray) -> np.ndarray:
@@ -255,11 +247,19 @@ def _to_u8(values: np.ndarray) -> np.ndarray:
 
 
 def find_clips(root: str | Path) -> list[Clip]:
-    """All prepared clips in ``root`` (which may be a clip itself) and its folders, sorted by name; unfinished ones are left out."""
-    found = []
+    """All prepared clips in ``root`` (which may be a clip itself) and its folders, sorted by name; unfinished ones are left out.
+
+    Links are followed; a folder that several lead to counts once.
+    """
+    found, seen = [], set()
     for folder, names, files in os.walk(root, followlinks=True):
+        place = os.path.realpath(folder)
+        if place in seen:
+            names.clear()
+            continue
+        seen.add(place)
         if 'manifest.json' in files:
             names.clear()
             found.append(Clip(folder))
-        names[:] = sorted(n for n in names if not n.endswith(('.partial', '.old')) and not n.startswith('.'))
+        names[:] = sorted(n for n in names if not n.startswith('.'))
     return sorted(found, key=lambda clip: (clip.name, str(clip.folder)))

@@ -4,8 +4,10 @@ import errno
 import hashlib
 import json
 import os
+import tempfile
 from pathlib import Path
 
+from toolkit.outputs import hidden
 from toolkit.structures import InputError
 
 
@@ -24,9 +26,10 @@ def write_file(path: str | Path, data: bytes) -> None:
         InputError: disk full or not writable; an older file of that name is untouched.
     """
     path = Path(path)
-    temporary = path.with_name(f'{path.name}.tmp{os.getpid()}')
+    temporary = hidden(path, f'{os.getpid()}.tmp')
     try:
-        with open(temporary, 'wb') as file:
+        temporary.unlink(missing_ok=True)
+        with open(temporary, 'xb') as file:
             file.write(data)
         os.replace(temporary, path)
     except OSError as error:
@@ -62,9 +65,8 @@ def make_folder(path: str | Path) -> Path:
     path = Path(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
-        probe = path / f'.write_test{os.getpid()}'
-        probe.touch()
-        probe.unlink()
+        with tempfile.TemporaryFile(dir=path):
+            pass
     except OSError as error:
         raise writing_error(path, error) from error
     return path

@@ -1,7 +1,8 @@
 """From a video to a prepared clip, in two passes over the video, resumable at any moment.
 
 Pass 1 finds the poses in whole frames; from them come the crop and the checks. Pass 2 cuts the frames and makes masks, edges and
-part labels at the clip's size. Both stream the video in chunks; what is done lies in ``<clip>.partial``.
+part labels at the clip's size. Both stream the video in chunks; what is done lies in
+``.<clip>.partial``.
 """
 
 import shutil
@@ -15,7 +16,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from toolkit.data.clip import Clip, ClipWriter, partial_folder
+from toolkit.data.clip import Clip, ClipWriter
+from toolkit.data.clip_folder import check_clip_folder, clip_lock, partial_folder, tidy_partial
 from toolkit.data.crop import Crop, center_crop, given_crop, person_crop
 from toolkit.data.files import make_folder, read_json, source_hash, write_file, write_json, writing_error
 from toolkit.data.prepare_settings import PrepareSettings, UnusableClipError, clip_name, part_record
@@ -23,6 +25,7 @@ from toolkit.data.quality import Quality, border_contact, describe_frames, mask_
 from toolkit.data.sampling import chunks, sample_frames
 from toolkit.data.video import read_video, video_info
 from toolkit.masks.parts import part_labels
+from toolkit.outputs import check_name, refuse_inputs
 from toolkit.poses.draw import draw_pose_on
 from toolkit.poses.keypoint_files import KeypointFiles
 from toolkit.poses.smooth import clean_poses
@@ -80,9 +83,15 @@ class Preparation:
         """Both passes, the checks, the manifest."""
         if not self.path.exists():
             raise InputError(f'{self.path}: no such file or folder')
-        done = self.finished()
-        if done is not None:
-            return done
+        with clip_lock(self.folder):
+            tidy_partial(self.folder)
+            done = self.finished()
+            if done is not None:
+                return done
+            check_clip_folder(self.folder, self.overwrite)
+            return self._make()
+
+    def _make(self) -> Clip:
         make_folder(self.work)
         (self.work / 'failure.json').unlink(missing_ok=True)
         try:
@@ -342,10 +351,27 @@ def prepare_video(
     """
     options = PrepareSettings(height=height, width=width, **settings)
     name = name or clip_name(path)
+    folder = clip_target(path, out_dir, name)
     make_folder(out_dir)
     return Preparation(
-        path, Path(out_dir) / name, pose_estimator, edge_detector, segmentor, options, person, action or name, overwrite,
+        path, folder, pose_estimator, edge_detector, segmentor, options, person, action or name, overwrite,
         progress or (lambda stage, done, total: None), part_options or {}).run()
+
+
+def clip_target(path: str | Path, out_dir: str | Path, name: str) -> Path:
+    """Folder of the clip that is made of a video, after a look at what could go wrong there; nothing is changed.
+
+    Args:
+        path: the video.
+        out_dir: folder of clips.
+        name: of the clip.
+
+    Raises:
+        InputError: a name that is no plain part of a path, or a folder that is, holds or lies in the source.
+    """
+    folder = Path(out_dir) / check_name(name)
+    refuse_inputs([folder, partial_folder(folder)], [path])
+    return folder
 
 
 def _difference(a: np.ndarray | None, b: np.ndarray) -> float:

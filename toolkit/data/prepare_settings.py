@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from toolkit.outputs import plain_name
 from toolkit.structures import InputError
 
 
@@ -69,7 +70,7 @@ def clip_name(path: str | Path) -> str:
     """Name of the clip made of a video: the file name without suffix, what is awkward in file names replaced by ``_``."""
     path = Path(path).absolute()
     stem = path.name if path.is_dir() else path.stem
-    return ''.join(c if c.isalnum() or c in '-_.' else '_' for c in stem).strip('.') or 'clip'
+    return plain_name(stem, 'clip')
 
 
 def clip_names(paths: list[str | Path]) -> list[str]:

@@ -91,7 +91,7 @@ def write_report(out_dir: str | Path) -> Path:
         clips = [clip for clip in find_clips(out_dir) if clip.manifest.get('report')]
         samples = 8 if len(clips) <= 24 else 4
         entries = [_entry(clip, samples) for clip in clips]
-        failures = [_failure(file) for file in sorted(out_dir.glob('*.partial/work/failure.json'))]
+        failures = [_failure(file) for file in sorted(out_dir.glob('.*.partial/work/failure.json'))]
         page = PAGE.render(entries=entries, failures=failures, colors=COLORS, steady=STEADY)
         write_file(out_dir / 'report.html', page.encode())
     return out_dir / 'report.html'

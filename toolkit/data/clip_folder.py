@@ -1,0 +1,155 @@
+"""The folder of a prepared clip: which files in it are ours, when it may be replaced, and the lock of the one who makes it."""
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from toolkit.data.files import read_json
+from toolkit.locks import locked
+from toolkit.outputs import check_name, hidden
+from toolkit.structures import InputError
+
+FORMAT = 1
+KINDS = ('frames', 'edges', 'masks', 'parts')
+_PICTURE = re.compile(r'(?P<kind>frames|edges|masks|parts)/(?P<t>\d{6,})\.(?P<suffix>png|jpg)')
+_BESIDE = {'manifest.json', 'poses.npz', 'source.jpg'}
+_UNFINISHED = re.compile(r'head\.json|poses\.raw|work/[\w.]+\.(json|npz|jpg)')
+_TEMPORARY = re.compile(r'(.+/)?\.[^/]+\.\d+\.tmp')
+
+
+def partial_folder(folder: str | Path) -> Path:
+    """Where a clip is while it is being made."""
+    return hidden(folder, 'partial')
+
+
+@contextmanager
+def clip_lock(folder: str | Path, wait: bool = False) -> Iterator[None]:
+    """Hold a clip while it is made.
+
+    Args:
+        folder: of the clip.
+        wait: wait while another process makes it.
+
+    Raises:
+        InputError: another process is making it and ``wait`` is False.
+    """
+    busy = f'{folder}: is being made by another process; wait for it, or choose another name or folder'
+    with locked(hidden(folder, 'lock'), wait, busy, keep=False):
+        yield
+
+
+def check_clip_folder(folder: str | Path, overwrite: bool = False) -> None:
+    """See that a clip may be made here: nothing is there, or a clip that may be replaced. Nothing is changed.
+
+    Args:
+        folder: of the clip to be made.
+        overwrite: a finished clip may be replaced.
+
+    Raises:
+        InputError: a folder or file that is not a clip of ours, a clip that holds other files too, or one that may not be replaced.
+    """
+    folder = Path(folder)
+    check_name(folder.name, f'{folder.parent}: the name of the clip')
+    for path in (partial_folder(folder), hidden(folder, 'old')):
+        if os.path.lexists(path):
+            _refuse_foreign(path, foreign_files(path, unfinished=True))
+    if not os.path.lexists(folder) or _empty(folder):
+        return
+    manifest = _manifest(folder)
+    if manifest is None:
+        raise InputError(f'{folder}: is in the way and is not a prepared clip{_listed(folder)}; it is left as it is. Choose another '
+                         f'name or folder for the clip')
+    if not overwrite:
+        raise InputError(f'{folder}: a finished clip of this name exists; choose to overwrite it, or another name or folder')
+    _refuse_foreign(folder, foreign_files(folder))
+
+
+def foreign_files(folder: str | Path, unfinished: bool = False) -> list[str]:
+    """What lies in the folder of a clip and does not belong to it, relative to the folder, sorted.
+
+    Args:
+        folder: of a clip.
+        unfinished: it is a clip in the making: pictures may have any number, and stages and temporary files lie there too.
+    """
+    folder = Path(folder)
+    if folder.is_symlink() or not folder.is_dir():
+        return ['.']
+    manifest = {} if unfinished else _manifest(folder) or {}
+    kinds, found = {*KINDS, 'work'} if unfinished else {*KINDS}, []
+
+    def ours(name: str) -> bool:
+        if name in _BESIDE or unfinished and (_UNFINISHED.fullmatch(name) or _TEMPORARY.fullmatch(name)):
+            return True
+        picture = _PICTURE.fullmatch(name)
+        if not picture or picture['suffix'] == 'jpg' and picture['kind'] != 'frames':
+            return False
+        return unfinished or (
+            int(picture['t']) < manifest.get('num_frames', 0)
+            and (picture['kind'] != 'frames' or picture['suffix'] == manifest.get('frame_format')))
+
+    for place, folders, files in os.walk(folder, onerror=_unreadable):
+        inside = Path(place).relative_to(folder)
+        for name in [*folders]:
+            if inside != Path() or name not in kinds or (Path(place) / name).is_symlink():
+                folders.remove(name)
+                found.append((inside / name).as_posix() + '/')
+        found += [name for name in ((inside / name).as_posix() for name in files) if not ours(name) or (folder / name).is_symlink()]
+    return sorted(found)
+
+
+def tidy_partial(folder: str | Path) -> None:
+    """Take away what a kill left of a clip in the making: temporary files, and an older clip that was being replaced. Hold the lock."""
+    folder, old = Path(folder), hidden(folder, 'old')
+    if os.path.lexists(old) and not foreign_files(old, unfinished=True):
+        if folder.exists():
+            shutil.rmtree(old)
+        else:
+            os.replace(old, folder)
+    partial = partial_folder(folder)
+    for file in partial.rglob('.*.tmp'):
+        if _TEMPORARY.fullmatch(file.relative_to(partial).as_posix()):
+            file.unlink(missing_ok=True)
+
+
+def put_in_place(folder: str | Path) -> None:
+    """Give the finished clip in :func:`partial_folder` its name; an older one, already checked, goes."""
+    folder, old = Path(folder), hidden(folder, 'old')
+    if folder.exists() and not _empty(folder):
+        os.replace(folder, old)
+    elif folder.exists():
+        folder.rmdir()
+    os.replace(partial_folder(folder), folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _manifest(folder: Path) -> dict | None:
+    file = folder / 'manifest.json'
+    try:
+        content = read_json(file) if file.is_file() and not folder.is_symlink() else None
+    except InputError:
+        return None
+    known = isinstance(content, dict) and content.get('format') == FORMAT and 'frame_format' in content
+    return content if known and isinstance(content.get('num_frames'), int) else None
+
+
+def _empty(folder: Path) -> bool:
+    return folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir())
+
+
+def _unreadable(error: OSError) -> None:
+    raise InputError(f'{error.filename}: cannot be read ({error.strerror}); check permissions') from error
+
+
+def _listed(folder: Path) -> str:
+    names = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
+    return f' (it holds {", ".join(names[:3])}{" and more" if len(names) > 3 else ""})' if names else ''
+
+
+def _refuse_foreign(folder: Path, names: list[str]) -> None:
+    if names:
+        more = ' and more' if len(names) > 5 else ''
+        raise InputError(f'{folder}: holds what does not belong to the clip: {", ".join(names[:5])}{more}; move it away, or choose '
+                         f'another name or folder')

@@ -1,0 +1,94 @@
+"""Where the toolkit may write. Every tool asks here before its work: names, temporary names, and what is refused.
+
+The rule: a file that we did not make is never touched. A result that exists is replaced only where the user said so, an output is never
+one of the inputs, and a name is one plain part of a path. Temporary names begin with a dot, as no clip or result can.
+"""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from toolkit.structures import InputError
+
+LONGEST_NAME = 200
+
+
+def plain_name(text: str, default: str = 'unnamed') -> str:
+    """Any text made a name that is one plain part of a path.
+
+    Args:
+        text: such as the name of somebody's file.
+        default: what to say where nothing is left of it.
+
+    Returns:
+        Letters, digits, ``-``, ``_`` and ``.`` of the text, ``_`` for others; no dot at the ends, at most 200 bytes.
+    """
+    name = ''.join(c if c.isalnum() or c in '-_.' else '_' for c in text)
+    return name.encode()[:LONGEST_NAME].decode(errors='ignore').strip('.') or default
+
+
+def check_name(name: str, what: str = 'name') -> str:
+    """A name that somebody chose, as it is.
+
+    Raises:
+        InputError: it is not one plain part of a path, or begins with a dot as temporary names do.
+    """
+    if not name or name.startswith('.') or any(c in '/\\' or not c.isprintable() for c in name) or len(name.encode()) > LONGEST_NAME:
+        raise InputError(f'{what} {name!r}: expected one plain name, without / and \\, that does not begin with a dot and has at most '
+                         f'{LONGEST_NAME} bytes, such as {plain_name(name)!r}')
+    return name
+
+
+def hidden(path: str | Path, ending: str) -> Path:
+    """A temporary name beside ``path`` that no clip and no result can have: ``.<name>.<ending>``."""
+    path = Path(path)
+    return path.with_name(f'.{path.name}.{ending}')
+
+
+def refuse_inputs(outputs: Iterable[str | Path], inputs: Iterable[str | Path]) -> None:
+    """See that nothing that is to be written is, holds, or lies in something that is read. Links and hard links count as the file.
+
+    Args:
+        outputs: files and folders to be written; they need not exist.
+        inputs: files and folders to be read.
+
+    Raises:
+        InputError: names both.
+    """
+    inputs = [Path(path) for path in inputs]
+    for output in map(Path, outputs):
+        for given in inputs:
+            if _same(output, given):
+                raise InputError(f'{output}: this is also an input and would be overwritten; write to another name or folder')
+            if _within(given, output):
+                raise InputError(f'{output}: the input {given} lies in it and would be overwritten; write to another name or folder')
+            if _within(output, given):
+                raise InputError(f'{output}: this lies in the input {given}; write to another folder')
+
+
+def _same(a: Path, b: Path) -> bool:
+    try:
+        return os.path.realpath(a) == os.path.realpath(b) or os.path.samefile(a, b)
+    except OSError:
+        return False
+
+
+def _within(inner: Path, outer: Path) -> bool:
+    return any(_same(folder, outer) for folder in Path(os.path.realpath(inner)).parents)
+
+
+def refuse_existing(paths: Iterable[str | Path], overwrite: bool = False) -> None:
+    """See that no file is replaced unless the user said so.
+
+    Args:
+        paths: files to be written.
+        overwrite: plain files may be replaced.
+
+    Raises:
+        InputError: one exists, or something that is no plain file is in the way.
+    """
+    for path in map(Path, paths):
+        if os.path.lexists(path) and not (path.is_file() and not path.is_symlink()):
+            raise InputError(f'{path}: something that is no plain file is in the way; choose another name')
+        if path.exists() and not overwrite:
+            raise InputError(f'{path}: exists already; say --overwrite (overwrite=True) to replace it, or choose another name')
