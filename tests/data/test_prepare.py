@@ -188,8 +188,20 @@ def test_keypoint_files_stand_in_for_an_estimator(prepare, walk, stick, tmp_path
     x, y, w, h = clip.manifest['source']['crop']
     np.testing.assert_allclose(clip.poses[:, 0, 0], (poses[:, 0, 0] - x + .5) * 64 / w - .5, rtol=1e-4)
     np.savez(tmp_path / 'poses.npz', poses=poses[:30])
-    with pytest.raises(InputError, match='30'):
+    with pytest.raises(InputError, match='keypoints of 30 frames, but the video has 40'):
         prepare(walk, KeypointFiles(tmp_path / 'poses.npz'), out=tmp_path / 'b')
+
+
+@pytest.mark.parametrize('options', [dict(end=.8), dict(start=.4, end=1.2, fps=10), dict(start=.6), dict(fps=50), dict(max_frames=9)])
+def test_keypoint_files_are_of_source_frames(prepare, walk, stick, tmp_path, options):
+    for t in range(40):
+        entry = dict(pose_keypoints_2d=stick(120 + 2 * t, 60, 40).ravel().tolist())
+        (tmp_path / f'frame{t}_keypoints.json').write_text(json.dumps(dict(people=[entry])))
+    clip = prepare(walk, KeypointFiles(tmp_path), smooth=False, **options)
+    x, _, w, _ = clip.manifest['source']['crop']
+    shown = np.floor(clip.array('times') * 25 + 1e-3).clip(max=39)
+    found = (clip.poses[:, 1, 0] + .5) * w / 64 - .5 + x
+    np.testing.assert_allclose(found, 120 + 2 * shown, atol=1e-3)
 
 
 def test_a_full_disk_is_named_and_the_run_goes_on_later(prepare, walk, people, monkeypatch, tmp_path):

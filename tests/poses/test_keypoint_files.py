@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from toolkit.poses.frame_numbers import first_number, numbers_of_names
 from toolkit.poses.keypoint_files import KeypointFiles
 from toolkit.skeletons import BODY25, COCO17, INDEX, K
 from toolkit.structures import InputError
@@ -28,7 +29,6 @@ def test_openpose_folder_with_18_joints(tmp_path):
     poses = clip()
     write_openpose(tmp_path, [[p] for p in poses])
     files = KeypointFiles(tmp_path)
-    assert len(files) == 3
     np.testing.assert_allclose(files(FRAMES), poses, rtol=1e-6)
     assert files.num_people(FRAMES).tolist() == [1, 1, 1]
 
@@ -99,7 +99,7 @@ def test_keypoints_of_another_picture_size_are_scaled(tmp_path):
 
 def test_wrong_number_of_frames(tmp_path):
     np.savez(tmp_path / 'poses.npz', poses=clip())
-    with pytest.raises(InputError, match='keypoints of 3 frames, but the clip has 2'):
+    with pytest.raises(InputError, match='keypoints of 3 frames, but the video has 2'):
         KeypointFiles(tmp_path / 'poses.npz')(FRAMES[:2])
 
 
@@ -111,9 +111,10 @@ def test_wrong_number_of_frames(tmp_path):
     ('a.json', '[{"image_id": 1, "keypoints": [1, 2, 1]}]', r'\(1, 3\)'),
     ('a.json', '[{"image_id": 1, "keypoints": ["x", 2, 1]}]', 'not numbers'),
     ('a.npz', 'text', 'cannot be read as a numpy file'),
-    ('a.txt', '', 'no folder of OpenPose'),
-    ('folder/a.json', '[]', 'no list "people"'),
-    ('folder/a.json', '{"people": [{}]}', r'people\[0\]'),
+    ('a.txt', '', 'no folder of JSON'),
+    ('folder/a.0.json', '[]', 'no list "people"'),
+    ('folder/a.json', '[]', 'says no frame number'),
+    ('folder/a.0.json', '{"people": [{}]}', r'people\[0\]'),
     ('folder/a.txt', '', 'no JSON files'),
 ])
 def test_unusable_files_are_named(tmp_path, name, content, message):
@@ -141,3 +142,104 @@ def test_unusable_arrays_and_layouts(tmp_path):
         KeypointFiles(path)
     with pytest.raises(InputError, match='unknown keypoint layout'):
         KeypointFiles(path, layout='hands')
+
+
+def openpose_entry(pose):
+    return {'pose_keypoints_2d': pose.ravel().tolist()}
+
+
+def as_folder(folder, poses, name):
+    folder.mkdir()
+    for t, pose in enumerate(poses):
+        (folder / name.format(t)).write_text(json.dumps(dict(people=[] if pose is None else [openpose_entry(pose)])))
+    return folder
+
+
+def as_results(path, poses, image_id):
+    coco = [dict(image_id=image_id(t), keypoints=pose.ravel().tolist()) for t, pose in enumerate(poses) if pose is not None]
+    path.write_text(json.dumps(coco))
+    return path
+
+
+def as_annotations(path, poses, image_id):
+    images = [dict(id=100 + 7 * t % 13, file_name=f'frames/{image_id(t)}') for t in range(len(poses))]
+    annotations = [dict(image_id=image['id'], keypoints=p.ravel().tolist()) for image, p in zip(images, poses) if p is not None]
+    path.write_text(json.dumps(dict(images=images, annotations=annotations[::-1])))
+    return path
+
+
+WRITERS = {
+    'openpose': lambda folder, poses: as_folder(folder / 'a', poses, 'frame{}_keypoints.json'),
+    'openpose video': lambda folder, poses: as_folder(folder / 'a', poses, 'take2_{:012d}_keypoints.json'),
+    'results': lambda folder, poses: as_results(folder / 'a.json', poses, int),
+    'alphapose': lambda folder, poses: as_results(folder / 'a.json', poses, '{}.jpg'.format),
+    'annotations': lambda folder, poses: as_annotations(folder / 'a.json', poses, 'frame{}.png'.format),
+}
+
+
+@pytest.mark.parametrize('program', WRITERS)
+@pytest.mark.parametrize('absent', [(), (0, 1, 4, 5)], ids=['everybody', 'late and sparse'])
+def test_every_pose_lands_in_its_source_frame(tmp_path, program, absent):
+    truth = list(clip(K if 'openpose' in program else 17, 12))
+    for t in absent:
+        truth[t] = None
+    files = KeypointFiles(WRITERS[program](tmp_path, truth))
+    for indices in (range(12), range(6, 12), (2, 2, 3, 7, 11), (11,)):
+        for i, people in zip(indices, files.people_of_frames(indices, (100, 80), 12)):
+            assert len(people) == (truth[i] is not None)
+            if people:
+                assert people[0].pose[0] == pytest.approx(truth[i][0])
+
+
+@pytest.mark.parametrize(('numbers', 'total', 'first'), [
+    (range(40), 40, 0), (range(20), 40, 0), (range(5, 40), 40, 0), (range(1, 41), 40, 1), (range(6, 41), 40, 1), ([40], 40, 1),
+    (range(1000, 1040), 40, 1000), ([4711], 1, 4711), ([0], 1, 0), ([1], 1, 1), ([0, 39], 40, 0)])
+def test_where_numbers_begin(numbers, total, first):
+    assert first_number(list(numbers), total, 'x') == first
+
+
+@pytest.mark.parametrize(('numbers', 'total', 'message'), [
+    (range(1, 40), 40, '39 frames with numbers 1..39, the video has 40.*first=0 or first=1'), (range(5, 30), 40, 'first=0 or first=1'),
+    (range(41), 40, '41 frames with numbers 0..40, the video has 40 frames: too many'), ([0, 10**12], 40, 'too many'),
+    (range(1000, 1030), 40, 'first=NUMBER')])
+def test_numbers_that_do_not_fit(numbers, total, message):
+    with pytest.raises(InputError, match=message):
+        first_number(list(numbers), total, 'x')
+
+
+def test_the_user_says_where_numbers_begin(tmp_path):
+    truth = list(clip(17, 12))
+    path = as_results(tmp_path / 'a.json', [None, None, *truth[2:9], None, None, None], int)
+    with pytest.raises(InputError, match='first=0 or first=1'):
+        KeypointFiles(path).people_of_frames(range(12), (100, 80), 12)
+    assert KeypointFiles(path, first=1).people_of_frames([1], (100, 80), 12)[0][0].pose[0] == pytest.approx(truth[2][0])
+    with pytest.raises(InputError, match=r'numbers 2..8 from first=3 on are frames -1..5'):
+        KeypointFiles(path, first=3).people_of_frames(range(12), (100, 80), 12)
+
+
+def test_a_folder_that_ends_early_serves_what_it_covers(tmp_path):
+    files = KeypointFiles(as_folder(tmp_path / 'a', clip(frames=10), 'f{}.json'))
+    assert all(files.people_of_frames(range(10), (100, 80), 20))
+    with pytest.raises(InputError, match='keypoints end at frame 9, but frames up to 19 of 20 are used'):
+        files.people_of_frames(range(20), (100, 80), 20)
+
+
+@pytest.mark.parametrize(('names', 'numbers'), [
+    (['f10', 'f9', 'f1'], [10, 9, 1]), (['a_1_keypoints.json', 'a_02_keypoints.json'], [1, 2]), (['2_f10.x', '2_f9.x'], [10, 9]),
+    (['f10_v2.png', 'f9_v2.png'], [10, 9]), (['d/1/5.jpg', 'd/2/6.jpg'], [5, 6]), (['a\\b5.jpg'], [5]),
+    (['s1_1', 's1_2', 's2_3'], [1, 2, 3])])
+def test_numbers_of_names(names, numbers):
+    assert numbers_of_names(names, 'x') == numbers
+
+
+@pytest.mark.parametrize('names', [['a'], ['1', 'a'], ['1.jpg', '01.jpg'], ['c1_5', 'c2_5', 'c1_6'], ['9' * 30]])
+def test_names_without_one_number_each(names):
+    with pytest.raises(InputError, match='number'):
+        numbers_of_names(names, 'x')
+
+
+def test_people_without_a_body_are_left_out(tmp_path):
+    (tmp_path / 'f0.json').write_text(json.dumps(dict(people=[
+        openpose_entry(clip()[0]), dict(pose_keypoints_2d=[], face_keypoints_2d=[1, 2, 3]), dict(pose_keypoints_2d=None),
+        dict(face_keypoints_2d=[1, 2, 3]), dict(pose_keypoints_2d=[0] * 54)])))
+    assert [len(p) for p in KeypointFiles(tmp_path).people_of_frames([0], (100, 80), 1)] == [1]

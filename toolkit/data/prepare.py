@@ -26,8 +26,8 @@ from toolkit.data.sampling import chunks, sample_frames
 from toolkit.data.video import read_video, video_info
 from toolkit.masks.parts import part_labels
 from toolkit.outputs import check_name, refuse_inputs
+from toolkit.poses.decode import count_people, follow_person
 from toolkit.poses.draw import draw_pose_on
-from toolkit.poses.keypoint_files import KeypointFiles
 from toolkit.poses.smooth import clean_poses
 from toolkit.skeletons import K
 from toolkit.structures import InputError
@@ -131,10 +131,13 @@ class Preparation:
             source=source, settings=self.key, made_by=self.made_by, report=quality.as_dict())
 
     def _sampled(self):
+        """Yields (frame, time, number of the source frame)."""
         s = self.settings
         with warnings.catch_warnings():
             warnings.simplefilter('ignore', UserWarning)
-            yield from sample_frames(self.reader, self.rate, s.start, s.end, s.max_frames)
+            numbered = (((frame, i), time) for i, (frame, time) in enumerate(self.reader))
+            for (frame, i), time in sample_frames(numbered, self.rate, s.start, s.end, s.max_frames):
+                yield frame, time, i
         self.problems = list(self.reader.problems)
 
     def _expected(self) -> int:
@@ -150,6 +153,10 @@ class Preparation:
             shutil.rmtree(self.work)
             make_folder(self.work)
             write_json(self.work / 'key.json', key)
+        of_files = getattr(self.estimator, 'people_of_frames', None)
+        size = (self.reader.height, self.reader.width)
+        if of_files:
+            of_files([], size, self.info.num_frames)
         complete = self.work / 'poses.json'
         if not complete.exists():
             total, done, before = self._expected(), 0, None
@@ -169,13 +176,13 @@ class Preparation:
             with np.load(self.work / f'poses_{i:05d}.npz') as arrays:
                 parts.append(dict(arrays))
         found = {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
-        if isinstance(self.estimator, KeypointFiles):
-            size = (len(found['poses']), self.reader.height, self.reader.width, 3)
-            found['poses'] = np.array(self.estimator(np.broadcast_to(np.uint8(0), size)), np.float32)
+        if of_files:
+            people = of_files(found['index'].tolist(), size, self.info.num_frames)
+            found.update(poses=follow_person(people), people=np.array([count_people(p) for p in people], np.int32))
         return found
 
     def _pose_chunk(self, chunk: list, before: np.ndarray | None, path: Path) -> None:
-        frames = [frame for frame, _ in chunk]
+        frames = [frame for frame, _, _ in chunk]
         height, width = frames[0].shape[:2]
         factor = min(1., POSE_SIDE / max(height, width))
         if factor < 1:
@@ -183,7 +190,7 @@ class Preparation:
             small = np.stack([cv2.resize(f, size, interpolation=cv2.INTER_AREA) for f in frames])
         else:
             small = np.stack(frames)
-        files = isinstance(self.estimator, KeypointFiles)
+        files = hasattr(self.estimator, 'people_of_frames')
         poses = np.zeros((len(frames), K, 3), np.float32) if files else np.array(self.estimator(small), np.float32)
         if poses.shape != (len(frames), K, 3):
             raise ValueError(f'pose estimator {self.key["poses"]} returned {poses.shape} for {len(frames)} frames')
@@ -196,7 +203,8 @@ class Preparation:
         still = np.array([_difference(a, b) for a, b in zip([before, *frames[:-1]], frames)], np.float32)
         self._sample(frames[0], poses[0], path.with_suffix('.jpg'))
         temporary = path.with_suffix('.tmp.npz')
-        np.savez(temporary, poses=poses, times=np.array([t for _, t in chunk]), people=people, still=still)
+        np.savez(temporary, poses=poses, times=np.array([t for _, t, _ in chunk]), people=people, still=still,
+                 index=np.array([i for _, _, i in chunk]))
         temporary.replace(path)
 
     @staticmethod
@@ -252,7 +260,7 @@ class Preparation:
 
     def _make_frames(self, writer: ClipWriter, crop: Crop, poses: np.ndarray, first: int, last: int) -> None:
         """Pass 2. Chunks have fixed limits, so that a resumed run gives segmentors the same frames together."""
-        wanted = (frame for i, (frame, _) in enumerate(self._sampled()) if first <= i < last)
+        wanted = (frame for i, (frame, _, _) in enumerate(self._sampled()) if first <= i < last)
         for c, chunk in enumerate(chunks(wanted, CLIP_CHUNK)):
             start = c * CLIP_CHUNK
             if start + len(chunk) <= writer.num_frames:
@@ -331,7 +339,8 @@ def prepare_video(
         path: the video.
         out_dir: folder of clips; the clip becomes a folder in it.
         pose_estimator: frames (T, H, W, 3) uint8 -> poses (T, 18, 3); may have ``num_people(frames) -> (T,)``. Frames longer than 1024
-            pixels are made smaller before.
+            pixels are made smaller before. One with ``people_of_frames`` (see
+            :class:`toolkit.poses.keypoint_files.KeypointFiles`) is asked for the poses of source frames instead.
         edge_detector: frames -> (T, H, W) in [0, 1].
         segmentor: (frames, poses) -> (T, H, W) in [0, 1].
         height, width: size of the clip.

@@ -1,66 +1,90 @@
-"""Poses from files that another program made: OpenPose JSON folders, COCO-style JSON, npz."""
+"""Poses from files that another program made."""
 
-import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from toolkit.poses.decode import Person, count_people, follow_person
+from toolkit.poses.frame_numbers import first_number
+from toolkit.poses.keypoint_formats import Detection, Detections, read_file, read_folder
 from toolkit.registry import POSE_ESTIMATORS
 from toolkit.skeletons import LAYOUTS, to_openpose18
 from toolkit.structures import InputError
 
 JOINTS_TO_LAYOUT = {len(names): layout for layout, names in LAYOUTS.items()}
-OPENPOSE_KEYS = ('pose_keypoints_2d', 'pose_keypoints')
-OPENPOSE_LAYOUTS = {18: 'openpose18', 25: 'body25'}
 
 
 @POSE_ESTIMATORS.register_module()
 class KeypointFiles:
-    """Poses of one clip, read from files instead of estimated.
+    """Poses of one video, read from files instead of estimated.
 
-    Formats, told apart by what ``path`` is:
+    The files tell of the frames of the *source*, by the numbers in their names or ids; which of them become frames of the clip does
+    not matter. Formats, told apart by what ``path`` is:
 
-    * a folder of OpenPose JSON files, one a frame in order of their names (``people[].pose_keypoints_2d``, 18 or 25 joints);
-    * a ``.json`` file in COCO's style: a list of results, or an object with ``annotations`` (``image_id``, ``keypoints`` of 17 joints);
-      frames in order of the object's ``images`` by file name if it has them, else of ``image_id``;
-    * a ``.npz`` or ``.npy`` file with an array (T, J, 3) under ``poses`` (or the only array): x, y, confidence.
+    * a folder of JSON files, one a frame with its number in the name (OpenPose: ``people[].pose_keypoints_2d``);
+    * a ``.json`` file: COCO's list of results, or an object with ``annotations``, AlphaPose (``image_id`` is a number, or a name with
+      the frame's number in it; if there are ``images`` with ``file_name``, those names count). A frame without results has nobody;
+    * a ``.npz`` or ``.npy`` file with an array (T, J, 3) under ``poses`` (or the only array): x, y, confidence of each source frame.
 
-    Where a frame has several people, the most prominent one of the clip is followed.
+    Whether numbers count from 0 or 1 is decided by :func:`toolkit.poses.frame_numbers.first_number`. Where a frame has several people,
+    the most prominent one of the clip is followed.
 
     Args:
         path: folder or file.
         layout: keypoint layout, one of :data:`toolkit.skeletons.LAYOUTS`; by default told by the number of joints.
         size: height and width of the pictures the keypoints belong to; if given, they are scaled to the frames' size.
+        first: number that the first frame of the source has in the files, where they do not tell.
 
     Raises:
         InputError: nothing there, unreadable, or not one of these formats.
     """
 
     name = 'keypoint_files'
-    version = '1'
+    version = '2'
 
-    def __init__(self, path: str | Path, layout: str | None = None, size: tuple[int, int] | None = None):
+    def __init__(self, path: str | Path, layout: str | None = None, size: tuple[int, int] | None = None, first: int | None = None):
         self.path = Path(path)
         if layout is not None and layout not in LAYOUTS:
             raise InputError(f'unknown keypoint layout {layout!r}, expected one of {sorted(LAYOUTS)}')
-        self.layout = layout
-        self.size = size
+        self.layout, self.size, self.first = layout, size, first
         if self.path.is_dir():
-            self.people = self._read_openpose()
+            read = read_folder(self.path)
         elif self.path.suffix == '.json' and self.path.is_file():
-            self.people = self._read_coco()
+            read = read_file(self.path)
         elif self.path.suffix in ('.npz', '.npy') and self.path.is_file():
-            self.people = self._read_array()
+            read = self._read_array()
         else:
-            raise InputError(f'{self.path}: no folder of OpenPose JSON files and no .json, .npz or .npy file')
+            raise InputError(f'{self.path}: no folder of JSON files and no .json, .npz or .npy file')
+        if not read.frames:
+            raise InputError(f'{self.path}: holds no results')
+        self.numbered, self.complete = read.numbered, read.complete
+        self.people = {n: [p for p in map(self._person, people) if p is not None] for n, people in read.frames.items()}
 
-    def __len__(self) -> int:
-        """Number of frames the files tell of."""
-        return len(self.people)
+    def people_of_frames(self, indices: Sequence[int], size: tuple[int, int], total: int) -> list[list[Person]]:
+        """Everybody in each of some frames of the source.
+
+        Args:
+            indices: numbers of source frames, from 0.
+            size: height and width of the source's frames.
+            total: how many frames the source has.
+
+        Returns:
+            For each index the people there, in pixels of the source.
+
+        Raises:
+            InputError: the files belong to another number of frames, or do not reach as far.
+        """
+        first, last = self._first(total), max(self.people)
+        missing = [i for i in indices if i + first > last]
+        if missing and self.complete:
+            raise InputError(
+                f'{self.path}: keypoints end at frame {last - first}, but frames up to {max(missing)} of {total} are used; give the '
+                'results of this whole video, or choose a shorter stretch')
+        return [[self._scaled(person, size) for person in self.people.get(i + first, ())] for i in indices]
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
-        """Give the poses that belong to all frames of the clip.
+        """Give the poses that belong to all frames of a video.
 
         Args:
             frames: (T, H, W, 3) uint8 RGB; only their number and size are looked at.
@@ -71,82 +95,50 @@ class KeypointFiles:
         Raises:
             InputError: the files tell of another number of frames.
         """
-        self._check_length(frames)
-        poses = follow_person(self.people)
-        if self.size is not None:
-            found = poses[..., 2:] > 0
-            scale = np.array([frames.shape[2] / self.size[1], frames.shape[1] / self.size[0]])
-            poses[..., :2] = np.where(found, (poses[..., :2] + 0.5) * scale - 0.5, 0)
-        return poses
+        return follow_person(self._all(frames))
 
     def num_people(self, frames: np.ndarray) -> np.ndarray:
         """How many people each frame has for certain, (T,) int."""
-        self._check_length(frames)
-        return np.array([count_people(people) for people in self.people], int)
+        return np.array([count_people(people) for people in self._all(frames)], int)
 
-    def _check_length(self, frames: np.ndarray) -> None:
-        if len(frames) != len(self.people):
+    def _all(self, frames: np.ndarray) -> list[list[Person]]:
+        return self.people_of_frames(range(len(frames)), frames.shape[1:3], len(frames))
+
+    def _first(self, total: int) -> int:
+        if not self.numbered and len(self.people) != total:
             raise InputError(
-                f'{self.path}: keypoints of {len(self.people)} frames, but the clip has {len(frames)}; give the files of this clip')
+                f'{self.path}: keypoints of {len(self.people)} frames, but the video has {total}; give the files of this whole video')
+        if not self.numbered:
+            return 0
+        if self.first is None:
+            return first_number(list(self.people), total, str(self.path))
+        low, high = min(self.people) - self.first, max(self.people) - self.first
+        if low < 0 or high >= total:
+            raise InputError(
+                f'{self.path}: numbers {min(self.people)}..{max(self.people)} from first={self.first} on are frames {low}..{high}, '
+                f'the video has frames 0..{total - 1}')
+        return self.first
 
-    def _person(self, keypoints: np.ndarray, where: str, layout: str | None = None) -> Person | None:
-        """Check and convert one person's keypoints (J, 3)."""
-        layout = self.layout or layout or JOINTS_TO_LAYOUT.get(len(keypoints))
-        if layout is None or keypoints.shape != (len(LAYOUTS[layout]), 3):
+    def _scaled(self, person: Person, size: tuple[int, int]) -> Person:
+        if self.size is None:
+            return person
+        pose = person.pose.copy()
+        found = pose[:, 2:] > 0
+        scale = np.array([size[1] / self.size[1], size[0] / self.size[0]])
+        pose[:, :2] = np.where(found, (pose[:, :2] + 0.5) * scale - 0.5, 0)
+        return Person(pose, person.score)
+
+    def _person(self, detection: Detection) -> Person | None:
+        """Check and convert one person's keypoints."""
+        keypoints = detection.keypoints
+        layout = self.layout or JOINTS_TO_LAYOUT.get(len(keypoints))
+        if layout is None or len(keypoints) != len(LAYOUTS[layout]):
             expected = len(LAYOUTS[layout]) if layout else f'one of {sorted(JOINTS_TO_LAYOUT)}'
-            raise InputError(f'{where}: keypoints of shape {keypoints.shape}, expected ({expected}, 3) of x, y, confidence')
-        if not np.isfinite(keypoints).all():
-            raise InputError(f'{where}: keypoints are not all finite; write missing joints as 0, 0, 0')
+            raise InputError(f'{detection.where}: keypoints of shape {keypoints.shape}, expected ({expected}, 3) of x, y, confidence')
         pose = to_openpose18(keypoints, layout)
         return Person(pose, float(pose[:, 2].sum())) if (pose[:, 2] > 0).any() else None
 
-    def _read_openpose(self) -> list[list[Person]]:
-        files = sorted(self.path.glob('*.json'))
-        if not files:
-            raise InputError(f'{self.path}: no JSON files in this folder, expected one a frame as OpenPose writes them')
-        people = []
-        for file in files:
-            content = _read_json(file)
-            if not isinstance(content, dict) or not isinstance(content.get('people'), list):
-                raise InputError(f'{file}: no list "people", expected a file as OpenPose writes it')
-            persons = []
-            for i, entry in enumerate(content['people']):
-                key = next((k for k in OPENPOSE_KEYS if k in entry), None)
-                if key is None:
-                    raise InputError(f'{file}: people[{i}] has no "{OPENPOSE_KEYS[0]}"')
-                keypoints = _triples(entry[key], f'{file}: people[{i}].{key}')
-                persons.append(self._person(keypoints, f'{file}: people[{i}].{key}', OPENPOSE_LAYOUTS.get(len(keypoints))))
-            people.append([p for p in persons if p is not None])
-        return people
-
-    def _read_coco(self) -> list[list[Person]]:
-        content = _read_json(self.path)
-        results = content.get('annotations') if isinstance(content, dict) else content
-        if not isinstance(results, list):
-            raise InputError(f'{self.path}: neither a list of results nor an object with "annotations"')
-        for i, result in enumerate(results):
-            if not isinstance(result, dict) or 'image_id' not in result or 'keypoints' not in result:
-                raise InputError(f'{self.path}: entry {i} has no "image_id" or no "keypoints"')
-        images = content.get('images') if isinstance(content, dict) else None
-        if images:
-            order = [image['id'] for image in sorted(images, key=lambda image: image.get('file_name', ''))]
-        else:
-            ids = {result['image_id'] for result in results}
-            if all(isinstance(i, int) for i in ids) and ids:
-                order = list(range(min(ids), max(ids) + 1))
-            else:
-                order = sorted(ids, key=str)
-        people = {image_id: [] for image_id in order}
-        for i, result in enumerate(results):
-            where = f'{self.path}: entry {i}'
-            if result['image_id'] not in people:
-                raise InputError(f'{where}: image_id {result["image_id"]!r} is not among the images')
-            person = self._person(_triples(result['keypoints'], where), where)
-            if person is not None:
-                people[result['image_id']].append(person)
-        return [people[image_id] for image_id in order]
-
-    def _read_array(self) -> list[list[Person]]:
+    def _read_array(self) -> Detections:
         try:
             content = np.load(self.path, allow_pickle=False)
             arrays = {'poses': content} if isinstance(content, np.ndarray) else dict(content)
@@ -157,25 +149,9 @@ class KeypointFiles:
         poses = arrays.get('poses', next(iter(arrays.values())))
         if poses.ndim != 3 or poses.shape[-1] != 3 or not np.issubdtype(poses.dtype, np.number):
             raise InputError(f'{self.path}: array of shape {poses.shape} and type {poses.dtype}, expected (frames, joints, 3) numbers')
-        people = [self._person(pose.astype(np.float32), f'{self.path}: frame {t}') for t, pose in enumerate(poses)]
-        return [[] if person is None else [person] for person in people]
-
-
-def _read_json(file: Path):
-    try:
-        return json.loads(file.read_text(encoding='utf-8'))
-    except (OSError, ValueError) as error:
-        raise InputError(f'{file}: cannot be read as JSON ({error})') from error
-
-
-def _triples(values, where: str) -> np.ndarray:
-    """Flat list of x, y, confidence -> (J, 3). COCO's visibility flags 1 and 2 count as confidence 1."""
-    try:
-        flat = np.asarray(values, np.float32).ravel()
-    except (TypeError, ValueError) as error:
-        raise InputError(f'{where}: keypoints are not numbers ({error})') from error
-    if flat.size == 0 or flat.size % 3:
-        raise InputError(f'{where}: {flat.size} numbers, expected x, y, confidence for each joint')
-    triples = flat.reshape(-1, 3).copy()
-    triples[:, 2] = np.clip(triples[:, 2], 0, 1)
-    return triples
+        frames = {}
+        for t, pose in enumerate(poses.astype(np.float32)):
+            if not np.isfinite(pose).all():
+                raise InputError(f'{self.path}: frame {t}: keypoints are not all finite; write missing joints as 0, 0, 0')
+            frames[t] = [Detection(pose, f'{self.path}: frame {t}')]
+        return Detections(frames, numbered=False)
