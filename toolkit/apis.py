@@ -25,9 +25,9 @@ from toolkit.data.prepare import prepare_video
 from toolkit.data.prepare_parts import build_parts
 from toolkit.data.prepare_settings import clip_name
 from toolkit.data.sheets import contact_sheet
+from toolkit.data.tensors import pose_tensors
 from toolkit.data.transforms import resize_image, scale_pose
 from toolkit.data.video import VideoWriter
-from toolkit.data.windows import pose_tensors
 from toolkit.engine.checkpoint import checkpoint_config, load_checkpoint
 from toolkit.engine.launch import build_runner, load_config
 from toolkit.models.base import VideoModel

@@ -9,7 +9,8 @@ from toolkit.structures import InputError
 
 
 def clips(persons=13, actions=16):
-    return [SimpleNamespace(name=f'{p}_{a}', person=f'p{p}', action=f'a{a}') for p in range(persons) for a in range(actions)]
+    return [SimpleNamespace(name=f'{p}_{a}', key=f'{p}_{a}', person=f'p{p}', action=f'a{a}')
+            for p in range(persons) for a in range(actions)]
 
 
 def names(half):
@@ -68,3 +69,13 @@ def test_explicit_actions_and_lists(tmp_path):
         file.write_text(json.dumps(content))
         with pytest.raises(InputError, match=message):
             split_by_file(clips(2, 3), file)
+
+
+def test_clips_of_one_name_are_told_apart_by_their_folders(tmp_path):
+    twins = [SimpleNamespace(name='kick', key=f'{folder}/kick', person=folder, action='kick') for folder in ('ann', 'bob')]
+    file = tmp_path / 'split.json'
+    file.write_text(json.dumps(dict(train=['ann/kick'], test=['bob/kick'])))
+    assert split_by_file(twins, file) == dict(train=twins[:1], test=twins[1:])
+    file.write_text(json.dumps(dict(train=['kick'], test=[])))
+    with pytest.raises(InputError, match='several clips are called kick; name each by its folder: ann/kick, bob/kick'):
+        split_by_file(twins, file)

@@ -8,8 +8,9 @@ from torch.utils.data import DataLoader, default_collate
 from toolkit.data.clip import Clip, ClipWriter
 from toolkit.data.directed import transfer_steps
 from toolkit.data.plate import background_plate
+from toolkit.data.windows import ClipWindows
 from toolkit.engine.sampler import DrawSampler
-from toolkit.registry import DATASETS
+from toolkit.registry import DATASETS, TRANSFORMS
 from toolkit.structures import InputError
 
 H, W = 64, 48
@@ -183,3 +184,41 @@ def test_steps_of_a_clip_are_those_of_its_item(roots):
         assert torch.equal(torch.cat([step[key][0] for step in steps]), item[key])
     assert torch.equal(steps[3]['plate'][0], item['plate'])
     assert list(next(transfer_steps(clip))) == ['frames'] and next(transfer_steps(clip))['frames'].shape == (1, 1, 3, H, W)
+
+
+def whole_items(roots, transforms, name, key, seed, window):
+    """The straightforward way: the complete item, its transforms with the key's own random numbers, most of it thrown away."""
+    built = [TRANSFORMS.build(dict(t)) for t in transforms]
+
+    def transform(sample, rng):
+        rng = np.random.default_rng((seed, *key))
+        for t in built:
+            sample = t(sample, rng)
+        return sample
+
+    return ClipWindows(roots[name], window=window, transforms=[transform])
+
+
+@pytest.mark.parametrize('transforms', [[], [dict(type='RandomFlip'), dict(type='RandomCrop', scale=1.25)],
+                                        [dict(type='RecolorGarments', keep=0), dict(type='RandomFlip')]])
+def test_only_what_is_kept_is_read_and_it_is_the_same(roots, transforms, monkeypatch):
+    data = build(roots, window=2, transforms=transforms)
+    for index in range(4):
+        item = data[index, 3]
+        for name, seed in (('a', 0), ('b', 1)):
+            windows = whole_items(roots, transforms, name, (3, index), seed, 2)
+            place = next(i for i in range(len(windows)) if (windows[i]['clip'], windows[i]['index']) ==
+                         (item[name]['clip'], item[name]['index']))
+            for key in ('frames', 'masks', 'poses'):
+                assert torch.equal(item[name][key], windows[place][key])
+    read, kept = [], Clip._read
+    monkeypatch.setattr(Clip, '_read', lambda self, kind, *args, **kwargs: read.append(kind) or kept(self, kind, *args, **kwargs))
+    data[0]
+    recolors = any(t['type'] == 'RecolorGarments' for t in transforms)
+    assert sorted(read) == sorted(['frames'] * 4 + ['masks'] * 4 + ['frames', 'masks', 'parts'] * 2 * recolors)
+
+
+def test_a_transform_that_does_not_say_what_it_needs_gets_everything(roots):
+    seen = []
+    build(roots, transforms=[lambda sample, rng: seen.append(set(sample)) or dict(sample, marks=np.arange(3))])[0]['a']['marks']
+    assert {'edges', 'content_parts', 'content_frame'} <= seen[0]

@@ -9,6 +9,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from toolkit.data.clip import Clip, ClipWriter
+from toolkit.data.tensors import collate
 from toolkit.data.windows import ClipWindows, build_synthetic
 from toolkit.masks.regions import pose_regions
 from toolkit.poses.draw import draw_pose
@@ -214,3 +215,38 @@ def test_synthetic_actions_are_rendered_once_by_one_of_many_processes(fake_synth
     with pytest.raises(InputError, match='holds synthetic actions of'):
         ClipWindows(tmp_path / 'made', synthetic=dict(options, height=128))
     assert Clip(tmp_path / 'made' / '00_wave').height == H
+
+
+def test_clips_of_one_name_have_keys_of_their_own(tmp_path, stick):
+    for folder in ('monday', 'tuesday'):
+        make_clip(tmp_path / folder / 'jump', stick)
+    data = ClipWindows(tmp_path, window=None)
+    assert [item['clip'] for item in (data[0], data[1])] == ['monday/jump', 'tuesday/jump']
+    assert ClipWindows(tmp_path / 'monday' / 'jump', window=None)[0]['clip'] == 'jump'
+
+
+def test_what_a_transform_adds_is_in_items_and_batches(root):
+    def mark(sample, rng):
+        return dict(sample, recolored_region=np.ones((2, 1, H, W), np.float32), draw=float(rng.random()), note='a')
+
+    data = ClipWindows(root, transforms=[mark])
+    batch, = DataLoader(data, batch_size=len(data), collate_fn=collate)
+    assert tuple(batch['recolored_region'].shape) == (len(data), 2, 1, H, W) and batch['recolored_region'].dtype == torch.float32
+    assert len(set(batch['draw'].tolist())) == len(data) and batch['note'] == ['a'] * len(data)
+
+
+@pytest.mark.parametrize('value, what', [(None, 'NoneType'), (np.array(['x', None]), 'array of object'), ({1}, 'set')])
+def test_what_no_batch_can_hold_is_refused(root, value, what):
+    with pytest.raises(InputError, match=f"a transform added 'extra' of type {what}"):
+        ClipWindows(root, transforms=[lambda sample, rng: dict(sample, extra=value)])[0]
+
+
+def test_items_that_differ_make_no_batch(root):
+    sometimes = ClipWindows(root, transforms=[lambda sample, rng: dict(sample, **({'extra': 1} if rng.random() < .5 else {}))])
+    with pytest.raises(InputError, match="some lack 'extra'"):
+        collate([sometimes[i] for i in range(8)])
+    uneven = ClipWindows(root, transforms=[lambda sample, rng: dict(sample, extra=np.zeros(rng.integers(1, 9)))])
+    with pytest.raises(InputError, match="'extra' cannot be put into one mini-batch"):
+        collate([uneven[i] for i in range(8)])
+    with pytest.raises(InputError, match="some lack 'extra'"):
+        collate([dict(a=sometimes[i]) for i in range(8)])

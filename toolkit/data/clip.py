@@ -36,17 +36,21 @@ class Clip:
 
     Args:
         folder: the clip's folder.
+        root: the folder of clips that it is in, or itself.
 
     Attributes:
         manifest: the manifest as a dict.
+        key: its folder relative to ``root``, with ``/``: no two clips of a root have the same.
         name, person, action, fps, height, width: from the manifest.
 
     Raises:
         InputError: no or damaged manifest, another format.
     """
 
-    def __init__(self, folder: str | Path):
+    def __init__(self, folder: str | Path, root: str | Path | None = None):
         self.folder = Path(folder)
+        inside = root is not None and Path(root) != self.folder
+        self.key = self.folder.relative_to(root).as_posix() if inside else self.folder.resolve().name
         self.manifest = read_json(self.folder / 'manifest.json')
         if not isinstance(self.manifest, dict) or self.manifest.get('format') != FORMAT:
             raise InputError(f'{self.folder / "manifest.json"}: not the manifest of a prepared clip of format {FORMAT}')
@@ -260,6 +264,6 @@ def find_clips(root: str | Path) -> list[Clip]:
         seen.add(place)
         if 'manifest.json' in files:
             names.clear()
-            found.append(Clip(folder))
+            found.append(Clip(folder, root))
         names[:] = sorted(n for n in names if not n.startswith('.'))
-    return sorted(found, key=lambda clip: (clip.name, str(clip.folder)))
+    return sorted(found, key=lambda clip: (clip.name, clip.key))

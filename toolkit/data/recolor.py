@@ -32,6 +32,9 @@ class RecolorGarments:
         if chroma[0] > chroma[1]:
             raise InputError(f'RecolorGarments: chroma={tuple(chroma)}, expected (smallest, largest)')
         self.recolor = Recolor(region, per, colorizer, tuple(chroma), keep)
+        self.needs = ('frames', 'masks', 'poses')
+        if self.recolor.per == 'clip':
+            self.needs += ('content_frame', 'content_mask', 'content_pose', 'content_parts')
 
     def __call__(self, sample: dict, rng: np.random.Generator) -> dict:
         frames, masks, poses = sample['frames'], sample['masks'].astype(np.float32) / 255, sample['poses']

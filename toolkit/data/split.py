@@ -55,16 +55,25 @@ def split_clips(
 def split_by_file(clips: Sequence[Clip], path: str | Path) -> dict[str, list[Clip]]:
     """Divide clips by a JSON file ``{"train": [names], "test": [names]}``; clips it does not name are in neither half.
 
+    A clip may be named by its folder below the root too, which tells clips of one name apart.
+
     Raises:
-        InputError: not such a file, a name without a clip, or a (person, action) in both halves.
+        InputError: not such a file, a name without a clip or of two clips, or a (person, action) in both halves.
     """
-    content, by_name = read_json(path), {clip.name: clip for clip in clips}
+    content, by_name = read_json(path), {}
+    for clip in clips:
+        by_name.setdefault(clip.name, []).append(clip)
+    by_name |= {clip.key: [clip] for clip in clips}
     if not isinstance(content, dict) or set(content) != {'train', 'test'}:
         raise InputError(f'{path}: expected {{"train": [clip names], "test": [clip names]}}')
     missing = sorted(set(content['train'] + content['test']) - set(by_name))
     if missing:
         raise InputError(f'{path}: no clips named {", ".join(missing[:8])}; there are {", ".join(sorted(by_name)[:8])} ...')
-    halves = {half: [by_name[name] for name in content[half]] for half in ('train', 'test')}
+    for name in content['train'] + content['test']:
+        if len(by_name[name]) > 1:
+            keys = ', '.join(clip.key for clip in by_name[name])
+            raise InputError(f'{path}: several clips are called {name}; name each by its folder: {keys}')
+    halves = {half: [by_name[name][0] for name in content[half]] for half in ('train', 'test')}
     keys = [{(clip.person, clip.action) for clip in halves[half]} for half in ('train', 'test')]
     if keys[0] & keys[1]:
         raise InputError(f'{path}: {sorted(keys[0] & keys[1])} (person, action) are in both halves; test clips show unseen actions')

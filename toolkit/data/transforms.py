@@ -5,6 +5,10 @@ uint8, ``poses`` (T, 18, 3), and ``content_frame``, ``content_edge``, ``content_
 content frame.
 Stick figures and regions are drawn afterwards from the changed poses, so that they always agree. ``rng`` is seeded by (seed, draw,
 index): what a transform draws from it does not depend on workers or on where a run was interrupted.
+
+A transform may add keys (arrays with one shape for all samples, tensors, numbers, texts); items and mini-batches carry them on. A data
+set of which a method takes a part alone, such as :class:`toolkit.data.unpaired.UnpairedClips`, reads that part and what the attribute
+``needs`` of its transforms names. A transform without ``needs`` is given everything, which takes longer to read.
 """
 
 from collections.abc import Callable
@@ -41,8 +45,8 @@ def scale_pose(pose: np.ndarray, scale_y: float, scale_x: float) -> np.ndarray:
 
 
 def apply_to_images(sample: dict, change: Callable[[np.ndarray, bool], np.ndarray]) -> None:
-    """Replace each picture (H, W[, 3]) of a sample by ``change(picture, it holds labels)``."""
-    for key in IMAGES:
+    """Replace each picture (H, W[, 3]) that a sample has by ``change(picture, it holds labels)``."""
+    for key in (key for key in IMAGES if key in sample):
         value, labels = sample[key], key == 'content_parts'
         sample[key] = change(value, labels) if key.startswith('content') else np.stack([change(image, labels) for image in value])
 
@@ -57,6 +61,8 @@ class RandomFlip:
         probability: of mirroring.
     """
 
+    needs = ()
+
     def __init__(self, probability: float = .5):
         self.probability = probability
 
@@ -65,8 +71,9 @@ class RandomFlip:
             return sample
         width = sample['frames'].shape[2]
         apply_to_images(sample, lambda image, labels: np.ascontiguousarray(image[:, ::-1]))
-        sample['content_parts'] = MIRROR_LABEL[sample['content_parts']]
-        for key in POSES:
+        if 'content_parts' in sample:
+            sample['content_parts'] = MIRROR_LABEL[sample['content_parts']]
+        for key in (key for key in POSES if key in sample):
             pose = np.array(sample[key][..., MIRROR_JOINT, :])
             pose[..., 0] = np.where(pose[..., 2] > 0, width - 1 - pose[..., 0], 0)
             sample[key] = pose
@@ -87,6 +94,8 @@ class RandomCrop:
         InputError: the window is larger than the enlarged frames.
     """
 
+    needs = ()
+
     def __init__(self, scale: float = 286 / 256, size: tuple[int, int] | None = None):
         self.scale, self.size = scale, size
 
@@ -99,7 +108,7 @@ class RandomCrop:
         y, x = int(rng.integers(large[0] - height + 1)), int(rng.integers(large[1] - width + 1))
         apply_to_images(sample, lambda image, labels: np.ascontiguousarray(
             resize_image(image, *large, labels)[y:y + height, x:x + width]))
-        for key in POSES:
+        for key in (key for key in POSES if key in sample):
             pose = scale_pose(sample[key], large[0] / rows, large[1] / columns)
             pose[..., :2] -= np.where(pose[..., 2:] > 0, (x, y), 0)
             sample[key] = pose

@@ -1,6 +1,6 @@
 """Two persons' videos side by side, whose frames have nothing to do with each other: the data of CycleGAN."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +8,7 @@ import torch
 from torch.utils.data import Dataset
 
 from toolkit.data.plate import background_plate
+from toolkit.data.tensors import SAMPLE, added, channels_first, own, pose_array
 from toolkit.data.transforms import scale_pose
 from toolkit.data.windows import ClipWindows
 from toolkit.poses.retarget import PoseNormalizer
@@ -15,46 +16,13 @@ from toolkit.registry import DATASETS, TRANSFORMS, check_arguments
 from toolkit.skeletons import NECK, NOSE, K
 from toolkit.structures import InputError
 
-KEPT = ('frames', 'masks', 'poses', 'clip', 'index', 'fps')
+KEPT = ('frames', 'masks', 'poses')
 ANCHOR_DRAWS = 64
 B_TAG, RUN_TAG = 1, 2
 
 
-class _Augmentation:
-    """The transforms of one domain, with randomness and a background plate set from outside before each item."""
-
-    def __init__(self, transforms: Sequence[dict | Callable]) -> None:
-        self.transforms = [TRANSFORMS.build(t) if isinstance(t, dict) else t for t in transforms]
-        self.key: tuple[int, ...] = (0,)
-        self.plate: np.ndarray | None = None
-
-    def __call__(self, sample: dict, rng: np.random.Generator) -> dict:
-        rng = np.random.default_rng(self.key)
-        if self.plate is not None:
-            sample['content_frame'] = self.plate
-        for transform in self.transforms:
-            sample = transform(sample, rng)
-        return sample
-
-    def mean_anchor(self, anchor: Sequence[float], size: tuple[int, int]) -> np.ndarray:
-        """Where the transforms put an anchor (x, y, height), on average over their draws; (3,) float32."""
-        x, y, height = anchor
-        pose = np.zeros((K, 3), np.float32)
-        pose[NOSE], pose[NECK] = (x, y - height, 1), (x, y, 1)
-        moved = np.zeros((ANCHOR_DRAWS, 3))
-        for i in range(ANCHOR_DRAWS if self.transforms else 1):
-            picture, gray = np.zeros((*size, 3), np.uint8), np.zeros(size, np.uint8)
-            sample = dict(frames=picture[None], edges=gray[None], masks=gray[None], poses=pose[None].copy(), content_frame=picture,
-                          content_edge=gray, content_mask=gray, content_parts=gray, content_pose=pose.copy())
-            for transform in self.transforms:
-                sample = transform(sample, np.random.default_rng(i))
-            (x, top, _), (_, y, _) = sample['poses'][0, [NOSE, NECK]]
-            moved[i] = x, y, y - top
-        return moved[:ANCHOR_DRAWS if self.transforms else 1].mean(0).astype(np.float32)
-
-
 class _Domain:
-    """The windows of one person."""
+    """The windows of one person: of each sample only what is kept, and what the transforms need, is read."""
 
     def __init__(self, name: str, options: str | Path | dict, window: int, size: Sequence[int] | None, transforms: Sequence,
                  plates: bool, seed: int) -> None:
@@ -62,8 +30,11 @@ class _Domain:
         if 'root' not in options:
             raise InputError(f'UnpairedClips.{name} needs a root: a folder of prepared clips, or dict(root=..., ClipWindows options)')
         check_arguments(ClipWindows, options, f'UnpairedClips.{name}')
-        self.augmentation, self.seed = _Augmentation(options.pop('transforms', transforms)), options.setdefault('seed', seed)
-        self.windows = ClipWindows(**options, transforms=[self.augmentation])
+        transforms = options.pop('transforms', transforms)
+        self.transforms = [TRANSFORMS.build(t) if isinstance(t, dict) else t for t in transforms]
+        self.keys = set(KEPT).union(*(getattr(t, 'needs', SAMPLE) for t in self.transforms))
+        self.seed = options.setdefault('seed', seed)
+        self.windows = ClipWindows(**options)
         self.anchor: torch.Tensor | None = None
         self.plates = [background_plate(clip, self.windows.size, np.flatnonzero(allowed)) for clip, allowed in
                        zip(self.windows.clips, self.windows.allowed)] if plates else None
@@ -85,15 +56,38 @@ class _Domain:
 
     def item(self, index: int, key: tuple[int, ...]) -> dict:
         """Window ``index``, changed by the transforms with randomness from (seed, \\*key)."""
-        self.augmentation.key = (self.seed, *key)
-        self.augmentation.plate = None if self.plates is None else self.plates[self.windows.locate(index)[0]]
-        sample = self.windows[index]
-        item = {name: sample[name] for name in KEPT}
+        keys = self.keys if self.plates is None else self.keys - {'content_frame'}
+        sample, about, _ = self.windows.sample(index, keys=keys)
         if self.plates is not None:
-            item['plate'] = sample['content_frame']
+            sample['content_frame'] = self.plates[self.windows.locate(index)[0]]
+        sample = self._transformed(sample, np.random.default_rng((self.seed, *key)))
+        item = dict(added(sample), frames=channels_first(sample['frames']), masks=own(sample['masks'])[:, None],
+                    poses=torch.from_numpy(pose_array(sample['poses'])), **{name: about[name] for name in ('clip', 'index', 'fps')})
+        if self.plates is not None:
+            item['plate'] = channels_first(sample['content_frame'])
         if self.anchor is not None:
             item['anchor'] = self.anchor
         return item
+
+    def _transformed(self, sample: dict, rng: np.random.Generator) -> dict:
+        for transform in self.transforms:
+            sample = transform(sample, rng)
+        return sample
+
+    def mean_anchor(self, anchor: Sequence[float]) -> np.ndarray:
+        """Where the transforms put an anchor (x, y, height), on average over their draws; (3,) float32."""
+        (x, y, height), size = anchor, self.windows.size
+        pose = np.zeros((K, 3), np.float32)
+        pose[NOSE], pose[NECK] = (x, y - height, 1), (x, y, 1)
+        moved = np.zeros((ANCHOR_DRAWS if self.transforms else 1, 3))
+        for i in range(len(moved)):
+            picture, gray = np.zeros((*size, 3), np.uint8), np.zeros(size, np.uint8)
+            sample = self._transformed(dict(
+                frames=picture[None], edges=gray[None], masks=gray[None], poses=pose[None].copy(), content_frame=picture,
+                content_edge=gray, content_mask=gray, content_parts=gray, content_pose=pose.copy()), np.random.default_rng(i))
+            (x, top, _), (_, y, _) = sample['poses'][0, [NOSE, NECK]]
+            moved[i] = x, y, y - top
+        return moved.mean(0).astype(np.float32)
 
 
 @DATASETS.register_module()
@@ -102,7 +96,7 @@ class UnpairedClips(Dataset):
 
     Item: ``dict(a=..., b=...)``, each with ``frames`` (T, 3, H, W) and ``masks`` (T, 1, H, W) uint8, ``poses`` (T, 18, 3) float32,
     ``clip``, ``index``, ``fps``, ``follows`` (bool, see ``sequence``) and, where asked for, ``plate`` (3, H, W) uint8, the empty scene,
-    and ``anchor`` (3,) float32, the person's place and height.
+    and ``anchor`` (3,) float32, the person's place and height; and with what transforms add. Nothing else is read.
 
     An epoch is max(|A|, |B|) items, as in CycleGAN. Which window of B comes with item i, and the transforms of either, depend on
     (seed, draw, i) alone; A and B are transformed independently.
@@ -154,7 +148,7 @@ class UnpairedClips(Dataset):
                 anchor = body['x'], (body['far'] + body['close']) / 2, (body['height_far'] + body['height_close']) / 2
             else:
                 anchor = body['x'], body['y'], body['size']
-            domain.anchor = torch.from_numpy(domain.augmentation.mean_anchor(anchor, domain.windows.size))
+            domain.anchor = torch.from_numpy(domain.mean_anchor(anchor))
 
     def __len__(self) -> int:
         longest, turn = max(len(self.a), len(self.b)), self.sequence * self.streams

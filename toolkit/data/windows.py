@@ -2,22 +2,19 @@
 
 import json
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import accumulate
 from pathlib import Path
 
-import cv2
 import numpy as np
-import torch
 from torch.utils.data import Dataset
 
 from toolkit.data.clip import Clip, find_clips
 from toolkit.data.files import make_folder, read_json, write_json
 from toolkit.data.split import split_by_file, split_clips
+from toolkit.data.tensors import SAMPLE, item_tensors
 from toolkit.data.transforms import resize_image, scale_pose
 from toolkit.locks import locked
-from toolkit.masks.regions import pose_regions
-from toolkit.poses.draw import draw_pose
 from toolkit.registry import DATASETS, TRANSFORMS
 from toolkit.skeletons import K
 from toolkit.structures import InputError
@@ -63,8 +60,9 @@ class ClipWindows(Dataset):
         edges, masks (T, 1, H, W) uint8                            regions (T, 2, H, W) uint8 (upper, lower body)
         content_frame (3, H, W), content_pose_map (3, H, W), content_edge, content_mask, content_parts (1, H, W) uint8
         content_regions (2, H, W) uint8   content_pose (18, 3) float32
-        garment_colors (T, 2, 2) float32, only where a transform recolours (see RecolorGarments)
-        clip, person (str)   index, content_index (int, frames in the clip)   fps (float)
+        clip (folder of the clip, relative to ``root``), person (str)   index, content_index (int, frames in the clip)   fps (float)
+
+    Whatever else a transform adds to a sample is in the item too, such as ``garment_colors`` of RecolorGarments.
 
     uint8 maps mean 0..1 as 0..255, parts are labels. Randomness comes from ``numpy.random.default_rng((seed, draw, index))`` alone: an
     item is the same in any worker, process or resumed run. A key is an index or (index, draw); samplers give another draw each epoch.
@@ -234,59 +232,38 @@ class ClipWindows(Dataset):
             return self._cache[number, kind][t]
         return self._decode(self.clips[number], kind, t)
 
-    def __getitem__(self, key: int | tuple[int, int]) -> dict:
-        index, draw = key if isinstance(key, tuple) else (key, 0)
+    def sample(self, index: int, draw: int = 0, keys: Collection[str] = SAMPLE) -> tuple[dict, dict, np.random.Generator]:
+        """A window as it is on disk, before any transform.
+
+        Args:
+            index: of the window.
+            draw: of its randomness.
+            keys: which of :data:`toolkit.data.tensors.SAMPLE` to read; no other picture is decoded.
+
+        Returns:
+            Arrays by key; what an item says about them (``clip``, ``person``, ``index``, ``fps``, and ``content_index`` where the
+            content was asked for); and the random numbers for the transforms.
+        """
         number, start = self.locate(int(index))
         clip = self.clips[number]
         rng = np.random.default_rng((self.seed, int(draw), int(index) % len(self)))
         stop = start + self.window if self.window else int(self.allowed[number].sum()) + start
         wanted = range(start, stop)
-        content = self._content_index(number, wanted, rng)
+        about = dict(clip=clip.key, person=clip.person, index=start, fps=clip.fps)
         scale = self.size[0] / clip.height, self.size[1] / clip.width
-        sample = {f'{kind}s': np.stack([self._picture(number, kind, t) for t in wanted]) for kind in ('frame', 'edge', 'mask')}
-        sample.update({f'content_{kind}': self._picture(number, kind, content) for kind in CONTENT})
-        sample.update(poses=scale_pose(clip.poses[start:stop], *scale), content_pose=scale_pose(clip.poses[content], *scale))
+        sample = {f'{kind}s': np.stack([self._picture(number, kind, t) for t in wanted])
+                  for kind in ('frame', 'edge', 'mask') if f'{kind}s' in keys}
+        if 'poses' in keys:
+            sample['poses'] = scale_pose(clip.poses[start:stop], *scale)
+        if any(key.startswith('content_') for key in keys):
+            about['content_index'] = content = self._content_index(number, wanted, rng)
+            sample |= {f'content_{kind}': self._picture(number, kind, content) for kind in CONTENT if f'content_{kind}' in keys}
+            if 'content_pose' in keys:
+                sample['content_pose'] = scale_pose(clip.poses[content], *scale)
+        return sample, about, rng
+
+    def __getitem__(self, key: int | tuple[int, int]) -> dict:
+        sample, about, rng = self.sample(*(key if isinstance(key, tuple) else (key,)))
         for transform in self.transforms:
             sample = transform(sample, rng)
-        return dict(
-            self._tensors(sample), clip=clip.name, person=clip.person, index=start, content_index=content, fps=clip.fps)
-
-    def _tensors(self, sample: dict) -> dict[str, torch.Tensor]:
-        height, width = sample['frames'].shape[1:3]
-        content = pose_tensors(sample['content_pose'][None], height, width, self.pose_style)
-        extra = {'garment_colors': torch.from_numpy(sample['garment_colors'])} if 'garment_colors' in sample else {}
-        return dict(
-            extra, **pose_tensors(sample['poses'], height, width, self.pose_style), frames=_channels_first(sample['frames']),
-            edges=_own(sample['edges'])[:, None], masks=_own(sample['masks'])[:, None],
-            content_frame=_channels_first(sample['content_frame']), content_pose=content['poses'][0],
-            content_pose_map=content['pose_maps'][0], content_regions=content['regions'][0],
-            content_edge=_own(sample['content_edge'])[None], content_mask=_own(sample['content_mask'])[None],
-            content_parts=_own(sample['content_parts'])[None])
-
-
-def pose_tensors(poses: np.ndarray, height: int, width: int, style: str = 'openpose_black') -> dict[str, torch.Tensor]:
-    """What a model is told of poses, in an item's form: the same for training, testing and generation from poses alone.
-
-    Args:
-        poses: (T, 18, 3) in pixels of the frames.
-        height, width: size of the frames.
-        style: of the stick figures.
-
-    Returns:
-        ``poses`` (T, 18, 3) float32, ``pose_maps`` (T, 3, H, W) uint8, ``regions`` (T, 2, H, W) uint8.
-    """
-    poses = np.array(poses, np.float32, order='C')
-    maps = np.stack([draw_pose(pose, height, width, style=style) for pose in poses])
-    regions = np.stack([pose_regions(pose, height, width) for pose in poses])
-    regions = cv2.convertScaleAbs(regions.reshape(-1, width), alpha=255).reshape(regions.shape)
-    return dict(poses=torch.from_numpy(poses), pose_maps=_channels_first(maps), regions=_own(regions))
-
-
-def _channels_first(images: np.ndarray) -> torch.Tensor:
-    """(..., H, W, 3) -> (..., 3, H, W), contiguous."""
-    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(images, -1, -3)))
-
-
-def _own(array: np.ndarray) -> torch.Tensor:
-    """A tensor with memory of its own, never the cache's."""
-    return torch.from_numpy(np.array(array))
+        return {**item_tensors(sample, self.pose_style), **about}

@@ -16,6 +16,7 @@ from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
+from toolkit.data.tensors import collate
 from toolkit.engine.checkpoint import (
     load_checkpoint,
     plain,
@@ -123,7 +124,8 @@ class TrainRunner(Runner):
     def build_dataloader(dataloader: DataLoader | dict, seed: int | None = None, diff_rank_seed: bool = False) -> DataLoader:
         """Build a dataset, its sampler and loader.
 
-        Samples are stacked by torch's default collate. Neither the loader nor its workers draw from the global random generators.
+        Samples are stacked as by torch's default collate, with errors that name the key. Neither the loader nor its workers draw from
+        the global random generators.
 
         Args:
             dataloader: config with ``dataset``, ``sampler`` (default: in order, once), ``batch_size``, ``num_workers`` and further
@@ -147,7 +149,7 @@ class TrainRunner(Runner):
         cfg.setdefault('persistent_workers', workers > 0)
         cfg.setdefault('pin_memory', torch.cuda.is_available())
         generator = torch.Generator().manual_seed((seed or 0) + get_rank())
-        return DataLoader(dataset, sampler=sampler, generator=generator, worker_init_fn=ignore_signals, **cfg)
+        return DataLoader(dataset, sampler=sampler, generator=generator, worker_init_fn=ignore_signals, collate_fn=collate, **cfg)
 
     def _init_model_weights(self) -> None:
         model = self.model.module if is_model_wrapper(self.model) else self.model

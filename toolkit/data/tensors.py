@@ -1,0 +1,120 @@
+"""From the arrays of a sample to the tensors of an item, and from items to a mini-batch."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch.utils.data import default_collate
+
+from toolkit.masks.regions import pose_regions
+from toolkit.poses.draw import draw_pose
+from toolkit.structures import InputError
+
+SAMPLE = ('frames', 'edges', 'masks', 'poses', 'content_frame', 'content_edge', 'content_mask', 'content_parts', 'content_pose')
+"""Keys of a sample; whatever else it has was added by a transform."""
+
+
+def item_tensors(sample: dict, style: str) -> dict:
+    """What a sample becomes in an item, see :class:`toolkit.data.windows.ClipWindows`.
+
+    Args:
+        sample: arrays under the keys of :data:`SAMPLE`, and what transforms added.
+        style: of the stick figures.
+
+    Returns:
+        Tensors; added keys are passed on.
+
+    Raises:
+        InputError: an added value that no mini-batch can hold.
+    """
+    height, width = sample['frames'].shape[1:3]
+    content = pose_tensors(sample['content_pose'][None], height, width, style)
+    return dict(
+        added(sample), **pose_tensors(sample['poses'], height, width, style), frames=channels_first(sample['frames']),
+        edges=own(sample['edges'])[:, None], masks=own(sample['masks'])[:, None],
+        content_frame=channels_first(sample['content_frame']), content_pose=content['poses'][0],
+        content_pose_map=content['pose_maps'][0], content_regions=content['regions'][0],
+        content_edge=own(sample['content_edge'])[None], content_mask=own(sample['content_mask'])[None],
+        content_parts=own(sample['content_parts'])[None])
+
+
+def added(sample: dict) -> dict:
+    """What transforms added to a sample: arrays as tensors; tensors, numbers and texts as they are.
+
+    Raises:
+        InputError: a value of another kind.
+    """
+    out = {}
+    for key, value in sample.items():
+        if key in SAMPLE:
+            continue
+        if isinstance(value, np.ndarray) and value.dtype.kind in 'biuf':
+            value = own(value)
+        elif not isinstance(value, (torch.Tensor, np.number, int, float, str)):
+            kind = f'array of {value.dtype}' if isinstance(value, np.ndarray) else type(value).__name__
+            raise InputError(f'a transform added {key!r} of type {kind} to a sample: expected an array of numbers, a tensor, a number '
+                             'or a text, which a mini-batch can hold')
+        out[key] = value
+    return out
+
+
+def pose_tensors(poses: np.ndarray, height: int, width: int, style: str = 'openpose_black') -> dict[str, torch.Tensor]:
+    """What a model is told of poses, in an item's form: the same for training, testing and generation from poses alone.
+
+    Args:
+        poses: (T, 18, 3) in pixels of the frames.
+        height, width: size of the frames.
+        style: of the stick figures.
+
+    Returns:
+        ``poses`` (T, 18, 3) float32, ``pose_maps`` (T, 3, H, W) uint8, ``regions`` (T, 2, H, W) uint8.
+    """
+    maps = np.stack([draw_pose(pose, height, width, style=style) for pose in pose_array(poses)])
+    regions = np.stack([pose_regions(pose, height, width) for pose in pose_array(poses)])
+    regions = cv2.convertScaleAbs(regions.reshape(-1, width), alpha=255).reshape(regions.shape)
+    return dict(poses=torch.from_numpy(pose_array(poses)), pose_maps=channels_first(maps), regions=own(regions))
+
+
+def pose_array(poses: np.ndarray) -> np.ndarray:
+    """A copy, float32, contiguous."""
+    return np.array(poses, np.float32, order='C')
+
+
+def channels_first(images: np.ndarray) -> torch.Tensor:
+    """(..., H, W, 3) -> (..., 3, H, W), contiguous."""
+    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(images, -1, -3)))
+
+
+def own(array: np.ndarray) -> torch.Tensor:
+    """A tensor with memory of its own, never the cache's."""
+    return torch.from_numpy(np.array(array))
+
+
+def collate(items: Sequence[Mapping]) -> dict[str, Any]:
+    """Stack items into a mini-batch, as torch's default collate does, with errors that name the key.
+
+    Args:
+        items: with the same keys; a value may be a mapping again.
+
+    Raises:
+        InputError: a key that some items lack, or whose values do not fit together.
+    """
+    keys = set(items[0])
+    for item in items[1:]:
+        if differing := sorted(keys ^ set(item)):
+            raise InputError(f'items of one mini-batch differ: some lack {", ".join(map(repr, differing))}. A transform must add a key '
+                             'to every sample, or to none')
+    return {key: _collated(key, [item[key] for item in items]) for key in items[0]}
+
+
+def _collated(key: str, values: list) -> Any:
+    if isinstance(values[0], Mapping):
+        return collate(values)
+    try:
+        return default_collate(values)
+    except (TypeError, RuntimeError) as error:
+        shapes = [tuple(v.shape) if isinstance(v, torch.Tensor) else type(v).__name__ for v in values]
+        raise InputError(f'{key!r} cannot be put into one mini-batch: its values are {shapes}; all must have one shape. Use '
+                         'batch_size=1, or a transform that gives equal shapes') from error
