@@ -92,6 +92,24 @@ def test_held_out_frames_are_never_seen(root):
     assert ClipWindows(root, exclude=(0, 3))[0]['content_index'] == 3
 
 
+def test_shares_hold_out_a_part_of_clips_of_any_length(root):
+    held_out = ClipWindows(root, window=None, frames=(0.75, 1.0), content=0)
+    assert [held_out[i]['frames'][:, 0, 0, 0].tolist() for i in (0, 1)] == [[4, 5]] * 2, 'the last quarter of six frames, rounded'
+    data = ClipWindows(root, window=2, exclude=(0.75, 1.0), content='random')
+    assert [data.locate(i) for i in range(len(data))] == [(clip, t) for clip in (0, 1) for t in range(3)]
+    for given, words in (((0.7, 1.5), 'two shares from 0.0 to 1.0'), ((0.5, 40), 'two shares'), ((0.5,), r'must be \(start, stop\)'),
+                         ((40, 53), '2 clips of 6 frames, but no window of 2')):
+        with pytest.raises(InputError, match=words):
+            ClipWindows(root, frames=given)
+
+
+def test_a_content_frame_that_cannot_be_is_refused_at_once(root):
+    for options, words in ((dict(content=6), 'has 6 frames, no content frame 6'),
+                           (dict(content='random', frames=(0, 2)), 'none can be a random content frame')):
+        with pytest.raises(InputError, match=words):
+            ClipWindows(root, **options)
+
+
 def test_random_content_is_another_frame_and_is_decided_by_seed_draw_and_index(root):
     data, again, other = (ClipWindows(root, content='random', seed=s) for s in (0, 0, 1))
     drawn = [[data[i, d]['content_index'] for d in range(16)] for i in (0, 3, 7)]

@@ -46,6 +46,7 @@ def runner(tmp_path):
 
 def look(hook, runner, times=1):
     """Iterate until the hook has looked so often; what it logged last."""
+    hook.before_train(runner)
     for _ in range(times * hook.interval):
         outputs = {}
         hook.after_train_iter(runner, runner.iter, outputs=outputs)

@@ -54,7 +54,8 @@ def test_generated_clips_are_written_and_do_not_change_training(toy, tmp_path):
         frames, codec = list(video.decode(video=0)), video.streams.video[0].codec_context.name
     assert codec == 'h264' and len(frames) == 4 and (frames[0].width, frames[0].height) == (48, 16)
     with pytest.raises(InputError, match=r'clips=\[5\], but its dataset has 2'):
-        runner_of(toy, tmp_path / 'x', hook.replace('[1]', '[5]')).train()
+        runner_of(toy, tmp_path / 'x', hook.replace('[1]', '[5]'), 'train_cfg.val_interval=0').train()
+    assert not (tmp_path / 'x' / 'scalars.jsonl').exists(), 'refused before the first iteration'
 
 
 def test_resume_refuses_what_it_cannot_continue(toy, tmp_path):

@@ -75,8 +75,9 @@ class ClipWindows(Dataset):
         split: 'train' or 'test' half of the clips (see :func:`split_clips`), None for all; made before persons and actions are chosen.
         split_rule: arguments of :func:`split_clips`.
         split_file: JSON with explicit lists instead of the rule.
-        frames: (start, stop), use only these frames of each clip; negative numbers count from the end, None is open.
-        exclude: (start, stop), use no window that touches these frames, nor any of them as content.
+        frames: (start, stop), use only these frames of each clip; negative numbers count from the end, None is open. Floats are shares
+            of each clip: (0.75, 1.0) is its last quarter, whatever its length.
+        exclude: (start, stop) in the same way, use no window that touches these frames, nor any of them as content.
         size: (H, W) to resize to; poses are scaled along. By default clips must be of one size.
         pose_style: style of the stick figures.
         transforms: configs or callables (sample, rng) -> sample, see :mod:`toolkit.data.transforms`.
@@ -112,8 +113,11 @@ class ClipWindows(Dataset):
         self._starts = [self._window_starts(clip, allowed, skip_empty) for clip, allowed in zip(self.clips, self.allowed)]
         self._ends = list(accumulate(len(starts) for starts in self._starts))
         if not len(self):
+            lengths = sorted(len(clip) for clip in self.clips)
+            long = f'{lengths[0]} to {lengths[-1]}' if lengths[0] < lengths[-1] else lengths[0]
             raise InputError(
-                f'{self.root}: {len(self.clips)} clips, but no window of {window} frames in a row (frames={frames}, exclude={exclude})')
+                f'{self.root}: {len(self.clips)} clips of {long} frames, but no window of {window or "any"} frames in a row is left '
+                f'(frames={frames}, exclude={exclude}). Use longer clips or other frames; shares such as (0.75, 1.0) fit any length')
         self._cache = {}
         if cache == 'decoded':
             self._fill_cache(cache_limit)
@@ -148,12 +152,13 @@ class ClipWindows(Dataset):
             raise InputError(f'{self.root}: clips have different sizes ({named}, HxW); set size=(H, W) to resize them all')
         return next(iter(sizes))
 
-    @staticmethod
-    def _allowed_frames(clip: Clip, frames, exclude) -> np.ndarray:
+    def _allowed_frames(self, clip: Clip, frames, exclude) -> np.ndarray:
         allowed = np.zeros(len(clip), bool)
-        allowed[slice(*(frames or (None, None)))] = True
+        allowed[_stretch('frames', frames or (None, None), len(clip))] = True
         if exclude:
-            allowed[slice(*exclude)] = False
+            allowed[_stretch('exclude', exclude, len(clip))] = False
+        if isinstance(self.content, int) and not -len(clip) <= self.content < len(clip):
+            raise InputError(f'clip {clip.name} has {len(clip)} frames, no content frame {self.content}')
         return allowed
 
     def _window_starts(self, clip: Clip, allowed: np.ndarray, skip_empty: bool) -> list[int]:
@@ -163,7 +168,10 @@ class ClipWindows(Dataset):
                 raise InputError(f'clip {clip.name}: with window=None, exclude must not cut the frames in two')
             return chosen[:1].tolist()
         usable = allowed & (clip.poses[..., 2] > 0).any(-1) if skip_empty else allowed
-        return [t for t in range(len(clip) - self.window + 1) if usable[t:t + self.window].all()]
+        starts = [t for t in range(len(clip) - self.window + 1) if usable[t:t + self.window].all()]
+        if starts and self.content == 'random' and allowed.sum() == self.window:
+            raise InputError(f'clip {clip.name}: no frame but those of the window, so none can be a random content frame')
+        return starts
 
     def __len__(self) -> int:
         return self._ends[-1] if self._ends else 0
@@ -184,12 +192,7 @@ class ClipWindows(Dataset):
         if self.content == 'random':
             others = np.setdiff1d(allowed, wanted)
             seen = others[(clip.poses[others, :, 2] > 0).any(-1)]
-            others = seen if len(seen) else others
-            if not len(others):
-                raise InputError(f'clip {clip.name}: no frame but those of the window, so none can be a random content frame')
-            return int(rng.choice(others))
-        if not -len(clip) <= self.content < len(clip):
-            raise InputError(f'clip {clip.name} has {len(clip)} frames, no content frame {self.content}')
+            return int(rng.choice(seen if len(seen) else others))
         return self.content % len(clip)
 
     def _fill_cache(self, limit: float) -> None:
@@ -267,3 +270,14 @@ class ClipWindows(Dataset):
         for transform in self.transforms:
             sample = transform(sample, rng)
         return {**item_tensors(sample, self.pose_style), **about}
+
+
+def _stretch(name: str, given: Sequence[float | None], total: int) -> slice:
+    """The frames that (start, stop) means in a clip of ``total`` frames."""
+    if isinstance(given, str) or len(given) != 2:
+        raise InputError(f'{name} must be (start, stop), got {given!r}')
+    if not any(isinstance(place, float) for place in given):
+        return slice(*given)
+    if not all(place is None or 0 <= place <= 1 for place in given):
+        raise InputError(f'{name}={tuple(given)}: expected two numbers of frames, or two shares from 0.0 to 1.0')
+    return slice(*(None if place is None else round(place * total) for place in given))

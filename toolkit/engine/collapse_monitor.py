@@ -64,10 +64,14 @@ class CollapseMonitor(Hook):
         self._items: list[dict] = []
 
     def before_train(self, runner) -> None:
-        """Refuse a model that cannot be watched."""
+        """Refuse a model that cannot be watched; read the items, so that errors come before the first iteration."""
         with unwrapped(runner.model) as model:
             if not hasattr(model, 'transfer'):
                 raise InputError(f'CollapseMonitor: {type(model).__name__} has no method transfer; remove the hook from custom_hooks')
+        if is_main_process():
+            with random_state_kept():
+                dataset = runner.train_loop.dataloader.dataset
+                self._items = [dataset[i * len(dataset) // self.samples, 0] for i in range(self.samples)]
 
     def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs: dict[str, Tensor] | None = None) -> None:
         """Look where it is due; the ratios join the outputs that are logged."""
@@ -98,9 +102,6 @@ class CollapseMonitor(Hook):
     def measure(self, runner) -> dict[str, float]:
         """Direction -> diversity of the outputs / diversity of the inputs."""
         with random_state_kept(), unwrapped(runner.model) as model:
-            if not self._items:
-                dataset = runner.train_loop.dataloader.dataset
-                self._items = [dataset[i * len(dataset) // self.samples, 0] for i in range(self.samples)]
             training = model.training
             model.eval()
             seen: dict[str, list[tuple[Tensor, Tensor]]] = {}

@@ -51,17 +51,26 @@ class GenerateHook(Hook):
         self.interval, self.max_frames, self.clips, self.columns = interval, max_frames, clips, columns
         self._config, self._dataset = dataset, None
 
+    def before_train(self, runner) -> None:
+        """Build the data set, so that its errors come before the first iteration."""
+        self._dataset = build_dataset(self._config, runner.seed)
+        self.clips = list(range(min(3, len(self._dataset)))) if self.clips is None else list(self.clips)
+        if any(not 0 <= i < len(self._dataset) for i in self.clips):
+            raise InputError(f'GenerateHook: clips={self.clips}, but its dataset has {len(self._dataset)} clips')
+
     def after_iteration(self, runner) -> None:
         """Generate where it is due."""
         if runner.iter % self.interval and runner.iter != runner.max_iters:
             return
-        if is_main_process():
-            start = time.perf_counter()
-            with random_state_kept():
-                folder = self.generate(runner)
-            runner.logger.info(f'wrote {folder}/{runner.iter:07d}_* in {time.perf_counter() - start:.1f} s')
-        if get_world_size() > 1:
-            dist.barrier()
+        try:
+            if is_main_process():
+                start = time.perf_counter()
+                with random_state_kept():
+                    folder = self.generate(runner)
+                runner.logger.info(f'wrote {folder}/{runner.iter:07d}_* in {time.perf_counter() - start:.1f} s')
+        finally:
+            if get_world_size() > 1:
+                dist.barrier()
 
     @torch.no_grad()
     def generate(self, runner) -> Path:
@@ -70,11 +79,6 @@ class GenerateHook(Hook):
         Returns:
             The folder written to.
         """
-        if self._dataset is None:
-            self._dataset = build_dataset(self._config, runner.seed)
-            self.clips = list(range(min(3, len(self._dataset)))) if self.clips is None else list(self.clips)
-            if any(not 0 <= i < len(self._dataset) for i in self.clips):
-                raise InputError(f'GenerateHook: clips={self.clips}, but its dataset has {len(self._dataset)} clips')
         folder = Path(runner.work_dir) / 'vis'
         folder.mkdir(exist_ok=True)
         with unwrapped(runner.model) as model:
