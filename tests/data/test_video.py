@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from toolkit.data.video import VideoWriter, orient, read_video, video_info
+from toolkit.data.video import VideoWriter, read_video, video_info
+from toolkit.data.video_reader import orient
 from toolkit.structures import InputError
 
 
@@ -212,3 +213,22 @@ def test_real_clips(shared_data, name, frames, size, fps):
     info = video_info(shared_data / name)
     assert (info.num_frames, info.height, info.width, info.fps, info.variable, info.gaps) == (frames, *size, fps, False, ())
     assert sum(1 for _ in read_video(shared_data / name)) == frames
+
+
+@pytest.mark.parametrize('rotation, sar', [(None, None), (90, None), (None, Fraction(3, 2)), (90, Fraction(1, 2))])
+def test_frames_are_made_small_as_they_are_decoded(tmp_path, rotation, sar):
+    """No whole frame is made on the way, and what comes is what shrinking the whole frame gives."""
+    path = write(tmp_path / 'a.mkv' if rotation is None else tmp_path / 'a.mp4', [gradient(192, 256)] * 2, rotation=rotation, sar=sar)
+    whole, small = read_video(path), read_video(path, max_side=64)
+    assert max(small.height, small.width) == 64 and small.full_size == whole.full_size == (whole.height, whole.width)
+    frame, _ = next(iter(small))
+    expected = cv2.resize(next(iter(whole))[0], (small.width, small.height), interpolation=cv2.INTER_AREA)
+    assert frame.shape == expected.shape and np.abs(frame.astype(int) - expected).mean() < 3
+    assert next(iter(whole.at_most(64)))[0].tobytes() == frame.tobytes()
+    assert whole.at_most(5000).height == whole.height == next(iter(whole))[0].shape[0]
+
+
+def test_pictures_are_made_small_as_they_are_read(tmp_path):
+    cv2.imwrite(str(tmp_path / 'a.png'), gradient(192, 256))
+    small = read_video(tmp_path / 'a.png', max_side=64)
+    assert next(iter(small))[0].shape == (small.height, small.width, 3) == (48, 64, 3) and small.full_size == (192, 256)

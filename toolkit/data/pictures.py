@@ -1,7 +1,8 @@
 """Folders of pictures, and single pictures, read like a video."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from copy import copy
 from fractions import Fraction
 from pathlib import Path
 
@@ -45,6 +46,7 @@ class PictureReader:
     Args:
         path: a folder of pictures of one size, or a picture.
         fps: frames per second to assume.
+        max_side: make pictures smaller as they are read, so that no side is longer than this; None keeps their size.
 
     Raises:
         InputError: no pictures in the folder, an unreadable picture, or (while iterating) pictures of different sizes.
@@ -52,7 +54,7 @@ class PictureReader:
 
     codec = 'pictures'
 
-    def __init__(self, path: str | Path, fps: float | Fraction = 25):
+    def __init__(self, path: str | Path, fps: float | Fraction = 25, max_side: int | None = None):
         self.path = Path(path)
         self.fps = Fraction(fps).limit_denominator(30030)
         if self.path.is_dir():
@@ -62,19 +64,33 @@ class PictureReader:
             self.files = [self.path]
         if not self.files:
             raise InputError(f'{self.path}: the folder holds no pictures ({", ".join(PICTURE_SUFFIXES)}), so there are zero frames')
-        self.height, self.width = read_picture(self.files[0]).shape[:2]
+        self.full_size = self.height, self.width = read_picture(self.files[0]).shape[:2]
         self.num_frames = len(self.files)
         self.problems: list[str] = []
+        if max_side:
+            vars(self).update(vars(self.at_most(max_side)))
+
+    def at_most(self, max_side: int) -> 'PictureReader':
+        """A reader of the same pictures whose frames have no side longer than ``max_side`` pixels."""
+        small, factor = copy(self), min(1., max_side / max(self.full_size))
+        small.height, small.width = (max(1, round(n * factor)) for n in self.full_size)
+        return small
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, float]]:
         for i, file in enumerate(self.files):
             frame = read_picture(file)
-            if frame.shape[:2] != (self.height, self.width):
+            if frame.shape[:2] != self.full_size:
                 raise InputError(
                     f'{file}: picture is {frame.shape[1]}x{frame.shape[0]} (width x height), but {self.files[0].name} is '
-                    f'{self.width}x{self.height}; all pictures of a folder must have one size')
+                    f'{self.full_size[1]}x{self.full_size[0]}; all pictures of a folder must have one size')
+            if frame.shape[:2] != (self.height, self.width):
+                frame = cv2.resize(frame, (self.width, self.height), interpolation=cv2.INTER_AREA)
             yield frame, float(i / self.fps)
 
     def times(self) -> np.ndarray:
         """Time of every frame in seconds, (T,) float64."""
         return np.arange(self.num_frames) / float(self.fps)
+
+    def numbers(self) -> Iterable[int]:
+        """Numbers of the frames in the source, in the order in which iterating gives them."""
+        return range(self.num_frames)

@@ -107,8 +107,8 @@ class Preparation:
             write_json(self.work / 'failure.json', dict(name=self.folder.name, source=self.path.name, reason=reason))
 
     def _run(self, reader) -> Clip:
-        self.reader, self.info = reader, video_info(self.path)
-        rate = self.settings.fps or (float(reader.fps) if self.info.variable else None)
+        self.reader, self.info = reader, video_info(reader)
+        rate = self.settings.fps or self.info.sample_rate
         self.rate, self.fps = rate, rate or float(reader.fps)
         found = self._find_poses()
         clean = clean_poses(found['poses'], self.fps, smooth=self.settings.smooth)
@@ -135,9 +135,7 @@ class Preparation:
         s = self.settings
         with warnings.catch_warnings():
             warnings.simplefilter('ignore', UserWarning)
-            numbered = (((frame, i), time) for i, (frame, time) in enumerate(self.reader))
-            for (frame, i), time in sample_frames(numbered, self.rate, s.start, s.end, s.max_frames):
-                yield frame, time, i
+            yield from sample_frames(self.reader, self.rate, s.start, s.end, s.max_frames, self.reader.numbers())
         self.problems = list(self.reader.problems)
 
     def _expected(self) -> int:

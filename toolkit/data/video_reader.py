@@ -1,0 +1,212 @@
+"""Reads any video that FFmpeg knows, frame by frame."""
+
+import warnings
+from collections.abc import Iterable, Iterator
+from copy import copy
+from fractions import Fraction
+from itertools import count
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+from av.video.reformatter import Interpolation, VideoReformatter
+
+from toolkit.data.frame_times import DEFAULT_RATE, ForwardTimes, display_order, true_rate, usual_step
+from toolkit.structures import InputError
+
+
+def orient(frame: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Turn and flip a frame as a display matrix says.
+
+    Args:
+        frame: (H, W, C).
+        matrix: (2, 2), rows (a, b), (c, d): pixel (x, y) is shown at (a x + c y, b x + d y) up to a shift. Only turns by quarters and
+            flips are applied; the nearest one is taken.
+
+    Returns:
+        (H, W, C) or (W, H, C).
+    """
+    (a, b), (c, d) = matrix
+    if abs(a) + abs(d) < abs(b) + abs(c):
+        frame, a, d = frame.transpose(1, 0, 2), c, b
+    return np.ascontiguousarray(frame[::-1 if d < 0 else 1, ::-1 if a < 0 else 1])
+
+
+def _display_matrix(frame: av.VideoFrame) -> np.ndarray | None:
+    for side in frame.side_data:
+        if side.type.name == 'DISPLAYMATRIX':
+            return np.frombuffer(bytes(side), np.int32)[[0, 1, 3, 4]].reshape(2, 2).astype(float)
+    return None
+
+
+class VideoReader:
+    """Streams the frames of a video file in constant memory; can be iterated again and again.
+
+    Rotation and flip flags and non-square pixels are applied. Damaged frames are skipped; where a file stops early, what decodes is
+    given, one warning says at which frame, and :attr:`problems` holds the message. Times are those of the file, made strictly
+    increasing by :class:`~toolkit.data.frame_times.ForwardTimes`.
+
+    Args:
+        path: a file FFmpeg can read.
+        max_side: make frames smaller as they are decoded, so that no side is longer than this; None keeps their size.
+
+    Attributes:
+        fps: frame rate, Fraction: the announced one, or that of the time stamps where the two differ.
+        num_frames: frames the file announces, or number of its coded frames.
+        height, width: size of the frames as given, after rotation.
+        full_size: (H, W) of the frames after rotation, without ``max_side``.
+        problems: messages about damage met by the last full iteration.
+
+    Raises:
+        InputError: no such file, not a video, no video stream, no frames.
+    """
+
+    def __init__(self, path: str | Path, max_side: int | None = None):
+        self.path = Path(path)
+        self.problems: list[str] = []
+        self._reformatter, self._factor = VideoReformatter(), 1.
+        with self._open() as container:
+            stream = self._stream(container)
+            self.codec = stream.codec_context.name
+            announced = stream.average_rate or stream.guessed_rate
+            self._sar = stream.sample_aspect_ratio or Fraction(1)
+            self._duration, num_frames = self._announced_duration(container, stream), stream.frames
+            first = next(self._decode(container, stream, []), None)
+            if first is None:
+                raise InputError(f'{self.path}: the video has zero frames that can be decoded')
+            self.full_size = self.height, self.width = self._to_array(first).shape[:2]
+        announced = Fraction(announced).limit_denominator(30030) if announced else None
+        self._times, self._step = self._read_times(announced)
+        self.fps = true_rate(self._times, announced)
+        self.num_frames = num_frames or len(self._times)
+        if max_side:
+            vars(self).update(vars(self.at_most(max_side)))
+
+    def at_most(self, max_side: int) -> 'VideoReader':
+        """A reader of the same file whose frames have no side longer than ``max_side`` pixels; the file is not looked at again."""
+        small = copy(self)
+        small._reformatter, small.problems = VideoReformatter(), []
+        small._factor = min(1., max_side / max(self.full_size))
+        small.height, small.width = (max(1, round(n * small._factor)) for n in self.full_size)
+        return small
+
+    def _open(self):
+        if not self.path.is_file():
+            raise InputError(f'{self.path}: no such file')
+        if not self.path.stat().st_size:
+            raise InputError(f'{self.path}: the file is empty (0 bytes)')
+        try:
+            container = av.open(str(self.path), metadata_errors='ignore')
+        except PermissionError as error:
+            raise InputError(f'{self.path}: no permission to read the file') from error
+        except (av.error.FFmpegError, OSError) as error:
+            raise InputError(
+                f'{self.path}: not a video, or cut off before its index was written (FFmpeg: {error.strerror}); expected a file '
+                'FFmpeg can read, try to play it or to copy it again') from error
+        if container.format.name == 'tty':
+            container.close()
+            raise InputError(f'{self.path}: a text file, not a video')
+        return container
+
+    def _stream(self, container):
+        streams = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
+        if not streams:
+            raise InputError(f'{self.path}: holds no video stream')
+        streams[0].thread_type = 'AUTO'
+        return streams[0]
+
+    @staticmethod
+    def _announced_duration(container, stream) -> float | None:
+        if stream.duration:
+            return float(stream.duration * stream.time_base)
+        if len(container.streams) == 1 and container.duration:
+            return container.duration / av.time_base
+        return None
+
+    @staticmethod
+    def _decode(container, stream, problems: list[str]) -> Iterator[av.VideoFrame]:
+        damaged, count, ended = 0, 0, None
+        packets = container.demux(stream)
+        while True:
+            try:
+                packet = next(packets, None)
+            except (av.error.FFmpegError, OSError) as error:
+                ended = f'reading fails after frame {count} ({error.strerror})'
+                break
+            if packet is None:
+                break
+            try:
+                frames = packet.decode()
+            except av.error.FFmpegError:
+                damaged += 1
+                continue
+            for frame in frames:
+                damaged += bool(frame.is_corrupt)
+                count += 1
+                yield frame
+        if damaged:
+            problems.append(f'{damaged} damaged frames')
+        if ended:
+            problems.append(ended)
+
+    def _to_array(self, frame: av.VideoFrame) -> np.ndarray:
+        if self._factor < 1:
+            height, width = (max(1, round(n * self._factor)) for n in (frame.height, frame.width * self._sar))
+            array = self._reformatter.reformat(frame, width, height, 'rgb24', interpolation=Interpolation.AREA).to_ndarray()
+        else:
+            array = self._reformatter.reformat(frame, format='rgb24').to_ndarray()
+            if self._sar != 1:
+                array = cv2.resize(array, (max(1, round(array.shape[1] * self._sar)), array.shape[0]), interpolation=cv2.INTER_LINEAR)
+        matrix = _display_matrix(frame)
+        return array if matrix is None else orient(array, matrix)
+
+    def __iter__(self) -> Iterator[tuple[np.ndarray, float]]:
+        """Yields (frame (H, W, 3) uint8 RGB, time in seconds since the first frame), times strictly increasing."""
+        problems, forward = [], ForwardTimes(self._step)
+        with self._open() as container:
+            for frame in self._decode(container, self._stream(container), problems):
+                array = self._to_array(frame)
+                if array.shape[:2] != (self.height, self.width):
+                    array = cv2.resize(array, (self.width, self.height), interpolation=cv2.INTER_AREA)
+                yield array, forward(frame.time)
+        end = forward.last + forward.removed + self._step
+        if self._duration and end < .95 * self._duration - .2:
+            problems.append(f'truncated: ends after frame {forward.count} ({end:.2f} s of {self._duration:.2f} s)')
+        self.problems = problems + forward.describe()
+        if self.problems:
+            warnings.warn(f'{self.path}: {"; ".join(self.problems)}', stacklevel=2)
+
+    def _read_times(self, announced: Fraction | None) -> tuple[np.ndarray, float]:
+        """Times of all frames from the packets alone, without decoding, and the usual step between them."""
+        stamps, untimed = [], 0
+        with self._open() as container:
+            packets = container.demux(self._stream(container))
+            while True:
+                try:
+                    packet = next(packets, None)
+                except (av.error.FFmpegError, OSError):
+                    break
+                if packet is None:
+                    break
+                if not packet.size or packet.is_discard:
+                    continue
+                shown = packet.dts if packet.pts is None else packet.pts
+                if shown is None:
+                    untimed += 1
+                else:
+                    base = float(packet.time_base)
+                    stamps.append((shown * base, None if packet.dts is None else packet.dts * base))
+        if untimed > len(stamps):
+            stamps = [(i / float(announced or DEFAULT_RATE), None) for i in range(untimed + len(stamps))]
+        shown = np.array(display_order(stamps))
+        step = usual_step(shown) or 1 / float(announced or DEFAULT_RATE)
+        return np.array([*map(ForwardTimes(step), shown)]), step
+
+    def times(self) -> np.ndarray:
+        """Times of all coded frames, found without decoding: (T,) float64 seconds since the first, strictly increasing."""
+        return self._times
+
+    def numbers(self) -> Iterable[int]:
+        """Numbers of the frames in the source, in the order in which iterating gives them: 0, 1, 2, ..."""
+        return count()
