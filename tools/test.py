@@ -56,8 +56,9 @@ def main(argv: list[str] | None = None) -> None:
     from tqdm import tqdm
 
     from toolkit.engine.launch import load_config
-    from toolkit.metrics.evaluator import ClipEvaluator, ResultCache, fingerprint, pick_clips
+    from toolkit.metrics.evaluator import ClipEvaluator, pick_clips
     from toolkit.metrics.report import write_json
+    from toolkit.metrics.result_cache import ResultCache, fingerprint
     from toolkit.weights import checkpoint_file
 
     device = set_up(args.device)
@@ -77,7 +78,7 @@ def main(argv: list[str] | None = None) -> None:
     models = ready({'model': model, **(build_baselines(cfg, model, domains) if args.baselines else {})}, device)
     about |= {'config': args.config, 'max_frames': args.max_frames, 'clips_available': len(dataset)}
     key = fingerprint(cfg.model, cfg.test_dataloader.dataset, cfg.get('train_dataloader', {}).get('dataset'), about,
-                      [(m.prefix, m.missing, str(m.definitions)) for m in metrics])
+                      [(m.prefix, m.missing, str(m.definitions)) for m in metrics], clip_states(dataset, domains, models))
     cache = ResultCache(f'{args.out}.partial', key) if args.out else None
     evaluator = ClipEvaluator(models, dataset, metrics, args.max_frames, cache)
     indices = pick_clips(len(dataset), args.clips)
@@ -103,6 +104,12 @@ def main(argv: list[str] | None = None) -> None:
         write_json(args.out, content)
         cache.remove()
         print(f'written to {args.out}')
+
+
+def clip_states(dataset, domains: dict, models: dict) -> list[str]:
+    """What the clips are now, those that are measured and those that baselines and metrics know: other clips give other results."""
+    sources = [dataset, *(frames.windows for frames in domains.values()), *(getattr(m, 'examples', None) for m in models.values())]
+    return [clip.state() for source in sources for clip in getattr(source, 'clips', [])]
 
 
 def set_up(device: str | None) -> str:

@@ -5,9 +5,10 @@ import pytest
 import torch
 import torch.multiprocessing
 
-from toolkit.metrics.evaluator import ClipEvaluator, ResultCache, fingerprint, pick_clips
+from toolkit.metrics.evaluator import ClipEvaluator, pick_clips
 from toolkit.metrics.l1 import L1
 from toolkit.metrics.psnr import PSNR
+from toolkit.metrics.result_cache import ResultCache, fingerprint
 from toolkit.structures import InputError
 
 CLIPS = 5
@@ -101,6 +102,48 @@ def test_a_line_cut_off_is_measured_again(tmp_path):
     third = evaluator(cache=ResultCache(path, 'key'))
     third.run([0, 1])
     assert third.dataset.loaded == []
+
+
+def test_a_clip_counts_as_done_after_its_callback(tmp_path):
+    def killed(samples):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        evaluator(cache=ResultCache(tmp_path / 'partial', 'key')).run([0, 1], on_clip=killed)
+    seen = []
+    evaluator(cache=ResultCache(tmp_path / 'partial', 'key')).run([0, 1], on_clip=lambda samples: seen.append(1))
+    assert len(seen) == 2
+
+
+@pytest.mark.parametrize('text', ['5', '[]', 'null', '{}', 'my notes', '\xff', '{"key": "key", "index": "a", "results": {}}',
+                                  '{"key": "key", "index": 0, "results": 5}', '[' * 100000])
+def test_a_file_of_others_is_named_and_kept(tmp_path, text):
+    path = tmp_path / 'partial'
+    evaluator(cache=ResultCache(path, 'key')).run([0])
+    content = path.read_bytes() + b'\n' + text.encode('latin-1')
+    path.write_bytes(content)
+    with pytest.raises(InputError, match='partial: line 4 is not a result'):
+        evaluator(cache=ResultCache(path, 'key')).run([0])
+    assert path.read_bytes() == content
+
+
+def test_files_of_others_beside_it_are_kept(tmp_path):
+    (tmp_path / 'partial.bak').write_text('mine')
+    run = evaluator(cache=ResultCache(tmp_path / 'partial', 'key'))
+    run.run([0])
+    run.cache.remove()
+    assert [p.name for p in tmp_path.iterdir()] == ['partial.bak']
+
+
+def test_results_that_cannot_be_written_are_refused_before_any_clip(tmp_path):
+    (tmp_path / 'file').write_text('')
+    run = evaluator(cache=ResultCache(tmp_path / 'file' / 'partial', 'key'))
+    with pytest.raises(InputError, match='partial: cannot be written'):
+        run.run([0])
+    full = evaluator(cache=ResultCache('/dev/full', 'key'))
+    with pytest.raises(InputError, match='No space left'):
+        full.run([0])
+    assert run.dataset.loaded == full.dataset.loaded == []
 
 
 def test_callback_gets_what_each_model_made():

@@ -102,3 +102,23 @@ def test_interrupted_and_continued(run, folder):
     assert code == 0 and '4 clips, 12 frames' in table
     assert InterruptedPSNR.measured == 4  # the first clip was not measured again
     assert out.exists() and not partial.exists()
+
+
+def test_results_of_clips_that_were_changed_are_measured_again(run, folder):
+    out = folder / 'changed.json'
+    InterruptedPSNR.measured, InterruptedPSNR.stop_at = 0, 2
+    assert run('--out', out, config='interrupted.py')[0] == 130
+    picture = next((folder / 'clips').glob('*/frames/000001.*'))
+    content = picture.read_bytes()
+    picture.unlink()
+    picture.write_bytes(content)
+    InterruptedPSNR.measured, InterruptedPSNR.stop_at = 0, None
+    assert run('--out', out, config='interrupted.py')[0] == 0
+    assert InterruptedPSNR.measured == 4
+
+
+def test_a_file_of_others_under_the_cache_name_is_kept(run, folder):
+    partial = folder / 'notes.json.partial'
+    partial.write_text('my notes\n')
+    code, _, error = run('--out', folder / 'notes.json')
+    assert code == 2 and 'notes.json.partial: line 1 is not a result' in error and partial.read_text() == 'my notes\n'

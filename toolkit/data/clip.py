@@ -11,6 +11,7 @@
            source.jpg              a picture of the source with the crop drawn in (prepared videos only)
 """
 
+import hashlib
 import os
 import shutil
 from collections.abc import Iterable
@@ -67,6 +68,17 @@ class Clip:
 
     def __len__(self) -> int:
         return self._length
+
+    def state(self) -> str:
+        """A hash of the manifest and of names, sizes and times of all files: another one where the clip was changed or made anew."""
+        digest = hashlib.sha256((self.folder / 'manifest.json').read_bytes())
+        for folder in (self.folder, *(self.folder / kind for kind in KINDS)):
+            try:
+                entries = sorted((e.name, e.stat().st_size, e.stat().st_mtime_ns) for e in os.scandir(folder) if e.is_file())
+            except OSError as error:
+                raise InputError(f'{folder}: cannot be read ({error.strerror}); prepare the clip again') from error
+            digest.update(repr(entries).encode())
+        return digest.hexdigest()
 
     @property
     def poses(self) -> np.ndarray:

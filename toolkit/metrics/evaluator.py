@@ -1,9 +1,6 @@
 """Measure models on whole clips: several models side by side on the same clips, interruptible, over several processes."""
 
-import hashlib
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,14 +9,10 @@ from mmengine.dist import all_gather_object, get_dist_info
 from torch.utils.data import default_collate
 
 from toolkit.metrics.base import ClipMetric, Summary, with_scored
+from toolkit.metrics.result_cache import ResultCache
 from toolkit.structures import InputError
 
 TIME_KEYS = ('frames', 'poses', 'pose_maps', 'edges', 'masks', 'regions')
-
-
-def fingerprint(*parts: Any) -> str:
-    """Hash of anything JSON can hold, to know whether stored results belong to what is measured now."""
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
 def pick_clips(total: int, wanted: int | None) -> list[int]:
@@ -43,52 +36,6 @@ def check_frames(max_frames: int | None) -> None:
     """
     if max_frames is not None and max_frames < 2:
         raise InputError(f'the number of frames must be at least 2 (the first is the content frame), got {max_frames}')
-
-
-class ResultCache:
-    """Results of clips that are done, on disk, so that a stopped evaluation continues where it was.
-
-    One JSON line per clip. Each process appends to a file of its own beside ``path`` and reads those of all, so that the number of
-    processes may change in between. Lines of another fingerprint, or cut off in the middle, are ignored.
-
-    Args:
-        path: file of process 0; process r writes ``<path>.<r>``.
-        key: see :func:`fingerprint`.
-    """
-
-    def __init__(self, path: str | Path, key: str) -> None:
-        self.base, self.key = Path(path), key
-        rank, _ = get_dist_info()
-        self.path = self.base if rank == 0 else self.base.with_name(f'{self.base.name}.{rank}')
-
-    def files(self) -> list[Path]:
-        """All existing files of this cache."""
-        beside = self.base.parent.glob(f'{self.base.name}.*') if self.base.parent.is_dir() else []
-        return sorted(f for f in [self.base, *beside] if f.is_file())
-
-    def load(self) -> dict[int, dict]:
-        """Clip index -> stored results."""
-        done = {}
-        for file in self.files():
-            for line in file.read_text().splitlines():
-                try:
-                    entry = json.loads(line)
-                except json.JSONDecodeError:
-                    continue
-                if entry.get('key') == self.key:
-                    done[entry['index']] = entry['results']
-        return done
-
-    def add(self, index: int, results: dict) -> None:
-        """Append one clip. The line break comes first, so that a line cut off by a crash spoils no other."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with open(self.path, 'a') as file:
-            file.write('\n' + json.dumps({'key': self.key, 'index': index, 'results': results}))
-
-    def remove(self) -> None:
-        """Delete the files: the final results are written."""
-        for file in self.files():
-            file.unlink(missing_ok=True)
 
 
 class ClipEvaluator:
@@ -124,19 +71,22 @@ class ClipEvaluator:
         Args:
             indices: clips of the dataset.
             progress: wraps the loop over clips, for a progress bar.
-            on_clip: called after each newly measured clip with model name -> what its ``test_step`` returned.
+            on_clip: called with each newly measured clip, model name -> what its ``test_step`` returned. The clip counts as done after
+                it: what it writes is whole.
         """
         rank, world = get_dist_info()
         done = self.cache.load() if self.cache else {}
+        if self.cache:
+            self.cache.prepare()
         mine = list(indices)[rank::world]
         self.results = {i: done[i] for i in mine if i in done}
         for index in progress([i for i in mine if i not in done]):
             samples = self.generate(index)
             self.results[index] = {name: [m.measure(sample) for m in self.metrics] for name, sample in samples.items()}
-            if self.cache:
-                self.cache.add(index, self.results[index])
             if on_clip:
                 on_clip(samples)
+            if self.cache:
+                self.cache.add(index, self.results[index])
         if world > 1:
             self.results = {i: r for part in all_gather_object(self.results) for i, r in part.items()}
 
