@@ -72,10 +72,16 @@ BODY25 = (
 CPM14 = (
     'head_top', 'neck', 'right_shoulder', 'right_elbow', 'right_wrist', 'left_shoulder', 'left_elbow', 'left_wrist', 'right_hip',
     'right_knee', 'right_ankle', 'left_hip', 'left_knee', 'left_ankle')
-LAYOUTS = {'openpose18': JOINTS, 'coco17': COCO17, 'blazepose33': BLAZEPOSE33, 'body25': BODY25, 'cpm14': CPM14}
+HALPE26 = (
+    *COCO17, 'head', 'neck', 'mid_hip', 'left_big_toe', 'right_big_toe', 'left_small_toe', 'right_small_toe', 'left_heel', 'right_heel')
+HALPE136 = (*HALPE26, *(f'face_or_hand_{i}' for i in range(110)))
+WHOLEBODY133 = (*COCO17, *(f'foot_face_or_hand_{i}' for i in range(116)))
+LAYOUTS = {
+    'openpose18': JOINTS, 'coco17': COCO17, 'blazepose33': BLAZEPOSE33, 'body25': BODY25, 'cpm14': CPM14, 'halpe26': HALPE26,
+    'halpe136': HALPE136, 'wholebody133': WHOLEBODY133}
 
 
-def to_openpose18(keypoints: np.ndarray, layout: str) -> np.ndarray:
+def to_openpose18(keypoints: np.ndarray, layout: str | tuple[str, ...]) -> np.ndarray:
     """Convert keypoints of another layout to OpenPose-18.
 
     Joints are matched by name. Where the layout has no neck, it is the mean of both shoulders with the smaller of their confidences;
@@ -83,7 +89,7 @@ def to_openpose18(keypoints: np.ndarray, layout: str) -> np.ndarray:
 
     Args:
         keypoints: (..., J, 3), x, y in pixels and confidence; J as the layout has it.
-        layout: one of :data:`LAYOUTS`.
+        layout: one of :data:`LAYOUTS`, or the names of the joints.
 
     Returns:
         (..., 18, 3) float32; a joint the layout does not have is missing (all zero).
@@ -91,9 +97,9 @@ def to_openpose18(keypoints: np.ndarray, layout: str) -> np.ndarray:
     Raises:
         ValueError: unknown layout or wrong number of joints.
     """
-    if layout not in LAYOUTS:
+    if isinstance(layout, str) and layout not in LAYOUTS:
         raise ValueError(f'unknown keypoint layout {layout!r}, expected one of {sorted(LAYOUTS)}')
-    names = LAYOUTS[layout]
+    names = LAYOUTS[layout] if isinstance(layout, str) else layout
     keypoints = np.asarray(keypoints, np.float32)
     if keypoints.ndim < 2 or keypoints.shape[-2:] != (len(names), 3):
         raise ValueError(f'layout {layout} has {len(names)} joints of (x, y, confidence), got an array of shape {keypoints.shape}')

@@ -105,14 +105,15 @@ def test_wrong_number_of_frames(tmp_path):
 
 @pytest.mark.parametrize(('name', 'content', 'message'), [
     ('a.json', '{', 'cannot be read as JSON'),
-    ('a.json', '{"x": 1}', 'neither a list'),
+    ('a.json', '{"x": 1}', 'keys .*x'),
+    ('a.json', '5', 'no list'),
     ('a.json', '[{"image_id": 1}]', 'entry 0'),
     ('a.json', '[{"image_id": 1, "keypoints": [1, 2]}]', '2 numbers'),
     ('a.json', '[{"image_id": 1, "keypoints": [1, 2, 1]}]', r'\(1, 3\)'),
     ('a.json', '[{"image_id": 1, "keypoints": ["x", 2, 1]}]', 'not numbers'),
     ('a.npz', 'text', 'cannot be read as a numpy file'),
     ('a.txt', '', 'no folder of JSON'),
-    ('folder/a.0.json', '[]', 'no list "people"'),
+    ('folder/a.0.json', '5', 'no list of people'),
     ('folder/a.json', '[]', 'says no frame number'),
     ('folder/a.0.json', '{"people": [{}]}', r'people\[0\]'),
     ('folder/a.txt', '', 'no JSON files'),

@@ -27,10 +27,12 @@ class Person:
     Attributes:
         pose: (18, 3) float32, x, y and confidence; 0 = missing.
         score: sum of the scores of its joints and limbs.
+        id: number by which a tracker tells people apart through the clip, or None.
     """
 
     pose: np.ndarray
     score: float
+    id: int | None = None
 
     @property
     def size(self) -> float:
@@ -246,9 +248,10 @@ def count_people(people: list[Person]) -> int:
 def follow_person(people: list[list[Person]], reach: float = 0.5) -> np.ndarray:
     """Choose the most prominent person of a clip and stay with them.
 
-    The clip is followed forwards and backwards from the frame that shows somebody most prominently. In each frame the
-    person nearest to the last known pose is taken, if their median joint distance is below ``reach`` times the known person's size;
-    else the frame has nobody. The reach grows while the person is lost, so that they are found again elsewhere.
+    The clip is followed forwards and backwards from the frame that shows somebody most prominently. In each frame the person
+    with the same ``id`` is taken; where there is none, the person nearest to the last known pose, if their median joint distance is
+    below ``reach`` times the known person's size; else the frame has nobody. The reach grows while the person is lost, so that they
+    are found again elsewhere.
 
     Args:
         people: for each frame the people found.
@@ -267,9 +270,11 @@ def follow_person(people: list[list[Person]], reach: float = 0.5) -> np.ndarray:
     for order in (range(start + 1, len(people)), range(start - 1, -1, -1)):
         known, lost = first, 0
         for t in order:
-            distances = [pose_distance(p.pose, known.pose) for p in people[t]]
+            same = [p for p in people[t] if p.id is not None and p.id == known.id]
+            candidates = same or people[t]
+            distances = [pose_distance(p.pose, known.pose) for p in candidates]
             lost += 1
-            if min(distances, default=np.inf) < reach * known.size * (1 + (lost - 1) * REACH_GROWTH):
-                known, lost = people[t][int(np.argmin(distances))], 0
+            if same or min(distances, default=np.inf) < reach * known.size * (1 + (lost - 1) * REACH_GROWTH):
+                known, lost = candidates[int(np.argmin(distances))], 0
                 poses[t] = known.pose
     return poses

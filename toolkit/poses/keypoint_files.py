@@ -7,12 +7,19 @@ import numpy as np
 
 from toolkit.poses.decode import Person, count_people, follow_person
 from toolkit.poses.frame_numbers import first_number
-from toolkit.poses.keypoint_formats import Detection, Detections, read_file, read_folder
+from toolkit.poses.keypoint_formats import Detections, read_file, read_folder
+from toolkit.poses.keypoint_json import Detection
 from toolkit.registry import POSE_ESTIMATORS
-from toolkit.skeletons import LAYOUTS, to_openpose18
+from toolkit.skeletons import JOINTS, LAYOUTS, to_openpose18
 from toolkit.structures import InputError
 
 JOINTS_TO_LAYOUT = {len(names): layout for layout, names in LAYOUTS.items()}
+UNITS = ('pixels', '0..1', '-1..1')
+SMALL = 10.
+"""Coordinates are no pixels if none is larger than this and half of them are within 1."""
+NEGATIVE = .05
+"""They are within -1..1 and not within 0..1 if more than this share is negative."""
+MIN_NAMED = 8
 
 
 @POSE_ESTIMATORS.register_module()
@@ -20,21 +27,22 @@ class KeypointFiles:
     """Poses of one video, read from files instead of estimated.
 
     The files tell of the frames of the *source*, by the numbers in their names or ids; which of them become frames of the clip does
-    not matter. Formats, told apart by what ``path`` is:
+    not matter. Formats, told apart by what ``path`` is and holds (docs/keypoints.md says which program writes which):
 
-    * a folder of JSON files, one a frame with its number in the name (OpenPose: ``people[].pose_keypoints_2d``);
-    * a ``.json`` file: COCO's list of results, or an object with ``annotations``, AlphaPose (``image_id`` is a number, or a name with
-      the frame's number in it; if there are ``images`` with ``file_name``, those names count). A frame without results has nobody;
+    * a folder of ``.json`` files, one a frame with its number in the name: OpenPose, AlphaPose, MMPose, ComfyUI;
+    * a ``.json`` file for the whole video: COCO's results or annotations, AlphaPose, MMPose, ComfyUI;
     * a ``.npz`` or ``.npy`` file with an array (T, J, 3) under ``poses`` (or the only array): x, y, confidence of each source frame.
 
-    Whether numbers count from 0 or 1 is decided by :func:`toolkit.poses.frame_numbers.first_number`. Where a frame has several people,
-    the most prominent one of the clip is followed.
+    Whether numbers count from 0 or 1 is decided by :func:`toolkit.poses.frame_numbers.first_number`. Frames without results have
+    nobody. Where a frame has several people, the most prominent one of the clip is followed, by the tracker's ids if there are any.
 
     Args:
         path: folder or file.
         layout: keypoint layout, one of :data:`toolkit.skeletons.LAYOUTS`; by default told by the number of joints.
         size: height and width of the pictures the keypoints belong to; if given, they are scaled to the frames' size.
         first: number that the first frame of the source has in the files, where they do not tell.
+        unit: 'pixels', '0..1' or '-1..1' (of the frame's width and height); by default told by the values.
+        threshold: joints of a smaller confidence are missing.
 
     Raises:
         InputError: nothing there, unreadable, or not one of these formats.
@@ -43,11 +51,16 @@ class KeypointFiles:
     name = 'keypoint_files'
     version = '2'
 
-    def __init__(self, path: str | Path, layout: str | None = None, size: tuple[int, int] | None = None, first: int | None = None):
+    def __init__(self, path: str | Path, layout: str | None = None, size: tuple[int, int] | None = None, first: int | None = None,
+                 unit: str | None = None, threshold: float = 0.1):
         self.path = Path(path)
         if layout is not None and layout not in LAYOUTS:
             raise InputError(f'unknown keypoint layout {layout!r}, expected one of {sorted(LAYOUTS)}')
-        self.layout, self.size, self.first = layout, size, first
+        if unit is not None and unit not in UNITS:
+            raise InputError(f'unknown unit {unit!r} of keypoints, expected one of {UNITS}')
+        if size is not None and (len(size) != 2 or min(size) <= 0):
+            raise InputError(f'size must be height and width, got {size}')
+        self.layout, self.size, self.first, self.threshold = layout, size, first, threshold
         if self.path.is_dir():
             read = read_folder(self.path)
         elif self.path.suffix == '.json' and self.path.is_file():
@@ -58,8 +71,9 @@ class KeypointFiles:
             raise InputError(f'{self.path}: no folder of JSON files and no .json, .npz or .npy file')
         if not read.frames:
             raise InputError(f'{self.path}: holds no results')
-        self.numbered, self.complete = read.numbered, read.complete
-        self.people = {n: [p for p in map(self._person, people) if p is not None] for n, people in read.frames.items()}
+        self.numbered, self.complete, self.joints = read.numbered, read.complete, read.joints
+        self.people = {n: [pair for pair in map(self._person, people) if pair] for n, people in read.frames.items()}
+        self.unit = unit or self._unit()
 
     def people_of_frames(self, indices: Sequence[int], size: tuple[int, int], total: int) -> list[list[Person]]:
         """Everybody in each of some frames of the source.
@@ -81,7 +95,7 @@ class KeypointFiles:
             raise InputError(
                 f'{self.path}: keypoints end at frame {last - first}, but frames up to {max(missing)} of {total} are used; give the '
                 'results of this whole video, or choose a shorter stretch')
-        return [[self._scaled(person, size) for person in self.people.get(i + first, ())] for i in indices]
+        return [[self._in_pixels(*pair, size) for pair in self.people.get(i + first, ())] for i in indices]
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
         """Give the poses that belong to all frames of a video.
@@ -119,24 +133,38 @@ class KeypointFiles:
                 f'the video has frames 0..{total - 1}')
         return self.first
 
-    def _scaled(self, person: Person, size: tuple[int, int]) -> Person:
-        if self.size is None:
-            return person
-        pose = person.pose.copy()
-        found = pose[:, 2:] > 0
-        scale = np.array([size[1] / self.size[1], size[0] / self.size[0]])
-        pose[:, :2] = np.where(found, (pose[:, :2] + 0.5) * scale - 0.5, 0)
-        return Person(pose, person.score)
-
-    def _person(self, detection: Detection) -> Person | None:
-        """Check and convert one person's keypoints."""
-        keypoints = detection.keypoints
-        layout = self.layout or JOINTS_TO_LAYOUT.get(len(keypoints))
-        if layout is None or len(keypoints) != len(LAYOUTS[layout]):
-            expected = len(LAYOUTS[layout]) if layout else f'one of {sorted(JOINTS_TO_LAYOUT)}'
+    def _person(self, detection: Detection) -> tuple[Person, tuple[float, float] | None] | None:
+        """Check and convert one person's keypoints; with the size of the picture they belong to, if that is known."""
+        keypoints, known = detection.keypoints, self.joints if self.layout is None else None
+        names = known or LAYOUTS.get(self.layout or JOINTS_TO_LAYOUT.get(len(keypoints)))
+        if names is None or len(keypoints) != len(names):
+            expected = len(names) if names else f'one of {sorted(JOINTS_TO_LAYOUT)}'
             raise InputError(f'{detection.where}: keypoints of shape {keypoints.shape}, expected ({expected}, 3) of x, y, confidence')
-        pose = to_openpose18(keypoints, layout)
-        return Person(pose, float(pose[:, 2].sum())) if (pose[:, 2] > 0).any() else None
+        if known and len(set(known) & set(JOINTS)) < MIN_NAMED:
+            raise InputError(f'{self.path}: the joints {", ".join(known[:5])}, ... are not those of a human body; give layout=')
+        pose = to_openpose18(np.where(keypoints[:, 2:] >= self.threshold, keypoints, 0), names)
+        found = pose[:, 2] > 0
+        return (Person(pose, float(pose[:, 2].sum()), detection.id), self.size or detection.canvas) if found.any() else None
+
+    def _unit(self) -> str:
+        poses = [person.pose for people in self.people.values() for person, _ in people]
+        values = np.concatenate([pose[pose[:, 2] > 0, :2] for pose in poses]) if poses else np.zeros((1, 2))
+        if np.abs(values).max() > SMALL or np.median(np.abs(values)) > 1:
+            return 'pixels'
+        return '-1..1' if (values < 0).mean() > NEGATIVE else '0..1'
+
+    def _in_pixels(self, person: Person, canvas: tuple[float, float] | None, size: tuple[int, int]) -> Person:
+        """The person in pixels of a source of this size."""
+        pose, (height, width) = person.pose.copy(), size
+        points = pose[:, :2]
+        if self.unit == '-1..1':
+            points = (points + 1) / 2
+        if self.unit != 'pixels':
+            points = points * (width - 1, height - 1)
+        elif canvas is not None:
+            points = (points + .5) * (width / canvas[1], height / canvas[0]) - .5
+        pose[:, :2] = np.where(pose[:, 2:] > 0, points, 0)
+        return Person(pose, person.score, person.id)
 
     def _read_array(self) -> Detections:
         try:

@@ -1,29 +1,13 @@
-"""What other programs write: JSON files with keypoints -> detections by frame number."""
+"""The files of other programs -> detections by frame number. What each program writes stands in docs/keypoints.md."""
 
-import json
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from toolkit.poses.frame_numbers import numbers_of_names
+from toolkit.poses.keypoint_json import Detection, people_of_frame, person, read_json, short
 from toolkit.structures import InputError
 
-POSE_KEYS = ('pose_keypoints_2d', 'pose_keypoints')
-
-
-@dataclass
-class Detection:
-    """One person of one frame, as written.
-
-    Attributes:
-        keypoints: (J, 3) float32, x, y, confidence in [0, 1], in whatever unit the file has.
-        where: file and entry, for messages.
-    """
-
-    keypoints: np.ndarray
-    where: str
+KNOWN = 'expected what COCO, AlphaPose, MMPose or ComfyUI write, see docs/keypoints.md'
 
 
 @dataclass
@@ -34,15 +18,17 @@ class Detections:
         frames: frame number -> people; an empty list is a frame that is named and has nobody.
         numbered: the numbers come from names or ids; else they are positions, from 0.
         complete: the program writes something for each frame, so that where nothing is at the end it was not run.
+        joints: names of the joints, where the file has them.
     """
 
     frames: dict[int, list[Detection]] = field(default_factory=dict)
     numbered: bool = True
     complete: bool = True
+    joints: tuple[str, ...] | None = None
 
 
 def read_folder(path: Path) -> Detections:
-    """A folder of JSON files, one a frame (OpenPose).
+    """A folder of JSON files, one a frame with its number in the name.
 
     Raises:
         InputError: no such files, unreadable, or names without numbers.
@@ -50,97 +36,118 @@ def read_folder(path: Path) -> Detections:
     files = sorted(path.glob('*.json'))
     if not files:
         raise InputError(f'{path}: no JSON files in this folder, expected one a frame as OpenPose writes them')
-    numbers = numbers_of_names([file.name for file in files], str(path))
-    return Detections({number: list(_people(read_json(file), str(file))) for number, file in zip(numbers, files)})
+    read = Detections()
+    for number, file in zip(numbers_of_names([file.name for file in files], str(path)), files):
+        content = read_json(file)
+        read.frames[number] = list(people_of_frame(content, str(file)))
+        read.complete = read.complete and not _of_alphapose(content)
+    return read
 
 
 def read_file(path: Path) -> Detections:
-    """One JSON file for the clip: COCO results or annotations, AlphaPose.
+    """One JSON file for the clip.
 
     Raises:
-        InputError: unreadable, or not one of these formats.
+        InputError: unreadable, or of no known format.
     """
-    content = read_json(path)
-    if isinstance(content, dict) and 'annotations' in content:
-        return _coco(content['annotations'], content.get('images'), str(path))
-    if isinstance(content, list):
-        return _coco(content, None, str(path))
-    raise InputError(f'{path}: neither a list of results nor an object with "annotations"')
+    content, where = read_json(path), str(path)
+    if not isinstance(content, dict):
+        return _list(content, where)
+    if 'annotations' in content:
+        return _coco(content['annotations'], content.get('images'), where)
+    if 'instance_info' in content:
+        read = _list(content['instance_info'], f'{where}: instance_info')
+        read.joints = _joint_names(content.get('meta_info'))
+        return read
+    if isinstance(content.get('predictions'), list):
+        return _positions(content['predictions'], f'{where}: predictions')
+    if any(key in content for key in ('people', 'bodies', 'instances')):
+        return Detections({0: list(people_of_frame(content, where))}, numbered=False)
+    if content and all(isinstance(v, dict) and ('people' in v or 'bodies' in v) for v in content.values()):
+        names = list(content)
+        return Detections({n: list(people_of_frame(content[name], f'{where}: {short(name)}'))
+                           for n, name in zip(numbers_of_names(names, where), names)}, complete=False)
+    raise InputError(f'{where}: an object with the keys {short(sorted(content))}; {KNOWN}')
 
 
-def read_json(file: Path):
-    """The content of a JSON file.
-
-    Raises:
-        InputError: not a file, not readable, not JSON.
-    """
-    try:
-        if not file.is_file():
-            raise InputError(f'{file}: not a regular file')
-        return json.loads(file.read_text(encoding='utf-8'))
-    except (OSError, ValueError, RecursionError) as error:
-        raise error if isinstance(error, InputError) else InputError(f'{file}: cannot be read as JSON ({error})') from error
-
-
-def triples(values, where: str) -> np.ndarray | None:
-    """Flat or nested list of x, y, confidence -> (J, 3) float32; None for an empty one.
-
-    COCO's visibility flags 1 and 2 count as confidence 1.
-
-    Raises:
-        InputError: not finite numbers, or not three for each joint.
-    """
-    try:
-        flat = np.asarray([] if values is None else values, np.float32).ravel()
-    except (TypeError, ValueError, OverflowError) as error:
-        raise InputError(f'{where}: keypoints are not numbers ({error})') from error
-    if flat.size % 3:
-        raise InputError(f'{where}: {flat.size} numbers, expected x, y, confidence for each joint')
-    if not np.isfinite(flat).all():
-        raise InputError(f'{where}: keypoints are not all finite; write missing joints as 0, 0, 0')
-    joints = flat.reshape(-1, 3).copy()
-    joints[:, 2] = np.clip(joints[:, 2], 0, 1)
-    return joints if len(joints) else None
+def _list(content, where: str) -> Detections:
+    if not isinstance(content, list):
+        raise InputError(f'{where}: no list; {KNOWN}')
+    objects = [entry for entry in content if isinstance(entry, dict)]
+    if any('image_id' in entry for entry in objects):
+        return _coco(content, None, where)
+    if any('frame_id' in entry for entry in objects):
+        return _with_frame_ids(content, where)
+    if any('predictions' in entry for entry in objects):
+        for i, entry in enumerate(content):
+            if not isinstance(entry, dict) or not isinstance(entry.get('predictions'), list):
+                raise InputError(f'{where}: entry {i} has no list "predictions"')
+        return _positions([frame for entry in content for frame in entry['predictions']], where)
+    if any('keypoints' in entry for entry in objects):
+        return Detections({0: list(people_of_frame(content, where))}, numbered=False)
+    return _positions(content, where)
 
 
-def _people(content, where: str) -> Iterable[Detection]:
-    if not isinstance(content, dict) or not isinstance(content.get('people'), list):
-        raise InputError(f'{where}: no list "people", expected a file as OpenPose writes it')
-    for i, entry in enumerate(content['people']):
-        here = f'{where}: people[{i}]'
-        if not isinstance(entry, dict) or not any('keypoints' in key for key in entry):
-            raise InputError(f'{here} has no "{POSE_KEYS[0]}"')
-        joints = triples(next((entry[key] for key in POSE_KEYS if key in entry), None), f'{here}.{POSE_KEYS[0]}')
-        if joints is not None:
-            yield Detection(joints, here)
+def _positions(content: list, where: str) -> Detections:
+    """A list with what there is of each frame."""
+    return Detections({i: list(people_of_frame(entry, f'{where}: entry {i}')) for i, entry in enumerate(content)}, numbered=False)
+
+
+def _with_frame_ids(content: list, where: str) -> Detections:
+    frames = {}
+    for i, entry in enumerate(content):
+        number = entry.get('frame_id') if isinstance(entry, dict) else None
+        if not _is_number(number):
+            raise InputError(f'{where}: entry {i} has no "frame_id" that is a number from 0')
+        if number in frames:
+            raise InputError(f'{where}: entry {i} has the frame_id {number} of an entry before')
+        frames[number] = list(people_of_frame(entry, f'{where}: entry {i}'))
+    return Detections(frames)
+
+
+def _joint_names(meta) -> tuple[str, ...] | None:
+    """Names of the joints in MMPose's ``meta_info``."""
+    names = meta.get('keypoint_id2name') if isinstance(meta, dict) else None
+    if not isinstance(names, dict) or not all(isinstance(name, str) for name in names.values()):
+        return None
+    ordered = [names.get(str(i)) for i in range(len(names))]
+    return None if None in ordered else tuple(ordered)
+
+
+def _of_alphapose(content) -> bool:
+    return isinstance(content, dict) and ('bodies' in content or str(content.get('version')).startswith('AlphaPose'))
 
 
 def _coco(results, images, where: str) -> Detections:
     if not isinstance(results, list):
-        raise InputError(f'{where}: neither a list of results nor an object with "annotations"')
+        raise InputError(f'{where}: "annotations" is no list; {KNOWN}')
     for i, result in enumerate(results):
         if not isinstance(result, dict) or 'image_id' not in result or 'keypoints' not in result:
             raise InputError(f'{where}: entry {i} has no "image_id" or no "keypoints"')
         if not _is_id(result['image_id']):
-            raise InputError(f'{where}: entry {i} has image_id {str(result["image_id"])[:40]!r}, expected a number or a name')
+            raise InputError(f'{where}: entry {i} has image_id {short(result["image_id"])!r}, expected a number from 0 or a name')
     number_of = _image_numbers(images, where) if images else _id_numbers({r['image_id'] for r in results}, where)
     frames = {number: [] for number in number_of.values()}
     for i, result in enumerate(results):
         here = f'{where}: entry {i}'
         if result['image_id'] not in number_of:
-            raise InputError(f'{here}: image_id {result["image_id"]!r} is not among the images')
-        joints = triples(result['keypoints'], here)
-        if joints is not None:
-            frames[number_of[result['image_id']]].append(Detection(joints, here))
+            raise InputError(f'{here}: image_id {short(result["image_id"])!r} is not among the images')
+        found = person(result, here)
+        if found is not None:
+            frames[number_of[result['image_id']]].append(found)
     return Detections(frames, complete=bool(images))
 
 
+def _is_number(value) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 60
+
+
 def _is_id(value) -> bool:
-    return isinstance(value, str) or isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, str) or _is_number(value)
 
 
 def _id_numbers(ids: set, where: str) -> dict:
-    names = [i for i in ids if isinstance(i, str)]
+    names = sorted(i for i in ids if isinstance(i, str))
     if names and len(names) < len(ids):
         raise InputError(f'{where}: some image_id are numbers and some are names; expected one kind')
     return dict(zip(names, numbers_of_names(names, where))) if names else {i: i for i in ids}
