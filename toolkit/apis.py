@@ -20,14 +20,15 @@ from mmengine.config import Config
 from tqdm import tqdm
 
 from toolkit.data.clip import Clip
-from toolkit.data.directed import transfer_steps
+from toolkit.data.directed import DIRECTIONS, transfer_steps
+from toolkit.data.files import check_output
 from toolkit.data.prepare import prepare_video
 from toolkit.data.prepare_parts import build_parts
 from toolkit.data.prepare_settings import clip_name
 from toolkit.data.sheets import contact_sheet
 from toolkit.data.tensors import pose_tensors
 from toolkit.data.transforms import resize_image, scale_pose
-from toolkit.data.video import VideoWriter
+from toolkit.data.video import VideoWriter, check_suffix
 from toolkit.engine.checkpoint import checkpoint_config, load_checkpoint
 from toolkit.engine.launch import build_runner, load_config
 from toolkit.models.base import VideoModel
@@ -38,7 +39,7 @@ from toolkit.outputs import refuse_inputs
 from toolkit.poses.retarget import PoseNormalizer
 from toolkit.registry import MODELS, load_plugins
 from toolkit.structures import InputError
-from toolkit.wardrobe import Colors, Wardrobe, content_batch, describe, split_look
+from toolkit.wardrobe import Colors, Wardrobe, check_has_codes, check_look, content_batch, describe, split_look
 
 RETARGET = ('auto', 'on', 'off')
 SHEET_COLUMNS = 6
@@ -140,6 +141,54 @@ def as_clip(path: str | Path, work_dir: str | Path, size: tuple[int, int] | None
     return prepare(path, work_dir, size or (384, 256), progress=progress, person=clip_name(path))
 
 
+def check_retarget(retarget: str) -> None:
+    """Refuse an unknown way to fit poses.
+
+    Raises:
+        InputError: names the known ones.
+    """
+    if retarget not in RETARGET:
+        raise InputError(f'retarget must be one of {", ".join(RETARGET)}, got {retarget!r}')
+
+
+def check_paints_poses(trained: Trained) -> None:
+    """Refuse a model that cannot generate from poses.
+
+    Raises:
+        InputError: says why.
+    """
+    if not isinstance(trained.model, VideoPix2PixHD):
+        raise InputError(f'a {type(trained.model).__name__} does not generate from poses; give a checkpoint of a VideoPix2PixHD')
+    if trained.model.feature_maps.needs_target_frames:
+        raise InputError("this model was trained with edge_channel='real': it needs the edges of the very frames, an upper "
+                         'bound for comparison; train one with warped edges to generate')
+
+
+def check_request(trained: Trained, content: str | Path | None, retarget: str, direction: str, max_frames: int | None,
+                  colors: Colors) -> None:
+    """Refuse what :func:`generate` could not fulfil, before a video is prepared.
+
+    Raises:
+        InputError: an unknown option, or a wish that the model cannot fulfil.
+    """
+    check_retarget(retarget)
+    if direction not in DIRECTIONS:
+        raise InputError(f'direction must be one of {", ".join(DIRECTIONS)}, got {direction!r}')
+    if max_frames is not None and max_frames < 1:
+        raise InputError(f'the number of frames must be at least 1, got {max_frames}')
+    if isinstance(trained.model, CycleGAN):
+        if colors.wanted:
+            raise InputError('a CycleGAN has no colour codes: it generates its two persons in the clothes they wore')
+        return
+    check_paints_poses(trained)
+    if content is None:
+        raise InputError('this checkpoint generates from poses: say who is to be generated (content)')
+    if colors.wanted:
+        check_has_codes(trained.model)
+    for wish in [*colors.looks, *(colors.interpolate or ()), *([colors.like] if colors.like else [])]:
+        check_look(wish)
+
+
 def driving_poses(driving: Clip, content: Clip, size: tuple[int, int], retarget: str = 'auto') -> np.ndarray:
     """Poses of the driving clip in the frames to generate, moved and scaled to the person of the content clip.
 
@@ -155,8 +204,7 @@ def driving_poses(driving: Clip, content: Clip, size: tuple[int, int], retarget:
     Raises:
         InputError: one of the clips shows too little of a person to compare them.
     """
-    if retarget not in RETARGET:
-        raise InputError(f'retarget must be one of {", ".join(RETARGET)}, got {retarget!r}')
+    check_retarget(retarget)
     poses, own = (scale_pose(clip.poses, size[0] / clip.height, size[1] / clip.width) for clip in (driving, content))
     if retarget == 'off' or (retarget == 'auto' and driving.person == content.person):
         return poses
@@ -182,11 +230,7 @@ def stream(trained: Trained, content: Clip, poses: np.ndarray, size: tuple[int, 
     Raises:
         InputError: nobody is seen in the content frame, or the model cannot generate from poses.
     """
-    if not isinstance(trained.model, VideoPix2PixHD):
-        raise InputError(f'a {type(trained.model).__name__} does not generate from poses; give a checkpoint of a VideoPix2PixHD')
-    if trained.model.feature_maps.needs_target_frames:
-        raise InputError("this model was trained with edge_channel='real': it needs the edges of the very frames, an upper "
-                         'bound for comparison; train one with warped edges to generate')
+    check_paints_poses(trained)
     batch = content_batch(content, size, content_frame)
     style = trained.config.get('train_dataloader', {}).get('dataset', {}).get('pose_style', 'openpose_black')
     steps = ({key: value[None] for key, value in pose_tensors(poses[t:t + 1], *size, style).items()} for t in range(len(poses)))
@@ -224,10 +268,9 @@ def dress(trained: Trained, content: Clip, size: tuple[int, int], colors: Colors
         return z
 
     def look(wish: str | Path) -> torch.Tensor:
+        check_look(wish)
         if pair := split_look(wish):
             return colored(*pair)
-        if not Path(wish).exists():
-            raise InputError(f"{str(wish)!r} is neither a file nor two colours such as '#c03030,#2040a0'")
         return wardrobe.like(as_clip(wish, work_dir, size, progress), colors.regions)
 
     if colors.looks:
@@ -277,23 +320,24 @@ def generate(checkpoint: str | Path | Trained, content: str | Path | None, drivi
         InputError: unusable input; the message says which and what to do.
     """
     out, colors = Path(out), colors or Colors()
+    check_suffix(check_output(out))
+    for path in filter(None, (content, driving)):
+        if not Path(path).exists():
+            raise InputError(f'{path}: no such file or folder')
     videos, sheet = result_files(out, colors, side_by_side)
     looks = (colors.like, *colors.looks, *(colors.interpolate or ()))
     read = [path for path in (content, driving, *looks, *([] if isinstance(checkpoint, Trained) else [checkpoint])) if path is not None]
     refuse_inputs([*videos, *([sheet] if sheet else [])], [path for path in read if Path(path).exists()])
     trained = checkpoint if isinstance(checkpoint, Trained) else load(checkpoint, device, half)
+    check_request(trained, content, retarget, direction, max_frames, colors)
     work_dir = work_dir or out.with_name(f'{out.stem}.prepared')
     driving = as_clip(driving, work_dir, trained.size, progress)
     if isinstance(trained.model, CycleGAN):
-        if colors.wanted:
-            raise InputError('a CycleGAN has no colour codes: it generates its two persons in the clothes they wore')
         size = trained.size or (driving.height, driving.width)
         poses = scale_pose(driving.poses, size[0] / driving.height, size[1] / driving.width)[:max_frames]
         steps = transfer_steps(driving, size, scene=trained.model.margin is not None)
         streams = [trained.model.generate(islice(steps, len(poses)), direction)]
     else:
-        if content is None:
-            raise InputError('this checkpoint generates from poses: say who is to be generated (content)')
         content = as_clip(content, work_dir, trained.size, progress)
         size = trained.size or (content.height, content.width)
         poses = driving_poses(driving, content, size, retarget)[:max_frames]

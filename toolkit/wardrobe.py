@@ -125,6 +125,30 @@ def content_batch(clip: Clip, size: tuple[int, int], frame: int | None = 0) -> d
     return {key: value[None] for key, value in item.items() if key.startswith('content_') and torch.is_tensor(value)}
 
 
+def check_look(look: str | Path) -> None:
+    """Refuse what is no look.
+
+    Raises:
+        InputError: neither a pair of colours nor a file.
+    """
+    if pair := split_look(look):
+        for color in filter(None, pair):
+            hex_to_lab(color)
+    elif not Path(look).exists():
+        raise InputError(f"{str(look)!r} is neither a file nor two colours such as '#c03030,#2040a0'")
+
+
+def check_has_codes(model: VideoPix2PixHD) -> None:
+    """Refuse a model without colour codes.
+
+    Raises:
+        InputError: says which config has them.
+    """
+    if getattr(model, 'codes', None) is None:
+        raise InputError('this model has no colour codes, so it can only generate the clothes it was trained on; train one with '
+                         'configs/stage2_colours.py')
+
+
 class Wardrobe:
     """The codes a person can wear.
 
@@ -137,10 +161,7 @@ class Wardrobe:
     """
 
     def __init__(self, model: VideoPix2PixHD, content: dict[str, Tensor]) -> None:
-        if getattr(model, 'codes', None) is None:
-            raise InputError(
-                'this model has no colour codes, so it can only generate the clothes it was trained on; train one with '
-                'configs/stage2_colours.py')
+        check_has_codes(model)
         self.model, self.content = model, content
         self.own = model.encode(content)
 

@@ -138,6 +138,13 @@ def load_state(module: nn.Module, state: Mapping[str, Any], source: str | Path, 
     Raises:
         InputError: names the file and the first mismatched keys with both shapes.
     """
+    left = check_state(module, state, source, strict)
+    module.load_state_dict(state, strict=strict)
+    return left
+
+
+def check_state(module: nn.Module, state: Mapping[str, Any], source: str | Path, strict: bool = True) -> list[str]:
+    """What :func:`load_state` checks, without loading anything."""
     own = module.state_dict()
     missing, unknown = [k for k in own if k not in state], [k for k in state if k not in own]
     shapes = [f'{k} is {tuple(state[k].shape)} in the file, {tuple(own[k].shape)} in the model' for k in own
@@ -151,7 +158,6 @@ def load_state(module: nn.Module, state: Mapping[str, Any], source: str | Path, 
             f'{len(keys)} {text}: {", ".join(keys[:SHOWN])}{", ..." if len(keys) > SHOWN else ""}' for text, keys in problems)
         raise InputError(f'checkpoint {source} does not fit {type(module).__name__} (another architecture or config?): '
                          f'{details or "no key matches"}')
-    module.load_state_dict(state, strict=strict)
     return missing + unknown
 
 

@@ -31,6 +31,13 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
 
     import numpy as np
+
+    from toolkit.data.files import check_output
+    from toolkit.structures import InputError
+    for name, least in (('items', 1), ('rows', 1), ('height', 16), ('draw', 0)):
+        if getattr(args, name) < least:
+            raise InputError(f'--{name} must be at least {least}, got {getattr(args, name)}')
+    check_output(args.out, folder=args.out.suffix.lower() != '.png')
     dataset = build_dataset(args.source, args.dataloader, args.cfg_options)
     print(f'{type(dataset).__name__}: {len(dataset)} items from {len(dataset.clips)} clips')
     indices = np.unique(np.linspace(0, len(dataset) - 1, args.items).round().astype(int)).tolist()

@@ -112,6 +112,9 @@ def main(argv: list[str] | None = None) -> int:
         'multiple', 'crop', 'fps', 'start', 'end', 'max_frames', 'smooth', 'trim', 'frame_format', 'min_presence', 'min_person')}
     settings.update(height=args.size[0], width=args.size[1])
     PrepareSettings(**settings)
+    for path in args.videos if not args.keep_going else ():
+        if not Path(path).exists():
+            raise InputError(f'{path}: no such file or folder')
     names = [args.name] if args.name else clip_names(args.videos)
     for path, name in zip(args.videos, names):
         clip_target(path, args.out, name)

@@ -39,6 +39,7 @@ def main(argv: list[str] | None = None) -> None:
     """Parse the command line, measure, draw."""
     args = parse_args(argv)
     from toolkit.analysis.latent_figures import Panel, draw_codes
+    from toolkit.data.files import check_output
     from toolkit.metrics.latent_report import latent_json, latent_table
     from toolkit.metrics.report import write_json
     from toolkit.structures import InputError
@@ -46,8 +47,11 @@ def main(argv: list[str] | None = None) -> None:
     for name, least in (('frames', 40), ('clips', 1), ('clip_frames', 2)):
         if getattr(args, name) < least:
             raise InputError(f'--{name.replace("_", "-")} must be at least {least}, got {getattr(args, name)}')
+    check_output(args.out, folder=True)
     paths = [checkpoint_file(path) for path in args.checkpoints]
     labels = make_labels(paths, args.labels)
+    for path in paths:
+        check_kind(path, args.data)
     study = Study(args)
     try:
         for path, label in zip(paths, labels):
@@ -79,6 +83,26 @@ def make_labels(paths: list[Path], labels: list[str] | None) -> list[str]:
     return labels
 
 
+def check_kind(path: Path, data: str | None) -> None:
+    """Refuse a checkpoint that has no codes to look at, before the clips of any are read.
+
+    Raises:
+        InputError: unreadable, of another kind of model, or without the clips to look at.
+    """
+    from toolkit import apis
+    from toolkit.models.bicycle_gan import BicycleGAN
+    from toolkit.models.video_pix2pixhd import VideoPix2PixHD
+    from toolkit.structures import InputError
+    trained = apis.load(path, 'cpu')
+    if not isinstance(trained.model, BicycleGAN) and getattr(trained.model, 'codes', None) is None:
+        kind = type(trained.model).__name__
+        without = ' without colour codes' if isinstance(trained.model, VideoPix2PixHD) else ''
+        raise InputError(f'{path} is of a {kind}{without}; expected stage I (BicycleGAN) or stage II with colour codes (VideoPix2PixHD '
+                         f'with model.colour_codes)')
+    for half in ('train', 'test'):
+        dataset_config(trained.config, half, data)
+
+
 class Study:
     """Results of all checkpoints: ``columns`` of the table and ``panels`` of the figure by region."""
 
@@ -90,17 +114,8 @@ class Study:
         """Measure and draw one checkpoint."""
         from toolkit import apis
         from toolkit.models.bicycle_gan import BicycleGAN
-        from toolkit.models.video_pix2pixhd import VideoPix2PixHD
-        from toolkit.structures import InputError
         trained = apis.load(path, self.args.device)
-        if isinstance(trained.model, BicycleGAN):
-            self._stage1(trained, label)
-        elif isinstance(trained.model, VideoPix2PixHD) and trained.model.codes is not None:
-            self._stage2(trained, label)
-        else:
-            kind = type(trained.model).__name__
-            raise InputError(f'{path} is of a {kind}{" without colour codes" if kind == "VideoPix2PixHD" else ""}; expected stage I '
-                             f'(BicycleGAN) or stage II with colour codes (VideoPix2PixHD with model.colour_codes)')
+        self._stage1(trained, label) if isinstance(trained.model, BicycleGAN) else self._stage2(trained, label)
 
     def _stage1(self, trained, label: str) -> None:
         from toolkit.analysis.code_probes import encoder_of, interpolated_pictures, probe_pictures

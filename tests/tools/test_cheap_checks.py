@@ -6,6 +6,8 @@ import torch
 from toolkit.data.clip import Clip
 from toolkit.data.synthetic.actions import SyntheticActions
 from toolkit.data.video import VideoReader
+from toolkit.engine.launch import load_config
+from toolkit.registry import MODELS
 
 
 @pytest.fixture
@@ -36,6 +38,8 @@ def config(tmp_path):
         "model = dict(type='VideoPix2PixHD', generator=dict(type='GlobalGenerator', ngf=4, n_down=2, n_blocks=1),\n"
         "    discriminator=dict(type='MultiscaleDiscriminator', ndf=4, num_scales=1), losses=dict(gan=dict(type='TemporalGANLoss')))\n"
         f"train_dataloader = {loader.format(2)}\ntest_dataloader = {loader.format(None)}\n"
+        "optim_wrapper = dict(g=dict(networks=['net_g'], optimizer=dict(type='Adam', lr=1e-4)),\n"
+        "    d=dict(networks=['net_d'], optimizer=dict(type='Adam', lr=1e-4)))\ntrain_cfg = dict(type='IterLoop', max_iters=2)\n"
         "test_evaluator = [dict(type='PSNR'), dict(type='LPIPS')]\n")
     return path
 
@@ -45,6 +49,14 @@ class Evil:
 
     def __reduce__(self):
         return print, ('run',)
+
+
+@pytest.fixture
+def checkpoint(config, tmp_path):
+    """A checkpoint of that config: its weights alone, and the config."""
+    cfg = load_config(config)
+    torch.save(dict(state_dict=MODELS.build(cfg.model).state_dict(), meta=dict(config=cfg.to_dict())), tmp_path / 'good.pth')
+    return 'good.pth'
 
 
 @pytest.mark.parametrize('arguments, message', [
@@ -63,4 +75,68 @@ def test_test(run, config, tmp_path, arguments, message):
     torch.save(dict(state_dict=dict(a=torch.zeros(1)), meta=Evil()), tmp_path / 'evil.pth')
     torch.save(dict(state_dict=dict(a=torch.zeros(1))), tmp_path / 'other.pth')
     code, error = run('test', config, *arguments)
+    assert code == 2 and message in error
+
+
+@pytest.mark.parametrize('arguments, message', [
+    (['--resume', 'missing.pth'], 'checkpoint missing.pth does not exist'),
+    (['--resume', 'good.pth'], 'it holds weights but no training state'),
+    (['--resume', 'evil.pth'], 'it holds more than plain data'),
+    (['--cfg-options', 'load_from=missing.pth'], 'checkpoint missing.pth does not exist'),
+    (['--cfg-options', 'load_from=other.pth'], 'does not fit'),
+    (['--cfg-options', 'optim_wrapper.g.networks=["net_h"]'], 'optim_wrapper.g.networks'),
+    (['--work-dir', 'config.py/run'], 'config.py'),
+])
+def test_train(run, config, checkpoint, tmp_path, arguments, message):
+    torch.save(dict(state_dict=dict(a=torch.zeros(1)), meta=Evil()), tmp_path / 'evil.pth')
+    torch.save(dict(state_dict=dict(a=torch.zeros(1))), tmp_path / 'other.pth')
+    code, error = run('train', config, *arguments)
+    assert code == 2 and message in error
+
+
+@pytest.mark.parametrize('arguments, message', [
+    (['missing.pth', '--content', 'me.jpg'], 'missing.pth does not exist'),
+    (['good.pth', '--content', 'you.jpg'], 'you.jpg: no such file'),
+    (['good.pth'], 'say who is to be generated'),
+    (['good.pth', '--content', 'me.jpg', '--out', 'result.avi'], 'not as'),
+    (['good.pth', '--content', 'me.jpg', '--out', 'config.py/result.mp4'], 'is a file, not a folder'),
+    (['good.pth', '--content', 'me.jpg', '--up-color', '#c03030'], 'no colour codes'),
+    (['good.pth', '--content', 'me.jpg', '--max-frames', '0'], 'at least 1'),
+])
+def test_generate(run, checkpoint, tmp_path, arguments, message):
+    for name in ('me.jpg', 'dance.mp4'):
+        (tmp_path / name).write_bytes(b'anything')
+    code, error = run('generate', '--driving', 'dance.mp4', '--out', 'result.mp4', *arguments)
+    assert code == 2 and message in error
+
+
+@pytest.mark.parametrize('arguments, message', [
+    (['good.pth', '--out', 'latent'], 'without colour codes'),
+    (['missing.pth', '--out', 'latent'], 'missing.pth does not exist'),
+    (['good.pth', '--out', 'config.py'], 'is a file, not a folder'),
+])
+def test_visualize_latent(run, checkpoint, arguments, message):
+    code, error = run('visualize_latent', *arguments)
+    assert code == 2 and message in error
+
+
+@pytest.mark.parametrize('arguments, message', [
+    (['--out', 'config.py/sheet.png'], 'is a file, not a folder'),
+    (['--out', 'sheet.png', '--items', '0'], '--items must be at least 1'),
+    (['--out', 'sheet.png', '--dataloader', 'val_dataloader'], 'has no val_dataloader'),
+])
+def test_browse_dataset(run, config, arguments, message):
+    code, error = run('browse_dataset', config, *arguments)
+    assert code == 2 and message in error
+
+
+@pytest.mark.parametrize('arguments, message', [
+    (['good.mp4', 'missing.mp4', '--out', 'clips'], 'missing.mp4: no such file'),
+    (['good.mp4', '--out', 'good.mp4/clips'], 'good.mp4'),
+    (['good.mp4', '--out', 'clips', '--pose', 'OpenPoseMobile', 'weights=nowhere.safetensors'], 'nowhere.safetensors not found'),
+    (['good.mp4', '--out', 'clips', '--mask', 'PoseGrabCutt'], "Did you mean 'PoseGrabCut'"),
+])
+def test_prepare_data(run, tmp_path, arguments, message):
+    (tmp_path / 'good.mp4').write_bytes(b'anything')
+    code, error = run('prepare_data', *arguments)
     assert code == 2 and message in error

@@ -85,6 +85,8 @@ def test_a_failing_clip_says_why_and_others_go_on_when_told(run, tmp_path):
     (tmp_path / 'text.mp4').write_text('no video')
     videos = video(tmp_path / 'dark.mp4', 0), tmp_path / 'text.mp4', tmp_path / 'nowhere.mp4', video(tmp_path / 'good.mp4')
     code, _, err = run(*videos)
+    assert code == 2 and 'nowhere.mp4: no such file' in err, 'a video that is not there is wrong usage, said before the first is read'
+    code, _, err = run(*videos[:2], videos[3])
     assert code == 1 and err.count('FAILED') == 1 and 'FAILED dark' in err and 'no person found in any of 6 frames' in err
     code, out, err = run(*videos, '--keep-going')
     assert code == 1 and err.count('FAILED') == 3 and 'ready good' in out

@@ -89,6 +89,17 @@ def video_info(source: str | Path | VideoReader | PictureReader) -> VideoInfo:
                      float(reader.fps) if sampled else None)
 
 
+def check_suffix(path: str | Path) -> None:
+    """Refuse a name that :class:`VideoWriter` would not write to.
+
+    Raises:
+        InputError: a suffix of no video.
+    """
+    suffix = Path(path).suffix
+    if suffix.lower() not in WRITABLE_SUFFIXES:
+        raise InputError(f'{path}: videos are written as {", ".join(WRITABLE_SUFFIXES)}, not as {suffix!r}')
+
+
 class VideoWriter:
     """Writes H.264 (yuv420p, BT.709), which browsers play. Frames of odd size are padded to even by repeating the last row or column.
 
@@ -109,8 +120,7 @@ class VideoWriter:
     def __init__(self, path: str | Path, fps: float | Fraction, size: tuple[int, int] | None = None, crf: int = 18,
                  preset: str = 'medium'):
         self.path = Path(path)
-        if self.path.suffix.lower() not in WRITABLE_SUFFIXES:
-            raise InputError(f'{self.path}: videos are written as {", ".join(WRITABLE_SUFFIXES)}, not as {self.path.suffix!r}')
+        check_suffix(self.path)
         self.fps = Fraction(fps).limit_denominator(30030)
         if self.fps <= 0:
             raise InputError(f'{self.path}: fps must be positive, got {fps}')

@@ -29,7 +29,7 @@ from toolkit.engine.wrapper import unwrapped
 from toolkit.models.own_networks import use_own_networks
 from toolkit.plugins import import_custom, load_plugins
 from toolkit.structures import InputError
-from toolkit.weights import load_state, read_checkpoint
+from toolkit.weights import check_state, load_state, read_checkpoint
 
 FORMAT = 1
 
@@ -158,6 +158,42 @@ def training_state(runner) -> dict[str, Any] | None:
         param_schedulers=plain({name: [s.state_dict() for s in group] for name, group in schedulers.items()}, 'param_schedulers'))
 
 
+def check_checkpoint(runner, path: str | Path, resume: bool) -> dict[str, Any]:
+    """See whether a runner could go on from a checkpoint, or load its weights, before its data is there. Nothing is loaded.
+
+    Args:
+        runner: with model and optimisers built.
+        path: the checkpoint.
+        resume: whether its training state is wanted too.
+
+    Returns:
+        The checkpoint.
+
+    Raises:
+        InputError: unreadable or unsafe file, one of another model; to resume also weights only, another format, seed or set of
+            optimisers.
+    """
+    checkpoint = read_checkpoint(path)
+    if resume:
+        _check_training_state(runner, checkpoint, path)
+    with unwrapped(runner.model) as bare:
+        check_state(bare, checkpoint['state_dict'], path)
+    return checkpoint
+
+
+def _check_training_state(runner, checkpoint: dict, path: str | Path) -> None:
+    meta = checkpoint.get('meta', {})
+    if not {'ranks', 'optimizer', 'param_schedulers'} <= set(checkpoint) or meta.get('format') != FORMAT:
+        raise InputError(f'{path} cannot be resumed: it holds weights but no training state of this toolkit (format {FORMAT}). To '
+                         f'start from its weights use --cfg-options load_from={path}')
+    if meta['seed'] != runner.seed:
+        raise InputError(f'{path} was trained with seed {meta["seed"]}, the config says {runner.seed}; set '
+                         f'randomness.seed={meta["seed"]} to go on')
+    if set(checkpoint['optimizer']) != set(runner.optim_wrapper.keys()):
+        raise InputError(f'{path} has the optimisers {sorted(checkpoint["optimizer"])}, the config has '
+                         f'{sorted(runner.optim_wrapper.keys())}')
+
+
 def restore_training_state(runner, path: str | Path) -> None:
     """Put a built runner where the checkpoint's run was.
 
@@ -168,14 +204,8 @@ def restore_training_state(runner, path: str | Path) -> None:
     Raises:
         InputError: weights only, another format, seed, architecture or set of optimisers.
     """
-    checkpoint = read_checkpoint(path)
-    meta = checkpoint.get('meta', {})
-    if not {'ranks', 'optimizer', 'param_schedulers'} <= set(checkpoint) or meta.get('format') != FORMAT:
-        raise InputError(f'{path} cannot be resumed: it holds weights but no training state of this toolkit (format {FORMAT}). To '
-                         f'start from its weights use --cfg-options load_from={path}')
-    if meta['seed'] != runner.seed:
-        raise InputError(f'{path} was trained with seed {meta["seed"]}, the config says {runner.seed}; set '
-                         f'randomness.seed={meta["seed"]} to go on')
+    checkpoint = check_checkpoint(runner, path, resume=True)
+    meta = checkpoint['meta']
     same_world = meta['world_size'] == runner.world_size
     if not same_world:
         runner.logger.warning(f'{path} was trained by {meta["world_size"]} processes, this run has {runner.world_size}: the data '
@@ -198,8 +228,6 @@ def restore_training_state(runner, path: str | Path) -> None:
 
 
 def _restore_named(optim_wrapper, states: dict[str, dict], path: str | Path) -> None:
-    if set(states) != set(optim_wrapper.keys()):
-        raise InputError(f'{path} has the optimisers {sorted(states)}, the config has {sorted(optim_wrapper.keys())}')
     for name, state in states.items():
         try:
             optim_wrapper[name].load_state_dict(state)

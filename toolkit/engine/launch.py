@@ -6,10 +6,12 @@ from typing import Any
 from mmengine.config import Config
 
 from toolkit.cli import Interrupted, add_config_arguments, main_guard
+from toolkit.data.files import check_output
 from toolkit.engine.config import check_config, load_config
 from toolkit.engine.optim import use_amp
 from toolkit.engine.runner import TrainRunner
 from toolkit.structures import InputError
+from toolkit.weights import checkpoint_file
 
 __all__ = ['Interrupted', 'add_config_arguments', 'build_runner', 'check_config', 'load_config', 'main_guard']
 
@@ -38,6 +40,7 @@ def build_runner(cfg: Config, work_dir: str | Path | None = None, resume: bool |
         raise InputError(f'config {cfg.filename} has no model')
     if work_dir or not cfg.get('work_dir'):
         cfg.work_dir = str(work_dir or Path('work_dirs') / Path(cfg.filename or 'run').stem)
+    check_output(cfg.work_dir, folder=True)
     if launcher is not None:
         cfg.launcher = launcher
     if cfg.get('launcher', 'none') not in LAUNCHERS:
@@ -49,6 +52,8 @@ def build_runner(cfg: Config, work_dir: str | Path | None = None, resume: bool |
         cfg.load_from = None if resume is True else str(resume)
     elif load_from:
         cfg.load_from = str(load_from)
+    if cfg.get('load_from') and not checkpoint_file(cfg.load_from).is_file():
+        raise InputError(f'checkpoint {cfg.load_from} does not exist')
     if amp and training:
         use_amp(cfg, 'bfloat16' if amp is True else amp)
     keep: dict[str, Any] = cfg._cfg_dict
@@ -67,7 +72,3 @@ def build_runner(cfg: Config, work_dir: str | Path | None = None, resume: bool |
         return TrainRunner.from_cfg(cfg)
     except ImportError as error:
         raise InputError(f'config {cfg.filename} uses a part whose package is not installed: {error}') from error
-    except FileExistsError as error:
-        raise InputError(f'work_dir {cfg.work_dir} is a file, not a folder') from error
-    except PermissionError as error:
-        raise InputError(f'work_dir {cfg.work_dir} cannot be written; choose another with --work-dir') from error

@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader
 
 from toolkit.data.tensors import collate
 from toolkit.engine.checkpoint import (
+    check_checkpoint,
     load_checkpoint,
     plain,
     restore_training_state,
@@ -36,6 +37,7 @@ LOADER_KEYS = ('dataset', 'sampler', 'batch_size', 'num_workers', 'persistent_wo
 DEFAULT_HOOKS = dict(
     state=dict(type='TrainStateHook'), logger=dict(type='ScalarLogger'), scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(type='CheckpointHook'))
+TEST_SECTIONS = ('test_dataloader', 'test_cfg', 'test_evaluator')
 _runs = count()
 
 
@@ -44,6 +46,8 @@ class TrainRunner(Runner):
 
     def __init__(self, *args, **kwargs) -> None:
         stem = kwargs.get('experiment_name') or Path(getattr(kwargs.get('cfg'), 'filename', None) or 'run').stem
+        if not all(kwargs.get(key) is not None for key in TEST_SECTIONS):
+            kwargs.update(dict.fromkeys(TEST_SECTIONS))
         super().__init__(*args, **{**kwargs, 'experiment_name': f'{stem}_{next(_runs)}'})
 
     # ---- environment ------------------------------------------------------------------------------------------------------------
@@ -189,11 +193,26 @@ class TrainRunner(Runner):
         """MMEngine's name for :meth:`save`."""
         self.save(Path(out_dir) / filename)
 
+    def train(self) -> nn.Module:
+        """Train. The optimisers and the checkpoint to start from are checked before the data, which may take long to be there.
+
+        Returns:
+            The model.
+        """
+        self.optim_wrapper = self.build_optim_wrapper(self.optim_wrapper)
+        if path := self._start_from():
+            check_checkpoint(self, path, self._resume)
+        return super().train()
+
+    def _start_from(self) -> Path | None:
+        """The checkpoint to load, if any."""
+        return Path(self._load_from) if self._load_from else latest_checkpoint(self.work_dir) if self._resume else None
+
     def load_or_resume(self) -> None:
         """Resume from ``load_from`` or the latest checkpoint of the work dir, or load only the weights of ``load_from``."""
         if self._has_loaded:
             return
-        path = Path(self._load_from) if self._load_from else latest_checkpoint(self.work_dir) if self._resume else None
+        path = self._start_from()
         if path is not None and self._resume:
             self.resume(path)
         elif path is not None:
