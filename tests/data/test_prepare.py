@@ -192,6 +192,16 @@ def test_keypoint_files_stand_in_for_an_estimator(prepare, walk, stick, tmp_path
         prepare(walk, KeypointFiles(tmp_path / 'poses.npz'), out=tmp_path / 'b')
 
 
+def test_keypoint_files_that_changed_are_noticed(prepare, walk, stick, tmp_path):
+    poses = np.stack([stick(120 + 2 * t, 60, 40) for t in range(40)])
+    np.savez(tmp_path / 'poses.npz', poses=poses)
+    clip = prepare(walk, KeypointFiles(tmp_path / 'poses.npz'))
+    assert same(prepare(walk, KeypointFiles(tmp_path / 'poses.npz')), clip)
+    np.savez(tmp_path / 'poses.npz', poses=poses + np.float32([9, 0, 0]))
+    with pytest.raises(InputError, match='made before with other input.*poses was.*--overwrite'):
+        prepare(walk, KeypointFiles(tmp_path / 'poses.npz'))
+
+
 @pytest.mark.parametrize('options', [dict(end=.8), dict(start=.4, end=1.2, fps=10), dict(start=.6), dict(fps=50), dict(max_frames=9)])
 def test_keypoint_files_are_of_source_frames(prepare, walk, stick, tmp_path, options):
     for t in range(40):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from toolkit.data.fingerprints import part_fingerprint
 from toolkit.outputs import plain_name
 from toolkit.structures import InputError
 
@@ -62,8 +63,10 @@ class PrepareSettings:
 
 
 def part_record(part) -> dict:
-    """Type and version of an estimator, detector or segmentor for the manifest."""
-    return dict(type=getattr(part, 'name', type(part).__name__), version=str(getattr(part, 'version', '')))
+    """Type, version and, if it reads files, their fingerprint, of an estimator, detector or segmentor for the manifest."""
+    record = dict(type=getattr(part, 'name', type(part).__name__), version=str(getattr(part, 'version', '')))
+    fingerprint = part_fingerprint(part)
+    return record if fingerprint is None else dict(record, fingerprint=fingerprint)
 
 
 def clip_name(path: str | Path) -> str:

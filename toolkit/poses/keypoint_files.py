@@ -1,6 +1,8 @@
 """Poses from files that another program made."""
 
+import hashlib
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +76,24 @@ class KeypointFiles:
         self.numbered, self.complete, self.joints = read.numbered, read.complete, read.joints
         self.people = {n: [pair for pair in map(self._person, people) if pair] for n, people in read.frames.items()}
         self.unit = unit or self._unit()
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of the names and contents of the files, 16 hexadecimal digits.
+
+        Raises:
+            InputError: a file cannot be read any more.
+        """
+        digest = hashlib.sha256()
+        try:
+            for file in sorted(self.path.glob('*.json')) if self.path.is_dir() else [self.path]:
+                digest.update(file.name.encode(errors='surrogateescape') + b'\0')
+                with open(file, 'rb') as stream:
+                    while block := stream.read(1 << 20):
+                        digest.update(block)
+        except OSError as error:
+            raise InputError(f'{self.path}: cannot be read ({error.strerror})') from error
+        return digest.hexdigest()[:16]
 
     def people_of_frames(self, indices: Sequence[int], size: tuple[int, int], total: int) -> list[list[Person]]:
         """Everybody in each of some frames of the source.
