@@ -5,7 +5,8 @@ model = dict(
     window=3,
     previous_frames=2,
     carry=True,
-    losses=dict(temporal=dict(type='GANLoss', objective='lsgan', weight=1.0)),
+    losses=dict(
+        temporal=dict(type='GANLoss', objective='lsgan', weight=1.0), cycle=dict(masked=True), identity=dict(masked=True)),
     skeleton_scaling=True,
     foreground=dict(margin=0.03))
 

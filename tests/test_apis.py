@@ -27,7 +27,7 @@ def trained():
     model = dict(
         type='VideoPix2PixHD', generator=dict(type='GlobalGenerator', ngf=8, n_down=2, n_blocks=1),
         discriminator=dict(type='MultiscaleDiscriminator', ndf=8, n_layers=2, num_scales=1),
-        losses=dict(gan=dict(type='TemporalGANLoss')))
+        losses=dict(gan=dict(type='GANLoss')))
     return apis.Trained(MODELS.build(model).eval(), Config(dict(model=model)), SIZE)
 
 

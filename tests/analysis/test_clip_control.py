@@ -117,7 +117,7 @@ def model():
     network = dict(encoder=dict(type='ResNetEncoder', nz=2, nef=4, n_down=3))
     return MODELS.build(dict(
         type='VideoPix2PixHD', generator=dict(type='GlobalGenerator', ngf=4, n_down=2, n_blocks=1, z_injection='region_film'),
-        discriminator=dict(type='MultiscaleDiscriminator', ndf=4, num_scales=1), losses=dict(gan=dict(type='TemporalGANLoss')),
+        discriminator=dict(type='MultiscaleDiscriminator', ndf=4, num_scales=1), losses=dict(gan=dict(type='GANLoss')),
         colour_codes=dict(up=network, down=network))).eval()
 
 
@@ -136,6 +136,6 @@ def test_a_model_is_a_painter(clips, model):
 def test_a_model_without_codes_is_refused():
     model = MODELS.build(dict(
         type='VideoPix2PixHD', generator=dict(type='GlobalGenerator', ngf=4, n_down=2, n_blocks=1),
-        discriminator=dict(type='MultiscaleDiscriminator', ndf=4, num_scales=1), losses=dict(gan=dict(type='TemporalGANLoss'))))
+        discriminator=dict(type='MultiscaleDiscriminator', ndf=4, num_scales=1), losses=dict(gan=dict(type='GANLoss'))))
     with pytest.raises(InputError, match='no colour codes'):
         ModelPainter(model)

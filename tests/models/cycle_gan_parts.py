@@ -33,10 +33,11 @@ VIDEO = dict(window=3, previous_frames=2, carry=True, skeleton_scaling=True, for
 
 def build(losses=None, seed=0, **options):
     torch.manual_seed(seed)
+    cycle = dict(type='L1Loss', weight=10.0, masked=options.get('foreground') is not None)
     model = MODELS.build(dict(
         type='CycleGAN', generator=dict(type='ResNetGenerator', ngf=4, n_blocks=1),
         discriminator=dict(type='PatchGAN', ndf=4, n_layers=2),
-        losses=dict(dict(gan=dict(type='GANLoss'), cycle=dict(type='L1Loss', weight=10.0)), **(losses or {})),
+        losses=dict(dict(gan=dict(type='GANLoss'), cycle=cycle), **(losses or {})),
         **dict(dict(pool_size=3), **options)))
     for name, parameter in model.named_parameters():
         if name.startswith('net_g') and parameter.ndim > 1:

@@ -9,6 +9,8 @@ from toolkit.structures import InputError
 
 
 class Small(VideoModel):
+    offers = dict(frames=('fake', 'real'))
+
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         self.net_g = nn.Conv2d(3, 3, 1)

@@ -409,7 +409,7 @@ def test_configs_have_the_published_sizes(name, networks):
     with torch.device('meta'):
         model = MODELS.build(cfg.model)
     assert {key: sum(p.numel() for p in net.parameters()) for key, net in model.networks().items()} == networks
-    assert model.loss_weights.items() >= WEIGHTS.items() and model.losses['kl'].reduction == 'batch_mean'
+    assert model.losses.weights.items() >= WEIGHTS.items() and model.losses['kl'].reduction == 'batch_mean'
     assert model.net_e.region == ('down' if 'down' in name else 'up') and model.net_e.sees == 'region'
     assert cfg.train_cfg.max_iters == 200 * cfg.param_scheduler[0].epoch_iters
     adams = [entry.optimizer for entry in cfg.optim_wrapper.values() if isinstance(entry, dict)]

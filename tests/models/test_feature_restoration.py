@@ -21,7 +21,7 @@ ALL_LOSSES = dict(
 TINY = dict(type='RestorationNetwork', ngf=4, n_blocks=1)
 STAGE2 = dict(
     type='VideoPix2PixHD', generator=dict(type='GlobalGenerator', ngf=4, n_down=2, n_blocks=1),
-    discriminator=dict(type='MultiscaleDiscriminator', ndf=4, n_layers=2, num_scales=1), losses=dict(gan=dict(type='TemporalGANLoss')))
+    discriminator=dict(type='MultiscaleDiscriminator', ndf=4, n_layers=2, num_scales=1), losses=dict(gan=dict(type='GANLoss')))
 
 
 def build(losses=ALL_LOSSES, sees='all', seed=0):
@@ -110,7 +110,7 @@ def test_without_a_gan_only_the_restoration_network_is_trained():
 
 
 def test_nothing_to_learn_from():
-    with pytest.raises(InputError, match='needs l1 or gan'):
+    with pytest.raises(InputError, match='fm needs the layers of the discriminator'):
         build(dict(fm=dict(type='FeatureMatchingLoss')))
 
 

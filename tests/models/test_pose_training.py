@@ -144,8 +144,8 @@ def test_peaks_are_in_pixels():
 def test_wrong_sizes_and_losses_are_refused():
     with pytest.raises(InputError, match='multiples of 4'):
         build().train_step(dict(frames=torch.zeros(1, 1, 3, 46, 32, dtype=torch.uint8), poses=torch.zeros(1, 1, K, 3)), None)
-    with pytest.raises(InputError, match='PoseTraining has one loss'):
-        build(losses=dict(l1=dict(type='L1Loss')))
+    with pytest.raises(InputError, match='PoseTraining does not offer'):
+        build(losses=dict(person=dict(type='RegionL1Loss')))
 
 
 # ---- in the service of others -------------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ def build(frozen=True, mode='region_film', **kwargs):
     return MODELS.build(dict(
         type='VideoPix2PixHD', generator=dict(type='GlobalGenerator', ngf=8, n_down=2, n_blocks=1, z_injection=mode),
         discriminator=dict(type='MultiscaleDiscriminator', ndf=8, n_layers=2, num_scales=1),
-        losses=dict(gan=dict(type='TemporalGANLoss'), l1=dict(type='L1Loss', weight=5.0)),
+        losses=dict(gan=dict(type='GANLoss'), l1=dict(type='L1Loss', weight=5.0)),
         colour_codes=dict(up=dict(encoder=UP), down=dict(encoder=DOWN), frozen=frozen), **kwargs))
 
 
@@ -156,7 +156,8 @@ def test_optimisers_that_would_leave_the_encoders_behind():
 
 
 def test_wrong_lengths_and_missing_files():
-    config = dict(type='VideoPix2PixHD', discriminator={}, losses={}, generator=dict(type='GlobalGenerator', z_dims=(16, 8)))
+    losses = dict(gan=dict(type='GANLoss'))
+    config = dict(type='VideoPix2PixHD', discriminator={}, losses=losses, generator=dict(type='GlobalGenerator', z_dims=(16, 8)))
     with pytest.raises(InputError, match=r'z_dims=\(16, 8\), but the colour codes have lengths \(3, 2\)'):
         MODELS.build(dict(config, colour_codes=dict(up=dict(encoder=UP), down=dict(encoder=DOWN))))
     cfg = load_config(ROOT / 'configs/stage2_colours.py', {'model.colour_codes.up': 'nowhere/stage1_bicyclegan_up'})

@@ -96,7 +96,7 @@ def test_models_generate_without_the_networks_of_their_losses(monkeypatch, tmp_p
         model.losses['skeleton'](picture, picture)
     assert 'network=None' in repr(model.losses['skeleton'])
     perceptual = dict(losses=dict(perceptual=dict(type='PerceptualLoss', network='vgg19', weight=10.0)))
-    assert without_loss_networks(perceptual)['losses']['perceptual']['weight'] == 0
+    assert without_loss_networks(perceptual)['losses']['perceptual']['network'] == 'off'
 
 
 def test_pose_networks_of_losses_are_known():

@@ -18,7 +18,7 @@ def build(window=2, z_dims=(0, 0), **kwargs):
         type='VideoPix2PixHD',
         generator=dict(type='GlobalGenerator', ngf=8, n_down=2, n_blocks=1, z_dims=z_dims),
         discriminator=dict(type='MultiscaleDiscriminator', ndf=8, n_layers=2, num_scales=2),
-        losses=dict(gan=dict(type='TemporalGANLoss', objective='lsgan'), fm=dict(type='FeatureMatchingLoss', weight=10.0),
+        losses=dict(gan=dict(type='GANLoss', objective='lsgan'), fm=dict(type='FeatureMatchingLoss', weight=10.0),
                     l1=dict(type='L1Loss', weight=5.0)),
         window=window, **kwargs))
 
@@ -175,7 +175,7 @@ def test_the_code_reaches_the_picture():
 def test_a_loss_of_weight_zero_is_not_built():
     model = build()
     assert 'fm' in model.losses
-    losses = dict(gan=dict(type='TemporalGANLoss'), fm=dict(type='FeatureMatchingLoss', weight=0.0))
+    losses = dict(gan=dict(type='GANLoss'), fm=dict(type='FeatureMatchingLoss', weight=0.0))
     model = MODELS.build(dict(
         type='VideoPix2PixHD', generator=dict(type='GlobalGenerator', ngf=8, n_down=2, n_blocks=1),
         discriminator=dict(type='MultiscaleDiscriminator', ndf=8), losses=losses))

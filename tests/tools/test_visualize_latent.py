@@ -19,7 +19,7 @@ STAGE1 = dict(
 _CODES = dict(encoder=dict(type='ResNetEncoder', nz=2, nef=4, n_down=3))
 STAGE2 = dict(
     type='VideoPix2PixHD', generator=dict(type='GlobalGenerator', ngf=4, n_down=2, n_blocks=1, z_injection='region_film'),
-    discriminator=dict(type='MultiscaleDiscriminator', ndf=4, num_scales=1), losses=dict(gan=dict(type='TemporalGANLoss')))
+    discriminator=dict(type='MultiscaleDiscriminator', ndf=4, num_scales=1), losses=dict(gan=dict(type='GANLoss')))
 CODED = dict(STAGE2, colour_codes=dict(up=_CODES, down=_CODES, frozen=False))
 
 

@@ -43,7 +43,7 @@ SLOTS = {
     'optim_wrapper.*.optimizer': 'OPTIMIZERS', 'param_scheduler': 'PARAM_SCHEDULERS', 'param_scheduler.*': 'PARAM_SCHEDULERS',
     'param_scheduler.*.*': 'PARAM_SCHEDULERS', 'val_evaluator': 'METRICS', 'val_evaluator.*': 'METRICS', 'test_evaluator': 'METRICS',
     'test_evaluator.*': 'METRICS'}
-EXTRA_ARGUMENTS = {'LOSSES': ('weight',), 'HOOKS': ('priority',)}
+EXTRA_ARGUMENTS = {'LOSSES': ('weight', 'of'), 'HOOKS': ('priority',)}
 """Keys that the engine or the model takes out of a part's config before it is built."""
 
 

@@ -1,4 +1,14 @@
-"""Losses, one file each."""
+"""Losses, one file each.
+
+A loss is an ``nn.Module`` without trainable parameters that returns a scalar. It declares what it needs by name: ``inputs`` are the
+arguments of its ``forward`` that it must get, ``optional_inputs`` those it takes where a method has them. Both may be set by the
+constructor. A method gives it exactly these, by keyword. What methods offer, and in which shapes, stands in their docstrings; most have
+
+- ``fake``, ``real``: pictures (N, 3, H, W) in [-1, 1]; ``masks`` (N, 1, H, W) in [0, 1], where the person is;
+- ``scores``: what a discriminator says of the generated pictures. A loss that takes them trains the discriminator, too: it is also
+  called as ``loss(scores, real=..., for_discriminator=True)``, see :class:`toolkit.losses.gan.GANLoss`;
+- ``fake_features``, ``real_features``: for each scale of a discriminator the outputs of its layers, the prediction last.
+"""
 
 from toolkit.registry import import_parts
 

@@ -20,23 +20,25 @@ class FeatureMapL1Loss(nn.Module):
         mask_weight: factor inside the mask, on all channels.
     """
 
+    inputs = ('fake', 'real', 'masks')
+
     def __init__(self, edge_weight: float = 4.0, mask_weight: float = 2.0):
         super().__init__()
         self.edge_weight, self.mask_weight = edge_weight, mask_weight
 
-    def forward(self, fake: Tensor, real: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, fake: Tensor, real: Tensor, masks: Tensor) -> Tensor:
         """Compute the loss.
 
         Args:
             fake: (B, 4, H, W) in [-1, 1], stick figure RGB and edge.
             real: (B, 4, H, W) in [-1, 1]; a constant, no gradient reaches it.
-            mask: (B, 1, H, W) person masks in [0, 1].
+            masks: (B, 1, H, W) person masks in [0, 1].
 
         Returns:
             Scalar, float32.
         """
         real = real.detach().float()
-        weight = 1 + (self.mask_weight - 1) * mask.detach().float()
+        weight = 1 + (self.mask_weight - 1) * masks.detach().float()
         on_edge = 1 + self.edge_weight * (real[:, 3:] > 2 * EDGE_THRESHOLD - 1).float()
         weights = torch.cat([weight.expand(-1, 3, -1, -1), weight * on_edge], 1)
         return (weights * (fake.float() - real).abs()).mean()

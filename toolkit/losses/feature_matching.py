@@ -21,6 +21,8 @@ class FeatureMatchingLoss(nn.Module):
         n_layers: n, ``n_layers`` of the discriminator; 3 gives each of its four feature layers the weight 1 / S.
     """
 
+    inputs = ('fake_features', 'real_features')
+
     def __init__(self, n_layers: int = 3):
         super().__init__()
         self.layer_weight = 4 / (n_layers + 1)

@@ -39,6 +39,8 @@ class GANLoss(nn.Module):
         InputError: unknown objective.
     """
 
+    inputs = ('scores',)
+
     def __init__(self, objective: str = 'lsgan', real_label: float = 1.0):
         super().__init__()
         if objective not in OBJECTIVES:
@@ -46,18 +48,19 @@ class GANLoss(nn.Module):
         self.objective = objective
         self.real_label = real_label
 
-    def forward(self, predictions: Tensor | Sequence[Tensor | Sequence[Tensor]], real: bool, for_discriminator: bool = False) -> Tensor:
+    def forward(self, scores: Tensor | Sequence[Tensor | Sequence[Tensor]], real: bool = True,
+                for_discriminator: bool = False) -> Tensor:
         """Compute the loss.
 
         Args:
-            predictions: one prediction, or one entry a scale: a prediction of any shape, or a list of layer outputs whose last is it.
-            real: whether the predictions should say real.
+            scores: one prediction, or one entry a scale: a prediction of any shape, or a list of layer outputs whose last is it.
+            real: whether the scores should say real.
             for_discriminator: whether the discriminator learns from it, else the generator.
 
         Returns:
             Scalar, float32.
         """
-        scales = [predictions] if isinstance(predictions, Tensor) else predictions
+        scales = [scores] if isinstance(scores, Tensor) else scores
         last = [scale if isinstance(scale, Tensor) else scale[-1] for scale in scales]
         return sum(self._one_scale(p.float(), real, for_discriminator) for p in last)
 

@@ -23,6 +23,8 @@ class KLLoss(nn.Module):
         InputError: unknown reduction.
     """
 
+    inputs = ('mu', 'logvar')
+
     def __init__(self, reduction: str = 'batch_mean'):
         super().__init__()
         if reduction not in REDUCTIONS:

@@ -7,21 +7,29 @@ from toolkit.registry import LOSSES
 
 @LOSSES.register_module()
 class L1Loss(nn.Module):
-    """Mean absolute difference, with a mask over what the mask shows, so that a small region counts as much as a large one."""
+    """Mean absolute difference, with a mask over what the mask shows, so that a small region counts as much as a large one.
 
-    def forward(self, fake: Tensor, real: Tensor, mask: Tensor | None = None) -> Tensor:
+    Args:
+        masked: look where ``masks`` show, which the method must then offer; else at whole pictures.
+    """
+
+    def __init__(self, masked: bool = False):
+        super().__init__()
+        self.inputs = ('fake', 'real', 'masks') if masked else ('fake', 'real')
+
+    def forward(self, fake: Tensor, real: Tensor, masks: Tensor | None = None) -> Tensor:
         """Compute the loss.
 
         Args:
             fake: (B, C, H, W).
             real: (B, C, H, W); a constant, no gradient reaches it.
-            mask: (B, 1, H, W) weights in [0, 1], or None for the whole picture. The mean is over the batch; an all-zero mask gives 0.
+            masks: (B, 1, H, W) weights in [0, 1], or None for the whole picture. The mean is over the batch; all-zero masks give 0.
 
         Returns:
             Scalar, float32.
         """
         difference = (fake.float() - real.detach().float()).abs()
-        if mask is None:
+        if masks is None:
             return difference.mean()
-        weight = mask.float()
+        weight = masks.float()
         return (difference * weight).sum() / (weight.sum() * fake.shape[1]).clamp_min(1e-6)

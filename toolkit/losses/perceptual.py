@@ -43,6 +43,8 @@ class PerceptualLoss(HiddenNetwork):
         MissingWeightsError: a network was named and its weights were not found.
     """
 
+    inputs = ('fake', 'real')
+
     def __init__(self, network: str = 'auto', norm: str = 'none', weights: str | None = None, download: bool = False,
                  layers: Sequence[int] | None = None, layer_weights: Sequence[float] | None = None):
         super().__init__()

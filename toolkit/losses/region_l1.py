@@ -23,24 +23,26 @@ class RegionL1Loss(nn.Module):
         InputError: a cell of less than a pixel.
     """
 
+    inputs = ('fake', 'real', 'masks')
+
     def __init__(self, min_area: float = 16.0, cell: int = 1):
         super().__init__()
         if cell < 1:
             raise InputError(f'RegionL1Loss: cell={cell}, expected the side of a square of at least 1 pixel')
         self.min_area, self.cell = min_area, cell
 
-    def forward(self, fake: Tensor, real: Tensor, region: Tensor) -> Tensor:
+    def forward(self, fake: Tensor, real: Tensor, masks: Tensor) -> Tensor:
         """Compute the loss.
 
         Args:
             fake: (B, C, H, W).
             real: (B, C, H, W); a constant, no gradient reaches it.
-            region: (B, 1, H, W) weights in [0, 1]; an empty region adds 0.
+            masks: (B, 1, H, W) the region, weights in [0, 1]; an empty region adds 0.
 
         Returns:
             Scalar, float32.
         """
-        region = region.detach().float()
+        region = masks.detach().float()
         difference = (fake.float() - real.detach().float()) * region
         if self.cell > 1:
             difference = avg_pool2d(difference, self.cell, ceil_mode=True, divisor_override=1)

@@ -55,6 +55,8 @@ class SkeletonLoss(HiddenNetwork):
         MissingWeightsError: the network's weights are missing.
     """
 
+    inputs = ('fake', 'real')
+
     def __init__(self, pose_network: dict | None, maps: str = 'heat+paf', face: bool = True, stage: int | None = None,
                  scales: Sequence[int] = (1,), weighting: str = 'uniform', foreground_gain: float = 10.0, min_side: int | None = 256,
                  cache: int = 0):
@@ -72,6 +74,7 @@ class SkeletonLoss(HiddenNetwork):
         self.channels = None if face else BODY_JOINTS + (BODY_PAFS if maps == 'heat+paf' else ())
         self.stage = {} if stage is None else dict(stage=stage)
         self.cache, self._cached = cache, OrderedDict()
+        self.optional_inputs = ('anchors', 'keys') if cache else ('anchors',)
         if pose_network is not None:
             self.hide(self._build(pose_network))
 

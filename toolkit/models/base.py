@@ -4,6 +4,7 @@ import copy
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -12,7 +13,8 @@ from mmengine.model import BaseModel, is_model_wrapper
 from mmengine.optim import OptimWrapperDict
 from torch import Tensor, nn
 
-from toolkit.registry import LOSSES, MODELS
+from toolkit.models.loss_table import LossTable
+from toolkit.registry import MODELS
 from toolkit.structures import InputError
 
 
@@ -27,12 +29,15 @@ class VideoModel(BaseModel):
     State that is not a parameter (image pools, counters) lives in buffers or in ``get_extra_state``; checkpoints carry it per process.
 
     Args:
-        losses: name -> ``LOSSES`` config with an extra key ``weight`` (default 1); a loss of weight 0 is not built.
+        losses: name -> ``LOSSES`` config with the extra keys ``weight`` and ``of``, see :class:`toolkit.models.loss_table.LossTable`.
         data_preprocessor: ``MODELS`` config; what turns a collated batch into network inputs.
         compile_networks: compile the networks in place with ``torch.compile`` (keys of checkpoints stay): True, or a dict of options.
         channels_last: keep the weights of the networks in channels-last order, which is faster in half precision on GPUs.
         inference_dtype: ``'bfloat16'`` or ``'float16'`` for generation in half precision; None for full precision.
     """
+
+    offers: ClassVar[dict[str, tuple[str, ...]]] = {}
+    """What the method can give its losses: group -> names, see :class:`toolkit.models.loss_table.LossTable`."""
 
     def __init__(self, losses: dict | None = None, data_preprocessor: dict | None = None, compile_networks: bool | dict = False,
                  channels_last: bool = False, inference_dtype: str | None = None) -> None:
@@ -40,13 +45,7 @@ class VideoModel(BaseModel):
         if inference_dtype not in (None, 'bfloat16', 'float16'):
             raise InputError(f"model.inference_dtype must be None, 'bfloat16' or 'float16', got {inference_dtype!r}")
         self.compile_options, self.channels_last, self.inference_dtype = compile_networks, channels_last, inference_dtype
-        losses = {name: dict(cfg) for name, cfg in (losses or {}).items()}
-        self.loss_weights = {name: float(cfg.pop('weight', 1)) for name, cfg in losses.items()}
-        self.losses = nn.ModuleDict({name: LOSSES.build(cfg) for name, cfg in losses.items() if self.loss_weights[name]})
-        trainable = [name for name, loss in self.losses.items() if any(p.requires_grad for p in loss.parameters())]
-        if trainable:
-            raise InputError(f'losses may not hold trainable parameters, but {", ".join(trainable)} do; make such a network a child '
-                             f'of the model')
+        self.losses = LossTable(losses, self.offers, type(self).__name__)
         self.set_train_state(seed=0, rank=0, iteration=0, max_iters=1)
 
     def init_weights(self) -> None:
@@ -122,7 +121,7 @@ class VideoModel(BaseModel):
 
     def weighted(self, losses: dict[str, Tensor]) -> dict[str, Tensor]:
         """Multiply each loss by its configured weight; names without one pass unchanged."""
-        return {name: self.loss_weights.get(name, 1.0) * loss for name, loss in losses.items()}
+        return {name: self.losses.weights.get(name, 1.0) * loss for name, loss in losses.items()}
 
     def step(self, optim_wrapper: OptimWrapperDict, name: str, loss: Tensor) -> None:
         """Backward and, at the end of an accumulation window, update and clear the gradients of one optimiser.

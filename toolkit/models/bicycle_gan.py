@@ -65,11 +65,14 @@ class BicycleGAN(VideoModel):
     step of each; then the discriminators. Were the regression to teach E as well, E and G would hide the code from everybody else. Here
     one backward pass does it all, so that gradients are averaged over processes once: see :meth:`_regression_for_generator`.
 
-    Losses, named in ``losses``, each with its ``weight`` (0 = not built):
+    Any losses can be listed in ``losses``, see :class:`toolkit.models.loss_table.LossTable`. They are offered:
 
-    - ``gan``: summed over scales (needed); ``gan2``: of the random branch, 'official' only;
-    - ``l1``: whole frame; ``region``: inside the recoloured region, which makes the code worth its price;
-    - ``kl``: of the codes; ``z``: the latent regression. Without ``z`` the scheme 'paper' is cVAE-GAN.
+    - ``frames``: ``fake``, ``real`` (N, 3, H, W) and ``conditions``, A (N, C, H, W), in [-1, 1]; ``masks`` of the person (N, 1, H, W)
+      and ``regions`` (N, 2, H, W) in [0, 1];
+    - ``region``: the same, with ``masks`` where the garment in question was recoloured, which makes the code worth its price;
+    - ``gan``: ``scores`` of the discriminator (needed), and ``gan2``: of that of the random branch, 'official' only (needed there);
+    - ``z``: the latent regression, codes as ``fake``, ``real`` (N, D); without it the scheme 'paper' is cVAE-GAN;
+    - ``kl``: ``mu``, ``logvar`` (N, D) of the codes.
 
     Besides the losses, ``e/nats`` (KL of a sample, summed over dimensions) and ``e/sigma`` (mean standard deviation) are logged: nats
     that fall to 0 mean that the code collapsed. The running mean and square of mu are kept in the encoder.
@@ -92,6 +95,9 @@ class BicycleGAN(VideoModel):
     """
 
     window = 1
+    offers = dict(
+        frames=('fake', 'real', 'masks', 'regions', 'conditions'), region=('fake', 'real', 'masks', 'regions', 'conditions'),
+        gan=('scores',), gan2=('scores',), z=('fake', 'real'), kl=('mu', 'logvar'))
 
     def __init__(self, encoder: dict, generator: dict, discriminator: dict, losses: dict, scheme: str = 'paper',
                  feature_maps: dict | None = None, conditional: bool = False, same_discriminator: bool = False,
@@ -100,9 +106,10 @@ class BicycleGAN(VideoModel):
         for name, value, known in (('scheme', scheme, SCHEMES), ('z_target', z_target, Z_TARGETS)):
             if value not in known:
                 raise InputError(f'model.{name}={value!r} is unknown, expected one of {", ".join(known)}')
-        if 'gan' not in self.losses or ('gan2' in self.losses) != (scheme == 'official'):
-            raise InputError(
-                f'model.losses has {", ".join(self.losses) or "nothing"}: BicycleGAN needs gan, and gan2 with scheme="official" only')
+        self.judge = self.losses.judge('gan')
+        if self.judge is None or (self.losses.judge('gan2') is not None) != (scheme == 'official'):
+            raise InputError(f'model.losses has {", ".join(self.losses) or "nothing"}: BicycleGAN needs gan with a weight above 0, and '
+                             f'gan2 with scheme="official" only')
         self.scheme, self.conditional, self.same_discriminator = scheme, conditional, same_discriminator
         self.z_target, self.test_samples = z_target, test_samples
         self.feature_maps = FeatureMaps(**dict(dict(edge_channel='real'), **(feature_maps or {})))
@@ -146,15 +153,14 @@ class BicycleGAN(VideoModel):
         with in_g(self.net_e):
             mu, logvar = self.net_e(encoded.images, encoded.regions, encoded.masks)
         z = mu + (0.5 * logvar).exp() * self.randn(*mu.shape)
-        separate = self.scheme == 'paper' and 'z' in self.losses and torch.is_grad_enabled()
+        separate = self.scheme == 'paper' and bool(self.losses.of('z')) and torch.is_grad_enabled()
         code = z.detach().requires_grad_() if separate else z
         with in_g(self.net_g):
             painted = self.net_g(encoded.features, code)
-        g = dict(gan=self.losses['gan'](self._judge(optim_wrapper, 'd', encoded, painted), real=True))
-        if 'l1' in self.losses:
-            g['l1'] = self.losses['l1'](painted, encoded.images)
-        if 'region' in self.losses:
-            g['region'] = self.losses['region'](painted, encoded.images, encoded.recolored)
+        g = self.losses.compute('gan', dict(scores=self._judge(optim_wrapper, 'd', encoded, painted)))
+        frames = dict(fake=painted, real=encoded.images, regions=encoded.regions, conditions=encoded.features)
+        g |= self.losses.compute('frames', dict(frames, masks=encoded.masks))
+        g |= self.losses.compute('region', dict(frames, masks=encoded.recolored))
         fakes = [('d', encoded, painted.detach(), encoded)]
         regressed, target = painted, z if self.z_target == 'sample' else mu
         if self.scheme == 'official':
@@ -162,18 +168,19 @@ class BicycleGAN(VideoModel):
             with in_g(self.net_g):
                 regressed = self.net_g(encoded.features, target)
             second = 'd' if self.same_discriminator else 'd2'
-            g['gan2'] = self.losses['gan2'](self._judge(optim_wrapper, second, encoded, regressed), real=True)
+            g |= self.losses.compute('gan2', dict(scores=self._judge(optim_wrapper, second, encoded, regressed)))
             fakes.append((second, encoded, regressed.detach(), random))
         g = self.weighted(g)
         loss = sum(g.values())
-        if 'z' in self.losses:
+        if self.losses.of('z'):
             with self.frozen(self.net_e), in_g(self.net_e):
                 found, _ = self.net_e(regressed, encoded.regions, encoded.masks)
-            g |= self.weighted(dict(z=self.losses['z'](found, target)))
-            loss = self._regression_for_generator(loss, g['z'], painted, code, z) if separate else loss + g['z']
-        if 'kl' in self.losses:
-            g |= self.weighted(dict(kl=self.losses['kl'](mu, logvar)))
-            loss = loss + g['kl']
+            regression = self.weighted(self.losses.compute('z', dict(fake=found, real=target)))
+            g, regressed = g | regression, sum(regression.values())
+            loss = self._regression_for_generator(loss, regressed, painted, code, z) if separate else loss + regressed
+        if self.losses.of('kl'):
+            divergence = self.weighted(self.losses.compute('kl', dict(mu=mu, logvar=logvar)))
+            g, loss = g | divergence, loss + sum(divergence.values())
         self.step(optim_wrapper, 'g', loss)
 
         logs = {f'g/{k}': v.detach() for k, v in g.items()}
@@ -223,7 +230,7 @@ class BicycleGAN(VideoModel):
     def _train_discriminators(self, optim_wrapper: OptimWrapperDict,
                               fakes: list[tuple[str, Frames, Tensor, Frames]]) -> dict[str, Tensor]:
         """One step of each discriminator; ``fakes`` holds (optimiser, what it was painted from, picture, real frames)."""
-        gan, losses = self.losses['gan'], {}
+        gan, losses = self.losses[self.judge], {}
         for number, (name, condition, fake, real) in enumerate(fakes):
             network = getattr(self, f'net_{name}')
             with optim_wrapper[name].optim_context(network):

@@ -5,11 +5,13 @@ Human Movement.
 """
 
 import hashlib
+import logging
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 
 import numpy as np
 import torch
+from mmengine.logging import print_log
 from mmengine.optim import OptimWrapperDict
 from torch import Tensor, nn
 
@@ -26,7 +28,6 @@ from toolkit.structures import InputError
 DIRECTIONS = ('ab', 'ba')
 JUDGES = {'gan': '', 'temporal': '_time', 'face': '_face'}
 """Loss of a discriminator -> what follows the person in the discriminator's name."""
-LOSS_NAMES = ('cycle', 'identity', 'skeleton', *JUDGES)
 AUTO = 'auto_freeze'
 TRIPLE = 3
 """Frames that a temporal discriminator judges together."""
@@ -37,14 +38,18 @@ class CycleGAN(VideoModel):
     """Two generators, A to B and B to A, that must undo each other, and a discriminator for each person.
 
     One step, in the official order: both generators together, with the discriminators fixed, then both discriminators together, on
-    real pictures and on pictures from a pool of earlier ones. Losses, named in ``losses``, each with its ``weight``:
+    real pictures and on pictures from a pool of earlier ones. Any losses can be listed in ``losses``, see
+    :class:`toolkit.models.loss_table.LossTable`; every frame of a window is a sample (N). They are offered:
 
-    - ``gan`` (needed): each generated picture to the other's discriminator;
-    - ``cycle`` (needed): the picture after both generators against the picture; CycleGAN's weight is 10;
-    - ``identity``: a generator should leave pictures of its own target alone; CycleGAN's weight is 5 (half of 10), paper B has none;
-    - ``skeleton``: :class:`toolkit.losses.skeleton.SkeletonLoss` between input and output; a number, or ``weight='auto_freeze'``;
-    - ``temporal``: a GAN loss on three consecutive frames, with two more discriminators ``net_d_a_time`` and ``net_d_b_time``;
-    - ``face``: a GAN loss on crops of the heads beside the joints of the input's head, with ``net_d_a_face`` and ``net_d_b_face``.
+    - ``gan`` (needed): ``scores`` of each generated picture by the other's discriminator;
+    - ``cycle`` (needed): ``fake``, the picture after both generators, ``real``, the picture, (N, 3, H, W) in [-1, 1], and ``masks``
+      (N, 1, H, W) in [0, 1], where its person may be; CycleGAN's weight is 10;
+    - ``identity``: the same, with a generator's version of a picture of its own target as ``fake``, which it should leave alone;
+      CycleGAN's weight is 5 (half of 10), paper B has none;
+    - ``skeleton``: ``fake``, the translated picture, ``real``, its input, and ``anchors`` and ``keys`` as
+      :class:`toolkit.losses.skeleton.SkeletonLoss` has them; its weight may be ``'auto_freeze'``;
+    - ``temporal``: ``scores`` of three consecutive frames, by two more discriminators ``net_d_a_time`` and ``net_d_b_time``;
+    - ``face``: ``scores`` of crops of the heads beside the joints of the input's head, by ``net_d_a_face`` and ``net_d_b_face``.
 
     Args:
         generator: ``GENERATORS`` config; its ``input_nc`` is filled in: 3 x (1 + ``previous_frames``).
@@ -59,7 +64,8 @@ class CycleGAN(VideoModel):
             The data must give anchors.
         foreground: keep the input's scene and translate the person alone: ``dict(margin=...)``, see
             :class:`toolkit.models.foreground.Scene`. The data must give masks and plates. Discriminators then see the real person
-            pasted into the same scene, so that the background tells them nothing, and ``cycle`` looks at the person.
+            pasted into the same scene, so that the background tells them nothing. ``cycle`` and ``identity`` should look at ``masks``
+            (``masked=True``), as the scene is always equal.
         auto_weight: arguments of :class:`toolkit.models.auto_weight.AutoWeight` for ``weight='auto_freeze'``.
         face_crops: arguments of :class:`toolkit.models.head_crops.HeadCrops` for ``face``.
         pool_size: pictures in each pool; 0 for none.
@@ -70,18 +76,18 @@ class CycleGAN(VideoModel):
         InputError: unknown losses or options that do not go together.
     """
 
+    offers = dict(
+        gan=('scores',), cycle=('fake', 'real', 'masks'), identity=('fake', 'real', 'masks'),
+        skeleton=('fake', 'real', 'anchors', 'keys'), temporal=('scores',), face=('scores',))
+
     def __init__(self, generator: dict, discriminator: dict, losses: dict, previous_frames: int = 0, first: str = 'zeros',
                  carry: bool = False, window: int = 1, skeleton_scaling: bool = False, foreground: dict | None = None,
                  auto_weight: dict | None = None, face_crops: dict | None = None, pool_size: int = 50, ema: float | None = None,
                  **kwargs) -> None:
-        losses = {name: dict(cfg) for name, cfg in losses.items()}
-        check_keys(losses, LOSS_NAMES, 'model.losses')
-        automatic = losses.get('skeleton', {}).get('weight') == AUTO
-        if automatic:
-            losses['skeleton']['weight'] = 1.0
-        super().__init__(losses=losses, **kwargs)
+        automatic = [name for name, cfg in losses.items() if cfg and cfg.get('weight') == AUTO]
+        super().__init__(losses={name: dict(cfg, weight=1.0) if name in automatic else cfg for name, cfg in losses.items()}, **kwargs)
         self._check(first, carry, previous_frames, window, skeleton_scaling, foreground, automatic, auto_weight)
-        if face_crops is not None and 'face' not in losses:
+        if face_crops is not None and not any(name == 'face' or (cfg or {}).get('of') == 'face' for name, cfg in losses.items()):
             raise InputError('model.face_crops without model.losses.face: there is nothing that looks at them')
         self.previous_frames, self.first, self.window = previous_frames, first, window
         self.skeleton_scaling, self.margin = skeleton_scaling, None if foreground is None else foreground.get('margin', 0.02)
@@ -92,7 +98,7 @@ class CycleGAN(VideoModel):
         for kind, _, name in self._judges():
             setattr(self, f'net_d_{name}', DISCRIMINATORS.build(dict(discriminator, input_nc=seen[kind])))
         self.pools = nn.ModuleDict({name: ImagePool(pool_size) for _, _, name in self._judges()})
-        self.auto_weight = AutoWeight(**(auto_weight or {})) if automatic else None
+        self.automatic, self.auto_weight = automatic, AutoWeight(**(auto_weight or {})) if automatic else None
         self.memory = FrameMemory() if carry else None
         self.register_buffer('anchors', torch.tensor([[0.0, 0.0, 1.0]] * 2))
         self.ema_decay = ema
@@ -101,18 +107,25 @@ class CycleGAN(VideoModel):
 
     def _check(self, first, carry, previous_frames, window, skeleton_scaling, foreground, automatic, auto_weight) -> None:
         for name in ('gan', 'cycle'):
-            if name not in self.losses:
+            if not self.losses.of(name):
                 raise InputError(f'model.losses: CycleGAN needs {name!r} with a weight above 0')
         if first not in ('zeros', 'input'):
             raise InputError(f"model.first must be 'zeros' or 'input', got {first!r}")
         if previous_frames < 0 or window < 1 or (carry and not previous_frames):
             raise InputError(f'model: previous_frames={previous_frames}, window={window}, carry={carry}; expected previous_frames of '
                              f'at least 0 (1 with carry) and a window of at least 1')
-        if 'temporal' in self.losses and window < TRIPLE:
+        if self.losses.of('temporal') and window < TRIPLE:
             raise InputError(f'model.losses.temporal judges {TRIPLE} frames: set model.window and that of the data to at least '
                              f'{TRIPLE}')
-        if skeleton_scaling and 'skeleton' not in self.losses:
+        if skeleton_scaling and not self.losses.of('skeleton'):
             raise InputError('model.skeleton_scaling without model.losses.skeleton: there is nothing to scale')
+        if automatic and automatic != self.losses.of('skeleton'):
+            raise InputError(f"model.losses: weight='{AUTO}' is for the only loss of='skeleton', and for no other; got it for "
+                             f"{', '.join(automatic)}")
+        for name in ('cycle', 'identity') if foreground is not None else ():
+            if self.losses.of(name) and not self.losses.takes(name, 'masks'):
+                print_log(f'model.foreground keeps the scene, but model.losses.{name} looks at whole pictures, most of which are then '
+                          f'equal: set masked=True', 'current', logging.WARNING)
         if auto_weight is not None and not automatic:
             raise InputError(f"model.auto_weight is given, but model.losses.skeleton.weight is not '{AUTO}'")
         check_keys(foreground or {}, ('margin',), 'model.foreground')
@@ -140,26 +153,29 @@ class CycleGAN(VideoModel):
                 go, returned = (self._chain(name, goes_on[source]) for name in (f'fake_{target}', f'rec_{source}'))
                 fake[target] = go(there, real[source], scene)
                 rec = returned(back, fake[target], scene and scene.back())
-                g[f'cycle_{source}'] = self._compare('cycle', rec, real[source], scene)
-                if 'identity' in self.losses:
+                masks = batches[source].get('masks') if scene is None else scene.person
+                g |= self._compare('cycle', source, rec, real[source], masks)
+                if self.losses.of('identity'):
                     own = scene and Scene(scene.background, scene.person, scene.person)
                     same = self._chain(f'identity_{source}', goes_on[source])(back, real[source], own)
-                    g[f'identity_{source}'] = self._compare('identity', same, real[source], scene)
+                    g |= self._compare('identity', source, same, real[source], masks)
         judges, shown = [(*judge, getattr(self, f'net_d_{judge[-1]}')) for judge in self._judges()], {}
         nets = [net for *_, net in judges]
         with self.frozen(*nets), self._contexts(optim_wrapper['d'], *nets):
             for kind, target, name, net in judges:
                 source = other(target)
                 shown[name] = self._shown(kind, fake[target], data[source]['poses'], self._anchors(source))
-                g[f'{kind}_{source}{target}'] = self.losses[kind](net(shown[name]), real=True)
-        g = {name: self.loss_weights[name.rpartition('_')[0]] * loss for name, loss in g.items()}
+                values = self.losses.compute(kind, dict(scores=net(shown[name])))
+                g |= {f'{loss}_{source}{target}': value for loss, value in values.items()}
+        g = {name: self.losses.weights[name.rpartition('_')[0]] * loss for name, loss in g.items()}
         logs = self._add_skeleton(g, real, fake, data)
         self.step(optim_wrapper, 'g', sum(g.values()))
 
         d = {}
         with self._contexts(optim_wrapper['d'], *nets):
             for i, (kind, target, name, net) in enumerate(judges):
-                weight, loss = self.loss_weights[kind] / 2, self.losses[kind]
+                loss = self.losses[self.losses.judge(kind)]
+                weight = self.losses.weights[self.losses.judge(kind)] / 2
                 past = self.pools[name].query(shown[name].float(), self.noise_generator(salt=i))
                 truth = self._shown(kind, self._seen(batches[target], scenes[other(target)]), data[target]['poses'])
                 d[f'{name}_real'] = weight * loss(net(truth), real=True, for_discriminator=True)
@@ -171,14 +187,14 @@ class CycleGAN(VideoModel):
                 self.update_ema(getattr(self, f'net_g_{name}'), getattr(self, f'net_g_{name}_ema'), self.ema_decay)
         return {**{f'g/{k}': v.detach() for k, v in g.items()}, **{f'd/{k}': v.detach() for k, v in d.items()}, **logs}
 
-    def _compare(self, name: str, fake: Tensor, real: Tensor, scene: Scene | None) -> Tensor:
-        """A loss between two windows, over the person alone where the scene is kept."""
-        mask = () if scene is None else (scene.person.flatten(0, 1),)
-        return self.losses[name](fake.flatten(0, 1), real.flatten(0, 1), *mask)
+    def _compare(self, group: str, source: str, fake: Tensor, real: Tensor, masks: Tensor | None) -> dict[str, Tensor]:
+        """The losses of a group between two windows."""
+        given = dict(fake=fake.flatten(0, 1), real=real.flatten(0, 1), masks=None if masks is None else masks.flatten(0, 1))
+        return {f'{name}_{source}': loss for name, loss in self.losses.compute(group, given).items()}
 
     def _judges(self) -> list[tuple[str, str, str]]:
         """Of each discriminator its loss, the person it knows, and its name after ``net_d_``, which is that of its pool, too."""
-        return [(kind, domain, domain + suffix) for kind, suffix in JUDGES.items() if kind in self.losses for domain in 'ab']
+        return [(kind, domain, domain + suffix) for kind, suffix in JUDGES.items() if self.losses.judge(kind) for domain in 'ab']
 
     def _shown(self, kind: str, frames: Tensor, poses: Tensor, anchors: Tensor | None = None) -> Tensor:
         """What a discriminator sees of a window: frames, triples of them, or the heads.
@@ -228,19 +244,18 @@ class CycleGAN(VideoModel):
 
     def _add_skeleton(self, g: dict[str, Tensor], real: dict, fake: dict, data: dict) -> dict[str, Tensor]:
         """Add the weighted skeleton losses to ``g``; what to log of the weight."""
-        if 'skeleton' not in self.losses:
-            return {}
-        loss = self.losses['skeleton']
-        values = {}
-        for source, target in DIRECTIONS:
+        values, logs = {}, {}
+        for source, target in DIRECTIONS if self.losses.of('skeleton') else ():
             keys = [hashlib.blake2b(frame.cpu().numpy().tobytes()).digest() for frame in data[source]['frames'].flatten(0, 1)] \
-                if getattr(loss, 'cache', 0) else None
-            values[source + target] = loss(fake[target].flatten(0, 1), real[source].flatten(0, 1), self._anchors(source), keys)
-        weight, logs = self.loss_weights['skeleton'], {}
-        if self.auto_weight is not None:
-            weight = self.auto_weight(sum(values.values()), sum(g.values()), list(fake.values()), self.iteration)
-            logs['weight/skeleton'] = weight
-        g |= {f'skeleton_{name}': weight * value for name, value in values.items()}
+                if self.losses.takes('skeleton', 'keys') else None
+            given = dict(fake=fake[target].flatten(0, 1), real=real[source].flatten(0, 1), anchors=self._anchors(source), keys=keys)
+            for name, value in self.losses.compute('skeleton', given).items():
+                values[name, source + target] = value
+        weights = dict(self.losses.weights)
+        for name in self.automatic:
+            weights[name] = self.auto_weight(sum(values.values()), sum(g.values()), list(fake.values()), self.iteration)
+            logs[f'weight/{name}'] = weights[name]
+        g |= {f'{name}_{direction}': weights[name] * value for (name, direction), value in values.items()}
         return logs
 
     # ---- translating ------------------------------------------------------------------------------------------------------------

@@ -65,11 +65,11 @@ def restored_clip(model: VideoModel, feature_maps: FeatureMaps, estimate: Callab
 class FeatureRestoration(VideoModel):
     """Image-to-image translation from warped feature maps to those of the target frames, the person's edges and stick figure.
 
-    Losses, named in ``losses``, each with its ``weight`` (0 = not built):
+    Any losses can be listed in ``losses``, under any names, see :class:`toolkit.models.loss_table.LossTable`. They are offered:
 
-    - ``l1``: a ``FeatureMapL1Loss``;
-    - ``gan``: of a discriminator that sees what the network sees beside the map; without it no discriminator is trained;
-    - ``fm``: feature matching on the discriminator's layers, where there is ``gan``.
+    - ``maps``: ``fake``, ``real`` (N, 4, H, W) in [-1, 1], stick figure and edge, and ``masks`` (N, 1, H, W) in [0, 1];
+    - ``gan``: a discriminator that sees what the network sees beside the map: ``scores``, ``fake_features`` and ``real_features``.
+      Without a loss of ``scores`` no discriminator is trained.
 
     Args:
         generator: ``GENERATORS`` config of a :class:`toolkit.generators.restoration.RestorationNetwork`.
@@ -83,11 +83,13 @@ class FeatureRestoration(VideoModel):
     """
 
     window = 1
+    offers = dict(maps=('fake', 'real', 'masks'), gan=('scores', 'fake_features', 'real_features'))
 
     def __init__(self, generator: dict, discriminator: dict, losses: dict, warper: dict | None = None, **kwargs) -> None:
         super().__init__(losses=losses, **kwargs)
-        if not {'l1', 'gan'} & set(self.losses):
-            raise InputError(f'model.losses has {", ".join(self.losses) or "nothing"}: FeatureRestoration needs l1 or gan')
+        if not self.losses:
+            raise InputError('model.losses has no loss of a weight above 0: there is nothing to learn from')
+        self.judge = self.losses.judge('gan')
         self.feature_maps = FeatureMaps(warper, pose_channels='warped')
         self.warper_config = warper
         self.net_g = GENERATORS.build(generator)
@@ -110,22 +112,18 @@ class FeatureRestoration(VideoModel):
         with optim_wrapper['g'].optim_context(self.net_g):
             restored = 2 * self.net_g(x) - 1
         condition = 2 * x[:, :self.seen] - 1
-        g = {}
-        if 'l1' in self.losses:
-            g['l1'] = self.losses['l1'](restored, real, batch['masks'].flatten(0, 1))
-        if 'gan' not in self.losses:
+        g = self.losses.compute('maps', dict(fake=restored, real=real, masks=batch['masks'].flatten(0, 1)))
+        if not self.judge:
             g = self.weighted(g)
             self.step(optim_wrapper, 'g', sum(g.values()))
             return {f'g/{k}': v.detach() for k, v in g.items()}
 
-        gan = self.losses['gan']
+        gan = self.losses[self.judge]
         with optim_wrapper['d'].optim_context(self.net_d):
             real_scores = self.net_d(torch.cat([condition, real], 1))
         with self.frozen(self.net_d), optim_wrapper['d'].optim_context(self.net_d):
             fake_scores = self.net_d(torch.cat([condition, restored], 1))
-        g['gan'] = gan(fake_scores, real=True)
-        if 'fm' in self.losses:
-            g['fm'] = self.losses['fm'](fake_scores, real_scores)
+        g |= self.losses.compute('gan', dict(scores=fake_scores, fake_features=fake_scores, real_features=real_scores))
         g = self.weighted(g)
         self.step(optim_wrapper, 'g', sum(g.values()))
 

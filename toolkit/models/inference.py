@@ -11,12 +11,14 @@ def without_loss_networks(model: dict[str, Any]) -> dict[str, Any]:
         model: ``MODELS`` config.
 
     Returns:
-        The same without perceptual losses, and with skeleton losses that have no pose network. It generates and cannot be trained.
+        The same with perceptual and skeleton losses that have no networks. It generates and cannot be trained.
     """
     model = deepcopy(model)
     for loss in (model.get('losses') or {}).values():
+        if loss is None:
+            continue
         if loss.get('type') == 'PerceptualLoss':
-            loss['weight'] = 0
+            loss['network'] = 'off'
         elif loss.get('type') == 'SkeletonLoss':
             loss['pose_network'] = None
     return model
@@ -28,5 +30,5 @@ def trained_against(model: dict[str, Any]) -> set[str]:
     Args:
         model: ``MODELS`` config.
     """
-    losses = (loss for loss in (model.get('losses') or {}).values() if loss.get('weight', 1) != 0)
+    losses = (loss for loss in (model.get('losses') or {}).values() if loss and loss.get('weight', 1))
     return {loss['pose_network']['type'] for loss in losses if loss.get('pose_network')}

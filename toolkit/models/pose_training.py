@@ -23,26 +23,29 @@ CHUNK = 32
 class PoseTraining(VideoModel):
     """Learn the joint heatmaps and part affinity fields of the poses of prepared clips.
 
-    The loss ``mse`` is the squared difference to the maps of :func:`toolkit.poses.fields.pose_fields`, summed over maps and averaged
-    over cells (Cao et al. 2017, equation 5, without its mask).
+    Losses, see :class:`toolkit.models.loss_table.LossTable`, are offered ``maps``: ``fake``, the maps of the network, and ``real``,
+    those of :func:`toolkit.poses.fields.pose_fields`, both (N, 57, h, w).
 
     Args:
         network: ``GENERATORS`` config of a network with ``stride`` and ``multiple`` that gives both maps, such as ``PoseUNet``.
         sigma: of a joint's Gaussian, in pixels.
         limb_width: of a limb's field, in pixels.
         augmentation: arguments of :func:`toolkit.models.pose_augmentation.augment`; None changes nothing.
+        losses: see above; by default ``mse`` alone, a :class:`toolkit.losses.summed_squares.SummedSquaresLoss`.
         kwargs: of :class:`toolkit.models.base.VideoModel`.
 
     Raises:
-        InputError: losses were given.
+        InputError: no loss to learn from.
     """
 
     window = 1
+    offers = dict(maps=('fake', 'real'))
 
-    def __init__(self, network: dict, sigma: float = 2.0, limb_width: float = 1.5, augmentation: dict | None = None, **kwargs) -> None:
-        super().__init__(**kwargs)
-        if self.losses:
-            raise InputError(f'model.losses has {", ".join(self.losses)}: PoseTraining has one loss, which is not configured')
+    def __init__(self, network: dict, sigma: float = 2.0, limb_width: float = 1.5, augmentation: dict | None = None,
+                 losses: dict | None = None, **kwargs) -> None:
+        super().__init__(losses=dict(mse=dict(type='SummedSquaresLoss')) if losses is None else losses, **kwargs)
+        if not self.losses:
+            raise InputError('model.losses has no loss of a weight above 0: there is nothing to learn from')
         self.net_h = GENERATORS.build(network)
         self.stride, self.multiple = self.net_h.stride, self.net_h.multiple
         self.sigma, self.limb_width, self.augmentation = sigma, limb_width, augmentation
@@ -56,7 +59,7 @@ class PoseTraining(VideoModel):
             optim_wrapper: with the key ``h``.
 
         Returns:
-            ``h/mse``, and ``h/empty``, what maps that show nobody would have.
+            Every weighted loss of ``h/...``, and ``h/empty``, the summed squares that maps would have which show nobody.
         """
         domains = [self.data_preprocessor(data[name], True) for name in ('ab' if 'a' in data else ())] or \
             [self.data_preprocessor(data, True)]
@@ -68,11 +71,11 @@ class PoseTraining(VideoModel):
         wanted = torch.cat(pose_fields(poses, tuple(frames.shape[-2:]), self.stride, self.sigma, self.limb_width), 1)
         with optim_wrapper['h'].optim_context(self.net_h):
             given = torch.cat(self.net_h(frames), 1)
-        loss = ((given - wanted)**2).sum(1).mean()
-        self.step(optim_wrapper, 'h', loss)
+        losses = self.weighted(self.losses.compute('maps', dict(fake=given, real=wanted)))
+        self.step(optim_wrapper, 'h', sum(losses.values()))
         nobody = torch.zeros_like(wanted[:1])
         nobody[:, K] = 1
-        return {'h/mse': loss.detach(), 'h/empty': ((nobody - wanted)**2).sum(1).mean()}
+        return {**{f'h/{k}': v.detach() for k, v in losses.items()}, 'h/empty': ((nobody - wanted)**2).sum(1).mean()}
 
     def _check_size(self, frames: Tensor) -> None:
         if any(side % self.multiple for side in frames.shape[-2:]):

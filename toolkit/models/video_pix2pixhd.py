@@ -33,13 +33,14 @@ class VideoPix2PixHD(VideoModel):
     With ``colour_codes``, z is the code of the clothes in the content frame, which a transform recolours together with the window. It
     is the same for all frames of a clip, and a ``z`` in the batch takes its place. Without, the generator has no z.
 
-    Losses, named in ``losses``, each with its ``weight`` (0 = not built):
+    Any losses can be listed in ``losses``, under any names, see :class:`toolkit.models.loss_table.LossTable`. They are offered:
 
-    - ``gan``: on the window, summed over the scales of the discriminator (needed);
-    - ``fm``: feature matching between real and generated windows;
-    - ``perceptual``, ``l1``: frame by frame, averaged over the window (``frame_reduce='mean'``) or summed over it (``'sum'``, as the
-      authors of Everybody Dance Now do for the local enhancer);
-    - ``person``: the same, with a ``RegionL1Loss`` inside the person's mask: a person of a tenth of the picture counts like the whole.
+    - ``frames``: each frame of the window by itself, N = B T: ``fake``, ``real`` (N, 3, H, W) and ``conditions``, F (N, C, H, W), in
+      [-1, 1]; ``masks`` (N, 1, H, W), where the person is, and ``regions`` (N, 2, H, W) of the clothes, in [0, 1]; ``poses``
+      (N, 18, 3). The losses are averaged over the window (``frame_reduce='mean'``) or summed over it (``'sum'``, as the authors of
+      Everybody Dance Now do for the local enhancer);
+    - ``gan``: the discriminator of whole windows: ``scores``, ``fake_features`` and ``real_features``. Without a loss of ``scores`` no
+      discriminator is trained.
 
     Args:
         generator: ``GENERATORS`` config; its ``input_nc`` is filled in (channels of F + 3).
@@ -58,11 +59,17 @@ class VideoPix2PixHD(VideoModel):
         kwargs: of :class:`toolkit.models.base.VideoModel`.
     """
 
+    offers = dict(
+        frames=('fake', 'real', 'masks', 'regions', 'poses', 'conditions'), gan=('scores', 'fake_features', 'real_features'))
+
     def __init__(self, generator: dict, discriminator: dict, losses: dict, colour_codes: dict | None = None,
                  feature_maps: dict | None = None, curriculum: dict | None = None, window: int = 2,
                  v0: str = 'zeros', frame_reduce: str = 'mean', ema: float | None = 0.999, **kwargs) -> None:
         codes = None if colour_codes is None else ColourCodes(**colour_codes)
         super().__init__(losses=losses, **kwargs)
+        if not self.losses:
+            raise InputError('model.losses has no loss of a weight above 0: there is nothing to learn from')
+        self.judge = self.losses.judge('gan')
         if v0 not in FIRST_FRAMES:
             raise ValueError(f'v0 must be one of {sorted(FIRST_FRAMES)}, got {v0!r}')
         if frame_reduce not in ('mean', 'sum'):
@@ -108,32 +115,31 @@ class VideoPix2PixHD(VideoModel):
         real = batch['frames']
         with optim_wrapper['g'].optim_context(self.net_g):
             features = 2 * self.training_features(batch) - 1
-        pack, gan = self.losses['gan'].pack, self.losses['gan']
-
-        with optim_wrapper['d'].optim_context(self.net_d):
-            real_scores = self.net_d(pack(features, real))
+        if self.judge:
+            with optim_wrapper['d'].optim_context(self.net_d):
+                real_scores = self.net_d(pack(features, real))
         with optim_wrapper['g'].optim_context(self.colour_codes):
             z = self.code(batch, self.colour_codes)
         with optim_wrapper['g'].optim_context(self.net_g):
             fake = self.unroll(self.net_g, features, batch.get('regions'), z)
-        with self.frozen(self.net_d), optim_wrapper['d'].optim_context(self.net_d):
-            fake_scores = self.net_d(pack(features, fake))
-        g = {'gan': gan(fake_scores, real=True)}
-        if 'fm' in self.losses:
-            g['fm'] = self.losses['fm'](fake_scores, real_scores)
-        for name in ('perceptual', 'l1'):
-            if name in self.losses:
-                g[name] = self.frame_scale * self.losses[name](fake.flatten(0, 1), real.flatten(0, 1))
-        if 'person' in self.losses:
-            g['person'] = self.frame_scale * self.losses['person'](*(x.flatten(0, 1) for x in (fake, real, batch['masks'])))
-        g = self.weighted(g)
+        g = {}
+        if self.judge:
+            with self.frozen(self.net_d), optim_wrapper['d'].optim_context(self.net_d):
+                fake_scores = self.net_d(pack(features, fake))
+            g = self.losses.compute('gan', dict(scores=fake_scores, fake_features=fake_scores, real_features=real_scores))
+        frames = dict(fake=fake, real=real, conditions=features, **{k: batch[k] for k in ('masks', 'regions', 'poses') if k in batch})
+        frames = self.losses.compute('frames', {key: value.flatten(0, 1) for key, value in frames.items()})
+        g = self.weighted(g | {name: self.frame_scale * loss for name, loss in frames.items()})
         self.step(optim_wrapper, 'g', sum(g.values()))
 
-        with optim_wrapper['d'].optim_context(self.net_d):
-            fake_scores = self.net_d(pack(features, fake.detach()))
-        d = {'fake': 0.5 * gan(fake_scores, real=False, for_discriminator=True),
-             'real': 0.5 * gan(real_scores, real=True, for_discriminator=True)}
-        self.step(optim_wrapper, 'd', sum(d.values()))
+        d = {}
+        if self.judge:
+            gan = self.losses[self.judge]
+            with optim_wrapper['d'].optim_context(self.net_d):
+                fake_scores = self.net_d(pack(features, fake.detach()))
+            d = {'fake': 0.5 * gan(fake_scores, real=False, for_discriminator=True),
+                 'real': 0.5 * gan(real_scores, real=True, for_discriminator=True)}
+            self.step(optim_wrapper, 'd', sum(d.values()))
 
         if self.colour_codes is not None:
             codes = self.colour_codes.module if is_model_wrapper(self.colour_codes) else self.colour_codes
@@ -253,3 +259,23 @@ class VideoPix2PixHD(VideoModel):
         keys = ['poses', 'pose_maps', 'regions'] + (['edges', 'masks'] if self.feature_maps.needs_target_frames else [])
         steps = ({k: data[k][:, t:t + 1] for k in keys} for t in range(data['frames'].shape[1]))
         return [self.clip_result(data, np.stack(list(self.generate(content, steps, data.get('z')))))]
+
+
+def pack(conditions: Tensor, frames: Tensor) -> Tensor:
+    """Input of the discriminator: the frames of a window and their conditions side by side in the channels.
+
+    Args:
+        conditions: (B, T, C, H, W), what each frame was painted from; at a network's input, so in [-1, 1].
+        frames: (B, T, 3, H, W) pictures in [-1, 1].
+
+    Returns:
+        (B, T * (C + 3), H, W): [F1, F2, ..., v1, v2, ...], all conditions in order of time, then all frames.
+
+    Raises:
+        InputError: batch, number of frames or size differ.
+    """
+    windows = [(*t.shape[:2], *t.shape[3:]) for t in (conditions, frames)]
+    if conditions.ndim != 5 or windows[0] != windows[1]:
+        raise InputError(f'conditions of shape {tuple(conditions.shape)} and frames of shape {tuple(frames.shape)}: expected '
+                         '(B, T, C, H, W) and (B, T, 3, H, W) with equal B, T, H and W')
+    return torch.cat([conditions.flatten(1, 2), frames.flatten(1, 2)], 1)

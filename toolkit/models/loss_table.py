@@ -1,0 +1,141 @@
+"""The losses that a config lists: what each is given, and how much it counts."""
+
+import difflib
+import inspect
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from toolkit.registry import LOSSES, check_keys, did_you_mean
+from toolkit.structures import InputError
+
+
+class LossTable(nn.ModuleDict):
+    """Losses by name. Each is called with exactly what it declares, see :mod:`toolkit.losses`.
+
+    A method offers its tensors in groups, such as ``frames`` (pictures side by side) and ``gan`` (what a discriminator says). A loss
+    belongs to the group that its config names by ``of``; else to the group of its own name; else to the first group, if that offers all
+    it needs; else to the only group that does. Its name is free otherwise, unless it could be a misspelt group.
+
+    Args:
+        configs: name -> ``LOSSES`` config with the extra keys ``weight`` (default 1) and ``of`` (see above). A loss of weight 0 or None
+            is not built; None in place of a config is the same.
+        offers: group -> names of what the method can give there, the first group first.
+        method: name of the method, for messages.
+
+    Raises:
+        InputError: a loss that needs what the method does not offer, whose place is not clear, or that does not say what it needs; a
+            weight that is no number; trainable parameters.
+    """
+
+    def __init__(self, configs: Mapping[str, dict | None] | None, offers: Mapping[str, Sequence[str]], method: str) -> None:
+        super().__init__()
+        self.weights: dict[str, float] = {}
+        self.groups: dict[str, str] = {}
+        for name, cfg in (configs or {}).items():
+            cfg = dict(weight=0) if cfg is None else dict(cfg)
+            where, group = f'model.losses.{name}', cfg.pop('of', None)
+            self.weights[name] = _weight(where, cfg.pop('weight', 1))
+            if not self.weights[name]:
+                continue
+            if not str(name).isidentifier() or hasattr(self, name):
+                raise InputError(f'model.losses: {name!r} cannot be the name of a loss; choose another')
+            loss = LOSSES.build(cfg)
+            _check_declaration(where, loss)
+            self.groups[name] = _group_of(where, name, group, loss, offers, method)
+            self[name] = loss
+
+    def of(self, group: str) -> list[str]:
+        """Names of the losses of a group, in the order of the config."""
+        return [name for name, place in self.groups.items() if place == group]
+
+    def takes(self, group: str, tensor: str) -> bool:
+        """Whether some loss of a group wants a tensor of this name."""
+        return any(tensor in _wanted(self[name]) for name in self.of(group))
+
+    def judge(self, group: str) -> str | None:
+        """Name of the loss that trains the discriminator of a group, None where no loss looks at that discriminator.
+
+        Raises:
+            InputError: several losses would train it; or some look at its layers, but none trains it.
+        """
+        names = self.of(group)
+        judges = [name for name in names if 'scores' in self[name].inputs]
+        if len(judges) > 1:
+            raise InputError(f'model.losses: {" and ".join(judges)} would both train the discriminator of {group!r}; keep one of them')
+        if names and not judges:
+            raise InputError(f'model.losses: {", ".join(names)} needs the layers of the discriminator of {group!r}, but no GANLoss '
+                             f'trains it; give such a loss a weight above 0, or leave this one out')
+        return judges[0] if judges else None
+
+    def compute(self, group: str, given: Mapping[str, Any]) -> dict[str, Tensor]:
+        """Values of the losses of a group, not weighted.
+
+        Args:
+            group: one of the method's groups.
+            given: what the method offers there; what a batch does not have may be left out or None.
+
+        Raises:
+            InputError: a loss needs what this batch does not have.
+        """
+        values = {}
+        for name in self.of(group):
+            missing = [key for key in self[name].inputs if given.get(key) is None]
+            if missing:
+                raise InputError(f'model.losses.{name} needs {", ".join(missing)}, which the batches of this dataset do not have')
+            values[name] = self[name](**{key: given[key] for key in _wanted(self[name]) if given.get(key) is not None})
+        return values
+
+
+def _wanted(loss: nn.Module) -> tuple[str, ...]:
+    return (*loss.inputs, *getattr(loss, 'optional_inputs', ()))
+
+
+def _weight(where: str, weight: Any) -> float:
+    weight = 0 if weight is None else weight
+    if not isinstance(weight, (int, float)) or not math.isfinite(weight):
+        raise InputError(f'{where}.weight={weight!r}, expected a number; 0 or None leaves the loss out')
+    return float(weight)
+
+
+def _check_declaration(where: str, loss: nn.Module) -> None:
+    """Refuse a loss that does not say what it needs, or whose forward does not take it."""
+    kind, inputs = type(loss).__name__, getattr(loss, 'inputs', None)
+    if not isinstance(inputs, (tuple, list)) or not inputs:
+        raise InputError(f"{where}: {kind} does not say what it needs. Give its class the names of forward's arguments, for example "
+                         f"inputs = ('fake', 'real'), see docs/plugins.md")
+    try:
+        inspect.signature(loss.forward).bind(**dict.fromkeys(_wanted(loss)))
+    except TypeError as error:
+        raise InputError(f'{where}: {kind}.forward cannot be called with what {kind} declares, {", ".join(_wanted(loss))}: '
+                         f'{error}') from None
+    if any(p.requires_grad for p in loss.parameters()):
+        raise InputError(f'{where}: a loss may not hold trainable parameters, but {kind} does; make such a network a child of the '
+                         f'model')
+
+
+def _group_of(where: str, name: str, group: str | None, loss: nn.Module, offers: Mapping[str, Sequence[str]], method: str) -> str:
+    """Where a loss gets its tensors, see :class:`LossTable`."""
+    kind, needs = type(loss).__name__, ', '.join(loss.inputs)
+    fitting = [place for place, names in offers.items() if set(loss.inputs) <= set(names)]
+    table = '; '.join(f'of={place!r}: {", ".join(names)}' for place, names in offers.items()) or 'nothing'
+    if group is not None:
+        check_keys([group], offers, f'{where}.of')
+    elif name in offers:
+        group = name
+    elif len(fitting) > 1 and (near := difflib.get_close_matches(name, offers, cutoff=0.8)):
+        raise InputError(f'model.losses: {name!r} is not a place of {method}. Did you mean {near[0]!r}? A loss of this name must say '
+                         f'what it looks at: {table}.')
+    else:
+        group = fitting[0] if fitting and (len(fitting) == 1 or fitting[0] == next(iter(offers))) else None
+    if group in fitting:
+        return group
+    if group is None and fitting:
+        raise InputError(f'{where}: {kind} needs {needs}, which {method} offers in several places; name one by '
+                         f'{" or ".join(f"of={place!r}" for place in fitting)}')
+    known = {key for names in offers.values() for key in names}
+    hint = ''.join(did_you_mean(key, known) for key in loss.inputs if key not in known)
+    raise InputError(f'{where}: {kind} needs {needs}, which {method} does not offer'
+                     f'{f" in {group!r}" if group else ""}.{hint} It offers {table}.')
