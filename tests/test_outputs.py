@@ -3,7 +3,7 @@
 import pytest
 
 from toolkit import apis
-from toolkit.outputs import check_name, plain_name, refuse_existing, refuse_inputs
+from toolkit.outputs import check_name, claim_folder, plain_name, refuse_existing, refuse_filled, refuse_inputs
 from toolkit.structures import InputError
 
 
@@ -61,3 +61,28 @@ def test_generate_refuses_to_write_over_what_it_reads(clips, tmp_path):
         with pytest.raises(InputError, match='input'):
             apis.generate(tmp_path / 'no.pth', picture, **wish)
     assert picture.read_bytes() == video.read_bytes() == b'precious'
+
+
+def test_a_folder_is_claimed_once(tmp_path):
+    for _ in range(2):
+        claim_folder(tmp_path / 'new', '.ours', 'choose another')
+        (tmp_path / 'new' / 'more').touch()
+    (tmp_path / 'theirs').mkdir()
+    (tmp_path / 'theirs' / 'a.txt').touch()
+    with pytest.raises(InputError, match=r'holds what was not made here \(a.txt\); choose another'):
+        claim_folder(tmp_path / 'theirs', '.ours', 'choose another')
+    with pytest.raises(InputError, match='--overwrite'):
+        refuse_filled(tmp_path / 'theirs')
+    refuse_filled(tmp_path / 'theirs', overwrite=True)
+
+
+@pytest.mark.parametrize('overwrite', [False, True])
+def test_results_that_are_there_are_replaced_only_when_told_so(clips, tmp_path, overwrite):
+    """Before the checkpoint is read: with overwrite, its absence is the next error."""
+    for name in ('out.mp4', 'out_1.mp4', 'sheet.png'):
+        (tmp_path / name).write_text('mine')
+    for wish in (dict(out=tmp_path / 'out.mp4'), dict(out=tmp_path / 'out.mp4', colors=apis.Colors(samples=2)),
+                 dict(out=tmp_path / 'sheet.mp4', colors=apis.Colors(samples=2), side_by_side=True)):
+        with pytest.raises(InputError, match='no.pth' if overwrite else 'exists already; say --overwrite'):
+            apis.generate(tmp_path / 'no.pth', clips[0].folder, clips[1].folder, overwrite=overwrite, **wish)
+    assert {p.read_text() for p in tmp_path.iterdir()} == {'mine'}

@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from toolkit.data.clip import Clip
 from toolkit.data.directed import DIRECTIONS, transfer_steps
-from toolkit.data.files import check_output
+from toolkit.data.files import check_output, write_file
 from toolkit.data.prepare import prepare_video
 from toolkit.data.prepare_parts import build_parts
 from toolkit.data.prepare_settings import clip_name
@@ -35,7 +35,7 @@ from toolkit.models.base import VideoModel
 from toolkit.models.cycle_gan import CycleGAN
 from toolkit.models.inference import without_loss_networks
 from toolkit.models.video_pix2pixhd import VideoPix2PixHD
-from toolkit.outputs import refuse_inputs
+from toolkit.outputs import refuse_existing, refuse_inputs
 from toolkit.poses.retarget import PoseNormalizer
 from toolkit.registry import MODELS, load_plugins
 from toolkit.structures import InputError
@@ -134,11 +134,11 @@ def load(checkpoint: str | Path, device: str | torch.device | None = None, half:
 
 
 def as_clip(path: str | Path, work_dir: str | Path, size: tuple[int, int] | None, progress: bool = True) -> Clip:
-    """A prepared clip as it is; anything else is prepared into ``work_dir`` first."""
+    """A prepared clip as it is; anything else is prepared into ``work_dir`` first, under a name that tells its content."""
     path = Path(path)
     if (path / 'manifest.json').is_file():
         return Clip(path)
-    return prepare(path, work_dir, size or (384, 256), progress=progress, person=clip_name(path))
+    return prepare(path, work_dir, size or (384, 256), progress=progress, person=clip_name(path), unique=True)
 
 
 def check_retarget(retarget: str) -> None:
@@ -294,7 +294,7 @@ def result_files(out: str | Path, colors: Colors, side_by_side: bool = False) ->
 def generate(checkpoint: str | Path | Trained, content: str | Path | None, driving: str | Path, out: str | Path, content_frame: int = 0,
              retarget: str = 'auto', direction: str = 'ab', side_by_side: bool = False, work_dir: str | Path | None = None,
              max_frames: int | None = None, device: str | None = None, half: bool = False, progress: bool = True,
-             colors: Colors | None = None) -> Path:
+             colors: Colors | None = None, overwrite: bool = False) -> Path:
     """Make the person of one picture or clip, or the other person of a CycleGAN, do what the person of a video does.
 
     Args:
@@ -311,13 +311,14 @@ def generate(checkpoint: str | Path | Trained, content: str | Path | None, drivi
         device, half: see :func:`load`.
         progress: show bars.
         colors: what the person wears, for a model with colour codes; default the content's own clothes.
+        overwrite: replace results that are there.
 
     Returns:
         ``out``. With ``colors.looks`` and ``colors.samples`` the videos are ``<out>_0``, ``<out>_1`` and so on, or one of all with
         ``side_by_side``; then ``<out>.png``, which is returned, is a sheet with a row for each.
 
     Raises:
-        InputError: unusable input; the message says which and what to do.
+        InputError: unusable input, a result that is there already or that is an input; the message says which and what to do.
     """
     out, colors = Path(out), colors or Colors()
     check_suffix(check_output(out))
@@ -327,7 +328,9 @@ def generate(checkpoint: str | Path | Trained, content: str | Path | None, drivi
     videos, sheet = result_files(out, colors, side_by_side)
     looks = (colors.like, *colors.looks, *(colors.interpolate or ()))
     read = [path for path in (content, driving, *looks, *([] if isinstance(checkpoint, Trained) else [checkpoint])) if path is not None]
-    refuse_inputs([*videos, *([sheet] if sheet else [])], [path for path in read if Path(path).exists()])
+    written = [*videos, *([sheet] if sheet else [])]
+    refuse_inputs(written, [path for path in read if Path(path).exists()])
+    refuse_existing(written, overwrite)
     trained = checkpoint if isinstance(checkpoint, Trained) else load(checkpoint, device, half)
     check_request(trained, content, retarget, direction, max_frames, colors)
     work_dir = work_dir or out.with_name(f'{out.stem}.prepared')
@@ -351,7 +354,7 @@ def generate(checkpoint: str | Path | Trained, content: str | Path | None, drivi
     columns = []
     together = [zip(*streams)] if side_by_side else [([frame] for frame in frames) for frames in streams]
     for path, frames in zip(videos, together):
-        with VideoWriter(path, driving.fps) as writer:
+        with VideoWriter(path, driving.fps, overwrite=overwrite) as writer:
             for t, row in enumerate(tqdm(frames, path.name, len(poses), unit='frame', disable=not progress)):
                 row = [*source(t), *row] if side_by_side else row
                 writer.write(contact_sheet([row], gap=0))
@@ -360,6 +363,5 @@ def generate(checkpoint: str | Path | Trained, content: str | Path | None, drivi
     if sheet is None:
         return out
     rows = zip(*columns) if side_by_side else (sum(columns[i:i + len(shown)], []) for i in range(0, len(columns), len(shown)))
-    if not cv2.imwrite(str(sheet), contact_sheet([list(row) for row in rows])[..., ::-1]):
-        raise InputError(f'cannot write {sheet}')
+    write_file(sheet, cv2.imencode('.png', contact_sheet([list(row) for row in rows])[..., ::-1])[1].tobytes())
     return sheet

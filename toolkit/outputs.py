@@ -45,6 +45,53 @@ def hidden(path: str | Path, ending: str) -> Path:
     return path.with_name(f'.{path.name}.{ending}')
 
 
+def partial_video(path: str | Path) -> Path:
+    """Where a video is while it is being written; players want its suffix: ``.<stem>.partial<suffix>``."""
+    path = Path(path)
+    return path.with_name(f'.{path.stem}.partial{path.suffix}')
+
+
+def refuse_filled(folder: str | Path, overwrite: bool = False) -> None:
+    """See that a folder for many results is new or empty, unless the user said that what is in the way there may be replaced.
+
+    Raises:
+        InputError: something is in it, or it is no folder.
+    """
+    folder = Path(folder)
+    if os.path.lexists(folder) and not folder.is_dir():
+        raise InputError(f'{folder}: is no folder; choose another name')
+    if not overwrite and folder.is_dir() and any(folder.iterdir()):
+        raise InputError(f'{folder}: holds files already; say --overwrite to write there (files of the same names are replaced), or '
+                         f'choose another folder')
+
+
+def claim_folder(folder: str | Path, marker: str, cure: str) -> None:
+    """Make a folder ours, or see that it is: it carries our marker, or is new or empty, and then gets it.
+
+    Args:
+        folder: made where it is not there.
+        marker: name of a file that only we write.
+        cure: what to do about a folder of others.
+
+    Raises:
+        InputError: the folder holds what we did not make, is no folder, or cannot be written.
+    """
+    folder = Path(folder)
+    try:
+        if os.path.lexists(folder) and not folder.is_dir():
+            raise InputError(f'{folder}: is no folder; {cure}')
+        if (folder / marker).is_file():
+            return
+        names = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
+        if names:
+            raise InputError(f'{folder}: holds what was not made here ({", ".join(names[:3])}{" and more" if len(names) > 3 else ""}); '
+                             f'{cure}')
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / marker).touch()
+    except OSError as error:
+        raise InputError(f'{folder}: cannot be written ({error.strerror}); {cure}') from error
+
+
 def refuse_inputs(outputs: Iterable[str | Path], inputs: Iterable[str | Path]) -> None:
     """See that nothing that is to be written is, holds, or lies in something that is read. Links and hard links count as the file.
 
@@ -88,6 +135,7 @@ def refuse_existing(paths: Iterable[str | Path], overwrite: bool = False) -> Non
         InputError: one exists, or something that is no plain file is in the way.
     """
     for path in map(Path, paths):
+        check_name(path.name, f'{path}: the name')
         if os.path.lexists(path) and not (path.is_file() and not path.is_symlink()):
             raise InputError(f'{path}: something that is no plain file is in the way; choose another name')
         if path.exists() and not overwrite:

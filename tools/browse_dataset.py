@@ -22,6 +22,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=summary, epilog=details, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('source', help='config file (.py), or folder of prepared clips')
     parser.add_argument('--out', required=True, type=Path, help='a .png file, or a folder for one sheet a page')
+    parser.add_argument('--overwrite', action='store_true', help='replace sheets that are there')
     parser.add_argument('--items', type=int, default=8, help='items shown, spread over the dataset (default 8)')
     parser.add_argument('--rows', type=int, default=8, help='items on one sheet (default 8)')
     parser.add_argument('--height', type=int, default=192, help='height of each picture on the sheet (default 192)')
@@ -33,16 +34,21 @@ def main(argv: list[str] | None = None) -> None:
     import numpy as np
 
     from toolkit.data.files import check_output
+    from toolkit.outputs import refuse_existing, refuse_filled
     from toolkit.structures import InputError
     for name, least in (('items', 1), ('rows', 1), ('height', 16), ('draw', 0)):
         if getattr(args, name) < least:
             raise InputError(f'--{name} must be at least {least}, got {getattr(args, name)}')
     check_output(args.out, folder=args.out.suffix.lower() != '.png')
+    single = args.out.suffix.lower() == '.png'
+    if not single or args.items > args.rows:
+        refuse_filled(args.out.with_suffix(''), args.overwrite)
+    if single:
+        refuse_existing([args.out], args.overwrite)
     dataset = build_dataset(args.source, args.dataloader, args.cfg_options)
     print(f'{type(dataset).__name__}: {len(dataset)} items from {len(dataset.clips)} clips')
     indices = np.unique(np.linspace(0, len(dataset) - 1, args.items).round().astype(int)).tolist()
     pages = [indices[i:i + args.rows] for i in range(0, len(indices), args.rows)]
-    single = args.out.suffix.lower() == '.png'
     for number, page in enumerate(pages):
         path = args.out if single and len(pages) == 1 else args.out.with_suffix('') / f'{number:03d}.png'
         write_sheet(path, [get_item(dataset, index, args.draw) for index in page], args.height)

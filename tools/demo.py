@@ -35,7 +35,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument('--iters', type=int, help='iterations of each training, fewer for a quick look')
     args = parser.parse_args(argv)
 
+    from toolkit.outputs import claim_folder
     from toolkit.weights import latest_checkpoint
+    claim_folder(args.out, '.made_by_demo', 'choose another folder with --out')
     start, out = time.monotonic(), args.out
     sheet, video, metrics = out / 'training_data.png', out / 'held_out.mp4', out / 'metrics.json'
     amp = ['--amp'] if fast_bfloat16() else []
@@ -46,13 +48,14 @@ def main(argv: list[str] | None = None) -> None:
         return ('train.py', config, '--work-dir', work_dir, *amp, *(['--resume'] if latest_checkpoint(work_dir) else []),
                 *(['--cfg-options', *options] if options else []))
 
-    run('browse_dataset.py', STAGE_2, '--out', sheet)
+    run('browse_dataset.py', STAGE_2, '--out', sheet, '--overwrite')
     run_both(training(STAGE_1['up']), training(STAGE_1['down']), out / 'colours_down.log')
     run(*training(STAGE_2, *(f'model.colour_codes.{region}={out / Path(config).stem}' for region, config in STAGE_1.items())))
     checkpoint = latest_checkpoint(out / Path(STAGE_2).stem)
-    run('test.py', STAGE_2, checkpoint, '--baselines', '--metrics', *METRICS, '--clips', 2, '--out', metrics)
+    run('test.py', STAGE_2, checkpoint, '--baselines', '--metrics', *METRICS, '--clips', 2, '--out', metrics, '--overwrite')
     content, driving = content_and_driving()
-    run('generate.py', checkpoint, '--content', content, '--driving', driving, '--looks', *LOOKS, '--side-by-side', '--out', video)
+    run('generate.py', checkpoint, '--content', content, '--driving', driving, '--looks', *LOOKS, '--side-by-side', '--out', video,
+        '--overwrite')
     print_summary(metrics)
     print(f'\n{video}  real, pose, generated in own and in four other pairs of colours: {driving.name!r} was not trained on\n'
           f'{video.with_suffix(".png")}  the same as a picture\n{metrics}  all metrics, beside plain baselines\n'

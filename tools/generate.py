@@ -35,6 +35,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--direction', choices=['ab', 'ba'], default='ab', help='of a CycleGAN: DRIVING shows its person A or B')
     parser.add_argument('--side-by-side', action='store_true', help='put the driving frame, the pose and all results beside each other')
     parser.add_argument('--max-frames', type=int, metavar='N', help='stop after N frames')
+    parser.add_argument('--overwrite', action='store_true', help='replace results that are there')
     parser.add_argument('--work-dir', metavar='DIR', help='where unprepared inputs are prepared (default: beside the result)')
     parser.add_argument('--device', help='for example cuda:0 or cpu (default: the GPU if there is one)')
     parser.add_argument('--half', action='store_true', help='generate in bfloat16')
@@ -63,14 +64,15 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
 
     from toolkit import apis
+    from toolkit.outputs import partial_video
     colors = apis.Colors(args.up_color, args.down_color, args.color_from, args.looks, args.sample, args.interpolate, args.seed,
                          args.color_regions)
     try:
         out = apis.generate(
             args.checkpoint, args.content, args.driving, args.out, args.content_frame, args.retarget, args.direction,
-            args.side_by_side, args.work_dir, args.max_frames, args.device, args.half, colors=colors)
+            args.side_by_side, args.work_dir, args.max_frames, args.device, args.half, colors=colors, overwrite=args.overwrite)
     except KeyboardInterrupt:
-        raise Interrupted('interrupted; prepared clips are kept, the frames so far are in the .partial video beside --out') from None
+        raise Interrupted(f'interrupted; prepared clips are kept, the frames so far are in {partial_video(args.out)}') from None
     print(f'written to {out}')
 
 

@@ -40,6 +40,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--clips', type=int, metavar='N', help='only N clips, spread evenly over the test clips')
     parser.add_argument('--max-frames', type=int, metavar='N', help='only the first N frames of each clip')
     parser.add_argument('--save-videos', metavar='DIR', help='write a video of each clip: poses, real, generated, baselines')
+    parser.add_argument('--overwrite', action='store_true', help='replace files of --out and --save-videos that are there')
     parser.add_argument('--device', help='for example cuda:0 or cpu (default: the GPU if there is one)')
     parser.add_argument('--launcher', choices=['none', 'pytorch'], help='not needed, as torchrun is noticed; accepted as in train.py')
     parser.add_argument('--local-rank', '--local_rank', type=int, help=argparse.SUPPRESS)
@@ -59,10 +60,12 @@ def main(argv: list[str] | None = None) -> None:
     from toolkit.metrics.evaluator import ClipEvaluator, pick_clips
     from toolkit.metrics.report import write_json
     from toolkit.metrics.result_cache import ResultCache, fingerprint
+    from toolkit.outputs import hidden
     from toolkit.weights import checkpoint_file
 
     device = set_up(args.device)
     check_arguments(args)
+    replace = check_outputs(args)
     checkpoint = str(checkpoint_file(args.checkpoint)) if args.checkpoint else None
     rank, _ = get_dist_info()
     cfg = load_config(args.config, args.cfg_options)
@@ -79,13 +82,13 @@ def main(argv: list[str] | None = None) -> None:
     about |= {'config': args.config, 'max_frames': args.max_frames, 'clips_available': len(dataset)}
     key = fingerprint(cfg.model, cfg.test_dataloader.dataset, cfg.get('train_dataloader', {}).get('dataset'), about,
                       [(m.prefix, m.missing, str(m.definitions)) for m in metrics], clip_states(dataset, domains, models))
-    cache = ResultCache(f'{args.out}.partial', key) if args.out else None
+    cache = ResultCache(hidden(args.out, 'partial'), key) if args.out else None
     evaluator = ClipEvaluator(models, dataset, metrics, args.max_frames, cache)
     indices = pick_clips(len(dataset), args.clips)
     width = shutil.get_terminal_size((180, 24)).columns
     try:
         evaluator.run(indices, lambda clips: tqdm(clips, unit='clip', desc='testing', disable=rank > 0),
-                      save_videos(args.save_videos) if args.save_videos else None)
+                      save_videos(args.save_videos, replace) if args.save_videos else None)
     except KeyboardInterrupt:
         done = len(evaluator.results)
         if done and rank == 0:
@@ -110,6 +113,25 @@ def clip_states(dataset, domains: dict, models: dict) -> list[str]:
     """What the clips are now, those that are measured and those that baselines and metrics know: other clips give other results."""
     sources = [dataset, *(frames.windows for frames in domains.values()), *(getattr(m, 'examples', None) for m in models.values())]
     return [clip.state() for source in sources for clip in getattr(source, 'clips', [])]
+
+
+def check_outputs(args: argparse.Namespace) -> bool:
+    """Refuse to write over files that are there, unless told to; an interrupted run goes on with its own.
+
+    Returns:
+        Whether videos that are there may be replaced.
+
+    Raises:
+        InputError: names the file or folder.
+    """
+    from toolkit.outputs import hidden, refuse_existing, refuse_filled, refuse_inputs
+    written = [path for path in (args.out, args.save_videos) if path]
+    refuse_inputs(written, [path for path in (args.config, args.checkpoint) if path and Path(path).is_file()])
+    refuse_existing([args.out] if args.out else [], args.overwrite)
+    interrupted = bool(args.out) and hidden(args.out, 'partial').exists()
+    if args.save_videos and not interrupted:
+        refuse_filled(args.save_videos, args.overwrite)
+    return args.overwrite or interrupted
 
 
 def set_up(device: str | None) -> str:
@@ -300,18 +322,19 @@ def build_dataset(cfg):
     return dataset
 
 
-def save_videos(folder: str) -> Callable[[dict[str, dict]], None]:
+def save_videos(folder: str, overwrite: bool) -> Callable[[dict[str, dict]], None]:
     """A callback that writes each clip as one video: pose maps, a transfer's input, real, what each model made, side by side."""
     import numpy as np
 
     from toolkit.data.video import VideoWriter
+    from toolkit.outputs import plain_name
 
     def save(samples: dict[str, dict]) -> None:
         first = next(iter(samples.values()))
         source = [first['input']['frames']] if first.get('has_truth') else []
         columns = [first['pose_maps'], *source, first['real'], *(s['generated'] for s in samples.values())]
         Path(folder).mkdir(parents=True, exist_ok=True)
-        with VideoWriter(Path(folder) / f'{first["clip"].replace("/", "_")}.mp4', first['fps']) as video:
+        with VideoWriter(Path(folder) / f'{plain_name(first["clip"])}.mp4', first['fps'], overwrite=overwrite) as video:
             for frame in np.concatenate(columns, 2):
                 video.write(frame)
 

@@ -23,6 +23,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=summary, epilog=details, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('checkpoints', nargs='+', metavar='CHECKPOINT', help='checkpoint of tools/train.py, or the work dir of a run')
     parser.add_argument('--out', required=True, type=Path, metavar='DIR', help='folder for figures and results')
+    parser.add_argument('--overwrite', action='store_true', help='replace figures and results that are there')
     parser.add_argument('--labels', nargs='+', metavar='NAME', help='a name for each checkpoint (default: its folder)')
     parser.add_argument('--frames', type=int, default=240, metavar='N',
                         help='frames to encode, of training clips and of held-out ones (default 240 each)')
@@ -42,6 +43,7 @@ def main(argv: list[str] | None = None) -> None:
     from toolkit.data.files import check_output
     from toolkit.metrics.latent_report import latent_json, latent_table
     from toolkit.metrics.report import write_json
+    from toolkit.outputs import refuse_filled, refuse_inputs
     from toolkit.structures import InputError
     from toolkit.weights import checkpoint_file
     for name, least in (('frames', 40), ('clips', 1), ('clip_frames', 2)):
@@ -50,6 +52,8 @@ def main(argv: list[str] | None = None) -> None:
     check_output(args.out, folder=True)
     paths = [checkpoint_file(path) for path in args.checkpoints]
     labels = make_labels(paths, args.labels)
+    refuse_inputs([args.out], paths)
+    refuse_filled(args.out, args.overwrite)
     for path in paths:
         check_kind(path, args.data)
     study = Study(args)
@@ -74,11 +78,12 @@ def main(argv: list[str] | None = None) -> None:
 
 def make_labels(paths: list[Path], labels: list[str] | None) -> list[str]:
     """Those given, or folder names, with the file's name where folders are alike."""
+    from toolkit.outputs import plain_name
     from toolkit.structures import InputError
     if labels is None:
         folders = [path.resolve().parent.name for path in paths]
         labels = [folder if folders.count(folder) == 1 else f'{folder}/{path.stem}' for folder, path in zip(folders, paths)]
-    if len(labels) != len(paths) or len(set(labels)) != len(labels):
+    if len(labels) != len(paths) or len(set(map(plain_name, labels))) != len(labels):
         raise InputError(f'--labels: {len(paths)} different names are needed, one for each checkpoint, got {", ".join(labels)}')
     return labels
 
@@ -120,6 +125,7 @@ class Study:
     def _stage1(self, trained, label: str) -> None:
         from toolkit.analysis.code_probes import encoder_of, interpolated_pictures, probe_pictures
         from toolkit.analysis.latent_figures import draw_strips
+        from toolkit.outputs import plain_name
         model, seed = trained.model, self.args.seed
         region = model.net_e.region
         column = self._probe(trained, label, encoder_of(model.net_e, model.data_preprocessor), region, trained.config.model.encoder)
@@ -128,7 +134,7 @@ class Study:
         strips = interpolated_pictures(model, test, seed=seed)
         captions = [f'{i}/{len(strips[0][2]) - 1}' for i in range(len(strips[0][2]))]
         title = f"{label}: in each row, the code of the garment ({region}) goes from the left picture's to the right picture's"
-        draw_strips(strips, self.args.out / f'strips_{file_name(label)}.png', captions, title)
+        draw_strips(strips, self.args.out / f'strips_{plain_name(label)}.png', captions, title)
 
     def _stage2(self, trained, label: str) -> None:
         import numpy as np
@@ -137,6 +143,7 @@ class Study:
         from toolkit.analysis.code_probes import encoder_of
         from toolkit.analysis.latent_figures import draw_strips
         from toolkit.metrics.pck import JUDGES, first_available
+        from toolkit.outputs import plain_name
         model, codes = trained.model, trained.model.codes
         start, own = 0, {}
         for region, encoder in (('up', codes.up), ('down', codes.down)):
@@ -157,7 +164,7 @@ class Study:
         strips = [(name, one.content[0], list(interpolate(painter, one, region)), one.clip.dressed(*one.mixed_outfit(region))[1])
                   for region, name in names.items()]
         captions = [f'frame {t}' for t in range(len(clips[0].frames))]
-        draw_strips(strips, self.args.out / f'strips_{file_name(label)}.png', captions, f'{label}: clip {clips[0].name}')
+        draw_strips(strips, self.args.out / f'strips_{plain_name(label)}.png', captions, f'{label}: clip {clips[0].name}')
 
     def _probe(self, trained, label: str, encode, region: str, encoder: dict, sampled: bool = True):
         """Columns of an encoder and of one of its config untrained, its panel and its points; returns its column."""
@@ -167,6 +174,7 @@ class Study:
         from toolkit.analysis.code_probes import encoder_of, probe_encoder
         from toolkit.analysis.latent_figures import Panel
         from toolkit.metrics.latent_report import Column
+        from toolkit.outputs import plain_name
         from toolkit.registry import ENCODERS
         train, test = (self._bank(trained, half) for half in ('train', 'test'))
         seed, preprocessor = self.args.seed, trained.model.data_preprocessor
@@ -184,7 +192,7 @@ class Study:
         note = f'R2 {column.values["r2_mu"]:.2f}, other garment {column.values["r2_other"]:.2f}'
         self.panels[region].append(Panel(label, points.mu, points.colors, note))
         self.args.out.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(self.args.out / f'codes_{file_name(label)}.npz', mu=points.mu, colors=points.colors)
+        np.savez_compressed(self.args.out / f'codes_{plain_name(label)}.npz', mu=points.mu, colors=points.colors)
         return column
 
     def _bank(self, trained, half: str):
@@ -230,11 +238,6 @@ def colorizer(config) -> dict | None:
     """How the run recoloured clothes; None is the default."""
     transforms = config.train_dataloader.dataset.get('transforms', [])
     return next((t.get('colorizer') for t in transforms if t['type'] == 'RecolorGarments'), None)
-
-
-def file_name(label: str) -> str:
-    """A label as a part of a file's name."""
-    return ''.join(c if c.isalnum() or c in '-.' else '_' for c in label)
 
 
 def bar(what: str, unit: str):

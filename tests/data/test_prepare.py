@@ -63,6 +63,17 @@ def test_a_finished_clip_is_not_made_again_and_other_settings_are_an_error(prepa
         prepare(walk, smooth=False)
 
 
+def test_clips_of_one_stem_stand_beside_each_other(prepare, walk, people, tmp_path):
+    """As generate.py prepares them: another file of the same name, the same file after a change, another size."""
+    (tmp_path / 'her').mkdir()
+    other = people.write(tmp_path / 'her' / 'walk.mp4', [people.draw(240, 320, 150, 60, 40)] * 3)
+    names = [prepare(walk, unique=True).name, prepare(other, unique=True).name, prepare(other, unique=True, height=128).name]
+    people.write(walk, [people.draw(240, 320, 140, 60, 40)] * 3)
+    names.append(prepare(walk, unique=True).name)
+    assert len(set(names)) == 4 and all(name.startswith('walk-') for name in names)
+    assert prepare(other, unique=True).name == names[1]
+
+
 @pytest.fixture
 def small_chunks(monkeypatch):
     monkeypatch.setattr(module, 'POSE_CHUNK', 16)

@@ -1,3 +1,4 @@
+import signal
 import sys
 from fractions import Fraction
 
@@ -192,13 +193,31 @@ def test_writer_refuses_what_it_cannot_write(tmp_path):
         writer.write(gradient(50, 64))
     with pytest.raises(InputError, match='no frame was written'), VideoWriter(tmp_path / 'c.mp4', 25):
         pass
-    assert sorted(p.name for p in tmp_path.iterdir()) == ['b.partial.mp4', 'file']
-    assert len(list(read_video(tmp_path / 'b.partial.mp4'))) == 1
+    assert sorted(p.name for p in tmp_path.iterdir()) == ['.b.partial.mp4', 'file']
+    assert len(list(read_video(tmp_path / '.b.partial.mp4'))) == 1
 
 
-@pytest.mark.skipif(sys.platform != 'linux', reason='/dev/full exists on Linux')
-def test_writer_names_a_full_disk(tmp_path):
-    (tmp_path / 'a.partial.mkv').symlink_to('/dev/full')
+def test_writer_leaves_files_of_others_alone(tmp_path):
+    mine = tmp_path / 'mine.mp4'
+    mine.write_text('mine')
+    with pytest.raises(InputError, match='mine.mp4: exists already; say --overwrite'):
+        VideoWriter(mine, 25)
+    (tmp_path / '.mine.partial.mp4').symlink_to(mine)
+    with pytest.raises(InputError, match='no frame was written'), VideoWriter(mine, 25, overwrite=True):
+        pass
+    assert mine.read_text() == 'mine', 'nothing is written through a link'
+    with VideoWriter(mine, 25, overwrite=True) as writer:
+        writer.write(gradient())
+    assert len(list(read_video(mine))) == 1
+
+
+@pytest.mark.skipif(sys.platform == 'win32', reason='a limit of file sizes, which stands for a full disk')
+def test_writer_names_a_full_disk(tmp_path, request):
+    import resource
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    request.addfinalizer(lambda: resource.setrlimit(resource.RLIMIT_FSIZE, before))
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10000, before[1]))
     rng = np.random.default_rng(0)
     with pytest.raises(InputError, match=r'a.mkv: writing fails.*disk full'):
         with VideoWriter(tmp_path / 'a.mkv', 25, crf=0) as writer:

@@ -92,7 +92,7 @@ def test_config_without_evaluation(run, folder):
 
 
 def test_interrupted_and_continued(run, folder):
-    out, partial = folder / 'stopped.json', folder / 'stopped.json.partial'
+    out, partial = folder / 'stopped.json', folder / '.stopped.json.partial'
     InterruptedPSNR.measured, InterruptedPSNR.stop_at = 0, 1
     code, table, error = run('--out', out, config='interrupted.py')
     assert code == 130 and 'interrupted after 1 of 4 clips' in error and str(partial) in error
@@ -118,7 +118,7 @@ def test_results_of_clips_that_were_changed_are_measured_again(run, folder):
 
 
 def test_a_file_of_others_under_the_cache_name_is_kept(run, folder):
-    partial = folder / 'notes.json.partial'
+    partial = folder / '.notes.json.partial'
     partial.write_text('my notes\n')
     code, _, error = run('--out', folder / 'notes.json')
     assert code == 2 and 'notes.json.partial: line 1 is not a result' in error and partial.read_text() == 'my notes\n'

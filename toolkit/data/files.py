@@ -99,6 +99,11 @@ def check_output(path: str | Path, folder: bool = False) -> Path:
     return path
 
 
+def fingerprint(content) -> str:
+    """SHA-256 of anything JSON can hold."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
 def source_hash(path: str | Path) -> str:
     """SHA-256 of a file, or of names and contents of all files directly inside a folder.
 

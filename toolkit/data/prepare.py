@@ -19,7 +19,7 @@ import numpy as np
 from toolkit.data.clip import Clip, ClipWriter
 from toolkit.data.clip_folder import check_clip_folder, clip_lock, partial_folder, tidy_partial
 from toolkit.data.crop import Crop, center_crop, given_crop, person_crop
-from toolkit.data.files import make_folder, read_json, source_hash, write_file, write_json, writing_error
+from toolkit.data.files import fingerprint, make_folder, read_json, source_hash, write_file, write_json, writing_error
 from toolkit.data.prepare_settings import PrepareSettings, UnusableClipError, clip_name, part_record
 from toolkit.data.quality import Quality, border_contact, describe_frames, mask_agreement, measure_poses, person_boxes, present
 from toolkit.data.sampling import chunks, sample_frames
@@ -43,16 +43,19 @@ class Preparation:
 
     def __init__(self, path, folder, pose_estimator, edge_detector, segmentor, settings: PrepareSettings, person: str, action: str,
                  overwrite: bool, progress: Callable[[str, int, int], None], part_options: dict[str, dict]):
-        self.path, self.folder, self.settings = Path(path), Path(folder), settings
+        self.path, self.settings = Path(path), settings
+        self._place(Path(folder))
         self.estimator, self.edges, self.segmentor = pose_estimator, edge_detector, segmentor
         self.person, self.action, self.overwrite, self.progress = person, action, overwrite, progress
         self.made_by = dict(poses=part_record(pose_estimator), edges=part_record(edge_detector), masks=part_record(segmentor),
                             parts=dict(type='part_labels', version='1'))
         for kind, options in part_options.items():
             self.made_by[kind].update({k: v for k, v in options.items() if k != 'type'})
-        self.partial = partial_folder(self.folder)
-        self.work = self.partial / 'work'
         self.problems: list[str] = []
+
+    def _place(self, folder: Path) -> None:
+        self.folder, self.partial = folder, partial_folder(folder)
+        self.work = self.partial / 'work'
 
     @cached_property
     def key(self) -> dict:
@@ -79,10 +82,14 @@ class Preparation:
                 'another name or folder')
         return clip
 
-    def run(self) -> Clip:
-        """Both passes, the checks, the manifest."""
+    def run(self, unique: bool = False) -> Clip:
+        """Both passes, the checks, the manifest; ``unique`` as of :func:`prepare_video`."""
         if not self.path.exists():
             raise InputError(f'{self.path}: no such file or folder')
+        if unique:
+            self._place(self.folder.with_name(f'{self.folder.name}-{fingerprint(self.key)[:8]}'))
+        clip_target(self.path, self.folder.parent, self.folder.name)
+        make_folder(self.folder.parent)
         with clip_lock(self.folder):
             tidy_partial(self.folder)
             done = self.finished()
@@ -327,7 +334,7 @@ class Preparation:
 
 def prepare_video(
         path: str | Path, out_dir: str | Path, pose_estimator, edge_detector, segmentor, height: int = 384, width: int = 256, *,
-        name: str | None = None, person: str = 'person', action: str | None = None, overwrite: bool = False,
+        name: str | None = None, unique: bool = False, person: str = 'person', action: str | None = None, overwrite: bool = False,
         progress: Callable[[str, int, int], None] | None = None, part_options: dict[str, dict] | None = None, **settings) -> Clip:
     """Make a prepared clip of a video, an animated GIF or a folder of pictures.
 
@@ -343,6 +350,7 @@ def prepare_video(
         segmentor: (frames, poses) -> (T, H, W) in [0, 1].
         height, width: size of the clip.
         name: of the clip; by default the file name without suffix.
+        unique: add a short hash of source and settings to the name, so that clips of other sources and settings stand beside.
         person, action: recorded in the manifest, splits go by them; the action is by default the clip's name.
         overwrite: make the clip again even if there is one.
         progress: called with (stage, frames done, frames in all).
@@ -358,11 +366,10 @@ def prepare_video(
     """
     options = PrepareSettings(height=height, width=width, **settings)
     name = name or clip_name(path)
-    folder = clip_target(path, out_dir, name)
-    make_folder(out_dir)
-    return Preparation(
-        path, folder, pose_estimator, edge_detector, segmentor, options, person, action or name, overwrite,
-        progress or (lambda stage, done, total: None), part_options or {}).run()
+    preparation = Preparation(
+        path, Path(out_dir) / check_name(name), pose_estimator, edge_detector, segmentor, options, person, action or name, overwrite,
+        progress or (lambda stage, done, total: None), part_options or {})
+    return preparation.run(unique)
 
 
 def clip_target(path: str | Path, out_dir: str | Path, name: str) -> Path:

@@ -12,6 +12,7 @@ import numpy as np
 from toolkit.data.frame_times import MAX_RATE, is_variable, usual_step
 from toolkit.data.pictures import PICTURE_SUFFIXES, PictureReader
 from toolkit.data.video_reader import VideoReader
+from toolkit.outputs import partial_video, refuse_existing
 from toolkit.structures import InputError
 
 WRITABLE_SUFFIXES = ('.mp4', '.mkv', '.mov')
@@ -104,7 +105,7 @@ class VideoWriter:
     """Writes H.264 (yuv420p, BT.709), which browsers play. Frames of odd size are padded to even by repeating the last row or column.
 
     The file appears under its name only when it is complete; after an error in the ``with`` block the frames so far stay, playable, in
-    ``<name>.partial<suffix>``.
+    :func:`toolkit.outputs.partial_video`.
 
     Args:
         path: file to write, .mp4, .mkv or .mov; folders are made.
@@ -112,25 +113,28 @@ class VideoWriter:
         size: (H, W), or None to take it from the first frame.
         crf: quality, 0 (lossless) to 51 (worst).
         preset: x264's trade of speed for size.
+        overwrite: replace a file of that name.
 
     Raises:
-        InputError: unwritable path, unknown suffix, a frame of another size or kind, no frame written.
+        InputError: a file is there already, unwritable path, unknown suffix, a frame of another size or kind, no frame written.
     """
 
     def __init__(self, path: str | Path, fps: float | Fraction, size: tuple[int, int] | None = None, crf: int = 18,
-                 preset: str = 'medium'):
+                 preset: str = 'medium', overwrite: bool = False):
         self.path = Path(path)
         check_suffix(self.path)
+        refuse_existing([self.path], overwrite)
         self.fps = Fraction(fps).limit_denominator(30030)
         if self.fps <= 0:
             raise InputError(f'{self.path}: fps must be positive, got {fps}')
         self.size, self.num_frames = tuple(size) if size else None, 0
         self._options = dict(crf=str(crf), preset=preset)
-        self._partial = self.path.with_name(f'{self.path.stem}.partial{self.path.suffix}')
+        self._partial = partial_video(self.path)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             options = {'movflags': 'faststart'} if self.path.suffix.lower() != '.mkv' else {}
-            self._partial.touch()
+            self._partial.unlink(missing_ok=True)
+            self._partial.touch(exist_ok=False)
             self._container = av.open(str(self._partial), 'w', options=options)
         except OSError as error:
             raise InputError(f'{self.path}: cannot write here ({error.strerror}); choose another path') from error

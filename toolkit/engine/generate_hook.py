@@ -12,11 +12,13 @@ from mmengine.dist import get_world_size, is_main_process
 from mmengine.hooks import Hook
 from torch.utils.data import default_collate
 
+from toolkit.data.files import write_file
 from toolkit.data.sheets import contact_sheet
 from toolkit.data.video import VideoWriter
 from toolkit.engine.datasets import build_dataset
 from toolkit.engine.random_state import random_state_kept
 from toolkit.engine.wrapper import unwrapped
+from toolkit.outputs import plain_name
 from toolkit.registry import HOOKS
 from toolkit.structures import InputError
 
@@ -98,11 +100,9 @@ class GenerateHook(Hook):
         shown = sorted({int(i) for i in np.linspace(0, len(result['generated']) - 1, self.columns).round()})
         labels = [[f'{name} {t}' if i == 0 else str(t) for i, t in enumerate(shown)] for name in rows]
         sheet = contact_sheet([[frames[t] for t in shown] for frames in rows.values()], labels)
-        path = folder / f'{runner.iter:07d}_{result["clip"]}'
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if not cv2.imwrite(f'{path}.png', sheet[..., ::-1]):
-            raise InputError(f'cannot write {path}.png')
-        with VideoWriter(f'{path}.mp4', result.get('fps', 25)) as video:
+        path = folder / plain_name(f'{runner.iter:07d}_{result["clip"]}')
+        write_file(f'{path}.png', cv2.imencode('.png', sheet[..., ::-1])[1].tobytes())
+        with VideoWriter(f'{path}.mp4', result.get('fps', 25), overwrite=True) as video:
             for frames in zip(*rows.values()):
                 video.write(np.concatenate(frames, 1))
         runner.visualizer.add_image(f'generate/{result["clip"]}', sheet, step=runner.iter)

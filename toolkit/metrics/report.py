@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from toolkit.metrics.base import Summary
+from toolkit.outputs import hidden
 
 ARROWS = {'higher': '↑', 'lower': '↓', 'one': '→1', '': ''}
 NARROWEST_DEFINITION = 72
@@ -97,6 +98,7 @@ def write_json(path: str | Path, content: dict) -> None:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + '.writing')
+    partial = hidden(path, f'{os.getpid()}.tmp')
+    partial.unlink(missing_ok=True)
     partial.write_text(json.dumps(content, indent=2, allow_nan=False) + '\n')
     os.replace(partial, path)
