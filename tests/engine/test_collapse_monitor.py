@@ -36,12 +36,12 @@ class Data:
 
 
 @pytest.fixture
-def runner(tmp_path):
+def runner():
     """What the hook needs of a runner."""
     warnings = []
     loop = SimpleNamespace(dataloader=SimpleNamespace(dataset=Data()))
     return SimpleNamespace(iter=0, train_loop=loop, model=Painter(0.0), warnings=warnings, gradients_pending=False,
-                           logger=SimpleNamespace(warning=warnings.append), save=lambda: tmp_path / 'iter.pth')
+                           logger=SimpleNamespace(warning=warnings.append))
 
 
 def look(hook, runner, times=1):
@@ -89,7 +89,7 @@ def test_stops_after_its_patience(runner):
     look(hook, runner, 2)
     resumed = CollapseMonitor(interval=2, samples=4, begin=1, patience=3, stop=True)
     resumed.load_state_dict(hook.state_dict())
-    with pytest.raises(InputError, match=r'stopped at iteration 6.*ab.*iter\.pth'):
+    with pytest.raises(InputError, match='stopped at iteration 6.*ab'):
         look(resumed, runner)
     runner.model = Painter(1.0)
     hook.low = dict(ab=2)

@@ -9,7 +9,6 @@ A checkpoint holds plain data only, so that it loads with ``weights_only=True``:
   the first process's.
 """
 
-import os
 import time
 from collections.abc import Mapping
 from numbers import Number
@@ -32,7 +31,6 @@ from toolkit.structures import InputError
 from toolkit.weights import check_state, load_state, read_checkpoint
 
 FORMAT = 1
-
 
 def load_checkpoint(path: str | Path, model: nn.Module, strict: bool = True) -> dict[str, Any]:
     """Load the weights of a checkpoint into a model.
@@ -98,34 +96,6 @@ def plain(value: Any, where: str = 'checkpoint') -> Any:
         items = [plain(item, f'{where}[{i}]') for i, item in enumerate(value)]
         return items if isinstance(value, list) else tuple(items)
     raise TypeError(f'{where} is a {type(value).__name__}; only tensors, numbers, strings, lists, tuples and dicts can be saved')
-
-
-def write_atomically(path: Path, content: dict | str) -> None:
-    """Write a file so that its name always holds either the old or the complete new content, even after a power cut.
-
-    Args:
-        path: target.
-        content: text, or a dict for ``torch.save``.
-
-    Raises:
-        InputError: the disk is full or the folder cannot be written.
-    """
-    partial = path.with_name(f'.{path.name}.{os.getpid()}.partial')
-    try:
-        with partial.open('wb') as file:
-            file.write(content.encode()) if isinstance(content, str) else torch.save(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-        if os.name == 'posix':
-            folder = os.open(path.parent, os.O_RDONLY)
-            os.fsync(folder)
-            os.close(folder)
-    except OSError as error:
-        raise InputError(f'cannot write {path} ({error.strerror}); free space or choose another work_dir. Earlier checkpoints are '
-                         f'intact.') from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def training_state(runner) -> dict[str, Any] | None:

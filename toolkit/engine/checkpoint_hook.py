@@ -49,7 +49,7 @@ class CheckpointHook(Hook):
 
     def after_iteration(self, runner) -> None:
         """Save where it is due."""
-        last = runner.iter == runner.max_iters
+        last = runner.iter == runner.max_iters or runner.train_loop.stop_training
         self._due |= bool(self.interval) and runner.iter % self.interval == 0
         if runner.gradients_pending or not (self._due or self._new_best or last):
             return

@@ -1,14 +1,14 @@
 """Watches for mode collapse: a generator that paints the same picture whatever it is shown."""
 
 import torch
-import torch.distributed as dist
-from mmengine.dist import get_world_size, is_main_process
+from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 from torch.utils.data import default_collate
 
 from toolkit.engine.random_state import random_state_kept
+from toolkit.engine.together import on_main_process
 from toolkit.engine.wrapper import unwrapped
 from toolkit.registry import HOOKS
 from toolkit.structures import InputError
@@ -78,7 +78,7 @@ class CollapseMonitor(Hook):
         iteration = runner.iter + 1
         if iteration % self.interval:
             return
-        ratios = self._share(self.measure(runner) if is_main_process() else None)
+        ratios = on_main_process(lambda: self.measure(runner))
         for direction, ratio in ratios.items():
             if outputs is not None:
                 outputs[f'monitor/diversity_{direction}'] = torch.tensor(ratio)
@@ -90,13 +90,12 @@ class CollapseMonitor(Hook):
                     f'the inputs (below {self.threshold}), {self.low[direction]} times in a row. {REMEDIES} help')
 
     def after_iteration(self, runner) -> None:
-        """Stop where patience has ended."""
+        """Stop where patience has ended; the loop saves a checkpoint first."""
         collapsed = [direction for direction, count in self.low.items() if count >= self.patience]
         if self.stop and collapsed and not runner.gradients_pending:
-            path = runner.save()
             raise InputError(
                 f'stopped at iteration {runner.iter}: direction {", ".join(collapsed)} paints nearly the same picture for every input, '
-                f'{self.patience} looks in a row. Saved {path}. {REMEDIES} help; or go on with stop=False')
+                f'{self.patience} looks in a row. {REMEDIES} help; or go on with stop=False')
 
     @torch.no_grad()
     def measure(self, runner) -> dict[str, float]:
@@ -111,14 +110,6 @@ class CollapseMonitor(Hook):
             model.train(training)
         return {direction: diversity(torch.cat([o for _, o in pairs])) / max(diversity(torch.cat([i for i, _ in pairs])), 1e-6)
                 for direction, pairs in seen.items()}
-
-    @staticmethod
-    def _share(ratios: dict[str, float] | None) -> dict[str, float]:
-        if get_world_size() > 1:
-            box = [ratios]
-            dist.broadcast_object_list(box)
-            ratios = box[0]
-        return ratios
 
     def state_dict(self) -> dict:
         """Looks in a row below the threshold."""

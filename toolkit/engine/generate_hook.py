@@ -7,8 +7,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-import torch.distributed as dist
-from mmengine.dist import get_world_size, is_main_process
 from mmengine.hooks import Hook
 from torch.utils.data import default_collate
 
@@ -17,6 +15,7 @@ from toolkit.data.sheets import contact_sheet
 from toolkit.data.video import VideoWriter
 from toolkit.engine.datasets import build_dataset
 from toolkit.engine.random_state import random_state_kept
+from toolkit.engine.together import on_main_process
 from toolkit.engine.wrapper import unwrapped
 from toolkit.outputs import plain_name
 from toolkit.registry import HOOKS
@@ -64,15 +63,13 @@ class GenerateHook(Hook):
         """Generate where it is due."""
         if runner.iter % self.interval and runner.iter != runner.max_iters:
             return
-        try:
-            if is_main_process():
-                start = time.perf_counter()
-                with random_state_kept():
-                    folder = self.generate(runner)
-                runner.logger.info(f'wrote {folder}/{runner.iter:07d}_* in {time.perf_counter() - start:.1f} s')
-        finally:
-            if get_world_size() > 1:
-                dist.barrier()
+        on_main_process(lambda: self._look(runner))
+
+    def _look(self, runner) -> None:
+        start = time.perf_counter()
+        with random_state_kept():
+            folder = self.generate(runner)
+        runner.logger.info(f'wrote {folder}/{runner.iter:07d}_* in {time.perf_counter() - start:.1f} s')
 
     @torch.no_grad()
     def generate(self, runner) -> Path:

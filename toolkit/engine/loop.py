@@ -1,15 +1,22 @@
 """The training loop."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from mmengine.runner import BaseLoop
 from torch.utils.data import DataLoader
 
 from toolkit.cli import Interrupted
 from toolkit.engine.random_state import random_state_kept, set_random_state
+from toolkit.engine.saving import SaveError
 from toolkit.engine.stop_signals import StopSignals
+from toolkit.engine.workers import explained
 from toolkit.registry import LOOPS
 from toolkit.structures import InputError
+
+T = TypeVar('T')
+GO, STOP, FAILED, UNSAVED = range(4)
+"""What the processes agree on between two iterations: go on; save and stop; save and end with an error; end with an error."""
 
 
 @LOOPS.register_module()
@@ -18,7 +25,8 @@ class IterLoop(BaseLoop):
 
     After the hooks of an iteration comes validation where it is due, then the hook point ``after_iteration``, where checkpoints are
     written: a checkpoint always lies after everything that belongs to its iteration. Validation does not touch the random numbers of
-    training. On Ctrl-C or SIGTERM the loop saves a checkpoint at the next possible iteration and ends.
+    training. On Ctrl-C, SIGTERM or SIGHUP the loop saves a checkpoint at the next possible iteration and ends. It does the same when
+    something fails between two iterations: a look, validation, reading data.
 
     Args:
         runner: a :class:`toolkit.engine.runner.TrainRunner`.
@@ -77,6 +85,7 @@ class IterLoop(BaseLoop):
 
         Raises:
             Interrupted: a signal came; the message says what was saved.
+            Exception: whatever failed, after a checkpoint was saved where that is exact.
         """
         runner = self.runner
         self._check_accumulation()
@@ -89,19 +98,59 @@ class IterLoop(BaseLoop):
                 set_random_state(self._random_state)
         runner.model.train()
         with StopSignals() as signals:
-            while self._iter < self.max_iters and not self.stop_training:
-                self.run_iter(next(batches))
-                if self._validation_is_due():
-                    with random_state_kept():
-                        runner.val_loop.run()
-                    runner.model.train()
-                runner.call_hook('after_iteration')
-                if self._iter < self.max_iters and signals.agreed() and not runner.gradients_pending:
-                    path = runner.save()
-                    raise Interrupted(f'stopped after iteration {self._iter}, saved {path}. Go on with the same command and --resume')
+            failure: Exception | None = None
+            while True:
+                going_on, batch = self._iter < self.max_iters and not self.stop_training, None
+                stop = signals.received and going_on and not runner.gradients_pending
+                if going_on and not stop and failure is None:
+                    batch, failure = self._attempt(lambda: next(batches))
+                    failure = failure and explained(failure, batches)
+                state = STOP if stop else GO
+                if failure is not None:
+                    kept = self._iter > self._start_iter and not runner.gradients_pending and not isinstance(failure, SaveError)
+                    state = FAILED if kept else UNSAVED
+                self._end_if_agreed(signals.agreed(state), failure)
+                if not going_on:
+                    break
+                self.run_iter(batch)
+                _, failure = self._attempt(self._between_iterations)
         runner.call_hook('after_train_epoch')
         runner.call_hook('after_train')
         return runner.model
+
+    @staticmethod
+    def _attempt(work: Callable[[], T]) -> tuple[T | None, Exception | None]:
+        try:
+            return work(), None
+        except Exception as error:  # of any kind: the loop saves what was learned and raises it again
+            return None, error
+
+    def _between_iterations(self) -> None:
+        if self._validation_is_due():
+            with random_state_kept():
+                self.runner.val_loop.run()
+            self.runner.model.train()
+        self.runner.call_hook('after_iteration')
+
+    def _end_if_agreed(self, state: int, failure: Exception | None) -> None:
+        if state == GO:
+            return
+        note = ''
+        if state == STOP:
+            path = self.runner.save()
+            raise Interrupted(f'stopped after iteration {self._iter}, saved {path}. Go on with the same command and --resume')
+        if state == FAILED:
+            try:
+                note = f'. Training up to iteration {self._iter} is saved in {self.runner.save()}; go on with --resume'
+            except SaveError as error:
+                note = f'. Besides: {error}'
+        if failure is None:
+            raise InputError(f'another process failed at iteration {self._iter}{note}')
+        if note and isinstance(failure, InputError):
+            raise InputError(f'{str(failure).rstrip(".")}{note}') from failure
+        if note:
+            self.runner.logger.error(note[2:])
+        raise failure
 
     def run_iter(self, data_batch: Sequence | dict) -> None:
         """One iteration with its hooks."""

@@ -17,16 +17,12 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from toolkit.data.tensors import collate
-from toolkit.engine.checkpoint import (
-    check_checkpoint,
-    load_checkpoint,
-    plain,
-    restore_training_state,
-    training_state,
-    write_atomically,
-)
+from toolkit.engine.checkpoint import check_checkpoint, load_checkpoint, plain, restore_training_state, training_state
 from toolkit.engine.datasets import build_dataset
+from toolkit.engine.saving import check_finite, write_atomically
+from toolkit.engine.together import on_main_process
 from toolkit.engine.workers import ignore_signals
+from toolkit.engine.wrapper import unwrapped
 from toolkit.plugins import describe_plugins
 from toolkit.registry import DATA_SAMPLERS, MODEL_WRAPPERS, check_keys
 from toolkit.structures import InputError
@@ -179,15 +175,23 @@ class TrainRunner(Runner):
 
         Returns:
             The path.
+
+        Raises:
+            SaveError: on every process: training has diverged, or the file cannot be written; the last checkpoint stays as it is.
         """
         path = Path(path or Path(self.work_dir) / f'iter_{self.iter:07d}.pth')
         state = training_state(self)
-        if state is not None:
-            self.call_hook('before_save_checkpoint', checkpoint=state)
-            write_atomically(path, state)
-            if pointer:
-                write_atomically(path.parent / POINTER, path.name + '\n')
+        on_main_process(lambda: self._write(path, state, pointer))
         return path
+
+    def _write(self, path: Path, state: dict, pointer: bool) -> None:
+        with unwrapped(self.model) as bare:
+            parameters = {name for name, _ in bare.named_parameters()}
+        check_finite(state, parameters, self.work_dir)
+        self.call_hook('before_save_checkpoint', checkpoint=state)
+        write_atomically(path, state)
+        if pointer:
+            write_atomically(path.parent / POINTER, path.name + '\n')
 
     def save_checkpoint(self, out_dir: str, filename: str, **kwargs) -> None:
         """MMEngine's name for :meth:`save`."""

@@ -14,6 +14,7 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from torch import Tensor
 
+from toolkit.engine.saving import SaveError, diverged
 from toolkit.registry import HOOKS
 from toolkit.structures import InputError
 
@@ -100,6 +101,11 @@ class ScalarLogger(Hook):
         if hasattr(self, '_file'):
             self._write(runner, dict(iter=runner.iter, **numbers))
 
+    def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
+        """Refuse to save when a loss since the last log was not finite."""
+        self._stop_if_diverged(runner, {key: value for keys, total in self._sums.items() for key, value in zip(keys, total.tolist())},
+                               runner.iter)
+
     # ---- state ------------------------------------------------------------------------------------------------------------------
 
     def state_dict(self) -> dict:
@@ -153,11 +159,13 @@ class ScalarLogger(Hook):
             text += f'  {times["memory_gb"]:.2f} GB'
         runner.logger.info(text)
         self._write(runner, dict(iter=iteration, **means, **rates), times)
-        bad = [key for key, value in means.items() if not math.isfinite(value)]
+        self._stop_if_diverged(runner, means, iteration)
+
+    def _stop_if_diverged(self, runner, values: dict[str, float], iteration: int) -> None:
+        bad = [key for key, value in values.items() if not math.isfinite(value)]
         if bad and self.stop_on_nan:
-            raise InputError(f'{", ".join(bad)} is not finite at iteration {iteration}: training has diverged. Lower the learning '
-                             f'rate, add clip_grad, or use bfloat16 instead of float16; the last checkpoint is intact. '
-                             f'(default_hooks.logger.stop_on_nan=False goes on.)')
+            error = diverged(', '.join(bad), iteration, runner.work_dir)
+            raise SaveError(f'{error}. (default_hooks.logger.stop_on_nan=False goes on.)')
 
     def _write(self, runner, scalars: dict[str, float], times: dict[str, float] | None = None) -> None:
         if is_main_process():

@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+from contextlib import suppress
 from types import FrameType
 
 import torch
@@ -10,10 +11,12 @@ import torch.distributed as dist
 
 
 class StopSignals:
-    """Context in which SIGINT and SIGTERM only set a flag.
+    """Context in which SIGINT, SIGTERM and SIGHUP (a terminal that was closed) only set a flag.
 
-    In a single process a second Ctrl-C stops at once. In a distributed run the processes agree (one small reduction on the CPU an
-    iteration), because a process that stopped alone would leave the others waiting.
+    In a single process a second Ctrl-C stops at once. SIGHUP stays ignored where it was, as under ``nohup``. A data loading process
+    that dies is not reported in the middle of an iteration, as torch does by SIGCHLD, but when the next batch is asked for. In a
+    distributed run the processes agree (one small reduction on the CPU an iteration), because a process that stopped alone would leave
+    the others waiting.
     """
 
     def __init__(self) -> None:
@@ -24,7 +27,12 @@ class StopSignals:
 
     def __enter__(self) -> 'StopSignals':
         if threading.current_thread() is threading.main_thread():
-            self._old = {s: signal.signal(s, self._receive) for s in (signal.SIGINT, signal.SIGTERM)}
+            wanted = [signal.SIGINT, signal.SIGTERM]
+            if hasattr(signal, 'SIGHUP') and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+                wanted.append(signal.SIGHUP)
+            self._old = {s: signal.signal(s, self._receive) for s in wanted}
+            if hasattr(signal, 'SIGCHLD'):
+                self._old[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -35,13 +43,14 @@ class StopSignals:
         if self.received and self._group is None and number == signal.SIGINT:
             raise KeyboardInterrupt('stopped at once; the last checkpoint on disk is intact')
         if not self.received:
-            os.write(2, b'\nstopping after this iteration, then saving a checkpoint (Ctrl-C again: stop at once)\n')
+            with suppress(OSError):
+                os.write(2, b'\nstopping after this iteration, then saving a checkpoint (Ctrl-C again: stop at once)\n')
         self.received = signal.Signals(number).name
 
-    def agreed(self) -> bool:
-        """Whether any process received a signal; every process gets the same answer."""
+    def agreed(self, state: int) -> int:
+        """The largest number that any process gives; every process gets the same answer."""
         if self._group is None:
-            return self.received is not None
-        flag = torch.tensor([int(self.received is not None)])
-        dist.all_reduce(flag, op=dist.ReduceOp.MAX, group=self._group)
-        return bool(flag.item())
+            return state
+        box = torch.tensor([state])
+        dist.all_reduce(box, op=dist.ReduceOp.MAX, group=self._group)
+        return int(box.item())

@@ -1,6 +1,7 @@
 """A tiny GAN with noise, an image pool and an averaged generator, a dataset with its own randomness, and a metric."""
 
 import hashlib
+import multiprocessing
 import os
 
 import numpy as np
@@ -10,6 +11,7 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from torch import nn
 
+from toolkit.engine.together import on_main_process
 from toolkit.models.base import VideoModel
 from toolkit.registry import DATASETS, HOOKS, METRICS, MODELS
 
@@ -119,6 +121,26 @@ class KillAt(Hook):
     def before_train_iter(self, runner, batch_idx, data_batch=None):
         if runner.iter == self.iteration:
             os.kill(os.getpid(), self.signal)
+
+
+@HOOKS.register_module()
+class FailAt(Hook):
+    """Fails between two iterations, as a look may; or kills a data loading process, or makes a weight NaN, before an iteration."""
+
+    priority = 'LOW'
+
+    def __init__(self, iteration, what='look'):
+        self.iteration, self.what = iteration, what
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if runner.iter == self.iteration and self.what == 'worker':
+            os.kill(multiprocessing.active_children()[0].pid, 9)
+        if runner.iter == self.iteration and self.what == 'nan':
+            runner.model.net_g[0].bias.data[0] = float('nan')
+
+    def after_iteration(self, runner):
+        if runner.iter == self.iteration and self.what == 'look':
+            on_main_process(lambda: 1 // 0)
 
 
 @HOOKS.register_module()

@@ -1,0 +1,105 @@
+"""Writing checkpoints: whole or not at all, and never one of a model that has diverged."""
+
+import os
+import shutil
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from toolkit.structures import InputError
+from toolkit.weights import latest_checkpoint
+
+FULL = ('inline_container', 'PytorchStreamWriter')
+"""Words of torch's RuntimeError when a file could not be written to its end."""
+
+
+class SaveError(InputError):
+    """A checkpoint could not be written, or must not be; the earlier ones are intact."""
+
+
+def write_atomically(path: Path, content: dict | str) -> None:
+    """Write a file so that its name always holds either the old or the complete new content, even after a power cut.
+
+    Args:
+        path: target.
+        content: text, or a dict for ``torch.save``.
+
+    Raises:
+        SaveError: the disk is full or the folder cannot be written; nothing of the new file is left.
+    """
+    partial = path.with_name(f'.{path.name}.{os.getpid()}.partial')
+    try:
+        with partial.open('wb') as file:
+            file.write(content.encode()) if isinstance(content, str) else torch.save(content, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+        if os.name == 'posix':
+            folder = os.open(path.parent, os.O_RDONLY)
+            os.fsync(folder)
+            os.close(folder)
+    except (OSError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not any(word in str(error) for word in FULL):
+            raise
+        raise SaveError(f'cannot write {path}: {_why_not_written(path, content, error)}; free space or choose another work_dir. '
+                        f'Earlier checkpoints are intact') from error
+    finally:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
+def _why_not_written(path: Path, content: dict | str, error: Exception) -> str:
+    reason = getattr(error, 'strerror', None) or 'the file could not be written to its end, the disk is full'
+    need = len(content) if isinstance(content, str) else sum(t.numel() * t.element_size() for t in _tensors(content))
+    with suppress(OSError):
+        return f'{reason} (about {need / 1e6:,.1f} MB are needed, {shutil.disk_usage(path.parent).free / 1e6:,.1f} MB are free)'
+    return reason
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _tensors(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _tensors(item)
+
+
+def check_finite(state: dict[str, Any], parameters: Collection[str], work_dir: str | Path) -> None:
+    """Refuse to save a model that has diverged, so that a checkpoint that is finite stays the last one.
+
+    Args:
+        state: of :func:`toolkit.engine.checkpoint.training_state`.
+        parameters: keys of its ``state_dict`` that are parameters and must be finite; other tensors, and those of the optimizers, must
+            not be NaN.
+        work_dir: see :func:`diverged`.
+
+    Raises:
+        SaveError: names what is not finite.
+    """
+    bad = [key for key, value in state['state_dict'].items() if isinstance(value, Tensor) and value.is_floating_point() and (
+        not value.isfinite().all() if key in parameters else value.isnan().any())]
+    bad += [f'the state of optimizer {name!r}' for name, own in state['optimizer'].items()
+            if any(tensor.is_floating_point() and tensor.isnan().any() for tensor in _tensors(own))]
+    if bad:
+        raise diverged(bad[0] + (f' (and {len(bad) - 1} more)' if len(bad) > 1 else ''), state['meta']['iter'], work_dir)
+
+
+def diverged(what: str, iteration: int, work_dir: str | Path) -> SaveError:
+    """The error for a run that has diverged.
+
+    Args:
+        what: is not finite.
+        iteration: where that was seen.
+        work_dir: of the run; its last checkpoint is named. Every one in it was finite when it was written.
+    """
+    last = latest_checkpoint(work_dir)
+    kept = f'The last checkpoint, {last}, is finite' if last else 'No checkpoint was written before'
+    return SaveError(f'{what} is not finite at iteration {iteration}: training has diverged. {kept}. Lower the learning rate, add '
+                     f'clip_grad, or use bfloat16 instead of float16')
