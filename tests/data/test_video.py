@@ -169,7 +169,7 @@ def test_files_that_are_no_videos(tmp_path, name, content, message):
 
 
 def test_missing_file_empty_folder_and_sound(tmp_path):
-    with pytest.raises(InputError, match='nothere.mp4: no such file'):
+    with pytest.raises(InputError, match='nothere.mp4: no such file or folder'):
         read_video(tmp_path / 'nothere.mp4')
     with pytest.raises(InputError, match='zero frames'):
         read_video(tmp_path)

@@ -13,6 +13,9 @@ from toolkit.structures import InputError
 
 PICTURE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp', '.ppm')
 
+VIDEO_SUFFIXES = (
+    '.mp4', '.mov', '.mkv', '.webm', '.avi', '.m4v', '.mts', '.m2ts', '.ts', '.mpg', '.mpeg', '.wmv', '.flv', '.3gp', '.ogv', '.gif')
+
 
 def natural_key(name: str) -> list:
     """Sort key under which ``frame2`` comes before ``frame10``."""
@@ -60,6 +63,7 @@ class PictureReader:
         if self.path.is_dir():
             found = [p for p in self.path.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES and not p.name.startswith('.')]
             self.files = sorted(found, key=lambda p: natural_key(p.name))
+            self._refuse_videos()
         else:
             self.files = [self.path]
         if not self.files:
@@ -69,6 +73,15 @@ class PictureReader:
         self.problems: list[str] = []
         if max_side:
             vars(self).update(vars(self.at_most(max_side)))
+
+    def _refuse_videos(self) -> None:
+        videos = sorted((p.name for p in self.path.iterdir() if p.suffix.lower() in VIDEO_SUFFIXES), key=natural_key)
+        if videos:
+            named = ', '.join(videos[:3]) + (', ...' if len(videos) > 3 else '')
+            beside = f'beside {len(self.files)} pictures' if self.files else 'and no pictures'
+            raise InputError(
+                f'{self.path}: the folder holds {len(videos)} videos ({named}) {beside}; give the videos themselves, or a folder of '
+                'pictures alone')
 
     def at_most(self, max_side: int) -> 'PictureReader':
         """A reader of the same pictures whose frames have no side longer than ``max_side`` pixels."""

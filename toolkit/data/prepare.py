@@ -24,6 +24,7 @@ from toolkit.data.prepare_settings import PrepareSettings, UnusableClipError, cl
 from toolkit.data.quality import Quality, border_contact, describe_frames, mask_agreement, measure_poses, person_boxes, present
 from toolkit.data.sampling import chunks, sample_frames
 from toolkit.data.video import read_video, video_info
+from toolkit.data.video_file import require_source
 from toolkit.masks.parts import part_labels
 from toolkit.outputs import check_name, refuse_inputs
 from toolkit.poses.decode import count_people, follow_person
@@ -84,8 +85,7 @@ class Preparation:
 
     def run(self, unique: bool = False) -> Clip:
         """Both passes, the checks, the manifest; ``unique`` as of :func:`prepare_video`."""
-        if not self.path.exists():
-            raise InputError(f'{self.path}: no such file or folder')
+        require_source(self.path)
         if unique:
             self._place(self.folder.with_name(f'{self.folder.name}-{fingerprint(self.key)[:8]}'))
         clip_target(self.path, self.folder.parent, self.folder.name)

@@ -11,6 +11,7 @@ import numpy as np
 
 from toolkit.data.frame_times import MAX_RATE, is_variable, usual_step
 from toolkit.data.pictures import PICTURE_SUFFIXES, PictureReader
+from toolkit.data.video_file import require_source
 from toolkit.data.video_reader import VideoReader
 from toolkit.outputs import partial_video, refuse_existing
 from toolkit.structures import InputError
@@ -35,6 +36,7 @@ def read_video(path: str | Path, fps: float | Fraction = 25, max_side: int | Non
         InputError: the message names the path and what is wrong with it.
     """
     path = Path(path)
+    require_source(path)
     if path.is_dir() or path.suffix.lower() in PICTURE_SUFFIXES:
         return PictureReader(path, fps, max_side)
     return VideoReader(path, max_side)

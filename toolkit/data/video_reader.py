@@ -13,6 +13,7 @@ import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 
 from toolkit.data.frame_times import DEFAULT_RATE, ForwardTimes, display_order, true_rate, usual_step
+from toolkit.data.video_file import check_pixels, open_video, video_stream
 from toolkit.structures import InputError
 
 
@@ -71,6 +72,7 @@ class VideoReader:
             self.codec = stream.codec_context.name
             announced = stream.average_rate or stream.guessed_rate
             self._sar = stream.sample_aspect_ratio or Fraction(1)
+            check_pixels(self.path, stream.codec_context.height, round(stream.codec_context.width * self._sar))
             self._duration, num_frames = self._announced_duration(container, stream), stream.frames
             first = next(self._decode(container, stream, []), None)
             if first is None:
@@ -92,29 +94,10 @@ class VideoReader:
         return small
 
     def _open(self):
-        if not self.path.is_file():
-            raise InputError(f'{self.path}: no such file')
-        if not self.path.stat().st_size:
-            raise InputError(f'{self.path}: the file is empty (0 bytes)')
-        try:
-            container = av.open(str(self.path), metadata_errors='ignore')
-        except PermissionError as error:
-            raise InputError(f'{self.path}: no permission to read the file') from error
-        except (av.error.FFmpegError, OSError) as error:
-            raise InputError(
-                f'{self.path}: not a video, or cut off before its index was written (FFmpeg: {error.strerror}); expected a file '
-                'FFmpeg can read, try to play it or to copy it again') from error
-        if container.format.name == 'tty':
-            container.close()
-            raise InputError(f'{self.path}: a text file, not a video')
-        return container
+        return open_video(self.path)
 
     def _stream(self, container):
-        streams = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
-        if not streams:
-            raise InputError(f'{self.path}: holds no video stream')
-        streams[0].thread_type = 'AUTO'
-        return streams[0]
+        return video_stream(container, self.path)
 
     @staticmethod
     def _announced_duration(container, stream) -> float | None:

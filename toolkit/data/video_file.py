@@ -1,0 +1,117 @@
+"""Opens a video file, and nothing but that file: no playlist, no address, no pipe; and no picture too large for memory."""
+
+import os
+from pathlib import Path
+
+import av
+
+from toolkit.structures import InputError
+
+MAX_PIXELS = 1 << 27
+NAMES_OTHER_FILES = {
+    'alsa', 'concat', 'dash', 'fbdev', 'hls', 'image2', 'imf', 'kmsgrab', 'lavfi', 'rtp', 'rtsp', 'sdp', 'v4l2', 'x11grab'}
+PLAYLISTS = (b'#EXTM3U', b'ffconcat', b'<MPD', b'v=0', b'<AssetMap', b'<CompositionPlaylist')
+
+
+def require_source(path: Path) -> None:
+    """See that a path is a plain file or a folder.
+
+    Raises:
+        InputError: it is not there, or is a pipe or a device.
+    """
+    if not path.exists():
+        raise InputError(f'{path}: no such file or folder')
+    if not path.is_file() and not path.is_dir():
+        raise InputError(f'{path}: a pipe or a device, which can be read only once; save the video to a file first')
+
+
+def check_pixels(path: Path, height: int, width: int) -> None:
+    """See that pictures of this size fit into memory.
+
+    Raises:
+        InputError: more than :data:`MAX_PIXELS`.
+    """
+    if height * width > MAX_PIXELS:
+        raise InputError(
+            f'{path}: pictures of {width}x{height} pixels (width x height) are too large, at most {MAX_PIXELS // 10**6} million pixels '
+            'can be read; make it smaller first')
+
+
+def _allowed_formats() -> str:
+    names = {name for names in av.formats_available for name in names.split(',')}
+    return ','.join(sorted(names - NAMES_OTHER_FILES))
+
+
+def open_video(path: Path):
+    """Open a file for reading with FFmpeg.
+
+    Only the file itself is opened: formats that name other files are refused, and a name such as ``concat:x`` is a file's name.
+
+    Args:
+        path: a file.
+
+    Returns:
+        PyAV's container, to be closed by the caller.
+
+    Raises:
+        InputError: no file, empty, unreadable, a text, a playlist, or nothing that FFmpeg knows.
+    """
+    require_source(path)
+    if path.is_dir():
+        raise InputError(f'{path}: a folder, not a video')
+    if not path.stat().st_size:
+        raise InputError(f'{path}: the file is empty (0 bytes)')
+    options = dict(protocol_whitelist='file', format_whitelist=_allowed_formats())
+    try:
+        container = av.open(f'file:{os.path.abspath(path)}', metadata_errors='ignore', options=options)
+    except PermissionError as error:
+        raise InputError(f'{path}: no permission to read the file') from error
+    except (av.error.FFmpegError, OSError) as error:
+        if _is_playlist(path):
+            raise InputError(f'{path}: a playlist, which names other files; give the video itself') from error
+        raise InputError(
+            f'{path}: not a video, or cut off before its index was written (FFmpeg: {error.strerror}); expected a file '
+            'FFmpeg can read, try to play it or to copy it again') from error
+    if container.format.name == 'tty':
+        container.close()
+        raise InputError(f'{path}: a text file, not a video')
+    return container
+
+
+def _is_playlist(path: Path) -> bool:
+    with open(path, 'rb') as file:
+        head = file.read(1024).removeprefix(b'\xef\xbb\xbf').lstrip()
+    return head.startswith(PLAYLISTS) or (head.startswith(b'<?xml') and any(mark in head for mark in PLAYLISTS))
+
+
+def video_stream(container, path: Path):
+    """The first stream of moving pictures that can be decoded, ready to be decoded with threads.
+
+    Raises:
+        InputError: there is none, its codec is not known, or its pictures are too large.
+    """
+    streams = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
+    if not streams:
+        raise InputError(f'{path}: holds no video stream')
+    known = next((s for s in streams if s.codec_context is not None), None)
+    if known is None:
+        raise InputError(
+            f'{path}: this FFmpeg (PyAV {av.__version__}) cannot decode its video{_codec_tag(path)}; convert it to H.264 first')
+    check_pixels(path, known.codec_context.height, known.codec_context.width)
+    known.thread_type = 'AUTO'
+    known.codec_context.options = {**known.codec_context.options, 'max_pixels': str(MAX_PIXELS)}
+    return known
+
+
+def _codec_tag(path: Path) -> str:
+    """What FFmpeg says of a codec that it does not know, for a message."""
+    level = av.logging.get_level()
+    av.logging.set_level(av.logging.WARNING)
+    try:
+        with av.logging.Capture() as messages:
+            open_video(path).close()
+    finally:
+        av.logging.set_level(level)
+    said = (text.partition('(Video: ')[2].partition(', ')[0] for _, _, text in messages if '(Video: ' in text)
+    found = (tag.removeprefix('none ').strip('()') for tag in said)
+    return next((f' (codec {tag})' for tag in found if tag != 'none'), '')
