@@ -2,8 +2,11 @@
 
 import pytest
 import torch
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import nn
 
+from tests.models import cycle_gan_parts as cycle
+from tests.models import test_video_pix2pixhd as video
 from toolkit.models.base import VideoModel
 from toolkit.structures import InputError
 
@@ -53,18 +56,40 @@ def test_frozen_passes_gradients_on_and_gives_none():
 
 def test_average_follows_from_the_start_then_slowly():
     model = Small()
+    wrapper = OptimWrapper(torch.optim.SGD(model.net_g.parameters(), 0.1))
     for p in model.net_g.parameters():
         nn.init.constant_(p, 1.0)
     for p in model.net_g_ema.parameters():
         nn.init.constant_(p, 0.0)
-    model.update_ema(model.net_g, model.net_g_ema, 0.999)
+    model.update_ema(model.net_g, model.net_g_ema, 0.999, wrapper)
     assert torch.allclose(model.net_g_ema.weight, torch.tensor(0.9))
     model.set_train_state(0, 0, 10**6, 10**7)
-    model.update_ema(model.net_g, model.net_g_ema, 0.999)
+    model.update_ema(model.net_g, model.net_g_ema, 0.999, wrapper)
     assert torch.allclose(model.net_g_ema.weight, torch.tensor(0.999 * 0.9 + 0.001))
     assert not any(p.requires_grad for p in model.net_g_ema.parameters())
     model.train()
     assert model.net_g.training and not model.net_g_ema.training
+
+
+@pytest.mark.parametrize('method', ['video', 'cycle'])
+def test_the_average_moves_once_for_each_step_of_the_optimiser(method):
+    count, steps, decay = 4, 3, 0.3
+    model = video.build(ema=decay) if method == 'video' else cycle.build(ema=decay)
+    name = 'net_g' if method == 'video' else 'net_g_ab'
+    net, ema = getattr(model, name), getattr(model, f'{name}_ema')
+    networks = model.networks()
+    wrappers = OptimWrapperDict(**{
+        kind: OptimWrapper(torch.optim.SGD([p for n, net in networks.items() if n.startswith(f'net_{kind}') and not n.endswith('_ema')
+                                            for p in net.parameters()], 0.1), accumulative_counts=count) for kind in 'gd'})
+    mean, moved = [p.clone() for p in ema.parameters()], 0
+    for i in range(count * steps):
+        model.set_train_state(0, 0, i, count * steps)
+        model.train_step(video.batch_of(model, size=1, seed=i) if method == 'video' else cycle.batch_of(seed=i), wrappers)
+        if i % count == count - 1:
+            d = min(decay, (1 + moved) / (10 + moved))
+            mean, moved = [d * a + (1 - d) * p.detach() for a, p in zip(mean, net.parameters())], moved + 1
+        for a, b in zip(ema.parameters(), mean, strict=True):
+            torch.testing.assert_close(a, b)
 
 
 def test_losses_by_config():

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from mmengine.dist import get_world_size
 from mmengine.model import BaseModel, is_model_wrapper
-from mmengine.optim import OptimWrapperDict
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
 
 from toolkit.models.loss_table import LossTable
@@ -152,18 +152,23 @@ class VideoModel(BaseModel):
         return copy.deepcopy(network).requires_grad_(False).eval()
 
     @torch.no_grad()
-    def update_ema(self, network: nn.Module, ema: nn.Module, decay: float) -> None:
-        """Move the averaged copy towards the network: ``ema = d ema + (1 - d) network``.
+    def update_ema(self, network: nn.Module, ema: nn.Module, decay: float, optim_wrapper: OptimWrapper) -> None:
+        """Move the averaged copy towards the network, where its optimiser has just stepped: ``ema = d ema + (1 - d) network``.
 
-        ``d = min(decay, (1 + i) / (10 + i))`` at iteration i, so that the average follows from the start. Buffers are copied.
+        ``d = min(decay, (1 + i) / (10 + i))`` after i steps, so that the average follows from the start. Buffers are copied. Within a
+        window of accumulated gradients nothing happens, so that ``decay`` counts steps of the optimiser.
 
         Args:
             network: the network, wrapped or not.
             ema: of :meth:`ema_copy`.
             decay: in [0, 1).
+            optim_wrapper: the one that trains the network.
         """
+        if not optim_wrapper.should_update():
+            return
         network = network.module if is_model_wrapper(network) else network
-        decay = min(decay, (1 + self.iteration) / (10 + self.iteration))
+        steps = self.iteration // optim_wrapper._accumulative_counts
+        decay = min(decay, (1 + steps) / (10 + steps))
         torch._foreach_lerp_(list(ema.parameters()), [p.detach() for p in network.parameters()], 1 - decay)
         for mine, theirs in zip(ema.buffers(), network.buffers()):
             mine.copy_(theirs)

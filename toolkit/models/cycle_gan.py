@@ -184,7 +184,7 @@ class CycleGAN(VideoModel):
 
         if self.ema_decay is not None:
             for name in DIRECTIONS:
-                self.update_ema(getattr(self, f'net_g_{name}'), getattr(self, f'net_g_{name}_ema'), self.ema_decay)
+                self.update_ema(getattr(self, f'net_g_{name}'), getattr(self, f'net_g_{name}_ema'), self.ema_decay, optim_wrapper['g'])
         return {**{f'g/{k}': v.detach() for k, v in g.items()}, **{f'd/{k}': v.detach() for k, v in d.items()}, **logs}
 
     def _compare(self, group: str, source: str, fake: Tensor, real: Tensor, masks: Tensor | None) -> dict[str, Tensor]:

@@ -145,9 +145,9 @@ class VideoPix2PixHD(VideoModel):
             codes = self.colour_codes.module if is_model_wrapper(self.colour_codes) else self.colour_codes
             codes.observe(z)
         if self.ema_decay is not None:
-            self.update_ema(self.net_g, self.net_g_ema, self.ema_decay)
+            self.update_ema(self.net_g, self.net_g_ema, self.ema_decay, optim_wrapper['g'])
             if hasattr(self, 'colour_codes_ema'):
-                self.update_ema(self.colour_codes, self.colour_codes_ema, self.ema_decay)
+                self.update_ema(self.colour_codes, self.colour_codes_ema, self.ema_decay, optim_wrapper['g'])
         return {**{f'g/{k}': v.detach() for k, v in g.items()}, **{f'd/{k}': v.detach() for k, v in d.items()}}
 
     def training_features(self, batch: dict) -> Tensor:

@@ -71,7 +71,7 @@ class ToyGAN(VideoModel):
         with optim_wrapper['d'].optim_context(self.net_d):
             d = dict(fake=(self.net_d(past)**2).mean(), real=((real_score - 1)**2).mean())
         self.step(optim_wrapper, 'd', sum(d.values()))
-        self.update_ema(self.net_g, self.net_g_ema, self.decay)
+        self.update_ema(self.net_g, self.net_g_ema, self.decay, optim_wrapper['g'])
         return {**{f'g/{k}': v.detach() for k, v in g.items()}, **{f'd/{k}': v.detach() for k, v in d.items()}}
 
     def test_step(self, data):
