@@ -137,7 +137,7 @@ def test_unusable_arrays_and_layouts(tmp_path):
         KeypointFiles(path)
     np.savez(path, poses=np.full((1, K, 3), np.nan))
     with pytest.raises(InputError, match='frame 0: keypoints are not all finite'):
-        KeypointFiles(path)
+        KeypointFiles(path)(FRAMES[:1])
     np.savez(path, poses=np.zeros((1, 5, 3)))
     with pytest.raises(InputError, match='shape \\(5, 3\\)'):
         KeypointFiles(path)

@@ -3,9 +3,10 @@
 import re
 from pathlib import PurePosixPath
 
+from toolkit.poses.keypoint_json import short
 from toolkit.structures import InputError
 
-MAX_DIGITS = 18
+MAX_DIGITS, MAX_NAME = 18, 255
 ENDINGS = re.compile(r'(_keypoints(_2d)?|_pose|_poses)$')
 
 
@@ -31,11 +32,11 @@ def numbers_of_names(names: list[str], where: str) -> list[int]:
     Raises:
         InputError: a name without a number, or two names with one number.
     """
-    groups = [re.findall(r'[0-9]+', name_stem(name)) for name in names]
+    groups = [re.findall(r'[0-9]+', name_stem(name)[:MAX_NAME]) for name in names]
     for name, digits in zip(names, groups):
         if not digits or max(map(len, digits)) > MAX_DIGITS:
             raise InputError(
-                f'{where}: {name!r} says no frame number; expected names as other programs write them, for example '
+                f'{where}: {short(name)!r} says no frame number; expected names as other programs write them, for example '
                 'dance_000000000010_keypoints.json or 10.jpg')
     from_end = [[group[-1 - i] if i < len(group) else None for group in groups] for i in range(max(map(len, groups), default=0))]
     varying = next((column for column in from_end if len(set(column)) > 1), [group[-1] for group in groups])
@@ -43,8 +44,9 @@ def numbers_of_names(names: list[str], where: str) -> list[int]:
     for name, digits in zip(names, varying):
         number = int(digits) if digits is not None else None
         if number is None or number in seen:
+            other = short(seen.get(number, names[0]))
             raise InputError(
-                f'{where}: {seen.get(number, names[0])!r} and {name!r} say the same frame number; give the results of one clip only')
+                f'{where}: {other!r} and {short(name)!r} say the same frame number; give the results of one clip only')
         seen[number] = name
         numbers.append(number)
     return numbers

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from toolkit.poses.array_files import ArrayFile
 from toolkit.poses.decode import Person, count_people, follow_person
 from toolkit.poses.frame_numbers import first_number
 from toolkit.poses.keypoint_formats import Detections, read_file, read_folder
-from toolkit.poses.keypoint_json import Detection
+from toolkit.poses.keypoint_json import Detection, short, triples
 from toolkit.registry import POSE_ESTIMATORS
 from toolkit.skeletons import JOINTS, LAYOUTS, to_openpose18
 from toolkit.structures import InputError
@@ -63,19 +64,19 @@ class KeypointFiles:
         if size is not None and (len(size) != 2 or min(size) <= 0):
             raise InputError(f'size must be height and width, got {size}')
         self.layout, self.size, self.first, self.threshold = layout, size, first, threshold
+        self.wished_unit, self.joints, self.array, read = unit, None, None, Detections(numbered=False)
         if self.path.is_dir():
             read = read_folder(self.path)
         elif self.path.suffix == '.json' and self.path.is_file():
             read = read_file(self.path)
         elif self.path.suffix in ('.npz', '.npy') and self.path.is_file():
-            read = self._read_array()
+            self.array = self._open_array()
         else:
             raise InputError(f'{self.path}: no folder of JSON files and no .json, .npz or .npy file')
-        if not read.frames:
-            raise InputError(f'{self.path}: holds no results')
         self.numbered, self.complete, self.joints = read.numbered, read.complete, read.joints
-        self.people = {n: [pair for pair in map(self._person, people) if pair] for n, people in read.frames.items()}
-        self.unit = unit or self._unit()
+        self.people = self._persons(read.frames)
+        if not self.people and self.array is None:
+            raise InputError(f'{self.path}: holds no results')
 
     @cached_property
     def fingerprint(self) -> str:
@@ -109,7 +110,10 @@ class KeypointFiles:
         Raises:
             InputError: the files belong to another number of frames, or do not reach as far.
         """
-        first, last = self._first(total), max(self.people)
+        first = self._first(total)
+        if not self.people:
+            self.people = self._persons(self._read_array())
+        last = max(self.people)
         missing = [i for i in indices if i + first > last]
         if missing and self.complete:
             raise InputError(
@@ -139,10 +143,11 @@ class KeypointFiles:
         return self.people_of_frames(range(len(frames)), frames.shape[1:3], len(frames))
 
     def _first(self, total: int) -> int:
-        if not self.numbered and len(self.people) != total:
-            raise InputError(
-                f'{self.path}: keypoints of {len(self.people)} frames, but the video has {total}; give the files of this whole video')
         if not self.numbered:
+            count = len(self.people) if self.array is None else self.array.headers[self.array_name].shape[0]
+            if count != total or not count:
+                raise InputError(
+                    f'{self.path}: keypoints of {count} frames, but the video has {total}; give the files of this whole video')
             return 0
         if self.first is None:
             return first_number(list(self.people), total, str(self.path))
@@ -153,20 +158,32 @@ class KeypointFiles:
                 f'the video has frames 0..{total - 1}')
         return self.first
 
+    def _names(self, count: int, where: str) -> tuple[str, ...]:
+        """Names of a person's joints."""
+        known = self.joints if self.layout is None else None
+        names = known or LAYOUTS.get(self.layout or JOINTS_TO_LAYOUT.get(count))
+        if names is None or count != len(names):
+            expected = len(names) if names else f'one of {sorted(JOINTS_TO_LAYOUT)}'
+            raise InputError(f'{where}: keypoints of shape ({count}, 3), expected ({expected}, 3) of x, y, confidence')
+        if known and len(set(known) & set(JOINTS)) < MIN_NAMED:
+            raise InputError(f'{self.path}: the joints {short(", ".join(known))} are not those of a human body; give layout=')
+        return names
+
+    def _persons(self, frames: dict[int, list[Detection]]) -> dict[int, list[tuple[Person, tuple[float, float] | None]]]:
+        return {n: [pair for pair in map(self._person, people) if pair] for n, people in frames.items()}
+
     def _person(self, detection: Detection) -> tuple[Person, tuple[float, float] | None] | None:
         """Check and convert one person's keypoints; with the size of the picture they belong to, if that is known."""
-        keypoints, known = detection.keypoints, self.joints if self.layout is None else None
-        names = known or LAYOUTS.get(self.layout or JOINTS_TO_LAYOUT.get(len(keypoints)))
-        if names is None or len(keypoints) != len(names):
-            expected = len(names) if names else f'one of {sorted(JOINTS_TO_LAYOUT)}'
-            raise InputError(f'{detection.where}: keypoints of shape {keypoints.shape}, expected ({expected}, 3) of x, y, confidence')
-        if known and len(set(known) & set(JOINTS)) < MIN_NAMED:
-            raise InputError(f'{self.path}: the joints {", ".join(known[:5])}, ... are not those of a human body; give layout=')
+        keypoints, names = detection.keypoints, self._names(len(detection.keypoints), detection.where)
         pose = to_openpose18(np.where(keypoints[:, 2:] >= self.threshold, keypoints, 0), names)
         found = pose[:, 2] > 0
         return (Person(pose, float(pose[:, 2].sum()), detection.id), self.size or detection.canvas) if found.any() else None
 
-    def _unit(self) -> str:
+    @cached_property
+    def unit(self) -> str:
+        """Of the coordinates: 'pixels', '0..1' or '-1..1'."""
+        if self.wished_unit is not None:
+            return self.wished_unit
         poses = [person.pose for people in self.people.values() for person, _ in people]
         values = np.concatenate([pose[pose[:, 2] > 0, :2] for pose in poses]) if poses else np.zeros((1, 2))
         if np.abs(values).max() > SMALL or np.median(np.abs(values)) > 1:
@@ -186,20 +203,24 @@ class KeypointFiles:
         pose[:, :2] = np.where(pose[:, 2:] > 0, points, 0)
         return Person(pose, person.score, person.id)
 
-    def _read_array(self) -> Detections:
-        try:
-            content = np.load(self.path, allow_pickle=False)
-            arrays = {'poses': content} if isinstance(content, np.ndarray) else dict(content)
-        except (OSError, ValueError) as error:
-            raise InputError(f'{self.path}: cannot be read as a numpy file of numbers ({error})') from error
-        if 'poses' not in arrays and len(arrays) != 1:
-            raise InputError(f'{self.path}: arrays {sorted(arrays)}, expected one named "poses"')
-        poses = arrays.get('poses', next(iter(arrays.values())))
-        if poses.ndim != 3 or poses.shape[-1] != 3 or not np.issubdtype(poses.dtype, np.number):
-            raise InputError(f'{self.path}: array of shape {poses.shape} and type {poses.dtype}, expected (frames, joints, 3) numbers')
+    def _open_array(self) -> ArrayFile:
+        """The file, its header checked."""
+        file = ArrayFile(self.path)
+        if 'poses' not in file.headers and len(file.headers) != 1:
+            raise InputError(f'{self.path}: arrays {short(sorted(file.headers))}, expected one named "poses"')
+        self.array_name = 'poses' if 'poses' in file.headers else next(iter(file.headers))
+        shape, dtype = file.headers[self.array_name].shape, file.headers[self.array_name].dtype
+        if len(shape) != 3 or shape[-1] != 3 or dtype.kind not in 'fiu':
+            raise InputError(f'{self.path}: array of shape {shape} and type {short(dtype)}, expected (frames, joints, 3) numbers')
+        self._names(shape[1], f'{self.path}')
+        return file
+
+    def _read_array(self) -> dict[int, list[Detection]]:
         frames = {}
-        for t, pose in enumerate(poses.astype(np.float32)):
-            if not np.isfinite(pose).all():
-                raise InputError(f'{self.path}: frame {t}: keypoints are not all finite; write missing joints as 0, 0, 0')
-            frames[t] = [Detection(pose, f'{self.path}: frame {t}')]
-        return Detections(frames, numbered=False)
+        with np.errstate(over='ignore'):
+            poses = self.array.read(self.array_name).astype(np.float32)
+        for t, pose in enumerate(poses):
+            where = f'{self.path}: frame {t}'
+            joints = triples(pose, None, where)
+            frames[t] = [Detection(joints, where)]
+        return frames

@@ -49,7 +49,7 @@ def read_json(file: Path):
 
 def short(text) -> str:
     """One line of at most 80 characters, for messages that quote a file."""
-    line = ' '.join(str(text).split())
+    line = ' '.join(str(text).encode('utf-8', 'backslashreplace').decode().split())
     return line if len(line) <= 80 else line[:77] + '...'
 
 
