@@ -17,6 +17,7 @@ import torch
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TOY = Path(__file__).resolve().parent / 'toy'
+MPI = ('OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_LOCAL_RANK', 'OMPI_COMM_WORLD_SIZE', 'OMPI_COMM_WORLD_LOCAL_SIZE')
 
 
 def flat(value, where=''):
@@ -38,7 +39,7 @@ def free_port():
         return free.getsockname()[1]
 
 
-def run_child(arguments, said, rank, processes, port):
+def run_child(arguments, said, rank, processes, port, launcher):
     """Life of a forked process: never returns."""
     code = 1
     try:
@@ -47,9 +48,10 @@ def run_child(arguments, said, rank, processes, port):
         sys.stdout, sys.stderr = (os.fdopen(n, 'w', buffering=1, closefd=False) for n in (1, 2))
         signal.signal(signal.SIGINT, signal.default_int_handler)
         torch.set_num_threads(1)
+        names = dict(pytorch=('RANK', 'LOCAL_RANK', 'WORLD_SIZE', 'LOCAL_WORLD_SIZE'), mpi=MPI)[launcher]
         if processes > 1:
-            os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(processes), MASTER_ADDR='127.0.0.1',
-                              MASTER_PORT=str(port))
+            os.environ.update(zip(names, (str(rank), str(rank), str(processes), str(processes))))
+            os.environ.update(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))
         runpy.run_path(str(ROOT / 'tools' / 'train.py'))['main'](arguments)
     except SystemExit as end:
         code = end.code or 0
@@ -67,17 +69,17 @@ class Toy:
     config = TOY / 'toy_config.py'
 
     @staticmethod
-    def train(work_dir, *arguments, options=(), processes=1, config=None):
+    def train(work_dir, *arguments, options=(), processes=1, config=None, launcher='pytorch'):
         """Run the train tool in forked processes, which spares their start; gives exit codes (negative: signal) and output."""
         arguments = [str(config or TOY / 'toy_config.py'), '--work-dir', str(work_dir), *arguments]
         port, said = free_port(), [tempfile.TemporaryFile('w+') for _ in range(processes)]
-        arguments += ['--launcher', 'pytorch'] if processes > 1 else []
+        arguments += ['--launcher', launcher] if processes > 1 else []
         arguments += ['--cfg-options', *options] if options else []
         children = []
         for rank in range(processes):
             children.append(os.fork())
             if children[-1] == 0:
-                run_child(arguments, said[rank], rank, processes, port)
+                run_child(arguments, said[rank], rank, processes, port, launcher)
         codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
         texts = []
         for file in said:

@@ -6,6 +6,8 @@ import pytest
 import torch
 
 from toolkit.engine.launch import load_config
+from toolkit.engine.processes import mpi_environment
+from toolkit.structures import InputError
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 
@@ -29,6 +31,31 @@ optim_wrapper = dict(g=dict(accumulative_counts={accumulate}, optimizer=_sgd), d
     for key, value in a['state_dict'].items():
         assert torch.allclose(value, b['state_dict'][key], atol=1e-5), key
     assert a['meta']['samples'] == b['meta']['samples'] == 4 * accumulate
+
+
+def test_processes_of_mpi_train_together(toy, tmp_path):
+    run = toy.train(tmp_path, processes=2, options=['train_cfg.max_iters=2', 'train_cfg.val_interval=0'], launcher='mpi')
+    assert run.codes == [0, 0], run.text
+    assert '2 process(es)' in run.text and torch.load(tmp_path / 'iter_0000002.pth', weights_only=True)['meta']['samples'] == 8
+
+
+@pytest.mark.parametrize('environment', [
+    dict(OMPI_COMM_WORLD_RANK='5', OMPI_COMM_WORLD_SIZE='8', OMPI_COMM_WORLD_LOCAL_RANK='1', OMPI_COMM_WORLD_LOCAL_SIZE='4'),
+    dict(PMI_RANK='5', PMI_SIZE='8', MPI_LOCALRANKID='1', MPI_LOCALNRANKS='4'),
+    dict(SLURM_PROCID='5', SLURM_NTASKS='8', SLURM_LOCALID='1')])
+def test_the_place_of_a_process_as_starters_tell_it(environment):
+    place = dict(RANK='5', WORLD_SIZE='8', LOCAL_RANK='1', MASTER_ADDR='node1', MASTER_PORT='29500')
+    assert mpi_environment(dict(environment, MASTER_ADDR='node1')) == place
+    with pytest.raises(InputError, match='several machines needs MASTER_ADDR'):
+        mpi_environment(environment)
+    alone = {name: '8' if name.endswith(('LOCAL_SIZE', 'LOCALNRANKS')) else value for name, value in environment.items()}
+    if 'SLURM_PROCID' not in environment:
+        assert mpi_environment(alone)['MASTER_ADDR'] == '127.0.0.1'
+
+
+def test_mpi_without_mpirun_is_told():
+    with pytest.raises(InputError, match='--launcher mpi needs mpirun'):
+        mpi_environment({})
 
 
 def test_a_checkpoint_of_two_processes_goes_on_in_one(toy, tmp_path):

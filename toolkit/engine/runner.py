@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader
 from toolkit.data.tensors import collate
 from toolkit.engine.checkpoint import check_checkpoint, load_checkpoint, plain, restore_training_state, training_state
 from toolkit.engine.datasets import build_dataset
+from toolkit.engine.processes import mpi_environment
 from toolkit.engine.saving import check_finite, write_atomically
 from toolkit.engine.together import on_main_process
 from toolkit.engine.workers import ignore_signals
@@ -49,13 +50,16 @@ class TrainRunner(Runner):
     # ---- environment ------------------------------------------------------------------------------------------------------------
 
     def setup_env(self, env_cfg: dict) -> None:
-        """MMEngine's set-up; distributed runs on CPUs use gloo.
+        """MMEngine's set-up; distributed runs on CPUs use gloo, and processes of MPI are told who they are in torchrun's words.
 
         Raises:
-            InputError: ``launcher='pytorch'`` without ``torchrun``, more processes than GPUs, or another launcher without GPUs.
+            InputError: a launcher without its starter, more processes than GPUs, or ``launcher='slurm'`` without GPUs.
         """
         if self.distributed and not is_distributed():
             gpus = torch.cuda.device_count()
+            if self._launcher == 'mpi':
+                os.environ.update(mpi_environment())
+                self._launcher = 'pytorch'
             if self._launcher == 'pytorch' and 'RANK' not in os.environ:
                 raise InputError('--launcher pytorch needs torchrun: torchrun --nproc_per_node 2 tools/train.py CONFIG --launcher '
                                  'pytorch')
