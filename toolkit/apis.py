@@ -4,8 +4,8 @@
 
     from toolkit import apis
     clip = apis.prepare('me_dancing.mp4', 'data/mine')
-    apis.train('configs/stage2_pix2pixhd.py', cfg_options=['train_dataloader.dataset.root=data/mine'])
-    apis.generate('work_dirs/stage2_pix2pixhd/iter_0300000.pth', content='me.jpg', driving='dancer.mp4', out='result.mp4')
+    apis.train('configs/demo/own_video.py', cfg_options=['train_dataloader.dataset.root=data/mine'])
+    apis.generate('work_dirs/own_video', content='me.jpg', driving='dancer.mp4', out='result.mp4')
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,16 +1,13 @@
 import json
-import multiprocessing
-import sys
-import types
 
 import numpy as np
 import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from toolkit.data.clip import Clip, ClipWriter
+from toolkit.data.clip import ClipWriter
 from toolkit.data.tensors import collate
-from toolkit.data.windows import ClipWindows, build_synthetic
+from toolkit.data.windows import ClipWindows
 from toolkit.masks.regions import pose_regions
 from toolkit.poses.draw import draw_pose
 from toolkit.registry import DATASETS
@@ -193,46 +190,6 @@ def test_it_is_registered_and_transforms_are_built(root):
     data = DATASETS.build(dict(type='ClipWindows', root=str(root), transforms=[dict(type='RandomFlip', probability=1.)]))
     plain = ClipWindows(root)[0]
     np.testing.assert_array_equal(data[0]['masks'], plain['masks'].flip(-1))
-
-
-class FakeSynthetic:
-    """Stands in for the renderer, counts its calls in a file."""
-
-    def __init__(self, height, width, frames=3):
-        self.size, self.frames = (height, width), frames
-
-    def write(self, root, actors=None):
-        with open(root / 'calls.txt', 'a') as file:
-            file.write('x')
-        for actor in actors or [0]:
-            writer = ClipWriter(root / f'{actor:02d}_wave', f'{actor:02d}_wave', f'actor_{actor:02d}', 'wave', *self.size, 25)
-            for _ in range(self.frames):
-                zero = np.zeros(self.size, np.float32)
-                writer.add(np.zeros((*self.size, 3), np.uint8), np.ones((18, 3)), zero, zero, zero.astype(np.uint8))
-            writer.finish()
-
-
-@pytest.fixture
-def fake_synthetic(monkeypatch):
-    module = types.ModuleType('toolkit.data.synthetic.actions')
-    module.SyntheticActions = FakeSynthetic
-    monkeypatch.setitem(sys.modules, 'toolkit.data.synthetic.actions', module)
-
-
-def test_synthetic_actions_are_rendered_once_by_one_of_many_processes(fake_synthetic, tmp_path):
-    options = dict(height=H, width=W, actors=[0, 3])
-    context = multiprocessing.get_context('fork')
-    processes = [context.Process(target=build_synthetic, args=(tmp_path / 'made', options)) for _ in range(4)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
-    assert [p.exitcode for p in processes] == [0] * 4 and (tmp_path / 'made' / 'calls.txt').read_text() == 'x'
-    data = ClipWindows(tmp_path / 'made', synthetic=options)
-    assert [c.person for c in data.clips] == ['actor_00', 'actor_03'] and len(data) == 4
-    with pytest.raises(InputError, match='holds synthetic actions of'):
-        ClipWindows(tmp_path / 'made', synthetic=dict(options, height=128))
-    assert Clip(tmp_path / 'made' / '00_wave').height == H
 
 
 def test_clips_of_one_name_have_keys_of_their_own(tmp_path, stick):

@@ -1,6 +1,5 @@
 """The dataset of all methods: windows of consecutive frames of prepared clips, each with a content frame of the same clip."""
 
-import json
 from bisect import bisect_right
 from collections.abc import Collection, Sequence
 from itertools import accumulate
@@ -10,44 +9,15 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from toolkit.data.clip import Clip, find_clips
-from toolkit.data.files import make_folder, read_json, write_json
 from toolkit.data.split import split_by_file, split_clips
+from toolkit.data.synthetic.build import build_synthetic
 from toolkit.data.tensors import SAMPLE, item_tensors
 from toolkit.data.transforms import resize_image, scale_pose
-from toolkit.locks import locked
 from toolkit.registry import DATASETS, TRANSFORMS
 from toolkit.skeletons import K
 from toolkit.structures import InputError
 
-SYNTHETIC_FILE = 'synthetic.json'
-WRITING_OPTIONS = ('frame_format', 'num_workers', 'edge_detector')
 CONTENT = ('frame', 'edge', 'mask', 'parts')
-
-
-def build_synthetic(root: str | Path, options: dict) -> None:
-    """Render synthetic actions into ``root`` unless they are there; one process does it, the others wait.
-
-    Args:
-        root: folder of clips.
-        options: arguments of :class:`toolkit.data.synthetic.actions.SyntheticActions` and of its ``write``; ``actors`` and ``actions``
-            may also be lists of numbers or names to render only these.
-
-    Raises:
-        InputError: ``root`` holds synthetic clips of other options.
-    """
-    from toolkit.data.synthetic.actions import SyntheticActions
-    root, options = make_folder(root), json.loads(json.dumps(options))
-    marker = root / SYNTHETIC_FILE
-    with locked(root / '.synthetic.lock'):
-        if marker.exists():
-            was = read_json(marker)
-            if was != options:
-                raise InputError(
-                    f'{marker}: the folder holds synthetic actions of {was}, asked for {options}; use another folder or remove it')
-            return
-        writing = {k: v for k, v in options.items() if isinstance(v, list) or k in WRITING_OPTIONS}
-        SyntheticActions(**{k: v for k, v in options.items() if k not in writing}).write(root, **writing)
-        write_json(marker, options)
 
 
 @DATASETS.register_module()
@@ -85,7 +55,8 @@ class ClipWindows(Dataset):
         cache: 'none', or 'decoded': all pictures are decoded once and kept in memory, shared with forked workers.
         cache_limit: most memory for that, in GiB.
         seed: of all randomness; in a run it is the run's unless the config says otherwise.
-        synthetic: options of the synthetic actions to render into ``root`` on first use, see :func:`build_synthetic`.
+        synthetic: options of the synthetic actions to render into ``root`` on first use, see
+            :func:`toolkit.data.synthetic.build.build_synthetic`.
 
     Raises:
         InputError: no clips, no windows, clips of different sizes, or an option that cannot be.

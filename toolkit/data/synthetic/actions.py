@@ -1,7 +1,10 @@
 """The synthetic actions: thirteen actors, sixteen actions, and the truth about every frame."""
 
 import multiprocessing
+import multiprocessing.connection
+import os
 import signal
+import threading
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import replace
@@ -147,10 +150,8 @@ class SyntheticActions:
         settings = dict(height=self.height, width=self.width, actors=len(self.actor_names), actions=len(self.action_names),
                         frames=self.frames, fps=self.fps, seed=self.seed, room=self.room, stature=self.stature)
         edge_detector = dict(edge_detector or dict(type='SoftCanny'))
-        actors = range(len(self.actor_names)) if actors is None else list(actors)
-        actions = self.action_names if actions is None else list(actions)
-        wanted = [(self._actor_index(actor), self._action_name(action)) for actor in actors for action in actions]
-        folders = [Path(root) / self.clip_name(*pair) for pair in wanted]
+        wanted = self._wanted(actors, actions)
+        folders = self._folders(root, wanted)
         tasks = [(settings, edge_detector, str(folder), frame_format, *pair)
                  for pair, folder in zip(wanted, folders) if not self._finished(folder, *pair)]
         skipped = len(wanted) - len(tasks)
@@ -158,6 +159,18 @@ class SyntheticActions:
             for _ in _run(tasks, num_workers):
                 bar.update()
         return folders
+
+    def missing(self, root: str | Path, actors: Iterable[int] | None = None, actions: Iterable[int | str] | None = None) -> list[Path]:
+        """Folders of clips that :meth:`write` has still to make."""
+        return [folder for folder in self._folders(root, self._wanted(actors, actions)) if not (folder / 'manifest.json').exists()]
+
+    def _wanted(self, actors, actions) -> list[tuple[int, str]]:
+        actors = range(len(self.actor_names)) if actors is None else list(actors)
+        actions = self.action_names if actions is None else list(actions)
+        return [(self._actor_index(actor), self._action_name(action)) for actor in actors for action in actions]
+
+    def _folders(self, root, wanted) -> list[Path]:
+        return [Path(root) / self.clip_name(*pair) for pair in wanted]
 
     def _finished(self, folder: Path, actor: int, action: str) -> bool:
         """Whether a folder already holds this very clip."""
@@ -187,8 +200,15 @@ def _run(tasks: list[tuple], num_workers: int):
 
 
 def _prepare_worker() -> None:
-    """One thread per process; Ctrl-C is the parent's business."""
+    """One thread per process; Ctrl-C is the parent's business. When the parent is gone, killed perhaps, this ends, too."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gone = multiprocessing.parent_process().sentinel
+
+    def end_with_parent() -> None:
+        multiprocessing.connection.wait([gone])
+        os._exit(1)
+
+    threading.Thread(target=end_with_parent, daemon=True).start()
     cv2.setNumThreads(1)
 
 
@@ -197,13 +217,21 @@ _people: dict[tuple, SyntheticActions] = {}
 
 def _write_clip(task: tuple) -> str:
     """Write one clip; a partial one is continued at the first missing frame."""
-    from toolkit.data.clip import ClipWriter
+    from toolkit.data.clip_folder import clip_lock
     settings, edge_config, folder, frame_format, actor, action = task
     key = tuple(sorted(settings.items()))
     if key not in _people:
         _people.clear()
         _people[key] = SyntheticActions(**settings)
-    people = _people[key]
+    with clip_lock(folder, wait=True):
+        if not _people[key]._finished(Path(folder), actor, action):
+            _render_clip(_people[key], task)
+    return folder
+
+
+def _render_clip(people: SyntheticActions, task: tuple) -> None:
+    from toolkit.data.clip import ClipWriter
+    settings, edge_config, folder, frame_format, actor, action = task
     detector = EDGE_DETECTORS.build(dict(edge_config))
     writer = ClipWriter(
         folder, Path(folder).name, people.actor_names[actor], action, people.height, people.width, people.fps, frame_format,
@@ -215,4 +243,3 @@ def _write_clip(task: tuple) -> str:
     writer.finish(
         source=dict(kind='synthetic', **settings), truth=people.truth(actor), report={},
         made_by=dict(poses=made, masks=made, parts=made, edges=dict(type=edge_config['type'], version=str(detector.version))))
-    return folder
