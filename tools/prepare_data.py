@@ -121,6 +121,9 @@ def main(argv: list[str] | None = None) -> int:
     make_folder(args.out)
     share = list(zip(args.videos, names))[rank::processes]
     failed, parts, configs = 0, *(build_parts(args.pose, args.edges, args.mask) if share else (None, None))
+    if share and len(args.videos) > 1 and hasattr(parts[0], 'people_of_frames'):
+        raise InputError(
+            f'--pose: the keypoint files belong to one video, but {len(args.videos)} videos are given; prepare them one by one')
     for number, (path, name) in enumerate(share, 1):
         with Progress(f'[{number}/{len(share)}] {name}', quiet=rank > 0) as progress:
             try:

@@ -135,3 +135,9 @@ def test_equal_names_and_unwritable_output(run, tmp_path):
     (tmp_path / 'file').touch()
     code, _, err = run(tmp_path / 'x' / 'a.mp4', '--out', tmp_path / 'file')
     assert code == 2 and 'cannot be written' in err
+
+
+def test_keypoint_files_are_for_one_video(run, tmp_path):
+    np.savez(tmp_path / 'poses.npz', poses=np.ones((6, 17, 3), np.float32))
+    code, _, err = run(video(tmp_path / 'a.mp4'), video(tmp_path / 'b.mp4'), pose=('KeypointFiles', f'path={tmp_path / "poses.npz"}'))
+    assert code == 2 and 'belong to one video, but 2 videos are given' in err and find_clips(tmp_path / 'out') == []

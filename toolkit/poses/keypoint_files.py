@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from toolkit.poses.array_files import ArrayFile
 from toolkit.poses.decode import Person, count_people, follow_person
-from toolkit.poses.frame_numbers import first_number
+from toolkit.poses.frame_numbers import first_number, numbers_of_names
 from toolkit.poses.keypoint_formats import Detections, read_file, read_folder
 from toolkit.poses.keypoint_json import Detection, short, triples
 from toolkit.registry import POSE_ESTIMATORS
@@ -96,13 +97,15 @@ class KeypointFiles:
             raise InputError(f'{self.path}: cannot be read ({error.strerror})') from error
         return digest.hexdigest()[:16]
 
-    def people_of_frames(self, indices: Sequence[int], size: tuple[int, int], total: int) -> list[list[Person]]:
+    def people_of_frames(
+            self, indices: Sequence[int], size: tuple[int, int], total: int, names: Sequence[str] | None = None) -> list[list[Person]]:
         """Everybody in each of some frames of the source.
 
         Args:
             indices: numbers of source frames, from 0.
             size: height and width of the source's frames.
             total: how many frames the source has.
+            names: file names of all frames, if the source is pictures; numbers of the keypoints are looked for in them first.
 
         Returns:
             For each index the people there, in pixels of the source.
@@ -110,16 +113,16 @@ class KeypointFiles:
         Raises:
             InputError: the files belong to another number of frames, or do not reach as far.
         """
-        first = self._first(total)
+        numbers = self._numbers(indices, total, names)
         if not self.people:
             self.people = self._persons(self._read_array())
         last = max(self.people)
-        missing = [i for i in indices if i + first > last]
+        missing = [i for i in indices if numbers[i] > last]
         if missing and self.complete:
             raise InputError(
-                f'{self.path}: keypoints end at frame {last - first}, but frames up to {max(missing)} of {total} are used; give the '
-                'results of this whole video, or choose a shorter stretch')
-        return [[self._in_pixels(*pair, size) for pair in self.people.get(i + first, ())] for i in indices]
+                f'{self.path}: keypoints end at number {last}, but source frames up to {max(missing)} of {total} are used, which have '
+                f'numbers up to {numbers[max(missing)]}; give the results of this whole video, or choose a shorter stretch')
+        return [[self._in_pixels(*pair, size) for pair in self.people.get(numbers[i], ())] for i in indices]
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
         """Give the poses that belong to all frames of a video.
@@ -141,6 +144,16 @@ class KeypointFiles:
 
     def _all(self, frames: np.ndarray) -> list[list[Person]]:
         return self.people_of_frames(range(len(frames)), frames.shape[1:3], len(frames))
+
+    def _numbers(self, indices: Sequence[int], total: int, names: Sequence[str] | None) -> Sequence[int]:
+        """The number that each source frame has in the files."""
+        if names is not None and self.numbered and self.first is None:
+            with suppress(InputError):
+                numbers = numbers_of_names(list(names), 'pictures')
+                if set(self.people) <= set(numbers):
+                    return numbers
+        first = self._first(total)
+        return range(first, first + max(total, max(indices, default=0) + 1))
 
     def _first(self, total: int) -> int:
         if not self.numbered:
