@@ -1,6 +1,7 @@
-"""Folders of pictures, and single pictures, read like a video."""
+"""Folders of pictures, single pictures and animated pictures, read like a video."""
 
 import re
+import warnings
 from collections.abc import Iterable, Iterator
 from copy import copy
 from fractions import Fraction
@@ -8,13 +9,17 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image, ImageOps
 
+from toolkit.data.frame_times import ForwardTimes, true_rate, usual_step
+from toolkit.data.picture_file import PICTURE_SUFFIXES, open_picture, read_picture, used_bits
 from toolkit.structures import InputError
-
-PICTURE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp', '.ppm')
 
 VIDEO_SUFFIXES = (
     '.mp4', '.mov', '.mkv', '.webm', '.avi', '.m4v', '.mts', '.m2ts', '.ts', '.mpg', '.mpeg', '.wmv', '.flv', '.3gp', '.ogv', '.gif')
+ANIMATED = {'PNG': 'apng', 'WEBP': 'webp', 'AVIF': 'avif'}
+SHORTEST_DELAY, USUAL_DELAY = .010, .1
+LOOKED_AT = 5
 
 
 def natural_key(name: str) -> list:
@@ -22,29 +27,32 @@ def natural_key(name: str) -> list:
     return [int(part) if part.isdigit() else part.lower() for part in re.split(r'(\d+)', name)]
 
 
-def read_picture(path: str | Path) -> np.ndarray:
-    """Read one picture; an orientation in its EXIF data is applied, transparency is dropped.
+def frame_numbers(names: list[str]) -> list[int]:
+    """Numbers of frames from the names of their pictures, so that missing ones leave a gap.
 
     Args:
-        path: a picture file.
+        names: in natural order.
 
     Returns:
-        (H, W, 3) uint8 RGB.
-
-    Raises:
-        InputError: no such file, or not a picture.
+        A number for each, from 0. Where the names are not one sequence of numbers at equal distances of which half or more are there,
+        they are counted.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f'{path}: no such picture')
-    image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR) if path.stat().st_size else None
-    if image is None:
-        raise InputError(f'{path}: not a readable picture (damaged, or of a kind other than {", ".join(PICTURE_SUFFIXES)})')
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    parts = [re.fullmatch(r'(.*?)(\d+)(\D*)', Path(name).stem) for name in names]
+    counted = list(range(len(names)))
+    if len(names) < 3 or None in parts or len({(part[1], part[3]) for part in parts}) > 1:
+        return counted
+    numbers = np.array([float(part[2]) for part in parts])
+    steps = np.diff(numbers)
+    step = np.median(steps)
+    if step < 1 or (steps < 1).any() or (steps % step).any() or (numbers[-1] - numbers[0]) / step >= 2 * len(names):
+        return counted
+    return [round(n) for n in (numbers - numbers[0]) / step]
 
 
 class PictureReader:
     """The pictures of a folder in natural order of their names, or one picture, with the interface of :class:`VideoReader`.
+
+    Numbers in the names that are missing leave gaps in the times.
 
     Args:
         path: a folder of pictures of one size, or a picture.
@@ -52,7 +60,7 @@ class PictureReader:
         max_side: make pictures smaller as they are read, so that no side is longer than this; None keeps their size.
 
     Raises:
-        InputError: no pictures in the folder, an unreadable picture, or (while iterating) pictures of different sizes.
+        InputError: no pictures in the folder, videos in it, an unreadable picture, or (while iterating) pictures of different sizes.
     """
 
     codec = 'pictures'
@@ -60,28 +68,36 @@ class PictureReader:
     def __init__(self, path: str | Path, fps: float | Fraction = 25, max_side: int | None = None):
         self.path = Path(path)
         self.fps = Fraction(fps).limit_denominator(30030)
-        if self.path.is_dir():
-            found = [p for p in self.path.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES and not p.name.startswith('.')]
-            self.files = sorted(found, key=lambda p: natural_key(p.name))
-            self._refuse_videos()
-        else:
-            self.files = [self.path]
-        if not self.files:
-            raise InputError(f'{self.path}: the folder holds no pictures ({", ".join(PICTURE_SUFFIXES)}), so there are zero frames')
-        self.full_size = self.height, self.width = read_picture(self.files[0]).shape[:2]
-        self.num_frames = len(self.files)
         self.problems: list[str] = []
+        self.notes: list[str] = []
+        self.full_size = self.height, self.width = self._look()
+        self.num_frames = len(self._numbers)
         if max_side:
             vars(self).update(vars(self.at_most(max_side)))
 
-    def _refuse_videos(self) -> None:
-        videos = sorted((p.name for p in self.path.iterdir() if p.suffix.lower() in VIDEO_SUFFIXES), key=natural_key)
+    def _look(self) -> tuple[int, int]:
+        """Find the pictures and what they are like; their size (H, W)."""
+        self.files = self._find() if self.path.is_dir() else [self.path]
+        self._numbers = frame_numbers([file.name for file in self.files])
+        some = {self.files[i] for i in np.linspace(0, len(self.files) - 1, LOOKED_AT).round().astype(int)}
+        self._bits = max(map(used_bits, some))
+        if self._bits < 16:
+            self.notes.append(f'the 16-bit pictures use {self._bits} bits only and were read as pictures of {self._bits} bits')
+        return read_picture(self.files[0], self._bits).shape[:2]
+
+    def _find(self) -> list[Path]:
+        named = sorted((p for p in self.path.iterdir() if not p.name.startswith('.')), key=lambda p: natural_key(p.name))
+        found = [p for p in named if p.suffix.lower() in PICTURE_SUFFIXES]
+        videos = [p.name for p in named if p.suffix.lower() in VIDEO_SUFFIXES]
         if videos:
-            named = ', '.join(videos[:3]) + (', ...' if len(videos) > 3 else '')
-            beside = f'beside {len(self.files)} pictures' if self.files else 'and no pictures'
+            first = ', '.join(videos[:3]) + (', ...' if len(videos) > 3 else '')
+            beside = f'beside {len(found)} pictures' if found else 'and no pictures'
             raise InputError(
-                f'{self.path}: the folder holds {len(videos)} videos ({named}) {beside}; give the videos themselves, or a folder of '
+                f'{self.path}: the folder holds {len(videos)} videos ({first}) {beside}; give the videos themselves, or a folder of '
                 'pictures alone')
+        if not found:
+            raise InputError(f'{self.path}: the folder holds no pictures ({", ".join(PICTURE_SUFFIXES)}), so there are zero frames')
+        return found
 
     def at_most(self, max_side: int) -> 'PictureReader':
         """A reader of the same pictures whose frames have no side longer than ``max_side`` pixels."""
@@ -89,21 +105,103 @@ class PictureReader:
         small.height, small.width = (max(1, round(n * factor)) for n in self.full_size)
         return small
 
-    def __iter__(self) -> Iterator[tuple[np.ndarray, float]]:
-        for i, file in enumerate(self.files):
-            frame = read_picture(file)
+    def _pictures(self) -> Iterator[np.ndarray]:
+        for file in self.files:
+            frame = read_picture(file, self._bits)
             if frame.shape[:2] != self.full_size:
                 raise InputError(
                     f'{file}: picture is {frame.shape[1]}x{frame.shape[0]} (width x height), but {self.files[0].name} is '
                     f'{self.full_size[1]}x{self.full_size[0]}; all pictures of a folder must have one size')
+            yield frame
+
+    def __iter__(self) -> Iterator[tuple[np.ndarray, float]]:
+        """Yields (frame (H, W, 3) uint8 RGB, time in seconds since the first frame), times strictly increasing."""
+        for frame, time in zip(self._pictures(), self.times()):
             if frame.shape[:2] != (self.height, self.width):
                 frame = cv2.resize(frame, (self.width, self.height), interpolation=cv2.INTER_AREA)
-            yield frame, float(i / self.fps)
+            yield frame, float(time)
+        missing = self._numbers[-1] + 1 - self.num_frames
+        self.problems = [f'{missing} pictures are missing between the numbers of the others'] if missing else []
+        if missing:
+            warnings.warn(f'{self.path}: {self.problems[0]}', stacklevel=2)
 
     def times(self) -> np.ndarray:
         """Time of every frame in seconds, (T,) float64."""
-        return np.arange(self.num_frames) / float(self.fps)
+        return np.array(self._numbers) / float(self.fps)
 
     def numbers(self) -> Iterable[int]:
         """Numbers of the frames in the source, in the order in which iterating gives them."""
-        return range(self.num_frames)
+        return self._numbers
+
+
+class AnimationReader(PictureReader):
+    """The frames of an animated PNG, WebP or AVIF, with the interface of :class:`VideoReader`.
+
+    Transparent places become white. A delay of 10 ms or less counts as 100 ms, as in browsers.
+
+    Args:
+        path: a file of that kind.
+        max_side: make frames smaller, so that no side is longer than this; None keeps their size.
+
+    Raises:
+        InputError: damaged, or too large.
+    """
+
+    def __init__(self, path: str | Path, max_side: int | None = None):
+        super().__init__(path, max_side=max_side)
+
+    def _look(self) -> tuple[int, int]:
+        ends = []
+        for frame, duration in self._animation():
+            ends.append((ends[-1] if ends else 0) + duration)
+            size = frame.shape[:2]
+        if not ends:
+            raise InputError(f'{self.path}: the animation has zero frames')
+        with open_picture(self.path) as image:
+            self.codec = ANIMATED[image.format]
+        self._numbers = list(range(len(ends)))
+        starts = np.array([0, *ends[:-1]])
+        self._times = np.array([*map(ForwardTimes(usual_step(starts) or USUAL_DELAY), starts)])
+        self.fps = true_rate(self._times, None)
+        return size
+
+    def _animation(self) -> Iterator[tuple[np.ndarray, float]]:
+        """Every frame, (H, W, 3) uint8 RGB, and how many seconds it is shown."""
+        with open_picture(self.path) as image:
+            try:
+                for i in range(1 if image.info.get('default_image') else 0, image.n_frames):
+                    image.seek(i)
+                    picture = ImageOps.exif_transpose(image).convert('RGBA')
+                    seconds = float(image.info.get('duration') or 0) / 1000
+                    shown = Image.new('RGBA', picture.size, 'white')
+                    shown.alpha_composite(picture)
+                    yield np.array(shown.convert('RGB')), seconds if seconds > SHORTEST_DELAY else USUAL_DELAY
+            except (OSError, EOFError, ValueError, SyntaxError) as error:
+                raise InputError(f'{self.path}: frame {i} of the animation cannot be read ({error})') from error
+
+    def _pictures(self) -> Iterator[np.ndarray]:
+        return (frame for frame, _ in self._animation())
+
+    def times(self) -> np.ndarray:
+        """Time of every frame in seconds, (T,) float64."""
+        return self._times
+
+
+def open_pictures(path: str | Path, fps: float | Fraction = 25, max_side: int | None = None) -> PictureReader:
+    """A reader for a folder of pictures, a picture or an animated picture.
+
+    Args:
+        path: folder or file.
+        fps: frames per second to assume; an animated picture knows its own.
+        max_side: as of the readers.
+
+    Raises:
+        InputError: as of the readers.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        with open_picture(path) as image:
+            animated = image.format in ANIMATED and getattr(image, 'n_frames', 1) > 1
+        if animated:
+            return AnimationReader(path, max_side)
+    return PictureReader(path, fps, max_side)

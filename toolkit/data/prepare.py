@@ -312,6 +312,7 @@ class Preparation:
         if crop.scale[1] > 1.5:
             quality.warnings.append(f'the person is small: the picture is enlarged {crop.scale[1]:.1f} times and will be soft')
         quality.warnings[:0] = [f'source: {p}' for p in self.problems]
+        quality.notes += self.reader.notes
         if first or last < len(found['poses']):
             quality.notes.append(f'kept frames {first}..{last - 1} of {len(found["poses"])}: nobody is seen before and after')
         if self.info.variable and self.settings.fps is None:

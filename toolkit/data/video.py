@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 
 from toolkit.data.frame_times import MAX_RATE, is_variable, usual_step
-from toolkit.data.pictures import PICTURE_SUFFIXES, PictureReader
+from toolkit.data.picture_file import PICTURE_SUFFIXES, is_heif
+from toolkit.data.pictures import PictureReader, open_pictures
 from toolkit.data.video_file import require_source
 from toolkit.data.video_reader import VideoReader
 from toolkit.outputs import partial_video, refuse_existing
@@ -20,7 +21,7 @@ WRITABLE_SUFFIXES = ('.mp4', '.mkv', '.mov')
 
 
 def read_video(path: str | Path, fps: float | Fraction = 25, max_side: int | None = None) -> VideoReader | PictureReader:
-    """Open a video, an animated GIF, a folder of pictures or a single picture for reading.
+    """Open a video, an animated picture (GIF, PNG, WebP, AVIF), a folder of pictures or a single picture for reading.
 
     Args:
         path: file or folder.
@@ -28,17 +29,17 @@ def read_video(path: str | Path, fps: float | Fraction = 25, max_side: int | Non
         max_side: make frames smaller as they are read, so that no side is longer than this; None keeps their size.
 
     Returns:
-        A reader with ``fps``, ``num_frames``, ``height``, ``width`` and ``full_size``; iterating yields (frame (H, W, 3) uint8 RGB,
-        time in seconds), times strictly increasing; ``times()`` are those of all frames, ``numbers()`` their numbers in the source;
-        ``at_most(max_side)`` gives a reader of smaller frames.
+        A reader with ``fps``, ``num_frames``, ``height``, ``width``, ``full_size``, ``problems`` and ``notes``; iterating yields
+        (frame (H, W, 3) uint8 RGB, time in seconds), times strictly increasing; ``times()`` are those of all frames, ``numbers()``
+        their numbers in the source; ``at_most(max_side)`` gives a reader of smaller frames.
 
     Raises:
         InputError: the message names the path and what is wrong with it.
     """
     path = Path(path)
     require_source(path)
-    if path.is_dir() or path.suffix.lower() in PICTURE_SUFFIXES:
-        return PictureReader(path, fps, max_side)
+    if path.is_dir() or path.suffix.lower() in PICTURE_SUFFIXES or is_heif(path):
+        return open_pictures(path, fps, max_side)
     return VideoReader(path, max_side)
 
 

@@ -58,6 +58,7 @@ class VideoReader:
         height, width: size of the frames as given, after rotation.
         full_size: (H, W) of the frames after rotation, without ``max_side``.
         problems: messages about damage met by the last full iteration.
+        notes: what was done to the pictures, a sentence each.
 
     Raises:
         InputError: no such file, not a video, no video stream, no frames.
@@ -66,6 +67,7 @@ class VideoReader:
     def __init__(self, path: str | Path, max_side: int | None = None):
         self.path = Path(path)
         self.problems: list[str] = []
+        self.notes: list[str] = []
         self._reformatter, self._factor = VideoReformatter(), 1.
         with self._open() as container:
             stream = self._stream(container)
