@@ -5,11 +5,14 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, default_collate
 
+from tests.models import cycle_gan_parts
 from toolkit.data.clip import Clip, ClipWriter
 from toolkit.data.directed import transfer_steps
 from toolkit.data.plate import background_plate
 from toolkit.data.windows import ClipWindows
+from toolkit.engine.runner import TrainRunner
 from toolkit.engine.sampler import DrawSampler
+from toolkit.models.frame_memory import FrameMemory
 from toolkit.registry import DATASETS, TRANSFORMS
 from toolkit.structures import InputError
 
@@ -116,6 +119,34 @@ def test_rows_of_two_processes_follow_themselves(roots):
         for first, second in zip(batches, batches[1:]):
             assert second['a']['follows'].all() and torch.equal(second['a']['index'], first['a']['index'] + 1)
             assert second['b']['clip'] == first['b']['clip']
+
+
+def test_rows_follow_themselves_for_any_batch_size(roots, monkeypatch):
+    for batch, world in ((1, 1), (2, 1), (1, 2), (3, 2)):
+        monkeypatch.setattr('toolkit.engine.runner.get_world_size', lambda world=world: world)
+        cfg = dict(type='UnpairedClips', **roots, window=1, sequence=3)
+        for rank in range(world):
+            monkeypatch.setattr('toolkit.engine.sampler.get_dist_info', lambda rank=rank, world=world: (rank, world))
+            loader = TrainRunner.build_dataloader(dict(
+                dataset=cfg, batch_size=batch, sampler=dict(type='DrawSampler', shuffle=False)), seed=0)
+            memory, going_on = FrameMemory(), []
+            for _, item in zip(range(6), loader):
+                a = item['a']
+                going_on += memory.continues('a', a['clip'], a['index'].tolist(), a['follows'].tolist(), 1)
+            assert sum(going_on) == 4 * batch, 'all but the first of each run of three'
+    plain = dict(type='DrawSampler', shuffle=False)
+    with pytest.raises(InputError, match='streams=4, but batch size x processes is 2'):
+        monkeypatch.setattr('toolkit.engine.runner.get_world_size', lambda: 2)
+        TrainRunner.build_dataloader(dict(dataset=dict(cfg, streams=4), batch_size=1, sampler=plain), seed=0)
+    with pytest.raises(InputError, match='set sampler.shuffle=False'):
+        TrainRunner.build_dataloader(dict(dataset=cfg, batch_size=1, sampler=dict(type='DrawSampler')), seed=0)
+
+
+def test_carry_without_a_sequence_is_refused(roots):
+    model = cycle_gan_parts.build(previous_frames=1, carry=True)
+    model.check_data(build(roots, window=1, sequence=3))
+    with pytest.raises(InputError, match='set train_dataloader.dataset.sequence to 2 or more'):
+        model.check_data(build(roots))
 
 
 def test_anchors_are_place_and_height(roots, stick):

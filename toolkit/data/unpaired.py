@@ -112,8 +112,8 @@ class UnpairedClips(Dataset):
             Everybody Dance Now, after the average transform.
         sequence: items that follow each other before a jump to another place, transformed alike. Above 1 the data is made of such runs
             from random places, in order: the sampler needs ``shuffle=False``.
-        streams: runs side by side; set it to the global batch size (batch size x processes), so that row r of each mini-batch goes on
-            where row r of the one before ended.
+        streams: runs side by side. In training this is the global batch size (batch size x processes), so that row r of each
+            mini-batch goes on where row r of the one before ended; None takes what :meth:`set_streams` says, 1 before.
         seed: of all randomness; in a run it is the run's unless the config says otherwise. ``a`` and ``b`` may have one of their own.
 
     Raises:
@@ -121,12 +121,13 @@ class UnpairedClips(Dataset):
     """
 
     def __init__(self, a: str | dict, b: str | dict, window: int = 1, size: Sequence[int] | None = None, transforms: Sequence = (),
-                 plates: bool = False, anchors: bool = False, sequence: int = 1, streams: int = 1, seed: int = 0) -> None:
-        if window is None or window < 1 or sequence < 1 or streams < 1:
+                 plates: bool = False, anchors: bool = False, sequence: int = 1, streams: int | None = None, seed: int = 0) -> None:
+        if window is None or window < 1 or sequence < 1 or (streams is not None and streams < 1):
             raise InputError(f'UnpairedClips: window, sequence and streams must be at least 1, got {window}, {sequence} and {streams}')
         self.a, self.b = (_Domain(name, options, window, size, transforms, plates, 2 * seed + i)
                           for i, (name, options) in enumerate((('a', a), ('b', b))))
-        self.window, self.sequence, self.streams, self.seed = window, sequence, streams, seed
+        self.window, self.sequence, self.seed = window, sequence, seed
+        self.streams, self._streams_given = streams or 1, streams is not None
         if anchors:
             self._measure()
         self._runs = {}
@@ -135,6 +136,22 @@ class UnpairedClips(Dataset):
             if not self._runs[name]:
                 raise InputError(f'UnpairedClips.{name}: no clip has {sequence * window} frames in a row, for sequence={sequence} '
                                  f'windows of {window}')
+
+    @property
+    def ordered(self) -> bool:
+        """Whether the items must be taken in order."""
+        return self.sequence > 1
+
+    def set_streams(self, rows: int) -> None:
+        """Lay as many runs side by side as a mini-batch of all processes has rows.
+
+        Raises:
+            InputError: the data set was given another number, with which no row would follow itself.
+        """
+        if self.ordered and self._streams_given and self.streams != rows:
+            raise InputError(f'UnpairedClips: streams={self.streams}, but batch size x processes is {rows}, so that no row '
+                             f'of a mini-batch would go on where it was; leave streams out')
+        self.streams = rows
 
     @property
     def clips(self) -> list:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop
 from torch.utils.data import DataLoader
 
@@ -89,6 +90,7 @@ class IterLoop(BaseLoop):
         """
         runner = self.runner
         self._check_accumulation()
+        self._check_data()
         runner.call_hook('before_train')
         runner.call_hook('before_train_epoch')
         if self._iter < self.max_iters:
@@ -163,6 +165,11 @@ class IterLoop(BaseLoop):
         if self.runner.val_loop is None or not self.val_interval or self._iter < self.val_begin:
             return False
         return self._iter % self.val_interval == 0 or self._iter == self.max_iters
+
+    def _check_data(self) -> None:
+        model = self.runner.model.module if is_model_wrapper(self.runner.model) else self.runner.model
+        if hasattr(model, 'check_data'):
+            model.check_data(self.dataloader.dataset)
 
     def _check_accumulation(self) -> None:
         for name, wrapper in self.runner.optim_wrapper.items():

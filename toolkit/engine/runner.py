@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
-from mmengine.dist import broadcast, get_rank, is_distributed
+from mmengine.dist import broadcast, get_rank, get_world_size, is_distributed
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import Runner
@@ -138,7 +138,7 @@ class TrainRunner(Runner):
             diff_rank_seed: always False.
 
         Raises:
-            InputError: unknown keys, empty dataset.
+            InputError: unknown keys, empty dataset, items that follow each other in random order.
         """
         if isinstance(dataloader, DataLoader):
             return dataloader
@@ -147,8 +147,12 @@ class TrainRunner(Runner):
         dataset, sampler = cfg.pop('dataset'), cfg.pop('sampler', dict(type='DefaultSampler', shuffle=False))
         if isinstance(dataset, dict):
             dataset = build_dataset(dataset, seed)
+        if hasattr(dataset, 'set_streams'):
+            dataset.set_streams(cfg.get('batch_size', 1) * get_world_size())
         if isinstance(sampler, dict):
             sampler = DATA_SAMPLERS.build(sampler, default_args=dict(dataset=dataset, seed=seed))
+        if getattr(dataset, 'ordered', False) and getattr(sampler, 'shuffle', False):
+            raise InputError(f'the items of {type(dataset).__name__} follow each other: set sampler.shuffle=False of its dataloader')
         workers = cfg.setdefault('num_workers', 0)
         cfg.setdefault('persistent_workers', workers > 0)
         cfg.setdefault('pin_memory', torch.cuda.is_available())

@@ -12,6 +12,7 @@ from mmengine.dist import get_world_size
 from mmengine.model import BaseModel, is_model_wrapper
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
+from torch.utils.data import Dataset
 
 from toolkit.models.loss_table import LossTable
 from toolkit.registry import MODELS
@@ -74,6 +75,13 @@ class VideoModel(BaseModel):
     def val_step(self, data: dict) -> list[dict]:
         """Same as :meth:`test_step`."""
         return self.test_step(data)
+
+    def check_data(self, dataset: Dataset) -> None:
+        """Refuse a training data set that the method could not learn from; called before training.
+
+        Raises:
+            InputError: names the option and what to change.
+        """
 
     # ---- state of the run -------------------------------------------------------------------------------------------------------
 

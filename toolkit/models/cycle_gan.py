@@ -14,6 +14,7 @@ import torch
 from mmengine.logging import print_log
 from mmengine.optim import OptimWrapperDict
 from torch import Tensor, nn
+from torch.utils.data import Dataset
 
 from toolkit.models.auto_weight import AutoWeight
 from toolkit.models.base import VideoModel
@@ -21,16 +22,13 @@ from toolkit.models.foreground import Scene
 from toolkit.models.frame_memory import FrameMemory
 from toolkit.models.head_crops import HeadCrops
 from toolkit.models.image_pool import ImagePool
+from toolkit.models.judged import JUDGES, SEEN, TRIPLE, seen_by
 from toolkit.models.transfer import transfer_result
 from toolkit.registry import DISCRIMINATORS, GENERATORS, MODELS, check_keys
 from toolkit.structures import InputError
 
 DIRECTIONS = ('ab', 'ba')
-JUDGES = {'gan': '', 'temporal': '_time', 'face': '_face'}
-"""Loss of a discriminator -> what follows the person in the discriminator's name."""
 AUTO = 'auto_freeze'
-TRIPLE = 3
-"""Frames that a temporal discriminator judges together."""
 
 
 @MODELS.register_module()
@@ -94,9 +92,8 @@ class CycleGAN(VideoModel):
         channels = 3 * (1 + previous_frames)
         self.net_g_ab, self.net_g_ba = (GENERATORS.build(dict(generator, input_nc=channels)) for _ in DIRECTIONS)
         self.head_crops = HeadCrops(**(face_crops or {}))
-        seen = dict(gan=3, temporal=3 * TRIPLE, face=HeadCrops.channels)
         for kind, _, name in self._judges():
-            setattr(self, f'net_d_{name}', DISCRIMINATORS.build(dict(discriminator, input_nc=seen[kind])))
+            setattr(self, f'net_d_{name}', DISCRIMINATORS.build(dict(discriminator, input_nc=SEEN[kind])))
         self.pools = nn.ModuleDict({name: ImagePool(pool_size) for _, _, name in self._judges()})
         self.automatic, self.auto_weight = automatic, AutoWeight(**(auto_weight or {})) if automatic else None
         self.memory = FrameMemory() if carry else None
@@ -129,6 +126,12 @@ class CycleGAN(VideoModel):
         if auto_weight is not None and not automatic:
             raise InputError(f"model.auto_weight is given, but model.losses.skeleton.weight is not '{AUTO}'")
         check_keys(foreground or {}, ('margin',), 'model.foreground')
+
+    def check_data(self, dataset: Dataset) -> None:
+        """As in the base class: ``carry`` needs items that follow each other."""
+        if self.memory is not None and getattr(dataset, 'sequence', 2) < 2:
+            raise InputError('model.carry goes on from the mini-batch before, but the items of the dataset do not follow each other: '
+                             'set train_dataloader.dataset.sequence to 2 or more, and train_dataloader.sampler.shuffle to False')
 
     # ---- training ---------------------------------------------------------------------------------------------------------------
 
@@ -164,7 +167,7 @@ class CycleGAN(VideoModel):
         with self.frozen(*nets), self._contexts(optim_wrapper['d'], *nets):
             for kind, target, name, net in judges:
                 source = other(target)
-                shown[name] = self._shown(kind, fake[target], data[source]['poses'], self._anchors(source))
+                shown[name] = seen_by(kind, self.head_crops, fake[target], data[source]['poses'], self._anchors(source))
                 values = self.losses.compute(kind, dict(scores=net(shown[name])))
                 g |= {f'{loss}_{source}{target}': value for loss, value in values.items()}
         g = {name: self.losses.weights[name.rpartition('_')[0]] * loss for name, loss in g.items()}
@@ -177,7 +180,8 @@ class CycleGAN(VideoModel):
                 loss = self.losses[self.losses.judge(kind)]
                 weight = self.losses.weights[self.losses.judge(kind)] / 2
                 past = self.pools[name].query(shown[name].float(), self.noise_generator(salt=i))
-                truth = self._shown(kind, self._seen(batches[target], scenes[other(target)]), data[target]['poses'])
+                truth = self._seen(batches[target], scenes[other(target)])
+                truth = seen_by(kind, self.head_crops, truth, data[target]['poses'])
                 d[f'{name}_real'] = weight * loss(net(truth), real=True, for_discriminator=True)
                 d[f'{name}_fake'] = weight * loss(net(past), real=False, for_discriminator=True)
         self.step(optim_wrapper, 'd', sum(d.values()))
@@ -195,20 +199,6 @@ class CycleGAN(VideoModel):
     def _judges(self) -> list[tuple[str, str, str]]:
         """Of each discriminator its loss, the person it knows, and its name after ``net_d_``, which is that of its pool, too."""
         return [(kind, domain, domain + suffix) for kind, suffix in JUDGES.items() if self.losses.judge(kind) for domain in 'ab']
-
-    def _shown(self, kind: str, frames: Tensor, poses: Tensor, anchors: Tensor | None = None) -> Tensor:
-        """What a discriminator sees of a window: frames, triples of them, or the heads.
-
-        Args:
-            kind: of the discriminator, a key of :data:`JUDGES`.
-            frames: (B, T, 3, H, W).
-            poses: (B, T, 18, 3), the poses the frames should show.
-            anchors: see :meth:`_anchors`.
-        """
-        if kind == 'temporal':
-            return triples(frames)
-        frames = frames.flatten(0, 1)
-        return self.head_crops(frames, poses.flatten(0, 1), anchors) if kind == 'face' else frames
 
     @staticmethod
     @contextmanager
@@ -384,8 +374,3 @@ class CycleGAN(VideoModel):
 def other(domain: str) -> str:
     """The other domain."""
     return 'b' if domain == 'a' else 'a'
-
-
-def triples(frames: Tensor) -> Tensor:
-    """All runs of three consecutive frames: (B, T, 3, H, W) -> (B * (T - 2), 9, H, W), oldest frame first."""
-    return torch.cat([frames[:, i:frames.shape[1] - TRIPLE + 1 + i].flatten(0, 1) for i in range(TRIPLE)], 1)
