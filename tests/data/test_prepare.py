@@ -7,7 +7,7 @@ import signal
 import numpy as np
 import pytest
 
-from toolkit.data import files
+from toolkit.data import files, prepare_poses
 from toolkit.data import prepare as module
 from toolkit.data.clip import Clip, find_clips
 from toolkit.data.prepare import prepare_video
@@ -76,7 +76,7 @@ def test_clips_of_one_stem_stand_beside_each_other(prepare, walk, people, tmp_pa
 
 @pytest.fixture
 def small_chunks(monkeypatch):
-    monkeypatch.setattr(module, 'POSE_CHUNK', 16)
+    monkeypatch.setattr(prepare_poses, 'POSE_CHUNK', 16)
     monkeypatch.setattr(module, 'CLIP_CHUNK', 8)
 
 

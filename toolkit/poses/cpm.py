@@ -1,6 +1,6 @@
 """A small convolutional pose machine for one person in a box: an estimator independent of the OpenPose networks, to judge results."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import cv2
 import numpy as np
@@ -143,16 +143,32 @@ class ConvolutionalPoseMachine(FrozenNetwork):
         """
         guides = [self._boxes_of(given, len(frames), box_of, what) for given, box_of, what in (
             (boxes, tuple, 'boxes'), (poses, pose_box, 'poses'), (masks, mask_box, 'masks')) if given is not None]
-        out = np.zeros((len(frames), len(CPM14), 3), np.float32)
+        boxes = [next((guide[t] for guide in guides if guide[t] is not None), None) for t in range(len(frames))]
+        return to_openpose18(np.array(list(self._follow(zip(frames, boxes))), np.float32).reshape(-1, len(CPM14), 3), 'cpm14')
+
+    def track(self, frames: Iterable[np.ndarray], last: np.ndarray | None = None) -> Iterator[np.ndarray]:
+        """Follow one person through a clip, frame by frame.
+
+        Args:
+            frames: frames (H, W, 3) uint8 RGB of one clip from its beginning.
+            last: not used: 14 joints decide where to look, which an 18-joint pose does not hold.
+
+        Yields:
+            For each frame the pose, (18, 3) float32.
+        """
+        yield from (to_openpose18(pose, 'cpm14') for pose in self._follow((frame, None) for frame in frames))
+
+    def _follow(self, frames: Iterable[tuple[np.ndarray, Box | None]]) -> Iterator[np.ndarray]:
+        """Frames, each with a box or None -> poses (14, 3)."""
         previous = None
-        for t, frame in enumerate(frames):
-            box = next((guide[t] for guide in guides if guide[t] is not None), previous)
+        for frame, given in frames:
+            box = given or previous
             if box is None:
                 whole = (0, 0, frame.shape[1] - 1, frame.shape[0] - 1)
                 box = pose_box(self._locate(frame, whole, 1.0)) or whole
-            out[t] = self._locate(frame, box, self.margin)
-            previous = pose_box(out[t]) if (out[t, :, 2] > 0).sum() >= MIN_JOINTS else None
-        return to_openpose18(out, 'cpm14')
+            pose = self._locate(frame, box, self.margin)
+            previous = pose_box(pose) if (pose[:, 2] > 0).sum() >= MIN_JOINTS else None
+            yield pose
 
     @staticmethod
     def _boxes_of(given, number: int, box_of, what: str) -> list:

@@ -9,7 +9,7 @@ import importlib.util
 import sys
 import types
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -187,6 +187,7 @@ class MMPoseEstimator:
     """
 
     name = 'mmpose'
+    resumes = True
 
     def __init__(self, model: str, checkpoint: str | None = None, device: str = 'cpu', threshold: float = 0.1):
         from mmengine.registry import DefaultScope
@@ -226,14 +227,25 @@ class MMPoseEstimator:
         Returns:
             (T, 18, 3) float32; missing joints are zero.
         """
-        poses, box = [], None
+        return np.array(list(self.track(frames)), np.float32).reshape(-1, len(JOINTS), 3)
+
+    def track(self, frames: Iterable[np.ndarray], last: np.ndarray | None = None) -> Iterator[np.ndarray]:
+        """Follow one person through a clip, frame by frame.
+
+        Args:
+            frames: frames (H, W, 3) uint8 RGB.
+            last: pose (18, 3) in the frame before the first, to go on from.
+
+        Yields:
+            For each frame the pose, (18, 3) float32.
+        """
         for frame in frames:
-            whole = (0, 0, frame.shape[1] - 1, frame.shape[0] - 1)
+            box = pose_box(last) if last is not None and (last[:, 2] > 0).sum() >= MIN_JOINTS else None
             if box is None:
+                whole = (0, 0, frame.shape[1] - 1, frame.shape[0] - 1)
                 box = pose_box(self._locate(frame, whole)) or whole
-            poses.append(self._locate(frame, box))
-            box = pose_box(poses[-1]) if (poses[-1][:, 2] > 0).sum() >= MIN_JOINTS else None
-        return np.array(poses, np.float32).reshape(-1, len(JOINTS), 3)
+            last = self._locate(frame, box)
+            yield last
 
     def _locate(self, frame: np.ndarray, box: Box) -> np.ndarray:
         """(18, 3) joints of the person in a box."""

@@ -1,10 +1,12 @@
 """MediaPipe's BlazePose as pose estimator."""
 
+from collections.abc import Iterable, Iterator
+
 import numpy as np
 
 from mediapipe_human.solution import PoseSolution
 from toolkit.registry import POSE_ESTIMATORS
-from toolkit.skeletons import BLAZEPOSE33, to_openpose18
+from toolkit.skeletons import BLAZEPOSE33, K, to_openpose18
 
 
 @POSE_ESTIMATORS.register_module()
@@ -12,7 +14,7 @@ class MediaPipePose:
     """BlazePose (Bazarevsky et al. 2020), 33 landmarks of one person, given as OpenPose-18.
 
     A landmark's visibility is its confidence. Landmarks outside the frame, which BlazePose guesses, are missing. Every call starts
-    afresh, so that the same frames give the same poses.
+    afresh, so that the same frames give the same poses; :meth:`track` takes a clip of any length as one stream.
 
     Args:
         tracking: follow the person from frame to frame (faster and steadier); set it to False for unrelated pictures.
@@ -33,23 +35,6 @@ class MediaPipePose:
         self.solution = PoseSolution(tracking, False, min_detection_confidence, min_tracking_confidence)
         self.version = self.solution.version
 
-    def landmarks(self, frames: np.ndarray) -> np.ndarray:
-        """All landmarks, unfiltered.
-
-        Args:
-            frames: (T, H, W, 3) uint8 RGB.
-
-        Returns:
-            (T, 33, 3) float32 x, y in pixels and visibility; zero in frames without a person.
-        """
-        height, width = frames.shape[1:3]
-        out = np.zeros((len(frames), len(BLAZEPOSE33), 3), np.float32)
-        for t, result in enumerate(self.solution.run(frames)):
-            if result.pose_landmarks is not None:
-                points = result.pose_landmarks.landmark
-                out[t] = [(p.x * width - 0.5, p.y * height - 0.5, p.visibility) for p in points]
-        return out
-
     def __call__(self, frames: np.ndarray) -> np.ndarray:
         """Estimate poses.
 
@@ -59,7 +44,30 @@ class MediaPipePose:
         Returns:
             (T, 18, 3) float32; missing joints are zero.
         """
-        points = self.landmarks(frames)
-        outside = (points[..., :2] < -0.5).any(-1) | (points[..., 0] > frames.shape[2] - 0.5) | (points[..., 1] > frames.shape[1] - 0.5)
-        points[outside | (points[..., 2] < self.threshold)] = 0
-        return to_openpose18(points, 'blazepose33')
+        return np.array(list(self.track(frames)), np.float32).reshape(-1, K, 3)
+
+    def track(self, frames: Iterable[np.ndarray], last: np.ndarray | None = None) -> Iterator[np.ndarray]:
+        """Follow one person through a clip, frame by frame.
+
+        Args:
+            frames: frames (H, W, 3) uint8 RGB of one clip from its beginning.
+            last: not used: MediaPipe cannot go on from a pose.
+
+        Yields:
+            For each frame the pose, (18, 3) float32; missing joints are zero.
+        """
+        sizes = []
+
+        def noted() -> Iterator[np.ndarray]:
+            for frame in frames:
+                sizes[:] = frame.shape[:2]
+                yield frame
+
+        for result in self.solution.run(noted()):
+            points = np.zeros((len(BLAZEPOSE33), 3), np.float32)
+            if result.pose_landmarks is not None:
+                height, width = sizes
+                points[:] = [(p.x * width - 0.5, p.y * height - 0.5, p.visibility) for p in result.pose_landmarks.landmark]
+                outside = (points[:, :2] < -0.5).any(-1) | (points[:, 0] > width - 0.5) | (points[:, 1] > height - 0.5)
+                points[outside | (points[:, 2] < self.threshold)] = 0
+            yield to_openpose18(points, 'blazepose33')

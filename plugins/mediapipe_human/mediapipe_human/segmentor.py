@@ -1,14 +1,24 @@
 """MediaPipe's person mask as segmenter."""
 
+from collections.abc import Iterable, Iterator
+
 import numpy as np
 
-from mediapipe_human.solution import PoseSolution
+from mediapipe_human.solution import PoseSolution, Session
+from toolkit.data.crop import person_boxes
+from toolkit.data.quality import mask_agreement
 from toolkit.registry import SEGMENTORS
+
+MISFIT = .5
+"""Where a smaller share of the joints lies on the mask, it is of somebody else."""
+REST = 8
+"""Frames to wait before the next try where starting anew did not help."""
+GRAY = 127
 
 
 @SEGMENTORS.register_module()
 class MediaPipeSegmentor:
-    """The person mask of BlazePose: whole bodies, only the person whose pose is found.
+    """The person mask of BlazePose: whole bodies, only the person whose pose is given, or found.
 
     Args:
         tracking: follow the person from frame to frame; set it to False for unrelated pictures.
@@ -30,13 +40,54 @@ class MediaPipeSegmentor:
 
         Args:
             frames: (T, H, W, 3) uint8 RGB, consecutive frames of one clip.
-            poses: not needed; taken because all segmenters are called alike.
+            poses: (T, 18, 3) in pixels of the frames: whom to segment; None for whom MediaPipe finds.
 
         Returns:
             (T, H, W) float32 person probability in [0, 1]; zero in frames where nobody is found.
         """
-        masks = np.zeros(frames.shape[:3], np.float32)
-        for t, result in enumerate(self.solution.run(frames)):
-            if result.segmentation_mask is not None:
-                masks[t] = np.clip(result.segmentation_mask, 0, 1)
-        return masks
+        return np.array(list(self.track(frames, poses)), np.float32).reshape(frames.shape[:3])
+
+    def track(self, frames: Iterable[np.ndarray], poses: np.ndarray | None = None) -> Iterator[np.ndarray]:
+        """Segment the person through a clip, frame by frame.
+
+        Where the mask does not hold the joints of the pose, MediaPipe has found somebody else or nobody. It then starts anew on the
+        surroundings of the pose, and goes on with the person it finds there.
+
+        Args:
+            frames: frames (H, W, 3) uint8 RGB of one clip from its beginning.
+            poses: see :meth:`__call__`.
+
+        Yields:
+            For each frame the mask, (H, W) float32 in [0, 1].
+        """
+        rest = 0
+        with self.solution.session() as session:
+            for t, frame in enumerate(frames):
+                pose = None if poses is None else poses[t]
+                mask, rest = self._mask(session, frame), rest - 1
+                agreement = 1. if pose is None else mask_agreement(mask, pose)
+                if agreement < MISFIT and rest < 0:
+                    session.close()
+                    other = self._mask(session, surroundings(frame, pose))
+                    if mask_agreement(other, pose) > agreement:
+                        mask = other
+                    else:
+                        rest = REST
+                yield mask
+
+    @staticmethod
+    def _mask(session: Session, frame: np.ndarray) -> np.ndarray:
+        mask = session.process(frame).segmentation_mask
+        return np.zeros(frame.shape[:2], np.float32) if mask is None else np.clip(mask, 0, 1)
+
+
+def surroundings(frame: np.ndarray, pose: np.ndarray) -> np.ndarray:
+    """The frame (H, W, 3) with all gray but the box around the person of a pose (18, 3); as it is without four joints."""
+    box = person_boxes(pose[None], hidden_legs=True)[0]
+    if np.isnan(box[0]):
+        return frame
+    height, width = frame.shape[:2]
+    x0, y0, x1, y1 = np.clip(np.rint(box), 0, (width, height, width, height)).astype(int)
+    out = np.full_like(frame, GRAY)
+    out[y0:y1, x0:x1] = frame[y0:y1, x0:x1]
+    return out

@@ -4,7 +4,7 @@ import contextlib
 import importlib.metadata
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -63,11 +63,20 @@ class PoseSolution:
             smooth_segmentation=False, min_detection_confidence=min_detection_confidence,
             min_tracking_confidence=min_tracking_confidence)
 
-    def run(self, frames: np.ndarray) -> Iterator:
-        """Process a clip from its beginning, independent of earlier clips.
+    @contextlib.contextmanager
+    def session(self) -> Iterator['Session']:
+        """One clip from its beginning, independent of earlier clips."""
+        session = Session(self._pose, self.options)
+        try:
+            yield session
+        finally:
+            session.close()
+
+    def run(self, frames: Iterable[np.ndarray]) -> Iterator:
+        """Process a clip from its beginning. Frames are taken one by one.
 
         Args:
-            frames: (T, H, W, 3) uint8 RGB.
+            frames: (T, H, W, 3), or an iterable of frames (H, W, 3); uint8 RGB.
 
         Yields:
             For each frame MediaPipe's result with ``pose_landmarks`` and ``segmentation_mask`` (None where nobody is found).
@@ -75,13 +84,30 @@ class PoseSolution:
         Raises:
             InputError: frames of another shape or type.
         """
-        frames = np.asarray(frames)
-        if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != np.uint8:
-            raise InputError(f'frames of shape {frames.shape} and type {frames.dtype}, expected (T, H, W, 3) uint8 RGB')
+        with self.session() as session:
+            for frame in frames:
+                yield session.process(frame)
+
+
+class Session:
+    """BlazePose at work on one clip: each frame's result tells where to look in the next. Made by :meth:`PoseSolution.session`."""
+
+    def __init__(self, pose, options: dict):
+        self._pose, self._options, self._solution = pose, options, None
+
+    def process(self, frame: np.ndarray):
+        """The next frame, (H, W, 3) uint8 RGB -> MediaPipe's result."""
+        if frame.ndim != 3 or frame.shape[-1] != 3 or frame.dtype != np.uint8:
+            raise InputError(f'a frame of shape {frame.shape} and type {frame.dtype}, expected (H, W, 3) uint8 RGB')
+        frame = np.ascontiguousarray(frame)
+        if self._solution is not None:
+            return self._solution.process(frame)
         with quiet_stderr():
-            solution = self._pose(**self.options)
-        with contextlib.closing(solution):
-            for t, frame in enumerate(frames):
-                with quiet_stderr() if t == 0 else contextlib.nullcontext():
-                    result = solution.process(np.ascontiguousarray(frame))
-                yield result
+            self._solution = self._pose(**self._options)
+            return self._solution.process(frame)
+
+    def close(self) -> None:
+        """Forget the person; the next frame is looked at as a first one."""
+        if self._solution is not None:
+            self._solution.close()
+            self._solution = None

@@ -1,0 +1,250 @@
+"""Pass 1 of a preparation: who is where in each frame. Frames are made small one by one as they come; none is kept.
+
+What an estimator offers decides how it is asked:
+
+* ``track(frames, last=None)``: an iterator of frames (H, W, 3) -> an iterator of poses (18, 3). One person is followed, and one call
+  lasts through the clip. An estimator with ``resumes = True`` goes on exactly from ``last``, the pose of the frame before. Others have
+  a state that cannot be kept, so after an interruption they look at the clip from its first frame again.
+* ``detect(frames)``: (T, H, W, 3) -> for each frame its people. They are linked over the whole clip by
+  :func:`toolkit.poses.decode.follow_person`.
+* ``people_of_frames(numbers, size, total)``: no picture is needed; the people of these source frames, in source pixels, linked alike.
+* a call alone: (T, H, W, 3) -> (T, 18, 3), for estimators that look at each frame by itself; called with 64 frames at a time.
+"""
+
+import shutil
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from toolkit.data.files import make_folder, read_json, write_file, write_json
+from toolkit.poses.decode import Person, count_people, follow_person
+from toolkit.poses.draw import draw_pose_on
+from toolkit.skeletons import K
+
+POSE_CHUNK = 64
+"""Frames of one file of the working folder."""
+DETECT_BATCH = 16
+POSE_SIDE = 1024
+"""Longest side of the frames that estimators see."""
+COUNT_EVERY = 8
+SAMPLE_HEIGHT = 360
+THUMBNAIL = (128, 128)
+
+
+@dataclass
+class Found:
+    """What pass 1 knows of T frames.
+
+    Attributes:
+        poses: (T, 18, 3) float32 in source pixels.
+        times: (T,) seconds.
+        people: (T,) how many people were counted; -1 where nobody counted.
+        still: (T,) mean absolute difference to the frame before, in gray levels; infinite in the first frame.
+    """
+
+    poses: np.ndarray
+    times: np.ndarray
+    people: np.ndarray
+    still: np.ndarray
+
+
+@dataclass
+class _Row:
+    """One frame on its way through the estimator."""
+
+    time: float
+    index: int
+    still: float
+    picture: np.ndarray | None
+    people: list[Person] | None = None
+    count: int = -1
+
+
+def small_size(height: int, width: int) -> tuple[int, int]:
+    """Size (H, W) at which estimators see a frame: no side is over 1024 pixels."""
+    factor = min(1., POSE_SIDE / max(height, width))
+    return (round(height * factor), round(width * factor)) if factor < 1 else (height, width)
+
+
+def batches(frames: Iterable[np.ndarray], number: int) -> Iterator[np.ndarray]:
+    """Arrays (T, H, W, 3) of ``number`` frames, the last one shorter. Frames are copied in as they come."""
+    batch, count = None, 0
+    for frame in frames:
+        if batch is None:
+            batch = np.empty((number, *frame.shape), frame.dtype)
+        batch[count] = frame
+        count += 1
+        if count == number:
+            yield batch
+            batch, count = None, 0
+    if count:
+        yield batch[:count]
+
+
+class PosePass:
+    """Finds the poses of one video, resumable after any chunk of frames.
+
+    Args:
+        estimator: see the module.
+        folder: working folder; one file for each 64 frames.
+        size: (H, W) of the source.
+        source_frames: how many frames the source has.
+        progress: called with the number of frames done.
+    """
+
+    def __init__(self, estimator, folder: Path, size: tuple[int, int], source_frames: int, progress: Callable[[int], None]):
+        self.estimator, self.folder, self.size, self.source_frames, self.progress = estimator, folder, size, source_frames, progress
+        self.of_files = getattr(estimator, 'people_of_frames', None)
+        self.small_size = small_size(*size)
+        self.total = 0
+
+    def run(self, sampled: Iterable[tuple], key: dict, problems: Callable[[], list[str]]) -> tuple[Found | None, list[str]]:
+        """Find the poses, or take those of an earlier run.
+
+        Args:
+            sampled: (frame, time, ...) of the frames to look at.
+            key: what must be equal for the work of an earlier run to be taken.
+            problems: called after the last frame; messages about damage in the video.
+
+        Returns:
+            What was found, None without any frame; and the messages.
+        """
+        if not (self.folder / 'key.json').exists() or read_json(self.folder / 'key.json') != key:
+            shutil.rmtree(self.folder)
+            make_folder(self.folder)
+            write_json(self.folder / 'key.json', key)
+        if self.of_files:
+            self.of_files([], self.size, self.source_frames)
+        complete = self.folder / 'poses.json'
+        if not complete.exists():
+            self._observe(sampled)
+            write_json(complete, dict(chunks=-(-self.total // POSE_CHUNK), problems=problems()))
+        state = read_json(complete)
+        return self._collect(state) if state['chunks'] else None, state['problems']
+
+    def _small(self, frame: np.ndarray) -> np.ndarray:
+        return frame if self.small_size == self.size else cv2.resize(frame, self.small_size[::-1], interpolation=cv2.INTER_AREA)
+
+    def _file(self, number: int) -> Path:
+        return self.folder / f'poses_{number:05d}.npz'
+
+    def _ready(self) -> tuple[int, np.ndarray | None]:
+        """How many frames need not be looked at again, and the last one's pose."""
+        number = 0
+        while self._file(number).exists():
+            number += 1
+        if not number:
+            return 0, None
+        if hasattr(self.estimator, 'track'):
+            if not getattr(self.estimator, 'resumes', False):
+                return 0, None
+            with np.load(self._file(number - 1)) as arrays:
+                return number * POSE_CHUNK, arrays['poses'][-1]
+        return number * POSE_CHUNK, None
+
+    def _observe(self, sampled: Iterable[tuple]) -> None:
+        ready, last = self._ready()
+        waiting: deque[_Row] = deque()
+
+        def frames() -> Iterator[np.ndarray]:
+            before = None
+            for frame, time, index in sampled:
+                thumbnail = cv2.resize(frame, THUMBNAIL, interpolation=cv2.INTER_AREA).astype(np.int16)
+                still = np.inf if before is None else float(np.abs(before - thumbnail).mean())
+                before, number = thumbnail, self.total
+                self.total += 1
+                if number < ready:
+                    if self.total % POSE_CHUNK == 0:
+                        self.progress(self.total)
+                    continue
+                seen = self._small(frame)
+                waiting.append(_Row(time, index, still, _sample(frame) if number % POSE_CHUNK == 0 else None))
+                del frame
+                yield seen
+
+        chunk, number = [], ready // POSE_CHUNK
+        for people, count in self._people(frames(), last):
+            row = waiting.popleft()
+            row.people, row.count = people, count
+            chunk.append(row)
+            if len(chunk) == POSE_CHUNK:
+                self._write(chunk, number)
+                chunk, number = [], number + 1
+        if chunk:
+            self._write(chunk, number)
+
+    def _people(self, frames: Iterator[np.ndarray], last: np.ndarray | None) -> Iterator[tuple[list[Person], int]]:
+        """People of each frame and how many they are; single-person estimators give one each, who may have no joint."""
+        estimator = self.estimator
+        if self.of_files:
+            yield from (([], -1) for _ in frames)
+        elif hasattr(estimator, 'track'):
+            yield from ((_only(pose), -1) for pose in estimator.track(frames, last))
+        elif hasattr(estimator, 'detect'):
+            for batch in batches(frames, DETECT_BATCH):
+                yield from ((people, count_people(people)) for people in estimator.detect(batch))
+        else:
+            for batch in batches(frames, POSE_CHUNK):
+                poses, count = np.array(estimator(batch), np.float32), np.full(len(batch), -1)
+                if poses.shape != (len(batch), K, 3):
+                    raise ValueError(f'the pose estimator {type(estimator).__name__} returned {poses.shape} for {len(batch)} frames')
+                if hasattr(estimator, 'num_people'):
+                    count[::COUNT_EVERY] = estimator.num_people(batch[::COUNT_EVERY])
+                yield from ((_only(pose), int(n)) for pose, n in zip(poses, count))
+
+    def _write(self, chunk: list[_Row], number: int) -> None:
+        people = [person for row in chunk for person in row.people]
+        poses = np.array([person.pose for person in people], np.float32).reshape(-1, K, 3)
+        if chunk[0].picture is not None:
+            picture, factor = chunk[0].picture, np.array([*(a / b for a, b in zip(chunk[0].picture.shape[1::-1],
+                                                                                 self.small_size[::-1])), 1], np.float32)
+            for person in chunk[0].people:
+                picture = draw_pose_on(picture, person.pose * factor)
+            write_picture(self._file(number).with_suffix('.jpg'), picture)
+        temporary = self._file(number).with_suffix('.tmp.npz')
+        np.savez(
+            temporary, poses=poses, scores=np.array([person.score for person in people], np.float64),
+            number=np.array([len(row.people) for row in chunk]), times=np.array([row.time for row in chunk]),
+            index=np.array([row.index for row in chunk]),
+            people=np.array([row.count for row in chunk], np.int32), still=np.array([row.still for row in chunk], np.float32))
+        temporary.replace(self._file(number))
+        self.progress(number * POSE_CHUNK + len(chunk))
+
+    def _collect(self, state: dict) -> Found:
+        """Everything found, with one person followed through the clip."""
+        parts = []
+        for i in range(state['chunks']):
+            with np.load(self._file(i)) as arrays:
+                parts.append(dict(arrays))
+        found = {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
+        poses = found['poses']
+        if self.of_files:
+            everybody = self.of_files(found['index'].tolist(), self.size, self.source_frames)
+            poses, found['people'] = follow_person(everybody), np.array([count_people(people) for people in everybody], np.int32)
+        else:
+            if hasattr(self.estimator, 'detect') and not hasattr(self.estimator, 'track'):
+                everybody = iter(zip(poses, found['scores'].tolist()))
+                poses = follow_person([[Person(*next(everybody)) for _ in range(n)] for n in found['number']])
+            scale = np.array([self.size[1] / self.small_size[1], self.size[0] / self.small_size[0]], np.float32)
+            poses[..., :2] = (poses[..., :2] + .5) * scale - .5
+            poses[poses[..., 2] <= 0] = 0
+        return Found(poses, found['times'], found['people'], found['still'])
+
+
+def _only(pose: np.ndarray) -> list[Person]:
+    return [Person(np.asarray(pose, np.float32), 1.)]
+
+
+def _sample(frame: np.ndarray) -> np.ndarray:
+    """The frame 360 pixels high, for the report."""
+    width = max(1, round(frame.shape[1] * SAMPLE_HEIGHT / frame.shape[0]))
+    return cv2.resize(frame, (width, SAMPLE_HEIGHT), interpolation=cv2.INTER_AREA)
+
+
+def write_picture(path: Path, picture: np.ndarray) -> None:
+    """Write a picture (H, W, 3) uint8 RGB as JPEG."""
+    write_file(path, cv2.imencode('.jpg', picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 80])[1].tobytes())
