@@ -8,10 +8,10 @@ log_level = 'INFO'
 randomness = dict(seed=0, deterministic=False)
 
 default_hooks = dict(
-    state=dict(type='TrainStateHook'),
+    runtime_info=dict(type='TrainStateHook'),
     logger=dict(type='ScalarLogger', interval=50),
-    scheduler=dict(type='ParamSchedulerHook'),
-    checkpoint=dict(type='CheckpointHook', interval=1000, max_keep=3))
+    param_scheduler=dict(type='ParamSchedulerHook'),
+    checkpoint=dict(type='CheckpointHook', interval=1000, max_keep_ckpts=3))
 
 # For Weights & Biases add dict(type='WandbVisBackend', init_kwargs=dict(project='...')).
 visualizer = dict(type='Visualizer', vis_backends=[dict(type='TensorboardVisBackend')])

@@ -18,4 +18,4 @@ _lr = dict(optimizer=dict(lr=1e-3))
 optim_wrapper = dict(g=_lr, e=_lr, d=_lr)
 param_scheduler = [dict(type='LinearLR', start_factor=1.0, end_factor=0.1, begin=150, end=300)]
 train_cfg = dict(max_iters=300)
-default_hooks = dict(checkpoint=dict(interval=100, max_keep=1), logger=dict(interval=50))
+default_hooks = dict(checkpoint=dict(interval=100, max_keep_ckpts=1), logger=dict(interval=50))

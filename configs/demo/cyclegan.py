@@ -21,4 +21,4 @@ optim_wrapper = dict(
 param_scheduler = [dict(type='LinearLR', start_factor=1.0, end_factor=0.0, begin=600, end=1300)]
 train_cfg = dict(type='IterLoop', max_iters=1300)
 custom_hooks = [dict(type='CollapseMonitor', interval=250, threshold=0.2, begin=500)]
-default_hooks = dict(checkpoint=dict(interval=500, max_keep=1), logger=dict(interval=50))
+default_hooks = dict(checkpoint=dict(interval=500, max_keep_ckpts=1), logger=dict(interval=50))

@@ -10,4 +10,4 @@ train_dataloader = dict(batch_size=8)
 train_cfg = dict(type='IterLoop', max_iters=2500)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.05, end=200), dict(type='CosineAnnealingLR', begin=200, end=2500, eta_min=0)]
-default_hooks = dict(checkpoint=dict(interval=500, max_keep=1), logger=dict(interval=50))
+default_hooks = dict(checkpoint=dict(interval=500, max_keep_ckpts=1), logger=dict(interval=50))

@@ -15,8 +15,9 @@ def runner_of(toy, tmp_path, *options, **kwargs):
 
 
 def test_checkpoints_are_kept_pruned_and_the_best_besides(toy, tmp_path):
-    runner_of(toy, tmp_path, 'train_cfg.val_interval=2', 'default_hooks.checkpoint.interval=1', 'default_hooks.checkpoint.max_keep=2',
-              'default_hooks.checkpoint.save_best=error', 'default_hooks.checkpoint.rule=less').train()
+    runner_of(toy, tmp_path, 'train_cfg.val_interval=2', 'default_hooks.checkpoint.interval=1',
+              'default_hooks.checkpoint.max_keep_ckpts=2', 'default_hooks.checkpoint.save_best=error',
+              'default_hooks.checkpoint.rule=less').train()
     assert sorted(p.name for p in tmp_path.glob('*.pth')) == ['best_error_iter_0000002.pth', 'iter_0000007.pth', 'iter_0000008.pth']
     assert (tmp_path / 'last_checkpoint').read_text() == 'iter_0000008.pth\n'
 

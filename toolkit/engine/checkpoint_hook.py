@@ -18,21 +18,25 @@ class CheckpointHook(Hook):
     Within an accumulation window saving waits for its end, because only there a checkpoint is exact.
 
     Args:
-        interval: iterations between checkpoints; 0 for the end only.
-        max_keep: number of checkpoints kept, oldest deleted first; 0 for all. The best one is kept besides.
+        interval: iterations between checkpoints; 0 or -1 for the end only.
+        max_keep_ckpts: number of checkpoints kept, oldest deleted first; 0 or -1 for all. The best one is kept besides.
         save_best: name of a validation metric, or None.
         rule: ``'greater'`` or ``'less'`` is better.
+        by_epoch: False; MMEngine's configs say it.
 
     Raises:
-        InputError: unknown rule, or a metric that validation does not give.
+        InputError: unknown rule, ``by_epoch=True``, or a metric that validation does not give.
     """
 
     priority = 'VERY_LOW'
 
-    def __init__(self, interval: int = 1000, max_keep: int = 3, save_best: str | None = None, rule: str = 'greater') -> None:
+    def __init__(self, interval: int = 1000, max_keep_ckpts: int = 3, save_best: str | None = None, rule: str = 'greater',
+                 by_epoch: bool = False) -> None:
+        if by_epoch:
+            raise InputError('checkpoint.by_epoch=True: training counts iterations; give interval in iterations and leave by_epoch out')
         if rule not in RULES:
             raise InputError(f"checkpoint.rule must be 'greater' or 'less', got {rule!r}")
-        self.interval, self.max_keep, self.save_best, self.better = interval, max_keep, save_best, RULES[rule]
+        self.interval, self.max_keep, self.save_best, self.better = interval, max_keep_ckpts, save_best, RULES[rule]
         self.best: float | None = None
         self._new_best = self._due = False
 
@@ -50,7 +54,7 @@ class CheckpointHook(Hook):
     def after_iteration(self, runner) -> None:
         """Save where it is due."""
         last = runner.iter == runner.max_iters or runner.train_loop.stop_training
-        self._due |= bool(self.interval) and runner.iter % self.interval == 0
+        self._due |= self.interval > 0 and runner.iter % self.interval == 0
         if runner.gradients_pending or not (self._due or self._new_best or last):
             return
         if self._new_best:
@@ -67,7 +71,7 @@ class CheckpointHook(Hook):
             self._remove_old(runner)
 
     def _remove_old(self, runner) -> None:
-        if self.max_keep and is_main_process():
+        if self.max_keep > 0 and is_main_process():
             numbered = [p for p in Path(runner.work_dir).glob('iter_*.pth') if p.stem[5:].isdigit()]
             for path in sorted(p for p in numbered if int(p.stem[5:]) <= runner.iter)[:-self.max_keep]:
                 path.unlink()

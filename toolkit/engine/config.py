@@ -8,6 +8,7 @@ from typing import Any
 
 from mmengine.config import Config
 
+from toolkit.engine.mmengine_names import check_names
 from toolkit.engine.optim import ENTRY_KEYS
 from toolkit.engine.runner import LOADER_KEYS
 from toolkit.plugins import import_custom
@@ -148,6 +149,7 @@ def check_config(cfg: Config | dict) -> None:
         InputError: names the full key, near names and what is known.
     """
     cfg = cfg._cfg_dict if isinstance(cfg, Config) else cfg
+    check_names(cfg)
     for key in cfg:
         if key not in TOP_KEYS:
             raise InputError(f'config: unknown top-level key {key!r}.{did_you_mean(key, TOP_KEYS)} Known: {", ".join(TOP_KEYS)}. A '

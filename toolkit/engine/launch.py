@@ -8,6 +8,7 @@ from mmengine.config import Config
 from toolkit.cli import Interrupted, add_config_arguments, main_guard
 from toolkit.data.files import check_output
 from toolkit.engine.config import check_config, load_config
+from toolkit.engine.mmengine_names import OUR_HOOKS, check_names
 from toolkit.engine.optim import use_amp
 from toolkit.engine.runner import TrainRunner
 from toolkit.structures import InputError
@@ -57,11 +58,13 @@ def build_runner(cfg: Config, work_dir: str | Path | None = None, resume: bool |
     if amp and training:
         use_amp(cfg, 'bfloat16' if amp is True else amp)
     keep: dict[str, Any] = cfg._cfg_dict
+    if training:
+        check_names(keep)
     sections = ('val', 'test') if training else ('train',)
     if not training:
         for key in ('optim_wrapper', 'param_scheduler', 'custom_hooks'):
             keep.pop(key, None)
-        keep['default_hooks'] = dict(state=None, logger=None, scheduler=None, checkpoint=None)
+        keep['default_hooks'] = dict.fromkeys(OUR_HOOKS)
     for section in sections:
         if not training or not keep.get(f'{section}_dataloader'):
             for key in (f'{section}_dataloader', f'{section}_cfg', f'{section}_evaluator'):

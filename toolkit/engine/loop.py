@@ -20,7 +20,7 @@ GO, STOP, FAILED, UNSAVED = range(4)
 """What the processes agree on between two iterations: go on; save and stop; save and end with an error; end with an error."""
 
 
-@LOOPS.register_module()
+@LOOPS.register_module(name=['IterLoop', 'IterBasedTrainLoop'])
 class IterLoop(BaseLoop):
     """Trains for a number of iterations, exactly resumable.
 
@@ -33,14 +33,16 @@ class IterLoop(BaseLoop):
         runner: a :class:`toolkit.engine.runner.TrainRunner`.
         dataloader: config; its sampler is a :class:`toolkit.engine.sampler.DrawSampler` unless it says otherwise.
         max_iters: iterations of the whole run.
-        val_interval: iterations between validations; 0 for none.
+        val_interval: iterations between validations, where the config has a ``val_dataloader``; 0 for none.
         val_begin: first iteration that may validate.
+        by_epoch: False; MMEngine's configs say it.
 
     Raises:
         InputError: ``max_iters`` does not end with full accumulation windows, or is not a positive whole number; a sampler that ends.
     """
 
-    def __init__(self, runner, dataloader: DataLoader | dict, max_iters: int, val_interval: int = 0, val_begin: int = 1) -> None:
+    def __init__(self, runner, dataloader: DataLoader | dict, max_iters: int, val_interval: int = 1000, val_begin: int = 1,
+                 by_epoch: bool = False) -> None:
         if int(max_iters) != max_iters or max_iters < 1:
             raise InputError(f'train_cfg.max_iters must be a positive whole number, got {max_iters!r}')
         if isinstance(dataloader, dict):

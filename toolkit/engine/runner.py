@@ -12,28 +12,26 @@ import torch.distributed as dist
 from mmengine.dist import broadcast, get_rank, get_world_size, is_distributed
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper, OptimWrapperDict
-from mmengine.runner import Runner
+from mmengine.runner import BaseLoop, Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
 from toolkit.data.tensors import collate
 from toolkit.engine.checkpoint import check_checkpoint, load_checkpoint, plain, restore_training_state, training_state
 from toolkit.engine.datasets import build_dataset
+from toolkit.engine.mmengine_names import OUR_HOOKS
 from toolkit.engine.processes import mpi_environment
 from toolkit.engine.saving import check_finite, write_atomically
 from toolkit.engine.together import on_main_process
 from toolkit.engine.workers import ignore_signals
 from toolkit.engine.wrapper import unwrapped
 from toolkit.plugins import describe_plugins
-from toolkit.registry import DATA_SAMPLERS, MODEL_WRAPPERS, check_keys
+from toolkit.registry import DATA_SAMPLERS, LOOPS, MODEL_WRAPPERS, check_keys
 from toolkit.structures import InputError
 from toolkit.weights import POINTER, latest_checkpoint
 
 LOADER_KEYS = ('dataset', 'sampler', 'batch_size', 'num_workers', 'persistent_workers', 'pin_memory', 'drop_last', 'prefetch_factor',
                'timeout')
-DEFAULT_HOOKS = dict(
-    state=dict(type='TrainStateHook'), logger=dict(type='ScalarLogger'), scheduler=dict(type='ParamSchedulerHook'),
-    checkpoint=dict(type='CheckpointHook'))
 TEST_SECTIONS = ('test_dataloader', 'test_cfg', 'test_evaluator')
 _runs = count()
 
@@ -89,8 +87,8 @@ class TrainRunner(Runner):
     # ---- building ---------------------------------------------------------------------------------------------------------------
 
     def register_default_hooks(self, hooks: dict | None = None) -> None:
-        """Register :data:`DEFAULT_HOOKS`, overridden by the config; None removes one."""
-        for hook in {**DEFAULT_HOOKS, **(hooks or {})}.values():
+        """Register :data:`toolkit.engine.mmengine_names.OUR_HOOKS`, overridden by the config; None removes one."""
+        for hook in {**{key: dict(type=kind) for key, kind in OUR_HOOKS.items()}, **(hooks or {})}.values():
             if hook is not None:
                 self.register_hook(hook)
 
@@ -108,6 +106,13 @@ class TrainRunner(Runner):
         if not self.distributed or is_model_wrapper(model):
             return model
         return MODEL_WRAPPERS.build(dict(dict(type='SeparateDDP'), **(model_wrapper_cfg or {})), default_args=dict(module=model))
+
+    def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        """Build the training loop, an ``IterLoop`` unless the config says otherwise."""
+        if isinstance(loop, BaseLoop):
+            return loop
+        config = {'type': 'IterLoop', **{key: value for key, value in loop.items() if key != 'by_epoch'}}
+        return LOOPS.build(config, default_args=dict(runner=self, dataloader=self._train_dataloader))
 
     def build_optim_wrapper(self, optim_wrapper: dict | OptimWrapper) -> OptimWrapper | OptimWrapperDict:
         """Build the optimisers; the constructor is ``NetworkOptimizers`` unless the config says otherwise."""
