@@ -14,6 +14,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 
 from toolkit.data.frame_times import DEFAULT_RATE, ForwardTimes, display_order, true_rate, usual_step
 from toolkit.data.video_file import check_pixels, open_video, video_stream
+from toolkit.data.video_filters import ToneMap, deinterlaced
 from toolkit.structures import InputError
 
 
@@ -79,6 +80,9 @@ class VideoReader:
             first = next(self._decode(container, stream, []), None)
             if first is None:
                 raise InputError(f'{self.path}: the video has zero frames that can be decoded')
+            self._tone_map = ToneMap.of(first)
+            if self._tone_map:
+                self.notes.append(f'HDR ({self._tone_map.kind}) was made SDR')
             self.full_size = self.height, self.width = self._to_array(first).shape[:2]
         announced = Fraction(announced).limit_denominator(30030) if announced else None
         self._times, self._step = self._read_times(announced)
@@ -91,6 +95,7 @@ class VideoReader:
         """A reader of the same file whose frames have no side longer than ``max_side`` pixels; the file is not looked at again."""
         small = copy(self)
         small._reformatter, small.problems = VideoReformatter(), []
+        small._tone_map = self._tone_map and ToneMap(self._tone_map.kind)
         small._factor = min(1., max_side / max(self.full_size))
         small.height, small.width = (max(1, round(n * small._factor)) for n in self.full_size)
         return small
@@ -135,12 +140,24 @@ class VideoReader:
         if ended:
             problems.append(ended)
 
+    def _note_fields(self) -> None:
+        note = 'interlaced video was made progressive'
+        if note not in self.notes:
+            self.notes.append(note)
+
+    def _to_rgb(self, frame: av.VideoFrame, *size: int) -> np.ndarray:
+        """(H, W, 3) uint8 RGB; ``size`` is (W, H), or nothing to keep the size."""
+        options = dict(zip(('width', 'height'), size), **(dict(interpolation=Interpolation.AREA) if size else {}))
+        if self._tone_map:
+            frame, options = self._tone_map(self._reformatter.reformat(frame, format='gbrp16le', **options)), {}
+        return self._reformatter.reformat(frame, format='rgb24', **options).to_ndarray()
+
     def _to_array(self, frame: av.VideoFrame) -> np.ndarray:
         if self._factor < 1:
             height, width = (max(1, round(n * self._factor)) for n in (frame.height, frame.width * self._sar))
-            array = self._reformatter.reformat(frame, width, height, 'rgb24', interpolation=Interpolation.AREA).to_ndarray()
+            array = self._to_rgb(frame, width, height)
         else:
-            array = self._reformatter.reformat(frame, format='rgb24').to_ndarray()
+            array = self._to_rgb(frame)
             if self._sar != 1:
                 array = cv2.resize(array, (max(1, round(array.shape[1] * self._sar)), array.shape[0]), interpolation=cv2.INTER_LINEAR)
         matrix = _display_matrix(frame)
@@ -150,7 +167,7 @@ class VideoReader:
         """Yields (frame (H, W, 3) uint8 RGB, time in seconds since the first frame), times strictly increasing."""
         problems, forward = [], ForwardTimes(self._step)
         with self._open() as container:
-            for frame in self._decode(container, self._stream(container), problems):
+            for frame in deinterlaced(self._decode(container, self._stream(container), problems), self._note_fields):
                 array = self._to_array(frame)
                 if array.shape[:2] != (self.height, self.width):
                     array = cv2.resize(array, (self.width, self.height), interpolation=cv2.INTER_AREA)
