@@ -9,6 +9,18 @@ from filelock import FileLock, Timeout
 from toolkit.structures import InputError
 
 
+def check_lock(path: str | Path) -> None:
+    """See that a file may serve as a lock.
+
+    Raises:
+        InputError: a link, a folder, a special file or one with content is in the way.
+    """
+    path = Path(path)
+    if path.is_symlink() or (path.exists() and (not path.is_file() or path.stat().st_size)):
+        raise InputError(f'{path}: expected an empty plain file, which serves as a lock; this one is not ours. Remove it if you do not '
+                         f'need it')
+
+
 @contextmanager
 def locked(path: str | Path, wait: bool = True, busy: str = '', keep: bool = True) -> Iterator[None]:
     """Hold a lock. The system frees it when the process ends, however it ends; the file is empty.
@@ -24,9 +36,7 @@ def locked(path: str | Path, wait: bool = True, busy: str = '', keep: bool = Tru
             lock and ``wait`` is False.
     """
     path = Path(path)
-    if path.is_symlink() or (path.exists() and (not path.is_file() or path.stat().st_size)):
-        raise InputError(f'{path}: expected an empty plain file, which serves as a lock; this one is not ours. Remove it if you do not '
-                         f'need it')
+    check_lock(path)
     lock = FileLock(path, timeout=-1 if wait else 0)
     try:
         lock.acquire()

@@ -103,7 +103,7 @@ def main(argv: list[str] | None = None) -> int:
     from toolkit.data.prepare import clip_target, prepare_video
     from toolkit.data.prepare_parts import build_parts
     from toolkit.data.prepare_settings import PrepareSettings, clip_names
-    from toolkit.data.report import write_report
+    from toolkit.data.report import check_report, write_report
     from toolkit.registry import load_plugins
     from toolkit.structures import InputError
     load_plugins()
@@ -118,6 +118,7 @@ def main(argv: list[str] | None = None) -> int:
     names = [args.name] if args.name else clip_names(args.videos)
     for path, name in zip(args.videos, names):
         clip_target(path, args.out, name)
+    check_report(args.out)
     make_folder(args.out)
     share = list(zip(args.videos, names))[rank::processes]
     failed, parts, configs = 0, *(build_parts(args.pose, args.edges, args.mask) if share else (None, None))

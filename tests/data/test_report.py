@@ -11,6 +11,7 @@ from toolkit.data.prepare import prepare_video
 from toolkit.data.prepare_settings import UnusableClipError
 from toolkit.data.report import write_report
 from toolkit.data.sheets import PART_COLORS, contact_sheet, overlay_mask, overlay_parts, paint_parts
+from toolkit.structures import InputError
 
 
 def pictures(page):
@@ -90,3 +91,22 @@ def test_overlays_touch_what_they_should():
     assert (paint_parts(parts)[6, 6] == PART_COLORS[3]).all()
     masked = overlay_mask(frame, (parts > 0).astype(np.float32))
     assert masked[0, 0, 0] == int(90 * .33) and (masked[7, 7] == 90).all()
+
+
+def test_a_report_of_others_is_kept(tmp_path):
+    page = tmp_path / 'report.html'
+    page.write_text('<html>my work')
+    with pytest.raises(InputError, match='report.html: is not a report of ours'):
+        write_report(tmp_path)
+    assert page.read_text() == '<html>my work'
+    page.unlink()
+    write_report(tmp_path)
+    assert '0 clips ready' in write_report(tmp_path).read_text(), 'one of ours is replaced'
+
+
+def test_a_picture_that_is_a_link_is_not_shown(prepare, people, tmp_path):
+    clip = prepare('good.mp4', [people.draw(120, 160, 60, 36, 20)] * 5)
+    (tmp_path / 'secret').write_text('secret')
+    (clip.folder / 'source.jpg').unlink()
+    (clip.folder / 'source.jpg').symlink_to(tmp_path / 'secret')
+    assert base64.b64encode(b'secret').decode() not in write_report(tmp_path / 'out').read_text()

@@ -1,6 +1,7 @@
 """The report of prepared clips: one HTML page with everything in it, made to be looked at before a training is started."""
 
 import base64
+import os
 from pathlib import Path
 
 import cv2
@@ -13,15 +14,20 @@ from toolkit.data.crop import THRESHOLD, person_boxes
 from toolkit.data.files import read_json, write_file
 from toolkit.data.quality import jitter, present
 from toolkit.data.sheets import contact_sheet, overlay_mask, overlay_parts
-from toolkit.locks import locked
+from toolkit.locks import check_lock, locked
 from toolkit.poses.draw import draw_pose_on
 from toolkit.skeletons import JOINTS
+from toolkit.structures import InputError
 
+LOCK = '.report.lock'
 TILE_HEIGHT = 210
 STEADY = .03
 
+MARK = '<meta name="generator" content="human-video-toolkit">'
+
 PAGE = jinja2.Template("""<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>Prepared clips</title><meta name="viewport" content="width=device-width">
+<html lang="en"><head><meta charset="utf-8">{{ mark|safe }}
+<title>Prepared clips</title><meta name="viewport" content="width=device-width">
 <style>
 :root { color-scheme: light dark; }
 body { font: 15px/1.45 system-ui, sans-serif;
@@ -74,6 +80,28 @@ after cleaning (as estimated); below {{ steady }} is steady. At low frame rates 
 """, autoescape=True)
 
 
+def check_report(out_dir: str | Path) -> Path:
+    """See that the report of a folder can be written: nothing is in its place, or an older report of ours.
+
+    Returns:
+        The folder.
+
+    Raises:
+        InputError: a ``report.html`` of others, or a lock that is not ours.
+    """
+    out_dir = Path(out_dir)
+    page = out_dir / 'report.html'
+    check_lock(out_dir / LOCK)
+    if os.path.lexists(page):
+        try:
+            ours = page.is_file() and not page.is_symlink() and MARK.encode() in page.read_bytes()[:400]
+        except OSError as error:
+            raise InputError(f'{page}: cannot be read ({error.strerror}); check permissions') from error
+        if not ours:
+            raise InputError(f'{page}: is not a report of ours and would be overwritten; move it away, or choose another folder')
+    return out_dir
+
+
 def write_report(out_dir: str | Path) -> Path:
     """Write ``report.html`` about all clips in a folder, finished and failed ones; safe when several processes do it at once.
 
@@ -84,15 +112,15 @@ def write_report(out_dir: str | Path) -> Path:
         The page.
 
     Raises:
-        InputError: it cannot be written.
+        InputError: it cannot be written, or a ``report.html`` of others is there.
     """
-    out_dir = Path(out_dir)
-    with locked(out_dir / '.report.lock'):
+    out_dir = check_report(out_dir)
+    with locked(out_dir / LOCK):
         clips = [clip for clip in find_clips(out_dir) if clip.manifest.get('report')]
         samples = 8 if len(clips) <= 24 else 4
         entries = [_entry(clip, samples) for clip in clips]
         failures = [_failure(file) for file in sorted(out_dir.glob('.*.partial/work/failure.json'))]
-        page = PAGE.render(entries=entries, failures=failures, colors=COLORS, steady=STEADY)
+        page = PAGE.render(entries=entries, failures=failures, colors=COLORS, steady=STEADY, mark=MARK)
         write_file(out_dir / 'report.html', page.encode())
     return out_dir / 'report.html'
 
@@ -161,7 +189,8 @@ def _entry(clip: Clip, samples: int) -> dict:
         coverage=coverage_chart(raw[..., 2] > THRESHOLD, clip.poses[..., 2] > THRESHOLD, JOINTS),
         shake=line_chart({'as estimated': shake_raw, 'cleaned': shake}, '', marks, limit=STEADY if clip.fps >= 15 else None),
         heights=line_chart({'height': heights}, 'px', height=50), marked=', '.join(marks),
-        preview=f'data:image/jpeg;base64,{base64.b64encode(preview.read_bytes()).decode()}' if preview.exists() else None)
+        preview=f'data:image/jpeg;base64,{base64.b64encode(preview.read_bytes()).decode()}'
+        if preview.is_file() and not preview.is_symlink() else None)
 
 
 def _number(value: float | None) -> str:
