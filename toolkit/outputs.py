@@ -27,6 +27,11 @@ def plain_name(text: str, default: str = 'unnamed') -> str:
     return name.encode()[:LONGEST_NAME].decode(errors='ignore').strip('.') or default
 
 
+def plain_path(text: str) -> Path:
+    """The key of a clip, its folder below the root, made a path that stays below; two keys that differ by a ``/`` stay different."""
+    return Path(*(plain_name(part) for part in text.split('/')))
+
+
 def check_name(name: str, what: str = 'name') -> str:
     """A name that somebody chose, as it is.
 

@@ -15,7 +15,8 @@ import datetime
 import hashlib
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from toolkit.cli import Interrupted, main_guard
@@ -322,23 +323,32 @@ def build_dataset(cfg):
     return dataset
 
 
-def save_videos(folder: str, overwrite: bool) -> Callable[[dict[str, dict]], None]:
-    """A callback that writes each clip as one video: pose maps, a transfer's input, real, what each model made, side by side."""
+def save_videos(folder: str, overwrite: bool):
+    """What writes each clip as one video, part by part: pose maps, a transfer's input, real, what each model made, side by side."""
     import numpy as np
 
     from toolkit.data.video import VideoWriter
-    from toolkit.outputs import plain_name
+    from toolkit.outputs import plain_path
 
-    def save(samples: dict[str, dict]) -> None:
-        first = next(iter(samples.values()))
-        source = [first['input']['frames']] if first.get('has_truth') else []
-        columns = [first['pose_maps'], *source, first['real'], *(s['generated'] for s in samples.values())]
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        with VideoWriter(Path(folder) / f'{plain_name(first["clip"])}.mp4', first['fps'], overwrite=overwrite) as video:
-            for frame in np.concatenate(columns, 2):
-                video.write(frame)
+    @contextmanager
+    def watch() -> Iterator[Callable[[dict[str, dict]], None]]:
+        with ExitStack() as stack:
+            video = None
 
-    return save
+            def see(samples: dict[str, dict]) -> None:
+                nonlocal video
+                first = next(iter(samples.values()))
+                if video is None:
+                    path = Path(f'{Path(folder) / plain_path(first["clip"])}.mp4')
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    video = stack.enter_context(VideoWriter(path, first['fps'], overwrite=overwrite))
+                source = [first['input']['frames']] if first.get('has_truth') else []
+                for frames in zip(first['pose_maps'], *source, first['real'], *(s['generated'] for s in samples.values())):
+                    video.write(np.concatenate(frames, 1))
+
+            yield see
+
+    return watch
 
 
 if __name__ == '__main__':

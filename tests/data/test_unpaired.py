@@ -217,6 +217,17 @@ def test_steps_of_a_clip_are_those_of_its_item(roots):
     assert list(next(transfer_steps(clip))) == ['frames'] and next(transfer_steps(clip))['frames'].shape == (1, 1, 3, H, W)
 
 
+def test_parts_of_a_directed_clip_make_up_the_whole(roots):
+    data = DATASETS.build(dict(type='DirectedClips', a=roots['a'], b=roots['a'], paired=True, plates=True))
+    whole, parts = data[3], [data.clip_part(3, 0, 4), data.clip_part(3, 4, 10)]
+    assert data.clip_length(3) == 10
+    for key in ('frames', 'poses', 'truth_frames', 'truth_poses', 'truth_masks'):
+        assert torch.equal(torch.cat([part[key] for part in parts]), whole[key])
+    assert all(part['direction'] == whole['direction'] and torch.equal(part['plate'], whole['plate']) for part in parts)
+    masks = data.clip_masks(3, 4, 10)
+    np.testing.assert_array_equal(masks['truth_masks'], whole['truth_masks'][4:, 0] > 127)
+
+
 def whole_items(roots, transforms, name, key, seed, window):
     """The straightforward way: the complete item, its transforms with the key's own random numbers, most of it thrown away."""
     built = [TRANSFORMS.build(dict(t)) for t in transforms]

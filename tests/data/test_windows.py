@@ -225,3 +225,21 @@ def test_items_that_differ_make_no_batch(root):
         collate([uneven[i] for i in range(8)])
     with pytest.raises(InputError, match="some lack 'extra'"):
         collate([dict(a=sometimes[i]) for i in range(8)])
+
+
+@pytest.mark.parametrize('transforms', [(), [dict(type='RandomFlip', probability=1)]])
+def test_parts_of_a_clip_make_up_the_whole_and_read_nothing_else(root, transforms, monkeypatch):
+    data = ClipWindows(root, window=None, frames=(1, 6), content=0, transforms=transforms)
+    whole, read, original = data[1], [], Clip._read
+    monkeypatch.setattr(Clip, '_read', lambda self, kind, t, **color: read.append((kind, t)) or original(self, kind, t, **color))
+    assert data.clip_length(1) == 5
+    parts = [data.clip_part(1, 0, 2), data.clip_part(1, 2, 5)]
+    for key in ('frames', 'edges', 'masks', 'poses', 'pose_maps', 'regions'):
+        assert torch.equal(torch.cat([part[key] for part in parts]), whole[key])
+    for part in parts:
+        assert all(torch.equal(part[key], whole[key]) for key in whole if key.startswith('content_') and key != 'content_index')
+    assert [part['index'] for part in parts] == [1, 3] and {part['content_index'] for part in parts} == {0}
+    assert sorted(t for kind, t in read if kind == 'edges') == [0, 0, 1, 2, 3, 4, 5]
+    read.clear()
+    np.testing.assert_array_equal(data.clip_masks(1, 2, 5)['masks'], whole['masks'][2:, 0] > 127)
+    assert len(read) == (6 if transforms else 3)

@@ -18,11 +18,13 @@ class Mean(ClipMetric):
         super().__init__(**kwargs)
         self.definitions = {'level': Definition('mean level', 'higher')}
 
-    def compute(self, sample):
-        frames = sample['generated'][sample['scored']]
-        if not frames.any():
+    def update(self, state, sample):
+        state.setdefault('means', []).extend(frame.mean() for frame in sample['generated'][sample['scored']])
+
+    def compute(self, state):
+        if not any(state['means']):
             return {'level': Measure(None, reason='black')}
-        return {'level': Measure(float(frames.mean()), len(frames))}
+        return {'level': Measure(float(np.mean(state['means'])), len(state['means']))}
 
 
 def rows(metric, make_sample, levels):

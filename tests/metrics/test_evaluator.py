@@ -1,4 +1,5 @@
 import socket
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -36,12 +37,15 @@ class Offset:
     def __init__(self, offset, fail_at=None):
         self.offset, self.fail_at = offset, fail_at
 
-    def test_step(self, data):
+    def test_stream(self, parts):
+        return map(self.answer, parts)
+
+    def answer(self, data):
         if data['clip'][0] == self.fail_at:
             raise KeyboardInterrupt
         real = data['frames'][0].permute(0, 2, 3, 1).numpy()
-        return [{'clip': data['clip'][0], 'generated': real + np.uint8(self.offset), 'real': real, 'poses': data['poses'][0].numpy(),
-                 'mask': data['masks'][0, :, 0].numpy() > 127, 'scored': np.arange(len(real)) > 0}]
+        return {'clip': data['clip'][0], 'generated': real + np.uint8(self.offset), 'real': real, 'poses': data['poses'][0].numpy(),
+                'mask': data['masks'][0, :, 0].numpy() > 127, 'scored': np.arange(len(real)) > 0}
 
 
 def evaluator(fail_at=None, **kwargs):
@@ -104,14 +108,18 @@ def test_a_line_cut_off_is_measured_again(tmp_path):
     assert third.dataset.loaded == []
 
 
-def test_a_clip_counts_as_done_after_its_callback(tmp_path):
-    def killed(samples):
+@contextmanager
+def watching(seen, killed=False):
+    yield seen.append
+    if killed:
         raise KeyboardInterrupt
 
+
+def test_a_clip_counts_as_done_after_its_watcher(tmp_path):
     with pytest.raises(KeyboardInterrupt):
-        evaluator(cache=ResultCache(tmp_path / 'partial', 'key')).run([0, 1], on_clip=killed)
+        evaluator(cache=ResultCache(tmp_path / 'partial', 'key')).run([0, 1], watch=lambda: watching([], killed=True))
     seen = []
-    evaluator(cache=ResultCache(tmp_path / 'partial', 'key')).run([0, 1], on_clip=lambda samples: seen.append(1))
+    evaluator(cache=ResultCache(tmp_path / 'partial', 'key')).run([0, 1], watch=lambda: watching(seen))
     assert len(seen) == 2
 
 
@@ -146,10 +154,10 @@ def test_results_that_cannot_be_written_are_refused_before_any_clip(tmp_path):
     assert run.dataset.loaded == full.dataset.loaded == []
 
 
-def test_callback_gets_what_each_model_made():
+def test_watcher_gets_what_each_model_made():
     seen = []
-    evaluator().run([1], on_clip=lambda samples: seen.append({k: int(v['generated'].max()) for k, v in samples.items()}))
-    assert seen == [{'model': 11, 'Worse': 15}]
+    evaluator().run([1], watch=lambda: watching(seen))
+    assert [{k: int(v['generated'].max()) for k, v in samples.items()} for samples in seen] == [{'model': 11, 'Worse': 15}]
 
 
 def test_progress_wraps_the_clips_that_are_left(tmp_path):

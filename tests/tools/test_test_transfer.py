@@ -59,7 +59,7 @@ def folder(tmp_path_factory):
 def run(load_tool, folder, monkeypatch, capsys):
     """Call the tool; exit code, standard output, standard error."""
     monkeypatch.setenv('COLUMNS', '200')
-    monkeypatch.setattr('toolkit.metrics.pck.detection_size', lambda frames, mask: frames.shape[1:3])
+    monkeypatch.setattr('toolkit.metrics.pck.detection_size', lambda frames, mask, person: frames.shape[1:3])
 
     def call(*arguments, config='config.py'):
         with pytest.raises(SystemExit) as stop:

@@ -65,7 +65,7 @@ class DirectedClips(Dataset):
             options = dict(dict(size=size), **(options if isinstance(options, dict) else dict(root=options)), window=None)
             check_arguments(ClipWindows, options, f'DirectedClips.{name}')
             self.domains[name] = ClipWindows(**options)
-        self.plates = plates
+        self.plates, self._last_plate = plates, None
         self.items = [(name, i) for name in 'ab' if name + self.other(name) in directions for i in range(len(self.domains[name]))]
         self.paired = paired
         if paired:
@@ -91,13 +91,36 @@ class DirectedClips(Dataset):
         return len(self.items)
 
     def __getitem__(self, index: int) -> dict:
+        return self.clip_part(index, 0, self.clip_length(index))
+
+    def clip_length(self, index: int) -> int:
+        """Frames of item ``index``."""
         name, i = self.items[int(index)]
-        item = dict(self.domains[name][i], direction=name + self.other(name))
+        return self.domains[name].clip_length(i)
+
+    def clip_part(self, index: int, start: int, stop: int) -> dict:
+        """Frames ``start`` to ``stop`` of item ``index``, in its form; nothing else is read."""
+        name, i = self.items[int(index)]
+        item = dict(self.domains[name].clip_part(i, start, stop), direction=name + self.other(name))
         if self.plates:
-            windows = self.domains[name]
-            plate = background_plate(windows.clips[i], windows.size, np.flatnonzero(windows.allowed[i]))
-            item['plate'] = torch.from_numpy(plate).movedim(-1, 0).contiguous()
+            item['plate'] = self._plate(name, i)
         if self.paired:
-            truth = self.domains[self.other(name)][i]
+            truth = self.domains[self.other(name)].clip_part(i, start, stop)
             item |= {f'truth_{key}': truth[key] for key in TRUTH}
         return item
+
+    def clip_masks(self, index: int, start: int, stop: int) -> dict[str, np.ndarray]:
+        """The masks of these frames alone, ``masks`` and, with ``paired``, ``truth_masks`` (T, H, W) bool."""
+        name, i = self.items[int(index)]
+        masks = self.domains[name].clip_masks(i, start, stop)
+        if self.paired:
+            masks['truth_masks'] = self.domains[self.other(name)].clip_masks(i, start, stop)['masks']
+        return masks
+
+    def _plate(self, name: str, i: int) -> torch.Tensor:
+        """The empty scene of a clip; the last one is kept, for the parts of its clip."""
+        if self._last_plate is None or self._last_plate[0] != (name, i):
+            windows = self.domains[name]
+            plate = background_plate(windows.clips[i], windows.size, np.flatnonzero(windows.allowed[i]))
+            self._last_plate = (name, i), torch.from_numpy(plate).movedim(-1, 0).contiguous()
+        return self._last_plate[1]

@@ -206,13 +206,15 @@ class ClipWindows(Dataset):
             return self._cache[number, kind][t]
         return self._decode(self.clips[number], kind, t)
 
-    def sample(self, index: int, draw: int = 0, keys: Collection[str] = SAMPLE) -> tuple[dict, dict, np.random.Generator]:
+    def sample(self, index: int, draw: int = 0, keys: Collection[str] = SAMPLE,
+               part: tuple[int, int] | None = None) -> tuple[dict, dict, np.random.Generator]:
         """A window as it is on disk, before any transform.
 
         Args:
             index: of the window.
             draw: of its randomness.
             keys: which of :data:`toolkit.data.tensors.SAMPLE` to read; no other picture is decoded.
+            part: (start, stop), read only these frames of the window; the content frame is that of the whole window.
 
         Returns:
             Arrays by key; what an item says about them (``clip``, ``person``, ``index``, ``fps``, and ``content_index`` where the
@@ -221,26 +223,50 @@ class ClipWindows(Dataset):
         number, start = self.locate(int(index))
         clip = self.clips[number]
         rng = np.random.default_rng((self.seed, int(draw), int(index) % len(self)))
-        stop = start + self.window if self.window else int(self.allowed[number].sum()) + start
-        wanted = range(start, stop)
-        about = dict(clip=clip.key, person=clip.person, index=start, fps=clip.fps)
+        window = range(start, start + (self.window or int(self.allowed[number].sum())))
+        wanted = window[slice(*part)] if part else window
+        about = dict(clip=clip.key, person=clip.person, index=wanted.start, fps=clip.fps)
         scale = self.size[0] / clip.height, self.size[1] / clip.width
         sample = {f'{kind}s': np.stack([self._picture(number, kind, t) for t in wanted])
                   for kind in ('frame', 'edge', 'mask') if f'{kind}s' in keys}
         if 'poses' in keys:
-            sample['poses'] = scale_pose(clip.poses[start:stop], *scale)
+            sample['poses'] = scale_pose(clip.poses[wanted.start:wanted.stop], *scale)
         if any(key.startswith('content_') for key in keys):
-            about['content_index'] = content = self._content_index(number, wanted, rng)
+            about['content_index'] = content = self._content_index(number, window, rng)
             sample |= {f'content_{kind}': self._picture(number, kind, content) for kind in CONTENT if f'content_{kind}' in keys}
             if 'content_pose' in keys:
                 sample['content_pose'] = scale_pose(clip.poses[content], *scale)
         return sample, about, rng
 
     def __getitem__(self, key: int | tuple[int, int]) -> dict:
-        sample, about, rng = self.sample(*(key if isinstance(key, tuple) else (key,)))
+        index, draw = key if isinstance(key, tuple) else (key, 0)
+        return self._item(index, draw, None)
+
+    def _item(self, index: int, draw: int, part: tuple[int, int] | None) -> dict:
+        sample, about, rng = self.sample(index, draw, part=part)
         for transform in self.transforms:
             sample = transform(sample, rng)
         return {**item_tensors(sample, self.pose_style), **about}
+
+    def clip_length(self, index: int) -> int:
+        """Frames of item ``index``."""
+        return self.window or int(self.allowed[self.locate(int(index))[0]].sum())
+
+    def clip_part(self, index: int, start: int, stop: int) -> dict:
+        """Frames ``start`` to ``stop`` of item ``index``, in its form; nothing else is read.
+
+        Each part is transformed with the random numbers of the whole. A transform that draws something for each frame, such as
+        RecolorGarments with ``per='frame'``, therefore draws the same again in each part.
+        """
+        return self._item(index, 0, (start, stop))
+
+    def clip_masks(self, index: int, start: int, stop: int) -> dict[str, np.ndarray]:
+        """The masks of these frames alone, ``masks`` (T, H, W) bool, transformed as in an item."""
+        needs = {'frames', 'masks', 'poses'}.union(*(getattr(t, 'needs', SAMPLE) for t in self.transforms))
+        sample, _, rng = self.sample(index, keys=needs if self.transforms else {'masks'}, part=(start, stop))
+        for transform in self.transforms:
+            sample = transform(sample, rng)
+        return dict(masks=sample['masks'] > 127)
 
 
 def _stretch(name: str, given: Sequence[float | None], total: int) -> slice:

@@ -1,14 +1,14 @@
 """Looks at what the model paints: contact sheets and short videos of fixed clips during training."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
 from mmengine.hooks import Hook
-from torch.utils.data import default_collate
 
 from toolkit.data.files import write_file
 from toolkit.data.sheets import contact_sheet
@@ -17,11 +17,13 @@ from toolkit.engine.datasets import build_dataset
 from toolkit.engine.random_state import random_state_kept
 from toolkit.engine.together import on_main_process
 from toolkit.engine.wrapper import unwrapped
-from toolkit.outputs import plain_name
+from toolkit.metrics.parts import ClipParts
+from toolkit.outputs import plain_path
 from toolkit.registry import HOOKS
 from toolkit.structures import InputError
 
-TIME_KEYS = ('frames', 'poses', 'pose_maps', 'edges', 'masks', 'regions')
+ROWS = {'real': 'real', 'pose': 'pose_maps', 'generated': 'generated'}
+"""Name of a row of the sheet -> key of the result."""
 
 
 @HOOKS.register_module()
@@ -29,7 +31,7 @@ class GenerateHook(Hook):
     """Generates fixed clips every ``interval`` iterations and at the end.
 
     For each clip it writes ``<work_dir>/vis/<iteration>_<clip>.png`` (rows: real, pose, generated) and ``.mp4`` (side by side), and
-    gives the sheet to the visualiser (TensorBoard, WandB). Training is not touched: random numbers and modes are restored. Process
+    gives the sheet to the visualiser (TensorBoard, WandB). Only frames that are generated are read, some at a time. Training is not touched: random numbers and modes are restored. Process
     0 generates; the others wait.
 
     Args:
@@ -84,22 +86,30 @@ class GenerateHook(Hook):
             model.eval()
             try:
                 for index in self.clips:
-                    batch = default_collate([self._dataset[index]])
-                    batch.update({key: batch[key][:, :self.max_frames] for key in TIME_KEYS if key in batch})
-                    for result in model.test_step(batch):
-                        self._write(runner, folder, result)
+                    parts = ClipParts(self._dataset, index, self.max_frames)
+                    self._write(runner, folder, model.test_stream(parts), parts.frames)
             finally:
                 model.train()
         return folder
 
-    def _write(self, runner, folder: Path, result: dict) -> None:
-        rows = {'real': result['real'], 'pose': result['pose_maps'], 'generated': result['generated']}
-        shown = sorted({int(i) for i in np.linspace(0, len(result['generated']) - 1, self.columns).round()})
+    def _write(self, runner, folder: Path, results: Iterable[dict], count: int) -> None:
+        """Write the video part by part; of the frames only those on the sheet are kept."""
+        shown = sorted({int(i) for i in np.linspace(0, count - 1, self.columns).round()})
+        rows, t = {name: [] for name in ROWS}, 0
+        with ExitStack() as stack:
+            video = None
+            for result in results:
+                if video is None:
+                    clip, path = result['clip'], folder / plain_path(f'{runner.iter:07d}_{result["clip"]}')
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    video = stack.enter_context(VideoWriter(f'{path}.mp4', result.get('fps', 25), overwrite=True))
+                for frames in zip(*(result[key] for key in ROWS.values())):
+                    video.write(np.concatenate(frames, 1))
+                    if t in shown:
+                        for name, frame in zip(ROWS, frames):
+                            rows[name].append(frame.copy())
+                    t += 1
         labels = [[f'{name} {t}' if i == 0 else str(t) for i, t in enumerate(shown)] for name in rows]
-        sheet = contact_sheet([[frames[t] for t in shown] for frames in rows.values()], labels)
-        path = folder / plain_name(f'{runner.iter:07d}_{result["clip"]}')
+        sheet = contact_sheet(list(rows.values()), labels)
         write_file(f'{path}.png', cv2.imencode('.png', sheet[..., ::-1])[1].tobytes())
-        with VideoWriter(f'{path}.mp4', result.get('fps', 25), overwrite=True) as video:
-            for frames in zip(*rows.values()):
-                video.write(np.concatenate(frames, 1))
-        runner.visualizer.add_image(f'generate/{result["clip"]}', sheet, step=runner.iter)
+        runner.visualizer.add_image(f'generate/{clip}', sheet, step=runner.iter)

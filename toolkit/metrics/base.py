@@ -89,12 +89,26 @@ def with_scored(sample: dict, data: dict | None) -> dict:
     return {**sample, 'scored': np.arange(first, first + len(sample['real'])) != content}
 
 
+def with_heights(sample: dict, heights: Mapping[str, float]) -> dict:
+    """Add how high the person is in the whole clip that a sample is a part of, as ``person_height``.
+
+    Args:
+        sample: result of a model's ``test_step``.
+        heights: of :meth:`toolkit.metrics.parts.ClipParts.person_heights`.
+    """
+    own, real = heights.get('masks'), heights.get('truth_masks' if sample.get('has_truth') else 'masks')
+    if 'input' in sample:
+        sample = {**sample, 'input': {**sample['input'], 'person_height': own}}
+    return {**sample, 'person_height': real}
+
+
 def check_sample(sample: dict) -> None:
     """Refuse what no metric could judge.
 
     Args:
         sample: what a model's ``test_step`` returns for a clip: ``clip`` (str), ``generated`` and ``real`` (T, H, W, 3) uint8 RGB,
-            ``mask`` (T, H, W) bool, ``poses`` (T, K, 3), ``scored`` (T,) bool.
+            ``mask`` (T, H, W) bool, ``poses`` (T, K, 3), ``scored`` (T,) bool. Of a part of a clip also ``person_height``, that of the
+            whole clip in pixels.
 
     Raises:
         TypeError: pictures are not uint8: a float picture may be in [0, 1] or [-1, 1], and the wrong guess changes every score.
@@ -120,13 +134,13 @@ def compared_with(sample: dict, against: str) -> dict:
     Args:
         sample: see :func:`check_sample`. A transfer's also has ``input``, a dict of ``frames``, ``mask`` and ``poses``: the video that
             was translated, which is not the one of the target person it should look like.
-        against: ``'real'`` leaves the sample as it is; ``'input'`` puts the input in the place of ``real``, ``mask`` and ``poses``.
-            Samples without an input stay as they are.
+        against: ``'real'`` leaves the sample as it is; ``'input'`` puts the input in the place of ``real``, ``mask``, ``poses`` and
+            ``person_height``. Samples without an input stay as they are.
     """
     if against == 'real' or 'input' not in sample:
         return sample
     given = sample['input']
-    return {**sample, 'real': given['frames'], 'mask': given['mask'], 'poses': given['poses']}
+    return {**sample, 'real': given['frames'], **{key: value for key, value in given.items() if key != 'frames'}}
 
 
 def check_against(against: str, metric: str) -> None:
@@ -142,15 +156,17 @@ def check_against(against: str, metric: str) -> None:
 class ClipMetric(BaseMetric):
     """Base of all metrics: measure clip by clip, then average over clips.
 
-    A subclass fills ``self.definitions`` (key -> :class:`Definition`) in its constructor and implements :meth:`compute`. Where it
-    cannot work at all, for want of weights, it sets ``self.missing`` to the reason; all its numbers are then 'n/a'.
+    A subclass fills ``self.definitions`` (key -> :class:`Definition`) in its constructor and implements :meth:`update`, which looks at
+    some consecutive frames of a clip, and :meth:`compute`, which makes numbers of all that was seen. What it keeps in between must not
+    grow with the clip by more than a few numbers a frame. Where it cannot work at all, for want of weights, it sets ``self.missing`` to
+    the reason; all its numbers are then 'n/a'.
 
     MMEngine's loops use :meth:`process` and :meth:`evaluate`, which works over several processes; ``tools/test.py`` uses
-    :meth:`measure` and :meth:`summarize`, which keep counts, intervals and reasons.
+    :meth:`begin` and :meth:`summarize`, which keep counts, intervals and reasons.
 
     A transfer between two persons is measured by samples that also have ``direction`` ('ab' or 'ba'), ``has_truth`` and ``input`` (see
     :func:`compared_with`). Metrics with ``needs_truth`` are 'n/a' where ``has_truth`` is false; those with ``needs_domains`` want
-    :meth:`fit` first.
+    :meth:`fit` first; those with ``needs_height`` are told ``person_height``.
 
     Args:
         device: where tensors are computed; ``'auto'`` = the GPU if there is one.
@@ -159,6 +175,7 @@ class ClipMetric(BaseMetric):
 
     needs_truth = False
     needs_domains = False
+    needs_height = False
 
     def __init__(self, device: str = 'auto', **kwargs) -> None:
         super().__init__(**kwargs)
@@ -168,15 +185,28 @@ class ClipMetric(BaseMetric):
         self._real_cache: dict[str, tuple[tuple, Any]] = {}
 
     @abstractmethod
-    def compute(self, sample: dict) -> dict[str, Measure]:
-        """Measure one clip.
+    def update(self, state: dict, sample: dict) -> None:
+        """Look at the next frames of a clip.
 
         Args:
-            sample: see :func:`check_sample`; only frames with ``scored`` count.
+            state: what is kept of the frames so far; empty at the beginning of a clip.
+            sample: see :func:`check_sample`, a part of a clip or all of it; only frames with ``scored`` count.
+        """
+
+    @abstractmethod
+    def compute(self, state: dict) -> dict[str, Measure]:
+        """The numbers of a clip; at least one frame of it was scored.
+
+        Args:
+            state: as :meth:`update` left it.
 
         Returns:
             For each key of ``self.definitions`` its measure.
         """
+
+    def extra(self, state: dict) -> dict:
+        """What a row has beside its measures, fit for JSON."""
+        return {}
 
     def fit(self, domains: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray]]]) -> None:
         """Look at real frames of both persons of a transfer; only metrics with ``needs_domains`` do.
@@ -185,32 +215,28 @@ class ClipMetric(BaseMetric):
             domains: 'a' and 'b' -> frames (H, W, 3) uint8 RGB, each with its pose (K, 3).
         """
 
+    def begin(self) -> 'Measurement':
+        """Begin with a clip that comes in parts."""
+        return Measurement(self)
+
     def measure(self, sample: dict) -> dict:
-        """Measure one clip.
+        """Measure one clip, given whole.
 
         Args:
             sample: see :func:`check_sample`.
 
         Returns:
-            A row of plain numbers and strings, fit for JSON: ``clip``, ``measures`` and, of a transfer, its direction as ``group``.
+            See :meth:`Measurement.row`.
 
         Raises:
             TypeError, ValueError: see :func:`check_sample`.
         """
-        check_sample(sample)
-        if self.missing:
-            measures = {k: Measure(None, reason=self.missing) for k in self.definitions}
-        elif not sample['scored'].any():
-            measures = {k: Measure(None, reason='the clip has no frame besides its content frame') for k in self.definitions}
-        elif self.needs_truth and not sample.get('has_truth', True):
-            measures = {k: Measure(None, reason=NO_TRUTH) for k in self.definitions}
-        else:
-            measures = self.compute(sample)
-        group = {'group': sample['direction']} if 'direction' in sample else {}
-        return {'clip': sample['clip'], **group, 'measures': {k: asdict(m) for k, m in measures.items()}}
+        measurement = self.begin()
+        measurement.add(sample)
+        return measurement.row()
 
     def of_real(self, name: str, sample: dict, function: Callable[[], Any]) -> Any:
-        """``function()``, remembered for the clip: what depends on the real frames alone is computed once for all methods in turn."""
+        """``function()``, remembered for these frames: what depends on the real frames alone is computed once for all."""
         key = (sample['clip'], sample['real'].shape, crc32(sample['real'].tobytes()))
         if name not in self._real_cache or self._real_cache[name][0] != key:
             self._real_cache[name] = (key, function())
@@ -257,3 +283,42 @@ class ClipMetric(BaseMetric):
             n_frames=sum(m.frames for m in present), n_samples=sum(m.frames if m.samples is None else m.samples for m in present),
             unit=definition.unit, better=definition.better, definition=definition.text, reason=reason,
             per_clip={clip: m.value for clip, m in measures.items()})
+
+
+class Measurement:
+    """One clip on its way through one metric: parts in, a row out.
+
+    Args:
+        metric: that measures.
+    """
+
+    def __init__(self, metric: ClipMetric) -> None:
+        self.metric, self._state = metric, {}
+        self._clip, self._scored, self._reason = {}, False, ''
+
+    def add(self, sample: dict) -> None:
+        """Look at the next frames.
+
+        Args:
+            sample: see :func:`check_sample`.
+
+        Raises:
+            TypeError, ValueError: see :func:`check_sample`.
+        """
+        check_sample(sample)
+        metric = self.metric
+        self._clip = {'clip': sample['clip'], **({'group': sample['direction']} if 'direction' in sample else {})}
+        self._scored = self._scored or bool(sample['scored'].any())
+        self._reason = metric.missing or (NO_TRUTH if metric.needs_truth and not sample.get('has_truth', True) else '')
+        if not self._reason:
+            metric.update(self._state, sample)
+
+    def row(self) -> dict:
+        """The result, fit for JSON: ``clip``, ``measures`` and, of a transfer, its direction as ``group``."""
+        metric, extra = self.metric, {}
+        reason = metric.missing or ('' if self._scored else 'the clip has no frame besides its content frame') or self._reason
+        if reason:
+            measures = {k: Measure(None, reason=reason) for k in metric.definitions}
+        else:
+            measures, extra = metric.compute(self._state), metric.extra(self._state)
+        return {**self._clip, 'measures': {k: asdict(m) for k, m in measures.items()}, **extra}

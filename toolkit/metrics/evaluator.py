@@ -1,18 +1,19 @@
-"""Measure models on whole clips: several models side by side on the same clips, interruptible, over several processes."""
+"""Measure models on whole clips, read and measured in parts: several models side by side, interruptible, over several processes."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
 import torch
 from mmengine.dist import all_gather_object, get_dist_info
-from torch.utils.data import default_collate
 
-from toolkit.metrics.base import ClipMetric, Summary, with_scored
+from toolkit.metrics.base import ClipMetric, Summary, with_heights, with_scored
+from toolkit.metrics.parts import ClipParts
 from toolkit.metrics.result_cache import ResultCache
 from toolkit.structures import InputError
 
-TIME_KEYS = ('frames', 'poses', 'pose_maps', 'edges', 'masks', 'regions')
+Watch = Callable[[], AbstractContextManager[Callable[[dict[str, dict]], None]]]
 
 
 def pick_clips(total: int, wanted: int | None) -> list[int]:
@@ -42,7 +43,7 @@ class ClipEvaluator:
     """Measure every model with every metric on whole clips.
 
     Args:
-        models: name -> model; ``test_step`` of each takes a collated whole-clip item and returns one dict per clip (see
+        models: name -> model; ``test_stream`` of each takes a clip in parts and yields a dict for each part (see
             :func:`toolkit.metrics.base.check_sample`).
         dataset: yields whole-clip items (``ClipWindows`` with ``window=None``).
         metrics: each measures every model in turn; its networks are loaded once.
@@ -64,15 +65,14 @@ class ClipEvaluator:
         self.max_frames, self.cache = max_frames, cache
         self.results: dict[int, dict[str, list[dict]]] = {}
 
-    def run(self, indices: Sequence[int], progress: Callable[[Iterable], Iterable] = iter,
-            on_clip: Callable[[dict[str, dict]], None] | None = None) -> None:
+    def run(self, indices: Sequence[int], progress: Callable[[Iterable], Iterable] = iter, watch: Watch | None = None) -> None:
         """Measure the clips ``indices``; over several processes each takes every n-th and all end with all results.
 
         Args:
             indices: clips of the dataset.
             progress: wraps the loop over clips, for a progress bar.
-            on_clip: called with each newly measured clip, model name -> what its ``test_step`` returned. The clip counts as done after
-                it: what it writes is whole.
+            watch: entered for each newly measured clip, it gives a function that is called with each part of it: model name -> what its
+                ``test_step`` returned. The clip counts as done after it is left: what it writes is whole.
         """
         rank, world = get_dist_info()
         done = self.cache.load() if self.cache else {}
@@ -81,23 +81,39 @@ class ClipEvaluator:
         mine = list(indices)[rank::world]
         self.results = {i: done[i] for i in mine if i in done}
         for index in progress([i for i in mine if i not in done]):
-            samples = self.generate(index)
-            self.results[index] = {name: [m.measure(sample) for m in self.metrics] for name, sample in samples.items()}
-            if on_clip:
-                on_clip(samples)
+            with watch() if watch else nullcontext(lambda samples: None) as see:
+                results = self.measure(index, see)
+            self.results[index] = results
             if self.cache:
-                self.cache.add(index, self.results[index])
+                self.cache.add(index, results)
         if world > 1:
             self.results = {i: r for part in all_gather_object(self.results) for i, r in part.items()}
 
+    def measure(self, index: int, see: Callable[[dict[str, dict]], None]) -> dict[str, list[dict]]:
+        """Measure clip ``index`` part by part: model name -> one row per metric."""
+        measurements = {name: [metric.begin() for metric in self.metrics] for name in self.models}
+        for samples in self.generate(index):
+            for name, sample in samples.items():
+                for measurement in measurements[name]:
+                    measurement.add(sample)
+            see(samples)
+        return {name: [measurement.row() for measurement in row] for name, row in measurements.items()}
+
     @torch.no_grad()
-    def generate(self, index: int) -> dict[str, dict]:
-        """What each model makes of clip ``index``: name -> sample."""
-        item = self.dataset[index]
-        if self.max_frames is not None:
-            item = {k: v[:self.max_frames] if k in TIME_KEYS else v for k, v in item.items()}
-        batch = default_collate([item])
-        return {name: with_scored(model.test_step(batch)[0], batch) for name, model in self.models.items()}
+    def generate(self, index: int) -> Iterator[dict[str, dict]]:
+        """What each model makes of clip ``index``, part by part: name -> sample. Only one part is in memory."""
+        parts, here = ClipParts(self.dataset, index, self.max_frames), []
+        heights = parts.person_heights() if any(metric.needs_height for metric in self.metrics) else {}
+
+        def given() -> Iterator[dict]:
+            while here:
+                yield here[0]
+
+        streams = {name: model.test_stream(given()) for name, model in self.models.items()}
+        for part in parts:
+            here[:] = [part]
+            yield {name: with_scored(with_heights(next(stream), heights), part) for name, stream in streams.items()}
+        here.clear()
 
     def groups(self) -> list[str]:
         """Directions of the clips measured so far, of a transfer between two persons; else empty."""

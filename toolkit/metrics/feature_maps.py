@@ -68,15 +68,25 @@ class FeatureMapError(ClipMetric):
             'edge_f1': Definition(f'{what}, pixel against pixel', 'higher'),
             'edge_f1_near': Definition(f'{what}, found within {tolerance} of the diagonal', 'higher')}
 
-    def compute(self, sample: dict) -> dict[str, Measure]:
-        """Means over the scored frames."""
-        if 'features' not in sample:
-            return {key: Measure(None, reason='the model gives no feature maps') for key in self.definitions}
+    def update(self, state: dict, sample: dict) -> None:
+        """Differences of the scored frames: sums, which are exact, and a value a frame where the frame is what counts."""
+        if 'features' not in sample or not sample['scored'].any():
+            return
         estimated, real = sample['features'][sample['scored']], sample['real_features'][sample['scored']]
         difference = np.abs(estimated.astype(np.int16) - real)
         edges = estimated[..., 3], real[..., 3], self.threshold
         near = self.tolerance * float(np.hypot(*real.shape[1:3]))
-        values = dict(
-            l1=difference.mean(), pose_l1=difference[..., :3].mean(), edge_l1=difference[..., 3].mean(),
-            edge_f1=edge_f1(*edges).mean(), edge_f1_near=edge_f1(*edges, near).mean())
-        return {key: Measure(float(value), len(real)) for key, value in values.items()}
+        for key, values in (('l1', difference), ('pose_l1', difference[..., :3]), ('edge_l1', difference[..., 3])):
+            total, count = state.get(key, (0, 0))
+            state[key] = total + int(values.sum(dtype=np.int64)), count + values.size
+        for key, values in (('edge_f1', edge_f1(*edges)), ('edge_f1_near', edge_f1(*edges, near))):
+            state.setdefault(key, []).append(values)
+
+    def compute(self, state: dict) -> dict[str, Measure]:
+        """Means over the scored frames."""
+        if not state:
+            return {key: Measure(None, reason='the model gives no feature maps') for key in self.definitions}
+        values = {key: np.concatenate(state[key]) for key in ('edge_f1', 'edge_f1_near')}
+        means = {key: total / count for key, (total, count) in ((key, state[key]) for key in ('l1', 'pose_l1', 'edge_l1'))}
+        means |= {key: float(v.mean()) for key, v in values.items()}
+        return {key: Measure(means[key], len(values['edge_f1'])) for key in self.definitions}

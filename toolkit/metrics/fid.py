@@ -116,17 +116,22 @@ class FID(ClipMetric):
             self.domains[name] = np.concatenate(parts).astype(np.float64)
         self.missing = ''
 
-    def compute(self, sample: dict) -> dict[str, Measure]:
-        """Nothing: a single clip has no FID."""
-        return {'full': Measure(None, frames=int(sample['scored'].sum()), reason='FID is a number of all clips together')}
+    def update(self, state: dict, sample: dict) -> None:
+        """Features of the scored frames, 8 KiB each."""
+        state['frames'] = state.get('frames', 0) + int(sample['scored'].sum())
+        if 'direction' in sample and sample['scored'].any():
+            state.setdefault('features', []).append(self.features(sample['generated'][sample['scored']]).astype('<f4'))
 
-    def measure(self, sample: dict) -> dict:
-        """Compute the features of one clip; see :meth:`ClipMetric.measure`, the row also has ``features`` as text."""
-        row = super().measure(sample)
-        if self.missing or 'group' not in row:
-            return row
-        features = self.features(sample['generated'][sample['scored']]).astype('<f4')
-        return {**row, 'features': base64.b64encode(features.tobytes()).decode(), 'size': list(features.shape)}
+    def compute(self, state: dict) -> dict[str, Measure]:
+        """Nothing: a single clip has no FID."""
+        return {'full': Measure(None, frames=state['frames'], reason='FID is a number of all clips together')}
+
+    def extra(self, state: dict) -> dict:
+        """The clip's features as text."""
+        if 'features' not in state:
+            return {}
+        features = np.concatenate(state['features'])
+        return {'features': base64.b64encode(features.tobytes()).decode(), 'size': list(features.shape)}
 
     def summarize(self, rows: Sequence[dict], prefixed: bool = True) -> dict[str, Summary]:
         """The distance of all rows' frames: of each direction, then their mean."""

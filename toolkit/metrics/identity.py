@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from toolkit.metrics.base import ClipMetric, Definition, Measure
-from toolkit.metrics.pck import JUDGES, choose_judge, detect
+from toolkit.metrics.pck import JUDGES, Follower, choose_judge, detect
 from toolkit.metrics.person_region import person_region
 from toolkit.registry import METRICS
 from toolkit.skeletons import torso_scale
@@ -19,6 +19,7 @@ ORIENTATIONS = 4
 SCALES = (1.0, 2.0)
 DIRECTIONS, QUANTILES = 64, 256
 MOST_PIXELS = 20_000
+KEPT_PIXELS = 2**19
 
 
 def appearance(frame: np.ndarray) -> dict[str, np.ndarray]:
@@ -57,6 +58,32 @@ def person_pixels(frames: Iterable[np.ndarray], poses: Iterable[np.ndarray]) -> 
         for kind, values in appearance(frame).items():
             found[kind].append(values[region])
     return {kind: np.concatenate(values) for kind, values in found.items()}
+
+
+class PersonPixels:
+    """Pixels of a person through a clip, so many that memory stays bounded: beyond 2^19 every second one is left out, and so on.
+
+    Attributes:
+        scored: frames that were scored.
+    """
+
+    def __init__(self) -> None:
+        self.scored, self._step, self._skip, self._parts = 0, 1, 0, [person_pixels([], [])]
+
+    def add(self, pixels: dict[str, np.ndarray]) -> None:
+        """Add some of :func:`person_pixels`."""
+        count = len(pixels['colour'])
+        self._parts.append({kind: values[self._skip::self._step] for kind, values in pixels.items()})
+        self._skip = (self._skip - count) % self._step
+        while sum(len(part['colour']) for part in self._parts) > KEPT_PIXELS:
+            everything = self.pixels()
+            self._skip += self._step * (len(everything['colour']) % 2)
+            self._step *= 2
+            self._parts = [{kind: np.ascontiguousarray(values[::2]) for kind, values in everything.items()}]
+
+    def pixels(self) -> dict[str, np.ndarray]:
+        """All that are kept."""
+        return {kind: np.concatenate([part[kind] for part in self._parts]) for kind in KINDS}
 
 
 def projected_quantiles(values: np.ndarray, directions: int = DIRECTIONS, quantiles: int = QUANTILES) -> np.ndarray:
@@ -112,6 +139,7 @@ class Identity(ClipMetric):
 
     default_prefix = 'identity'
     needs_domains = True
+    needs_height = True
 
     def __init__(self, region: str = 'detected', estimators: Sequence[str | dict] = JUDGES, pose_estimator: str | dict | None = None,
                  trained_against: Sequence[str] = (), frames: int = 96, **kwargs) -> None:
@@ -154,16 +182,25 @@ class Identity(ClipMetric):
             self.domains[name] = {kind: projected_quantiles(values) for kind, values in pixels.items()}
         self.missing = ''
 
-    def compute(self, sample: dict) -> dict[str, Measure]:
-        """Distances of a clip to both persons."""
+    def update(self, state: dict, sample: dict) -> None:
+        """Take the person's pixels of the next frames."""
         if 'direction' not in sample:
-            return {key: Measure(None, reason='the clip is no transfer from one person to another') for key in self.definitions}
-        source, target = sample['direction']
-        scored = sample['scored']
-        generated = self._distances(sample['generated'][scored], self._poses(sample)[scored])
-        truth = {}
+            return
+        state['direction'], scored = sample['direction'], sample['scored']
+        generated = state.setdefault('generated', PersonPixels())
+        generated.scored += int(scored.sum())
+        generated.add(person_pixels(sample['generated'][scored], self._poses(state, sample)[scored]))
         if sample.get('has_truth'):
-            truth = self.of_real('truth', sample, lambda: self._distances(sample['real'][scored], sample['poses'][scored]))
+            truth = self.of_real('truth', sample, lambda: person_pixels(sample['real'][scored], sample['poses'][scored]))
+            state.setdefault('truth', PersonPixels()).add(truth)
+
+    def compute(self, state: dict) -> dict[str, Measure]:
+        """Distances of a clip to both persons."""
+        if not state:
+            return {key: Measure(None, reason='the clip is no transfer from one person to another') for key in self.definitions}
+        source, target = state['direction']
+        generated = self._distances(state['generated'])
+        truth = self._distances(state['truth']) if 'truth' in state else {}
         measures = {}
         for kind in KINDS:
             own, other = generated.get((kind, target)), generated.get((kind, source))
@@ -172,20 +209,21 @@ class Identity(ClipMetric):
             reasons = {'_truth': 'no truth'} if not truth else {}
             for suffix, value in values.items():
                 reason = reasons.get(suffix, 'no torso in any frame')
-                measures[kind + suffix] = Measure(None, reason=reason) if value is None else Measure(value, int(scored.sum()))
+                measures[kind + suffix] = Measure(None, reason=reason) if value is None else Measure(value, state['generated'].scored)
         return measures
 
-    def _poses(self, sample: dict) -> np.ndarray:
+    def _poses(self, state: dict, sample: dict) -> np.ndarray:
         """Where the person is in each generated frame."""
-        given = sample['input']['poses']
+        given = sample['input']
         if self.estimator is None:
-            return given
-        found = detect(self.estimator, sample['generated'], sample['input']['mask'])
-        return np.where((torso_scale(found) > 0)[:, None, None], found, given)
+            return given['poses']
+        follower = state.setdefault('follower', Follower(self.estimator))
+        found = detect(self.estimator, sample['generated'], given['mask'], given.get('person_height'), follower)
+        return np.where((torso_scale(found) > 0)[:, None, None], found, given['poses'])
 
-    def _distances(self, frames: np.ndarray, poses: np.ndarray) -> dict[tuple[str, str], float]:
+    def _distances(self, person: PersonPixels) -> dict[tuple[str, str], float]:
         """(kind, domain) -> distance; empty where nobody is seen."""
-        pixels = person_pixels(frames, poses)
+        pixels = person.pixels()
         if not len(pixels['colour']):
             return {}
         own = {kind: projected_quantiles(values) for kind, values in pixels.items()}

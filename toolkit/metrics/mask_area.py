@@ -15,7 +15,12 @@ class MaskArea(ClipMetric):
         super().__init__(**kwargs)
         self.definitions = {'area': Definition(f'share of the picture inside the true mask + {DILATION} px', '')}
 
-    def compute(self, sample: dict) -> dict[str, Measure]:
-        """The clip's mean share."""
+    def update(self, state: dict, sample: dict) -> None:
+        """Count pixels and frames."""
         mask = dilate(sample['mask'][sample['scored']])
-        return {'area': Measure(float(mask.mean()), len(mask))}
+        for key, count in (('inside', mask.sum()), ('all', mask.size), ('frames', len(mask))):
+            state[key] = state.get(key, 0) + int(count)
+
+    def compute(self, state: dict) -> dict[str, Measure]:
+        """The clip's mean share."""
+        return {'area': Measure(state['inside'] / state['all'], state['frames'])}

@@ -2,7 +2,8 @@
 
 import inspect
 import logging
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 
 import cv2
 import numpy as np
@@ -70,24 +71,69 @@ def correct_keypoints(detected: np.ndarray, target: np.ndarray, radius: np.ndarr
     return judged & near & (detected[..., 2] > 0), judged
 
 
-def detection_size(frames: np.ndarray, mask: np.ndarray) -> tuple[int, int]:
+def count_joints(state: dict, key: str, correct: np.ndarray, judged: np.ndarray) -> None:
+    """Add frames to the counts of a clip.
+
+    Args:
+        state: where counts are kept.
+        key: of these counts.
+        correct, judged: of :func:`correct_keypoints`.
+    """
+    counts = np.array([correct.sum(), judged.sum(), judged.any(1).sum()], np.int64)
+    state['joints', key] = state.get(('joints', key), 0) + counts
+
+
+def share_of_joints(state: dict, key: str, reason: str) -> Measure:
+    """Correct joints of all judged ones, as :func:`count_joints` counted them; no value, for ``reason``, where none was judged."""
+    correct, judged, frames = map(int, state['joints', key])
+    return Measure(correct / judged, frames, judged) if judged else Measure(None, reason=reason)
+
+
+def detection_size(frames: np.ndarray, mask: np.ndarray, person: float | None = None) -> tuple[int, int]:
     """Height and width at which to look for joints: pose networks need the person about 256 pixels high.
 
     Args:
         frames: (T, H, W, 3).
         mask: (T, H, W) bool; the median height of its boxes is the person's.
+        person: height of the person in the whole clip, where these frames are a part of it.
 
     Returns:
         The frame's size, or larger by one factor, up to a longest side of 1280.
     """
     height, width = frames.shape[1:3]
-    heights = [bottom - top for top, bottom, _, _ in (person_box(m) for m in mask if m.any())]
+    heights = [bottom - top for top, bottom, _, _ in (person_box(m) for m in mask if m.any())] if person is None else [person]
     wanted = PERSON_HEIGHT / np.median(heights) if heights else 1
     factor = max(1.0, min(wanted, LONGEST_SIDE / max(height, width)))
     return round(height * factor), round(width * factor)
 
 
-def detect(estimator: Callable[[np.ndarray], np.ndarray], frames: np.ndarray, mask: np.ndarray) -> np.ndarray:
+class Follower:
+    """A pose estimator on its way through one clip: called with one part after the other, it finds what it finds in the whole.
+
+    Args:
+        estimator: one that offers ``track`` (frames one by one -> poses one by one) is asked for that; another is called part by part.
+    """
+
+    def __init__(self, estimator: Callable[[np.ndarray], np.ndarray]) -> None:
+        self.estimator, self._waiting = estimator, deque()
+        self._poses = estimator.track(self._frames()) if hasattr(estimator, 'track') else None
+
+    def _frames(self) -> Iterator[np.ndarray]:
+        while self._waiting:
+            yield self._waiting.popleft()
+
+    def __call__(self, frames: np.ndarray, **guide: np.ndarray) -> np.ndarray:
+        if guide or self._poses is None:
+            return self.estimator(frames, **guide)
+        found = []
+        for frame in frames:
+            self._waiting.append(frame)
+            found.append(next(self._poses))
+        return np.stack(found)
+
+
+def detect(estimator: Callable[[np.ndarray], np.ndarray], frames: np.ndarray, mask: np.ndarray, person: float | None = None,
+           follower: Follower | None = None) -> np.ndarray:
     """Poses in a clip, found at :func:`detection_size` and given in the clip's own pixels.
 
     An estimator that looks inside a box, such as ``ConvolutionalPoseMachine``, is told where the real person is: by itself it does not
@@ -97,18 +143,20 @@ def detect(estimator: Callable[[np.ndarray], np.ndarray], frames: np.ndarray, ma
         estimator: a ``POSE_ESTIMATORS`` part; it is given ``masks`` if it takes them.
         frames: (T, H, W, 3) uint8 RGB.
         mask: (T, H, W) bool, the real person.
+        person: see :func:`detection_size`.
+        follower: of the clip, where the frames are a part of it; else the estimator starts afresh.
 
     Returns:
         (T, K, 3) float32.
     """
-    height, width = detection_size(frames, mask)
+    height, width = detection_size(frames, mask, person)
     scale = np.array([width / frames.shape[2], height / frames.shape[1]], np.float32)
     if height != frames.shape[1]:
         frames = np.stack([cv2.resize(f, (width, height), interpolation=cv2.INTER_CUBIC) for f in frames])
     guide = {}
     if 'masks' in inspect.signature(getattr(estimator, 'forward', estimator)).parameters:
         guide['masks'] = np.stack([cv2.resize(m.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) for m in mask])
-    poses = np.array(estimator(frames, **guide), np.float32)
+    poses = np.array((follower or estimator)(frames, **guide), np.float32)
     poses[..., :2] = (poses[..., :2] + 0.5) / scale - 0.5
     poses[poses[..., 2] <= 0] = 0
     return poses
@@ -198,6 +246,7 @@ class PCK(ClipMetric):
     """
 
     default_prefix = 'pck'
+    needs_height = True
 
     def __init__(self, estimators: Sequence[str | dict] = JUDGES, pose_estimator: str | dict | None = None,
                  alphas: Sequence[float] = (0.1, 0.2), box_alpha: float = 0.05, trained_against: Sequence[str] = (),
@@ -219,21 +268,23 @@ class PCK(ClipMetric):
                     f'share of {what} found in {frames} frames by {judge} within {alpha} x {length} of the {pose}',
                     '' if prefix else 'higher', 'joints')
 
-    def compute(self, sample: dict) -> dict[str, Measure]:
-        """Shares over all judged joints of the clip."""
+    def update(self, state: dict, sample: dict) -> None:
+        """Look for joints in the next frames and count them."""
         sample = compared_with(sample, self.against)
-        detections = {
-            '': detect(self.estimator, sample['generated'], sample['mask']),
-            'ceiling_': self.of_real('poses', sample, lambda: detect(self.estimator, sample['real'], sample['mask'])),
-        }
-        references = {'torso': torso_diagonal(sample['poses']), 'box': box_size(sample['mask'])}
-        return {prefix + key: self._share(detected, sample, alpha * references[reference], JOINT_SETS[joints])
-                for prefix, detected in detections.items() for key, joints, reference, alpha in self._scores}
 
-    @staticmethod
-    def _share(detected: np.ndarray, sample: dict, radius: np.ndarray, joints: Sequence[int]) -> Measure:
-        scored = sample['scored']
-        correct, judged = correct_keypoints(detected[scored][:, joints], sample['poses'][scored][:, joints], radius[scored])
-        if not judged.any():
-            return Measure(None, reason='no scored frame has the joints (right shoulder, left hip) or mask that give the scale')
-        return Measure(float(correct.sum() / judged.sum()), int(judged.any(1).sum()), int(judged.sum()))
+        def found(key: str) -> np.ndarray:
+            follower = state.setdefault(('follower', key), Follower(self.estimator))
+            return detect(self.estimator, sample[key], sample['mask'], sample.get('person_height'), follower)
+
+        detections = {'': found('generated'), 'ceiling_': self.of_real('poses', sample, lambda: found('real'))}
+        references, scored = {'torso': torso_diagonal(sample['poses']), 'box': box_size(sample['mask'])}, sample['scored']
+        for prefix, detected in detections.items():
+            for key, joints, reference, alpha in self._scores:
+                chosen = list(JOINT_SETS[joints])
+                count_joints(state, prefix + key, *correct_keypoints(
+                    detected[scored][:, chosen], sample['poses'][scored][:, chosen], alpha * references[reference][scored]))
+
+    def compute(self, state: dict) -> dict[str, Measure]:
+        """Shares over all judged joints of the clip."""
+        reason = 'no scored frame has the joints (right shoulder, left hip) or mask that give the scale'
+        return {key: share_of_joints(state, key, reason) for key in self.definitions}

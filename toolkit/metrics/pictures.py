@@ -150,12 +150,26 @@ class PictureMetric(ClipMetric):
         """Why pictures of this size cannot be measured, or an empty string."""
         return ''
 
-    def compute(self, sample: dict) -> dict[str, Measure]:
+    def update(self, state: dict, sample: dict) -> None:
+        """Values of the scored frames, per protocol."""
+        for protocol in self.definitions:
+            generated, real = view(sample, protocol)
+            if not len(real):
+                continue
+            reason = self.unfit(*real.shape[1:3])
+            if reason:
+                state['unfit', protocol] = reason
+            else:
+                state.setdefault(protocol, []).append(self.per_frame(generated, real))
+
+    def compute(self, state: dict) -> dict[str, Measure]:
         """Mean over the scored frames, per protocol."""
         measures = {}
         for protocol in self.definitions:
-            generated, real = view(sample, protocol)
-            reason = self.unfit(*real.shape[1:3]) if len(real) else 'no scored frame shows a person (empty masks)'
-            measures[protocol] = Measure(None, reason=reason) if reason else Measure(
-                float(self.per_frame(generated, real).mean()), len(real))
+            if protocol in state:
+                values = np.concatenate(state[protocol])
+                measures[protocol] = Measure(float(values.mean()), len(values))
+            else:
+                reason = state.get(('unfit', protocol), 'no scored frame shows a person (empty masks)')
+                measures[protocol] = Measure(None, reason=reason)
         return measures

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from toolkit.metrics.base import ClipMetric, Definition, Measure
-from toolkit.metrics.pck import JOINT_SETS, correct_keypoints, torso_diagonal
+from toolkit.metrics.pck import JOINT_SETS, correct_keypoints, count_joints, share_of_joints, torso_diagonal
 from toolkit.registry import METRICS
 
 
@@ -25,14 +25,18 @@ class PoseAccuracy(ClipMetric):
             key: Definition(f'share of {len(joints)} joints found by the model within {alpha} x torso diagonal of the pose of the clip',
                             'higher', 'joints') for key, (joints, alpha) in self._scores.items()}
 
-    def compute(self, sample: dict) -> dict[str, Measure]:
-        """Shares over all judged joints of the clip."""
+    def update(self, state: dict, sample: dict) -> None:
+        """Count joints of the scored frames."""
         if 'detected' not in sample:
-            return dict.fromkeys(self._scores, Measure(None, reason='the model does not say where it found joints'))
-        scored, radius, measures = sample['scored'], torso_diagonal(sample['poses']), {}
+            return
+        scored, radius = sample['scored'], torso_diagonal(sample['poses'])
         for key, (joints, alpha) in self._scores.items():
-            correct, judged = correct_keypoints(sample['detected'][scored][:, joints], sample['poses'][scored][:, joints],
-                                                alpha * radius[scored])
-            measures[key] = Measure(float(correct.sum() / judged.sum()), int(judged.any(1).sum()), int(judged.sum())) if judged.any() \
-                else Measure(None, reason='no scored frame has the joints (right shoulder, left hip) that give the scale')
-        return measures
+            count_joints(state, key, *correct_keypoints(
+                sample['detected'][scored][:, joints], sample['poses'][scored][:, joints], alpha * radius[scored]))
+
+    def compute(self, state: dict) -> dict[str, Measure]:
+        """Shares over all judged joints of the clip."""
+        if not state:
+            return dict.fromkeys(self._scores, Measure(None, reason='the model does not say where it found joints'))
+        reason = 'no scored frame has the joints (right shoulder, left hip) that give the scale'
+        return {key: share_of_joints(state, key, reason) for key in self._scores}

@@ -7,6 +7,8 @@ from toolkit.metrics.base import ClipMetric, Definition, Measure
 from toolkit.metrics.pictures import check_pair
 from toolkit.registry import METRICS
 
+FLAT = 'the real frames are flat inside the mask: sharpness has no reference'
+
 
 def laplacian_strength(frames: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Mean absolute Laplacian of the luma inside a mask.
@@ -40,7 +42,7 @@ def sharpness_ratio(generated: np.ndarray, real: np.ndarray, mask: np.ndarray) -
     check_pair(generated, real)
     reference = laplacian_strength(real, mask).mean()
     if reference == 0:
-        raise ValueError('the real frames are flat inside the mask: sharpness has no reference')
+        raise ValueError(FLAT)
     return float(laplacian_strength(generated, mask).mean() / reference)
 
 
@@ -56,13 +58,17 @@ class Sharpness(ClipMetric):
         self.definitions = {'person': Definition(
             'mean |Laplacian| of luma inside the true mask, generated / real; blur is below 1', 'one')}
 
-    def compute(self, sample: dict) -> dict[str, Measure]:
-        """The clip's ratio."""
+    def update(self, state: dict, sample: dict) -> None:
+        """Strengths of the frames that show a person."""
         chosen = sample['scored'] & sample['mask'].any((1, 2))
-        if not chosen.any():
+        for key in ('generated', 'real'):
+            state.setdefault(key, []).append(laplacian_strength(sample[key][chosen], sample['mask'][chosen]))
+
+    def compute(self, state: dict) -> dict[str, Measure]:
+        """The clip's ratio."""
+        generated, real = (np.concatenate(state[key]) for key in ('generated', 'real'))
+        if not len(real):
             return {'person': Measure(None, reason='no scored frame shows a person (empty masks)')}
-        try:
-            value = sharpness_ratio(sample['generated'][chosen], sample['real'][chosen], sample['mask'][chosen])
-        except ValueError as error:
-            return {'person': Measure(None, reason=str(error))}
-        return {'person': Measure(value, int(chosen.sum()))}
+        if real.mean() == 0:
+            return {'person': Measure(None, reason=FLAT)}
+        return {'person': Measure(float(generated.mean() / real.mean()), len(real))}

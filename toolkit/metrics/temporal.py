@@ -49,9 +49,28 @@ def flicker(frames: np.ndarray, background: np.ndarray) -> float:
     """
     if len(frames) < 2 or not background.any():
         raise ValueError(f'flicker needs two frames and a background, got {len(frames)} frames and {int(background.sum())} pixels')
-    mean = sum(frame[background].astype(np.float64) for frame in frames) / len(frames)
-    variance = sum(np.square(frame[background] - mean) for frame in frames) / len(frames)
-    return float(np.sqrt(variance).mean())
+    moments = Moments()
+    moments.add(frames)
+    return moments.deviation(background)
+
+
+class Moments:
+    """Mean and spread over time of each pixel and channel of frames that come in parts; sums of whole numbers, which are exact."""
+
+    def __init__(self) -> None:
+        self.count, self._sum, self._squares = 0, 0, 0
+
+    def add(self, frames: np.ndarray) -> None:
+        """Add frames (T, H, W, 3) uint8."""
+        self.count += len(frames)
+        for frame in frames:
+            self._sum = self._sum + frame.astype(np.int64)
+            self._squares = self._squares + np.square(frame, dtype=np.int64)
+
+    def deviation(self, region: np.ndarray) -> float:
+        """Standard deviation over time, mean over pixels (H, W) bool and channels."""
+        total, squares = self._sum[region], self._squares[region]
+        return float(np.sqrt(self.count * squares - total**2).mean() / self.count)
 
 
 def optical_flow(frame: np.ndarray, previous: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -133,56 +152,63 @@ class Temporal(ClipMetric):
             'warp_error_real': Definition(f'the same of the {video.upper()} video: {warped}', '', 'steps'),
         }
 
-    def compute(self, sample: dict) -> dict[str, Measure]:
-        """The clip's means over frame steps."""
+    def update(self, state: dict, sample: dict) -> None:
+        """Look at the steps of the next frames, the one from the last frame before them too."""
         sample = compared_with(sample, self.against)
-        generated, real, scored = sample['generated'], sample['real'], sample['scored']
-        steps = np.flatnonzero(scored[1:] & scored[:-1]) + 1
+        names = 'generated', 'real', 'scored'
+        new = {name: sample[name] for name in names}
+        if not state:
+            state.update(size=sample['real'].shape[1:3], frames=0, person=np.zeros(sample['mask'].shape[1:], bool), td=[], lpips=[],
+                         warp=[], warp_real=[], generated=Moments(), real=Moments())
+        state['frames'] += int(new['scored'].sum())
+        state['person'] |= sample['mask'][new['scored']].any(0)
+        for name in names[:2]:
+            state[name].add(new[name][new['scored']])
+        if 'last' in state:
+            new = {name: np.concatenate([state['last'][name], new[name]]) for name in names}
+        state['last'] = {name: value[-1:].copy() for name, value in new.items()}
+        self._look_at_steps(state, **new, clip=sample['clip'])
+
+    def _look_at_steps(self, state: dict, generated: np.ndarray, real: np.ndarray, scored: np.ndarray, clip: str) -> None:
+        steps, key = np.flatnonzero(scored[1:] & scored[:-1]) + 1, dict(clip=clip, real=real)
         if not len(steps):
+            return
+        state['td'].append(temporal_difference(generated, real)[steps - 1])
+        if self.network is not None and min(state['size']) >= SMALLEST_SIDE:
+            of_real = self.of_real('lpips', key, lambda: self.network(real[steps], real[steps - 1]))
+            state['lpips'].append(np.abs(self.network(generated[steps], generated[steps - 1]) - of_real))
+        if min(state['size']) >= FLOW_SIDE:
+            flows = self.of_real('flow', key, lambda: [optical_flow(real[t], real[t - 1]) for t in steps])
+            for name, frames in (('warp', generated), ('warp_real', real)):
+                state[name].append(np.array([warp_error(frames[t], frames[t - 1], *flow) for t, flow in zip(steps, flows)]))
+
+    def compute(self, state: dict) -> dict[str, Measure]:
+        """The clip's means over frame steps."""
+        if not state['td']:
             reason = 'the clip has no two consecutive frames besides its content frame'
             return {k: Measure(None, reason=reason) for k in self.definitions}
+        size = '{}x{}'.format(*state['size'])
 
-        def over_steps(values: np.ndarray, reason: str) -> Measure:
+        def over_steps(name: str, reason: str) -> Measure:
+            values = np.concatenate(state[name]) if state[name] else np.zeros(0)
             values = values[np.isfinite(values)]
-            return Measure(float(values.mean()), int(scored.sum()), len(values)) if len(values) else Measure(None, reason=reason)
+            return Measure(float(values.mean()), state['frames'], len(values)) if len(values) else Measure(None, reason=reason)
 
-        flows = self.of_real('flow', sample, lambda: self._flows(real, steps))
-        too_small = f'optical flow needs sides of at least {FLOW_SIDE} px, got {real.shape[1]}x{real.shape[2]}'
-        no_flow = 'the flow of the real video is nowhere consistent' if flows is not None else too_small
+        no_flow = 'the flow of the real video is nowhere consistent' if min(state['size']) >= FLOW_SIDE else \
+            f'optical flow needs sides of at least {FLOW_SIDE} px, got {size}'
+        no_lpips = f'LPIPS needs sides of at least {SMALLEST_SIDE} px, got {size}' if self.network is not None else self.no_network
         return {
-            'td': over_steps(temporal_difference(generated, real)[steps - 1], ''),
-            self.lpips_key: self._lpips(sample, steps, over_steps),
-            'flicker': self._flicker(sample, generated),
-            'flicker_real': self._flicker(sample, real),
-            'warp_error': over_steps(self._warp_errors(generated, steps, flows), no_flow),
-            'warp_error_real': over_steps(self._warp_errors(real, steps, flows), no_flow),
+            'td': over_steps('td', ''),
+            self.lpips_key: over_steps('lpips', no_lpips),
+            'flicker': self._flicker(state, 'generated'),
+            'flicker_real': self._flicker(state, 'real'),
+            'warp_error': over_steps('warp', no_flow),
+            'warp_error_real': over_steps('warp_real', no_flow),
         }
 
-    def _lpips(self, sample: dict, steps: np.ndarray, over_steps) -> Measure:
-        if self.network is None:
-            return Measure(None, reason=self.no_network)
-        generated, real = sample['generated'], sample['real']
-        if min(real.shape[1:3]) < SMALLEST_SIDE:
-            return Measure(None, reason=f'LPIPS needs sides of at least {SMALLEST_SIDE} px, got {real.shape[1]}x{real.shape[2]}')
-        of_real = self.of_real('lpips', sample, lambda: self.network(real[steps], real[steps - 1]))
-        return over_steps(np.abs(self.network(generated[steps], generated[steps - 1]) - of_real), '')
-
     @staticmethod
-    def _flicker(sample: dict, frames: np.ndarray) -> Measure:
-        scored = sample['scored']
-        background = ~dilate(sample['mask'][scored].any(0)[None])[0]
+    def _flicker(state: dict, name: str) -> Measure:
+        background = ~dilate(state['person'][None])[0]
         if not background.any():
             return Measure(None, reason='the person covers the whole picture at one time or another: no background')
-        return Measure(flicker(frames[scored], background), int(scored.sum()))
-
-    @staticmethod
-    def _flows(real: np.ndarray, steps: np.ndarray) -> list | None:
-        if min(real.shape[1:3]) < FLOW_SIDE:
-            return None
-        return [optical_flow(real[t], real[t - 1]) for t in steps]
-
-    @staticmethod
-    def _warp_errors(frames: np.ndarray, steps: np.ndarray, flows: list | None) -> np.ndarray:
-        if flows is None:
-            return np.zeros(0)
-        return np.array([warp_error(frames[t], frames[t - 1], *flow) for t, flow in zip(steps, flows)])
+        return Measure(state[name].deviation(background), state['frames'])

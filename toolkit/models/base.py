@@ -2,7 +2,7 @@
 
 import copy
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import ClassVar
 
@@ -71,6 +71,20 @@ class VideoModel(BaseModel):
     @abstractmethod
     def test_step(self, data: dict) -> list[dict]:
         """Generate what the batch asks for; a list of :meth:`clip_result`."""
+
+    def test_stream(self, parts: Iterable[dict]) -> Iterator[dict]:
+        """Generate a clip that comes in parts: the same as :meth:`test_step` of the whole, in constant memory.
+
+        A model whose frames depend on those before overrides it.
+
+        Args:
+            parts: items of consecutive frames of one clip, in order, with a batch axis of 1.
+
+        Yields:
+            The result of each part, see :meth:`test_step`, before the next one is asked for.
+        """
+        for part in parts:
+            yield from self.test_step(part)
 
     def val_step(self, data: dict) -> list[dict]:
         """Same as :meth:`test_step`."""

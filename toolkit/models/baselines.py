@@ -1,5 +1,6 @@
 """Plain baselines that need no training: what every method must beat on the same clips with the same metrics."""
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import cv2
@@ -84,7 +85,6 @@ class PasteParts(Baseline):
         self.warper = WARPERS.build(warper or {'type': 'PartAffineWarper'})
         self.chunk = chunk
 
-    @torch.no_grad()
     def test_step(self, data: dict) -> list[dict]:
         """Paste a whole clip.
 
@@ -94,10 +94,21 @@ class PasteParts(Baseline):
         Returns:
             One dict, see :meth:`toolkit.models.base.VideoModel.clip_result`.
         """
-        content = data['content_frame'][0]
-        mask = data['content_mask'][0, 0].cpu().numpy() >= 128
-        background = person_removed(content.permute(1, 2, 0).cpu().numpy(), mask)
-        background = torch.from_numpy(background).permute(2, 0, 1).to(self.device, torch.float32)
+        return list(self.test_stream([data]))
+
+    @torch.no_grad()
+    def test_stream(self, parts: Iterable[dict]) -> Iterator[dict]:
+        """Paste a clip that comes in parts, see :meth:`toolkit.models.base.VideoModel.test_stream`; the person is painted over once."""
+        background = None
+        for data in parts:
+            content = data['content_frame'][0]
+            if background is None:
+                mask = data['content_mask'][0, 0].cpu().numpy() >= 128
+                background = person_removed(content.permute(1, 2, 0).cpu().numpy(), mask)
+                background = torch.from_numpy(background).permute(2, 0, 1).to(self.device, torch.float32)
+            yield self.clip_result(data, self._paste(data, content, background))
+
+    def _paste(self, data: dict, content: Tensor, background: Tensor) -> np.ndarray:
         poses = data['poses'][0].to(self.device)
         source = [x.to(self.device) for x in (content[None].float(), data['content_pose'], data['content_parts'][:, 0])]
         frames = []
@@ -108,7 +119,7 @@ class PasteParts(Baseline):
             opaque = (2 * warp.coverage).clamp(max=1)
             colours = warp.maps / warp.coverage.clamp(min=1e-6)
             frames.append((opaque * colours + (1 - opaque) * background).clamp(0, 255).round().to(torch.uint8))
-        return [self.clip_result(data, torch.cat(frames).permute(0, 2, 3, 1).cpu().numpy())]
+        return torch.cat(frames).permute(0, 2, 3, 1).cpu().numpy()
 
     @property
     def device(self) -> torch.device:

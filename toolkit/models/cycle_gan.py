@@ -23,6 +23,7 @@ from toolkit.models.frame_memory import FrameMemory
 from toolkit.models.head_crops import HeadCrops
 from toolkit.models.image_pool import ImagePool
 from toolkit.models.judged import JUDGES, SEEN, TRIPLE, seen_by
+from toolkit.models.streaming import generated_parts
 from toolkit.models.transfer import transfer_result
 from toolkit.registry import DISCRIMINATORS, GENERATORS, MODELS, check_keys
 from toolkit.structures import InputError
@@ -355,12 +356,17 @@ class CycleGAN(VideoModel):
         Returns:
             One dict, see there.
         """
-        direction = data['direction'][0] if 'direction' in data else 'ab'
-        length = data['frames'].shape[1]
+        return list(self.test_stream([data]))
+
+    def test_stream(self, parts: Iterable[dict]) -> Iterator[dict]:
+        """Translate a clip that comes in parts, see :meth:`toolkit.models.base.VideoModel.test_stream`."""
         keys = ('frames', 'masks') if self.margin is not None else ('frames',)
-        plate = {k: data[k] for k in ('plate',) if k in data}
-        steps = ({**{k: data[k][:, t:t + 1] for k in keys}, **plate} for t in range(length))
-        return [transfer_result(data, np.stack(list(self.generate(steps, direction))))]
+
+        def generate(first: dict, steps: Iterator[dict]) -> Iterator[np.ndarray]:
+            plate = {k: first[k] for k in ('plate',) if k in first}
+            return self.generate(({**step, **plate} for step in steps), first['direction'][0] if 'direction' in first else 'ab')
+
+        return generated_parts(parts, generate, transfer_result, keys)
 
     def example_batch(self, height: int, width: int, frames: int | None = None) -> dict:
         """A made-up batch of one sample in the form of :class:`toolkit.data.unpaired.UnpairedClips`."""

@@ -16,6 +16,7 @@ from toolkit.models.base import VideoModel
 from toolkit.models.colour_codes import ColourCodes
 from toolkit.models.feature_curriculum import FeatureCurriculum
 from toolkit.models.feature_maps import FeatureMaps
+from toolkit.models.streaming import generated_parts
 from toolkit.registry import DISCRIMINATORS, GENERATORS, MODELS
 from toolkit.structures import InputError
 
@@ -255,10 +256,16 @@ class VideoPix2PixHD(VideoModel):
         Returns:
             One dict, see :meth:`toolkit.models.base.VideoModel.clip_result`.
         """
-        content = {k: v for k, v in data.items() if k.startswith('content_')}
+        return list(self.test_stream([data]))
+
+    def test_stream(self, parts: Iterable[dict]) -> Iterator[dict]:
+        """Generate a clip that comes in parts, see :meth:`toolkit.models.base.VideoModel.test_stream`."""
         keys = ['poses', 'pose_maps', 'regions'] + (['edges', 'masks'] if self.feature_maps.needs_target_frames else [])
-        steps = ({k: data[k][:, t:t + 1] for k in keys} for t in range(data['frames'].shape[1]))
-        return [self.clip_result(data, np.stack(list(self.generate(content, steps, data.get('z')))))]
+
+        def generate(first: dict, steps: Iterator[dict]) -> Iterator[np.ndarray]:
+            return self.generate({k: v for k, v in first.items() if k.startswith('content_')}, steps, first.get('z'))
+
+        return generated_parts(parts, generate, self.clip_result, keys)
 
 
 def pack(conditions: Tensor, frames: Tensor) -> Tensor:
