@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from toolkit.data.clip import ClipWriter
+from toolkit.data.clip import Clip, ClipWriter
 from toolkit.data.tensors import collate
 from toolkit.data.windows import ClipWindows
 from toolkit.masks.regions import pose_regions
