@@ -9,3 +9,6 @@ train_dataloader = dict(dataset=dict(transforms=[dict(type='RecolorGarments', re
 model = dict(
     generator=dict(z_injection='region_rgb'),
     colour_codes=dict(up='work_dirs/stage1_bicyclegan_up', down='work_dirs/stage1_bicyclegan_down'))
+needs = dict(
+    up=dict(part='model.colour_codes.up', config='{{fileDirname}}/stage1_bicyclegan_up.py'),
+    down=dict(part='model.colour_codes.down', config='{{fileDirname}}/stage1_bicyclegan_down.py'))

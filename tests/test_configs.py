@@ -12,6 +12,7 @@ from torch.utils.data import default_collate
 
 from toolkit import apis
 from toolkit.data.synthetic.actions import SyntheticActions
+from toolkit.engine import launch
 from toolkit.engine.launch import build_runner, load_config
 from toolkit.registry import DATASETS, POSE_ESTIMATORS
 from toolkit.weights import latest_checkpoint
@@ -70,8 +71,11 @@ def earlier(clips, tmp_path_factory) -> Callable[[str], Path]:
     return run
 
 
-def shrink(cfg: Config, clips: Path, earlier: Callable[[str], Path]) -> None:
-    """Make a config's data, networks and schedule tiny, whatever they are; work dirs it builds on become those of tiny runs."""
+def shrink(cfg: Config, clips: Path, earlier: Callable[[str], Path] | None) -> None:
+    """Make a config's data, networks and schedule tiny, whatever they are; work dirs it builds on become those of tiny runs.
+
+    With ``earlier=None`` what it builds on stays as it is.
+    """
     hooks = [hook for hook in cfg.get('custom_hooks', []) if 'dataset' in hook]
     for hook in hooks:
         hook.update(interval=2, max_frames=2, clips=[0])
@@ -83,13 +87,16 @@ def shrink(cfg: Config, clips: Path, earlier: Callable[[str], Path]) -> None:
     values = dict(ngf=8, ndf=8, n_down=2, n_blocks=1, n_local_blocks=1, num_scales=2, network='off', pooling='adaptive',
                   pose_network=dict(type='TinyPoseOfConfigs'), min_side=None, stage=None)
 
+    if earlier is None:
+        values.pop('pose_network')
+
     def visit(node):
         for key, value in node.items():
             if key in values and not (key == 'network' and isinstance(value, dict)):
                 node[key] = values[key]
             elif isinstance(value, dict):
                 visit(value)
-            elif isinstance(value, str) and value.startswith('work_dirs/'):
+            elif earlier and isinstance(value, str) and value.startswith('work_dirs/'):
                 node[key] = str(earlier(Path(value).name))
 
     visit(cfg.model)
@@ -135,3 +142,61 @@ def generate(trained: apis.Trained, folders: list[Path], out: Path) -> None:
         return
     apis.generate(trained, folders[0], folders[3], out, max_frames=2, side_by_side=True, progress=False)
     assert out.stat().st_size > 500
+
+
+def needed(cfg: Config) -> list[str]:
+    """Where the model of a config builds on a run of another config, or on published weights of a pose network."""
+    found = []
+
+    def visit(node, where):
+        for key, value in node.items():
+            if isinstance(value, dict):
+                visit(value, f'{where}.{key}')
+                if key == 'pose_network' and value['type'] != 'TrainedPoseNetwork':
+                    found.append(f'{where}.{key}')
+            elif isinstance(value, str) and value.startswith('work_dirs/'):
+                found.append(f'{where}.{key}')
+
+    visit(cfg.model, 'model')
+    return sorted(found)
+
+
+def test_what_configs_build_on_can_be_made():
+    for name in CONFIGS:
+        cfg = load_config(ROOT / 'configs' / name)
+        needs = [need for need in cfg.get('needs', {}).values() if need['part'] in needed(cfg)]
+        assert sorted(need['part'] for need in needs) == needed(cfg), name
+        assert all(Path(need['config']).is_file() for need in needs), name
+
+
+BUILDING_ON = [name for name in CONFIGS if '\nneeds = ' in (ROOT / 'configs' / name).read_text()]
+
+
+@pytest.fixture(scope='module')
+def fresh(tmp_path_factory) -> Path:
+    """An empty folder to start in; what one config made there the next one finds."""
+    return tmp_path_factory.mktemp('fresh')
+
+
+@pytest.mark.parametrize('name', BUILDING_ON, ids=str)
+def test_config_starts_on_a_fresh_machine(name, clips, fresh, monkeypatch, capsys):
+    """No weights, no earlier runs: what is missing is made first."""
+    monkeypatch.chdir(fresh)
+    monkeypatch.setenv('TOOLKIT_WEIGHTS', '')
+    monkeypatch.setenv('HOME', str(fresh))
+
+    def tiny(path):
+        cfg = load_config(path)
+        shrink(cfg, clips, None)
+        return cfg
+
+    monkeypatch.setattr(launch, 'load_config', tiny)
+    cfg = tiny(ROOT / 'configs' / name)
+    there = set(fresh.glob('work_dirs/[!.]*'))
+    build_runner(cfg, fresh / 'run' / name.stem).train()
+    assert latest_checkpoint(fresh / 'run' / name.stem).name == 'iter_0000002.pth'
+    made = set(fresh.glob('work_dirs/[!.]*')) - there
+    assert all(latest_checkpoint(path).name == 'iter_0000002.pth' for path in made)
+    said = capsys.readouterr()
+    assert all('it is trained first, once' in said.out and f'kept in work_dirs/{path.name}' in said.out and f'{path.name}: ' in said.err
+               for path in made)

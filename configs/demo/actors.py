@@ -20,3 +20,4 @@ model = dict(
     colour_codes=dict(up='work_dirs/actors_up', down='work_dirs/actors_down'))
 train_cfg = dict(max_iters=1000)
 param_scheduler = dict(begin=400, end=1000)
+needs = dict(up=dict(config='{{fileDirname}}/actors_up.py'), down=dict(config='{{fileDirname}}/actors_down.py'))

@@ -11,3 +11,6 @@ model = dict(
     colour_codes=dict(up='work_dirs/colours_up', down='work_dirs/colours_down'))
 train_cfg = dict(max_iters=1700)
 param_scheduler = dict(begin=700, end=1700)
+needs = dict(
+    up=dict(part='model.colour_codes.up', config='{{fileDirname}}/colours_up.py'),
+    down=dict(part='model.colour_codes.down', config='{{fileDirname}}/colours_down.py'))

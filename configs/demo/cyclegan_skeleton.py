@@ -12,3 +12,5 @@ _base_ = 'cyclegan.py'
 model = dict(losses=dict(skeleton=dict(
     type='SkeletonLoss', pose_network=dict(type='TrainedPoseNetwork', checkpoint='work_dirs/transfer_pose_network'),
     scales=(2, 4, 8, 16), min_side=None, cache=2000, weight=30.0)))
+needs = dict(
+    pose_network=dict(part='model.losses.skeleton.pose_network.checkpoint', config='{{fileDirname}}/transfer_pose_network.py'))

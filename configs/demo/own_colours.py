@@ -16,3 +16,4 @@ custom_hooks = [
     dict(type='GenerateHook', interval=400, max_frames=24, clips=[0],
          dataset=dict(type='ClipWindows', **_data, split='test', window=None))]
 model = dict(colour_codes=dict(up='work_dirs/own_colours_up', down='work_dirs/own_colours_down'))
+needs = dict(up=dict(config='{{fileDirname}}/own_colours_up.py'), down=dict(config='{{fileDirname}}/own_colours_down.py'))

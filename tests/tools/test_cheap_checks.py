@@ -36,7 +36,7 @@ def config(tmp_path):
     path = tmp_path / 'config.py'
     path.write_text(
         "model = dict(type='VideoPix2PixHD', generator=dict(type='GlobalGenerator', ngf=4, n_down=2, n_blocks=1),\n"
-        "    discriminator=dict(type='MultiscaleDiscriminator', ndf=4, num_scales=1), losses=dict(gan=dict(type='TemporalGANLoss')))\n"
+        "    discriminator=dict(type='MultiscaleDiscriminator', ndf=4, num_scales=1), losses=dict(gan=dict(type='GANLoss')))\n"
         f"train_dataloader = {loader.format(2)}\ntest_dataloader = {loader.format(None)}\n"
         "optim_wrapper = dict(g=dict(networks=['net_g'], optimizer=dict(type='Adam', lr=1e-4)),\n"
         "    d=dict(networks=['net_d'], optimizer=dict(type='Adam', lr=1e-4)))\ntrain_cfg = dict(type='IterLoop', max_iters=2)\n"
@@ -134,7 +134,8 @@ def test_browse_dataset(run, config, arguments, message):
     (['good.mp4', 'missing.mp4', '--out', 'clips'], 'missing.mp4: no such file'),
     (['good.mp4', '--out', 'good.mp4/clips'], 'good.mp4'),
     (['good.mp4', '--out', 'clips', '--pose', 'OpenPoseMobile', 'weights=nowhere.safetensors'], 'nowhere.safetensors not found'),
-    (['good.mp4', '--out', 'clips', '--mask', 'PoseGrabCutt'], "Did you mean 'PoseGrabCut'"),
+    (['good.mp4', '--out', 'clips', '--pose', 'OpenPoseMobile', 'weights=None', '--mask', 'PoseGrabCutt'],
+     "Did you mean 'PoseGrabCut'"),
 ])
 def test_prepare_data(run, tmp_path, arguments, message):
     (tmp_path / 'good.mp4').write_bytes(b'anything')

@@ -27,7 +27,8 @@ from toolkit.structures import InputError
 TOP_KEYS = (
     'model', 'work_dir', 'train_dataloader', 'val_dataloader', 'test_dataloader', 'train_cfg', 'val_cfg', 'test_cfg', 'optim_wrapper',
     'param_scheduler', 'val_evaluator', 'test_evaluator', 'default_hooks', 'custom_hooks', 'load_from', 'resume', 'launcher',
-    'env_cfg', 'log_level', 'visualizer', 'default_scope', 'randomness', 'experiment_name', 'model_wrapper_cfg', 'custom_imports')
+    'env_cfg', 'log_level', 'visualizer', 'default_scope', 'randomness', 'experiment_name', 'model_wrapper_cfg', 'custom_imports',
+    'needs')
 """Known top-level keys. Helper variables of a config file begin with an underscore and are dropped after reading."""
 
 PLAIN_SECTIONS = {

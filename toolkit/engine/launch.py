@@ -9,10 +9,11 @@ from toolkit.cli import Interrupted, add_config_arguments, main_guard
 from toolkit.data.files import check_output
 from toolkit.engine.config import check_config, load_config
 from toolkit.engine.mmengine_names import OUR_HOOKS, check_names
+from toolkit.engine.needs import meet_needs
 from toolkit.engine.optim import use_amp
 from toolkit.engine.runner import TrainRunner
 from toolkit.structures import InputError
-from toolkit.weights import checkpoint_file
+from toolkit.weights import checkpoint_file, latest_checkpoint
 
 __all__ = ['Interrupted', 'add_config_arguments', 'build_runner', 'check_config', 'load_config', 'main_guard']
 
@@ -21,7 +22,8 @@ LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
 def build_runner(cfg: Config, work_dir: str | Path | None = None, resume: bool | str | Path = False, amp: bool | str = False,
                  launcher: str | None = None, load_from: str | Path | None = None, training: bool = True) -> TrainRunner:
-    """Build the runner of a config.
+    """Build the runner of a config. For training, what the config needs and is not there is made first, see
+    :mod:`toolkit.engine.needs`.
 
     Args:
         cfg: of :func:`load_config`; not changed.
@@ -71,6 +73,11 @@ def build_runner(cfg: Config, work_dir: str | Path | None = None, resume: bool |
                 keep.pop(key, None)
     if training and not keep.get('train_dataloader'):
         raise InputError(f'config {cfg.filename} has no train_dataloader')
+    if training:
+        start = checkpoint_file(cfg.load_from) if cfg.get('load_from') else latest_checkpoint(cfg.work_dir)
+        meet_needs(cfg, lambda made, folder: build_runner(made, folder, resume=True, amp=amp).train(), load_config,
+                   start if cfg.get('resume') else None)
+    keep.pop('needs', None)
     try:
         return TrainRunner.from_cfg(cfg)
     except ImportError as error:
