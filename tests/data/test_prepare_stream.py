@@ -1,7 +1,9 @@
 """Preparing as a stream: memory that does not grow with the video, and one person from the first frame to the last."""
 
+import gc
 import weakref
 
+import av
 import numpy as np
 import pytest
 
@@ -99,6 +101,9 @@ def test_few_frames_of_the_source_are_held_at_a_time(people, monkeypatch, tmp_pa
         def __init__(self, *arguments):
             self.reader = real(*arguments)
 
+        def at_most(self, max_side):
+            return self
+
         def __getattr__(self, name):
             return getattr(self.reader, name)
 
@@ -112,9 +117,19 @@ def test_few_frames_of_the_source_are_held_at_a_time(people, monkeypatch, tmp_pa
                 del frame
 
     monkeypatch.setattr(module, 'read_video', Counted)
-    monkeypatch.setattr('toolkit.data.prepare_poses.POSE_SIDE', 80, raising=False)
     clip = prepare_video(path, tmp_path / 'out', people.Pose(), people.Edges(), people.Mask(), **SIZE)
     assert len(clip) == 100 and most[0] <= 4, f'{most[0]} frames of the source in memory at a time'
+
+
+def test_decoded_frames_are_freed_at_once(people, tmp_path):
+    path = people.write(tmp_path / 'long.mp4', [people.draw(96, 160, 40, 24, 18)] * 60)
+    gc.collect()
+    gc.disable()
+    try:
+        kept = [sum(type(o) is av.VideoFrame for o in gc.get_objects()) for _ in module.read_video(path)][-1]
+    finally:
+        gc.enable()
+    assert kept < 10, f'{kept} decoded frames wait for the garbage collector'
 
 
 @pytest.mark.parametrize('kind', ['everybody', 'tracker'])

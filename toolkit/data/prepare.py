@@ -22,7 +22,7 @@ from toolkit.data.clip_folder import check_clip_folder, clip_lock, partial_folde
 from toolkit.data.crop import Crop, center_crop, given_crop, person_crop
 from toolkit.data.files import fingerprint, make_folder, source_hash, write_json, writing_error
 from toolkit.data.prepare_checks import add_notes, measure, stretch
-from toolkit.data.prepare_poses import POSE_CHUNK, SAMPLE_HEIGHT, Found, PosePass, write_picture
+from toolkit.data.prepare_poses import POSE_CHUNK, POSE_SIDE, SAMPLE_HEIGHT, Found, PosePass, write_picture
 from toolkit.data.prepare_settings import PrepareSettings, UnusableClipError, clip_name, part_record
 from toolkit.data.sampling import chunks, sample_frames
 from toolkit.data.video import read_video, video_info
@@ -137,12 +137,12 @@ class Preparation:
             arrays=dict(raw=crop.pose(raw), times=found.times[first:last], people=found.people[first:last]),
             source=source, settings=self.key, made_by=self.made_by, report=quality.as_dict())
 
-    def _sampled(self) -> Iterator[tuple[np.ndarray, float, int]]:
+    def _sampled(self, reader) -> Iterator[tuple[np.ndarray, float, int]]:
         """Yields (frame, time, number of the source frame)."""
         s = self.settings
         with warnings.catch_warnings():
             warnings.simplefilter('ignore', UserWarning)
-            yield from sample_frames(self.reader, self.rate, s.start, s.end, s.max_frames, self.reader.numbers())
+            yield from sample_frames(reader, self.rate, s.start, s.end, s.max_frames, reader.numbers())
 
     def _expected(self) -> int:
         s = self.settings
@@ -156,7 +156,8 @@ class Preparation:
         poses = PosePass(
             self.estimator, self.work, (self.reader.height, self.reader.width), self.info.num_frames,
             lambda done: self.progress('poses', done, max(total, done)))
-        found, self.problems = poses.run(self._sampled(), key, lambda: list(self.reader.problems))
+        small = self.reader.at_most(POSE_SIDE)
+        found, self.problems = poses.run(self._sampled(small), key, lambda: list(small.problems))
         if found is None:
             raise UnusableClipError(f'{self.path}: zero frames between {s.start} s and {s.end or "the end"} s')
         return found
@@ -190,7 +191,7 @@ class Preparation:
         total, tracks = last - first, hasattr(self.segmentor, 'track')
         whole = writer.num_frames - writer.num_frames % CLIP_CHUNK
         skipped = 0 if tracks else whole
-        cut = (crop.frame(frame) for i, (frame, *_) in enumerate(self._sampled()) if first + skipped <= i < last)
+        cut = (crop.frame(frame) for i, (frame, *_) in enumerate(self._sampled(self.reader)) if first + skipped <= i < last)
         if tracks:
             cut, stream = tee(cut)
             stream = self.segmentor.track(stream, poses)

@@ -1,4 +1,4 @@
-"""Pass 1 of a preparation: who is where in each frame. Frames are made small one by one as they come; none is kept.
+"""Pass 1 of a preparation: who is where in each frame. Frames are made small as they are decoded, and taken one by one.
 
 What an estimator offers decides how it is asked:
 
@@ -64,12 +64,6 @@ class _Row:
     count: int = -1
 
 
-def small_size(height: int, width: int) -> tuple[int, int]:
-    """Size (H, W) at which estimators see a frame: no side is over 1024 pixels."""
-    factor = min(1., POSE_SIDE / max(height, width))
-    return (round(height * factor), round(width * factor)) if factor < 1 else (height, width)
-
-
 def batches(frames: Iterable[np.ndarray], number: int) -> Iterator[np.ndarray]:
     """Arrays (T, H, W, 3) of ``number`` frames, the last one shorter. Frames are copied in as they come."""
     batch, count = None, 0
@@ -99,14 +93,13 @@ class PosePass:
     def __init__(self, estimator, folder: Path, size: tuple[int, int], source_frames: int, progress: Callable[[int], None]):
         self.estimator, self.folder, self.size, self.source_frames, self.progress = estimator, folder, size, source_frames, progress
         self.of_files = getattr(estimator, 'people_of_frames', None)
-        self.small_size = small_size(*size)
-        self.total = 0
+        self.total, self.small_size = 0, size
 
     def run(self, sampled: Iterable[tuple], key: dict, problems: Callable[[], list[str]]) -> tuple[Found | None, list[str]]:
         """Find the poses, or take those of an earlier run.
 
         Args:
-            sampled: (frame, time, ...) of the frames to look at.
+            sampled: (frame, time, number of the source frame) of the frames to look at, of at most 1024 pixels a side.
             key: what must be equal for the work of an earlier run to be taken.
             problems: called after the last frame; messages about damage in the video.
 
@@ -122,12 +115,9 @@ class PosePass:
         complete = self.folder / 'poses.json'
         if not complete.exists():
             self._observe(sampled)
-            write_json(complete, dict(chunks=-(-self.total // POSE_CHUNK), problems=problems()))
+            write_json(complete, dict(chunks=-(-self.total // POSE_CHUNK), problems=problems(), small=self.small_size))
         state = read_json(complete)
         return self._collect(state) if state['chunks'] else None, state['problems']
-
-    def _small(self, frame: np.ndarray) -> np.ndarray:
-        return frame if self.small_size == self.size else cv2.resize(frame, self.small_size[::-1], interpolation=cv2.INTER_AREA)
 
     def _file(self, number: int) -> Path:
         return self.folder / f'poses_{number:05d}.npz'
@@ -155,16 +145,14 @@ class PosePass:
             for frame, time, index in sampled:
                 thumbnail = cv2.resize(frame, THUMBNAIL, interpolation=cv2.INTER_AREA).astype(np.int16)
                 still = np.inf if before is None else float(np.abs(before - thumbnail).mean())
-                before, number = thumbnail, self.total
+                before, number, self.small_size = thumbnail, self.total, frame.shape[:2]
                 self.total += 1
                 if number < ready:
                     if self.total % POSE_CHUNK == 0:
                         self.progress(self.total)
                     continue
-                seen = self._small(frame)
                 waiting.append(_Row(time, index, still, _sample(frame) if number % POSE_CHUNK == 0 else None))
-                del frame
-                yield seen
+                yield frame
 
         chunk, number = [], ready // POSE_CHUNK
         for people, count in self._people(frames(), last):
@@ -229,7 +217,7 @@ class PosePass:
             if hasattr(self.estimator, 'detect') and not hasattr(self.estimator, 'track'):
                 everybody = iter(zip(poses, found['scores'].tolist()))
                 poses = follow_person([[Person(*next(everybody)) for _ in range(n)] for n in found['number']])
-            scale = np.array([self.size[1] / self.small_size[1], self.size[0] / self.small_size[0]], np.float32)
+            scale = np.array([self.size[1] / state['small'][1], self.size[0] / state['small'][0]], np.float32)
             poses[..., :2] = (poses[..., :2] + .5) * scale - .5
             poses[poses[..., 2] <= 0] = 0
         return Found(poses, found['times'], found['people'], found['still'])

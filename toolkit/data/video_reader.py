@@ -36,6 +36,7 @@ def orient(frame: np.ndarray, matrix: np.ndarray) -> np.ndarray:
 
 
 def _display_matrix(frame: av.VideoFrame) -> np.ndarray | None:
+    """The matrix of a frame. Asking for side data ties the frame into a cycle of references, so it must not be done for each frame."""
     for side in frame.side_data:
         if side.type.name == 'DISPLAYMATRIX':
             return np.frombuffer(bytes(side), np.int32)[[0, 1, 3, 4]].reshape(2, 2).astype(float)
@@ -70,6 +71,7 @@ class VideoReader:
         self.problems: list[str] = []
         self.notes: list[str] = []
         self._reformatter, self._factor = VideoReformatter(), 1.
+        self._turn = None
         with self._open() as container:
             stream = self._stream(container)
             self.codec = stream.codec_context.name
@@ -160,8 +162,9 @@ class VideoReader:
             array = self._to_rgb(frame)
             if self._sar != 1:
                 array = cv2.resize(array, (max(1, round(array.shape[1] * self._sar)), array.shape[0]), interpolation=cv2.INTER_LINEAR)
-        matrix = _display_matrix(frame)
-        return array if matrix is None else orient(array, matrix)
+        if self._turn is None or frame.rotation != self._turn[0]:
+            self._turn = frame.rotation, _display_matrix(frame)
+        return array if self._turn[1] is None else orient(array, self._turn[1])
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, float]]:
         """Yields (frame (H, W, 3) uint8 RGB, time in seconds since the first frame), times strictly increasing."""
