@@ -12,12 +12,12 @@ from toolkit.structures import InputError
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 
 
-@pytest.mark.parametrize('accumulate', [1, 2])
-def test_batch_2_equals_1_plus_1(toy, tmp_path, accumulate):
+@pytest.mark.parametrize('accumulate, norm', [(1, False), (2, False), (1, True)])
+def test_batch_2_equals_1_plus_1(toy, tmp_path, accumulate, norm):
     config = tmp_path / 'plain.py'
     config.write_text(f"""
 _base_ = {str(toy.config)!r}
-model = dict(pool=0, dropout=0.0)
+model = dict(pool=0, dropout=0.0, norm={norm})
 train_cfg = dict(max_iters={2 * accumulate}, val_interval=0)
 default_hooks = dict(checkpoint=dict(interval=0), logger=dict(interval=1))
 _sgd = dict(_delete_=True, type='SGD', lr=0.5)
@@ -30,6 +30,7 @@ optim_wrapper = dict(g=dict(accumulative_counts={accumulate}, optimizer=_sgd), d
     a, b = (torch.load(tmp_path / run / name, weights_only=True) for run in ('one', 'two'))
     for key, value in a['state_dict'].items():
         assert torch.allclose(value, b['state_dict'][key], atol=1e-5), key
+    assert any('running_var' in key and not (value == 1).all() for key, value in a['state_dict'].items()) == norm
     assert a['meta']['samples'] == b['meta']['samples'] == 4 * accumulate
 
 

@@ -155,6 +155,15 @@ def test_optimisers_that_would_leave_the_encoders_behind():
         model.train_step(batch_of(model), wrappers)
 
 
+def test_codes_of_the_batch_leave_nothing_for_encoders_to_learn():
+    model = build(frozen=False).train()
+    wrappers = optimisers(model, ('net_g', 'colour_codes'))
+    with pytest.raises(InputError, match='leave z out of the batches'):
+        model.train_step(dict(batch_of(model), z=torch.zeros(1, 5)), wrappers)
+    frozen = build()
+    assert frozen.train_step(dict(batch_of(frozen), z=torch.zeros(1, 5)), optimisers(frozen))
+
+
 def test_wrong_lengths_and_missing_files():
     losses = dict(gan=dict(type='GANLoss'))
     config = dict(type='VideoPix2PixHD', discriminator={}, losses=losses, generator=dict(type='GlobalGenerator', z_dims=(16, 8)))

@@ -8,12 +8,15 @@ import torch
 from mmengine.model import MMSeparateDistributedDataParallel, is_model_wrapper
 from torch import nn
 
+from toolkit.engine.batch_norm import share_batch_norm
 from toolkit.registry import MODEL_WRAPPERS
 
 
 @MODEL_WRAPPERS.register_module()
 class SeparateDDP(MMSeparateDistributedDataParallel):
     """Wraps each trainable child of the model by itself, on GPUs (NCCL) or CPUs (gloo); frozen children stay bare.
+
+    Batch normalisation takes its statistics over the samples of all processes, see :mod:`toolkit.engine.batch_norm`.
 
     Args:
         module: the model.
@@ -24,6 +27,9 @@ class SeparateDDP(MMSeparateDistributedDataParallel):
     def __init__(self, module: nn.Module, find_unused_parameters: bool = False, **kwargs) -> None:
         kwargs['device_ids'] = [int(os.environ['LOCAL_RANK'])] if torch.cuda.is_available() else None
         kwargs.setdefault('gradient_as_bucket_view', True)
+        for name, child in module.named_children():
+            if any(p.requires_grad for p in child.parameters()):
+                module._modules[name] = share_batch_norm(child)
         super().__init__(module, broadcast_buffers=False, find_unused_parameters=find_unused_parameters, **kwargs)
 
     @contextmanager

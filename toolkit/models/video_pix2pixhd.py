@@ -81,7 +81,7 @@ class VideoPix2PixHD(VideoModel):
         self.v0 = v0
         self.frame_scale = 1 if frame_reduce == 'mean' else window
         channels = self.feature_maps.channels
-        self.colour_codes = codes
+        self.colour_codes, self.codes_learn = codes, codes is not None and not codes.frozen
         if codes is not None:
             z_dims = codes.z_dims
             if tuple(generator.get('z_dims', z_dims)) != z_dims:
@@ -93,7 +93,7 @@ class VideoPix2PixHD(VideoModel):
         self.ema_decay = ema
         if ema is not None:
             self.net_g_ema = self.ema_copy(self.net_g)
-            if self.colour_codes is not None and not self.colour_codes.frozen:
+            if self.codes_learn:
                 self.colour_codes_ema = self.ema_copy(self.colour_codes)
 
     def train_step(self, data: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
@@ -107,12 +107,15 @@ class VideoPix2PixHD(VideoModel):
             Detached scalars: every weighted loss of ``g/...`` and ``d/...``.
 
         Raises:
-            InputError: other optimisers, which would never be stepped.
+            InputError: other optimisers, which would never be stepped; codes in the batch for encoders that are to learn.
         """
         if set(optim_wrapper.keys()) != {'g', 'd'}:
             raise InputError(f'optim_wrapper has the entries {", ".join(optim_wrapper.keys())}, expected g and d; colour_codes that '
                              f'are trained belong to the networks of g')
         batch = self.data_preprocessor(data, True)
+        if 'z' in batch and self.codes_learn:
+            raise InputError('the dataset gives codes (z), so that the encoders of model.colour_codes would never be used and not '
+                             'learn: leave z out of the batches, or set model.colour_codes.frozen to True')
         real = batch['frames']
         with optim_wrapper['g'].optim_context(self.net_g):
             features = 2 * self.training_features(batch) - 1
