@@ -22,22 +22,22 @@ def check_lock(path: str | Path) -> None:
 
 
 @contextmanager
-def locked(path: str | Path, wait: bool = True, busy: str = '', keep: bool = True) -> Iterator[None]:
+def locked(path: str | Path, wait: bool | float = True, busy: str = '', keep: bool = True) -> Iterator[None]:
     """Hold a lock. The system frees it when the process ends, however it ends; the file is empty.
 
     Args:
         path: of the lock's file; it and its folder are made when they are not there. A file that is there is never changed.
-        wait: wait while another process holds the lock.
-        busy: what to say when ``wait`` is False and another process holds it.
+        wait: wait while another process holds the lock, or at most so many seconds.
+        busy: what to say when another process still holds it then.
         keep: leave the file where it is; else it is removed with the lock, where the system can do that.
 
     Raises:
         InputError: a link, a folder or another special file is in the way; the folder can't be written; or another process holds the
-            lock and ``wait`` is False.
+            lock longer than ``wait``.
     """
     path = Path(path)
     check_lock(path)
-    lock = FileLock(path, timeout=-1 if wait else 0)
+    lock = FileLock(path, timeout=-1 if wait is True else float(wait))
     try:
         lock.acquire()
     except Timeout:

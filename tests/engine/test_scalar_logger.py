@@ -79,6 +79,7 @@ def test_resume_cuts_the_file_and_keeps_the_window(runner, tmp_path):
     iterate(whole, runner, 20)
     expected = [{k: v for k, v in line.items() if k != 'time'} for line in lines(runner)]
     runner.iter = 0
+    (tmp_path / 'scalars.jsonl').unlink()
     first = ScalarLogger(interval=10)
     first.before_train(runner)
     iterate(first, runner, 15)
@@ -90,7 +91,27 @@ def test_resume_cuts_the_file_and_keeps_the_window(runner, tmp_path):
     second.before_train(runner)
     iterate(second, runner, 5)
     assert [{k: v for k, v in line.items() if k != 'time'} for line in lines(runner)] == expected
-    assert (tmp_path / 'scalars.old.jsonl').exists(), 'a new run sets the old file aside'
+
+
+def test_a_file_that_cannot_be_read_or_written_is_named(runner, tmp_path):
+    (tmp_path / 'scalars.jsonl').mkdir()
+    hook = ScalarLogger(interval=1)
+    with pytest.raises(InputError, match=r'scalars\.jsonl: cannot be read'):
+        hook.before_train(runner)
+    (tmp_path / 'scalars.jsonl').rmdir()
+    hook.before_train(runner)
+    (tmp_path / 'scalars.jsonl').mkdir()
+    with pytest.raises(InputError, match=r'scalars\.jsonl: cannot be written'):
+        iterate(hook, runner, 1)
+
+
+def test_a_link_in_a_work_dir_does_not_change_what_it_points_to(runner, tmp_path):
+    (tmp_path / 'thesis.tex').write_text('years of work')
+    (tmp_path / 'scalars.jsonl').symlink_to(tmp_path / 'thesis.tex')
+    hook = ScalarLogger(interval=1)
+    hook.before_train(runner)
+    iterate(hook, runner, 1)
+    assert (tmp_path / 'thesis.tex').read_text() == 'years of work'
 
 
 def test_divergence_ends_the_run(runner):

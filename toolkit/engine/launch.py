@@ -6,7 +6,7 @@ from typing import Any
 from mmengine.config import Config
 
 from toolkit.cli import Interrupted, add_config_arguments, main_guard
-from toolkit.data.files import check_output
+from toolkit.data.files import check_output, make_folder
 from toolkit.engine.config import check_config, load_config
 from toolkit.engine.mmengine_names import OUR_HOOKS, check_names
 from toolkit.engine.needs import meet_needs
@@ -77,6 +77,7 @@ def build_runner(cfg: Config, work_dir: str | Path | None = None, resume: bool |
         start = checkpoint_file(cfg.load_from) if cfg.get('load_from') else latest_checkpoint(cfg.work_dir)
         meet_needs(cfg, lambda made, folder: build_runner(made, folder, resume=True, amp=amp).train(), load_config,
                    start if cfg.get('resume') else None)
+        make_folder(cfg.work_dir)
     keep.pop('needs', None)
     try:
         return TrainRunner.from_cfg(cfg)

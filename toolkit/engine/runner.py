@@ -2,6 +2,7 @@
 
 import copy
 import os
+from contextlib import ExitStack
 from datetime import timedelta
 from functools import cached_property
 from itertools import count
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
-from mmengine.dist import broadcast, get_rank, get_world_size, is_distributed
+from mmengine.dist import barrier, broadcast, get_rank, get_world_size, is_distributed
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import BaseLoop, Runner
@@ -23,6 +24,7 @@ from toolkit.engine.mmengine_names import OUR_HOOKS
 from toolkit.engine.processes import mpi_environment
 from toolkit.engine.saving import check_finite, write_atomically
 from toolkit.engine.together import on_main_process
+from toolkit.engine.work_dir import set_aside, to_itself
 from toolkit.engine.workers import ignore_signals
 from toolkit.engine.wrapper import unwrapped
 from toolkit.plugins import describe_plugins
@@ -216,13 +218,35 @@ class TrainRunner(Runner):
         Returns:
             The model.
         """
-        self.optim_wrapper = self.build_optim_wrapper(self.optim_wrapper)
-        if path := self._start_from():
-            check_checkpoint(self, path, self._resume)
-        return super().train()
+        with ExitStack() as held:
+            on_main_process(lambda: held.enter_context(to_itself(self.work_dir)))
+            self.optim_wrapper = self.build_optim_wrapper(self.optim_wrapper)
+            path, iteration = self._start_from(), None
+            if path:
+                checkpoint = check_checkpoint(self, path, self._resume)
+                iteration = checkpoint['meta']['iter'] if self._resume else None
+            barrier()
+            self._set_aside(iteration)
+            super().dump_config()
+            return super().train()
+
+    def dump_config(self) -> None:
+        """Nothing yet: the config is written when the run has its work dir to itself."""
+
+    def _set_aside(self, iteration: int | None) -> None:
+        config = Path(self.cfg.filename).name if self.cfg.filename else None
+        folder = on_main_process(lambda: set_aside(self.work_dir, iteration, config))
+        if folder is not None:
+            later = 'what an earlier run left' if iteration is None else f'checkpoints after iteration {iteration}'
+            self.logger.warning(f'{self.work_dir} holds {later}: moved to {folder}. To go on with a run use --resume')
+            if self._load_from and not Path(self._load_from).exists():
+                self._load_from = str(folder / Path(self._load_from).name)
 
     def _start_from(self) -> Path | None:
-        """The checkpoint to load, if any."""
+        """The checkpoint to load, if any. A run that torchrun starts again after a failure goes on with its own latest one."""
+        if int(os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')) and (last := latest_checkpoint(self.work_dir)):
+            self._resume, self._load_from = True, str(last)
+            self.logger.warning(f'started again by torchrun after a failure: going on from {last}')
         return Path(self._load_from) if self._load_from else latest_checkpoint(self.work_dir) if self._resume else None
 
     def load_or_resume(self) -> None:
@@ -236,9 +260,6 @@ class TrainRunner(Runner):
             self.load_checkpoint(path, strict=True)
         elif self._resume:
             self.logger.info(f'no checkpoint in {self.work_dir} yet: starting from the beginning')
-        elif self.rank == 0 and (old := latest_checkpoint(self.work_dir)):
-            self.logger.warning(f'{self.work_dir} holds checkpoints of an earlier run (latest {old.name}), which this new run will '
-                                f'overwrite; to continue that run use --resume')
         self._has_loaded = True
 
     def resume(self, filename: str | Path, **kwargs) -> None:

@@ -33,7 +33,8 @@ def write_atomically(path: Path, content: dict | str) -> None:
     """
     partial = path.with_name(f'.{path.name}.{os.getpid()}.partial')
     try:
-        with partial.open('wb') as file:
+        partial.unlink(missing_ok=True)
+        with partial.open('xb') as file:
             file.write(content.encode()) if isinstance(content, str) else torch.save(content, file)
             file.flush()
             os.fsync(file.fileno())

@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +13,8 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from torch import Tensor
 
-from toolkit.engine.saving import SaveError, diverged
+from toolkit.data.files import writing_error
+from toolkit.engine.saving import SaveError, diverged, write_atomically
 from toolkit.registry import HOOKS
 from toolkit.structures import InputError
 
@@ -169,8 +169,11 @@ class ScalarLogger(Hook):
 
     def _write(self, runner, scalars: dict[str, float], times: dict[str, float] | None = None) -> None:
         if is_main_process():
-            with self._file.open('a') as file:
-                file.write(json.dumps({**scalars, **({'time': times} if times else {})}) + '\n')
+            try:
+                with self._file.open('a') as file:
+                    file.write(json.dumps({**scalars, **({'time': times} if times else {})}) + '\n')
+            except OSError as error:
+                raise writing_error(self._file, error) from error
             named = {key: value for key, value in scalars.items() if key != 'iter'}
             named |= {f'time/{key}': value for key, value in (times or {}).items()}
             runner.visualizer.add_scalars(named, step=scalars['iter'])
@@ -186,19 +189,19 @@ def _wait_for_device() -> None:
 
 
 def _keep_until(path: Path, iteration: int) -> None:
-    """Keep the lines of a scalars file up to an iteration; drop later and broken ones. At iteration 0 the old file is set aside."""
+    """Keep the lines of a scalars file up to an iteration; drop later and broken ones."""
     if not path.exists():
         return
-    if iteration == 0:
-        path.replace(path.with_suffix('.old.jsonl'))
-        return
+    try:
+        text = path.read_text(errors='replace')
+    except OSError as error:
+        raise InputError(f'{path}: cannot be read ({error.strerror}), and the log of scalars goes there; remove it, or choose another '
+                         f'--work-dir') from error
     lines = []
-    for line in path.read_text().splitlines():
+    for line in text.splitlines():
         try:
             if json.loads(line)['iter'] <= iteration:
                 lines.append(line + '\n')
-        except ValueError:
+        except (ValueError, TypeError, KeyError):
             continue
-    partial = path.with_suffix('.partial')
-    partial.write_text(''.join(lines))
-    os.replace(partial, path)
+    write_atomically(path, ''.join(lines))

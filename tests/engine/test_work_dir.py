@@ -1,0 +1,79 @@
+"""A work dir is one run's at a time; nothing in it is overwritten; torchrun's second start goes on."""
+
+import json
+
+import pytest
+
+import toolkit.engine.work_dir as work_dir
+from toolkit.engine.launch import build_runner, load_config
+from toolkit.engine.work_dir import set_aside, to_itself
+from toolkit.locks import locked
+from toolkit.structures import InputError
+from toolkit.weights import read_checkpoint
+
+
+def names(folder):
+    return sorted(p.name for p in folder.iterdir() if p.is_file() and not p.name.startswith('.'))
+
+
+def test_a_second_run_in_a_work_dir_ends_with_one_line(toy, tmp_path, monkeypatch):
+    monkeypatch.setattr(work_dir, 'PATIENCE', 0.2)
+    with locked(tmp_path / work_dir.LOCK):
+        second = toy.train(tmp_path)
+    assert second.codes == [2] and 'is in use by another run' in second.text and 'Traceback' not in second.text
+    assert names(tmp_path) == [], 'not even its config is written'
+    assert toy.train(tmp_path).codes == [0], 'the lock is free again'
+
+
+def test_a_new_run_does_not_overwrite_an_earlier_one(toy, tmp_path):
+    first = toy.train(tmp_path, options=['default_hooks.checkpoint.save_best=error'])
+    assert first.codes == [0]
+    before = {name: (tmp_path / name).read_bytes() for name in names(tmp_path)}
+    second = toy.train(tmp_path, options=['randomness.seed=1', 'train_cfg.max_iters=4'])
+    assert second.codes == [0] and 'moved to' in second.text and 'earlier_1' in second.text
+    moved = {name: (tmp_path / 'earlier_1' / name).read_bytes() for name in names(tmp_path / 'earlier_1')}
+    assert moved == before and 'iter_0000008.pth' in moved and 'scalars.jsonl' in moved
+    assert [n for n in names(tmp_path) if n.endswith('.pth')] == ['iter_0000004.pth']
+    assert read_checkpoint(tmp_path)['meta']['seed'] == 1
+    third = toy.train(tmp_path, options=[f"load_from='{tmp_path / 'iter_0000004.pth'}'"])
+    assert third.codes == [0] and (tmp_path / 'earlier_2' / 'iter_0000004.pth').exists(), 'weights to start from may lie there, too'
+
+
+def test_going_on_from_an_earlier_checkpoint_keeps_the_later_ones(toy, tmp_path):
+    assert toy.train(tmp_path).codes == [0]
+    later = (tmp_path / 'iter_0000008.pth').read_bytes()
+    again = toy.train(tmp_path, '--resume', str(tmp_path / 'iter_0000004.pth'), options=['train_cfg.max_iters=12'])
+    assert again.codes == [0] and 'checkpoints after iteration 4: moved' in again.text
+    assert (tmp_path / 'earlier_1' / 'iter_0000008.pth').read_bytes() == later and (tmp_path / 'iter_0000012.pth').exists()
+
+
+def test_only_what_is_ours_is_moved_or_removed(tmp_path):
+    ours = ['iter_0000003.pth', 'best_error_iter_0000002.pth', 'last_checkpoint', 'scalars.jsonl']
+    others = ['iter_best.pth', 'notes.txt', 'my_iter_0000003.pth.bak', '.hidden', '.iter_0000003.pth.partial', 'model.partial']
+    partial = ['.iter_0000004.pth.123.partial', '.last_checkpoint.5.partial', '.best_a_iter_0000004.pth.77.partial']
+    for name in [*ours, *others, *partial]:
+        (tmp_path / name).write_text(name)
+    with to_itself(tmp_path):
+        assert sorted(p.name for p in tmp_path.iterdir()) == sorted([*ours, *others, work_dir.LOCK]), 'saves cut off are removed'
+        assert set_aside(tmp_path, iteration=3) is None
+        folder = set_aside(tmp_path, iteration=None)
+    assert folder == tmp_path / 'earlier_1' and names(folder) == sorted(ours)
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted([*others, work_dir.LOCK, 'earlier_1'])
+    assert set_aside(tmp_path, iteration=None) is None
+
+
+def test_a_restart_by_torchrun_goes_on(toy, tmp_path, monkeypatch):
+    whole, parts = tmp_path / 'whole', tmp_path / 'parts'
+    assert toy.train(whole).codes == [0]
+    assert toy.train(parts, options=["custom_hooks=[{'type':'KillAt','iteration':5}]"]).codes == [-9]
+    monkeypatch.setenv('TORCHELASTIC_RESTART_COUNT', '1')
+    again = toy.train(parts)
+    assert again.codes == [0] and 'resumed' in again.text and 'at iteration 4 of 8' in again.text
+    assert toy.differences(whole / 'iter_0000008.pth', parts / 'iter_0000008.pth') == []
+    assert [json.loads(line)['iter'] for line in (parts / 'scalars.jsonl').read_text().splitlines()] == [3, 4, 6, 8, 8]
+
+
+def test_a_work_dir_that_cannot_be_used(toy, tmp_path):
+    (tmp_path / 'file').touch()
+    with pytest.raises(InputError, match='file'):
+        build_runner(load_config(toy.config), work_dir=tmp_path / 'file')
