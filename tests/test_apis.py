@@ -55,6 +55,22 @@ def test_retargeting_is_for_different_persons(clips):
         apis.driving_poses(one, other, SIZE, 'maybe')
 
 
+def test_clips_of_nobody_named_are_not_one_person(clips):
+    one, other = Clip(clips[0].folder), Clip(clips[1].folder)
+    said = []
+    for persons, sources, fitted, why in (
+            (('person', 'person'), ('a', 'b'), True, '--person NAME'), (('ann', 'person'), ('a', 'b'), True, '--person NAME'),
+            (('ann', 'bob'), ('a', 'b'), True, "'ann' and the content clip 'bob'"), (('ann', 'ann'), ('a', 'b'), False, "show 'ann'"),
+            (('person', 'person'), ('a', 'a'), False, 'same video'), (('person', 'person'), (None, None), True, '--person NAME')):
+        one.person, other.person = persons
+        one.manifest['source'], other.manifest['source'] = (dict(sha256=sha) if sha else {} for sha in sources)
+        poses = apis.driving_poses(one, other, SIZE, 'auto', said.append)
+        assert np.array_equal(poses, one.poses) != fitted and why in said[-1] and said[-1].startswith(
+            f'poses fitted to {other.name} because' if fitted else f'poses not fitted to {other.name} because')
+    apis.driving_poses(one, other, SIZE, 'off', said.append)
+    assert 'asked for' in said[-1]
+
+
 def test_a_content_frame_without_a_person_is_refused(trained, clips):
     clip = Clip(clips[0].folder)
     poses = clip.poses.copy()

@@ -8,7 +8,7 @@
     apis.generate('work_dirs/own_video', content='me.jpg', driving='dancer.mp4', out='result.mp4')
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -24,7 +24,7 @@ from toolkit.data.directed import DIRECTIONS, transfer_steps
 from toolkit.data.files import check_output, write_file
 from toolkit.data.prepare import prepare_video
 from toolkit.data.prepare_parts import build_parts
-from toolkit.data.prepare_settings import clip_name
+from toolkit.data.prepare_settings import DEFAULT_PERSON
 from toolkit.data.sheets import contact_sheet
 from toolkit.data.tensors import pose_tensors
 from toolkit.data.transforms import resize_image, scale_pose
@@ -138,7 +138,7 @@ def as_clip(path: str | Path, work_dir: str | Path, size: tuple[int, int] | None
     path = Path(path)
     if (path / 'manifest.json').is_file():
         return Clip(path)
-    return prepare(path, work_dir, size or (384, 256), progress=progress, person=clip_name(path), unique=True)
+    return prepare(path, work_dir, size or (384, 256), progress=progress, unique=True)
 
 
 def check_retarget(retarget: str) -> None:
@@ -189,14 +189,33 @@ def check_request(trained: Trained, content: str | Path | None, retarget: str, d
         check_look(wish)
 
 
-def driving_poses(driving: Clip, content: Clip, size: tuple[int, int], retarget: str = 'auto') -> np.ndarray:
+def who_is_driven(driving: Clip, content: Clip) -> tuple[bool, str]:
+    """Are both clips known to show the same person? The answer and its reason.
+
+    They are if one file was prepared twice, or if the same name was given to both. The name that prepared clips have by default says
+    nothing.
+    """
+    sources = [clip.manifest.get('source', {}).get('sha256') for clip in (driving, content)]
+    if driving.folder == content.folder or (sources[0] and sources[0] == sources[1]):
+        return True, 'both are made of the same video'
+    persons = driving.person, content.person
+    if DEFAULT_PERSON in persons:
+        return False, 'nothing says that both clips show the same person (--person NAME of tools/prepare_data.py does)'
+    if persons[0] == persons[1]:
+        return True, f'both clips show {persons[0]!r}'
+    return False, f'the driving clip shows {persons[0]!r} and the content clip {persons[1]!r}'
+
+
+def driving_poses(driving: Clip, content: Clip, size: tuple[int, int], retarget: str = 'auto',
+                  say: Callable[[str], None] | None = None) -> np.ndarray:
     """Poses of the driving clip in the frames to generate, moved and scaled to the person of the content clip.
 
     Args:
         driving: whose movement.
         content: whose body.
         size: (H, W) of the frames to generate.
-        retarget: 'on', 'off', or 'auto': on unless both clips show the same person.
+        retarget: 'on', 'off', or 'auto': on unless both clips are known to show the same person (:func:`who_is_driven`).
+        say: called with one line that tells whether the poses were fitted, and why.
 
     Returns:
         (T, 18, 3) float32 in pixels of the generated frames.
@@ -206,7 +225,10 @@ def driving_poses(driving: Clip, content: Clip, size: tuple[int, int], retarget:
     """
     check_retarget(retarget)
     poses, own = (scale_pose(clip.poses, size[0] / clip.height, size[1] / clip.width) for clip in (driving, content))
-    if retarget == 'off' or (retarget == 'auto' and driving.person == content.person):
+    same, reason = who_is_driven(driving, content) if retarget == 'auto' else (retarget == 'off', f'that was asked for ({retarget})')
+    if say:
+        say(f'poses {"not " if same else ""}fitted to {content.name} because {reason}')
+    if same:
         return poses
     own = np.repeat(own, 3, 0) if len(own) < 3 else own
     return PoseNormalizer.fit(poses, own, size, size)(poses)
@@ -343,7 +365,7 @@ def generate(checkpoint: str | Path | Trained, content: str | Path | None, drivi
     else:
         content = as_clip(content, work_dir, trained.size, progress)
         size = trained.size or (content.height, content.width)
-        poses = driving_poses(driving, content, size, retarget)[:max_frames]
+        poses = driving_poses(driving, content, size, retarget, tqdm.write if progress else None)[:max_frames]
         codes = dress(trained, content, size, colors, len(poses), content_frame, work_dir, progress)
         streams = [stream(trained, content, poses, size, content_frame, z) for z in codes]
 

@@ -31,7 +31,8 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--out', required=True, metavar='FILE', help='video to write (H.264: .mp4, .mkv or .mov)')
     parser.add_argument('--content-frame', type=int, default=0, metavar='N', help='frame of CONTENT to take (default 0)')
     parser.add_argument('--retarget', choices=['auto', 'on', 'off'], default='auto',
-                        help='fit the movement to the body of CONTENT (auto: unless both are prepared clips of the same person)')
+                        help='fit the movement to the body of CONTENT (auto: unless both are made of one video, or were prepared with '
+                             'the same --person NAME)')
     parser.add_argument('--direction', choices=['ab', 'ba'], default='ab', help='of a CycleGAN: DRIVING shows its person A or B')
     parser.add_argument('--side-by-side', action='store_true', help='put the driving frame, the pose and all results beside each other')
     parser.add_argument('--max-frames', type=int, metavar='N', help='stop after N frames')

@@ -67,7 +67,9 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--start', type=float, default=0., metavar='SECONDS')
     parser.add_argument('--end', type=float, metavar='SECONDS')
     parser.add_argument('--max-frames', type=int)
-    parser.add_argument('--person', default='person', help='who is seen in these videos; splits go by person and action')
+    parser.add_argument('--person', default='person',
+                        help='who is seen in these videos; splits go by person and action, clips of one name show one person '
+                             '(default person: nobody said who)')
     parser.add_argument('--action', help="what they do (default: the clip's name)")
     parser.add_argument('--name', help='name of the clip, for a single video (default: its file name)')
     parser.add_argument('--pose', nargs='+', metavar=('TYPE', 'KEY=VALUE'),

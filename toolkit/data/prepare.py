@@ -23,7 +23,7 @@ from toolkit.data.crop import Crop, center_crop, given_crop, person_crop
 from toolkit.data.files import fingerprint, make_folder, source_hash, write_json, writing_error
 from toolkit.data.prepare_checks import add_notes, measure, stretch
 from toolkit.data.prepare_poses import POSE_CHUNK, POSE_SIDE, SAMPLE_HEIGHT, Found, PosePass, write_picture
-from toolkit.data.prepare_settings import PrepareSettings, UnusableClipError, clip_name, part_record
+from toolkit.data.prepare_settings import DEFAULT_PERSON, PrepareSettings, UnusableClipError, clip_name, part_record
 from toolkit.data.sampling import chunks, sample_frames
 from toolkit.data.video import read_video, video_info
 from toolkit.data.video_file import require_source
@@ -220,7 +220,7 @@ class Preparation:
 
 def prepare_video(
         path: str | Path, out_dir: str | Path, pose_estimator, edge_detector, segmentor, height: int = 384, width: int = 256, *,
-        name: str | None = None, unique: bool = False, person: str = 'person', action: str | None = None, overwrite: bool = False,
+        name: str | None = None, unique: bool = False, person: str = DEFAULT_PERSON, action: str | None = None, overwrite: bool = False,
         progress: Callable[[str, int, int], None] | None = None, part_options: dict[str, dict] | None = None, **settings) -> Clip:
     """Make a prepared clip of a video, an animated GIF or a folder of pictures.
 

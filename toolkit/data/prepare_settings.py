@@ -1,11 +1,16 @@
 """What decides how a prepared clip comes out, and how clips are named."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit.data.fingerprints import part_fingerprint
 from toolkit.outputs import plain_name
 from toolkit.structures import InputError
+
+DEFAULT_PERSON = 'person'
+"""Who is seen in a clip when nobody said it."""
+MAX_FPS = 1000
 
 
 class UnusableClipError(InputError):
@@ -54,10 +59,15 @@ class PrepareSettings:
                 f'nearest valid heights {" or ".join(map(str, valid[0]))}, widths {" or ".join(map(str, valid[1]))}')
         if isinstance(self.crop, str) and self.crop not in ('person', 'center'):
             raise InputError(f"crop must be 'person', 'center' or x,y,width,height in source pixels, got {self.crop!r}")
-        if self.fps is not None and self.fps <= 0:
-            raise InputError(f'fps must be positive, got {self.fps}')
-        if self.start < 0 or (self.end is not None and self.end <= self.start):
+        if self.fps is not None and not 0 < self.fps <= MAX_FPS:
+            raise InputError(f'fps must be positive and at most {MAX_FPS}, got {self.fps}')
+        if not 0 <= self.start < math.inf:
+            raise InputError(f'start must be a time in seconds, 0 or later, got {self.start}')
+        if self.end is not None and not self.start < self.end < math.inf:
             raise InputError(f'the stretch from {self.start} s to {self.end} s is empty: expected 0 <= start < end')
+        for name, most in (('min_presence', 1), ('min_person', math.inf)):
+            if not 0 <= getattr(self, name) <= most:
+                raise InputError(f'{name} must be in 0..{most:g}, got {getattr(self, name)}')
         if self.max_frames is not None and self.max_frames < 1:
             raise InputError(f'max_frames must be at least 1, got {self.max_frames}')
 
