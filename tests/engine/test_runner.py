@@ -1,11 +1,16 @@
 """The runner in one process: best checkpoints, half precision, generated clips, messages, weights of another run."""
 
+import json
+import sys
+import time
+
 import av
 import cv2
 import pytest
 import torch
 
 from toolkit.engine.launch import build_runner, load_config
+from toolkit.engine.runner import TrainRunner
 from toolkit.registry import load_plugins
 from toolkit.structures import InputError
 
@@ -104,3 +109,19 @@ def test_work_dir_that_is_a_file(toy, tmp_path):
     (tmp_path / 'file').touch()
     with pytest.raises(InputError, match='is a file'):
         build_runner(load_config(toy.config), work_dir=tmp_path / 'file')
+
+
+def test_the_share_of_waiting_for_data_counts_neither_saves_nor_looks(toy, tmp_path, monkeypatch):
+    save = TrainRunner.save
+
+    def slow(self, *args, **kwargs):
+        time.sleep(0.3)
+        return save(self, *args, **kwargs)
+
+    monkeypatch.setattr(TrainRunner, 'save', slow)
+    monkeypatch.setattr(sys.modules['toy_parts'].ToyGAN, 'train_step', lambda self, data, optim_wrapper: time.sleep(0.05) or {})
+    options = ['default_hooks.logger.interval=4', 'default_hooks.checkpoint.interval=1', 'train_cfg.val_interval=0']
+    runner_of(toy, tmp_path, *options).train()
+    times = [json.loads(line)['time'] for line in (tmp_path / 'scalars.jsonl').read_text().splitlines()]
+    assert all(line['data'] < 0.5 and line['it_s'] > 4 for line in times), times
+    assert times[-1]['seconds'] > 2

@@ -33,16 +33,14 @@ def runner(tmp_path):
     wrapper = SimpleNamespace(optimizer=SimpleNamespace(param_groups=[dict(lr=0.5)]))
     return SimpleNamespace(
         work_dir=str(tmp_path), iter=0, max_iters=100, logger=logger, messages=messages.texts, model=model,
-        optim_wrapper=dict(g=wrapper), shown=shown,
+        optim_wrapper=dict(g=wrapper), shown=shown, train_loop=SimpleNamespace(waited=0.0, paused=0.0),
         visualizer=SimpleNamespace(add_scalars=lambda scalars, step: shown.append((step, scalars))))
 
 
 def iterate(hook, runner, n, loss=lambda i: dict(a=torch.tensor(float(i)))):
     for _ in range(n):
-        hook.before_train_iter(runner, runner.iter)
         hook.after_train_iter(runner, runner.iter, outputs=loss(runner.iter))
         runner.iter += 1
-        hook.after_iteration(runner)
 
 
 def lines(runner):

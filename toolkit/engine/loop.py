@@ -1,5 +1,6 @@
 """The training loop."""
 
+import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -29,6 +30,10 @@ class IterLoop(BaseLoop):
     training. On Ctrl-C, SIGTERM or SIGHUP the loop saves a checkpoint at the next possible iteration and ends. It does the same when
     something fails between two iterations: a look, validation, reading data.
 
+    Attributes:
+        waited: seconds spent waiting for data.
+        paused: seconds spent between iterations on validation, looks and checkpoints.
+
     Args:
         runner: a :class:`toolkit.engine.runner.TrainRunner`.
         dataloader: config; its sampler is a :class:`toolkit.engine.sampler.DrawSampler` unless it says otherwise.
@@ -54,6 +59,7 @@ class IterLoop(BaseLoop):
         self.max_iters, self.max_epochs = int(max_iters), 1
         self.val_interval, self.val_begin = val_interval, val_begin
         self.stop_training = False
+        self.waited = self.paused = 0.0
         self._epoch = self._iter = self._start_iter = self._start_samples = 0
         self._random_state: dict | None = None
 
@@ -107,7 +113,9 @@ class IterLoop(BaseLoop):
                 going_on, batch = self._iter < self.max_iters and not self.stop_training, None
                 stop = signals.received and going_on and not runner.gradients_pending
                 if going_on and not stop and failure is None:
+                    start = time.perf_counter()
                     batch, failure = self._attempt(lambda: next(batches))
+                    self.waited += time.perf_counter() - start
                     failure = failure and explained(failure, batches)
                 state = STOP if stop else GO
                 if failure is not None:
@@ -117,7 +125,9 @@ class IterLoop(BaseLoop):
                 if not going_on:
                     break
                 self.run_iter(batch)
+                start = time.perf_counter()
                 _, failure = self._attempt(self._between_iterations)
+                self.paused += time.perf_counter() - start
         runner.call_hook('after_train_epoch')
         runner.call_hook('after_train')
         return runner.model

@@ -28,7 +28,8 @@ class ScalarLogger(Hook):
 
     Sums stay on the device; only an iteration that logs waits for it. Nothing grows with the length of the run. Each log is one line of
     ``<work_dir>/scalars.jsonl``: ``iter``, the means and learning rates, which an interrupted and resumed run repeats exactly, and
-    ``time`` (iterations a second, share of time waiting for data, memory), which it does not. Validation metrics are lines of the
+    ``time`` (iterations a second and the share of them waiting for data, both without validation, looks and checkpoints; seconds since
+    the start; memory), which it does not. Validation metrics are lines of the
     same file.
 
     Args:
@@ -60,12 +61,8 @@ class ScalarLogger(Hook):
         if is_main_process():
             _keep_until(self._file, runner.iter)
         self._first_iter = self._last_iter = runner.iter
-        self._first_time = self._last_time = self._warm = self._iter_end = time.perf_counter()
-        self._data_time = 0.0
-
-    def before_train_iter(self, runner, batch_idx: int, data_batch=None) -> None:
-        """Measure how long the loop waited for data."""
-        self._data_time += time.perf_counter() - self._iter_end
+        self._first_time = time.perf_counter()
+        self._last = self._warm = self._now(runner)
 
     def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs: dict[str, Tensor] | None = None) -> None:
         """Accumulate, and log where it is due."""
@@ -76,20 +73,12 @@ class ScalarLogger(Hook):
         done = iteration - self._first_iter
         if done == 1:
             _wait_for_device()
-            self._warm = time.perf_counter()
+            self._warm = self._now(runner)
         elif done == SPEED_AFTER or (iteration == runner.max_iters and done < SPEED_AFTER):
             _wait_for_device()
-            speed = (done - 1) / (time.perf_counter() - self._warm)
+            speed = (done - 1) / max(self._now(runner)[0] - self._warm[0], 1e-9)
             runner.logger.info(f'{speed:.3g} iterations a second over the first {done}; time left: '
                                f'{_left(runner.max_iters - iteration, speed)}')
-        self._iter_end = time.perf_counter()
-
-    def after_iteration(self, runner) -> None:
-        """Time of validation belongs neither to training nor to waiting for data."""
-        paused = time.perf_counter() - self._iter_end
-        self._iter_end += paused
-        self._last_time += paused
-        self._warm += paused
 
     def after_val_epoch(self, runner, metrics: dict[str, float] | None = None) -> None:
         """Log validation metrics."""
@@ -116,6 +105,12 @@ class ScalarLogger(Hook):
         """Restore the sums."""
         self._sums = {tuple(keys): total for keys, total, _ in state['groups']}
         self._counts = {tuple(keys): count for keys, _, count in state['groups']}
+
+    @staticmethod
+    def _now(runner) -> tuple[float, float]:
+        """Seconds of training, without what lies between iterations (validation, looks, checkpoints), and of them those of waiting for
+        data."""
+        return time.perf_counter() - runner.train_loop.paused, runner.train_loop.waited
 
     # ---- work -------------------------------------------------------------------------------------------------------------------
 
@@ -145,15 +140,17 @@ class ScalarLogger(Hook):
 
     def _log(self, runner, iteration: int) -> None:
         means = self._means()
-        now = time.perf_counter()
-        span, done = max(now - self._last_time, 1e-9), iteration - self._last_iter
-        speed, waited = done / span, self._data_time / span
-        self._last_time, self._last_iter, self._data_time = now, iteration, 0.0
+        (trained, waited), done = self._now(runner), iteration - self._last_iter
+        span = max(trained - self._last[0], 1e-9)
+        speed, share = done / span, (waited - self._last[1]) / span
+        self._last, self._last_iter = (trained, waited), iteration
+        whole = time.perf_counter() - self._first_time
+        left = _left(runner.max_iters - iteration, (iteration - self._first_iter) / max(whole, 1e-9))
         rates = {f'lr/{name}': wrapper.optimizer.param_groups[0]['lr'] for name, wrapper in runner.optim_wrapper.items()}
-        times = dict(it_s=round(speed, 4), data=round(waited, 4), seconds=round(now - self._first_time, 2))
+        times = dict(it_s=round(speed, 4), data=round(share, 4), seconds=round(whole, 2))
         text = f'iter {iteration}/{runner.max_iters}  ' + '  '.join(f'{key} {value:.4f}' for key, value in means.items())
         text += '  ' + '  '.join(f'{key} {value:.3g}' for key, value in rates.items())
-        text += f'  {speed:.3g} it/s  left {_left(runner.max_iters - iteration, speed)}  data {waited:.0%}'
+        text += f'  {speed:.3g} it/s  left {left}  data {share:.0%}'
         if torch.cuda.is_available():
             times['memory_gb'] = round(torch.cuda.max_memory_allocated() / 2**30, 3)
             text += f'  {times["memory_gb"]:.2f} GB'
