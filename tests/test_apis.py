@@ -1,5 +1,9 @@
 """A user's own program: a picture and a video in, a video out."""
 
+import shutil
+from fractions import Fraction
+
+import av
 import cv2
 import numpy as np
 import pytest
@@ -8,6 +12,7 @@ from mmengine.config import Config
 
 from toolkit import apis
 from toolkit.data.clip import Clip
+from toolkit.data.clip_folder import SOUND_FILE
 from toolkit.data.synthetic.actions import SyntheticActions
 from toolkit.data.video import VideoReader, VideoWriter
 from toolkit.registry import MODELS
@@ -88,3 +93,19 @@ def test_frames_are_those_of_the_poses_order(trained, clips):
     backward = list(apis.stream(trained, clips[1], poses[::-1], SIZE))
     assert len(forward) == len(backward) == len(poses)
     assert (forward[0] != backward[0]).any()
+
+
+@pytest.mark.parametrize('audio', [True, False])
+def test_the_sound_of_the_driving_clip_goes_into_the_result(trained, clips, tmp_path, audio):
+    content, driving = clips[0].folder, tmp_path / 'driving'
+    shutil.copytree(clips[1].folder, driving)
+    with av.open(str(driving / SOUND_FILE), 'w', format='matroska') as container:
+        stream = container.add_stream('aac', rate=16000, layout='mono')
+        for i in range(10):
+            frame = av.AudioFrame.from_ndarray(np.full((1, 1024), .1 * (-1) ** i, np.float32), format='fltp', layout='mono')
+            frame.sample_rate, frame.pts, frame.time_base = 16000, 1024 * i, Fraction(1, 16000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    out = apis.generate(trained, content, driving, tmp_path / 'out.mp4', 1, max_frames=3, progress=False, audio=audio)
+    with av.open(str(out)) as container:
+        assert len(container.streams.audio) == audio and container.streams.video[0].frames == 3

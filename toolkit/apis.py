@@ -26,6 +26,7 @@ from toolkit.data.prepare import prepare_video
 from toolkit.data.prepare_parts import build_parts
 from toolkit.data.prepare_settings import DEFAULT_PERSON
 from toolkit.data.sheets import contact_sheet
+from toolkit.data.sound import clip_sound
 from toolkit.data.tensors import pose_tensors
 from toolkit.data.transforms import resize_image, scale_pose
 from toolkit.data.video import VideoWriter, check_suffix
@@ -316,7 +317,7 @@ def result_files(out: str | Path, colors: Colors, side_by_side: bool = False) ->
 def generate(checkpoint: str | Path | Trained, content: str | Path | None, driving: str | Path, out: str | Path, content_frame: int = 0,
              retarget: str = 'auto', direction: str = 'ab', side_by_side: bool = False, work_dir: str | Path | None = None,
              max_frames: int | None = None, device: str | None = None, half: bool = False, progress: bool = True,
-             colors: Colors | None = None, overwrite: bool = False) -> Path:
+             colors: Colors | None = None, overwrite: bool = False, audio: bool = True) -> Path:
     """Make the person of one picture or clip, or the other person of a CycleGAN, do what the person of a video does.
 
     Args:
@@ -334,6 +335,7 @@ def generate(checkpoint: str | Path | Trained, content: str | Path | None, drivi
         progress: show bars.
         colors: what the person wears, for a model with colour codes; default the content's own clothes.
         overwrite: replace results that are there.
+        audio: put the sound of the driving video into the result.
 
     Returns:
         ``out``. With ``colors.looks`` and ``colors.samples`` the videos are ``<out>_0``, ``<out>_1`` and so on, or one of all with
@@ -372,11 +374,14 @@ def generate(checkpoint: str | Path | Trained, content: str | Path | None, drivi
     def source(t: int) -> list[np.ndarray]:
         return [resize_image(driving.frame(t), *size), pose_tensors(poses[t:t + 1], *size)['pose_maps'][0].movedim(0, -1).numpy()]
 
+    sound, silent = clip_sound(driving) if audio else (None, None)
+    if silent:
+        tqdm.write(f'the result has no sound: {silent}')
     shown = set(np.linspace(0, len(poses) - 1, min(SHEET_COLUMNS, len(poses))).round().astype(int).tolist())
     columns = []
     together = [zip(*streams)] if side_by_side else [([frame] for frame in frames) for frames in streams]
     for path, frames in zip(videos, together):
-        with VideoWriter(path, driving.fps, overwrite=overwrite) as writer:
+        with VideoWriter(path, driving.fps, overwrite=overwrite, sound=sound) as writer:
             for t, row in enumerate(tqdm(frames, path.name, len(poses), unit='frame', disable=not progress)):
                 row = [*source(t), *row] if side_by_side else row
                 writer.write(contact_sheet([row], gap=0))

@@ -36,6 +36,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--direction', choices=['ab', 'ba'], default='ab', help='of a CycleGAN: DRIVING shows its person A or B')
     parser.add_argument('--side-by-side', action='store_true', help='put the driving frame, the pose and all results beside each other')
     parser.add_argument('--max-frames', type=int, metavar='N', help='stop after N frames')
+    parser.add_argument('--no-audio', dest='audio', action='store_false', help='leave out the sound of DRIVING')
     parser.add_argument('--overwrite', action='store_true', help='replace results that are there')
     parser.add_argument('--work-dir', metavar='DIR', help='where unprepared inputs are prepared (default: beside the result)')
     parser.add_argument('--device', help='for example cuda:0 or cpu (default: the GPU if there is one)')
@@ -71,7 +72,8 @@ def main(argv: list[str] | None = None) -> None:
     try:
         out = apis.generate(
             args.checkpoint, args.content, args.driving, args.out, args.content_frame, args.retarget, args.direction,
-            args.side_by_side, args.work_dir, args.max_frames, args.device, args.half, colors=colors, overwrite=args.overwrite)
+            args.side_by_side, args.work_dir, args.max_frames, args.device, args.half, colors=colors, overwrite=args.overwrite,
+            audio=args.audio)
     except KeyboardInterrupt:
         raise Interrupted(f'interrupted; prepared clips are kept, the frames so far are in {partial_video(args.out)}') from None
     print(f'written to {out}')

@@ -9,6 +9,7 @@
            masks/000000.png        8 bit gray, 255 = person
            parts/000000.png        8 bit labels 0..10
            source.jpg              a picture of the source with the crop drawn in (prepared videos only)
+           sound.mka               the sound that belongs to the frames (prepared videos with sound only)
 """
 
 import hashlib

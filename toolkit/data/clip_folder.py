@@ -15,7 +15,8 @@ from toolkit.structures import InputError
 FORMAT = 1
 KINDS = ('frames', 'edges', 'masks', 'parts')
 _PICTURE = re.compile(r'(?P<kind>frames|edges|masks|parts)/(?P<t>\d{6,})\.(?P<suffix>png|jpg)')
-_BESIDE = {'manifest.json', 'poses.npz', 'source.jpg'}
+SOUND_FILE = 'sound.mka'
+_BESIDE = {'manifest.json', 'poses.npz', 'source.jpg', SOUND_FILE}
 _UNFINISHED = re.compile(r'head\.json|poses\.raw|work/[\w.]+\.(json|npz|jpg)')
 _TEMPORARY = re.compile(r'(.+/)?\.[^/]+\.\d+\.tmp')
 

@@ -7,7 +7,7 @@ import numpy as np
 
 MAX_RATE = 240
 MAX_GAP = 10.
-RATE_TOLERANCE = .05
+RATE_TOLERANCE = .02
 DEFAULT_RATE = Fraction(25)
 USUAL_RATES = (
     Fraction(24000, 1001), *map(Fraction, (5, 10, 12, 15, 20, 24, 25)), Fraction(30000, 1001), *map(Fraction, (30, 48, 50)),
@@ -109,7 +109,7 @@ def _uneven(steps: np.ndarray) -> np.ndarray:
 
 
 def true_rate(times: np.ndarray, announced: Fraction | None) -> Fraction:
-    """Frames a second, from the times; the announced rate is kept where it is within 5 % of them.
+    """Frames a second, from the times; the announced rate is kept where it is within 2 % of them.
 
     Args:
         times: (T,) seconds, increasing.

@@ -18,13 +18,14 @@ import cv2
 import numpy as np
 
 from toolkit.data.clip import Clip, ClipWriter
-from toolkit.data.clip_folder import check_clip_folder, clip_lock, partial_folder, tidy_partial
+from toolkit.data.clip_folder import SOUND_FILE, check_clip_folder, clip_lock, partial_folder, tidy_partial
 from toolkit.data.crop import Crop, center_crop, given_crop, person_crop
 from toolkit.data.files import fingerprint, make_folder, source_hash, write_json, writing_error
 from toolkit.data.prepare_checks import add_notes, measure, stretch
 from toolkit.data.prepare_poses import POSE_CHUNK, POSE_SIDE, SAMPLE_HEIGHT, Found, PosePass, write_picture
 from toolkit.data.prepare_settings import DEFAULT_PERSON, PrepareSettings, UnusableClipError, clip_name, part_record
 from toolkit.data.sampling import chunks, sample_frames
+from toolkit.data.sound import keep_sound
 from toolkit.data.video import read_video, video_info
 from toolkit.data.video_file import require_source
 from toolkit.masks.parts import part_labels
@@ -127,11 +128,15 @@ class Preparation:
         self._make_frames(writer, crop, crop.pose(clean), first, last)
         quality = measure(found, clean, crop, writer, first, last, self._gaps(found.times[first:last]), size)
         quality.notes += reader.notes
+        sound = self.partial / SOUND_FILE
+        silent = keep_sound(reader, found.times[first:last], self.fps, sound)
+        if silent:
+            quality.notes.append(f'the clip has no sound: {silent}')
         add_notes(quality, self.settings, self.info, self.fps, float(reader.fps), (first, last), total, self.problems)
         source = dict(
             file=self.path.name, sha256=self.sha, codec=self.info.codec, height=reader.height, width=reader.width,
             fps=float(reader.fps), num_frames=self.info.num_frames, variable_rate=self.info.variable, first_frame=first,
-            crop=[crop.x, crop.y, crop.w, crop.h])
+            crop=[crop.x, crop.y, crop.w, crop.h], sound=SOUND_FILE if sound.exists() else silent)
         shutil.rmtree(self.work)
         return writer.finish(
             arrays=dict(raw=crop.pose(raw), times=found.times[first:last], people=found.people[first:last]),

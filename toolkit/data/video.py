@@ -1,5 +1,7 @@
 """Video in and out through PyAV: any input FFmpeg knows, H.264 out."""
 
+import errno
+import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -12,6 +14,8 @@ import numpy as np
 from toolkit.data.frame_times import MAX_RATE, is_variable, usual_step
 from toolkit.data.picture_file import PICTURE_SUFFIXES, is_heif
 from toolkit.data.pictures import PictureReader, open_pictures
+from toolkit.data.sound import PROBLEMS as SOUND_PROBLEMS
+from toolkit.data.sound import SoundTrack
 from toolkit.data.video_file import require_source
 from toolkit.data.video_reader import VideoReader
 from toolkit.outputs import partial_video, refuse_existing
@@ -117,13 +121,15 @@ class VideoWriter:
         crf: quality, 0 (lossless) to 51 (worst).
         preset: x264's trade of speed for size.
         overwrite: replace a file of that name.
+        sound: file with sound that begins with the first frame; as much of it as the frames last goes in. Where it cannot be put in, a
+            warning says why.
 
     Raises:
         InputError: a file is there already, unwritable path, unknown suffix, a frame of another size or kind, no frame written.
     """
 
     def __init__(self, path: str | Path, fps: float | Fraction, size: tuple[int, int] | None = None, crf: int = 18,
-                 preset: str = 'medium', overwrite: bool = False):
+                 preset: str = 'medium', overwrite: bool = False, sound: Path | None = None):
         self.path = Path(path)
         check_suffix(self.path)
         refuse_existing([self.path], overwrite)
@@ -141,7 +147,7 @@ class VideoWriter:
             self._container = av.open(str(self._partial), 'w', options=options)
         except OSError as error:
             raise InputError(f'{self.path}: cannot write here ({error.strerror}); choose another path') from error
-        self._stream = None
+        self._stream, self._sound_file, self._sound = None, sound, None
 
     def _start(self) -> None:
         height, width = (n + n % 2 for n in self.size)
@@ -153,6 +159,30 @@ class VideoWriter:
         context = self._stream.codec_context
         context.colorspace = context.color_primaries = context.color_trc = 1
         context.color_range = 1
+        if self._sound_file:
+            try:
+                self._sound = SoundTrack(self._sound_file, self._container, self.path.suffix.lower())
+            except SOUND_PROBLEMS as error:
+                self._go_on_silent(error)
+
+    def _go_on_silent(self, error: Exception) -> None:
+        self._close_sound()
+        warnings.warn(f'{self.path}: the sound cannot be put in ({error})', stacklevel=2)
+
+    def _close_sound(self) -> None:
+        if self._sound is not None:
+            self._sound.close()
+            self._sound = None
+
+    def _mux_sound(self) -> None:
+        """Put in the sound of the frames so far."""
+        try:
+            for packet in self._sound.until(self.num_frames / self.fps) if self._sound else ():
+                self._container.mux(packet)
+        except SOUND_PROBLEMS as error:
+            if getattr(error, 'errno', None) in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+                raise self._full_disk(error) from error
+            self._go_on_silent(error)
 
     def write(self, frame: np.ndarray) -> None:
         """Append one frame, (H, W, 3) uint8 RGB."""
@@ -171,6 +201,7 @@ class VideoWriter:
         picture.pts, picture.time_base = self.num_frames, 1 / self.fps
         self._mux(picture)
         self.num_frames += 1
+        self._mux_sound()
 
     def _mux(self, picture: av.VideoFrame | None) -> None:
         with self._naming_full_disk():
@@ -181,13 +212,17 @@ class VideoWriter:
         try:
             yield
         except OSError as error:
-            raise InputError(f'{self.path}: writing fails at frame {self.num_frames} ({error.strerror}); is the disk full?') from error
+            raise self._full_disk(error) from error
+
+    def _full_disk(self, error: OSError) -> InputError:
+        return InputError(f'{self.path}: writing fails at frame {self.num_frames} ({error.strerror}); is the disk full?')
 
     def _finish_partial(self) -> None:
         try:
             if self._stream is not None:
                 self._mux(None)
         finally:
+            self._close_sound()
             with self._naming_full_disk():
                 self._container.close()
 

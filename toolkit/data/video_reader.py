@@ -59,6 +59,8 @@ class VideoReader:
         num_frames: frames the file announces, or number of its coded frames.
         height, width: size of the frames as given, after rotation.
         full_size: (H, W) of the frames after rotation, without ``max_side``.
+        start_time: seconds on the clock of the file at which the first frame is shown.
+        mended: time stamps went back or had a gap that was cut, so that times are not those of the file's clock.
         problems: messages about damage met by the last full iteration.
         notes: what was done to the pictures, a sentence each.
 
@@ -82,6 +84,7 @@ class VideoReader:
             first = next(self._decode(container, stream, []), None)
             if first is None:
                 raise InputError(f'{self.path}: the video has zero frames that can be decoded')
+            self.start_time = first.time or 0.
             self._tone_map = ToneMap.of(first)
             if self._tone_map:
                 self.notes.append(f'HDR ({self._tone_map.kind}) was made SDR')
@@ -206,7 +209,10 @@ class VideoReader:
             stamps = [(i / float(announced or DEFAULT_RATE), None) for i in range(untimed + len(stamps))]
         shown = np.array(display_order(stamps))
         step = usual_step(shown) or 1 / float(announced or DEFAULT_RATE)
-        return np.array([*map(ForwardTimes(step), shown)]), step
+        forward = ForwardTimes(step)
+        times = np.array([*map(forward, shown)])
+        self.mended = bool(forward.joins or forward.gaps)
+        return times, step
 
     def times(self) -> np.ndarray:
         """Times of all coded frames, found without decoding: (T,) float64 seconds since the first, strictly increasing."""

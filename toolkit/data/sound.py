@@ -1,0 +1,153 @@
+"""The sound of a video: kept beside a prepared clip, and put into a result, so that both stay together in time.
+
+Sound is copied as it is coded, where the file may hold it, else coded as AAC. It is never a reason to fail: what goes wrong is said.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+
+from toolkit.data.clip import Clip
+from toolkit.data.clip_folder import SOUND_FILE
+from toolkit.data.pictures import PictureReader
+from toolkit.data.video_file import open_video
+from toolkit.data.video_reader import VideoReader
+from toolkit.structures import InputError
+
+COPIED = {'.mp4': ('aac', 'mp3', 'ac3', 'eac3', 'alac', 'opus'), '.mov': ('aac', 'mp3', 'ac3', 'alac', 'pcm_s16le')}
+TOLERANCE = .05
+PROBLEMS = (av.error.FFmpegError, InputError, OSError, ValueError, ArithmeticError)
+
+
+def keep_sound(reader: VideoReader | PictureReader, times: np.ndarray, fps: float, path: Path) -> str | None:
+    """Copy the sound that belongs to the frames of a clip into a file, whose time 0 is that of the first frame.
+
+    Args:
+        reader: the video the frames are of.
+        times: (T,) seconds in the video at which the frames are shown there, as the reader gives them.
+        fps: frames a second of the clip.
+        path: file to write (.mka).
+
+    Returns:
+        Why there is no file though the video has sound, or None.
+    """
+    if not isinstance(reader, VideoReader):
+        return None
+    try:
+        with open_video(reader.path) as container:
+            if not container.streams.audio:
+                return None
+            stream = next((s for s in container.streams.audio if s.codec_context is not None), None)
+            if stream is None:
+                return 'this FFmpeg does not know the codec of the sound'
+            if reader.mended:
+                return 'the time stamps of the video had to be mended, so that its sound has no sure place'
+            with av.open(str(path), 'w', format='matroska', options={'fflags': 'bitexact'}) as out:
+                target = out.add_stream_from_template(stream)
+                count = 0
+                for packet in _placed(container.demux(stream), times + reader.start_time, fps):
+                    packet.stream = target
+                    out.mux(packet)
+                    count += 1
+        if not count:
+            path.unlink()
+        return None
+    except PROBLEMS as error:
+        path.unlink(missing_ok=True)
+        return f'the sound cannot be copied ({error})'
+
+
+def _placed(packets: Iterator[av.Packet], times: np.ndarray, fps: float) -> Iterator[av.Packet]:
+    """Packets of sound, moved from the times of the frames to where a steady rate shows them; what falls between frames that are
+    missing is left out."""
+    shown = np.arange(len(times)) / fps
+    steady = np.abs(times - times[0] - shown).max() <= TOLERANCE
+    end, free = len(times) / fps, -1e-3
+    for packet in packets:
+        if packet.pts is None or not packet.size:
+            continue
+        heard, length = float(packet.pts * packet.time_base), float((packet.duration or 0) * packet.time_base)
+        if steady or not times[0] <= heard <= times[-1]:
+            at = heard - times[0] if steady or heard < times[0] else shown[-1] + heard - times[-1]
+        else:
+            at = float(np.interp(heard, times, shown))
+        if at >= end - length / 2:
+            return
+        if at < free - length / 2 or at < -1e-3:
+            continue
+        free = at + length
+        packet.pts = packet.dts = max(0, round(at / packet.time_base))
+        yield packet
+
+
+def clip_sound(clip: Clip) -> tuple[Path | None, str | None]:
+    """The sound of a prepared clip.
+
+    Returns:
+        Its file or None, and why there is none though there may be some in the video it was made of.
+    """
+    path, source = clip.folder / SOUND_FILE, clip.manifest.get('source')
+    if path.is_file():
+        return path, None
+    if not isinstance(source, dict) or source.get('sound', '') is None:
+        return None, None
+    why = source.get('sound', 'the clip was prepared without it; prepare it again with --overwrite')
+    return None, f'{path} is gone' if why == SOUND_FILE else str(why)
+
+
+class SoundTrack:
+    """The sound of a file on its way into a video that is being written.
+
+    Args:
+        path: file with sound; its time 0 is that of the first frame.
+        container: PyAV's container of the video, before its first packet.
+        suffix: of the video, which says what codecs it may hold.
+
+    Raises:
+        av.error.FFmpegError, InputError, OSError, ValueError: sound that cannot be read or put in.
+    """
+
+    def __init__(self, path: Path, container, suffix: str):
+        self._source = open_video(path)
+        try:
+            stream = self._source.streams.audio[0]
+            codec = stream.codec_context
+            if suffix not in COPIED or codec.name in COPIED[suffix]:
+                self._packets = self._copied(stream, container.add_stream_from_template(stream))
+            else:
+                layout = 'mono' if codec.layout.nb_channels == 1 else 'stereo'
+                self._packets = self._coded(stream, container.add_stream('aac', rate=codec.sample_rate, layout=layout), layout)
+        except BaseException:
+            self._source.close()
+            raise
+        self._next = None
+
+    def _copied(self, stream, target) -> Iterator[av.Packet]:
+        for packet in self._source.demux(stream):
+            if packet.size and packet.pts is not None:
+                packet.stream = target
+                yield packet
+
+    def _coded(self, stream, target, layout: str) -> Iterator[av.Packet]:
+        resampler = av.AudioResampler('fltp', layout, stream.codec_context.sample_rate, 1024)
+        for frame in self._source.decode(stream):
+            for part in resampler.resample(frame):
+                yield from target.encode(part)
+        for part in resampler.resample(None):
+            yield from target.encode(part)
+        yield from target.encode(None)
+
+    def until(self, seconds: float) -> Iterator[av.Packet]:
+        """The packets that come next and begin before a time."""
+        while True:
+            self._next = self._next or next(self._packets, None)
+            if self._next is None or float(self._next.pts * self._next.time_base) >= seconds:
+                return
+            packet, self._next = self._next, None
+            yield packet
+
+    def close(self) -> None:
+        """Close the file that the sound is of."""
+        self._source.close()
