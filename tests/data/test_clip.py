@@ -1,6 +1,12 @@
 import errno
 import json
+import os
+import struct
+import tracemalloc
+import zipfile
+import zlib
 
+import cv2
 import numpy as np
 import pytest
 
@@ -154,3 +160,126 @@ def test_find_clips_searches_deep_and_sorts(tmp_path):
     assert [c.name for c in find_clips(tmp_path)] == ['a', 'b', 'c']
     assert [c.name for c in find_clips(tmp_path / 'a')] == ['a']
     assert find_clips(tmp_path / 'nothing') == []
+
+
+def change_manifest(clip, **values):
+    file = clip.folder / 'manifest.json'
+    file.write_text(json.dumps({**json.loads(file.read_text()), **values}))
+
+
+@pytest.mark.parametrize('key, value', [
+    ('num_frames', 10**9), ('num_frames', 1.5), ('num_frames', '3'), ('num_frames', None), ('num_frames', True), ('num_frames', -1),
+    ('height', 0), ('height', float('inf')), ('height', [1]), ('width', float('nan')), ('width', 10**6), ('fps', float('nan')),
+    ('fps', float('inf')), ('fps', 0), ('fps', '25'), ('fps', None), ('fps', 10**400), ('name', 5), ('person', ''),
+    ('action', '\ud800'), ('frame_format', 'gif'), ('frame_format', ['png'])], ids=repr)
+def test_a_value_that_cannot_be_is_named(tmp_path, key, value):
+    clip = make(tmp_path / 'a', 1)
+    change_manifest(clip, **{key: value})
+    with pytest.raises(InputError, match=f'manifest.json: {key} is .*expected') as caught:
+        Clip(clip.folder)
+    assert '\n' not in str(caught.value) and len(str(caught.value)) < 300
+
+
+def test_a_manifest_that_never_ends(tmp_path):
+    clip = make(tmp_path / 'a', 1)
+    file = clip.folder / 'manifest.json'
+    file.write_text('[' * 10**5)
+    with pytest.raises(InputError, match='not readable as JSON'):
+        Clip(clip.folder)
+    file.unlink()
+    os.mkfifo(file)
+    with pytest.raises(InputError, match='is not a regular file'):
+        Clip(clip.folder)
+    file.unlink()
+    file.symlink_to('/dev/zero')
+    with pytest.raises(InputError, match='is not a regular file'):
+        Clip(clip.folder)
+
+
+def npz(path, name='poses.npy', content=b'', header=None, compression=zipfile.ZIP_DEFLATED, zeros=0):
+    """An archive with one array of any header and content."""
+    with zipfile.ZipFile(path, 'w', compression) as archive, archive.open(name, 'w', force_zip64=True) as stream:
+        if header is not None:
+            np.lib.format.write_array_header_1_0(stream, header)
+        stream.write(content)
+        for _ in range(zeros):
+            stream.write(bytes(2**20))
+
+
+def header(shape, kind='<f4'):
+    return dict(shape=shape, descr=kind, fortran_order=False)
+
+
+def damaged(path):
+    data = bytearray(path.read_bytes())
+    data[-300:-200] = bytes(100)
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize('break_it', [
+    lambda p: npz(p, header=header((10**7, 18, 3)), zeros=64), lambda p: npz(p, header=header((2**40,))),
+    lambda p: npz(p, content=b'no'), lambda p: npz(p, header=header((3, 18, 3), '<U9')),
+    lambda p: npz(p, header=header((3, 18, 3)), content=bytes(9)),
+    lambda p: npz(p, name='other.npy'), lambda p: np.save(p.open('wb'), np.zeros((3, 18, 3))), lambda p: p.write_bytes(b''), damaged,
+    lambda p: npz(p, content=b'\x93NUMPY\x01\x00\x10\x27' + b'[' * 10000)],
+    ids=['bomb', 'huge', 'text', 'strings', 'short', 'without', 'npy', 'empty', 'damaged', 'nested'])
+def test_poses_that_cannot_be_read(tmp_path, break_it):
+    clip = make(tmp_path / 'a', 3)
+    break_it(clip.folder / 'poses.npz')
+    tracemalloc.start()
+    with pytest.raises(InputError, match='poses.npz'):
+        Clip(clip.folder).array('poses')
+    assert tracemalloc.get_traced_memory()[1] < 2**24
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize('value, axis, shown', [(np.nan, 0, 'x is nan'), (-np.inf, 1, 'y is -inf'), (1e30, 0, 'x is 1e\\+30'),
+                                                (np.nan, 2, 'confidence is nan')])
+def test_poses_that_are_nowhere(tmp_path, value, axis, shown):
+    clip = make(tmp_path / 'a', 3)
+    poses = clip.poses.copy()
+    poses[2, 1, axis] = value
+    np.savez(clip.folder / 'poses.npz', poses=poses)
+    with pytest.raises(InputError, match=f'poses.npz: frame 2, neck: {shown}'):
+        assert Clip(clip.folder).poses is None
+
+
+def test_labels_beyond_the_parts(tmp_path):
+    clip = make(tmp_path / 'a', 1)
+    cv2.imwrite(str(clip.folder / 'parts' / '000000.png'), np.full((H, W), 11, np.uint8))
+    with pytest.raises(InputError, match='parts: frame 0 has the label 11, expected 0 to 10'):
+        clip.parts(0)
+
+
+def bomb(path):
+    """A picture of 30000 x 30000 by its header."""
+    chunk = struct.pack('>IIBBBBB', 30000, 30000, 8, 2, 0, 0, 0)
+    path.write_bytes(b'\x89PNG\r\n\x1a\n' + struct.pack('>I', 13) + b'IHDR' + chunk + struct.pack('>I', zlib.crc32(b'IHDR' + chunk)))
+
+
+@pytest.mark.parametrize('break_it, message', [
+    (bomb, 'is 30000x30000'), (lambda p: p.write_bytes(b'GIF89a\xff\xff\xff\xff\0\0\0\0'), 'damaged picture'),
+    (lambda p: p.write_bytes(p.read_bytes()[:60]), 'damaged picture'), (lambda p: p.write_bytes(b''), 'damaged picture'),
+    (lambda p: p.unlink() or os.mkfifo(p), 'not a regular file'),
+    (lambda p: p.unlink() or p.symlink_to('/dev/zero'), 'not a regular file'), (lambda p: p.unlink(), 'no such file')],
+    ids=['bomb', 'gif', 'cut', 'empty', 'pipe', 'device', 'missing'])
+def test_pictures_that_cannot_be_read(tmp_path, break_it, message):
+    clip = make(tmp_path / 'a', 1)
+    break_it(clip.folder / 'frames' / '000000.png')
+    with pytest.raises(InputError, match=f'000000.png: .*{message}'):
+        clip.frame(0)
+
+
+def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
+    make(tmp_path / 'a', 1)
+    make(tmp_path / 'b', 1)
+    scan = os.scandir
+
+    def scandir(path):
+        if os.path.basename(path) == 'b':
+            raise PermissionError(errno.EACCES, 'Permission denied', str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, 'scandir', scandir)
+    with pytest.raises(InputError, match='/b: cannot be read .Permission denied.'):
+        find_clips(tmp_path)

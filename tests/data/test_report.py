@@ -110,3 +110,22 @@ def test_a_picture_that_is_a_link_is_not_shown(prepare, people, tmp_path):
     (clip.folder / 'source.jpg').unlink()
     (clip.folder / 'source.jpg').symlink_to(tmp_path / 'secret')
     assert base64.b64encode(b'secret').decode() not in write_report(tmp_path / 'out').read_text()
+
+
+@pytest.mark.parametrize('change', [
+    dict(report={}), dict(report=[1]), dict(source=None), dict(source={}), dict(made_by=[]), dict(made_by=dict(poses=5)),
+    dict(height=None), dict(fps=float('nan')), dict(report=dict(switches=[10**6])), dict(person='\ud800')], ids=repr)
+def test_one_broken_clip_does_not_stop_the_report_of_all(prepare, people, tmp_path, change):
+    for name in ('good', 'bad'):
+        prepare(f'{name}.mp4', [people.draw(120, 160, 60 + t, 36, 20) for t in range(5)])
+    file = tmp_path / 'out' / 'bad' / 'manifest.json'
+    manifest = json.loads(file.read_text())
+    if isinstance(change.get('report'), dict) and change['report']:
+        change = dict(report=manifest['report'] | change['report'])
+    file.write_text(json.dumps(manifest | change))
+    (tmp_path / 'out' / '.other.partial' / 'work').mkdir(parents=True)
+    (tmp_path / 'out' / '.other.partial' / 'work' / 'failure.json').write_text('[5]')
+    page = write_report(tmp_path / 'out').read_text()
+    ready, failed = ('1', '2') if change != dict(report={}) else ('1', '1')
+    assert f'{ready} clips ready' in page and f'{failed} failed' in page and 'what went wrong is not readable' in page
+    assert ('manifest.json' in page) == (failed == '2')

@@ -17,15 +17,26 @@ import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
-from zipfile import BadZipFile
 
 import cv2
 import numpy as np
 
+from toolkit.data.clip_checks import (
+    LONGEST_SIDE,
+    MOST_FRAMES,
+    check_poses,
+    check_regular,
+    frame_rate,
+    read_array,
+    read_picture_of,
+    shortened,
+    text,
+    whole_number,
+)
 from toolkit.data.clip_folder import FORMAT, KINDS, check_clip_folder, partial_folder, put_in_place, tidy_partial
 from toolkit.data.files import make_folder, read_json, write_file, write_json, writing_error
 from toolkit.outputs import check_name
-from toolkit.skeletons import K
+from toolkit.skeletons import JOINTS, PARTS, K
 from toolkit.structures import InputError
 
 ENCODING = {
@@ -46,22 +57,26 @@ class Clip:
         name, person, action, fps, height, width: from the manifest.
 
     Raises:
-        InputError: no or damaged manifest, another format.
+        InputError: no or damaged manifest, another format, or a value that cannot be.
     """
 
     def __init__(self, folder: str | Path, root: str | Path | None = None):
         self.folder = Path(folder)
         inside = root is not None and Path(root) != self.folder
         self.key = self.folder.relative_to(root).as_posix() if inside else self.folder.resolve().name
-        self.manifest = read_json(self.folder / 'manifest.json')
+        path = self.folder / 'manifest.json'
+        self.manifest = read_json(check_regular(path))
         if not isinstance(self.manifest, dict) or self.manifest.get('format') != FORMAT:
-            raise InputError(f'{self.folder / "manifest.json"}: not the manifest of a prepared clip of format {FORMAT}')
+            raise InputError(f'{path}: not the manifest of a prepared clip of format {FORMAT}')
         try:
-            self.name, self.person, self.action = (str(self.manifest[key]) for key in ('name', 'person', 'action'))
-            self.fps, self.height, self.width = float(self.manifest['fps']), int(self.manifest['height']), int(self.manifest['width'])
-            self._length, self._suffix = int(self.manifest['num_frames']), self.manifest['frame_format']
+            self.name, self.person, self.action = (text(path, self.manifest, key) for key in ('name', 'person', 'action'))
+            self.height, self.width = (whole_number(path, self.manifest, key, LONGEST_SIDE) for key in ('height', 'width'))
+            self.fps, self._length = frame_rate(path, self.manifest), whole_number(path, self.manifest, 'num_frames', MOST_FRAMES)
+            self._suffix = self.manifest['frame_format']
         except KeyError as error:
-            raise InputError(f'{self.folder / "manifest.json"}: the key {error} is missing; prepare the clip again') from error
+            raise InputError(f'{path}: the key {error} is missing; prepare the clip again') from error
+        if self._suffix not in list(ENCODING):
+            raise InputError(f'{path}: frame_format is {shortened(self._suffix)}, expected one of {", ".join(sorted(ENCODING))}')
         self._poses = None
 
     def __repr__(self) -> str:
@@ -85,32 +100,22 @@ class Clip:
     def poses(self) -> np.ndarray:
         """(T, 18, 3) float32, in pixels of the frames."""
         if self._poses is None:
-            self._poses = self.array('poses').astype(np.float32)
-            if self._poses.shape != (self._length, K, 3):
-                raise InputError(f'{self.folder / "poses.npz"}: poses are {self._poses.shape}, expected {(self._length, K, 3)}')
+            path, poses = self.folder / 'poses.npz', self.array('poses')
+            if poses.shape != (self._length, K, 3):
+                raise InputError(f'{path}: poses are {poses.shape}, expected {(self._length, K, 3)}')
+            check_poses(path, poses, JOINTS)
+            self._poses = poses.astype(np.float32)
         return self._poses
 
     def array(self, name: str) -> np.ndarray:
         """An array of ``poses.npz``; prepared videos also have ``raw`` (poses before cleaning) and ``times`` (seconds)."""
-        path = self.folder / 'poses.npz'
-        try:
-            with np.load(path) as arrays:
-                return arrays[name]
-        except FileNotFoundError as error:
-            raise InputError(f'{path}: no such file; prepare the clip again') from error
-        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
-            raise InputError(f'{path}: damaged, or without an array {name!r} ({error}); prepare the clip again') from error
+        return read_array(self.folder / 'poses.npz', name, self._length * K * 3)
 
     def _read(self, kind: str, t: int, color: bool) -> np.ndarray:
         if not -self._length <= t < self._length:
             raise IndexError(f'clip {self.name} has frames 0..{self._length - 1}, not {t}')
         path = self.folder / kind / f'{t % self._length:06d}.{self._suffix if kind == "frames" else "png"}'
-        image = cv2.imread(str(path), cv2.IMREAD_COLOR if color else cv2.IMREAD_GRAYSCALE)
-        if image is None:
-            raise InputError(f'{path}: {"damaged picture" if path.exists() else "no such file"}; prepare the clip again')
-        if image.shape[:2] != (self.height, self.width):
-            raise InputError(f'{path}: is {image.shape[0]}x{image.shape[1]} (HxW), the manifest says {self.height}x{self.width}')
-        return image
+        return read_picture_of(path, self.height, self.width, color)
 
     def frame(self, t: int) -> np.ndarray:
         """Frame ``t``, (H, W, 3) uint8 RGB."""
@@ -135,7 +140,11 @@ class Clip:
 
     def parts(self, t: int) -> np.ndarray:
         """Part labels, (H, W) uint8 in 0..10."""
-        return self._read('parts', t, color=False)
+        labels = self._read('parts', t, color=False)
+        if labels.max() > len(PARTS):
+            raise InputError(f'{self.folder / "parts"}: frame {t} has the label {labels.max()}, expected 0 to {len(PARTS)}; prepare '
+                             'the clip again')
+        return labels
 
     def frames(self, indices: Iterable[int] | None = None) -> np.ndarray:
         """Several frames (all by default), (T, H, W, 3) uint8 RGB."""
@@ -263,13 +272,25 @@ def _to_u8(values: np.ndarray) -> np.ndarray:
     return np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
 
 
-def find_clips(root: str | Path) -> list[Clip]:
+def find_clips(root: str | Path, broken: dict[str, str] | None = None) -> list[Clip]:
     """All prepared clips in ``root`` (which may be a clip itself) and its folders, sorted by name; unfinished ones are left out.
 
     Links are followed; a folder that several lead to counts once.
+
+    Args:
+        root: the folder.
+        broken: takes folder -> what is wrong of clips that cannot be used, in place of an error.
+
+    Raises:
+        InputError: a folder that cannot be read, or a clip that cannot be used.
     """
     found, seen = [], set()
-    for folder, names, files in os.walk(root, followlinks=True):
+
+    def unreadable(error: OSError) -> None:
+        if os.path.lexists(root):
+            raise InputError(f'{error.filename}: cannot be read ({error.strerror}), so clips in it would be missed; check permissions')
+
+    for folder, names, files in os.walk(root, onerror=unreadable, followlinks=True):
         place = os.path.realpath(folder)
         if place in seen:
             names.clear()
@@ -277,6 +298,11 @@ def find_clips(root: str | Path) -> list[Clip]:
         seen.add(place)
         if 'manifest.json' in files:
             names.clear()
-            found.append(Clip(folder, root))
+            try:
+                found.append(Clip(folder, root))
+            except InputError as error:
+                if broken is None:
+                    raise
+                broken[str(folder)] = str(error)
         names[:] = sorted(n for n in names if not n.startswith('.'))
     return sorted(found, key=lambda clip: (clip.name, clip.key))

@@ -52,7 +52,7 @@ def read_json(path: str | Path):
         return json.loads(Path(path).read_text())
     except FileNotFoundError as error:
         raise InputError(f'{path}: no such file') from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f'{path}: not readable as JSON ({error}); was it edited or copied only in part?') from error
 
 

@@ -116,12 +116,21 @@ def write_report(out_dir: str | Path) -> Path:
     """
     out_dir = check_report(out_dir)
     with locked(out_dir / LOCK):
-        clips = [clip for clip in find_clips(out_dir) if clip.manifest.get('report')]
-        samples = 8 if len(clips) <= 24 else 4
-        entries = [_entry(clip, samples) for clip in clips]
+        broken: dict[str, str] = {}
+        clips = [clip for clip in find_clips(out_dir, broken) if clip.manifest.get('report')]
+        samples, entries = 8 if len(clips) <= 24 else 4, []
+        for clip in clips:
+            try:
+                entries.append(_entry(clip, samples))
+            except InputError as error:
+                broken[str(clip.folder)] = str(error)
+            except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+                broken[str(clip.folder)] = f'manifest.json: source, made_by or report is not as this version writes it ({error!r}); ' \
+                                           'prepare the clip again'
         failures = [_failure(file) for file in sorted(out_dir.glob('.*.partial/work/failure.json'))]
+        failures += [dict(name=Path(folder).name, source=folder, reason=reason, picture=None) for folder, reason in broken.items()]
         page = PAGE.render(entries=entries, failures=failures, colors=COLORS, steady=STEADY, mark=MARK)
-        write_file(out_dir / 'report.html', page.encode())
+        write_file(out_dir / 'report.html', page.encode(errors='replace'))
     return out_dir / 'report.html'
 
 
@@ -132,7 +141,11 @@ def embed(image: np.ndarray, quality: int = 82) -> str:
 
 
 def _failure(file: Path) -> dict:
-    content = read_json(file)
+    try:
+        content = read_json(file)
+        content = {key: str(content[key]) for key in ('name', 'source', 'reason')}
+    except (InputError, KeyError, TypeError) as error:
+        content = dict(name=file.parts[-3], source=str(file), reason=f'what went wrong is not readable ({error})')
     pictures = [cv2.imread(str(p)) for p in sorted(file.parent.glob('poses_*.jpg'))]
     pictures = [p[..., ::-1] for p in pictures if p is not None]
     chosen = [pictures[i] for i in np.unique(np.linspace(0, len(pictures) - 1, 6).astype(int))] if pictures else []

@@ -1,0 +1,163 @@
+"""What a prepared clip says about itself, checked before it is believed: manifests, arrays and pictures of unknown origin."""
+
+import math
+import warnings
+import zipfile
+from pathlib import Path
+from struct import unpack
+
+import cv2
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from toolkit.structures import InputError
+
+LONGEST_SIDE = 2**15
+MOST_FRAMES = 10**7
+FASTEST = 1000
+FARTHEST = 1e6
+"""Pixels from the frame beyond which no joint can be."""
+PNG = b'\x89PNG\r\n\x1a\n'
+AGAIN = 'prepare the clip again'
+
+
+def check_regular(path: Path) -> Path:
+    """Refuse what is not a file: reading a pipe waits for ever, reading a device never ends.
+
+    Raises:
+        InputError: nothing there, a folder, a pipe or a device.
+    """
+    if not path.is_file():
+        raise InputError(f'{path}: {"is not a regular file" if path.exists() else "no such file"}; {AGAIN}')
+    return path
+
+
+def whole_number(path: Path, manifest: dict, key: str, most: int) -> int:
+    """A count of a manifest.
+
+    Raises:
+        InputError: not a whole number from 1 to ``most``.
+    """
+    value = manifest[key]
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 1 <= value <= most or value != int(value):
+        raise InputError(f'{path}: {key} is {shortened(value)}, expected a whole number from 1 to {most}; {AGAIN}')
+    return int(value)
+
+
+def frame_rate(path: Path, manifest: dict) -> float:
+    """The frame rate of a manifest.
+
+    Raises:
+        InputError: not a number above 0 and at most 1000.
+    """
+    value = manifest['fps']
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= FASTEST or not math.isfinite(value):
+        raise InputError(f'{path}: fps is {shortened(value)}, expected a number above 0 and at most {FASTEST}; {AGAIN}')
+    return float(value)
+
+
+def text(path: Path, manifest: dict, key: str) -> str:
+    """A text of a manifest.
+
+    Raises:
+        InputError: not a text that can be written to a file.
+    """
+    value = manifest[key]
+    try:
+        if isinstance(value, str) and value and value.encode():
+            return value
+    except UnicodeEncodeError:
+        pass
+    raise InputError(f'{path}: {key} is {ascii(shortened(value))}, expected a text; {AGAIN}')
+
+
+def shortened(value) -> str:
+    """A value in at most 40 letters."""
+    shown = repr(value)
+    return shown if len(shown) <= 40 else f'{shown[:37]}...'
+
+
+def read_array(path: Path, name: str, most: int) -> np.ndarray:
+    """An array of an ``.npz`` file; its header is read first, and nothing more where it is too large.
+
+    Args:
+        path: the file.
+        name: of the array.
+        most: most numbers that it may have.
+
+    Raises:
+        InputError: no such file or array, damaged, not of numbers, or too large.
+    """
+    check_regular(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            with archive.open(f'{name}.npy') as stream:
+                shape, kind = _header(stream)
+            if kind.kind not in 'biuf' or math.prod(shape) > most:
+                raise InputError(f'{path}: {name!r} is an array of {math.prod(shape)} {kind}, more or other than the numbers of the '
+                                 f'frames; {AGAIN}')
+            with archive.open(f'{name}.npy') as stream:
+                return np.lib.format.read_array(stream, allow_pickle=False)
+    except InputError:
+        raise
+    except Exception as error:  # a damaged archive fails in every way that zipfile, zlib and numpy's parser of literals know
+        raise InputError(f'{path}: damaged, or without an array {name!r} ({str(error)[:100]}); {AGAIN}') from error
+
+
+def _header(stream) -> tuple[tuple[int, ...], np.dtype]:
+    version = np.lib.format.read_magic(stream)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, kind = read(stream)
+    return shape, kind
+
+
+def check_poses(path: Path, poses: np.ndarray, joints: tuple[str, ...]) -> None:
+    """Refuse joints that are nowhere.
+
+    Args:
+        path: file they come from.
+        poses: (T, K, 3).
+        joints: names.
+
+    Raises:
+        InputError: a coordinate or a confidence is no number, or too large.
+    """
+    wrong = np.argwhere(~(np.abs(poses) <= FARTHEST))
+    if len(wrong):
+        t, joint, axis = wrong[0]
+        raise InputError(f'{path}: frame {t}, {joints[joint]}: {("x", "y", "confidence")[axis]} is {poses[t, joint, axis]:g}, expected '
+                         f'a number of at most {FARTHEST:g}; {AGAIN}')
+
+
+def read_picture_of(path: Path, height: int, width: int, color: bool) -> np.ndarray:
+    """A picture of a clip; it is decoded where its header gives the expected size.
+
+    Args:
+        path: PNG or JPEG.
+        height, width: expected.
+        color: three channels, BGR, or one.
+
+    Returns:
+        (H, W, 3) or (H, W) uint8.
+
+    Raises:
+        InputError: no such file, damaged, or of another size.
+    """
+    data = check_regular(path).read_bytes()
+    found = unpack('>II', data[16:24]) if data[:8] == PNG and len(data) >= 24 else _size(path)
+    if found != (width, height):
+        raise InputError(f'{path}: is {found[1]}x{found[0]} (HxW), the manifest says {height}x{width}')
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR if color else cv2.IMREAD_GRAYSCALE)
+    if image is None or image.shape[:2] != (height, width):
+        raise InputError(f'{path}: damaged picture; {AGAIN}')
+    return image
+
+
+def _size(path: Path) -> tuple[int, int]:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore', Image.DecompressionBombWarning)
+            with Image.open(path, formats=('PNG', 'JPEG')) as image:
+                return image.size
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError) as error:
+        raise InputError(f'{path}: damaged picture; {AGAIN}') from error
