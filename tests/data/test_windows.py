@@ -243,3 +243,11 @@ def test_parts_of_a_clip_make_up_the_whole_and_read_nothing_else(root, transform
     read.clear()
     np.testing.assert_array_equal(data.clip_masks(1, 2, 5)['masks'], whole['masks'][2:, 0] > 127)
     assert len(read) == (6 if transforms else 3)
+
+
+@pytest.mark.parametrize('options', [dict(persons='ann'), dict()])
+def test_one_clip_a_person_leaves_none_for_testing(tmp_path, stick, options):
+    make_clip(tmp_path / 'ann', stick, person='ann')
+    make_clip(tmp_path / 'bob', stick, person='bob')
+    with pytest.raises(InputError, match="split='test'.* the only action of a person is for training. Prepare .*split=None"):
+        ClipWindows(tmp_path, window=None, split='test', **options)

@@ -103,17 +103,24 @@ class ClipWindows(Dataset):
             halves = split_by_file(clips, split_file) if split_file else split_clips(clips, **split_rule)
             if split not in halves:
                 raise InputError(f"split must be 'train', 'test' or None, got {split!r}")
-            clips = halves[split]
+            everything, clips = clips, halves[split]
         for what, wanted in (('person', persons), ('action', actions)):
             if wanted is None:
                 continue
             wanted = [wanted] if isinstance(wanted, str) else wanted
             known = sorted({getattr(clip, what) for clip in clips})
+            if split is not None and set(wanted) <= {getattr(clip, what) for clip in everything} - set(known):
+                raise InputError(
+                    f'{self.root}: split={split!r} leaves no clip of {what} {", ".join(wanted)}: clips are divided by action, and the '
+                    f'only action of a person is for training. Prepare a clip of another action of theirs, or set split=None and keep '
+                    f'some frames of the clip apart with frames=(start, stop)')
             if not set(wanted) <= set(known):
                 raise InputError(f'{self.root}: no clips of {what} {sorted(set(wanted) - set(known))}; there are {known}')
             clips = [clip for clip in clips if getattr(clip, what) in wanted]
         if not clips:
-            raise InputError(f'{self.root}: no clips are left for split={split!r}, persons={persons}, actions={actions}')
+            raise InputError(
+                f'{self.root}: no clips are left for split={split!r}, persons={persons}, actions={actions}; clips are divided by '
+                f'action, and the only action of a person is for training. Prepare more, or set split=None')
         return clips
 
     def _common_size(self) -> tuple[int, int]:
