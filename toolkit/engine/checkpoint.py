@@ -2,7 +2,7 @@
 
 A checkpoint holds plain data only, so that it loads with ``weights_only=True``:
 
-- ``meta``: format, iter, samples, max_iters, seed, world_size, config (plain data), versions, plugins, time;
+- ``meta``: format, iter, samples, max_iters, seed, world_size, threads, config (plain data), versions, plugins, time;
 - ``state_dict``: the model, with the keys of a single process;
 - ``optimizer``, ``param_schedulers``: by name of the optimiser;
 - ``ranks``: for each process its random state, the state of its hooks, and those buffers and extra states of the model that differ from
@@ -10,7 +10,8 @@ A checkpoint holds plain data only, so that it loads with ``weights_only=True``:
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from numbers import Number
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from torch import Tensor, nn
 
 import toolkit
 from toolkit.engine.random_state import random_state
+from toolkit.engine.resume_checks import check_optimizer_state, check_state_of_run
 from toolkit.engine.wrapper import unwrapped
 from toolkit.models.own_networks import use_own_networks
 from toolkit.plugins import import_custom, load_plugins
@@ -31,6 +33,7 @@ from toolkit.structures import InputError
 from toolkit.weights import check_state, load_state, read_checkpoint
 
 FORMAT = 1
+
 
 def load_checkpoint(path: str | Path, model: nn.Module, strict: bool = True) -> dict[str, Any]:
     """Load the weights of a checkpoint into a model.
@@ -120,6 +123,7 @@ def training_state(runner) -> dict[str, Any] | None:
     loop = runner.train_loop
     meta = dict(
         format=FORMAT, iter=loop.iter, samples=loop.samples, max_iters=loop.max_iters, seed=runner.seed, world_size=runner.world_size,
+        threads=torch.get_num_threads(),
         config=runner.config_data, toolkit_version=toolkit.__version__, torch_version=str(torch.__version__), plugins=load_plugins(),
         custom_imports=list((runner.cfg.get('custom_imports') or {}).get('imports', [])), time=time.strftime('%Y-%m-%d %H:%M:%S'))
     schedulers = runner.param_schedulers or {}
@@ -152,10 +156,16 @@ def check_checkpoint(runner, path: str | Path, resume: bool) -> dict[str, Any]:
 
 
 def _check_training_state(runner, checkpoint: dict, path: str | Path) -> None:
-    meta = checkpoint.get('meta', {})
-    if not {'ranks', 'optimizer', 'param_schedulers'} <= set(checkpoint) or meta.get('format') != FORMAT:
+    meta = checkpoint.get('meta')
+    whole = {'ranks', 'optimizer', 'param_schedulers'} <= set(checkpoint) and isinstance(meta, Mapping)
+    if not whole or meta.get('format') != FORMAT:
         raise InputError(f'{path} cannot be resumed: it holds weights but no training state of this toolkit (format {FORMAT}). To '
                          f'start from its weights use --cfg-options load_from={path}')
+    with _damage_named(path):
+        check_state_of_run(checkpoint, path)
+    most = (runner.cfg.get('train_cfg') or {}).get('max_iters')
+    if isinstance(most, int) and meta['iter'] > most:
+        raise InputError(f'{path} is of iteration {meta["iter"]}, but train_cfg.max_iters is {most}; raise it to go on')
     if meta['seed'] != runner.seed:
         raise InputError(f'{path} was trained with seed {meta["seed"]}, the config says {runner.seed}; set '
                          f'randomness.seed={meta["seed"]} to go on')
@@ -181,6 +191,16 @@ def restore_training_state(runner, path: str | Path) -> None:
         runner.logger.warning(f'{path} was trained by {meta["world_size"]} processes, this run has {runner.world_size}: the data '
                               f'order goes on, random states and buffers of processes start anew, so the result is not bitwise '
                               f'that of an uninterrupted run')
+    if meta['threads'] != torch.get_num_threads():
+        runner.logger.warning(f'{path} was trained with {meta["threads"]} threads, this run has {torch.get_num_threads()}: sums are '
+                              f'rounded in another order, so the result is not bitwise that of an uninterrupted run; for that set '
+                              f'OMP_NUM_THREADS={meta["threads"]}')
+    with _damage_named(path):
+        _restore(runner, checkpoint, path, same_world)
+
+
+def _restore(runner, checkpoint: dict, path: str | Path, same_world: bool) -> None:
+    meta = checkpoint['meta']
     rank = checkpoint['ranks'][runner.rank if same_world else 0]
     with unwrapped(runner.model) as bare:
         load_state(bare, {**checkpoint['state_dict'], **rank['model']}, path)
@@ -190,6 +210,9 @@ def restore_training_state(runner, path: str | Path) -> None:
         if len(saved) != len(group):
             raise InputError(f'{path}: optimiser {name!r} had {len(saved)} schedulers, the config has {len(group)}')
         for scheduler, state in zip(group, saved):
+            if missing := set(scheduler.state_dict()) - set(state):
+                raise InputError(f'{path}: a scheduler of optimiser {name!r} was of another kind than the {type(scheduler).__name__} of '
+                                 f'the config (no {", ".join(sorted(missing))}), or the file is damaged')
             scheduler.load_state_dict(state)
     for name, hook in _hooks_with_state(runner).items():
         if name in rank['hooks']:
@@ -203,6 +226,18 @@ def _restore_named(optim_wrapper, states: dict[str, dict], path: str | Path) -> 
             optim_wrapper[name].load_state_dict(state)
         except (ValueError, KeyError) as error:
             raise InputError(f'{path}: the state of optimiser {name!r} does not fit the config ({error})') from error
+        check_optimizer_state(optim_wrapper[name].optimizer, name, path)
+
+
+@contextmanager
+def _damage_named(path: str | Path) -> Iterator[None]:
+    try:
+        yield
+    except InputError:
+        raise
+    except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise InputError(f'{path}: its training state is damaged, or of another version ({type(error).__name__}: {error}). Use an '
+                         f'earlier checkpoint, or start from its weights by --cfg-options load_from={path}') from error
 
 
 def _hooks_with_state(runner) -> dict[str, Any]:

@@ -55,21 +55,22 @@ def write_atomically(path: Path, content: dict | str) -> None:
 
 def _why_not_written(path: Path, content: dict | str, error: Exception) -> str:
     reason = getattr(error, 'strerror', None) or 'the file could not be written to its end, the disk is full'
-    need = len(content) if isinstance(content, str) else sum(t.numel() * t.element_size() for t in _tensors(content))
+    need = len(content) if isinstance(content, str) else sum(t.numel() * t.element_size() for t in tensors(content))
     with suppress(OSError):
         return f'{reason} (about {need / 1e6:,.1f} MB are needed, {shutil.disk_usage(path.parent).free / 1e6:,.1f} MB are free)'
     return reason
 
 
-def _tensors(value: Any) -> Iterator[Tensor]:
+def tensors(value: Any) -> Iterator[Tensor]:
+    """All tensors in nested dicts, lists and tuples."""
     if isinstance(value, Tensor):
         yield value
     elif isinstance(value, Mapping):
         for item in value.values():
-            yield from _tensors(item)
+            yield from tensors(item)
     elif isinstance(value, (list, tuple)):
         for item in value:
-            yield from _tensors(item)
+            yield from tensors(item)
 
 
 def check_finite(state: dict[str, Any], parameters: Collection[str], work_dir: str | Path) -> None:
@@ -87,7 +88,7 @@ def check_finite(state: dict[str, Any], parameters: Collection[str], work_dir: s
     bad = [key for key, value in state['state_dict'].items() if isinstance(value, Tensor) and value.is_floating_point() and (
         not value.isfinite().all() if key in parameters else value.isnan().any())]
     bad += [f'the state of optimizer {name!r}' for name, own in state['optimizer'].items()
-            if any(tensor.is_floating_point() and tensor.isnan().any() for tensor in _tensors(own))]
+            if any(tensor.is_floating_point() and tensor.isnan().any() for tensor in tensors(own))]
     if bad:
         raise diverged(bad[0] + (f' (and {len(bad) - 1} more)' if len(bad) > 1 else ''), state['meta']['iter'], work_dir)
 

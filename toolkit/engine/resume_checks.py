@@ -1,0 +1,62 @@
+"""What is looked at in a checkpoint's training state before a run goes on from it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from toolkit.engine.random_state import random_state_kept, set_random_state
+from toolkit.engine.saving import tensors
+from toolkit.structures import InputError
+
+LIKE_PARAMETERS = ('exp_avg', 'exp_avg_sq', 'max_exp_avg_sq', 'momentum_buffer', 'square_avg', 'grad_avg', 'acc_delta', 'sum')
+"""States of torch's optimisers that have the shape of their parameter."""
+ADVICE = 'the file is damaged; use an earlier checkpoint'
+
+
+def check_state_of_run(checkpoint: dict[str, Any], path: str | Path) -> None:
+    """Check position, processes, random states and optimisers. Errors of other kinds than these mean damage, too.
+
+    Args:
+        checkpoint: of :func:`toolkit.engine.checkpoint.training_state`.
+        path: for messages.
+
+    Raises:
+        InputError: names what cannot be.
+    """
+    meta, ranks = checkpoint['meta'], checkpoint['ranks']
+    for key, least in (('iter', 0), ('samples', 0), ('world_size', 1), ('threads', 1)):
+        if not isinstance(meta[key], int) or meta[key] < least:
+            raise InputError(f'{path}: {key} is {meta[key]!r}, expected a whole number of at least {least}: {ADVICE}')
+    if not isinstance(ranks, list) or len(ranks) != meta['world_size']:
+        raise InputError(f'{path}: expected states of {meta["world_size"]} processes: {ADVICE}')
+    for rank in ranks:
+        if not all(isinstance(rank[key], Mapping) for key in ('random', 'hooks', 'model')):
+            raise InputError(f'{path}: the state of a process is not complete: {ADVICE}')
+        with random_state_kept():
+            set_random_state(rank['random'])
+    for name, state in checkpoint['optimizer'].items():
+        if any(tensor.is_floating_point() and tensor.isnan().any() for tensor in tensors(state)):
+            raise InputError(f'{path}: the state of optimiser {name!r} is not finite, training had diverged: use an earlier checkpoint')
+
+
+def check_optimizer_state(optimizer: Optimizer, name: str, path: str | Path) -> None:
+    """Check that what was loaded fits the parameters.
+
+    Args:
+        optimizer: after ``load_state_dict``.
+        name: of the optimiser, for messages.
+        path: of the checkpoint, for messages.
+
+    Raises:
+        InputError: another shape.
+    """
+    for parameter, state in optimizer.state.items():
+        for key in LIKE_PARAMETERS:
+            value = state.get(key)
+            if isinstance(value, Tensor) and isinstance(parameter, torch.nn.Parameter) and value.shape != parameter.shape:
+                raise InputError(f'{path}: {key} of optimiser {name!r} has the shape {tuple(value.shape)}, its parameter '
+                                 f'{tuple(parameter.shape)}: the checkpoint is of another model, or damaged')
