@@ -211,8 +211,9 @@ def _restore(runner, checkpoint: dict, path: str | Path, same_world: bool) -> No
             raise InputError(f'{path}: optimiser {name!r} had {len(saved)} schedulers, the config has {len(group)}')
         for scheduler, state in zip(group, saved):
             if missing := set(scheduler.state_dict()) - set(state):
-                raise InputError(f'{path}: a scheduler of optimiser {name!r} was of another kind than the {type(scheduler).__name__} of '
-                                 f'the config (no {", ".join(sorted(missing))}), or the file is damaged')
+                kind = type(scheduler).__name__
+                raise InputError(f'{path}: a scheduler of optimiser {name!r} was of another kind than the {kind} of the config (no '
+                                 f'{", ".join(sorted(missing))}), or the file is damaged')
             scheduler.load_state_dict(state)
     for name, hook in _hooks_with_state(runner).items():
         if name in rank['hooks']:
