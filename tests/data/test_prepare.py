@@ -203,6 +203,25 @@ def test_keypoint_files_stand_in_for_an_estimator(prepare, walk, stick, tmp_path
         prepare(walk, KeypointFiles(tmp_path / 'poses.npz'), out=tmp_path / 'b')
 
 
+def test_keypoint_files_of_pictures_with_gaps(prepare, people, stick, tmp_path):
+    import cv2
+    folders = [tmp_path / name for name in ('pictures', 'keypoints')]
+    for folder in folders:
+        folder.mkdir()
+    centers = {}
+    for i, number in enumerate([7, 8, 9, 10, 13, 14, 15]):
+        centers[i] = 90 + 4 * number
+        cv2.imwrite(str(folders[0] / f'f{number}.png'), people.draw(240, 320, centers[i], 60, 40)[..., ::-1])
+        entry = dict(pose_keypoints_2d=stick(centers[i], 60, 40).ravel().tolist())
+        (folders[1] / f'f{number}_keypoints.json').write_text(json.dumps(dict(people=[entry])))
+    np.save(tmp_path / 'poses.npy', np.stack([stick(x, 60, 40) for x in centers.values()]))
+    shown = [90 + 4 * number for number in (7, 8, 9, 10, 10, 10, 13, 14, 15)]
+    for out, path in (('a', folders[1]), ('b', tmp_path / 'poses.npy')):
+        clip = prepare(folders[0], KeypointFiles(path), out=tmp_path / out, smooth=False)
+        x, _, w, _ = clip.manifest['source']['crop']
+        np.testing.assert_allclose((clip.poses[:, 1, 0] + .5) * w / 64 - .5 + x, shown, atol=1e-3)
+
+
 def test_keypoint_files_that_changed_are_noticed(prepare, walk, stick, tmp_path):
     poses = np.stack([stick(120 + 2 * t, 60, 40) for t in range(40)])
     np.savez(tmp_path / 'poses.npz', poses=poses)

@@ -221,7 +221,7 @@ def test_the_user_says_where_numbers_begin(tmp_path):
 def test_a_folder_that_ends_early_serves_what_it_covers(tmp_path):
     files = KeypointFiles(as_folder(tmp_path / 'a', clip(frames=10), 'f{}.json'))
     assert all(files.people_of_frames(range(10), (100, 80), 20))
-    with pytest.raises(InputError, match='keypoints end at number 9, but source frames up to 19 of 20 are used'):
+    with pytest.raises(InputError, match='keypoints end at number 9, but frames up to number 19 are used of the 20'):
         files.people_of_frames(range(20), (100, 80), 20)
 
 
@@ -241,18 +241,21 @@ def test_names_without_one_number_each(names):
 
 def test_pictures_are_known_by_the_numbers_in_their_names(tmp_path):
     truth = clip(frames=4)
-    pictures = ['f7.png', 'f8.png', 'f11.png', 'f12.png']
+    pictures = {0: 'f7.png', 1: 'f8.png', 4: 'f11.png', 5: 'f12.png'}
     (tmp_path / 'a').mkdir()
-    for name, pose in zip(pictures[1:], truth[1:]):
+    for name, pose in zip(list(pictures.values())[1:], truth[1:]):
         (tmp_path / 'a' / name.replace('.png', '_keypoints.json')).write_text(json.dumps(dict(people=[openpose_entry(pose)])))
     files = KeypointFiles(tmp_path / 'a')
-    people = files.people_of_frames(range(4), (100, 80), 4, pictures)
+    people = files.people_of_frames([0, 1, 4, 5], (100, 80), 4, pictures)
     assert [len(p) for p in people] == [0, 1, 1, 1]
     assert all(p[0].pose[0] == pytest.approx(t[0]) for p, t in zip(people[1:], truth[1:]))
     with pytest.raises(InputError, match='numbers 8..12'):
         files.people_of_frames(range(4), (100, 80), 4)
     with pytest.raises(InputError, match='numbers 8..12'):
-        files.people_of_frames(range(4), (100, 80), 4, ['7', '8', '9', '10'])
+        files.people_of_frames(range(4), (100, 80), 4, dict(enumerate(['7', '8', '9', '10'])))
+    np.save(tmp_path / 'a.npy', truth)
+    people = KeypointFiles(tmp_path / 'a.npy').people_of_frames([1, 1, 4, 5], (100, 80), 4, pictures)
+    assert [p[0].pose[0, 0] for p in people] == pytest.approx(truth[[1, 1, 2, 3], 0, 0])
 
 
 def test_people_without_a_body_are_left_out(tmp_path):

@@ -158,9 +158,11 @@ class Preparation:
         """Pass 1."""
         s, total = self.settings, self._expected()
         key = dict(source=self.sha, poses=self.key['poses'], fps=s.fps, start=s.start, end=s.end, max_frames=s.max_frames)
+        pictures = getattr(self.reader, 'files', ())
+        names = dict(zip(self.reader.numbers(), (p.name for p in pictures))) if len(pictures) == self.info.num_frames else None
         poses = PosePass(
             self.estimator, self.work, (self.reader.height, self.reader.width), self.info.num_frames,
-            lambda done: self.progress('poses', done, max(total, done)))
+            lambda done: self.progress('poses', done, max(total, done)), names)
         small = self.reader.at_most(POSE_SIDE)
         found, self.problems = poses.run(self._sampled(small), key, lambda: list(small.problems))
         if found is None:

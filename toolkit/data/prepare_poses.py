@@ -7,7 +7,8 @@ What an estimator offers decides how it is asked:
   a state that cannot be kept, so after an interruption they look at the clip from its first frame again.
 * ``detect(frames)``: (T, H, W, 3) -> for each frame its people. They are linked over the whole clip by
   :func:`toolkit.poses.decode.follow_person`.
-* ``people_of_frames(numbers, size, total)``: no picture is needed; the people of these source frames, in source pixels, linked alike.
+* ``people_of_frames(numbers, size, total, names)``: no picture is needed; the people of these source frames, in source pixels, linked
+  alike.
 * a call alone: (T, H, W, 3) -> (T, 18, 3), for estimators that look at each frame by itself; called with 64 frames at a time.
 """
 
@@ -88,10 +89,13 @@ class PosePass:
         size: (H, W) of the source.
         source_frames: how many frames the source has.
         progress: called with the number of frames done.
+        names: if the source is pictures, the file name of each under its number.
     """
 
-    def __init__(self, estimator, folder: Path, size: tuple[int, int], source_frames: int, progress: Callable[[int], None]):
+    def __init__(self, estimator, folder: Path, size: tuple[int, int], source_frames: int, progress: Callable[[int], None],
+                 names: dict[int, str] | None = None):
         self.estimator, self.folder, self.size, self.source_frames, self.progress = estimator, folder, size, source_frames, progress
+        self.names = names
         self.of_files = getattr(estimator, 'people_of_frames', None)
         self.total, self.small_size = 0, size
 
@@ -111,7 +115,7 @@ class PosePass:
             make_folder(self.folder)
             write_json(self.folder / 'key.json', key)
         if self.of_files:
-            self.of_files([], self.size, self.source_frames)
+            self.of_files([], self.size, self.source_frames, self.names)
         complete = self.folder / 'poses.json'
         if not complete.exists():
             self._observe(sampled)
@@ -211,7 +215,7 @@ class PosePass:
         found = {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
         poses = found['poses']
         if self.of_files:
-            everybody = self.of_files(found['index'].tolist(), self.size, self.source_frames)
+            everybody = self.of_files(found['index'].tolist(), self.size, self.source_frames, self.names)
             poses, found['people'] = follow_person(everybody), np.array([count_people(people) for people in everybody], np.int32)
         else:
             if hasattr(self.estimator, 'detect') and not hasattr(self.estimator, 'track'):

@@ -98,14 +98,15 @@ class KeypointFiles:
         return digest.hexdigest()[:16]
 
     def people_of_frames(
-            self, indices: Sequence[int], size: tuple[int, int], total: int, names: Sequence[str] | None = None) -> list[list[Person]]:
+            self, indices: Sequence[int], size: tuple[int, int], total: int, names: dict[int, str] | None = None) -> list[list[Person]]:
         """Everybody in each of some frames of the source.
 
         Args:
             indices: numbers of source frames, from 0.
             size: height and width of the source's frames.
             total: how many frames the source has.
-            names: file names of all frames, if the source is pictures; numbers of the keypoints are looked for in them first.
+            names: if the source is pictures, the file name of each under its index, in order; some indices may be missing. The numbers
+                of the keypoints are looked for in these names first.
 
         Returns:
             For each index the people there, in pixels of the source.
@@ -117,12 +118,11 @@ class KeypointFiles:
         if not self.people:
             self.people = self._persons(self._read_array())
         last = max(self.people)
-        missing = [i for i in indices if numbers[i] > last]
-        if missing and self.complete:
+        if self.complete and max(numbers, default=0) > last:
             raise InputError(
-                f'{self.path}: keypoints end at number {last}, but source frames up to {max(missing)} of {total} are used, which have '
-                f'numbers up to {numbers[max(missing)]}; give the results of this whole video, or choose a shorter stretch')
-        return [[self._in_pixels(*pair, size) for pair in self.people.get(numbers[i], ())] for i in indices]
+                f'{self.path}: keypoints end at number {last}, but frames up to number {max(numbers)} are used of the {total} of the '
+                'video; give the results of this whole video, or choose a shorter stretch')
+        return [[self._in_pixels(*pair, size) for pair in self.people.get(number, ())] for number in numbers]
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
         """Give the poses that belong to all frames of a video.
@@ -145,15 +145,16 @@ class KeypointFiles:
     def _all(self, frames: np.ndarray) -> list[list[Person]]:
         return self.people_of_frames(range(len(frames)), frames.shape[1:3], len(frames))
 
-    def _numbers(self, indices: Sequence[int], total: int, names: Sequence[str] | None) -> Sequence[int]:
-        """The number that each source frame has in the files."""
+    def _numbers(self, indices: Sequence[int], total: int, names: dict[int, str] | None) -> list[int]:
+        """The number that each of these source frames has in the files."""
         if names is not None and self.numbered and self.first is None:
             with suppress(InputError):
-                numbers = numbers_of_names(list(names), 'pictures')
-                if set(self.people) <= set(numbers):
-                    return numbers
+                known = dict(zip(names, numbers_of_names(list(names.values()), 'pictures')))
+                if set(self.people) <= set(known.values()):
+                    return [known[i] for i in indices]
         first = self._first(total)
-        return range(first, first + max(total, max(indices, default=0) + 1))
+        place = None if names is None else {index: k for k, index in enumerate(names)}
+        return [first + (i if place is None else place[i]) for i in indices]
 
     def _first(self, total: int) -> int:
         if not self.numbered:
