@@ -1,6 +1,7 @@
 """The video generator's method: what reaches what, streaming against unrolling, and the paper's two-frame scheme."""
 
 import copy
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict
 
 from toolkit.models.video_pix2pixhd import VideoPix2PixHD
 from toolkit.registry import MODELS
+from toolkit.structures import InputError
 
 H, W = 64, 48
 
@@ -170,6 +172,14 @@ def test_the_code_reaches_the_picture():
     data = batch_of(model, size=1)
     pictures = [model.test_step(dict(data, z=z))[0]['generated'].astype(int) for z in (torch.zeros(1, 4), 3 * torch.ones(1, 4))]
     assert abs(pictures[0] - pictures[1]).max() > 0
+
+
+def test_windows_of_another_length_are_refused_before_training():
+    model = build(window=2)
+    model.check_data(SimpleNamespace(window=2))
+    model.check_data([])
+    with pytest.raises(InputError, match='model.window=2, but train_dataloader.dataset.window=3'):
+        model.check_data(SimpleNamespace(window=3))
 
 
 def test_a_loss_of_weight_zero_is_not_built():

@@ -64,7 +64,8 @@ class TrainRunner(Runner):
                 raise InputError('--launcher pytorch needs torchrun: torchrun --nproc_per_node 2 tools/train.py CONFIG --launcher '
                                  'pytorch')
             if not gpus and self._launcher != 'pytorch':
-                raise InputError(f'launcher {self._launcher!r} needs GPUs; on CPUs start with torchrun and --launcher pytorch')
+                raise InputError(f'launcher {self._launcher!r} needs GPUs; on CPUs start with torchrun and --launcher pytorch, or '
+                                 f'with mpirun or srun and --launcher mpi')
             if gpus and int(os.environ.get('LOCAL_RANK', '0')) >= gpus:
                 raise InputError(f'more processes than GPUs on this machine ({gpus}); lower --nproc_per_node')
             if not gpus:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+from mmengine.logging import print_log
 from mmengine.optim import OptimWrapperDict
 from torch import Tensor
 
@@ -90,6 +91,8 @@ class FeatureRestoration(VideoModel):
         if not self.losses:
             raise InputError('model.losses has no loss of a weight above 0: there is nothing to learn from')
         self.judge = self.losses.judge('gan')
+        if self.judge is None:
+            print_log('no loss of a weight above 0 asks the discriminator: net_d is not trained', 'current')
         self.feature_maps = FeatureMaps(warper, pose_channels='warped')
         self.warper_config = warper
         self.net_g = GENERATORS.build(generator)

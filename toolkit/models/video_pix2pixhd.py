@@ -8,9 +8,11 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 import torch
+from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapperDict
 from torch import Tensor, nn
+from torch.utils.data import Dataset
 
 from toolkit.models.base import VideoModel
 from toolkit.models.colour_codes import ColourCodes
@@ -71,6 +73,8 @@ class VideoPix2PixHD(VideoModel):
         if not self.losses:
             raise InputError('model.losses has no loss of a weight above 0: there is nothing to learn from')
         self.judge = self.losses.judge('gan')
+        if self.judge is None:
+            print_log('no loss of a weight above 0 asks the discriminator: net_d is not trained', 'current')
         if v0 not in FIRST_FRAMES:
             raise ValueError(f'v0 must be one of {sorted(FIRST_FRAMES)}, got {v0!r}')
         if frame_reduce not in ('mean', 'sum'):
@@ -95,6 +99,12 @@ class VideoPix2PixHD(VideoModel):
             self.net_g_ema = self.ema_copy(self.net_g)
             if self.codes_learn:
                 self.colour_codes_ema = self.ema_copy(self.colour_codes)
+
+    def check_data(self, dataset: Dataset) -> None:
+        """As in the base class: the discriminator is made for windows of :attr:`window` frames."""
+        given = getattr(dataset, 'window', self.window)
+        if given != self.window:
+            raise InputError(f'model.window={self.window}, but train_dataloader.dataset.window={given}: set both to the same number')
 
     def train_step(self, data: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
         """One update of the generator, then one of the discriminator.
