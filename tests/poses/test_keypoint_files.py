@@ -111,7 +111,7 @@ def test_wrong_number_of_frames(tmp_path):
     ('a.json', '[{"image_id": 1, "keypoints": [1, 2]}]', '2 numbers'),
     ('a.json', '[{"image_id": 1, "keypoints": [1, 2, 1]}]', r'\(1, 3\)'),
     ('a.json', '[{"image_id": 1, "keypoints": ["x", 2, 1]}]', 'not numbers'),
-    ('a.npz', 'text', 'cannot be read as a numpy file'),
+    ('a.npz', 'text', 'no numpy file of numbers'),
     ('a.txt', '', 'no folder of JSON'),
     ('folder/a.0.json', '5', 'no list of people'),
     ('folder/a.json', '[]', 'says no frame number'),

@@ -2,7 +2,6 @@
 
 import math
 import warnings
-import zipfile
 from pathlib import Path
 from struct import unpack
 
@@ -10,6 +9,7 @@ import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from toolkit.poses.array_files import ArrayFile
 from toolkit.structures import InputError
 
 LONGEST_SIDE = 2**15
@@ -90,25 +90,15 @@ def read_array(path: Path, name: str, most: int) -> np.ndarray:
     """
     check_regular(path)
     try:
-        with zipfile.ZipFile(path) as archive:
-            with archive.open(f'{name}.npy') as stream:
-                shape, kind = _header(stream)
-            if kind.kind not in 'biuf' or math.prod(shape) > most:
-                raise InputError(f'{path}: {name!r} is an array of {math.prod(shape)} {kind}, more or other than the numbers of the '
-                                 f'frames; {AGAIN}')
-            with archive.open(f'{name}.npy') as stream:
-                return np.lib.format.read_array(stream, allow_pickle=False)
-    except InputError:
-        raise
-    except Exception as error:  # a damaged archive fails in every way that zipfile, zlib and numpy's parser of literals know
-        raise InputError(f'{path}: damaged, or without an array {name!r} ({str(error)[:100]}); {AGAIN}') from error
-
-
-def _header(stream) -> tuple[tuple[int, ...], np.dtype]:
-    version = np.lib.format.read_magic(stream)
-    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, _, kind = read(stream)
-    return shape, kind
+        file = ArrayFile(path)
+        if name not in file.headers:
+            raise InputError(f'{path}: damaged, or without an array {name!r}')
+        shape, kind = file.headers[name].shape, file.headers[name].dtype
+        if kind.kind not in 'biuf' or math.prod(shape) > most:
+            raise InputError(f'{path}: {name!r} is an array of {math.prod(shape)} {kind}, more or other than the numbers of the frames')
+        return file.read(name)
+    except InputError as error:
+        raise InputError(f'{error}; {AGAIN}') from error
 
 
 def check_poses(path: Path, poses: np.ndarray, joints: tuple[str, ...]) -> None:

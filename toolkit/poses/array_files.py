@@ -38,7 +38,7 @@ class ArrayFile:
         if not self.path.is_file():
             raise InputError(f'{self.path}: not a regular file')
         with self._naming_errors():
-            self.zipped = zipfile.is_zipfile(self.path)
+            self.zipped = self.path.suffix == '.npz'
             names = ['poses']
             if self.zipped:
                 with zipfile.ZipFile(self.path) as archive:
@@ -75,7 +75,7 @@ class ArrayFile:
             yield
         except Exception as error:  # zipfile, zlib, tokenize and numpy have about a dozen kinds for damaged files
             reason = ' '.join(str(error).split())[:120] or type(error).__name__
-            raise InputError(f'{self.path}: cannot be read as a numpy file of numbers ({reason})') from error
+            raise InputError(f'{self.path}: damaged, or no numpy file of numbers ({reason})') from error
 
 
 def _header(stream) -> Header:
