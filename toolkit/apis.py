@@ -46,14 +46,14 @@ RETARGET = ('auto', 'on', 'off')
 SHEET_COLUMNS = 6
 
 
-def prepare(video: str | Path, out_dir: str | Path, size: tuple[int, int] = (384, 256), pose: dict | None = None,
+def prepare(video: str | Path, out_dir: str | Path, size: tuple[int, int] | None = None, pose: dict | None = None,
             edges: dict | None = None, mask: dict | None = None, progress: bool = True, **settings) -> Clip:
     """Make a prepared clip of a video, an animated GIF, a picture or a folder of pictures.
 
     Args:
         video: file or folder.
         out_dir: folder of clips.
-        size: (H, W) of the clip.
+        size: (H, W) of the clip; by default that of the clips in ``out_dir``, or else one that fits person and video.
         pose, edges, mask: configs of a pose estimator, edge detector and segmentor; None takes the best that is installed.
         progress: show a bar.
         settings: of :func:`toolkit.data.prepare.prepare_video`.
@@ -70,7 +70,7 @@ def prepare(video: str | Path, out_dir: str | Path, size: tuple[int, int] = (384
             bar.total, bar.n = total, done
             bar.refresh()
 
-        return prepare_video(video, out_dir, *parts, *size, progress=show, part_options=configs, **settings)
+        return prepare_video(video, out_dir, *parts, *(size or (None, None)), progress=show, part_options=configs, **settings)
 
 
 def train(config: str | Path, work_dir: str | Path | None = None, resume: bool | str = False, amp: bool = False,

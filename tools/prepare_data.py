@@ -10,6 +10,7 @@ import argparse
 import ast
 import os
 import sys
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -58,7 +59,9 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=summary, epilog=details, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('videos', nargs='+', metavar='VIDEO')
     parser.add_argument('--out', required=True, type=Path, help='folder for the clips and report.html')
-    parser.add_argument('--size', type=parse_size, default=(384, 256), metavar='HxW', help='size of the clips (default 384x256)')
+    parser.add_argument('--size', type=parse_size, metavar='HxW',
+                        help='height and width of the clips (default: those of the clips in OUT, or else a shape that fits the people '
+                             'in all videos, with about as many pixels as 384x256)')
     parser.add_argument('--multiple', type=int, default=32, help='what height and width must be multiples of (default 32)')
     parser.add_argument('--crop', type=parse_crop, default='person',
                         help='person (default): around the person in all frames; center: largest centred window; or X,Y,WIDTH,HEIGHT')
@@ -100,9 +103,12 @@ def main(argv: list[str] | None = None) -> int:
     """Parse the command line, prepare this process's share of the videos, write the report."""
     args = parse_arguments(argv)
 
+    from tqdm import tqdm
+
     from toolkit.cli import Interrupted
+    from toolkit.data.clip_size import choose_size, folder_size
     from toolkit.data.files import make_folder
-    from toolkit.data.prepare import clip_target, prepare_video
+    from toolkit.data.prepare import Preparation, clip_target
     from toolkit.data.prepare_parts import build_parts
     from toolkit.data.prepare_settings import PrepareSettings, clip_names
     from toolkit.data.report import check_report, write_report
@@ -112,8 +118,8 @@ def main(argv: list[str] | None = None) -> int:
     rank, processes = int(os.environ.get('RANK', 0)), int(os.environ.get('WORLD_SIZE', 1))
     settings = {key: getattr(args, key) for key in (
         'multiple', 'crop', 'fps', 'start', 'end', 'max_frames', 'smooth', 'trim', 'frame_format', 'min_presence', 'min_person')}
-    settings.update(height=args.size[0], width=args.size[1])
-    PrepareSettings(**settings)
+    settings.update(zip(('height', 'width'), args.size or (None, None)))
+    settings = PrepareSettings(**settings)
     for path in args.videos if not args.keep_going else ():
         if not Path(path).exists():
             raise InputError(f'{path}: no such file or folder')
@@ -122,46 +128,69 @@ def main(argv: list[str] | None = None) -> int:
         clip_target(path, args.out, name)
     check_report(args.out)
     make_folder(args.out)
+    size = args.size or folder_size(args.out, names if args.overwrite else ())
     share = list(zip(args.videos, names))[rank::processes]
     failed, parts, configs = 0, *(build_parts(args.pose, args.edges, args.mask) if share else (None, None))
     if share and len(args.videos) > 1 and hasattr(parts[0], 'people_of_frames'):
         raise InputError(
             f'--pose: the keypoint files belong to one video, but {len(args.videos)} videos are given; prepare them one by one')
-    for number, (path, name) in enumerate(share, 1):
-        with Progress(f'[{number}/{len(share)}] {name}', quiet=rank > 0) as progress:
-            try:
-                clip = prepare_video(
-                    path, args.out, *parts, name=name, person=args.person, action=args.action, overwrite=args.overwrite,
-                    progress=progress, part_options=configs, **settings)
-            except InputError as error:
-                failed += 1
-                message = f'FAILED {name}: {error}'
-            except KeyboardInterrupt:
-                raise Interrupted('interrupted; what is done is kept, the same command goes on from there') from None
-            else:
-                report = clip.manifest.get('report', {})
-                warnings = ''.join(f'\n  warning: {w}' for w in report.get('warnings', []))
-                message = f'ready {name}: {len(clip)} frames of {clip.height}x{clip.width}{warnings}'
-        print(message, file=sys.stderr if message.startswith('FAILED') else sys.stdout, flush=True)
-        if failed and not args.keep_going:
-            break
+    jobs = [Preparation(path, args.out, *parts, settings, name, args.person, args.action, args.overwrite, configs)
+            for path, name in share]
+
+    def each(step: Callable) -> list:
+        """What ``step`` gives for each clip that has not failed so far."""
+        nonlocal failed
+        results = []
+        for number, job in enumerate(jobs, 1):
+            if job.failed or (failed and not args.keep_going):
+                continue
+            name = job.folder.name
+            with Progress(f'[{number}/{len(jobs)}] {name}', quiet=rank > 0) as job.progress:
+                try:
+                    results.append(step(job))
+                    continue
+                except InputError as error:
+                    job.failed, failed = True, failed + 1
+                    message = f'FAILED {name}: {error}'
+                except KeyboardInterrupt:
+                    raise Interrupted('interrupted; what is done is kept, the same command goes on from there') from None
+            print(message, file=sys.stderr, flush=True)
+        return results
+
+    if size is None:
+        ranges = [found for found in each(Preparation.look) if found]
+        if args.keep_going or not failed:
+            ranges = sum(over_processes(ranges, processes), [])
+            size = choose_size(ranges, args.multiple) if ranges else None
+
+    def make(job: Preparation) -> None:
+        if not args.size:
+            job.set_size(*size)
+        clip = job.run()
+        warnings = ''.join(f'\n  warning: {w}' for w in clip.manifest.get('report', {}).get('warnings', []))
+        tqdm.write(f'ready {job.folder.name}: {len(clip)} frames of {clip.height}x{clip.width}{warnings}')
+        sys.stdout.flush()
+
+    if size is not None:
+        each(make)
     page = write_report(args.out)
-    if processes > 1 and (args.keep_going or not failed):
-        failed = sum_over_processes(failed)
+    if args.keep_going or not failed:
+        failed = sum(over_processes(failed, processes))
     if rank == 0:
         print(f'look at {page}')
     return 1 if failed else 0
 
 
-def sum_over_processes(count: int) -> int:
-    """Wait until all processes have done their share, so that none ends the run for the others, and add up their counts."""
-    import torch
+def over_processes(value, processes: int) -> list:
+    """The values of all processes, in the same order everywhere. It waits until each has come here."""
+    if processes == 1:
+        return [value]
     from torch import distributed
     distributed.init_process_group('gloo', timeout=timedelta(days=7))
-    total = torch.tensor(count)
-    distributed.all_reduce(total)
+    values = [None] * processes
+    distributed.all_gather_object(values, value)
     distributed.destroy_process_group()
-    return int(total)
+    return values
 
 
 class Progress:

@@ -264,7 +264,7 @@ def test_a_full_disk_is_named_and_the_run_goes_on_later(prepare, walk, people, m
 
 def test_settings_are_checked():
     with pytest.raises(InputError, match='multiples of 32.*heights 352 or 384, widths 256'):
-        PrepareSettings(height=360)
+        PrepareSettings(height=360, width=256)
     nan, inf = float('nan'), float('inf')
     for bad in (dict(fps=0), dict(fps=nan), dict(fps=inf), dict(fps=-1.), dict(start=nan), dict(start=-1.), dict(end=nan),
                 dict(end=inf), dict(start=3, end=2), dict(max_frames=0), dict(max_frames=-3), dict(min_presence=nan),

@@ -49,8 +49,8 @@ def run(load_tool, monkeypatch, tmp_path, capsys):
         monkeypatch.delenv(variable, raising=False)
     WholePose.calls = 0
 
-    def main(*arguments, pose=('WholePose',)):
-        defaults = ['--out', str(tmp_path / 'out'), '--size', '96x64', '--edges', 'NoEdges', '--mask', 'HalfMask', '--pose', *pose]
+    def main(*arguments, pose=('WholePose',), size=('--size', '96x64')):
+        defaults = ['--out', str(tmp_path / 'out'), *size, '--edges', 'NoEdges', '--mask', 'HalfMask', '--pose', *pose]
         with pytest.raises(SystemExit) as stop:
             load_tool('prepare_data').main([*defaults, '--person', 'person', *map(str, arguments)])
         return stop.value.code, *capsys.readouterr()
@@ -106,7 +106,7 @@ def test_interrupted_by_hand(run, tmp_path):
 def test_processes_share_the_videos(run, load_tool, tmp_path, monkeypatch):
     videos = [video(tmp_path / f'{n}.mp4') for n in 'abc']
     tool = load_tool('prepare_data')
-    monkeypatch.setattr(tool, 'sum_over_processes', lambda count: count)
+    monkeypatch.setattr(tool, 'over_processes', lambda value, processes: [value])
     for rank, expected in ((1, ['b']), (0, ['a', 'b', 'c'])):
         monkeypatch.setenv('RANK', str(rank))
         monkeypatch.setenv('WORLD_SIZE', '2')
@@ -143,3 +143,19 @@ def test_keypoint_files_are_for_one_video(run, tmp_path):
     np.savez(tmp_path / 'poses.npz', poses=np.ones((6, 17, 3), np.float32))
     code, _, err = run(video(tmp_path / 'a.mp4'), video(tmp_path / 'b.mp4'), pose=('KeypointFiles', f'path={tmp_path / "poses.npz"}'))
     assert code == 2 and 'belong to one video, but 2 videos are given' in err and find_clips(tmp_path / 'out') == []
+
+
+def test_all_clips_of_a_call_get_one_size_also_after_an_interruption(run, tmp_path):
+    videos = video(tmp_path / 'a.mp4', size=(96, 160)), video(tmp_path / 'b.mp4', size=(320, 96))
+    code, _, _ = run(*videos, '--size', '96x64')
+    found = {c.name: (c.height, c.width) for c in find_clips(tmp_path / 'out')}
+    assert code == 0 and set(found.values()) == {(96, 64)}
+    auto = ['--out', str(tmp_path / 'auto'), '--min-person', '20']
+    code, _, _ = run(*videos, *auto, '--pose', 'WholePose', 'stop_at=4', size=())
+    assert code == 130
+    code, out, _ = run(*videos, *auto, size=())
+    assert code == 0 and out.count('ready') == 2
+    found = {c.name: (c.height, c.width) for c in find_clips(tmp_path / 'auto')}
+    assert len(set(found.values())) == 1 and found['a'][0] * found['a'][1] == pytest.approx(384 * 256, rel=.13)
+    code, out, _ = run(video(tmp_path / 'c.mp4', size=(96, 96)), *auto, size=())
+    assert code == 0 and 'x'.join(map(str, found['a'])) in out

@@ -132,9 +132,28 @@ def person_crop(poses: np.ndarray, rows: int, columns: int, height: int, width: 
     Raises:
         InputError: no person in any frame.
     """
+    wide, tight = person_range(poses, rows, columns)
+    return window_around(wide, tight, rows, columns, height, width)
+
+
+def person_range(poses: np.ndarray, rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
+    """Boxes x0, y0, x1, y1 on the frame that hold the person in all frames: with full margins, and with the least ones.
+
+    Args:
+        poses: (T, K, 3) in source pixels.
+        rows, columns: size of source frames.
+
+    Raises:
+        InputError: no person in any frame.
+    """
     wide, tight = (_union(person_boxes(poses, margin, hidden_legs=True), rows, columns) for margin in (1., TIGHT))
     if wide is None:
         raise InputError('no person found in any frame, so there is nothing to crop around; try another estimator or a centred crop')
+    return wide, tight
+
+
+def window_around(wide, tight, rows: int, columns: int, height: int, width: int) -> Crop:
+    """The window of :func:`person_crop` for the boxes of :func:`person_range`."""
     wanted, least = (max(y1 - y0, (x1 - x0) * height / width, 8.) for x0, y0, x1, y1 in (wide, tight))
     h = max(least, min(wanted, rows, columns * height / width))
     w, h = max(2, round(h * width / height)), max(2, round(h))
@@ -142,6 +161,19 @@ def person_crop(poses: np.ndarray, rows: int, columns: int, height: int, width: 
     x = _place(x0, x1, w, columns)
     y = rows - h if h > rows and y1 >= rows else _place(y0, y1, h, rows)
     return Crop(x, y, w, h, height, width)
+
+
+def fit_window(values: tuple[int, int, int, int], rows: int, columns: int, height: int, width: int) -> Crop:
+    """A window the user names, made longer on one side to the shape of the clip and kept on the frame where it fits.
+
+    Raises:
+        InputError: as :func:`given_crop`.
+    """
+    x, y, w, h = values
+    given_crop(values, rows, columns, h or 1, w or 1)
+    wide, high = max(w, round(h * width / height)), max(h, round(w * height / width))
+    return Crop(_place(x, x + w, wide, columns) if wide > w else x, _place(y, y + h, high, rows) if high > h else y, wide, high, height,
+                width)
 
 
 def _union(boxes: np.ndarray, rows: int, columns: int) -> np.ndarray | None:

@@ -8,8 +8,8 @@ does not depend on its size or length. What is done lies in ``.<clip>.partial``.
 import shutil
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import suppress
-from dataclasses import asdict
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, replace
 from functools import cached_property
 from itertools import islice, tee
 from pathlib import Path
@@ -19,7 +19,8 @@ import numpy as np
 
 from toolkit.data.clip import Clip, ClipWriter
 from toolkit.data.clip_folder import SOUND_FILE, check_clip_folder, clip_lock, partial_folder, tidy_partial
-from toolkit.data.crop import Crop, center_crop, given_crop, person_crop
+from toolkit.data.clip_size import Range, choose_size, folder_size
+from toolkit.data.crop import Crop, center_crop, fit_window, given_crop, person_crop, person_range
 from toolkit.data.files import fingerprint, make_folder, source_hash, write_json, writing_error
 from toolkit.data.prepare_checks import add_notes, measure, stretch
 from toolkit.data.prepare_poses import POSE_CHUNK, POSE_SIDE, SAMPLE_HEIGHT, Found, PosePass, write_picture
@@ -38,25 +39,35 @@ CLIP_CHUNK = 32
 
 
 class Preparation:
-    """Makes one clip. Use :func:`prepare_video`."""
+    """Makes one clip: :func:`prepare_video` takes its arguments, and ``look`` and ``set_size`` give several clips one size.
 
-    def __init__(self, path, folder, pose_estimator, edge_detector, segmentor, settings: PrepareSettings, person: str, action: str,
-                 overwrite: bool, progress: Callable[[str, int, int], None], part_options: dict[str, dict]):
+    Attributes:
+        progress: called with (stage, frames done, frames in all).
+    """
+
+    def __init__(self, path: str | Path, out_dir: str | Path, pose_estimator, edge_detector, segmentor, settings: PrepareSettings,
+                 name: str | None = None, person: str = DEFAULT_PERSON, action: str | None = None, overwrite: bool = False,
+                 part_options: dict[str, dict] | None = None):
         self.path, self.settings = Path(path), settings
-        self._place(Path(folder))
+        name = name or clip_name(path)
+        self._place(Path(out_dir) / check_name(name))
         self.estimator, self.edges, self.segmentor = pose_estimator, edge_detector, segmentor
-        self.person, self.action, self.overwrite, self.progress = person, action, overwrite, progress
+        self.person, self.action, self.overwrite = person, action or name, overwrite
+        self.progress: Callable[[str, int, int], None] = lambda stage, done, total: None
         self.made_by = dict(poses=part_record(pose_estimator), edges=part_record(edge_detector), masks=part_record(segmentor),
                             parts=dict(type='part_labels', version='1'))
-        for kind, options in part_options.items():
+        for kind, options in (part_options or {}).items():
             self.made_by[kind].update({k: v for k, v in options.items() if k != 'type'})
         self.problems: list[str] = []
+        self.seen: tuple | None = None
+        self.failed = False
+        self.size_given = settings.height is not None
 
     def _place(self, folder: Path) -> None:
         self.folder, self.partial = folder, partial_folder(folder)
         self.work = self.partial / 'work'
 
-    @cached_property
+    @property
     def key(self) -> dict:
         """What a finished clip must agree with to be taken as done."""
         settings = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self.settings).items()}
@@ -68,10 +79,8 @@ class Preparation:
     def sha(self) -> str:
         return source_hash(self.path)
 
-    def finished(self) -> Clip | None:
-        """The clip, if it is done already with these settings."""
-        if self.overwrite or not (self.folder / 'manifest.json').exists():
-            return None
+    def _finished(self) -> Clip:
+        """The clip that is there, if it was made with these settings."""
         clip = Clip(self.folder)
         was = clip.manifest.get('settings', {})
         differing = [f'{k} was {was.get(k)!r}, now {v!r}' for k, v in self.key.items() if was.get(k) != v]
@@ -81,26 +90,54 @@ class Preparation:
                 'another name or folder')
         return clip
 
+    def look(self) -> Range | None:
+        """Pass 1 and its checks.
+
+        Returns:
+            Where the clip's window may lie, or None if the clip is finished already.
+
+        Raises:
+            InputError: as :func:`prepare_video`.
+        """
+        with self._ours() as finished:
+            return None if finished else self._guarded(self._look)
+
     def run(self, unique: bool = False) -> Clip:
         """Both passes, the checks, the manifest; ``unique`` as of :func:`prepare_video`."""
         require_source(self.path)
         if unique:
             self._place(self.folder.with_name(f'{self.folder.name}-{fingerprint(self.key)[:8]}'))
+        with self._ours() as finished:
+            if self.settings.height is None:
+                own = Clip(self.folder) if finished else None
+                size = (own.height, own.width) if own else None if unique else folder_size(
+                    self.folder.parent, [self.folder.name] if self.overwrite else ())
+                self.set_size(*(size or choose_size([self._guarded(self._look)], self.settings.multiple)))
+            return self._finished() if finished else self._guarded(self._make)
+
+    def set_size(self, height: int, width: int) -> None:
+        """Give the clip its size."""
+        self.settings = replace(self.settings, height=height, width=width)
+
+    @contextmanager
+    def _ours(self) -> Iterator[bool]:
+        """Have the clip's folder to ourselves; yields whether a clip is there and need not be made again."""
+        require_source(self.path)
         clip_target(self.path, self.folder.parent, self.folder.name)
         make_folder(self.folder.parent)
         with clip_lock(self.folder):
             tidy_partial(self.folder)
-            done = self.finished()
-            if done is not None:
-                return done
-            check_clip_folder(self.folder, self.overwrite)
-            return self._make()
+            finished = not self.overwrite and (self.folder / 'manifest.json').exists()
+            if not finished:
+                check_clip_folder(self.folder, self.overwrite)
+            yield finished
 
-    def _make(self) -> Clip:
+    def _guarded(self, step: Callable):
+        """Do a step of the work; errors are noted in the working folder."""
         make_folder(self.work)
         (self.work / 'failure.json').unlink(missing_ok=True)
         try:
-            return self._run(read_video(self.path, self.settings.fps or 25))
+            return step()
         except InputError as error:
             self._note_failure(str(error))
             raise
@@ -111,15 +148,26 @@ class Preparation:
         with suppress(InputError):
             write_json(self.work / 'failure.json', dict(name=self.folder.name, source=self.path.name, reason=reason))
 
-    def _run(self, reader) -> Clip:
-        self.reader, self.info = reader, video_info(reader)
-        rate = self.settings.fps or self.info.sample_rate
-        self.rate, self.fps, size = rate, rate or float(reader.fps), (reader.height, reader.width)
+    def _look(self) -> Range:
+        """Pass 1; what it finds is kept."""
+        reader = self.reader = read_video(self.path, self.settings.fps or 25)
+        self.info = video_info(reader)
+        self.rate = self.settings.fps or self.info.sample_rate
+        self.fps = self.rate or float(reader.fps)
         found = self._find_poses()
-        total = len(found.poses)
         clean = clean_poses(found.poses, self.fps, smooth=self.settings.smooth)
         first, last = stretch(self.path, found.poses, clean, self.settings, self.key['poses'])
-        raw, clean = found.poses[first:last], clean[first:last]
+        self.seen = found, clean[first:last], first, last
+        size, crop = (reader.height, reader.width), self.settings.crop
+        boxes = person_range(clean[first:last], *size) if crop == 'person' else (None, None)
+        return Range(*size, *boxes, window=None if isinstance(crop, str) else tuple(crop))
+
+    def _make(self) -> Clip:
+        """Pass 2, the checks, the manifest."""
+        if self.seen is None:
+            self._look()
+        (found, clean, first, last), reader = self.seen, self.reader
+        total, size, raw = len(found.poses), (reader.height, reader.width), found.poses[first:last]
         crop = self._crop(clean)
         writer = ClipWriter(
             self.folder, self.folder.name, self.person, self.action, crop.height, crop.width, self.fps, self.settings.frame_format,
@@ -187,7 +235,7 @@ class Preparation:
             return center_crop(*size, s.height, s.width)
         if s.crop == 'person':
             return person_crop(poses, *size, s.height, s.width)
-        return given_crop(s.crop, *size, s.height, s.width)
+        return (given_crop if self.size_given else fit_window)(s.crop, *size, s.height, s.width)
 
     def _make_frames(self, writer: ClipWriter, crop: Crop, poses: np.ndarray, first: int, last: int) -> None:
         """Pass 2: each frame is cut as it comes.
@@ -226,9 +274,10 @@ class Preparation:
 
 
 def prepare_video(
-        path: str | Path, out_dir: str | Path, pose_estimator, edge_detector, segmentor, height: int = 384, width: int = 256, *,
-        name: str | None = None, unique: bool = False, person: str = DEFAULT_PERSON, action: str | None = None, overwrite: bool = False,
-        progress: Callable[[str, int, int], None] | None = None, part_options: dict[str, dict] | None = None, **settings) -> Clip:
+        path: str | Path, out_dir: str | Path, pose_estimator, edge_detector, segmentor, height: int | None = None,
+        width: int | None = None, *, name: str | None = None, unique: bool = False, person: str = DEFAULT_PERSON,
+        action: str | None = None, overwrite: bool = False, progress: Callable[[str, int, int], None] | None = None,
+        part_options: dict[str, dict] | None = None, **settings) -> Clip:
     """Make a prepared clip of a video, an animated GIF or a folder of pictures.
 
     A finished clip made of the same file with the same settings is returned as it is; an interrupted one is continued.
@@ -240,7 +289,8 @@ def prepare_video(
         edge_detector: frames -> (T, H, W) in [0, 1].
         segmentor: (frames, poses) -> (T, H, W) in [0, 1]; or with ``track(frames, poses)``: an iterator of frames (H, W, 3) and all
             poses (T, 18, 3) -> an iterator of masks (H, W), one stream through the clip.
-        height, width: size of the clip.
+        height, width: size of the clip; by default that of the clips in ``out_dir``, or else one chosen by
+            :func:`toolkit.data.clip_size.choose_size`.
         name: of the clip; by default the file name without suffix.
         unique: add a short hash of source and settings to the name, so that clips of other sources and settings stand beside.
         person, action: recorded in the manifest, splits go by them; the action is by default the clip's name.
@@ -257,10 +307,9 @@ def prepare_video(
         InputError: bad file, settings, output folder, full disk.
     """
     options = PrepareSettings(height=height, width=width, **settings)
-    name = name or clip_name(path)
     preparation = Preparation(
-        path, Path(out_dir) / check_name(name), pose_estimator, edge_detector, segmentor, options, person, action or name, overwrite,
-        progress or (lambda stage, done, total: None), part_options or {})
+        path, out_dir, pose_estimator, edge_detector, segmentor, options, name, person, action, overwrite, part_options)
+    preparation.progress = progress or preparation.progress
     return preparation.run(unique)
 
 

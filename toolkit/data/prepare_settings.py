@@ -22,7 +22,7 @@ class PrepareSettings:
     """What decides how a clip comes out.
 
     Attributes:
-        height, width: size of the clip.
+        height, width: size of the clip; None for both: see :mod:`toolkit.data.clip_size`.
         multiple: height and width must be multiples of this, as the networks need it.
         crop: 'person' (around the person in all frames), 'center' (largest centred window), or (x, y, width, height) in source pixels.
         fps: constant rate to make by time stamps; None keeps every frame, or makes a variable rate constant at its average.
@@ -35,8 +35,8 @@ class PrepareSettings:
         min_person: a clip with a person less high than this, in source pixels, is unusable.
     """
 
-    height: int = 384
-    width: int = 256
+    height: int | None = None
+    width: int | None = None
     multiple: int = 32
     crop: str | tuple[int, int, int, int] = 'person'
     fps: float | None = None
@@ -50,7 +50,11 @@ class PrepareSettings:
     min_person: float = 48.
 
     def __post_init__(self):
-        wrong = [n for n in (self.height, self.width) if n <= 0 or n % self.multiple]
+        if self.multiple < 1:
+            raise InputError(f'multiple must be at least 1, got {self.multiple}')
+        if (self.height is None) != (self.width is None):
+            raise InputError(f'size {self.height}x{self.width} (height x width): give both or none')
+        wrong = [n for n in (self.height, self.width) if n is not None and (n <= 0 or n % self.multiple)]
         if wrong:
             valid = [sorted({max(n // self.multiple, 1) * self.multiple, -(-n // self.multiple) * self.multiple})
                      for n in (self.height, self.width)]
