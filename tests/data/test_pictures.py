@@ -149,3 +149,25 @@ def test_a_huge_picture_is_refused_by_its_head(tmp_path):
         (tmp_path / name).write_bytes(b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', head) + chunk(b'IDAT', pixels) + chunk(b'IEND', b''))
         with pytest.raises(InputError, match=f'{name}: .*too large'):
             read_video(tmp_path / name)
+
+
+@pytest.mark.parametrize('suffix', ['avif', 'heic', 'webp', 'png'])
+def test_damaged_pictures_are_an_error_of_one_kind(tmp_path, suffix):
+    """Each decoder has its own kinds of errors for damage; users see one."""
+    if suffix == 'heic':
+        pytest.importorskip('pillow_heif', reason='needs pillow-heif (extra heif)').register_heif_opener()
+    if suffix == 'avif' and not features.check('avif'):
+        pytest.skip('this Pillow has no AVIF')
+    rng = np.random.default_rng(0)
+    whole, path, refused = tmp_path / f'whole.{suffix}', tmp_path / f'a.{suffix}', 0
+    Image.fromarray(rng.integers(0, 255, (64, 64, 3), np.uint8)).save(whole)
+    for _ in range(60):
+        data = bytearray(whole.read_bytes())
+        for at in rng.integers(0, min(len(data), 400), 4):
+            data[at] = rng.integers(256)
+        path.write_bytes(data[:rng.integers(200, len(data))])
+        try:
+            list(read_video(path))
+        except InputError as error:
+            refused += str(error).startswith(f'{path}: ')
+    assert refused > 30

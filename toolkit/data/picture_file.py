@@ -6,7 +6,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from toolkit.data.video_file import MAX_PIXELS, check_pixels, require_source
 from toolkit.structures import InputError
@@ -43,7 +43,7 @@ def open_picture(path: Path) -> Image.Image:
         raise InputError(f'{path}: the picture is too large, at most {MAX_PIXELS // 10**6} million pixels can be read') from error
     except PermissionError as error:
         raise InputError(f'{path}: no permission to read the file') from error
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
+    except Exception as error:  # decoders raise errors of all kinds for damaged files
         if not heif and path.stat().st_size and is_heif(path):
             raise InputError(
                 f"{path}: a picture in HEIC (or AVIF), which needs a package more: pip install 'human-video-toolkit[heif]', or convert "
@@ -81,7 +81,7 @@ def read_picture(path: str | Path, bits: int | None = None) -> np.ndarray:
         if is_heif(path):
             try:
                 return np.array(ImageOps.exif_transpose(image).convert('RGB'))
-            except (OSError, ValueError, RuntimeError) as error:
+            except Exception as error:  # decoders raise errors of all kinds for damaged files
                 raise InputError(f'{path}: not a readable picture ({error})') from error
         deep = _is_deep(image)
     bits = 16 if not deep else bits or used_bits(path)

@@ -168,6 +168,7 @@ class AnimationReader(PictureReader):
     def _animation(self) -> Iterator[tuple[np.ndarray, float]]:
         """Every frame, (H, W, 3) uint8 RGB, and how many seconds it is shown."""
         with open_picture(self.path) as image:
+            i = 0
             try:
                 for i in range(1 if image.info.get('default_image') else 0, image.n_frames):
                     image.seek(i)
@@ -176,7 +177,7 @@ class AnimationReader(PictureReader):
                     shown = Image.new('RGBA', picture.size, 'white')
                     shown.alpha_composite(picture)
                     yield np.array(shown.convert('RGB')), seconds if seconds > SHORTEST_DELAY else USUAL_DELAY
-            except (OSError, EOFError, ValueError, SyntaxError) as error:
+            except Exception as error:  # decoders raise errors of all kinds for damaged files
                 raise InputError(f'{self.path}: frame {i} of the animation cannot be read ({error})') from error
 
     def _pictures(self) -> Iterator[np.ndarray]:

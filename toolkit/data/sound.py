@@ -12,13 +12,13 @@ import numpy as np
 from toolkit.data.clip import Clip
 from toolkit.data.clip_folder import SOUND_FILE
 from toolkit.data.pictures import PictureReader
-from toolkit.data.video_file import open_video
+from toolkit.data.video_file import READING_ERRORS, open_video
 from toolkit.data.video_reader import VideoReader
 from toolkit.structures import InputError
 
 COPIED = {'.mp4': ('aac', 'mp3', 'ac3', 'eac3', 'alac', 'opus'), '.mov': ('aac', 'mp3', 'ac3', 'alac', 'pcm_s16le')}
 TOLERANCE = .05
-PROBLEMS = (av.error.FFmpegError, InputError, OSError, ValueError, ArithmeticError)
+PROBLEMS = (*READING_ERRORS, InputError, ValueError, ArithmeticError)
 
 
 def keep_sound(reader: VideoReader | PictureReader, times: np.ndarray, fps: float, path: Path) -> str | None:

@@ -8,6 +8,7 @@ import av
 from toolkit.structures import InputError
 
 MAX_PIXELS = 1 << 27
+READING_ERRORS = (av.error.FFmpegError, OSError, IndexError)  # IndexError: a stream that the head of the file does not announce
 NAMES_OTHER_FILES = {
     'alsa', 'concat', 'dash', 'fbdev', 'hls', 'image2', 'imf', 'kmsgrab', 'lavfi', 'rtp', 'rtsp', 'sdp', 'v4l2', 'x11grab'}
 PLAYLISTS = (b'#EXTM3U', b'ffconcat', b'<MPD', b'v=0', b'<AssetMap', b'<CompositionPlaylist')

@@ -13,7 +13,7 @@ import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 
 from toolkit.data.frame_times import DEFAULT_RATE, ForwardTimes, display_order, true_rate, usual_step
-from toolkit.data.video_file import check_pixels, open_video, video_stream
+from toolkit.data.video_file import READING_ERRORS, check_pixels, open_video, video_stream
 from toolkit.data.video_filters import ToneMap, deinterlaced
 from toolkit.structures import InputError
 
@@ -126,8 +126,8 @@ class VideoReader:
         while True:
             try:
                 packet = next(packets, None)
-            except (av.error.FFmpegError, OSError) as error:
-                ended = f'reading fails after frame {count} ({error.strerror})'
+            except READING_ERRORS as error:
+                ended = f'reading fails after frame {count} ({getattr(error, "strerror", error)})'
                 break
             if packet is None:
                 break
@@ -193,7 +193,7 @@ class VideoReader:
             while True:
                 try:
                     packet = next(packets, None)
-                except (av.error.FFmpegError, OSError):
+                except READING_ERRORS:
                     break
                 if packet is None:
                     break
