@@ -62,8 +62,18 @@ def test_first_frame_before_the_clip():
     torch.testing.assert_close(by_default, grey.unroll(grey.net_g, features, None, None, torch.zeros(1, 3, H, W)))
     torch.testing.assert_close(
         black.unroll(black.net_g, features, None, None), grey.unroll(grey.net_g, features, None, None, -torch.ones(1, 3, H, W)))
-    with pytest.raises(ValueError, match='v0'):
-        build(v0='white')
+
+
+@pytest.mark.parametrize('options, message', [
+    (dict(v0='white'), "model.v0 must be one of zeros, black, got 'white'"),
+    (dict(frame_reduce='max'), 'model.frame_reduce must be mean'),
+    (dict(window=0), 'model.window=0'), (dict(ema=1), 'model.ema=1'), (dict(ema=True), 'model.ema=True'),
+    (dict(ema='0.9'), 'model.ema'),
+    (dict(feature_maps=dict(edge_channel='soft')), "feature_maps.edge_channel must be one of warped, real, none, got 'soft'"),
+    (dict(feature_maps=dict(pose_channels='drawn')), 'feature_maps.pose_channels must be one of')])
+def test_options_that_cannot_be(options, message):
+    with pytest.raises(InputError, match=message):
+        build(**options)
 
 
 @pytest.mark.parametrize('window', [1, 2, 3])

@@ -169,6 +169,17 @@ class VideoModel(BaseModel):
                 p.requires_grad_(True)
 
     @staticmethod
+    def averaging(decay: float | None) -> float | None:
+        """The decay of an averaged copy as a config gives it, None for no copy.
+
+        Raises:
+            InputError: not a number from 0 up to, and without, 1, with which the copy would never move.
+        """
+        if decay is not None and (isinstance(decay, bool) or not isinstance(decay, (int, float)) or not 0 <= decay < 1):
+            raise InputError(f'model.ema={decay!r}, expected a decay of at least 0 and below 1, or None for no averaged copy')
+        return decay
+
+    @staticmethod
     def ema_copy(network: nn.Module) -> nn.Module:
         """A frozen copy of a network, in eval mode, to keep as a child of the model (``net_g_ema``) and pass to :meth:`update_ema`."""
         return copy.deepcopy(network).requires_grad_(False).eval()

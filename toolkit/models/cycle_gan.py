@@ -99,7 +99,7 @@ class CycleGAN(VideoModel):
         self.automatic, self.auto_weight = automatic, AutoWeight(**(auto_weight or {})) if automatic else None
         self.memory = FrameMemory() if carry else None
         self.register_buffer('anchors', torch.tensor([[0.0, 0.0, 1.0]] * 2))
-        self.ema_decay = ema
+        self.ema_decay = self.averaging(ema)
         if ema is not None:
             self.net_g_ab_ema, self.net_g_ba_ema = self.ema_copy(self.net_g_ab), self.ema_copy(self.net_g_ba)
 

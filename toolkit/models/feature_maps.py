@@ -39,9 +39,9 @@ class FeatureMaps(nn.Module):
                  restoration: str | Path | dict | None = None) -> None:
         super().__init__()
         if pose_channels not in POSE_CHANNELS:
-            raise ValueError(f'pose_channels must be one of {POSE_CHANNELS}, got {pose_channels!r}')
+            raise InputError(f'feature_maps.pose_channels must be one of {", ".join(POSE_CHANNELS)}, got {pose_channels!r}')
         if edge_channel not in EDGE_CHANNELS:
-            raise ValueError(f'edge_channel must be one of {EDGE_CHANNELS}, got {edge_channel!r}')
+            raise InputError(f'feature_maps.edge_channel must be one of {", ".join(EDGE_CHANNELS)}, got {edge_channel!r}')
         if restoration is not None and edge_channel != 'warped':
             raise InputError(f"feature_maps.restoration restores warped edges, but edge_channel={edge_channel!r}; set it to 'warped'")
         self.pose_channels = pose_channels

@@ -60,6 +60,9 @@ class VideoPix2PixHD(VideoModel):
         frame_reduce: ``'mean'`` or ``'sum'``, see above.
         ema: decay of the exponential moving average of the generator that generation uses; None for none.
         kwargs: of :class:`toolkit.models.base.VideoModel`.
+
+    Raises:
+        InputError: losses or options that cannot be, or that do not go together.
     """
 
     offers = dict(
@@ -76,9 +79,11 @@ class VideoPix2PixHD(VideoModel):
         if self.judge is None:
             print_log('no loss of a weight above 0 asks the discriminator: net_d is not trained', 'current')
         if v0 not in FIRST_FRAMES:
-            raise ValueError(f'v0 must be one of {sorted(FIRST_FRAMES)}, got {v0!r}')
+            raise InputError(f'model.v0 must be one of {", ".join(FIRST_FRAMES)}, got {v0!r}')
         if frame_reduce not in ('mean', 'sum'):
-            raise ValueError(f"frame_reduce must be 'mean' or 'sum', got {frame_reduce!r}")
+            raise InputError(f'model.frame_reduce must be mean or sum, got {frame_reduce!r}')
+        if window < 1:
+            raise InputError(f'model.window={window}, expected at least 1 frame')
         self.feature_maps = FeatureMaps(**(feature_maps or {}))
         self.curriculum = None if curriculum is None else FeatureCurriculum(**curriculum)
         self.window = window
@@ -94,7 +99,7 @@ class VideoPix2PixHD(VideoModel):
             generator = dict(generator, z_dims=z_dims)
         self.net_g = GENERATORS.build(dict(generator, input_nc=channels + 3))
         self.net_d = DISCRIMINATORS.build(dict(discriminator, input_nc=window * (channels + 3)))
-        self.ema_decay = ema
+        self.ema_decay = self.averaging(ema)
         if ema is not None:
             self.net_g_ema = self.ema_copy(self.net_g)
             if self.codes_learn:
