@@ -7,6 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+
+from toolkit.engine.checkpoint import checkpoint_config
+from toolkit.plugins import import_named, is_installed
+from toolkit.structures import InputError
 
 ROOT = Path(__file__).resolve().parent.parent
 KINDS = dict(
@@ -76,3 +81,40 @@ def test_list_parts_prints_origin_and_description(package):
     sections = {block.splitlines()[0]: block for block in done.stdout.split('\n\n')[1:]}
     assert set(KINDS) <= set(sections)
     assert 'A Generator from elsewhere.  [other 1.2]' in sections['GENERATORS'] and '[toolkit]' in sections['GENERATORS']
+
+
+@pytest.fixture
+def strange(tmp_path, monkeypatch):
+    """A module in the current folder that says when it is run."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, 'path', ['', *sys.path])
+    (tmp_path / 'strange_parts.py').write_text('open("was_run", "w").close()')
+    yield tmp_path / 'was_run'
+    sys.modules.pop('strange_parts', None)
+
+
+def test_a_checkpoint_imports_nothing_from_the_current_folder_unasked(strange, tmp_path):
+    file = tmp_path / 'model.pth'
+    torch.save(dict(meta=dict(config=dict(model=dict(type='X'), custom_imports=dict(imports=['strange_parts']))), state_dict={}), file)
+    with pytest.raises(InputError, match=r"model.pth: needs the module 'strange_parts', .*--allow-import strange_parts"):
+        checkpoint_config(file)
+    assert not strange.exists()
+    checkpoint_config(file, ['strange_parts'])
+    assert strange.exists()
+    assert checkpoint_config(file).model.type == 'X', 'now the program has it'
+
+
+def test_a_module_in_the_current_folder_does_not_stand_for_an_installed_one(strange, tmp_path, monkeypatch):
+    (tmp_path / 'wheel').mkdir()
+    (tmp_path / 'wheel' / '__init__.py').write_text('open("was_run", "w").close()')
+    monkeypatch.delitem(sys.modules, 'wheel', raising=False)
+    with pytest.raises(InputError, match='wheel'):
+        import_named(['wheel'])
+    assert not strange.exists() and is_installed('mmengine.config') and not is_installed('this') and not is_installed('nothing_at_all')
+    import_named(['mmengine.config', 'json'])
+
+
+@pytest.mark.parametrize('modules', [5, '', '.x', [''], ['.x'], [5], ['a b'], {'a': 1}])
+def test_nonsense_in_place_of_modules_is_refused(modules):
+    with pytest.raises(InputError, match='must be a list of names of modules'):
+        import_named(modules)

@@ -107,13 +107,15 @@ class Trained:
     size: tuple[int, int] | None
 
 
-def load(checkpoint: str | Path, device: str | torch.device | None = None, half: bool = False) -> Trained:
+def load(checkpoint: str | Path, device: str | torch.device | None = None, half: bool = False,
+         allow_imports: Sequence[str] = ()) -> Trained:
     """Load a checkpoint of ``tools/train.py``; its config is inside.
 
     Args:
         checkpoint: file, or the work dir of a run, whose latest checkpoint is taken.
         device: default the GPU if there is one.
         half: generate in bfloat16.
+        allow_imports: modules that the checkpoint may import though they are not installed.
 
     The pretrained networks of losses are not needed.
 
@@ -121,7 +123,7 @@ def load(checkpoint: str | Path, device: str | torch.device | None = None, half:
         InputError: unreadable or unsafe file, unknown parts, or weights that do not fit.
     """
     load_plugins()
-    config = checkpoint_config(checkpoint)
+    config = checkpoint_config(checkpoint, allow_imports)
     if half:
         config.model.inference_dtype = 'bfloat16'
     model = MODELS.build(without_loss_networks(config.model))
@@ -317,7 +319,8 @@ def result_files(out: str | Path, colors: Colors, side_by_side: bool = False) ->
 def generate(checkpoint: str | Path | Trained, content: str | Path | None, driving: str | Path, out: str | Path, content_frame: int = 0,
              retarget: str = 'auto', direction: str = 'ab', side_by_side: bool = False, work_dir: str | Path | None = None,
              max_frames: int | None = None, device: str | None = None, half: bool = False, progress: bool = True,
-             colors: Colors | None = None, overwrite: bool = False, audio: bool = True) -> Path:
+             colors: Colors | None = None, overwrite: bool = False, audio: bool = True,
+             allow_imports: Sequence[str] = ()) -> Path:
     """Make the person of one picture or clip, or the other person of a CycleGAN, do what the person of a video does.
 
     Args:
@@ -331,7 +334,7 @@ def generate(checkpoint: str | Path | Trained, content: str | Path | None, drivi
         side_by_side: put the driving frame, the pose and all results beside each other.
         work_dir: where unprepared inputs are prepared; default ``<out>.prepared`` beside the result.
         max_frames: stop after so many frames.
-        device, half: see :func:`load`.
+        device, half, allow_imports: see :func:`load`.
         progress: show bars.
         colors: what the person wears, for a model with colour codes; default the content's own clothes.
         overwrite: replace results that are there.
@@ -355,7 +358,7 @@ def generate(checkpoint: str | Path | Trained, content: str | Path | None, drivi
     written = [*videos, *([sheet] if sheet else [])]
     refuse_inputs(written, [path for path in read if Path(path).exists()])
     refuse_existing(written, overwrite)
-    trained = checkpoint if isinstance(checkpoint, Trained) else load(checkpoint, device, half)
+    trained = checkpoint if isinstance(checkpoint, Trained) else load(checkpoint, device, half, allow_imports)
     check_request(trained, content, retarget, direction, max_frames, colors)
     work_dir = work_dir or out.with_name(f'{out.stem}.prepared')
     driving = as_clip(driving, work_dir, trained.size, progress)

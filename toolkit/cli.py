@@ -48,6 +48,12 @@ def add_config_arguments(parser: ArgumentParser) -> None:
                         help='override keys of the config, for example train_cfg.max_iters=1000; unknown keys are errors')
 
 
+def add_allow_import(parser: ArgumentParser) -> None:
+    """Add ``--allow-import`` to the parser of a tool that builds a model from a checkpoint alone."""
+    parser.add_argument('--allow-import', nargs='+', default=[], metavar='MODULE',
+                        help='modules that the checkpoint may import though they are not installed; give only those that you know')
+
+
 def _say(message: str, code: int) -> int:
     rank = int(os.environ.get('RANK', '0'))
     sys.stdout.flush()

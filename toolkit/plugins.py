@@ -5,11 +5,18 @@ parts. ``TOOLKIT_DISABLE_PLUGINS`` switches plugins off: ``1`` or ``all`` for al
 """
 
 import importlib
+import importlib.util
+import json
 import os
+import site
 import sys
+import sysconfig
 import warnings
 from collections.abc import Sequence
-from importlib.metadata import entry_points
+from importlib.metadata import distribution, entry_points, packages_distributions
+from pathlib import Path
+from urllib.parse import urlparse
+from urllib.request import url2pathname
 
 from toolkit.structures import InputError
 
@@ -69,6 +76,54 @@ def import_custom(modules: Sequence[str]) -> None:
                 f'that folder to PYTHONPATH.') from error
         if module not in _custom:
             _custom.append(module)
+
+
+def import_named(modules: object, allowed: Sequence[str] = (), where: str = 'checkpoint') -> None:
+    """Import modules that a checkpoint names. It may come from anybody, so that a name alone must not choose what code is run.
+
+    A module is imported when its package is installed, when the program or the user's own config has imported it already, or when it is
+    allowed. Only for one that is allowed does the current folder count.
+
+    Args:
+        modules: dotted names, as they stand in the checkpoint.
+        allowed: names that the user allows.
+        where: the checkpoint, for messages.
+
+    Raises:
+        InputError: no dotted names, a module that is neither installed nor allowed, or one that cannot be imported.
+    """
+    plain = isinstance(modules, (list, tuple)) and all(
+        isinstance(m, str) and all(part.isidentifier() for part in m.split('.')) for m in modules)
+    if not plain:
+        raise InputError(f'{where}: custom_imports must be a list of names of modules, got {modules!r}')
+    for module in modules:
+        if module not in sys.modules and module not in allowed and not is_installed(module):
+            raise InputError(
+                f'{where}: needs the module {module!r}, which no installed package holds. If you know and trust it, start from '
+                f'its folder and say --allow-import {module} (allow_imports=[{module!r}]); or install its package')
+    import_custom(modules) if set(modules) & set(allowed) else [importlib.import_module(m) for m in modules]
+
+
+def is_installed(module: str) -> bool:
+    """Whether a module belongs to an installed package: it lies in a folder for packages, or in one that is installed as editable."""
+    top = module.partition('.')[0]
+    try:
+        spec = importlib.util.find_spec(top)
+    except (ImportError, ValueError):
+        return False
+    places = [spec.origin] if spec and spec.origin else list(spec.submodule_search_locations or ()) if spec else []
+    places = [Path(os.path.realpath(place)) for place in places]
+    folders = [Path(os.path.realpath(sysconfig.get_path(kind))) for kind in ('purelib', 'platlib')]
+    folders += [Path(os.path.realpath(folder)) for folder in (*site.getsitepackages(), site.getusersitepackages())]
+    if places and all(any(place.is_relative_to(folder) for folder in folders) for place in places):
+        return True
+    for name in packages_distributions().get(top, ()):
+        found = distribution(name)
+        link = json.loads(found.read_text('direct_url.json') or '{}')
+        if link.get('dir_info', {}).get('editable') and Path(os.path.realpath(found.locate_file(''))) in folders:
+            source = os.path.realpath(url2pathname(urlparse(link['url']).path))
+            return bool(places) and all(place.is_relative_to(source) for place in places)
+    return False
 
 
 def describe_plugins() -> str:

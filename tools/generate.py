@@ -18,7 +18,7 @@ A checkpoint of configs/stage2_colours.py or stage2_end_to_end.py also chooses t
 
 import argparse
 
-from toolkit.cli import Interrupted, main_guard
+from toolkit.cli import Interrupted, add_allow_import, main_guard
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
@@ -40,6 +40,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--overwrite', action='store_true', help='replace results that are there')
     parser.add_argument('--work-dir', metavar='DIR', help='where unprepared inputs are prepared (default: beside the result)')
     parser.add_argument('--device', help='for example cuda:0 or cpu (default: the GPU if there is one)')
+    add_allow_import(parser)
     parser.add_argument('--half', action='store_true', help='generate in bfloat16')
     colors = parser.add_argument_group('colours', 'what the person wears (default: the clothes of CONTENT)')
     colors.add_argument('--up-color', metavar='#RRGGBB', help='colour of the upper garment')
@@ -73,7 +74,7 @@ def main(argv: list[str] | None = None) -> None:
         out = apis.generate(
             args.checkpoint, args.content, args.driving, args.out, args.content_frame, args.retarget, args.direction,
             args.side_by_side, args.work_dir, args.max_frames, args.device, args.half, colors=colors, overwrite=args.overwrite,
-            audio=args.audio)
+            audio=args.audio, allow_imports=args.allow_import)
     except KeyboardInterrupt:
         raise Interrupted(f'interrupted; prepared clips are kept, the frames so far are in {partial_video(args.out)}') from None
     print(f'written to {out}')

@@ -14,7 +14,7 @@ import json
 import sys
 from pathlib import Path
 
-from toolkit.cli import Interrupted, main_guard
+from toolkit.cli import Interrupted, add_allow_import, main_guard
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
@@ -32,6 +32,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--data', metavar='DIR', help='folder of prepared clips in place of those of the configs')
     parser.add_argument('--seed', type=int, default=0, help='of frames, colours and noise (default 0)')
     parser.add_argument('--device', help='for example cuda:0 or cpu (default: the GPU if there is one)')
+    add_allow_import(parser)
     return parser.parse_intermixed_args(argv)
 
 
@@ -55,7 +56,7 @@ def main(argv: list[str] | None = None) -> None:
     refuse_inputs([args.out], paths)
     refuse_filled(args.out, args.overwrite)
     for path in paths:
-        check_kind(path, args.data)
+        check_kind(path, args.data, args.allow_import)
     study = Study(args)
     try:
         for path, label in zip(paths, labels):
@@ -88,7 +89,7 @@ def make_labels(paths: list[Path], labels: list[str] | None) -> list[str]:
     return labels
 
 
-def check_kind(path: Path, data: str | None) -> None:
+def check_kind(path: Path, data: str | None, allow_imports: list[str]) -> None:
     """Refuse a checkpoint that has no codes to look at, before the clips of any are read.
 
     Raises:
@@ -98,7 +99,7 @@ def check_kind(path: Path, data: str | None) -> None:
     from toolkit.models.bicycle_gan import BicycleGAN
     from toolkit.models.video_pix2pixhd import VideoPix2PixHD
     from toolkit.structures import InputError
-    trained = apis.load(path, 'cpu')
+    trained = apis.load(path, 'cpu', allow_imports=allow_imports)
     if not isinstance(trained.model, BicycleGAN) and getattr(trained.model, 'codes', None) is None:
         kind = type(trained.model).__name__
         without = ' without colour codes' if isinstance(trained.model, VideoPix2PixHD) else ''
@@ -119,7 +120,7 @@ class Study:
         """Measure and draw one checkpoint."""
         from toolkit import apis
         from toolkit.models.bicycle_gan import BicycleGAN
-        trained = apis.load(path, self.args.device)
+        trained = apis.load(path, self.args.device, allow_imports=self.args.allow_import)
         self._stage1(trained, label) if isinstance(trained.model, BicycleGAN) else self._stage2(trained, label)
 
     def _stage1(self, trained, label: str) -> None:

@@ -10,7 +10,7 @@ A checkpoint holds plain data only, so that it loads with ``weights_only=True``:
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from numbers import Number
 from pathlib import Path
@@ -28,7 +28,7 @@ from toolkit.engine.random_state import random_state
 from toolkit.engine.resume_checks import check_optimizer_state, check_state_of_run
 from toolkit.engine.wrapper import unwrapped
 from toolkit.models.own_networks import use_own_networks
-from toolkit.plugins import import_custom, load_plugins
+from toolkit.plugins import import_named, load_plugins
 from toolkit.structures import InputError
 from toolkit.weights import check_state, load_state, read_checkpoint
 
@@ -55,7 +55,7 @@ def load_checkpoint(path: str | Path, model: nn.Module, strict: bool = True) -> 
     return checkpoint.get('meta', {})
 
 
-def checkpoint_config(path: str | Path) -> Config:
+def checkpoint_config(path: str | Path, allow_imports: Sequence[str] = ()) -> Config:
     """The config of the run that wrote a checkpoint. It is stored as data: reading it runs no code.
 
     Encoders and restoration networks that the run took from files of other runs are in the config itself, so that those files are not
@@ -63,9 +63,10 @@ def checkpoint_config(path: str | Path) -> Config:
 
     Args:
         path: see :func:`toolkit.weights.read_checkpoint`.
+        allow_imports: modules of ``custom_imports`` that may be imported though they are not installed.
 
     Raises:
-        InputError: unreadable or unsafe file, one without a config, or one whose ``custom_imports`` cannot be imported.
+        InputError: unreadable or unsafe file, one without a config, or one that needs modules which are not installed and not allowed.
     """
     checkpoint = read_checkpoint(path)
     meta = checkpoint.get('meta', {})
@@ -75,7 +76,7 @@ def checkpoint_config(path: str | Path) -> Config:
     config = Config(dict(config))
     use_own_networks(config.model, checkpoint['state_dict'])
     named = config.get('custom_imports') or {}
-    import_custom(named.get('imports', []) if isinstance(named, dict) else named)
+    import_named(named.get('imports', []) if isinstance(named, dict) else named, allow_imports, str(path))
     return config
 
 
