@@ -114,7 +114,6 @@ def test_wrong_number_of_frames(tmp_path):
     ('a.npz', 'text', 'no numpy file of numbers'),
     ('a.txt', '', 'no folder of JSON'),
     ('folder/a.0.json', '5', 'no list of people'),
-    ('folder/a.json', '[]', 'says no frame number'),
     ('folder/a.0.json', '{"people": [{}]}', r'people\[0\]'),
     ('folder/a.txt', '', 'no JSON files'),
 ])
@@ -256,6 +255,34 @@ def test_pictures_are_known_by_the_numbers_in_their_names(tmp_path):
     np.save(tmp_path / 'a.npy', truth)
     people = KeypointFiles(tmp_path / 'a.npy').people_of_frames([1, 1, 4, 5], (100, 80), 4, pictures)
     assert [p[0].pose[0, 0] for p in people] == pytest.approx(truth[[1, 1, 2, 3], 0, 0])
+
+
+def test_one_picture_needs_no_number(tmp_path):
+    folder = as_folder(tmp_path / 'a', clip(frames=1), 'photo_keypoints.json')
+    assert len(KeypointFiles(folder).people_of_frames([0], (100, 80), 1, {0: 'photo.png'})[0]) == 1
+    with pytest.raises(InputError, match='keypoints of 1 frames, but the video has 2'):
+        KeypointFiles(folder).people_of_frames([0], (100, 80), 2)
+    (folder / 'other.json').write_text('{"people": []}')
+    with pytest.raises(InputError, match='says no frame number'):
+        KeypointFiles(folder)
+
+
+def test_boxes_among_annotations_are_left_out(tmp_path):
+    path = as_annotations(tmp_path / 'a.json', clip(17, 3), 'frame{}.png'.format)
+    content = json.loads(path.read_text())
+    content['annotations'].insert(1, dict(image_id=content['images'][0]['id'], bbox=[1, 2, 3, 4]))
+    path.write_text(json.dumps(content))
+    assert [len(p) for p in KeypointFiles(path).people_of_frames(range(3), (100, 80), 3)] == [1, 1, 1]
+
+
+@pytest.mark.parametrize('options', [
+    dict(size=5), dict(size='1280x720'), dict(size=(0, 3)), dict(size=('a', 'b')), dict(first='a'), dict(first=.5), dict(first=1),
+    dict(threshold='x'),
+    dict(layout=5), dict(layout=['coco17']), dict(unit=1), dict(path=5), dict(path='')])
+def test_options_are_checked(tmp_path, options):
+    np.save(tmp_path / 'a.npy', clip())
+    with pytest.raises(InputError):
+        KeypointFiles(**{'path': tmp_path / 'a.npy', **options})
 
 
 def test_people_without_a_body_are_left_out(tmp_path):

@@ -12,7 +12,7 @@ from toolkit.poses.array_files import ArrayFile
 from toolkit.poses.decode import Person, count_people, follow_person
 from toolkit.poses.frame_numbers import first_number, numbers_of_names
 from toolkit.poses.keypoint_formats import Detections, read_file, read_folder
-from toolkit.poses.keypoint_json import Detection, short, triples
+from toolkit.poses.keypoint_json import Detection, is_number, short, triples
 from toolkit.registry import POSE_ESTIMATORS
 from toolkit.skeletons import JOINTS, LAYOUTS, to_openpose18
 from toolkit.structures import InputError
@@ -57,13 +57,17 @@ class KeypointFiles:
 
     def __init__(self, path: str | Path, layout: str | None = None, size: tuple[int, int] | None = None, first: int | None = None,
                  unit: str | None = None, threshold: float = 0.1):
-        self.path = Path(path)
-        if layout is not None and layout not in LAYOUTS:
+        if layout is not None and layout not in tuple(LAYOUTS):
             raise InputError(f'unknown keypoint layout {layout!r}, expected one of {sorted(LAYOUTS)}')
         if unit is not None and unit not in UNITS:
             raise InputError(f'unknown unit {unit!r} of keypoints, expected one of {UNITS}')
-        if size is not None and (len(size) != 2 or min(size) <= 0):
-            raise InputError(f'size must be height and width, got {size}')
+        if size is not None and not (isinstance(size, Sequence) and len(size) == 2 and all(is_number(n) and 0 < n < 1e6 for n in size)):
+            raise InputError(f'size of keypoints must be (height, width) in pixels, got {size!r}')
+        if first is not None and (not isinstance(first, int) or isinstance(first, bool)):
+            raise InputError(f'first must be the number that the first frame has in the files, got {first!r}')
+        if not is_number(threshold):
+            raise InputError(f'threshold must be a confidence between 0 and 1, got {threshold!r}')
+        self.path = Path(str(path))
         self.layout, self.size, self.first, self.threshold = layout, size, first, threshold
         self.wished_unit, self.joints, self.array, read = unit, None, None, Detections(numbered=False)
         if self.path.is_dir():
@@ -78,6 +82,8 @@ class KeypointFiles:
         self.people = self._persons(read.frames)
         if not self.people and self.array is None:
             raise InputError(f'{self.path}: holds no results')
+        if first is not None and not self.numbered:
+            raise InputError(f'{self.path}: first={first} has no meaning here, the frames in this file have places and no numbers')
 
     @cached_property
     def fingerprint(self) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from toolkit.poses.frame_numbers import numbers_of_names
+from toolkit.poses.frame_numbers import name_stem, numbers_of_names
 from toolkit.poses.keypoint_json import Detection, people_of_frame, person, read_json, short
 from toolkit.structures import InputError
 
@@ -36,6 +36,8 @@ def read_folder(path: Path) -> Detections:
     files = sorted(path.glob('*.json'))
     if not files:
         raise InputError(f'{path}: no JSON files in this folder, expected one a frame as OpenPose writes them')
+    if len(files) == 1 and not any(c.isdigit() for c in name_stem(files[0].name)):
+        return Detections({0: list(people_of_frame(read_json(files[0]), str(files[0])))}, numbered=False)
     read = Detections()
     for number, file in zip(numbers_of_names([file.name for file in files], str(path)), files):
         content = read_json(file)
@@ -54,7 +56,7 @@ def read_file(path: Path) -> Detections:
     if not isinstance(content, dict):
         return _list(content, where)
     if 'annotations' in content:
-        return _coco(content['annotations'], content.get('images'), where)
+        return _coco(_with_keypoints(content['annotations']), content.get('images'), where)
     if 'instance_info' in content:
         read = _list(content['instance_info'], f'{where}: instance_info')
         read.joints = _joint_names(content.get('meta_info'))
@@ -116,6 +118,14 @@ def _joint_names(meta) -> tuple[str, ...] | None:
 
 def _of_alphapose(content) -> bool:
     return isinstance(content, dict) and ('bodies' in content or str(content.get('version')).startswith('AlphaPose'))
+
+
+def _with_keypoints(annotations):
+    """Annotations without those that are boxes only."""
+    entries = annotations if isinstance(annotations, list) else ()
+    if any(isinstance(entry, dict) and 'keypoints' in entry for entry in entries):
+        return [entry for entry in entries if not isinstance(entry, dict) or 'keypoints' in entry or 'bbox' not in entry]
+    return annotations
 
 
 def _coco(results, images, where: str) -> Detections:
