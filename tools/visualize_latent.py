@@ -214,7 +214,7 @@ class Study:
         dataset = build(dict(dataset_config(trained.config, 'test', self.args.data), window=None))
         pairs = {min(i + k, len(dataset) - 1) for i in pick_clips(len(dataset), -(-self.args.clips // 2)) for k in (0, 1)}
         chosen = sorted(pairs)[:self.args.clips]
-        return [RecolorableClip(dataset[i], self.args.clip_frames, colorizer(trained.config)) for i in chosen]
+        return [RecolorableClip.read(dataset, i, self.args.clip_frames, colorizer(trained.config)) for i in chosen]
 
 
 def dataset_config(config, half: str, data: str | None) -> dict:

@@ -18,7 +18,7 @@ def clips(tmp_path_factory):
     root = tmp_path_factory.mktemp('control')
     SyntheticActions(96, 64, actors=13, actions=16, frames=6).write(root, actors=[0, 1], actions=[0, 1], num_workers=1, progress=False)
     dataset = ClipWindows(root, window=None)
-    return [RecolorableClip(dataset[i], 3) for i in range(len(dataset))]
+    return [RecolorableClip.read(dataset, i, 3) for i in range(len(dataset))]
 
 
 class Tailor:

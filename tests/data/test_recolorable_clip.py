@@ -12,11 +12,16 @@ from toolkit.structures import InputError
 
 
 @pytest.fixture(scope='module')
-def item(tmp_path_factory):
+def data(tmp_path_factory):
     root = tmp_path_factory.mktemp('clip')
     actions = SyntheticActions(128, 96, actors=13, actions=16, frames=5)
     actions.write(root, actors=[1], actions=[0], num_workers=1, progress=False)
-    return ClipWindows(root, window=None)[0]
+    return ClipWindows(root, window=None)
+
+
+@pytest.fixture(scope='module')
+def item(data):
+    return data[0]
 
 
 @pytest.fixture(scope='module')
@@ -37,11 +42,11 @@ def test_outfits_reach_frames_and_content_alike(clip):
     assert clip.draw(np.random.default_rng(1)) == first != clip.draw(rng, (first,))
 
 
-def test_the_middle_of_a_clip_and_its_content_frame(item, clip):
+def test_the_middle_of_a_clip_and_its_content_frame(data, clip):
     assert clip.scored.tolist() == [False, True, True, True, True]
-    middle = RecolorableClip(item, 3)
+    middle = RecolorableClip.read(data, 0, 3)
     assert np.array_equal(middle.frames, clip.frames[1:4]) and middle.scored.all() and len(middle.item['poses']) == 3
-    assert len(RecolorableClip(item, 50).frames) == 5
+    assert len(RecolorableClip.read(data, 0, 50).frames) == 5
 
 
 def test_areas_lie_where_they_should(clip):

@@ -8,13 +8,13 @@ import torch
 from toolkit.colors.draws import REGIONS, draw_color
 from toolkit.colors.garments import fit_garment_colors
 from toolkit.colors.recolor import SAMPLED_FRAMES, apply_colors, build_colorizer, clip_garment_masks, region_means
+from toolkit.data.windows import ClipWindows
 from toolkit.masks.geometry import body_scale, segment_distance
 from toolkit.masks.parts import part_labels
 from toolkit.masks.regions import HAND_RADIUS, HAND_REACH
 from toolkit.skeletons import L_ELBOW, L_WRIST, LOWER_PARTS, PARTS, R_ELBOW, R_WRIST, UPPER_PARTS
 from toolkit.structures import InputError
 
-TIME_KEYS = ('frames', 'poses', 'pose_maps', 'edges', 'masks', 'regions')
 CLOTH = 0.5
 TRACE = 0.05
 """A pixel with more than so much of a garment or of the person is not counted as free of it."""
@@ -25,12 +25,11 @@ class RecolorableClip:
     """Frames of a clip and its content frame, with the garments found.
 
     Args:
-        item: a whole-clip item of :class:`toolkit.data.windows.ClipWindows`.
-        count: frames to keep, consecutive, from the middle of the clip, where poses differ from the content frame's; None for all.
+        item: a clip, or a part of it, as :class:`toolkit.data.windows.ClipWindows` gives it.
         colorizer: ``COLORIZERS`` config, default :class:`toolkit.colors.lab_shift.LabShift`.
 
     Attributes:
-        item: the frames kept, as tensors.
+        item: the frames, as tensors.
         name, person: of the clip.
         frames: (T, H, W, 3) uint8 in their own clothes.
         content_frame: (H, W, 3) uint8.
@@ -44,11 +43,8 @@ class RecolorableClip:
         InputError: a garment is not to be seen anywhere in the clip.
     """
 
-    def __init__(self, item: dict, count: int | None = None, colorizer: dict | None = None) -> None:
-        total = len(item['frames'])
-        count = min(count or total, total)
-        start = (total - count) // 2
-        self.item = {key: value[start:start + count] if key in TIME_KEYS else value for key, value in item.items()}
+    def __init__(self, item: dict, colorizer: dict | None = None) -> None:
+        self.item = item
         self.name, self.person, self.colorizer = item['clip'], item['person'], build_colorizer(colorizer)
         pictures = torch.cat([self.item['frames'], item['content_frame'][None]]).movedim(1, -1).numpy()
         masks = torch.cat([self.item['masks'], item['content_mask'][None]])[:, 0].numpy().astype(np.float32) / 255
@@ -59,11 +55,25 @@ class RecolorableClip:
         self.frames, self.masks, self.poses, self.parts = (values[:-1] for values in (pictures, masks, poses, parts))
         self.content_frame = pictures[-1]
         self.weights, self.content_weights = self._all[1][:, :-1], self._all[1][:, -1]
-        self.scored = item['index'] + start + np.arange(count) != item['content_index']
+        self.scored = item['index'] + np.arange(len(item['frames'])) != item['content_index']
         self._means = [region_means(pictures, weight) for weight in self._all[1]]
         for region, mean in zip(REGIONS, self._means):
             if mean is None:
                 raise InputError(f'clip {self.name}: no {dict(up="upper", down="lower")[region]} garment is seen; leave this clip out')
+
+    @classmethod
+    def read(cls, dataset: ClipWindows, index: int, count: int, colorizer: dict | None = None) -> 'RecolorableClip':
+        """Frames from the middle of a clip of a dataset, where poses differ from the content frame's; no other frame is read.
+
+        Args:
+            dataset: of whole clips.
+            index: of the clip.
+            count: frames, consecutive; all where the clip has fewer.
+            colorizer: see the class.
+        """
+        total = dataset.clip_length(index)
+        start = (total - min(count, total)) // 2
+        return cls(dataset.clip_part(index, start, start + min(count, total)), colorizer)
 
     def draw(self, rng: np.random.Generator, avoid: tuple = ()) -> tuple[tuple[int, int], tuple[int, int]]:
         """Random colours (a, b) for both garments that sRGB can show at their lightness.
