@@ -13,4 +13,4 @@ train_dataloader = dict(batch_size=4)
 train_cfg = dict(max_iters=1000)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.05, end=100), dict(type='CosineAnnealingLR', begin=100, end=1000, eta_min=0)]
-default_hooks = dict(checkpoint=dict(interval=250, max_keep=1), logger=dict(interval=250))
+default_hooks = dict(checkpoint=dict(interval=250, max_keep_ckpts=1), logger=dict(interval=250))

@@ -16,6 +16,7 @@ import mmengine.registry as mm
 from mmengine.utils import ManagerMixin
 
 from toolkit.plugins import describe_plugins, load_plugins
+from toolkit.signatures import part_parameters
 from toolkit.structures import InputError
 
 __all__ = [
@@ -27,8 +28,6 @@ __all__ = [
 
 SCOPE = 'toolkit'
 KNOWN_SCOPES = (SCOPE, 'mmengine')
-ROOT_CLASSES = (('builtins', 'object'), ('torch.nn.modules.module', 'Module'))
-"""Classes whose constructors take no arguments, whatever their signatures say."""
 
 
 def import_parts(package: str) -> None:
@@ -69,29 +68,13 @@ def check_keys(given: Iterable[str], known: Iterable[str], where: str) -> None:
 
 
 def part_arguments(part: Callable) -> set[str] | None:
-    """Names of the arguments a class or function takes by keyword.
-
-    A class whose constructor passes ``**kwargs`` on also takes those of its base classes.
+    """Names of the arguments a class or function takes by keyword, see :func:`toolkit.signatures.part_parameters`.
 
     Returns:
         The names, or None when anything is accepted.
     """
-    constructors = [part]
-    if inspect.isclass(part):
-        own = [c for c in part.__mro__ if '__init__' in c.__dict__ and (c.__module__, c.__name__) not in ROOT_CLASSES]
-        constructors = [c.__dict__['__init__'] for c in own]
-        if not constructors:
-            return set()
-    names: set[str] = set()
-    for function in constructors:
-        try:
-            parameters = inspect.signature(function).parameters.values()
-        except (TypeError, ValueError):
-            return None
-        names |= {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)} - {'self'}
-        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
-            return names
-    return None
+    parameters = part_parameters(part)
+    return None if parameters is None else set(parameters)
 
 
 def check_arguments(part: Callable, given: Iterable[str], where: str, extra: Iterable[str] = ()) -> None:
@@ -113,7 +96,8 @@ def check_arguments(part: Callable, given: Iterable[str], where: str, extra: Ite
     for key in given:
         if key not in known:
             takes = ', '.join(sorted(known)) or 'no arguments'
-            raise InputError(f'{where}: {part.__name__} got an unknown argument {key!r}.{did_you_mean(key, known)} It takes: {takes}.')
+            raise InputError(f'{where}: {part.__name__} got an unknown argument {key!r}.{did_you_mean(str(key), known)} It takes: '
+                             f'{takes}.')
 
 
 def build_part(cfg: dict, registry: 'Registry', default_args: dict | None = None) -> Any:

@@ -1,11 +1,14 @@
 """Every key of a config is checked; plugins of parents are not lost; three lines make an ablation."""
 
 import sys
+from pathlib import Path
 
 import pytest
 
 from toolkit.engine.config import load_config, parse_options
 from toolkit.structures import InputError
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def child(tmp_path, toy, text):
@@ -66,6 +69,84 @@ def test_mistakes_in_overrides_are_errors(toy, option, words):
         load_config(toy.config, [option])
     for word in words:
         assert word in str(error.value)
+
+
+STAGE_2 = ROOT / 'configs' / 'stage2_colours.py'
+TRANSFER = ROOT / 'configs' / 'cyclegan_skeleton.py'
+
+
+@pytest.mark.parametrize('config, text, words', [
+    (STAGE_2, 'model = dict(feature_maps=dict(edge_chanel="real"))', ["feature_maps: FeatureMaps", "'edge_chanel'", "'edge_channel'"]),
+    (STAGE_2, 'model = dict(curriculum=dict(probabilty=0.5))', ["'probabilty'", "Did you mean 'probability'"]),
+    (STAGE_2, 'model = dict(colour_codes=dict(frosen=True))', ["'frosen'", "'frozen'"]),
+    (STAGE_2, 'model = dict(colour_codes=dict(up=dict(_delete_=True, see="region")))', ['model.colour_codes.up', "'see'", "'sees'"]),
+    (STAGE_2, 'train_dataloader = dict(dataset=dict(synthetic=dict(framess=3)))', ['train_dataloader.dataset.synthetic', "'frames'"]),
+    (STAGE_2, 'train_dataloader = dict(dataset=dict(split_rule=dict(train_fractions=.5)))', ['dataset.split_rule', "'train_fraction'"]),
+    (TRANSFER, 'model = dict(face_crops=dict(sise=3))', ['model.face_crops: HeadCrops', "'size'"]),
+    (TRANSFER, 'model = dict(auto_weight=dict(rato=3))', ['model.auto_weight: AutoWeight', "'ratio'"]),
+    (TRANSFER, 'model = dict(foreground=dict(margn=3))', ['model.foreground', "'margin'"]),
+    (TRANSFER, 'train_dataloader = dict(dataset=dict(a=dict(splits="train")))', ['train_dataloader.dataset.a: ClipWindows', "'split'"]),
+    (TRANSFER, 'train_dataloader = dict(dataset=dict(a=dict(synthetic=dict(heigth=3))))', ['dataset.a.synthetic', "'height'"]),
+    (TRANSFER, 'needs = dict(pose_network=dict(shred=[]))', ['needs.pose_network', "'shared'"]),
+    (TRANSFER, 'custom_hooks = [dict(interval=3)]', ['custom_hooks.0 has no type', 'hook']),
+])
+def test_keys_of_plain_dicts_are_checked(tmp_path, config, text, words):
+    path = tmp_path / 'child.py'
+    path.write_text(f'_base_ = {str(config)!r}\n{text}\n')
+    with pytest.raises(InputError) as error:
+        load_config(path)
+    for word in words:
+        assert word in str(error.value)
+
+
+@pytest.mark.parametrize('option, words', [
+    ('model.window=two', ['model.window', "'two'", 'number']),
+    ('model.v0=[1]', ['model.v0=[1]: expected text']),
+    ('model.ema=yes', ["model.ema", "'yes'", 'number']),
+    ('model.generator.ngf=None', ['model.generator.ngf=None: expected a whole number']),
+    ('model.generator.ngf=8.5', ['model.generator.ngf=8.5: expected a whole number']),
+    ('model.feature_maps.pose_channels=3', ['model.feature_maps.pose_channels=3: expected text']),
+    ('model.channels_last=1', ['model.channels_last=1: expected True or False']),
+    ('model.losses=3', ['model.losses', 'a dict']),
+    ('optim_wrapper.g.networks=net_g', ["optim_wrapper.g.networks='net_g': expected a list, each text"]),
+    ('train_dataloader.batch_size=None', ['train_dataloader.batch_size=None: expected a whole number']),
+    ('train_dataloader.dataset.size=64', ['train_dataloader.dataset.size=64: expected a list, each a whole number or None']),
+    ('train_dataloader.dataset.synthetic.frames=None', ['train_dataloader.dataset.synthetic.frames=None: expected']),
+    ('train_cfg.max_iters=[]', ['train_cfg.max_iters=[]: expected a whole number']),
+    ('randomness.seed=first', ['randomness.seed']),
+    ('default_hooks.checkpoint.interval=None', ['default_hooks.checkpoint.interval=None: expected a whole number']),
+    ('train_dataloader=3', ['train_dataloader=3: expected a dict']),
+    ('model=3', ['model=3: expected a dict']),
+])
+def test_kinds_of_values_are_checked(option, words):
+    with pytest.raises(InputError) as error:
+        load_config(STAGE_2, [option])
+    for word in words:
+        assert word in str(error.value)
+
+
+def test_overrides_reach_into_plain_dicts():
+    cfg = load_config(STAGE_2, ['model.feature_maps.restoration=work_dirs/some', 'model.curriculum.probability=0.5',
+                                'train_dataloader.dataset.synthetic.frames=5', 'model.colour_codes.frozen=False'])
+    assert cfg.model.feature_maps.restoration == 'work_dirs/some' and cfg.model.curriculum == dict(probability=0.5)
+    cfg = load_config(TRANSFER, ['model.face_crops.size=32', "train_dataloader.dataset.a.persons=['me']"])
+    assert cfg.model.face_crops == dict(size=32) and cfg.train_dataloader.dataset.a.persons == ['me']
+    with pytest.raises(InputError, match="model.feature_maps has no key 'restoraton'. Did you mean 'restoration'"):
+        load_config(STAGE_2, ['model.feature_maps.restoraton=x'])
+
+
+def test_overrides_of_a_part_of_the_users_own(toy, tmp_path, monkeypatch):
+    """A part that takes anything, of a module that only the config or the options name."""
+    (tmp_path / 'parts_that_take_anything.py').write_text(
+        'from toolkit.registry import LOSSES\n\n@LOSSES.register_module()\nclass TakesAnything:\n'
+        '    def __init__(self, **options):\n        pass\n')
+    monkeypatch.syspath_prepend(str(tmp_path))
+    path = child(tmp_path, toy, 'custom_imports = dict(imports=["parts_that_take_anything"])\n'
+                                'model = dict(losses=dict(a=dict(type="TakesAnything")))')
+    assert load_config(path, ['model.losses.a.depth=3', 'model.losses.a.weight=2']).model.losses.a.depth == 3
+    cfg = load_config(toy.config, ["model.losses.b={'type': 'TakesAnything', 'depth': 4}",
+                                   'custom_imports.imports=["toy_parts", "parts_that_take_anything"]'])
+    assert cfg.model.losses.b.depth == 4
 
 
 def test_overrides(toy):

@@ -56,6 +56,8 @@ class DirectedClips(Dataset):
         InputError: unusable clips or options; paired clips that differ in number, action, length or size.
     """
 
+    nested = dict(a=ClipWindows, b=ClipWindows)
+
     def __init__(self, a: str | dict, b: str | dict, size: Sequence[int] | None = None, directions: Sequence[str] = DIRECTIONS,
                  plates: bool = False, paired: bool = False) -> None:
         if not directions or not set(directions) <= set(DIRECTIONS):

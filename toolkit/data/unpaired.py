@@ -120,6 +120,8 @@ class UnpairedClips(Dataset):
         InputError: unusable clips or options; no place for a run in one of the videos; bodies that cannot be measured.
     """
 
+    nested = dict(a=ClipWindows, b=ClipWindows)
+
     def __init__(self, a: str | dict, b: str | dict, window: int = 1, size: Sequence[int] | None = None, transforms: Sequence = (),
                  plates: bool = False, anchors: bool = False, sequence: int = 1, streams: int | None = None, seed: int = 0) -> None:
         if window is None or window < 1 or sequence < 1 or (streams is not None and streams < 1):

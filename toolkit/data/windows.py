@@ -62,10 +62,14 @@ class ClipWindows(Dataset):
         InputError: no clips, no windows, clips of different sizes, or an option that cannot be.
     """
 
+    nested = dict(split_rule=split_clips, synthetic=(
+        'toolkit.data.synthetic.actions:SyntheticActions', 'toolkit.data.synthetic.actions:SyntheticActions.write'))
+
     def __init__(
             self, root: str | Path, window: int | None = 2, content: str | int = 'first', persons: str | Sequence[str] | None = None,
             actions: str | Sequence[str] | None = None, split: str | None = None, split_rule: dict | None = None,
-            split_file: str | Path | None = None, frames: Sequence[int | None] | None = None, exclude: Sequence[int] | None = None,
+            split_file: str | Path | None = None, frames: Sequence[float | None] | None = None,
+            exclude: Sequence[float | None] | None = None,
             size: Sequence[int] | None = None, pose_style: str = 'openpose_black', transforms: Sequence = (), skip_empty: bool = True,
             cache: str = 'none', cache_limit: float = 4, seed: int = 0, synthetic: dict | None = None):
         if window is not None and window < 1:

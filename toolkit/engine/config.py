@@ -9,44 +9,11 @@ from typing import Any
 from mmengine.config import Config
 
 from toolkit.engine.mmengine_names import check_names
-from toolkit.engine.optim import ENTRY_KEYS
-from toolkit.engine.runner import LOADER_KEYS
+from toolkit.engine.sections import Top
+from toolkit.engine.takers import ANY, check_node, known_keys, nested_takers, takers_of
 from toolkit.plugins import import_custom
-from toolkit.registry import (
-    ALL_REGISTRIES,
-    KNOWN_SCOPES,
-    check_arguments,
-    check_keys,
-    did_you_mean,
-    find_part,
-    load_plugins,
-    part_arguments,
-)
+from toolkit.registry import did_you_mean, load_plugins
 from toolkit.structures import InputError
-
-TOP_KEYS = (
-    'model', 'work_dir', 'train_dataloader', 'val_dataloader', 'test_dataloader', 'train_cfg', 'val_cfg', 'test_cfg', 'optim_wrapper',
-    'param_scheduler', 'val_evaluator', 'test_evaluator', 'default_hooks', 'custom_hooks', 'load_from', 'resume', 'launcher',
-    'env_cfg', 'log_level', 'visualizer', 'default_scope', 'randomness', 'experiment_name', 'model_wrapper_cfg', 'custom_imports',
-    'needs')
-"""Known top-level keys. Helper variables of a config file begin with an underscore and are dropped after reading."""
-
-PLAIN_SECTIONS = {
-    'randomness': ('seed', 'diff_rank_seed', 'deterministic'),
-    'train_dataloader': LOADER_KEYS, 'val_dataloader': LOADER_KEYS, 'test_dataloader': LOADER_KEYS,
-    'env_cfg': ('cudnn_benchmark', 'mp_cfg', 'dist_cfg', 'resource_limit'), 'env_cfg.mp_cfg': ('mp_start_method', 'opencv_num_threads'),
-    'env_cfg.dist_cfg': ('backend', 'timeout', 'init_backend'), 'custom_imports': ('imports', 'allow_failed_imports')}
-SLOTS = {
-    'model': 'MODELS',
-    'train_dataloader.dataset': 'DATASETS', 'val_dataloader.dataset': 'DATASETS', 'test_dataloader.dataset': 'DATASETS',
-    'train_dataloader.sampler': 'DATA_SAMPLERS', 'val_dataloader.sampler': 'DATA_SAMPLERS', 'test_dataloader.sampler': 'DATA_SAMPLERS',
-    'train_cfg': 'LOOPS', 'default_hooks.*': 'HOOKS', 'custom_hooks.*': 'HOOKS',
-    'visualizer': 'VISUALIZERS', 'visualizer.vis_backends.*': 'VISBACKENDS',
-    'optim_wrapper.*.optimizer': 'OPTIMIZERS', 'param_scheduler': 'PARAM_SCHEDULERS', 'param_scheduler.*': 'PARAM_SCHEDULERS',
-    'param_scheduler.*.*': 'PARAM_SCHEDULERS', 'val_evaluator': 'METRICS', 'val_evaluator.*': 'METRICS', 'test_evaluator': 'METRICS',
-    'test_evaluator.*': 'METRICS'}
-EXTRA_ARGUMENTS = {'LOSSES': ('weight', 'of'), 'HOOKS': ('priority',)}
-"""Keys that the engine or the model takes out of a part's config before it is built."""
 
 
 def load_config(path: str | Path, cfg_options: dict[str, Any] | Sequence[str] | None = None) -> Config:
@@ -69,8 +36,10 @@ def load_config(path: str | Path, cfg_options: dict[str, Any] | Sequence[str] | 
     modules = [m for file in _with_bases(path) for m in _imports(_read(file))]
     import_custom(modules)
     options = cfg_options if isinstance(cfg_options, dict) else parse_options(cfg_options or ())
-    for key, value in options.items():
-        set_option(cfg._cfg_dict, key, value)
+    for key in sorted(options, key=lambda key: not key.startswith('custom_imports')):
+        set_option(cfg._cfg_dict, key, options[key])
+        if key.startswith('custom_imports'):
+            import_custom(_imports(cfg))
     modules = list(dict.fromkeys([*modules, *_imports(cfg)]))
     if modules:
         import_custom(modules)
@@ -101,7 +70,7 @@ def parse_options(options: Sequence[str]) -> dict[str, Any]:
 
 
 def set_option(cfg: dict, key: str, value: Any) -> None:
-    """Set a dotted key that exists, or that is an argument of the part it belongs to.
+    """Set a dotted key that exists, or that is an argument of what its dict is given to.
 
     Args:
         cfg: nested dicts and lists; changed in place.
@@ -111,123 +80,65 @@ def set_option(cfg: dict, key: str, value: Any) -> None:
     Raises:
         InputError: unknown key (with near names), or text where a number was.
     """
-    node, parts = cfg, key.split('.')
+    node, parts, takers = cfg, key.split('.'), [[Top]]
     for depth, part in enumerate(parts):
-        where = '.'.join(parts[:depth]) or 'the config'
-        last = depth == len(parts) - 1
+        where, last = '.'.join(parts[:depth]), depth == len(parts) - 1
+        called = where or 'the config'
         if isinstance(node, (list, tuple)):
-            if not part.lstrip('-').isdigit() or not -len(node) <= int(part) < len(node):
-                raise InputError(f'--cfg-options {key}: {where} is a list of {len(node)}; expected an index, got {part!r}')
+            if not part.lstrip('-').isdecimal() or not -len(node) <= int(part) < len(node):
+                raise InputError(f'--cfg-options {key}: {called} is a list of {len(node)}; expected an index, got {part!r}')
             if last and isinstance(node, tuple):
-                raise InputError(f'--cfg-options {key}: {where} is a tuple; set it whole')
+                raise InputError(f'--cfg-options {key}: {called} is a tuple; set it whole')
             part = int(part)
         elif not isinstance(node, dict):
-            raise InputError(f'--cfg-options {key}: {where} is {node!r}, which has no key {part!r}')
-        elif part not in node:
-            known = set(node) | (set(TOP_KEYS) if depth == 0 else _arguments_of(node, where))
-            if part not in known or not last:
-                raise InputError(f'--cfg-options {key}: {where} has no key {part!r}.{did_you_mean(part, known)} '
+            raise InputError(f'--cfg-options {key}: {called} is {node!r}, which has no key {part!r}')
+        else:
+            takers = takers_of(where, node, takers)
+            known = set(node) | known_keys(takers)
+            inner = nested_takers(takers, part)
+            new_part = isinstance(value, dict) and 'type' in value
+            allowed = part in known and (part in node or last or inner or new_part) or last and new_part and not takers
+            if not allowed and ANY not in known:
+                raise InputError(f'--cfg-options {key}: {called} has no key {part!r}.{did_you_mean(part, known)} '
                                  f'Known: {", ".join(sorted(map(str, known - {"type"})))}.')
+            if not last and (inner or new_part) and node.get(part) is None:
+                node[part] = {}
+            takers = inner
         if last:
             old = node[part] if isinstance(part, int) else node.get(part)
-            if isinstance(old, (int, float)) and isinstance(value, str):
+            if isinstance(old, (int, float)) and isinstance(value, str) and not isinstance(old, bool):
                 raise InputError(f'--cfg-options {key}: expected a number like {old!r}, got the text {value!r}')
             if isinstance(old, dict) and isinstance(value, dict):
                 for name, item in value.items():
                     set_option(cfg, f'{key}.{name}', item)
             else:
                 node[part] = value
+        elif isinstance(node, dict) and part not in node:
+            raise InputError(f'--cfg-options {key}: {called} has no {part!r} yet; set it whole, as a dict')
         else:
             node = node[part]
 
 
 def check_config(cfg: Config | dict) -> None:
-    """Check every key of a config without building anything.
+    """Check every key of a config, and the kinds of its values, without building anything.
 
-    Top-level keys and known sections are checked by name; every dict with a ``type`` against the arguments of that part.
+    A dict with a ``type`` is checked against the arguments of that part; one without against what its receiver says of it, see
+    :func:`toolkit.signatures.nested_parts`; sections against :mod:`toolkit.engine.sections`.
 
     Raises:
-        InputError: names the full key, near names and what is known.
+        InputError: names the full key, near names and what is known or expected.
     """
     cfg = cfg._cfg_dict if isinstance(cfg, Config) else cfg
     check_names(cfg)
+    known = Top.__annotations__
     for key in cfg:
-        if key not in TOP_KEYS:
-            raise InputError(f'config: unknown top-level key {key!r}.{did_you_mean(key, TOP_KEYS)} Known: {", ".join(TOP_KEYS)}. A '
+        if key not in known:
+            raise InputError(f'config: unknown top-level key {key!r}.{did_you_mean(str(key), known)} Known: {", ".join(known)}. A '
                              f'helper variable must begin with an underscore.')
-    for where, node in _dicts(cfg):
-        if where in PLAIN_SECTIONS:
-            check_keys(node, PLAIN_SECTIONS[where], where)
-        if isinstance(cfg.get('optim_wrapper'), dict) and where.startswith('optim_wrapper.') and where.count('.') == 1:
-            check_keys(node, ENTRY_KEYS, where)
-            continue
-        if where.startswith('default_hooks.') and where.count('.') == 1 and 'type' not in node:
-            name = where.split('.')[1]
-            raise InputError(f'{where} has no type.{did_you_mean(name, set(cfg["default_hooks"]) - {name})}')
-        if isinstance(node.get('type'), str):
-            _check_part(where, node)
-
-
-def _check_part(where: str, node: dict) -> None:
-    kind = node['type']
-    scope = kind.rpartition('.')[0]
-    if scope and scope not in KNOWN_SCOPES:
-        raise InputError(f'{where}.type={kind!r} is a dotted path. Paths are refused because they could run anything: register the '
-                         f'class and name its module in custom_imports.')
-    if node.get('_scope_', KNOWN_SCOPES[0]) not in KNOWN_SCOPES:
-        raise InputError(f'{where}._scope_={node["_scope_"]!r} is not supported')
-    slot = _slot(where)
-    if slot is not None:
-        registry = ALL_REGISTRIES[slot]
-        try:
-            found = {slot: registry.get(kind)}
-        except InputError as error:
-            raise InputError(f'{where}: {error}') from None
-    else:
-        found = find_part(kind)
-        if not found and kind[:1].isupper():
-            names = {name for registry in ALL_REGISTRIES.values() for name in registry.module_dict}
-            raise InputError(f'{where}.type={kind!r} is not registered anywhere.{did_you_mean(kind, names)} A part of your own is '
-                             f'found when its '
-                             f'package has an entry point in the group "toolkit.plugins", or when custom_imports names its module.')
-    errors = []
-    for registry_name, part in found.items():
-        try:
-            check_arguments(part, [key for key in node if key not in ('type', '_scope_')], where,
-                            EXTRA_ARGUMENTS.get(registry_name, ()))
-        except InputError as error:
-            errors.append(error)
-    if found and len(errors) == len(found):
-        raise errors[0]
-
-
-def _slot(where: str) -> str | None:
-    parts = where.split('.')
-    for pattern, slot in SLOTS.items():
-        names = pattern.split('.')
-        if len(names) == len(parts) and all(n in ('*', p) for n, p in zip(names, parts)):
-            return slot
-    return None
-
-
-def _dicts(node: Any, where: str = '') -> Iterator[tuple[str, dict]]:
-    if isinstance(node, dict):
-        if where:
-            yield where, node
-        for key, value in node.items():
-            yield from _dicts(value, f'{where}.{key}' if where else str(key))
-    elif isinstance(node, (list, tuple)):
-        for i, value in enumerate(node):
-            yield from _dicts(value, f'{where}.{i}')
-
-
-def _arguments_of(node: dict, where: str) -> set[str]:
-    if where.startswith('optim_wrapper.') and where.count('.') == 1:
-        return set(ENTRY_KEYS)
-    if not isinstance(node.get('type'), str):
-        return set(PLAIN_SECTIONS.get(where, ()))
-    found = find_part(node['type'])
-    return {a for name, part in found.items() for a in {*(part_arguments(part) or ()), *EXTRA_ARGUMENTS.get(name, ())}}
+    for name, hook in (cfg.get('default_hooks') or {}).items() if isinstance(cfg.get('default_hooks'), dict) else ():
+        if isinstance(hook, dict) and 'type' not in hook:
+            raise InputError(f'default_hooks.{name} has no type.{did_you_mean(name, set(cfg["default_hooks"]) - {name})}')
+    check_node('', cfg, [[Top]])
 
 
 def _read(path: Path) -> Config:

@@ -9,10 +9,10 @@ from mmengine.optim import OptimWrapper as _OptimWrapper
 from mmengine.optim import OptimWrapperDict
 from torch import Tensor, nn
 
+from toolkit.engine.sections import Optimizer
 from toolkit.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIMIZERS, check_keys
 from toolkit.structures import InputError
 
-ENTRY_KEYS = ('networks', 'type', 'optimizer', 'accumulative_counts', 'clip_grad', 'dtype', 'loss_scale')
 DTYPES = {'bf16': torch.bfloat16, 'bfloat16': torch.bfloat16, 'fp16': torch.float16, 'float16': torch.float16}
 
 
@@ -143,7 +143,7 @@ class NetworkOptimizers:
 
     def _build(self, name: str, entry: dict, model: nn.Module, owner: dict[nn.Parameter, str]) -> _OptimWrapper:
         where = f'optim_wrapper.{name}'
-        check_keys(entry, ENTRY_KEYS, where)
+        check_keys(entry, Optimizer.__annotations__, where)
         children = dict(model.named_children())
         networks = entry.pop('networks', None)
         if not networks or isinstance(networks, str) or 'optimizer' not in entry:

@@ -23,6 +23,7 @@ from toolkit.engine.datasets import build_dataset
 from toolkit.engine.mmengine_names import OUR_HOOKS
 from toolkit.engine.processes import mpi_environment
 from toolkit.engine.saving import check_finite, write_atomically
+from toolkit.engine.sections import Loader
 from toolkit.engine.together import on_main_process
 from toolkit.engine.work_dir import set_aside, to_itself
 from toolkit.engine.workers import ignore_signals
@@ -32,8 +33,6 @@ from toolkit.registry import DATA_SAMPLERS, LOOPS, MODEL_WRAPPERS, check_keys
 from toolkit.structures import InputError
 from toolkit.weights import POINTER, latest_checkpoint
 
-LOADER_KEYS = ('dataset', 'sampler', 'batch_size', 'num_workers', 'persistent_workers', 'pin_memory', 'drop_last', 'prefetch_factor',
-               'timeout')
 TEST_SECTIONS = ('test_dataloader', 'test_cfg', 'test_evaluator')
 _runs = count()
 
@@ -151,7 +150,7 @@ class TrainRunner(Runner):
         if isinstance(dataloader, DataLoader):
             return dataloader
         cfg = copy.deepcopy(dict(dataloader))
-        check_keys(cfg, LOADER_KEYS, 'dataloader')
+        check_keys(cfg, Loader.__annotations__, 'dataloader')
         dataset, sampler = cfg.pop('dataset'), cfg.pop('sampler', dict(type='DefaultSampler', shuffle=False))
         if isinstance(dataset, dict):
             dataset = build_dataset(dataset, seed)

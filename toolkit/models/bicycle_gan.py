@@ -99,6 +99,8 @@ class BicycleGAN(VideoModel):
         frames=('fake', 'real', 'masks', 'regions', 'conditions'), region=('fake', 'real', 'masks', 'regions', 'conditions'),
         gan=('scores',), gan2=('scores',), z=('fake', 'real'), kl=('mu', 'logvar'))
 
+    nested = dict(feature_maps=FeatureMaps)
+
     def __init__(self, encoder: dict, generator: dict, discriminator: dict, losses: dict, scheme: str = 'paper',
                  feature_maps: dict | None = None, conditional: bool = False, same_discriminator: bool = False,
                  z_target: str = 'sample', test_samples: int = 0, **kwargs) -> None:

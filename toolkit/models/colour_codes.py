@@ -79,6 +79,8 @@ class ColourCodes(nn.Module):
     seen: Tensor
     seen_count: Tensor
 
+    nested = dict(up=RegionEncoder, down=RegionEncoder)
+
     def __init__(self, up: str | Path | dict, down: str | Path | dict, frozen: bool = True) -> None:
         super().__init__()
         self.up, self.down, self.frozen = _build('up', up), _build('down', down), frozen

@@ -18,7 +18,7 @@ from torch.utils.data import Dataset
 
 from toolkit.models.auto_weight import AutoWeight
 from toolkit.models.base import VideoModel
-from toolkit.models.foreground import Scene
+from toolkit.models.foreground import Foreground, Scene
 from toolkit.models.frame_memory import FrameMemory
 from toolkit.models.head_crops import HeadCrops
 from toolkit.models.image_pool import ImagePool
@@ -79,6 +79,8 @@ class CycleGAN(VideoModel):
         gan=('scores',), cycle=('fake', 'real', 'masks'), identity=('fake', 'real', 'masks'),
         skeleton=('fake', 'real', 'anchors', 'keys'), temporal=('scores',), face=('scores',))
 
+    nested = dict(face_crops=HeadCrops, auto_weight=AutoWeight, foreground=Foreground)
+
     def __init__(self, generator: dict, discriminator: dict, losses: dict, previous_frames: int = 0, first: str = 'zeros',
                  carry: bool = False, window: int = 1, skeleton_scaling: bool = False, foreground: dict | None = None,
                  auto_weight: dict | None = None, face_crops: dict | None = None, pool_size: int = 50, ema: float | None = None,
@@ -126,7 +128,7 @@ class CycleGAN(VideoModel):
                           f'equal: set masked=True', 'current', logging.WARNING)
         if auto_weight is not None and not automatic:
             raise InputError(f"model.auto_weight is given, but model.losses.skeleton.weight is not '{AUTO}'")
-        check_keys(foreground or {}, ('margin',), 'model.foreground')
+        check_keys(foreground or {}, Foreground.__annotations__, 'model.foreground')
 
     def check_data(self, dataset: Dataset) -> None:
         """As in the base class: ``carry`` needs items that follow each other."""

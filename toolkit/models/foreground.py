@@ -1,11 +1,19 @@
 """Only the person is translated, the scene stays: masks and compositing for CycleGAN."""
 
+from typing import TypedDict
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from toolkit.structures import InputError
 from toolkit.warpers.similarity import rescale_maps
+
+
+class Foreground(TypedDict, total=False):
+    """``foreground`` of a model: ``margin``, how far around the person pixels are replaced."""
+
+    margin: float
 
 
 class Scene:

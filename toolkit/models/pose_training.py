@@ -41,6 +41,8 @@ class PoseTraining(VideoModel):
     window = 1
     offers = dict(maps=('fake', 'real'))
 
+    nested = dict(augmentation=augment)
+
     def __init__(self, network: dict, sigma: float = 2.0, limb_width: float = 1.5, augmentation: dict | None = None,
                  losses: dict | None = None, **kwargs) -> None:
         super().__init__(losses=dict(mse=dict(type='SummedSquaresLoss')) if losses is None else losses, **kwargs)

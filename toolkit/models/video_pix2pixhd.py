@@ -68,6 +68,8 @@ class VideoPix2PixHD(VideoModel):
     offers = dict(
         frames=('fake', 'real', 'masks', 'regions', 'poses', 'conditions'), gan=('scores', 'fake_features', 'real_features'))
 
+    nested = dict(feature_maps=FeatureMaps, curriculum=FeatureCurriculum, colour_codes=ColourCodes)
+
     def __init__(self, generator: dict, discriminator: dict, losses: dict, colour_codes: dict | None = None,
                  feature_maps: dict | None = None, curriculum: dict | None = None, window: int = 2,
                  v0: str = 'zeros', frame_reduce: str = 'mean', ema: float | None = 0.999, **kwargs) -> None:
