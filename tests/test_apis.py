@@ -2,6 +2,7 @@
 
 import shutil
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import cv2
@@ -19,6 +20,7 @@ from toolkit.registry import MODELS
 from toolkit.structures import InputError
 
 SIZE = (96, 64)
+ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope='module')
@@ -109,3 +111,12 @@ def test_the_sound_of_the_driving_clip_goes_into_the_result(trained, clips, tmp_
     out = apis.generate(trained, content, driving, tmp_path / 'out.mp4', 1, max_frames=3, progress=False, audio=audio)
     with av.open(str(out)) as container:
         assert len(container.streams.audio) == audio and container.streams.video[0].frames == 3
+
+
+def test_a_checkpoint_tells_the_size_that_was_left_to_the_clips(clips, tmp_path):
+    root = clips[0].folder.parent
+    options = [f'train_dataloader.dataset.root={root}', 'train_dataloader.dataset.pixels=2048', 'train_dataloader.dataset.exclude=None',
+               'train_cfg.max_iters=1', 'custom_hooks=[]', 'model.losses.perceptual.weight=0.0', 'model.generator.ngf=4',
+               'model.discriminator.ndf=4']
+    work_dir = apis.train(ROOT / 'configs' / 'demo' / 'own_video.py', tmp_path / 'run', cfg_options=options)
+    assert apis.load(work_dir).size == (64, 32)

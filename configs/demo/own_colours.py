@@ -1,4 +1,4 @@
-"""A quarter of an hour on two CPU cores: the video generator with colours on several prepared clips of your own, at 192x128.
+"""A quarter of an hour on two CPU cores: the video generator with colours on several clips of your own, about as small as 192x128.
 
     python tools/prepare_data.py me_*.mp4 --out data/mine --person me
     python tools/train.py configs/demo/own_colours_up.py && python tools/train.py configs/demo/own_colours_down.py
@@ -9,7 +9,7 @@ A quarter of the clips is held out for tests. For one long clip see own_video.py
 _base_ = ['colours.py']
 
 _data = dict(
-    root='data/mine', size=(192, 128), synthetic=None, split_rule=dict(train_actions_per_person=8, train_fraction=0.75))
+    root='data/mine', pixels=192 * 128, synthetic=None, split_rule=dict(train_actions_per_person=8, train_fraction=0.75))
 train_dataloader = dict(dataset=dict(**_data, content='random'))
 test_dataloader = dict(dataset=_data)
 custom_hooks = [

@@ -1,6 +1,7 @@
 """The colour encoder of the upper body on prepared clips of your own; see own_colours.py."""
 _base_ = ['colours_up.py']
 
-_data = dict(root='data/mine', synthetic=None, split_rule=dict(train_actions_per_person=8, train_fraction=0.75))
+_data = dict(
+    root='data/mine', size=None, pixels=96 * 64, synthetic=None, split_rule=dict(train_actions_per_person=8, train_fraction=0.75))
 train_dataloader = dict(dataset=_data)
 test_dataloader = dict(dataset=_data)

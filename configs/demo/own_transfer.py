@@ -1,4 +1,4 @@
-"""Minutes on one CPU core: CycleGAN between the prepared clips of two persons of your own, at 96x64; a quarter of them held out.
+"""Minutes on one CPU core: CycleGAN between clips of two persons of your own, about as small as 96x64; a quarter is held out.
 
     python tools/prepare_data.py me_*.mp4 --out data/mine --person me
     python tools/prepare_data.py dancer_*.mp4 --out data/mine --person dancer
@@ -8,9 +8,9 @@
 _base_ = ['cyclegan.py']
 
 _split_rule = dict(train_actions_per_person=8, train_fraction=0.75)
-_a = dict(_delete_=True, root='data/mine', persons=['me'], split_rule=_split_rule)
-_b = dict(_delete_=True, root='data/mine', persons=['dancer'], split_rule=_split_rule)
+_a = dict(_delete_=True, root='data/mine', persons=['me'], pixels=96 * 64, split_rule=_split_rule)
+_b = dict(_delete_=True, root='data/mine', persons=['dancer'], pixels=96 * 64, split_rule=_split_rule)
 
 train_dataloader = dict(
-    dataset=dict(a=dict(_a, split='train', cache='decoded'), b=dict(_b, split='train', cache='decoded')))
-test_dataloader = dict(dataset=dict(a=dict(_a, split='test'), b=dict(_b, split='test'), paired=False))
+    dataset=dict(size=None, a=dict(_a, split='train', cache='decoded'), b=dict(_b, split='train', cache='decoded')))
+test_dataloader = dict(dataset=dict(size=None, a=dict(_a, split='test'), b=dict(_b, split='test'), paired=False))

@@ -1,4 +1,4 @@
-"""A quarter of an hour on two CPU cores: one prepared clip of your own at 192x128; its last quarter is held out and generated.
+"""A quarter of an hour on two CPU cores: one prepared clip of your own, about as small as 192x128. Its last quarter is held out.
 
     python tools/prepare_data.py squats.mp4 --out data/mine
     python tools/train.py configs/demo/own_video.py --amp
@@ -9,7 +9,7 @@ _base_ = ['synthetic.py']
 
 _root = 'data/mine'
 _held_out = (0.75, 1.0)
-_data = dict(root=_root, size=(192, 128), split=None, split_rule=None, synthetic=None)
+_data = dict(root=_root, pixels=192 * 128, split=None, split_rule=None, synthetic=None)
 
 train_dataloader = dict(dataset=dict(**_data, exclude=_held_out, content='random'))
 test_dataloader = dict(dataset=dict(**_data, frames=_held_out, content=0))

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from toolkit.data.clip import Clip
-from toolkit.data.clip_size import PIXELS, Range, choose_size, folder_size, sizes
+from toolkit.data.clip_size import PIXELS, Range, choose_size, folder_size, sizes, smaller_size
 from toolkit.data.crop import person_range
 from toolkit.data.prepare import prepare_video
+from toolkit.data.windows import ClipWindows
 from toolkit.structures import InputError
 
 
@@ -69,3 +70,17 @@ def test_clips_take_the_size_of_their_folder(people, tmp_path):
     with pytest.raises(InputError, match='different sizes.*other is 64x64.*--size'):
         prepare_video(wide, tmp_path / 'a', *parts, min_person=10, name='third')
     assert isinstance(Clip(tmp_path / 'a' / 'wide'), Clip)
+
+
+def test_smaller_sizes_keep_the_shape():
+    assert smaller_size(384, 256, 192 * 128) == (192, 128) and smaller_size(256, 384, 192 * 128) == (128, 192)
+    assert smaller_size(320, 320, 192 * 128) == (160, 160) and smaller_size(96, 64, 192 * 128) == (96, 64)
+
+
+def test_windows_take_the_shape_of_their_clips(people, tmp_path):
+    parts = people.Pose(), people.Edges(), people.Mask()
+    path = people.write(tmp_path / 'wide.mp4', [people.draw(144, 256, 40 + 6 * t, 30, 28) for t in range(8)])
+    prepare_video(path, tmp_path / 'a', *parts, height=128, width=192, min_person=10)
+    assert ClipWindows(tmp_path / 'a').size == (128, 192) and ClipWindows(tmp_path / 'a', size=(64, 64)).size == (64, 64)
+    windows = ClipWindows(tmp_path / 'a', pixels=96 * 64)
+    assert windows.size == (64, 96) and windows[0]['frames'].shape[-2:] == (64, 96)

@@ -92,3 +92,16 @@ def folder_size(folder: str | Path, leave_out: Collection[str] = ()) -> tuple[in
         raise InputError(f'{folder}: its clips have different sizes ({named}, HxW); say which one new clips shall have '
                          '(--size), or use another folder')
     return next(iter(found), None)
+
+
+def smaller_size(height: int, width: int, pixels: int, multiple: int = 32) -> tuple[int, int]:
+    """The size with about ``pixels`` pixels, sides multiples of ``multiple``, nearest to the shape of (height, width); never larger."""
+    if height * width <= pixels:
+        return height, width
+    sides = range(multiple, max(height, width) + 1, multiple)
+
+    def cost(size: tuple[int, int]) -> float:
+        h, w = size
+        return abs(math.log(h * width / (w * height))) + .5 * abs(math.log(h * w / pixels))
+
+    return min(((h, w) for h in sides for w in sides if h <= height and w <= width), key=cost, default=(height, width))

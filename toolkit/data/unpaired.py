@@ -156,6 +156,11 @@ class UnpairedClips(Dataset):
         self.streams = rows
 
     @property
+    def size(self) -> tuple[int, int]:
+        """(H, W) of the frames of person A; those of person B are as large where ``size`` is given or all clips are."""
+        return self.a.windows.size
+
+    @property
     def clips(self) -> list:
         """Clips of both persons."""
         return [*self.a.windows.clips, *self.b.windows.clips]

@@ -9,6 +9,7 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from toolkit.data.clip import Clip, find_clips
+from toolkit.data.clip_size import smaller_size
 from toolkit.data.split import split_by_file, split_clips
 from toolkit.data.synthetic.build import build_synthetic
 from toolkit.data.tensors import SAMPLE, item_tensors
@@ -48,7 +49,8 @@ class ClipWindows(Dataset):
         frames: (start, stop), use only these frames of each clip; negative numbers count from the end, None is open. Floats are shares
             of each clip: (0.75, 1.0) is its last quarter, whatever its length.
         exclude: (start, stop) in the same way, use no window that touches these frames, nor any of them as content.
-        size: (H, W) to resize to; poses are scaled along. By default clips must be of one size.
+        size: (H, W) to resize to; poses are scaled along. By default clips must be of one size, which is taken.
+        pixels: without ``size``, resize to the shape of the clips with about so many pixels at most and sides that are multiples of 32.
         pose_style: style of the stick figures.
         transforms: configs or callables (sample, rng) -> sample, see :mod:`toolkit.data.transforms`.
         skip_empty: leave out windows with a frame in which no joint is seen.
@@ -69,8 +71,8 @@ class ClipWindows(Dataset):
             self, root: str | Path, window: int | None = 2, content: str | int = 'first', persons: str | Sequence[str] | None = None,
             actions: str | Sequence[str] | None = None, split: str | None = None, split_rule: dict | None = None,
             split_file: str | Path | None = None, frames: Sequence[float | None] | None = None,
-            exclude: Sequence[float | None] | None = None,
-            size: Sequence[int] | None = None, pose_style: str = 'openpose_black', transforms: Sequence = (), skip_empty: bool = True,
+            exclude: Sequence[float | None] | None = None, size: Sequence[int] | None = None, pixels: int | None = None,
+            pose_style: str = 'openpose_black', transforms: Sequence = (), skip_empty: bool = True,
             cache: str = 'none', cache_limit: float = 4, seed: int = 0, synthetic: dict | None = None):
         if window is not None and window < 1:
             raise InputError(f'window must be at least 1 frame or None for whole clips, got {window}')
@@ -84,6 +86,8 @@ class ClipWindows(Dataset):
             build_synthetic(self.root, synthetic)
         self.clips = self._choose_clips(persons, actions, split, split_rule or {}, split_file)
         self.size = tuple(size) if size else self._common_size()
+        if pixels and not size:
+            self.size = smaller_size(*self.size, pixels)
         self.allowed = [self._allowed_frames(clip, frames, exclude) for clip in self.clips]
         self._starts = [self._window_starts(clip, allowed, skip_empty) for clip, allowed in zip(self.clips, self.allowed)]
         self._ends = list(accumulate(len(starts) for starts in self._starts))

@@ -114,7 +114,18 @@ class TrainRunner(Runner):
         if isinstance(loop, BaseLoop):
             return loop
         config = {'type': 'IterLoop', **{key: value for key, value in loop.items() if key != 'by_epoch'}}
-        return LOOPS.build(config, default_args=dict(runner=self, dataloader=self._train_dataloader))
+        loop = LOOPS.build(config, default_args=dict(runner=self, dataloader=self._train_dataloader))
+        self._note_size(loop.dataloader)
+        return loop
+
+    def _note_size(self, dataloader: DataLoader) -> None:
+        """Write the size of the frames into the config where it was left to the clips: checkpoints tell what they were trained on."""
+        dataset = self.cfg.get('train_dataloader', {}).get('dataset')
+        size = getattr(dataloader.dataset, 'size', None)
+        ours = isinstance(dataset, dict) and not isinstance(self._train_dataloader, DataLoader)
+        if ours and isinstance(size, tuple) and not dataset.get('size'):
+            dataset['size'] = size
+            vars(self).pop('config_data', None)
 
     def build_optim_wrapper(self, optim_wrapper: dict | OptimWrapper) -> OptimWrapper | OptimWrapperDict:
         """Build the optimisers; the constructor is ``NetworkOptimizers`` unless the config says otherwise."""
