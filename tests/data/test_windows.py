@@ -102,7 +102,7 @@ def test_shares_hold_out_a_part_of_clips_of_any_length(root):
 
 def test_a_content_frame_that_cannot_be_is_refused_at_once(root):
     for options, words in ((dict(content=6), 'has 6 frames, no content frame 6'),
-                           (dict(content='random', frames=(0, 2)), 'none can be a random content frame')):
+                           (dict(content='random', frames=(0, 2)), 'of 6 frames: only 2 are in use')):
         with pytest.raises(InputError, match=words):
             ClipWindows(root, **options)
 

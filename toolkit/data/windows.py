@@ -156,7 +156,8 @@ class ClipWindows(Dataset):
         usable = allowed & (clip.poses[..., 2] > 0).any(-1) if skip_empty else allowed
         starts = [t for t in range(len(clip) - self.window + 1) if usable[t:t + self.window].all()]
         if starts and self.content == 'random' and allowed.sum() == self.window:
-            raise InputError(f'clip {clip.name}: no frame but those of the window, so none can be a random content frame')
+            raise InputError(f'clip {clip.name} of {len(clip)} frames: only {self.window} are in use, as many as a window, so no other '
+                             f'one can be a random content frame; use a longer clip')
         return starts
 
     def __len__(self) -> int:

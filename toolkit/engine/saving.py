@@ -46,6 +46,8 @@ def write_atomically(path: Path, content: dict | str) -> None:
     except (OSError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and not any(word in str(error) for word in FULL):
             raise
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
         raise SaveError(f'cannot write {path}: {_why_not_written(path, content, error)}; free space or choose another work_dir. '
                         f'Earlier checkpoints are intact') from error
     finally:
