@@ -1,5 +1,7 @@
 """Losses by config: each gets what it declares, under any name; what cannot be given is refused before training."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
@@ -7,6 +9,7 @@ from torch import nn
 from tests.models import cycle_gan_parts as cycle
 from tests.models import test_bicycle_gan as bicycle
 from tests.models import test_video_pix2pixhd as video
+from toolkit.engine.launch import load_config
 from toolkit.models.feature_restoration import FeatureRestoration
 from toolkit.models.loss_table import LossTable
 from toolkit.registry import LOSSES, MODELS
@@ -184,6 +187,14 @@ def test_without_an_adversarial_loss_no_discriminator_is_trained(off):
 def test_what_cannot_be_given_is_refused_when_the_model_is_built(configs, message):
     with pytest.raises(InputError, match=message):
         table(**configs)
+
+
+def test_weight_and_place_are_set_from_the_command_line():
+    config = Path(__file__).resolve().parents[2] / 'configs' / 'stage1_bicyclegan_up.py'
+    losses = load_config(config, ['model.losses.l1.of=region', 'model.losses.l1.weight=None', 'model.losses.kl=None']).model.losses
+    assert losses.l1.of == 'region' and losses.l1.weight is None and losses.kl is None
+    model = bicycle.build(weights=dict(l1=losses.l1.weight, kl=None))
+    assert list(model.losses) == ['gan', 'region', 'z']
 
 
 def test_two_losses_of_one_discriminator_and_a_batch_without_masks_are_refused():

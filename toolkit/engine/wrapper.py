@@ -1,6 +1,7 @@
 """Distributed data parallel for models of several networks."""
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -30,7 +31,9 @@ class SeparateDDP(MMSeparateDistributedDataParallel):
         for name, child in module.named_children():
             if any(p.requires_grad for p in child.parameters()):
                 module._modules[name] = share_batch_norm(child)
-        super().__init__(module, broadcast_buffers=False, find_unused_parameters=find_unused_parameters, **kwargs)
+        with warnings.catch_warnings():
+            warnings.filterwarnings('ignore', '.*broadcast_buffers', FutureWarning)  # MMEngine's word for it
+            super().__init__(module, broadcast_buffers=False, find_unused_parameters=find_unused_parameters, **kwargs)
 
     @contextmanager
     def no_sync(self) -> Iterator[None]:
