@@ -26,7 +26,7 @@ SIZE = dict(height=64, width=64)
 def clips(tmp_path_factory) -> Path:
     """Four tiny prepared clips: two persons, two actions each."""
     root = tmp_path_factory.mktemp('clips')
-    SyntheticActions(**SIZE, actors=13, actions=16, frames=5).write(root, actors=[0, 1], actions=[0, 1], num_workers=1, progress=False)
+    SyntheticActions(**SIZE, actors=13, actions=16, frames=6).write(root, actors=[0, 1], actions=[0, 1], num_workers=1, progress=False)
     return root
 
 
@@ -50,7 +50,7 @@ def shrink_data(dataset: dict, clips: Path) -> None:
             dataset[key] = dict(root=str(clips), persons=[person])
         dataset.size = (64, 64)
         if 'sequence' in dataset:
-            dataset.sequence = 1
+            dataset.sequence = 2
         return
     for key in ('synthetic', 'split_rule', 'persons', 'actions', 'frames', 'exclude', 'size'):
         dataset.pop(key, None)
@@ -122,7 +122,7 @@ def test_config_trains_saves_loads_and_generates(name, clips, earlier, tmp_path)
     item = default_collate([DATASETS.build(cfg.test_dataloader.dataset)[0]])
     with torch.no_grad():
         result = trained.model.test_step(item)[0]
-    assert result['generated'].shape == result['real'].shape == (5, 64, 64, 3)
+    assert result['generated'].shape == result['real'].shape == (6, 64, 64, 3)
     folders, out = sorted(p for p in clips.iterdir() if p.is_dir()), tmp_path / 'out.mp4'
     if cfg.model.type == 'VideoPix2PixHD':
         generate(trained, folders, out)
