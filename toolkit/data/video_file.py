@@ -8,6 +8,7 @@ import av
 from toolkit.structures import InputError
 
 MAX_PIXELS = 1 << 27
+MANY_PIXELS = 1 << 23  # each thread of a decoder holds frames: of larger ones only two work, so that memory stays bounded
 READING_ERRORS = (av.error.FFmpegError, OSError, IndexError)  # IndexError: a stream that the head of the file does not announce
 NAMES_OTHER_FILES = {
     'alsa', 'concat', 'dash', 'fbdev', 'hls', 'image2', 'imf', 'kmsgrab', 'lavfi', 'rtp', 'rtsp', 'sdp', 'v4l2', 'x11grab'}
@@ -100,6 +101,8 @@ def video_stream(container, path: Path):
             f'{path}: this FFmpeg (PyAV {av.__version__}) cannot decode its video{_codec_tag(path)}; convert it to H.264 first')
     check_pixels(path, known.codec_context.height, known.codec_context.width)
     known.thread_type = 'AUTO'
+    if known.codec_context.height * known.codec_context.width > MANY_PIXELS:
+        known.codec_context.thread_count = 2
     known.codec_context.options = {**known.codec_context.options, 'max_pixels': str(MAX_PIXELS)}
     return known
 

@@ -30,9 +30,15 @@ def orient(frame: np.ndarray, matrix: np.ndarray) -> np.ndarray:
         (H, W, C) or (W, H, C).
     """
     (a, b), (c, d) = matrix
-    if abs(a) + abs(d) < abs(b) + abs(c):
+    if _is_turned(matrix):
         frame, a, d = frame.transpose(1, 0, 2), c, b
     return np.ascontiguousarray(frame[::-1 if d < 0 else 1, ::-1 if a < 0 else 1])
+
+
+def _is_turned(matrix: np.ndarray) -> bool:
+    """Whether rows become columns."""
+    (a, b), (c, d) = np.abs(matrix)
+    return a + d < b + c
 
 
 def _display_matrix(frame: av.VideoFrame) -> np.ndarray | None:
@@ -88,7 +94,7 @@ class VideoReader:
             self._tone_map = ToneMap.of(first)
             if self._tone_map:
                 self.notes.append(f'HDR ({self._tone_map.kind}) was made SDR')
-            self.full_size = self.height, self.width = self._to_array(first).shape[:2]
+            self.full_size = self.height, self.width = self._shown_size(first)
         announced = Fraction(announced).limit_denominator(30030) if announced else None
         self._times, self._step = self._read_times(announced)
         self.fps = true_rate(self._times, announced)
@@ -156,6 +162,11 @@ class VideoReader:
         if self._tone_map:
             frame, options = self._tone_map(self._reformatter.reformat(frame, format='gbrp16le', **options)), {}
         return self._reformatter.reformat(frame, format='rgb24', **options).to_ndarray()
+
+    def _shown_size(self, frame: av.VideoFrame) -> tuple[int, int]:
+        height, width = frame.height, max(1, round(frame.width * self._sar))
+        matrix = _display_matrix(frame)
+        return (width, height) if matrix is not None and _is_turned(matrix) else (height, width)
 
     def _to_array(self, frame: av.VideoFrame) -> np.ndarray:
         if self._factor < 1:
