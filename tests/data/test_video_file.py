@@ -83,7 +83,7 @@ def test_an_unknown_codec_is_named(tmp_path, name, codec, old, new, tag):
 
 def test_a_huge_canvas_is_refused_before_it_is_decoded(tmp_path):
     assert len(list(read_video(gif(tmp_path / 'small.gif', 64, 64)))) == 3
-    with pytest.raises(InputError, match='big.gif: pictures of 16000x16000 pixels .* too large'):
+    with pytest.raises(InputError, match='big.gif: .* too large'):
         read_video(gif(tmp_path / 'big.gif', 16000, 16000))
 
 

@@ -17,7 +17,7 @@ from toolkit.structures import InputError
 
 VIDEO_SUFFIXES = (
     '.mp4', '.mov', '.mkv', '.webm', '.avi', '.m4v', '.mts', '.m2ts', '.ts', '.mpg', '.mpeg', '.wmv', '.flv', '.3gp', '.ogv', '.gif')
-ANIMATED = {'PNG': 'apng', 'WEBP': 'webp', 'AVIF': 'avif'}
+ANIMATED = {'GIF': 'gif', 'PNG': 'apng', 'WEBP': 'webp', 'AVIF': 'avif'}
 SHORTEST_DELAY, USUAL_DELAY = .010, .1
 LOOKED_AT = 5
 
@@ -135,7 +135,7 @@ class PictureReader:
 
 
 class AnimationReader(PictureReader):
-    """The frames of an animated PNG, WebP or AVIF, with the interface of :class:`VideoReader`.
+    """The frames of an animated GIF, PNG, WebP or AVIF, with the interface of :class:`VideoReader`.
 
     Transparent places become white. A delay of 10 ms or less counts as 100 ms, as in browsers.
 
@@ -202,7 +202,7 @@ def open_pictures(path: str | Path, fps: float | Fraction = 25, max_side: int | 
     path = Path(path)
     if not path.is_dir():
         with open_picture(path) as image:
-            animated = image.format in ANIMATED and getattr(image, 'n_frames', 1) > 1
+            animated = image.format == 'GIF' or image.format in ANIMATED and getattr(image, 'n_frames', 1) > 1
         if animated:
             return AnimationReader(path, max_side)
     return PictureReader(path, fps, max_side)

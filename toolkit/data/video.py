@@ -42,7 +42,7 @@ def read_video(path: str | Path, fps: float | Fraction = 25, max_side: int | Non
     """
     path = Path(path)
     require_source(path)
-    if path.is_dir() or path.suffix.lower() in PICTURE_SUFFIXES or is_heif(path):
+    if path.is_dir() or path.suffix.lower() in (*PICTURE_SUFFIXES, '.gif') or is_heif(path):
         return open_pictures(path, fps, max_side)
     return VideoReader(path, max_side)
 
