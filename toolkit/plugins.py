@@ -56,11 +56,12 @@ def load_plugins() -> list[dict[str, str]]:
     return list(_loaded)
 
 
-def import_custom(modules: Sequence[str]) -> None:
+def import_custom(modules: Sequence[str], where: str = 'custom_imports') -> None:
     """Import the modules a config names in ``custom_imports``; the current folder counts as a place to import from.
 
     Args:
         modules: dotted names.
+        where: what named them, for messages.
 
     Raises:
         InputError: a module cannot be imported.
@@ -72,7 +73,7 @@ def import_custom(modules: Sequence[str]) -> None:
             importlib.import_module(module)
         except ImportError as error:
             raise InputError(
-                f'custom_imports: cannot import {module!r} ({error}). Install its package, start from the folder that holds it, or add '
+                f'{where}: cannot import {module!r} ({error}). Install its package, start from the folder that holds it, or add '
                 f'that folder to PYTHONPATH.') from error
         if module not in _custom:
             _custom.append(module)

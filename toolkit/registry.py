@@ -186,7 +186,8 @@ class Registry(mm.Registry):
                 return f'{name!r} is a {other.name}, but a {self.name} is expected here. {self.content()} {plugins}'
         hint = did_you_mean(name, known) or did_you_mean(name, (n for r in ALL_REGISTRIES.values() for n in r.module_dict))
         return (f'unknown {self.name} {name!r}.{hint} {self.content()} {plugins} A part of your own is found when its package has an '
-                f'entry point in the group "toolkit.plugins", or when custom_imports names its module.')
+                f'entry point in the group "toolkit.plugins", or when custom_imports (--import of tools/prepare_data.py) names its '
+                f'module.')
 
     def _register_module(self, module: type, module_name: str | list[str] | None = None, force: bool = False) -> None:
         names = [module_name] if isinstance(module_name, str) else module_name or [module.__name__]

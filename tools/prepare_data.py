@@ -80,6 +80,8 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--edges', nargs='+', metavar=('TYPE', 'KEY=VALUE'), help='edge detector (default SoftCanny)')
     parser.add_argument('--mask', nargs='+', metavar=('TYPE', 'KEY=VALUE'),
                         help='person segmentor (default MediaPipeSegmentor if its plugin is installed, else PoseGrabCut)')
+    parser.add_argument('--import', dest='imports', nargs='+', default=[], metavar='MODULE',
+                        help='modules that register estimators, detectors or segmentors of your own; the current folder counts')
     parser.add_argument('--no-smooth', dest='smooth', action='store_false', help='do not smooth poses in time')
     parser.add_argument('--no-trim', dest='trim', action='store_false',
                         help='keep frames before the person comes and after they have gone')
@@ -112,9 +114,11 @@ def main(argv: list[str] | None = None) -> int:
     from toolkit.data.prepare_parts import build_parts
     from toolkit.data.prepare_settings import PrepareSettings, clip_names
     from toolkit.data.report import check_report, write_report
+    from toolkit.plugins import import_custom
     from toolkit.registry import load_plugins
     from toolkit.structures import InputError
     load_plugins()
+    import_custom(args.imports, '--import')
     rank, processes = int(os.environ.get('RANK', 0)), int(os.environ.get('WORLD_SIZE', 1))
     settings = {key: getattr(args, key) for key in (
         'multiple', 'crop', 'fps', 'start', 'end', 'max_frames', 'smooth', 'trim', 'frame_format', 'min_presence', 'min_person')}

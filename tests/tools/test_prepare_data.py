@@ -159,3 +159,18 @@ def test_all_clips_of_a_call_get_one_size_also_after_an_interruption(run, tmp_pa
     assert len(set(found.values())) == 1 and found['a'][0] * found['a'][1] == pytest.approx(384 * 256, rel=.13)
     code, out, _ = run(video(tmp_path / 'c.mp4', size=(96, 96)), *auto, size=())
     assert code == 0 and 'x'.join(map(str, found['a'])) in out
+
+
+def test_a_module_of_the_user_brings_an_estimator(run, tmp_path, monkeypatch):
+    (tmp_path / 'my_own_poses.py').write_text(
+        'import numpy as np\nfrom toolkit.registry import POSE_ESTIMATORS\n\n\n@POSE_ESTIMATORS.register_module()\nclass MyOwnPose:\n'
+        '    def __call__(self, frames):\n        pose = np.ones((18, 3)) * (40, 40, 1)\n        pose[:, 1] += 3 * np.arange(18)\n'
+        '        return np.stack([pose] * len(frames))\n')
+    monkeypatch.chdir(tmp_path)
+    path = video(tmp_path / 'a.mp4')
+    code, _, err = run(path, '--pose', 'MyOwnPose')
+    assert code == 2 and '--import' in err
+    code, _, err = run(path, '--pose', 'MyOwnPose', '--import', 'my_own_pose')
+    assert code == 2 and "--import: cannot import 'my_own_pose'" in err
+    code, out, err = run(path, '--pose', 'MyOwnPose', '--import', 'my_own_poses', '--min-person', '10')
+    assert code == 0 and 'ready a: 6 frames' in out, err
