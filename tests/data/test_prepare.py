@@ -203,6 +203,17 @@ def test_keypoint_files_stand_in_for_an_estimator(prepare, walk, stick, tmp_path
         prepare(walk, KeypointFiles(tmp_path / 'poses.npz'), out=tmp_path / 'b')
 
 
+def test_keypoint_files_that_end_early_are_refused_before_any_decoding(prepare, walk, stick, tmp_path):
+    for t in range(20):
+        entry = dict(pose_keypoints_2d=stick(120 + 2 * t, 60, 40).ravel().tolist())
+        (tmp_path / f'{t}.json').write_text(json.dumps(dict(people=[entry])))
+    seen = []
+    with pytest.raises(InputError, match='keypoints end at number 19'):
+        prepare(walk, KeypointFiles(tmp_path), progress=lambda *state: seen.append(state))
+    assert not seen
+    assert len(prepare(walk, KeypointFiles(tmp_path), end=.8)) == 20
+
+
 def test_keypoint_files_of_pictures_with_gaps(prepare, people, stick, tmp_path):
     import cv2
     folders = [tmp_path / name for name in ('pictures', 'keypoints')]

@@ -211,11 +211,18 @@ class Preparation:
         poses = PosePass(
             self.estimator, self.work, (self.reader.height, self.reader.width), self.info.num_frames,
             lambda done: self.progress('poses', done, max(total, done)), names)
+        poses.check(self._near_the_end())
         small = self.reader.at_most(POSE_SIDE)
         found, self.problems = poses.run(self._sampled(small), key, lambda: list(small.problems))
         if found is None:
             raise UnusableClipError(f'{self.path}: zero frames between {s.start} s and {s.end or "the end"} s')
         return found
+
+    def _near_the_end(self) -> list[int]:
+        """A source frame after nine tenths of the stretch (later ones may be damaged); none where that depends on the rate."""
+        s, end = self.settings, self.settings.end or np.inf
+        numbers = [n for n, time in zip(self.reader.numbers(), self.reader.times()) if s.start <= time < end][:s.max_frames]
+        return [] if s.max_frames and self.rate else numbers[int(.9 * len(numbers)):][:1]
 
     def _preview(self, crop: Crop, total: int) -> None:
         """A picture of the source with the crop drawn in, from the middle of the video."""

@@ -99,6 +99,11 @@ class PosePass:
         self.of_files = getattr(estimator, 'people_of_frames', None)
         self.total, self.small_size = 0, size
 
+    def check(self, indices: list[int]) -> None:
+        """Let an estimator that reads files look, before any decoding, whether they are of this video and reach these frames."""
+        if self.of_files:
+            self.of_files(indices, self.size, self.source_frames, self.names)
+
     def run(self, sampled: Iterable[tuple], key: dict, problems: Callable[[], list[str]]) -> tuple[Found | None, list[str]]:
         """Find the poses, or take those of an earlier run.
 
@@ -114,8 +119,6 @@ class PosePass:
             shutil.rmtree(self.folder)
             make_folder(self.folder)
             write_json(self.folder / 'key.json', key)
-        if self.of_files:
-            self.of_files([], self.size, self.source_frames, self.names)
         complete = self.folder / 'poses.json'
         if not complete.exists():
             self._observe(sampled)
