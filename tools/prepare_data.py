@@ -66,7 +66,7 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--crop', type=parse_crop, default='person',
                         help='person (default): around the person in all frames; center: largest centred window; or X,Y,WIDTH,HEIGHT')
     parser.add_argument('--fps', type=float,
-                        help='constant frame rate to make (default: keep all frames; a variable rate is made constant)')
+                        help='constant frame rate to make (default: all frames; a variable rate, or one above 240, is made steady)')
     parser.add_argument('--start', type=float, default=0., metavar='SECONDS')
     parser.add_argument('--end', type=float, metavar='SECONDS')
     parser.add_argument('--max-frames', type=int)

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image, features
 
 from toolkit.data.pictures import frame_numbers
+from toolkit.data.prepare import prepare_video
 from toolkit.data.sampling import sample_frames
 from toolkit.data.video import read_video, video_info
 from toolkit.structures import InputError
@@ -171,3 +172,16 @@ def test_damaged_pictures_are_an_error_of_one_kind(tmp_path, suffix):
         except InputError as error:
             refused += str(error).startswith(f'{path}: ')
     assert refused > 30
+
+
+def test_the_report_says_what_was_done_to_the_pictures(tmp_path, people):
+    """Twelve bits in sixteen, and two pictures missing."""
+    (tmp_path / 'walk').mkdir()
+    for t in range(30):
+        if t not in (10, 11):
+            frame = people.draw(240, 320, 120 + 2 * t, 60, 40)[..., ::-1].astype(np.uint16) * 16
+            cv2.imwrite(str(tmp_path / 'walk' / f'{t:03d}.png'), frame)
+    clip = prepare_video(tmp_path / 'walk', tmp_path / 'out', people.Pose(), people.Edges(), people.Mask(), 96, 64)
+    report = clip.manifest['report']
+    assert len(clip) == 28 and any('12 bits' in note for note in report['notes'])
+    assert any('2 pictures are missing' in text for text in report['warnings']) and report['dropped'] == [10]

@@ -34,7 +34,7 @@ def open_picture(path: Path) -> Image.Image:
         InputError: no file, no picture, one that needs pillow-heif, or one that is too large.
     """
     require_source(path)
-    heif = _read_heif_too()
+    readable = not is_heif(path) or _read_heif_too()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore', Image.DecompressionBombWarning)
@@ -44,7 +44,7 @@ def open_picture(path: Path) -> Image.Image:
     except PermissionError as error:
         raise InputError(f'{path}: no permission to read the file') from error
     except Exception as error:  # decoders raise errors of all kinds for damaged files
-        if not heif and path.stat().st_size and is_heif(path):
+        if not readable:
             raise InputError(
                 f"{path}: a picture in HEIC (or AVIF), which needs a package more: pip install 'human-video-toolkit[heif]', or convert "
                 'the picture to JPEG') from error

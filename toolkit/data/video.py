@@ -133,9 +133,9 @@ class VideoWriter:
         self.path = Path(path)
         check_suffix(self.path)
         refuse_existing([self.path], overwrite)
+        if not 0 < float(fps) < 1e6:
+            raise InputError(f'{self.path}: fps must be positive and below a million, got {fps}')
         self.fps = Fraction(fps).limit_denominator(30030)
-        if self.fps <= 0:
-            raise InputError(f'{self.path}: fps must be positive, got {fps}')
         self.size, self.num_frames = tuple(size) if size else None, 0
         self._options = dict(crf=str(crf), preset=preset)
         self._partial = partial_video(self.path)
