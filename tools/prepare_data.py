@@ -108,6 +108,7 @@ def main(argv: list[str] | None = None) -> int:
     from tqdm import tqdm
 
     from toolkit.cli import Interrupted
+    from toolkit.data.clip_folder import check_clip_folder
     from toolkit.data.clip_size import choose_size, folder_size
     from toolkit.data.files import make_folder
     from toolkit.data.prepare import Preparation, clip_target
@@ -129,7 +130,9 @@ def main(argv: list[str] | None = None) -> int:
             raise InputError(f'{path}: no such file or folder')
     names = [args.name] if args.name else clip_names(args.videos)
     for path, name in zip(args.videos, names):
-        clip_target(path, args.out, name)
+        folder = clip_target(path, args.out, name)
+        if not args.keep_going:
+            check_clip_folder(folder, args.overwrite, reuse=True)
     check_report(args.out)
     make_folder(args.out)
     size = args.size or folder_size(args.out, names if args.overwrite else ())

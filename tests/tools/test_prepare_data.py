@@ -174,3 +174,15 @@ def test_a_module_of_the_user_brings_an_estimator(run, tmp_path, monkeypatch):
     assert code == 2 and "--import: cannot import 'my_own_pose'" in err
     code, out, err = run(path, '--pose', 'MyOwnPose', '--import', 'my_own_poses', '--min-person', '10')
     assert code == 0 and 'ready a: 6 frames' in out, err
+
+
+def test_a_folder_in_the_way_of_the_last_video_is_refused_before_the_first_is_prepared(run, tmp_path):
+    (tmp_path / 'out' / 'b').mkdir(parents=True)
+    (tmp_path / 'out' / 'b' / 'notes.txt').write_text('mine')
+    videos = video(tmp_path / 'a.mp4'), video(tmp_path / 'b.mp4')
+    code, _, err = run(*videos)
+    assert code == 2 and 'b: is in the way and is not a prepared clip (it holds notes.txt)' in err
+    assert [p.name for p in (tmp_path / 'out').iterdir()] == ['b']
+    code, _, err = run(*videos, '--keep-going')
+    assert code == 1 and [c.name for c in find_clips(tmp_path / 'out')] == ['a']
+    assert (tmp_path / 'out' / 'b' / 'notes.txt').read_text() == 'mine'

@@ -42,12 +42,13 @@ def clip_lock(folder: str | Path, wait: bool = False) -> Iterator[None]:
         yield
 
 
-def check_clip_folder(folder: str | Path, overwrite: bool = False) -> None:
+def check_clip_folder(folder: str | Path, overwrite: bool = False, reuse: bool = False) -> None:
     """See that a clip may be made here: nothing is there, or a clip that may be replaced. Nothing is changed.
 
     Args:
         folder: of the clip to be made.
         overwrite: a finished clip may be replaced.
+        reuse: one that may not be replaced may be there, to be taken as it is.
 
     Raises:
         InputError: a folder or file that is not a clip of ours, a clip that holds other files too, or one that may not be replaced.
@@ -64,6 +65,8 @@ def check_clip_folder(folder: str | Path, overwrite: bool = False) -> None:
         raise InputError(f'{folder}: is in the way and is not a prepared clip{_listed(folder)}; it is left as it is. Choose another '
                          f'name or folder for the clip')
     if not overwrite:
+        if reuse:
+            return
         raise InputError(f'{folder}: a finished clip of this name exists; choose to overwrite it, or another name or folder')
     _refuse_foreign(folder, foreign_files(folder))
 
