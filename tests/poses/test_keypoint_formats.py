@@ -106,7 +106,7 @@ def test_whole_body_joints_begin_with_those_of_coco(tmp_path, coco, truth, joint
 
 
 @pytest.mark.parametrize('unit', ['0..1', '-1..1'])
-def test_fractions_of_the_frame_are_recognised(tmp_path, truth, unit):
+def test_fractions_of_the_frame_are_recognized(tmp_path, truth, unit):
     poses = truth / np.float32([639, 479, 1])
     poses[2, 3], poses[2, 4] = 0, [1.1, -.02, .9]
     if unit == '-1..1':
