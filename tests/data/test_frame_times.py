@@ -46,6 +46,16 @@ def test_a_screen_recording_is_sampled_at_its_mean_rate(tmp_path):
     assert abs(len(list(sample_frames(read_video(path), info.sample_rate))) - 60) <= 3
 
 
+def test_a_recorder_that_waits_while_nothing_moves_keeps_its_speed(tmp_path):
+    """Bursts at 60 frames a second with two seconds of nothing between them: 16 a second on the average would be slow motion."""
+    burst = np.arange(30) / 60
+    path = write(tmp_path / 'a.mkv', [*burst, *(2.5 + burst), *(5 + burst)], codec='libx264')
+    info = video_info(path)
+    assert info.sample_rate == info.fps == 60 and not info.variable and info.gaps == (30, 60)
+    chosen = list(sample_frames(read_video(path), info.sample_rate))
+    assert len(chosen) == pytest.approx(330, abs=2) and [i for _, t, i in chosen if 5 <= t][0] == 60
+
+
 def test_more_than_240_frames_a_second_are_sampled(tmp_path):
     info = video_info(write(tmp_path / 'a.mkv', np.arange(50) / 500, codec='libx264'))
     assert info.sample_rate == info.fps == 240

@@ -103,6 +103,18 @@ def is_variable(times: np.ndarray) -> bool:
     return bool(len(steps) and _uneven(steps).mean() > .1)
 
 
+def steady_rate(times: np.ndarray) -> float:
+    """Frames a second where no frame is missing. times: (T,), increasing, T > 1."""
+    steps = np.diff(times)
+    even = steps[~_uneven(steps)]
+    return 1 / float(even.mean() if len(even) else steps.mean())
+
+
+def stands_still(times: np.ndarray) -> bool:
+    """Whether more than a quarter of the time lies in gaps, as where a recorder writes no frame while nothing moves. times: (T,)."""
+    return len(times) > 1 and (len(times) - 1) / (times[-1] - times[0]) < .75 * steady_rate(times)
+
+
 def _uneven(steps: np.ndarray) -> np.ndarray:
     median = np.median(steps)
     return (steps > 1.5 * median) | (steps < median / 1.5)
@@ -116,17 +128,16 @@ def true_rate(times: np.ndarray, announced: Fraction | None) -> Fraction:
         announced: what the header says, or None.
 
     Returns:
-        At a steady rate that rate, gaps left out; else frames divided by time. At most :data:`MAX_RATE`.
+        At a steady rate that rate, gaps left out; at a variable one frames divided by time. At most :data:`MAX_RATE`.
     """
     if len(times) < 2:
         usable = announced and 0 < announced <= MAX_RATE
         return announced if usable else DEFAULT_RATE
-    steps = np.diff(times)
-    mean, even = len(steps) / (times[-1] - times[0]), steps[~_uneven(steps)]
-    steady = 1 / even.mean() if len(even) else mean
-    if announced and 0 < announced <= MAX_RATE and any(abs(float(announced) / r - 1) <= RATE_TOLERANCE for r in (mean, steady)):
+    mean, steady = (len(times) - 1) / (times[-1] - times[0]), steady_rate(times)
+    true = [mean] if is_variable(times) else [steady] if stands_still(times) else [steady, mean]
+    if announced and 0 < announced <= MAX_RATE and any(abs(float(announced) / rate - 1) <= RATE_TOLERANCE for rate in true):
         return announced
-    rate = min(mean if is_variable(times) else steady, MAX_RATE)
+    rate = min(true[0], MAX_RATE)
     usual = min(USUAL_RATES, key=lambda r: abs(float(r) / rate - 1))
     if abs(float(usual) / rate - 1) <= .002:
         return usual

@@ -11,7 +11,7 @@ import av
 import cv2
 import numpy as np
 
-from toolkit.data.frame_times import MAX_RATE, is_variable, usual_step
+from toolkit.data.frame_times import MAX_RATE, is_variable, stands_still, usual_step
 from toolkit.data.picture_file import PICTURE_SUFFIXES, is_heif
 from toolkit.data.pictures import PictureReader, open_pictures
 from toolkit.data.sound import PROBLEMS as SOUND_PROBLEMS
@@ -59,8 +59,8 @@ class VideoInfo:
         duration: seconds.
         variable: the frame rate varies.
         gaps: numbers of the frames before which at least one frame is missing in a stream of constant rate.
-        sample_rate: frames a second to sample the video at, where its own times are not to be taken: they vary, or are closer than
-            :data:`~toolkit.data.frame_times.MAX_RATE` allows. None: every frame is taken.
+        sample_rate: frames a second to sample the video at, where its own times are not to be taken: they vary, have long gaps, or are
+            closer than :data:`~toolkit.data.frame_times.MAX_RATE` allows. None: every frame is taken.
     """
 
     codec: str
@@ -92,7 +92,7 @@ def video_info(source: str | Path | VideoReader | PictureReader) -> VideoInfo:
     variable = is_variable(times)
     gaps = () if variable else tuple(int(i) + 1 for i in np.flatnonzero(steps > 1.5 * median))
     duration = float(times[-1]) + median if len(times) else 0.
-    sampled = variable or len(steps) / max(duration, 1e-9) > 1.02 * MAX_RATE
+    sampled = variable or stands_still(times) or len(steps) / max(duration, 1e-9) > 1.02 * MAX_RATE
     return VideoInfo(reader.codec, reader.fps, len(times), *reader.full_size, duration, variable, gaps,
                      float(reader.fps) if sampled else None)
 
