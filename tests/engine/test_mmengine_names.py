@@ -48,6 +48,7 @@ def test_the_key_of_mmengine_does_not_add_a_second_hook(toy, tmp_path):
     ('default_hooks = dict(param_scheduler=None)', ['param_scheduler would do nothing']),
     ('default_hooks = dict(runtime_info=None)', ['does not know the iteration']),
     ('log_processor = dict(by_epoch=False)', ['log_processor is not used here', 'default_hooks.logger.interval']),
+    ("optim_wrapper = dict(_delete_=True, type='OptimWrapper', optimizer=dict(type='Adam', lr=1e-3))", ["networks=['net_g']"]),
     ('vis_backends = []', ['visualizer=dict(vis_backends']),
 ])
 def test_other_names_are_refused_with_the_right_one(toy, tmp_path, text, words):

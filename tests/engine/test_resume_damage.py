@@ -42,6 +42,7 @@ DAMAGES = {
     'list as schedulers': (lambda c: c.update(param_schedulers=[]), 'damaged'),
     'schedulers without keys': (lambda c: c['param_schedulers'].update(g=[[]]), 'another kind than the LinearLR'),
     'another scheduler': (lambda c: c['param_schedulers'].update(g=[dict(last_stepp=1)]), 'another kind'),
+    'weights not finite': (lambda c: c['state_dict']['net_g.0.weight'].fill_(float('nan')), 'net_g.0.weight is not finite'),
     'optimiser not finite': (nan_state, "optimiser 'g' is not finite"),
     'optimiser of other shapes': (other_shape, r"exp_avg of optimiser 'g' has the shape \(3,\), its parameter \(8, 6\)"),
     'optimiser without groups': (lambda c: c['optimizer']['g'].pop('param_groups'), "optimiser 'g'|damaged"),

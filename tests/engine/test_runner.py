@@ -99,6 +99,9 @@ def test_without_training_data(toy, tmp_path):
     (['train_dataloader.dataset.size=0'], 'ToyData is empty'),
     (["train_dataloader.sampler={'type': 'DefaultSampler'}"], 'DefaultSampler ends'),
     (['train_cfg.max_iters=0'], 'positive whole number'),
+    (['train_cfg=none'], 'no train_cfg, which training needs'),
+    (['optim_wrapper=none'], 'no optim_wrapper'),
+    (['val_evaluator=none'], 'has a val_dataloader, but no val_evaluator'),
 ])
 def test_unusable_configs(toy, tmp_path, options, words):
     with pytest.raises(InputError, match=words):

@@ -57,6 +57,13 @@ def build_runner(cfg: Config, work_dir: str | Path | None = None, resume: bool |
         cfg.load_from = str(load_from)
     if cfg.get('load_from') and not checkpoint_file(cfg.load_from).is_file():
         raise InputError(f'checkpoint {cfg.load_from} does not exist')
+    for key in ('train_dataloader', 'train_cfg', 'optim_wrapper') if training else ():
+        if not cfg.get(key):
+            raise InputError(f'config {cfg.filename} has no {key}, which training needs')
+    if training and cfg.get('val_dataloader'):
+        cfg.val_cfg = cfg.get('val_cfg') or dict(type='ValLoop')
+        if not cfg.get('val_evaluator'):
+            raise InputError(f'config {cfg.filename} has a val_dataloader, but no val_evaluator; leave both out for no validation')
     if amp and training:
         use_amp(cfg, 'bfloat16' if amp is True else amp)
     keep: dict[str, Any] = cfg._cfg_dict
@@ -71,8 +78,6 @@ def build_runner(cfg: Config, work_dir: str | Path | None = None, resume: bool |
         if not training or not keep.get(f'{section}_dataloader'):
             for key in (f'{section}_dataloader', f'{section}_cfg', f'{section}_evaluator'):
                 keep.pop(key, None)
-    if training and not keep.get('train_dataloader'):
-        raise InputError(f'config {cfg.filename} has no train_dataloader')
     if training:
         start = checkpoint_file(cfg.load_from) if cfg.get('load_from') else latest_checkpoint(cfg.work_dir)
         meet_needs(cfg, lambda made, folder: build_runner(made, folder, resume=True, amp=amp).train(), load_config,

@@ -40,6 +40,9 @@ def check_names(cfg: dict[str, Any]) -> None:
     for key, advice in TOP_LEVEL.items():
         if key in cfg:
             raise InputError(f'config: {key} is not used here: {advice}')
+    if isinstance(cfg.get('optim_wrapper'), dict) and 'optimizer' in cfg['optim_wrapper']:
+        raise InputError("optim_wrapper: here each network has an optimizer of its own: dict(g=dict(networks=['net_g'], "
+                         "optimizer=dict(type='Adam', lr=2e-4)), d=dict(networks=['net_d'], optimizer=...))")
     _check_loop(cfg.get('train_cfg') or {})
     _check_hooks(cfg)
 

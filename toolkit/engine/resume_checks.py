@@ -38,6 +38,10 @@ def check_state_of_run(checkpoint: dict[str, Any], path: str | Path) -> None:
             raise InputError(f'{path}: the state of a process is not complete: {ADVICE}')
         with random_state_kept():
             set_random_state(rank['random'])
+    bad = [key for key, value in checkpoint['state_dict'].items()
+           if isinstance(value, Tensor) and value.is_floating_point() and value.isnan().any()]
+    if bad:
+        raise InputError(f'{path}: {bad[0]} is not finite, training had diverged: use an earlier checkpoint')
     for name, state in checkpoint['optimizer'].items():
         if any(tensor.is_floating_point() and tensor.isnan().any() for tensor in tensors(state)):
             raise InputError(f'{path}: the state of optimiser {name!r} is not finite, training had diverged: use an earlier checkpoint')
