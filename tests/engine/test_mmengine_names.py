@@ -58,6 +58,12 @@ def test_other_names_are_refused_with_the_right_one(toy, tmp_path, text, words):
         assert word in str(error.value)
 
 
+def test_lazy_configs_are_refused_by_name(tmp_path):
+    (tmp_path / 'lazy.py').write_text('from mmengine.config import read_base\nwith read_base():\n    from .base import *\n')
+    with pytest.raises(InputError, match=r'lazy.py: lazy configs \(read_base\) are not supported; write a text config'):
+        load_config(tmp_path / 'lazy.py')
+
+
 def test_epochs_of_checkpoints_are_refused(toy, tmp_path):
     with pytest.raises(InputError, match='by_epoch=True: training counts iterations'):
         build_runner(load_config(config(tmp_path, toy, 'default_hooks = dict(checkpoint=dict(by_epoch=True))')), tmp_path / 'run')

@@ -147,6 +147,9 @@ def _read(path: Path) -> Config:
             warnings.simplefilter('ignore', DeprecationWarning)
             return Config.fromfile(str(path), import_custom_modules=False, lazy_import=False)
     except Exception as error:  # a config file is Python code of the user and may fail in any way
+        if 'read_base' in path.read_text(errors='replace'):
+            raise InputError(f"config {path}: lazy configs (read_base) are not supported; write a text config: _base_ = ['base.py'], "
+                             f"parts as dict(type='Name'), and no imports") from error
         raise InputError(f'config {path} cannot be read: {type(error).__name__}: {error}') from error
 
 
