@@ -251,3 +251,19 @@ def test_one_clip_a_person_leaves_none_for_testing(tmp_path, stick, options):
     make_clip(tmp_path / 'bob', stick, person='bob')
     with pytest.raises(InputError, match="split='test'.* the only action of a person is for training. Prepare .*split=None"):
         ClipWindows(tmp_path, window=None, split='test', **options)
+
+
+@pytest.mark.parametrize('kind, name', [
+    ('frames', '000004.png'), ('edges', '000000.png'), ('masks', '000005.png'), ('parts', '000002.png')])
+def test_a_missing_picture_is_named_before_anything_is_read(root, kind, name):
+    (root / 'wave' / kind / name).unlink()
+    with pytest.raises(InputError, match=f'wave/{kind}/{name}: no such file, and 0 more of 6'):
+        ClipWindows(root, window=None)
+
+
+def test_poses_are_checked_when_whole_clips_are_opened(root):
+    poses = Clip(root / 'wave').poses.copy()
+    poses[3, 0, 0] = np.inf
+    np.savez(root / 'wave' / 'poses.npz', poses=poses)
+    with pytest.raises(InputError, match='poses.npz: frame 3, nose: x is inf'):
+        ClipWindows(root, window=None)

@@ -4,6 +4,7 @@ import pytest
 
 from toolkit.metrics.base import Summary
 from toolkit.metrics.report import format_count, format_value, table, to_json, write_json
+from toolkit.structures import InputError
 
 
 def summary(value=0.5, ci=(0.4, 0.6), **changes):
@@ -63,3 +64,9 @@ def test_json_refuses_what_is_not_json(tmp_path):
     with pytest.raises(ValueError):
         write_json(tmp_path / 'out.json', {'x': float('nan')})
     assert not (tmp_path / 'out.json').exists()
+
+
+def test_results_that_cannot_be_written_are_one_error(tmp_path):
+    (tmp_path / 'file').write_text('')
+    with pytest.raises(InputError, match='r.json: cannot be written'):
+        write_json(tmp_path / 'file' / 'r.json', {})

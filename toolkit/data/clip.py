@@ -96,9 +96,30 @@ class Clip:
             digest.update(repr(entries).encode())
         return digest.hexdigest()
 
+    def check_whole(self) -> None:
+        """See that all pictures are there and that the poses are usable, without decoding a picture.
+
+        Raises:
+            InputError: names the first file that is missing, or what is wrong with the poses.
+        """
+        for kind in KINDS:
+            folder, suffix = self.folder / kind, self._suffix if kind == 'frames' else 'png'
+            try:
+                there = set(os.listdir(folder))
+            except OSError as error:
+                raise InputError(f'{folder}: cannot be read ({error.strerror}); prepare the clip again') from error
+            missing = [name for name in (f'{t:06d}.{suffix}' for t in range(self._length)) if name not in there]
+            if missing:
+                raise InputError(f'{folder / missing[0]}: no such file, and {len(missing) - 1} more of {self._length} are missing; '
+                                 'prepare the clip again')
+        self._checked_poses()
+
     @property
     def poses(self) -> np.ndarray:
         """(T, 18, 3) float32, in pixels of the frames."""
+        return self._checked_poses()
+
+    def _checked_poses(self) -> np.ndarray:
         if self._poses is None:
             path, poses = self.folder / 'poses.npz', self.array('poses')
             if poses.shape != (self._length, K, 3):

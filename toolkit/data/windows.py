@@ -89,6 +89,8 @@ class ClipWindows(Dataset):
         if pixels and not size:
             self.size = smaller_size(*self.size, pixels)
         self.allowed = [self._allowed_frames(clip, frames, exclude) for clip in self.clips]
+        for clip in self.clips:
+            clip.check_whole()
         self._starts = [self._window_starts(clip, allowed, skip_empty) for clip, allowed in zip(self.clips, self.allowed)]
         self._ends = list(accumulate(len(starts) for starts in self._starts))
         if not len(self):

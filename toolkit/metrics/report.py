@@ -4,11 +4,13 @@ import json
 import os
 import textwrap
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
 from toolkit.metrics.base import Summary
 from toolkit.outputs import hidden
+from toolkit.structures import InputError
 
 ARROWS = {'higher': '↑', 'lower': '↓', 'one': '→1', '': ''}
 NARROWEST_DEFINITION = 72
@@ -95,10 +97,17 @@ def write_json(path: str | Path, content: dict) -> None:
 
     Raises:
         ValueError: a number is not finite.
+        InputError: the disk is full, or the file cannot be written.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path, written = Path(path), json.dumps(content, indent=2, allow_nan=False) + '\n'
     partial = hidden(path, f'{os.getpid()}.tmp')
-    partial.unlink(missing_ok=True)
-    partial.write_text(json.dumps(content, indent=2, allow_nan=False) + '\n')
-    os.replace(partial, path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.unlink(missing_ok=True)
+        partial.write_text(written)
+        os.replace(partial, path)
+    except OSError as error:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise InputError(f'{path}: cannot be written ({error.strerror}); free some space or give permission, and run the same command '
+                         'again') from error
