@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from toolkit.data.clip import Clip, ClipWriter, find_clips
-from toolkit.data.clip_folder import clip_lock, foreign_files
+from toolkit.data.clip_folder import MARK, clip_lock, foreign_files
 from toolkit.data.prepare import prepare_video
 from toolkit.structures import InputError
 
@@ -102,11 +102,24 @@ def test_a_foreign_folder_under_a_temporary_name_is_left_alone(tmp_path):
     start(tmp_path / 'dance').finish()
 
 
+@pytest.mark.parametrize('name', ['.dance.partial', '.dance.old'])
+def test_a_folder_under_a_temporary_name_is_ours_only_with_our_mark(tmp_path, name):
+    """Though all in it is called as our own files are."""
+    for file in ('manifest.json', 'head.json', 'frames/000000.png', 'work/key.json'):
+        (tmp_path / name / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name / file).write_text('mine')
+    before = contents(tmp_path)
+    with pytest.raises(InputError, match='does not belong to the clip: frames, head.json'):
+        start(tmp_path / 'dance', overwrite=True)
+    assert contents(tmp_path) == before
+
+
 def test_what_a_kill_left_goes_with_the_next_start(tmp_path):
     writer = start(tmp_path / 'dance')
     (writer.partial / 'frames' / '.000001.png.4711.tmp').write_text('half')
     clip = start(tmp_path / 'dance').finish()
     assert not foreign_files(clip.folder)
+    (clip.folder / MARK).touch()
     clip.folder.rename(tmp_path / '.dance.old')
     with pytest.raises(InputError, match='finished clip'):
         start(tmp_path / 'dance')

@@ -33,7 +33,7 @@ from toolkit.data.clip_checks import (
     text,
     whole_number,
 )
-from toolkit.data.clip_folder import FORMAT, KINDS, check_clip_folder, partial_folder, put_in_place, tidy_partial
+from toolkit.data.clip_folder import FORMAT, KINDS, check_clip_folder, partial_folder, put_in_place, start_partial, tidy_partial
 from toolkit.data.files import make_folder, read_json, write_file, write_json, writing_error
 from toolkit.outputs import check_name
 from toolkit.skeletons import JOINTS, PARTS, K
@@ -208,7 +208,7 @@ class ClipWriter:
         self._head = dict(
             format=FORMAT, name=name, person=person, action=action, height=int(height), width=int(width), fps=float(fps),
             frame_format=frame_format)
-        make_folder(self.partial)
+        start_partial(self.folder)
         head_file, self._pose_file = self.partial / 'head.json', self.partial / 'poses.raw'
         head = dict(self._head, key=key)
         if not head_file.exists() or read_json(head_file) != head:

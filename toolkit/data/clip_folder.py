@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from toolkit.data.files import read_json
+from toolkit.data.files import make_folder, read_json, write_file
 from toolkit.locks import locked
 from toolkit.outputs import check_name, hidden
 from toolkit.structures import InputError
@@ -16,7 +16,9 @@ FORMAT = 1
 KINDS = ('frames', 'edges', 'masks', 'parts')
 _PICTURE = re.compile(r'(?P<kind>frames|edges|masks|parts)/(?P<t>\d{6,})\.(?P<suffix>png|jpg)')
 SOUND_FILE = 'sound.mka'
-_BESIDE = {'manifest.json', 'poses.npz', 'source.jpg', SOUND_FILE}
+MARK = '.clip'
+"""An empty file in folders under temporary names: it says that they are ours."""
+_BESIDE = {'manifest.json', 'poses.npz', 'source.jpg', SOUND_FILE, MARK}
 _UNFINISHED = re.compile(r'head\.json|poses\.raw|work/[\w.]+\.(json|npz|jpg)')
 _TEMPORARY = re.compile(r'(.+/)?\.[^/]+\.\d+\.tmp')
 
@@ -56,8 +58,9 @@ def check_clip_folder(folder: str | Path, overwrite: bool = False, reuse: bool =
     folder = Path(folder)
     check_name(folder.name, f'{folder.parent}: the name of the clip')
     for path in (partial_folder(folder), hidden(folder, 'old')):
-        if os.path.lexists(path):
-            _refuse_foreign(path, foreign_files(path, unfinished=True))
+        if os.path.lexists(path) and not _empty(path):
+            marked = not path.is_symlink() and (path / MARK).is_file()
+            _refuse_foreign(path, foreign_files(path, unfinished=True) if marked else _names(path))
     if not os.path.lexists(folder) or _empty(folder):
         return
     manifest = _manifest(folder)
@@ -107,26 +110,43 @@ def foreign_files(folder: str | Path, unfinished: bool = False) -> list[str]:
 def tidy_partial(folder: str | Path) -> None:
     """Take away what a kill left of a clip in the making: temporary files, and an older clip that was being replaced. Hold the lock."""
     folder, old = Path(folder), hidden(folder, 'old')
-    if os.path.lexists(old) and not foreign_files(old, unfinished=True):
+    if (old / MARK).is_file() and not foreign_files(old, unfinished=True):
         if folder.exists():
-            shutil.rmtree(old)
+            _remove(old)
         else:
             os.replace(old, folder)
+            (folder / MARK).unlink()
     partial = partial_folder(folder)
+    if not (partial / MARK).is_file():
+        return
     for file in partial.rglob('.*.tmp'):
         if _TEMPORARY.fullmatch(file.relative_to(partial).as_posix()):
             file.unlink(missing_ok=True)
+
+
+def start_partial(folder: str | Path) -> Path:
+    """Make :func:`partial_folder`, already checked, and mark it as ours.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    partial = make_folder(partial_folder(folder))
+    write_file(partial / MARK, b'')
+    return partial
 
 
 def put_in_place(folder: str | Path) -> None:
     """Give the finished clip in :func:`partial_folder` its name; an older one, already checked, goes."""
     folder, old = Path(folder), hidden(folder, 'old')
     if folder.exists() and not _empty(folder):
+        (folder / MARK).touch()
         os.replace(folder, old)
     elif folder.exists():
         folder.rmdir()
     os.replace(partial_folder(folder), folder)
-    shutil.rmtree(old, ignore_errors=True)
+    (folder / MARK).unlink()
+    if (old / MARK).exists():
+        _remove(old)
 
 
 def _manifest(folder: Path) -> dict | None:
@@ -139,6 +159,15 @@ def _manifest(folder: Path) -> dict | None:
     return content if known and isinstance(content.get('num_frames'), int) else None
 
 
+def _remove(folder: Path) -> None:
+    """Delete a folder of ours; its mark goes last, so that what a kill leaves of it is still known."""
+    for path in folder.iterdir():
+        if path.name != MARK:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    (folder / MARK).unlink()
+    folder.rmdir()
+
+
 def _empty(folder: Path) -> bool:
     return folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir())
 
@@ -148,8 +177,12 @@ def _unreadable(error: OSError) -> None:
 
 
 def _listed(folder: Path) -> str:
-    names = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
+    names = _names(folder) if folder.is_dir() else []
     return f' (it holds {", ".join(names[:3])}{" and more" if len(names) > 3 else ""})' if names else ''
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(p.name for p in folder.iterdir()) if folder.is_dir() and not folder.is_symlink() else ['.']
 
 
 def _refuse_foreign(folder: Path, names: list[str]) -> None:

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 
 from toolkit.data.clip import Clip, ClipWriter
-from toolkit.data.clip_folder import SOUND_FILE, check_clip_folder, clip_lock, partial_folder, tidy_partial
+from toolkit.data.clip_folder import SOUND_FILE, check_clip_folder, clip_lock, partial_folder, start_partial, tidy_partial
 from toolkit.data.clip_size import Range, choose_size, folder_size
 from toolkit.data.crop import Crop, center_crop, fit_window, given_crop, person_crop, person_range
 from toolkit.data.files import fingerprint, make_folder, source_hash, write_json, writing_error
@@ -134,6 +134,7 @@ class Preparation:
 
     def _guarded(self, step: Callable):
         """Do a step of the work; errors are noted in the working folder."""
+        start_partial(self.folder)
         make_folder(self.work)
         (self.work / 'failure.json').unlink(missing_ok=True)
         try:
