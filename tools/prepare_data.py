@@ -37,6 +37,17 @@ def parse_crop(text: str) -> str | tuple[int, ...]:
     return x, y, w, h
 
 
+def parse_follow(text: str) -> str | tuple[float, ...]:
+    """``left``, ``right``, ``largest`` or ``x,y``."""
+    if text in ('left', 'right', 'largest'):
+        return text
+    try:
+        x, y = (float(n) for n in text.split(','))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f'expected left, right, largest or X,Y in pixels of the video, got {text!r}') from None
+    return x, y
+
+
 def parse_part(words: list[str] | None) -> dict | None:
     """``['TIN2', 'batch_size=8']`` -> a config."""
     if words is None:
@@ -65,6 +76,9 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--multiple', type=int, default=32, help='what height and width must be multiples of (default 32)')
     parser.add_argument('--crop', type=parse_crop, default='person',
                         help='person (default): around the person in all frames; center: largest centred window; or X,Y,WIDTH,HEIGHT')
+    parser.add_argument('--follow', type=parse_follow, metavar='WHOM',
+                        help='which of several people: left, right, largest, or X,Y, a point on the person in pixels of the video; in '
+                             'the first frame that shows somebody (default: the most prominent one)')
     parser.add_argument('--fps', type=float,
                         help='constant frame rate to make (default: all frames; a variable rate, or one above 240, is made steady)')
     parser.add_argument('--start', type=float, default=0., metavar='SECONDS')
@@ -122,7 +136,8 @@ def main(argv: list[str] | None = None) -> int:
     import_custom(args.imports, '--import')
     rank, processes = int(os.environ.get('RANK', 0)), int(os.environ.get('WORLD_SIZE', 1))
     settings = {key: getattr(args, key) for key in (
-        'multiple', 'crop', 'fps', 'start', 'end', 'max_frames', 'smooth', 'trim', 'frame_format', 'min_presence', 'min_person')}
+        'multiple', 'crop', 'follow', 'fps', 'start', 'end', 'max_frames', 'smooth', 'trim', 'frame_format', 'min_presence',
+        'min_person')}
     settings.update(zip(('height', 'width'), args.size or (None, None)))
     settings = PrepareSettings(**settings)
     for path in args.videos if not args.keep_going else ():

@@ -10,6 +10,7 @@ import pytest
 from toolkit.data import prepare as module
 from toolkit.data.prepare import prepare_video
 from toolkit.poses.decode import Person, follow_person
+from toolkit.structures import InputError
 
 SIZE = dict(height=96, width=64, min_person=10)
 FRAMES = 150
@@ -183,3 +184,17 @@ def test_a_mask_tracker_sees_one_stream_also_after_an_interruption(parts, people
         prepare_video(two, tmp_path / 'out', parts.tracker(), Failing(), parts.mask_tracker(), **SIZE)
     again = prepare_video(two, tmp_path / 'out', parts.tracker(), parts.edges(), parts.mask_tracker(), **SIZE)
     assert all(np.array_equal(again.mask(t), clip.mask(t)) for t in range(FRAMES))
+
+
+@pytest.mark.parametrize('follow, x', [('left', 40), ('right', 110), ('largest', 40), ((110, 40), 110)])
+def test_the_person_asked_for_is_followed(parts, two, tmp_path, follow, x):
+    clip = prepare_video(two, tmp_path / 'out', parts.everybody(), parts.edges(), parts.mask(), follow=follow, **SIZE)
+    assert np.abs(source_x(clip) - x).max() < 3
+
+
+def test_a_wish_to_follow_somebody_is_never_ignored(parts, two, tmp_path):
+    for estimator, follow, message in (
+            (parts.tracker(), 'left', 'Tracker finds one person.*KeypointFiles'), (parts.everybody(), (75, 40), 'nobody at 75,40.*40,'),
+            (parts.everybody(), (400, 40), 'beyond the frames of 160x96'), (parts.everybody(), 'ann', 'left, right, largest')):
+        with pytest.raises(InputError, match=message):
+            prepare_video(two, tmp_path / 'out', estimator, parts.edges(), parts.mask(), follow=follow, **SIZE)

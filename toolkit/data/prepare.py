@@ -23,7 +23,7 @@ from toolkit.data.clip_size import Range, choose_size, folder_size
 from toolkit.data.crop import Crop, center_crop, fit_window, given_crop, person_crop, person_range
 from toolkit.data.files import fingerprint, make_folder, source_hash, write_json, writing_error
 from toolkit.data.prepare_checks import add_notes, measure, stretch
-from toolkit.data.prepare_poses import POSE_CHUNK, POSE_SIDE, SAMPLE_HEIGHT, Found, PosePass, write_picture
+from toolkit.data.prepare_poses import POSE_CHUNK, POSE_SIDE, SAMPLE_HEIGHT, Found, PosePass, check_can_follow, write_picture
 from toolkit.data.prepare_settings import DEFAULT_PERSON, PrepareSettings, UnusableClipError, clip_name, part_record
 from toolkit.data.sampling import chunks, sample_frames
 from toolkit.data.sound import keep_sound
@@ -60,6 +60,8 @@ class Preparation:
             self.made_by[kind].update({k: v for k, v in options.items() if k != 'type'})
         self.problems: list[str] = []
         self.seen: tuple | None = None
+        if settings.follow is not None:
+            check_can_follow(pose_estimator)
         self.failed = False
         self.size_given = settings.height is not None
 
@@ -206,12 +208,17 @@ class Preparation:
     def _find_poses(self) -> Found:
         """Pass 1."""
         s, total = self.settings, self._expected()
-        key = dict(source=self.sha, poses=self.key['poses'], fps=s.fps, start=s.start, end=s.end, max_frames=s.max_frames)
+        key = dict(source=self.sha, poses=self.key['poses'], fps=s.fps, start=s.start, end=s.end, max_frames=s.max_frames,
+                   follow=self.key['follow'] if hasattr(self.estimator, 'track') else None)
+        if s.follow is not None and not isinstance(s.follow, str) and not (
+                s.follow[0] < self.reader.width and s.follow[1] < self.reader.height):
+            raise InputError(f'{self.path}: follow {s.follow[0]:g},{s.follow[1]:g} lies beyond the frames of {self.reader.width}x'
+                             f'{self.reader.height} (width x height); give x,y in pixels of the video')
         pictures = getattr(self.reader, 'files', ())
         names = dict(zip(self.reader.numbers(), (p.name for p in pictures))) if len(pictures) == self.info.num_frames else None
         poses = PosePass(
             self.estimator, self.work, (self.reader.height, self.reader.width), self.info.num_frames,
-            lambda done: self.progress('poses', done, max(total, done)), names)
+            lambda done: self.progress('poses', done, max(total, done)), names, s.follow)
         poses.check(self._near_the_end())
         small = self.reader.at_most(POSE_SIDE)
         found, self.problems = poses.run(self._sampled(small), key, lambda: list(small.problems))

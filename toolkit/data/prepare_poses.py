@@ -4,7 +4,8 @@ What an estimator offers decides how it is asked:
 
 * ``track(frames, last=None)``: an iterator of frames (H, W, 3) -> an iterator of poses (18, 3). One person is followed, and one call
   lasts through the clip. An estimator with ``resumes = True`` goes on exactly from ``last``, the pose of the frame before. Others have
-  a state that cannot be kept, so after an interruption they look at the clip from its first frame again.
+  a state that cannot be kept, so after an interruption they look at the clip from its first frame again. With ``follows = True``
+  it also takes ``follow``, see :func:`toolkit.poses.follow.choose_person`.
 * ``detect(frames)``: (T, H, W, 3) -> for each frame its people. They are linked over the whole clip by
   :func:`toolkit.poses.decode.follow_person`.
 * ``people_of_frames(numbers, size, total, names)``: no picture is needed; the people of these source frames, in source pixels, linked
@@ -24,7 +25,10 @@ import numpy as np
 from toolkit.data.files import make_folder, read_json, write_file, write_json
 from toolkit.poses.decode import Person, count_people, follow_person
 from toolkit.poses.draw import draw_pose_on
+from toolkit.poses.follow import Follow, choose_person
+from toolkit.registry import POSE_ESTIMATORS
 from toolkit.skeletons import K
+from toolkit.structures import InputError
 
 POSE_CHUNK = 64
 """Frames of one file of the working folder."""
@@ -90,14 +94,15 @@ class PosePass:
         source_frames: how many frames the source has.
         progress: called with the number of frames done.
         names: if the source is pictures, the file name of each under its number.
+        follow: whom to follow, see :func:`toolkit.poses.follow.choose_person`; points in source pixels.
     """
 
     def __init__(self, estimator, folder: Path, size: tuple[int, int], source_frames: int, progress: Callable[[int], None],
-                 names: dict[int, str] | None = None):
+                 names: dict[int, str] | None = None, follow: Follow | None = None):
         self.estimator, self.folder, self.size, self.source_frames, self.progress = estimator, folder, size, source_frames, progress
         self.names = names
         self.of_files = getattr(estimator, 'people_of_frames', None)
-        self.total, self.small_size = 0, size
+        self.follow, self.total, self.small_size = follow, 0, size
 
     def check(self, indices: list[int]) -> None:
         """Let an estimator that reads files look, before any decoding, whether they are of this video and reach these frames."""
@@ -178,7 +183,8 @@ class PosePass:
         if self.of_files:
             yield from (([], -1) for _ in frames)
         elif hasattr(estimator, 'track'):
-            yield from ((_only(pose), -1) for pose in estimator.track(frames, last))
+            options = dict(follow=self._in_small()) if self.follow else {}
+            yield from ((_only(pose), -1) for pose in estimator.track(frames, last, **options))
         elif hasattr(estimator, 'detect'):
             for batch in batches(frames, DETECT_BATCH):
                 yield from ((people, count_people(people)) for people in estimator.detect(batch))
@@ -190,6 +196,13 @@ class PosePass:
                 if hasattr(estimator, 'num_people'):
                     count[::COUNT_EVERY] = estimator.num_people(batch[::COUNT_EVERY])
                 yield from ((_only(pose), int(n)) for pose, n in zip(poses, count))
+
+    def _in_small(self) -> Follow:
+        """Whom to follow, points in pixels of the small frames."""
+        if isinstance(self.follow, str):
+            return self.follow
+        factor = min(1., POSE_SIDE / max(self.size))
+        return tuple((v + .5) * factor - .5 for v in self.follow)
 
     def _write(self, chunk: list[_Row], number: int) -> None:
         people = [person for row in chunk for person in row.people]
@@ -219,15 +232,35 @@ class PosePass:
         poses = found['poses']
         if self.of_files:
             everybody = self.of_files(found['index'].tolist(), self.size, self.source_frames, self.names)
-            poses, found['people'] = follow_person(everybody), np.array([count_people(people) for people in everybody], np.int32)
+            poses = follow_person(everybody, chosen=self.follow and choose_person(everybody, self.follow))
+            found['people'] = np.array([count_people(people) for people in everybody], np.int32)
         else:
             if hasattr(self.estimator, 'detect') and not hasattr(self.estimator, 'track'):
                 everybody = iter(zip(poses, found['scores'].tolist()))
-                poses = follow_person([[Person(*next(everybody)) for _ in range(n)] for n in found['number']])
+                people = [[Person(*next(everybody)) for _ in range(n)] for n in found['number']]
+                poses = follow_person(people, chosen=self.follow and choose_person(people, self._in_small()))
             scale = np.array([self.size[1] / state['small'][1], self.size[0] / state['small'][0]], np.float32)
             poses[..., :2] = (poses[..., :2] + .5) * scale - .5
             poses[poses[..., 2] <= 0] = 0
         return Found(poses, found['times'], found['people'], found['still'])
+
+
+def can_follow(estimator) -> bool:
+    """Whether an estimator, or its class, can be told which of several people to follow."""
+    return hasattr(estimator, 'people_of_frames') or (
+        getattr(estimator, 'follows', False) if hasattr(estimator, 'track') else hasattr(estimator, 'detect'))
+
+
+def check_can_follow(estimator) -> None:
+    """Refuse an estimator that finds one person and cannot be told which.
+
+    Raises:
+        InputError: names those that can.
+    """
+    if not can_follow(estimator):
+        able = sorted(name for name, part in POSE_ESTIMATORS.module_dict.items() if can_follow(part))
+        raise InputError(f'follow: {type(estimator).__name__} finds one person and cannot be told which; pose estimators that can: '
+                         f'{", ".join(able)}')
 
 
 def _only(pose: np.ndarray) -> list[Person]:

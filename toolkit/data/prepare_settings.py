@@ -6,6 +6,7 @@ from pathlib import Path
 
 from toolkit.data.fingerprints import part_fingerprint
 from toolkit.outputs import plain_name
+from toolkit.poses.follow import check_follow
 from toolkit.structures import InputError
 
 DEFAULT_PERSON = 'person'
@@ -25,6 +26,8 @@ class PrepareSettings:
         height, width: size of the clip; None for both: see :mod:`toolkit.data.clip_size`.
         multiple: height and width must be multiples of this, as the networks need it.
         crop: 'person' (around the person in all frames), 'center' (largest centred window), or (x, y, width, height) in source pixels.
+        follow: which of several people: 'left', 'right', 'largest', or (x, y) in source pixels, a point on the person, in the first
+            frame that shows somebody. None is the most prominent one, or the one whom the estimator finds.
         fps: constant rate to make by time stamps; None keeps every frame, or makes a variable rate constant at its average.
         start, end: stretch of the video in seconds.
         max_frames: at most so many frames.
@@ -39,6 +42,7 @@ class PrepareSettings:
     width: int | None = None
     multiple: int = 32
     crop: str | tuple[int, int, int, int] = 'person'
+    follow: str | tuple[float, float] | None = None
     fps: float | None = None
     start: float = 0.
     end: float | None = None
@@ -63,6 +67,7 @@ class PrepareSettings:
                 f'nearest valid heights {" or ".join(map(str, valid[0]))}, widths {" or ".join(map(str, valid[1]))}')
         if isinstance(self.crop, str) and self.crop not in ('person', 'center'):
             raise InputError(f"crop must be 'person', 'center' or x,y,width,height in source pixels, got {self.crop!r}")
+        check_follow(self.follow)
         if self.fps is not None and not 0 < self.fps <= MAX_FPS:
             raise InputError(f'fps must be positive and at most {MAX_FPS}, got {self.fps}')
         if not 0 <= self.start < math.inf:

@@ -17,7 +17,7 @@ MIN_JOINTS = 4
 MIN_MEAN_SCORE = 0.4
 SURE_JOINTS = 6
 SURE_PROMINENCE = 0.3
-REACH_GROWTH = 0.2
+REACH, REACH_GROWTH = 0.5, 0.2
 
 
 @dataclass
@@ -240,12 +240,16 @@ def count_people(people: list[Person]) -> int:
     """How many people a frame shows for certain: the most prominent one and those with six joints and 30 % of its prominence."""
     if not people:
         return 0
-    largest = max(p.prominence for p in people)
-    others = sum((p.pose[:, 2] > 0).sum() >= SURE_JOINTS and p.prominence >= SURE_PROMINENCE * largest for p in people)
-    return max(int(others), 1)
+    return max(len(sure_people(people)), 1)
 
 
-def follow_person(people: list[list[Person]], reach: float = 0.5) -> np.ndarray:
+def sure_people(people: list[Person]) -> list[Person]:
+    """People of a frame with six joints and 30 % of the prominence of the most prominent one."""
+    largest = max((p.prominence for p in people), default=0)
+    return [p for p in people if (p.pose[:, 2] > 0).sum() >= SURE_JOINTS and p.prominence >= SURE_PROMINENCE * largest]
+
+
+def follow_person(people: list[list[Person]], reach: float = REACH, chosen: tuple[int, Person] | None = None) -> np.ndarray:
     """Choose the most prominent person of a clip and stay with them.
 
     The clip is followed forwards and backwards from the frame that shows somebody most prominently. In each frame the person
@@ -256,6 +260,7 @@ def follow_person(people: list[list[Person]], reach: float = 0.5) -> np.ndarray:
     Args:
         people: for each frame the people found.
         reach: of the size (diagonal of the joints' box).
+        chosen: number of a frame and the person of it to follow; None takes the most prominent one.
 
     Returns:
         (T, 18, 3) float32; frames without the person are all zero.
@@ -265,7 +270,7 @@ def follow_person(people: list[list[Person]], reach: float = 0.5) -> np.ndarray:
     if not any(prominence):
         return poses
     start = int(np.argmax(prominence))
-    first = max(people[start], key=lambda p: p.prominence)
+    start, first = chosen or (start, max(people[start], key=lambda p: p.prominence))
     poses[start] = first.pose
     for order in (range(start + 1, len(people)), range(start - 1, -1, -1)):
         known, lost = first, 0

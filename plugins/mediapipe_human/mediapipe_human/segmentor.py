@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from mediapipe_human.people import surroundings
 from mediapipe_human.solution import PoseSolution, Session
-from toolkit.data.crop import person_boxes
 from toolkit.data.quality import mask_agreement
 from toolkit.registry import SEGMENTORS
 
@@ -13,7 +13,6 @@ MISFIT = .5
 """Where a smaller share of the joints lies on the mask, it is of somebody else."""
 REST = 8
 """Frames to wait before the next try where starting anew did not help."""
-GRAY = 127
 
 
 @SEGMENTORS.register_module()
@@ -80,14 +79,3 @@ class MediaPipeSegmentor:
         mask = session.process(frame).segmentation_mask
         return np.zeros(frame.shape[:2], np.float32) if mask is None else np.clip(mask, 0, 1)
 
-
-def surroundings(frame: np.ndarray, pose: np.ndarray) -> np.ndarray:
-    """The frame (H, W, 3) with all gray but the box around the person of a pose (18, 3); as it is without four joints."""
-    box = person_boxes(pose[None], hidden_legs=True)[0]
-    if np.isnan(box[0]):
-        return frame
-    height, width = frame.shape[:2]
-    x0, y0, x1, y1 = np.clip(np.rint(box), 0, (width, height, width, height)).astype(int)
-    out = np.full_like(frame, GRAY)
-    out[y0:y1, x0:x1] = frame[y0:y1, x0:x1]
-    return out

@@ -106,6 +106,11 @@ class Session:
             self._solution = self._pose(**self._options)
             return self._solution.process(frame)
 
+    @property
+    def at_work(self) -> bool:
+        """Whether a frame has been processed since the start or since :meth:`close`."""
+        return self._solution is not None
+
     def close(self) -> None:
         """Forget the person; the next frame is looked at as a first one."""
         if self._solution is not None:

@@ -101,3 +101,20 @@ def test_mediapipe_is_quiet():
     code = 'import numpy, mediapipe_human as m; m.MediaPipePose()(numpy.zeros((2, 64, 48, 3), numpy.uint8))'
     done = subprocess.run([sys.executable, '-W', 'ignore', '-c', code], capture_output=True, text=True, check=True)
     assert done.stdout == '' and done.stderr == ''
+
+
+@needs_mediapipe
+@pytest.mark.shared
+def test_the_person_asked_for_is_followed_and_masked(squats):
+    frames, reference = squats
+    small = frames[:3, ::2, ::2]
+    pair = np.concatenate([small, small[:, :, ::-1]], 2)
+    estimator, half = POSE_ESTIMATORS.build(dict(type='MediaPipePose')), small.shape[2]
+    left, right, point = (np.stack(list(estimator.track(pair, follow=f))) for f in ('left', 'right', (1.5 * half, small.shape[1] / 2)))
+    assert (left[:, 1, 0] < half).all() and (right[:, 1, 0] > half).all() and (point[:, 1, 0] > half).all()
+    segmentor = SEGMENTORS.build(dict(type='MediaPipeSegmentor'))
+    for poses, side in ((left, np.s_[..., :half]), (right, np.s_[..., half:])):
+        masks = segmentor(pair, poses)
+        assert (masks[side].sum((1, 2)) > .9 * masks.sum((1, 2))).all() and (masks > .5).any((1, 2)).all()
+    with pytest.raises(InputError, match='nobody at 0,0'):
+        next(estimator.track(pair, follow=(0, 0)))

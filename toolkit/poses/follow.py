@@ -1,0 +1,73 @@
+"""Which of several people a clip is about."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from toolkit.poses.boxes import pose_box
+from toolkit.poses.decode import Person, sure_people
+from toolkit.structures import InputError
+
+SIDES = ('left', 'right', 'largest')
+
+Follow = str | tuple[float, float]
+"""'left', 'right' or 'largest', or x, y of a point on the person."""
+
+
+def check_follow(follow: Follow | None) -> None:
+    """Refuse what does not say whom to follow.
+
+    Raises:
+        InputError: says what is expected.
+    """
+    point = isinstance(follow, Sequence) and not isinstance(follow, str) and len(follow) == 2 and all(
+        isinstance(v, (int, float)) and 0 <= v < math.inf for v in follow)
+    if follow is not None and follow not in SIDES and not point:
+        raise InputError(f'follow must be one of {", ".join(SIDES)}, or x,y in pixels of the video, got {follow!r}')
+
+
+def choose_person(people: list[list[Person]], follow: Follow) -> tuple[int, Person] | None:
+    """The person to follow, in the first frame that shows somebody for certain.
+
+    Args:
+        people: for each frame the people found.
+        follow: 'left' or 'right' in the picture, 'largest', or a point (x, y) on the person, in the pixels of their poses.
+
+    Returns:
+        Number of the frame and the person, or None where no frame shows anybody.
+
+    Raises:
+        InputError: nobody is at the point; says where people are.
+    """
+    for t, frame in enumerate(people):
+        if sure := sure_people(frame):
+            return t, choose_among(sure, follow, f'frame {t}')
+    return None
+
+
+def choose_among(people: list[Person], follow: Follow, where: str) -> Person:
+    """The one of these people that ``follow`` means; see :func:`choose_person`.
+
+    Raises:
+        InputError: nobody is at the point; says where people are, and begins with ``where``.
+    """
+    if follow == 'largest':
+        return max(people, key=lambda p: p.size)
+    centres = [p.pose[p.pose[:, 2] > 0, :2].mean(0) for p in people]
+    if follow in SIDES:
+        order = np.argsort([x for x, _ in centres])
+        return people[order[0 if follow == 'left' else -1]]
+    distances = [float(np.hypot(*(centre - follow))) for centre in centres]
+    person = people[int(np.argmin(distances))]
+    if not holds(person, follow):
+        seen = ' and '.join(f'{x:.0f},{y:.0f}' for x, y in centres)
+        raise InputError(f'{where}: nobody at {follow[0]:.0f},{follow[1]:.0f}; the middle of who is seen is at {seen} (x,y)')
+    return person
+
+
+def holds(person: Person, point: tuple[float, float]) -> bool:
+    """Whether a point lies in the box around a person, or at most a quarter of the person's size beyond it."""
+    x0, y0, x1, y1 = pose_box(person.pose)
+    x, y, margin = *point, person.size / 4
+    return x0 - margin <= x <= x1 + margin and y0 - margin <= y <= y1 + margin
