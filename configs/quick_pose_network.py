@@ -2,11 +2,12 @@
 
     python tools/train.py configs/quick_pose_network.py
 
-It learns from the poses of the training clips, with a third of the channels of pose_network.py and a twentieth of its iterations.
+It learns from the poses of the training clips, with half of the channels of pose_network.py and a twentieth of its iterations. Wide
+peaks and no disturbed pictures make it learn fast; it knows less of half-finished pictures than pose_network.py does.
 """
 _base_ = 'pose_network.py'
 
-model = dict(network=dict(widths=(16, 32, 48, 64, 64)))
+model = dict(network=dict(widths=(16, 32, 48, 64, 64)), sigma=10.0, limb_width=8.0, augmentation=None)
 optim_wrapper = dict(h=dict(optimizer=dict(lr=3e-3)))
 
 train_dataloader = dict(batch_size=4)

@@ -30,6 +30,7 @@ from toolkit.data.sound import clip_sound
 from toolkit.data.tensors import pose_tensors
 from toolkit.data.transforms import resize_image, scale_pose
 from toolkit.data.video import VideoWriter, check_suffix
+from toolkit.engine.build_errors import naming_parts
 from toolkit.engine.checkpoint import checkpoint_config, load_checkpoint
 from toolkit.engine.launch import build_runner, load_config
 from toolkit.models.base import VideoModel
@@ -126,7 +127,8 @@ def load(checkpoint: str | Path, device: str | torch.device | None = None, half:
     config = checkpoint_config(checkpoint, allow_imports)
     if half:
         config.model.inference_dtype = 'bfloat16'
-    model = MODELS.build(without_loss_networks(config.model))
+    with naming_parts(config._cfg_dict, f'the model of {checkpoint}'):
+        model = MODELS.build(without_loss_networks(config.model))
     load_checkpoint(checkpoint, model)
     model.prepare_networks()
     device = device or ('cuda' if torch.cuda.is_available() else 'cpu')

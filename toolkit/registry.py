@@ -9,7 +9,9 @@ import difflib
 import importlib
 import inspect
 import pkgutil
+import traceback
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import mmengine.registry as mm
@@ -28,6 +30,9 @@ __all__ = [
 
 SCOPE = 'toolkit'
 KNOWN_SCOPES = (SCOPE, 'mmengine')
+BUILD_ERRORS = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, AssertionError, RuntimeError)
+"""What a constructor may raise for a value of a config that cannot be."""
+LONGEST_SHOWN = 200
 
 
 def import_parts(package: str) -> None:
@@ -109,7 +114,7 @@ def build_part(cfg: dict, registry: 'Registry', default_args: dict | None = None
         default_args: arguments used where ``cfg`` does not give them.
 
     Raises:
-        InputError: no or unknown ``type``, unknown or missing arguments.
+        InputError: no or unknown ``type``, unknown or missing arguments, or values that the part cannot be built with.
     """
     if not isinstance(cfg, dict):
         raise InputError(f'a {registry.name} is configured by a dict with a "type", got {cfg!r}')
@@ -126,9 +131,35 @@ def build_part(cfg: dict, registry: 'Registry', default_args: dict | None = None
     missing = [p.name for p in named if p.default is p.empty and p.name not in args]
     if missing:
         raise InputError(f'{registry.name}: {part.__name__} needs the argument {", ".join(map(repr, missing))}')
-    if inspect.isclass(part) and issubclass(part, ManagerMixin):
-        return part.get_instance(**args)
-    return part(**args)
+    try:
+        if inspect.isclass(part) and issubclass(part, ManagerMixin):
+            return part.get_instance(**args)
+        return part(**args)
+    except InputError:
+        raise
+    except BUILD_ERRORS as error:
+        raise PartError(registry, part, args, error) from error
+
+
+class PartError(InputError):
+    """A part's constructor failed on its arguments.
+
+    Args:
+        registry: of the part.
+        part: class or function.
+        args: what it was called with.
+        error: what it raised.
+
+    Attributes:
+        config: ``type`` and arguments.
+    """
+
+    def __init__(self, registry: 'Registry', part: Callable, args: dict, error: Exception) -> None:
+        self.config = dict(args, type=part.__name__)
+        given = ', '.join(f'{key}={value!r}' for key, value in args.items() if len(repr(value)) < LONGEST_SHOWN) or 'its arguments'
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        super().__init__(f'the {registry.name} {part.__name__} cannot be built with {given}: {type(error).__name__}: {error} '
+                         f'({Path(place.filename).name}, line {place.lineno})')
 
 
 class Registry(mm.Registry):

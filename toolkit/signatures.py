@@ -13,7 +13,7 @@ from typing import Any
 ROOT_CLASSES = (('builtins', 'object'), ('torch.nn.modules.module', 'Module'))
 """Classes whose constructors take no arguments, whatever their signatures say."""
 WORDS = {int: 'a whole number', float: 'a number', bool: 'True or False', str: 'text', type(None): 'None', Path: 'a path',
-         dict: 'a dict', list: 'a list', tuple: 'a list'}
+         dict: 'a dict', list: 'a list', tuple: 'a list', Callable: 'a function'}
 LISTS = (list, tuple, Sequence, Iterable)
 
 
@@ -98,6 +98,8 @@ def _fits(value: Any, kind: Any) -> bool:
         return isinstance(value, int) and not isinstance(value, bool) or isinstance(value, float) and value.is_integer()
     if kind is float:
         return isinstance(value, (int, float)) and not isinstance(value, bool) and not math.isnan(value)
+    if (origin or kind) is Callable:
+        return callable(value)
     if kind in (str, Path):
         return isinstance(value, (str, Path))
     if (origin or kind) in (dict, Mapping):

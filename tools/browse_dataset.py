@@ -58,6 +58,7 @@ def main(argv: list[str] | None = None) -> None:
 def build_dataset(source: str, dataloader: str, options: list[str]):
     """The dataset of a config, or of a folder of clips."""
     from toolkit.data.windows import ClipWindows
+    from toolkit.engine.build_errors import naming_parts
     from toolkit.engine.launch import load_config
     from toolkit.registry import DATASETS, load_plugins
     from toolkit.structures import InputError
@@ -67,7 +68,8 @@ def build_dataset(source: str, dataloader: str, options: list[str]):
     cfg = load_config(source, options)
     if not cfg.get(dataloader):
         raise InputError(f'{source}: has no {dataloader}; there are {[k for k in cfg if k.endswith("dataloader")]}')
-    return DATASETS.build(cfg[dataloader]['dataset'])
+    with naming_parts(cfg._cfg_dict):
+        return DATASETS.build(cfg[dataloader]['dataset'])
 
 
 def get_item(dataset, index: int, draw: int) -> dict:

@@ -15,6 +15,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument('--size', type=int, nargs=2, metavar=('H', 'W'), help="picture size (default: the config's, else 384 256)")
     args = parser.parse_args(argv)
 
+    from toolkit.engine.build_errors import naming_parts
     from toolkit.engine.config import load_config
     from toolkit.engine.flops import config_size, count_flops
     from toolkit.registry import MODELS
@@ -22,7 +23,9 @@ def main(argv: list[str] | None = None) -> None:
     height, width = args.size or config_size(cfg)
     warnings.simplefilter('ignore')
     logging.getLogger('fvcore').setLevel(logging.ERROR)
-    rows = count_flops(MODELS.build(cfg.model), cfg.get('optim_wrapper'), height, width)
+    with naming_parts(cfg._cfg_dict):
+        model = MODELS.build(cfg.model)
+    rows = count_flops(model, cfg.get('optim_wrapper'), height, width)
     print(f'{"network":<14} {"class":<26} {"parameters":>14} {"GMACs a call":>13} {"calls a step":>13}')
     for row in rows:
         macs = '-' if row.macs is None else f'{row.macs / 1e9:.2f}'

@@ -197,13 +197,15 @@ def pose_networks(cfg, checkpoint: str | None) -> set[str]:
 
 def build_metrics(chosen: list[dict], device: str, biased: set[str]) -> list:
     """Build metrics; those that judge by a pose network are told which ones would flatter the model."""
+    from toolkit.engine.build_errors import naming_parts
     from toolkit.registry import METRICS, part_arguments
 
     def defaults(kind: str) -> dict:
         takes = part_arguments(METRICS.get(kind))
         return {'device': device} | ({'trained_against': sorted(biased)} if takes and 'trained_against' in takes else {})
 
-    return [METRICS.build(c, default_args=defaults(c['type'])) for c in chosen]
+    with naming_parts({'test_evaluator': chosen}):
+        return [METRICS.build(c, default_args=defaults(c['type'])) for c in chosen]
 
 
 def pose_makers(dataset) -> set[str]:
@@ -237,6 +239,7 @@ def build_model(cfg, checkpoint: str | None) -> tuple:
     import torch
 
     from toolkit import __version__
+    from toolkit.engine.build_errors import naming_parts
     from toolkit.engine.checkpoint import load_checkpoint
     from toolkit.models.inference import without_loss_networks
     from toolkit.models.own_networks import use_own_networks
@@ -246,7 +249,8 @@ def build_model(cfg, checkpoint: str | None) -> tuple:
     from toolkit.weights import read_checkpoint
     if checkpoint:
         use_own_networks(cfg.model, read_checkpoint(checkpoint)['state_dict'])
-    model = MODELS.build(without_loss_networks(cfg.model))
+    with naming_parts(cfg._cfg_dict):
+        model = MODELS.build(without_loss_networks(cfg.model))
     about = {'toolkit': __version__, 'torch': torch.__version__, 'plugins': describe_plugins(), 'checkpoint': checkpoint}
     if checkpoint:
         about['iteration'] = load_checkpoint(checkpoint, model).get('iter')
@@ -315,9 +319,11 @@ def build_dataset(cfg):
     Raises:
         InputError: no clip.
     """
+    from toolkit.engine.build_errors import naming_parts
     from toolkit.registry import DATASETS
     from toolkit.structures import InputError
-    dataset = DATASETS.build(cfg.test_dataloader.dataset)
+    with naming_parts(cfg._cfg_dict):
+        dataset = DATASETS.build(cfg.test_dataloader.dataset)
     if not len(dataset):
         raise InputError('the test dataset has no clip')
     return dataset

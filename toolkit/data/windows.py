@@ -1,7 +1,7 @@
 """The dataset of all methods: windows of consecutive frames of prepared clips, each with a content frame of the same clip."""
 
 from bisect import bisect_right
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from itertools import accumulate
 from pathlib import Path
 
@@ -72,12 +72,14 @@ class ClipWindows(Dataset):
             actions: str | Sequence[str] | None = None, split: str | None = None, split_rule: dict | None = None,
             split_file: str | Path | None = None, frames: Sequence[float | None] | None = None,
             exclude: Sequence[float | None] | None = None, size: Sequence[int] | None = None, pixels: int | None = None,
-            pose_style: str = 'openpose_black', transforms: Sequence = (), skip_empty: bool = True,
+            pose_style: str = 'openpose_black', transforms: Sequence[dict | Callable] = (), skip_empty: bool = True,
             cache: str = 'none', cache_limit: float = 4, seed: int = 0, synthetic: dict | None = None):
         if window is not None and window < 1:
             raise InputError(f'window must be at least 1 frame or None for whole clips, got {window}')
         if content not in ('first', 'random') and not isinstance(content, int):
             raise InputError(f"content must be 'first', 'random' or the number of a frame, got {content!r}")
+        if size and (len(size) != 2 or min(size) < 1):
+            raise InputError(f'size must be (height, width) in pixels, got {size!r}')
         if cache not in ('none', 'decoded'):
             raise InputError(f"cache must be 'none' or 'decoded', got {cache!r}")
         self.root, self.window, self.content, self.pose_style, self.seed = Path(root), window, content, pose_style, seed

@@ -13,6 +13,7 @@ from toolkit.engine.sections import Top
 from toolkit.engine.takers import ANY, check_node, known_keys, nested_takers, takers_of
 from toolkit.plugins import import_custom
 from toolkit.registry import did_you_mean, load_plugins
+from toolkit.signatures import wrong_kind
 from toolkit.structures import InputError
 
 
@@ -129,8 +130,12 @@ def check_config(cfg: Config | dict) -> None:
         InputError: names the full key, near names and what is known or expected.
     """
     cfg = cfg._cfg_dict if isinstance(cfg, Config) else cfg
-    check_names(cfg)
+    _check_types(cfg)
     known = Top.__annotations__
+    for key, value in cfg.items():
+        if key in known and (expected := wrong_kind(value, known[key])):
+            raise InputError(f'{key}={value!r}: expected {expected}')
+    check_names(cfg)
     for key in cfg:
         if key not in known:
             raise InputError(f'config: unknown top-level key {key!r}.{did_you_mean(str(key), known)} Known: {", ".join(known)}. A '
@@ -139,6 +144,17 @@ def check_config(cfg: Config | dict) -> None:
         if isinstance(hook, dict) and 'type' not in hook:
             raise InputError(f'default_hooks.{name} has no type.{did_you_mean(name, set(cfg["default_hooks"]) - {name})}')
     check_node('', cfg, [[Top]])
+    for name, entry in (cfg.get('optim_wrapper') or {}).items():
+        if name not in ('constructor', 'type', 'paramwise_cfg') and not isinstance(entry, dict):
+            raise InputError(f'optim_wrapper.{name}={entry!r}: expected a dict with networks and optimizer')
+
+
+def _check_types(node: Any, where: str = '') -> None:
+    for key, value in node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, (list, tuple)) else ():
+        place = f'{where}.{key}' if where else str(key)
+        if key == 'type' and not isinstance(value, (str, type)):
+            raise InputError(f'{place}={value!r}: expected the name of a part')
+        _check_types(value, place)
 
 
 def _read(path: Path) -> Config:

@@ -7,6 +7,7 @@ from mmengine.config import Config
 
 from toolkit.cli import Interrupted, add_config_arguments, main_guard
 from toolkit.data.files import check_output, make_folder
+from toolkit.engine.build_errors import naming_parts
 from toolkit.engine.config import check_config, load_config
 from toolkit.engine.mmengine_names import OUR_HOOKS, check_names
 from toolkit.engine.needs import meet_needs
@@ -85,6 +86,7 @@ def build_runner(cfg: Config, work_dir: str | Path | None = None, resume: bool |
         make_folder(cfg.work_dir)
     keep.pop('needs', None)
     try:
-        return TrainRunner.from_cfg(cfg)
+        with naming_parts(cfg._cfg_dict, f'config {cfg.filename}'):
+            return TrainRunner.from_cfg(cfg)
     except ImportError as error:
         raise InputError(f'config {cfg.filename} uses a part whose package is not installed: {error}') from error

@@ -18,6 +18,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from toolkit.data.tensors import collate
+from toolkit.engine.build_errors import naming_parts
 from toolkit.engine.checkpoint import check_checkpoint, load_checkpoint, plain, restore_training_state, training_state
 from toolkit.engine.datasets import build_dataset
 from toolkit.engine.mmengine_names import OUR_HOOKS
@@ -114,7 +115,8 @@ class TrainRunner(Runner):
         if isinstance(loop, BaseLoop):
             return loop
         config = {'type': 'IterLoop', **{key: value for key, value in loop.items() if key != 'by_epoch'}}
-        loop = LOOPS.build(config, default_args=dict(runner=self, dataloader=self._train_dataloader))
+        with naming_parts(self.cfg._cfg_dict, 'train_dataloader'):
+            loop = LOOPS.build(config, default_args=dict(runner=self, dataloader=self._train_dataloader))
         self._note_size(loop.dataloader)
         return loop
 
@@ -127,12 +129,23 @@ class TrainRunner(Runner):
             dataset['size'] = size
             vars(self).pop('config_data', None)
 
+    def build_val_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        """MMEngine's, with errors that name the place in the config."""
+        with naming_parts(self.cfg._cfg_dict, 'val_dataloader'):
+            return super().build_val_loop(loop)
+
+    def build_param_scheduler(self, scheduler) -> list | dict:
+        """MMEngine's, with errors that name the place in the config."""
+        with naming_parts(self.cfg._cfg_dict, 'param_scheduler'):
+            return super().build_param_scheduler(scheduler)
+
     def build_optim_wrapper(self, optim_wrapper: dict | OptimWrapper) -> OptimWrapper | OptimWrapperDict:
         """Build the optimisers; the constructor is ``NetworkOptimizers`` unless the config says otherwise."""
         if isinstance(optim_wrapper, dict):
             optim_wrapper = copy.deepcopy(optim_wrapper)
             optim_wrapper.setdefault('constructor', 'NetworkOptimizers')
-        return super().build_optim_wrapper(optim_wrapper)
+        with naming_parts(self.cfg._cfg_dict, 'optim_wrapper'):
+            return super().build_optim_wrapper(optim_wrapper)
 
     def _build_param_scheduler(self, scheduler, optim_wrapper: OptimWrapper) -> list:
         configs = [scheduler] if isinstance(scheduler, dict) else scheduler

@@ -79,6 +79,17 @@ class Optimizer(TypedDict, total=False):
     loss_scale: float
 
 
+class Clipping(TypedDict, total=False):
+    """``optim_wrapper.*.clip_grad``: by norm, or with ``type='value'`` each value."""
+
+    type: str
+    max_norm: float
+    norm_type: float
+    clip_value: float
+    error_if_nonfinite: bool
+    foreach: bool | None
+
+
 class Top(TypedDict, total=False):
     """A whole config. Helper variables of a config file begin with an underscore and are dropped after reading."""
 
@@ -91,7 +102,7 @@ class Top(TypedDict, total=False):
     val_cfg: dict | None
     test_cfg: dict | None
     optim_wrapper: dict | None
-    param_scheduler: dict | Sequence | None
+    param_scheduler: dict | Sequence[dict] | None
     val_evaluator: dict | Sequence[dict] | None
     test_evaluator: dict | Sequence[dict] | None
     default_hooks: dict | None
@@ -112,5 +123,6 @@ class Top(TypedDict, total=False):
 
 SECTIONS = {
     'train_dataloader': Loader, 'val_dataloader': Loader, 'test_dataloader': Loader, 'randomness': Randomness, 'env_cfg': Environment,
-    'env_cfg.mp_cfg': Processes, 'env_cfg.dist_cfg': Distributed, 'custom_imports': Imports, 'needs.*': Need}
+    'env_cfg.mp_cfg': Processes, 'env_cfg.dist_cfg': Distributed, 'custom_imports': Imports, 'needs.*': Need,
+    'optim_wrapper.*.clip_grad': Clipping}
 """Where -> keys and kinds. A star stands for any name."""
