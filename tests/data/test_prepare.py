@@ -173,6 +173,15 @@ def test_two_people_leaving_and_cutting_are_warned_of(prepare, people, tmp_path)
     assert report['cut_off']['bottom'] == 1 and any('cut off at the bottom' in n for n in report['notes'])
 
 
+def test_a_cut_to_somebody_at_the_same_place_is_warned_of(prepare, people, tmp_path):
+    one, other = people.draw(96, 64, 30, 24, 16), people.draw(96, 64, 31, 24, 16)
+    frames = [one] * 15 + [np.where(other == 200, 200, 255 - other // 2).astype(np.uint8)] * 15
+    frames[15:] = [np.where((other == people.draw(96, 64, -99, 24, 16)).all(-1, keepdims=True), 40, other).astype(np.uint8)] * 15
+    report = prepare(people.write(tmp_path / 'cut.mp4', frames)).manifest['report']
+    assert report['cuts'] == [15] and not report['switches']
+    assert any('changes at once at frame 15' in w and '--start' in w for w in report['warnings'])
+
+
 def test_a_truncated_video_is_used_and_noted(prepare, people, tmp_path):
     rng = np.random.default_rng(0)
     frames = [people.draw(96, 64, 30, 24, 16) ^ rng.integers(0, 8, (96, 64, 3), np.uint8) for _ in range(60)]

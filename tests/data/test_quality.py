@@ -11,6 +11,7 @@ from toolkit.data.quality import (
     left_right_swaps,
     measure_poses,
     person_switches,
+    picture_cuts,
     present,
 )
 from toolkit.skeletons import INDEX, MIRROR_JOINT
@@ -87,3 +88,19 @@ def test_what_is_wrong_is_warned_of(stick, still, change, message):
 def test_a_good_clip_has_no_warnings(still):
     quality = measure_poses(still(), still(), np.arange(20) / 25, np.full(20, -1), np.full(20, 3.), [])
     assert quality.as_dict()['verdict'] == 'ok' and quality.as_dict()['presence'] == 1
+
+
+def test_cuts_are_told_from_motion():
+    rng = np.random.default_rng(0)
+    still = rng.uniform(.3, 2, 60)
+    still[0] = np.inf
+    assert picture_cuts(still) == []
+    still[20:40] = np.linspace(2, 7, 20)
+    assert picture_cuts(still) == [], 'fast motion'
+    still[30:] = rng.uniform(.3, 2, 30)
+    still[30] = 25
+    assert picture_cuts(still) == [30]
+    repeated = np.zeros(40)
+    repeated[::2] = 6
+    assert picture_cuts(repeated) == [], 'each frame shown twice'
+    assert picture_cuts(np.array([np.inf])) == []

@@ -7,6 +7,10 @@ import numpy as np
 from toolkit.data.crop import THRESHOLD, person_boxes
 from toolkit.skeletons import JOINTS, LIMB_JOINTS, MIRROR_JOINT, NECK, TORSO_JOINTS, torso_scale
 
+REPEATED = .02
+"""Frames that differ by less from the one before, in gray levels, repeat it."""
+CUT_LEVELS, CUT_TIMES, AROUND = 8., 6., 12
+
 
 def present(poses: np.ndarray, joints: int = 4) -> np.ndarray:
     """Frames in which a person is seen: at least ``joints`` joints above the threshold. (T, K, 3) -> (T,) bool."""
@@ -70,6 +74,25 @@ def person_switches(poses: np.ndarray, times: np.ndarray) -> list[int]:
         move = np.median(np.linalg.norm(poses[after][joints, :2] - poses[before][joints, :2], axis=-1)[both]) / usual
         if move > .75 + 6 * min(times[after] - times[before], 1.):
             found.append(int(after))
+    return found
+
+
+def picture_cuts(still: np.ndarray) -> list[int]:
+    """Frames at which the whole picture changes at once, as where two recordings are joined.
+
+    That is a change by at least 8 gray levels and by six times the usual change within 12 frames around. In one take of a camera that
+    stands, or follows a person, it is at most 7 levels and four times (14 clips of people).
+
+    Args:
+        still: (T,) mean absolute difference to the frame before, in gray levels; the first one does not count.
+    """
+    found = []
+    for t in range(1, len(still)):
+        around = np.concatenate([still[max(1, t - AROUND):t], still[t + 1:t + 1 + AROUND]])
+        around = around[around >= REPEATED]
+        usual = float(np.median(around)) if len(around) else 0.
+        if still[t] >= CUT_LEVELS and still[t] > CUT_TIMES * (usual + .5):
+            found.append(t)
     return found
 
 
@@ -163,15 +186,17 @@ def measure_poses(
     coverage = joint_coverage(raw)
     shake, shake_clean = jitter(raw), jitter(clean)
     switches, swaps = person_switches(raw, times), left_right_swaps(raw)
+    cuts = picture_cuts(still)
     boxes = person_boxes(raw)
     sizes = (boxes[:, 3] - boxes[:, 1])[seen]
-    repeated = [int(t) for t in np.flatnonzero(still[1:] < .02) + 1]
+    repeated = [int(t) for t in np.flatnonzero(still[1:] < REPEATED) + 1]
     several = [int(t) for t in np.flatnonzero(people > 1)]
     counted = int((people >= 0).sum())
     quality.numbers = dict(
         frames=total, presence=round(float(seen.mean()), 4), joint_coverage={n: round(float(c), 3) for n, c in zip(JOINTS, coverage)},
-        jitter=_median(shake), jitter_cleaned=_median(shake_clean), dropped=gaps, repeated=repeated, switches=switches, swaps=swaps,
-        several_people=several, people_counted_in=counted, person_height=round(float(np.median(sizes)), 1) if len(sizes) else 0.)
+        jitter=_median(shake), jitter_cleaned=_median(shake_clean), dropped=gaps, repeated=repeated, cuts=cuts, switches=switches,
+        swaps=swaps, several_people=several, people_counted_in=counted,
+        person_height=round(float(np.median(sizes)), 1) if len(sizes) else 0.)
     absent = [int(t) for t in np.flatnonzero(~seen)]
     if absent:
         quality.warnings.append(
@@ -181,6 +206,10 @@ def measure_poses(
         quality.warnings.append(
             f'two or more people in {len(several)} of {counted} frames looked at ({describe_frames(several)}); only the most prominent '
             'one is followed, crop the others away if the pictures below jump between them')
+    if cuts:
+        quality.warnings.append(
+            f'the whole picture changes at once at frame {describe_frames(cuts)}: a cut, after which somebody else may be seen; '
+            'prepare each part by itself (--start, --end)')
     if switches:
         quality.warnings.append(f'the pose may jump to another person at frame {describe_frames(switches)}; see the pictures')
     if len(swaps) > 1:

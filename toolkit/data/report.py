@@ -166,7 +166,8 @@ def sample_sheet(clip: Clip, count: int = 8) -> np.ndarray:
 
 def _suspects(clip: Clip, report: dict, raw: np.ndarray, shake: np.ndarray) -> str | None:
     shown, labels = [], []
-    events = [('jump', t) for t in report['switches'][:3]] + [('sides', t) for t in report['swaps'][:2]]
+    events = [('cut', t) for t in report.get('cuts', [])[:2]] + [('jump', t) for t in report['switches'][:3]]
+    events += [('sides', t) for t in report['swaps'][:2]]
     if np.isfinite(shake).any() and np.nanmax(shake) > 5 * STEADY and clip.fps >= 15:
         events.append(('shake', int(np.nanargmax(shake))))
     for what, t in events:
@@ -182,7 +183,8 @@ def _entry(clip: Clip, samples: int) -> dict:
     shake, shake_raw = jitter(clip.poses), jitter(raw)
     boxes = person_boxes(clip.poses)
     heights = np.where(present(clip.poses), boxes[:, 3] - boxes[:, 1], np.nan)
-    marks = {'jump': report['switches'], 'missing frames before': report['dropped'], 'sides exchanged': report['swaps']}
+    marks = {'cut': report.get('cuts', []), 'jump': report['switches'],
+             'missing frames before': report['dropped'], 'sides exchanged': report['swaps']}
     marks = {label: frames for label, frames in marks.items() if frames}
     preview = clip.folder / 'source.jpg'
     several = len(report['several_people'])
