@@ -1,12 +1,16 @@
 """Finding checkpoints, and configs inside of them. Reading and loading: tests/engine/test_checkpoint.py."""
 
+import zipfile
+
 import pytest
 import torch
+from torch import nn
 
 from toolkit.structures import InputError, MissingWeightsError
 from toolkit.weights import (
     checkpoint_file,
     latest_checkpoint,
+    load_state,
     pack_config,
     read_checkpoint,
     trained_checkpoint,
@@ -57,3 +61,59 @@ def test_packed_configs():
     for wrong in (torch.zeros(1024, dtype=torch.uint8), torch.randn(4), dict(a=1), pack_config([1])):
         with pytest.raises(InputError, match='not a packed config'):
             unpack_config(wrong)
+
+
+@pytest.mark.parametrize('content', [b'\xff\xfe\x00', b'x' * 5000, b'../../etc/passwd', b'', b'a\x00b'])
+def test_a_pointer_of_nonsense_is_passed_over(tmp_path, content):
+    for name in ('iter_2.pth', 'iter_\u00b2\u00b3.pth', 'iter_best.pth'):
+        (tmp_path / name).touch()
+    (tmp_path / 'last_checkpoint').write_bytes(content)
+    assert latest_checkpoint(tmp_path).name == 'iter_2.pth'
+
+
+WRONG = {
+    'NaN': torch.full((2, 3), float('nan')), 'inf': torch.tensor([[1., 2, 3], [4, 5, float('inf')]]),
+    'int64': torch.ones(2, 3, dtype=torch.int64),
+    'bool': torch.ones(2, 3, dtype=torch.bool), 'complex': torch.ones(2, 3, dtype=torch.complex64),
+    'float8': torch.ones(2, 3).to(torch.float8_e4m3fn), 'sparse': torch.ones(2, 3).to_sparse(), 'meta': torch.ones(2, 3, device='meta'),
+    'quantised': torch.quantize_per_tensor(torch.ones(2, 3), 0.1, 0, torch.quint8), 'text': 'weights', 'nothing': None,
+    'nested': torch.nested.nested_tensor([torch.ones(3), torch.ones(3)])}
+
+
+@pytest.mark.parametrize('name', WRONG)
+def test_weights_that_cannot_be_are_refused(name):
+    module = nn.Linear(3, 2)
+    before = module.weight.clone()
+    with pytest.raises(InputError, match='checkpoint some.pth does not fit Linear'):
+        load_state(module, dict(weight=WRONG[name], bias=torch.zeros(2)), 'some.pth')
+    assert torch.equal(module.weight, before), 'nothing was loaded'
+
+
+def test_other_precisions_are_weights_too():
+    module = nn.BatchNorm1d(2)
+    load_state(module, {key: value.half() if value.is_floating_point() else value for key, value in module.state_dict().items()}, 'x')
+    with pytest.raises(InputError, match='num_batches_tracked is torch.float32 in the file, torch.int64 in the model'):
+        load_state(module, {key: value.float() for key, value in module.state_dict().items()}, 'x')
+    with pytest.raises(InputError, match='names that are not text'):
+        load_state(module, {5: torch.zeros(2)}, 'x')
+
+
+def test_a_file_that_unpacks_to_more_than_itself_is_refused(tmp_path):
+    torch.save(dict(a=torch.zeros(100_000)), tmp_path / 'good.pth')
+    with zipfile.ZipFile(tmp_path / 'good.pth') as good, zipfile.ZipFile(tmp_path / 'bomb.pth', 'w', zipfile.ZIP_DEFLATED) as bomb:
+        for record in good.infolist():
+            bomb.writestr(record.filename, good.read(record))
+    assert (tmp_path / 'bomb.pth').stat().st_size < 10_000
+    with pytest.raises(InputError, match='bomb.pth is refused: its records are compressed'):
+        read_checkpoint(tmp_path / 'bomb.pth')
+
+
+def test_damage_anywhere_is_one_error(tmp_path):
+    torch.save(dict(state_dict=dict(a=torch.zeros(3)), meta=dict(iter=3)), tmp_path / 'old.pth', _use_new_zipfile_serialization=False)
+    content = (tmp_path / 'old.pth').read_bytes()
+    for i in range(0, len(content), 3):
+        (tmp_path / 'damaged.pth').write_bytes(content[:i] + bytes([content[i] ^ 0x5a]) + content[i + 1:])
+        try:
+            read_checkpoint(tmp_path / 'damaged.pth')
+        except InputError as error:
+            assert 'damaged.pth' in str(error) and '\n' not in str(error)

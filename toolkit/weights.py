@@ -16,15 +16,22 @@ SHOWN = 5
 POINTER = 'last_checkpoint'
 """File in a work dir that holds the name of the checkpoint written last."""
 PACKED_LENGTH = 1024
+PATH_LENGTH = 4096
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+"""What weights may be stored as."""
 
 
 def latest_checkpoint(work_dir: str | Path) -> Path | None:
     """The checkpoint a folder's pointer names, else the one with the highest iteration, else None."""
     work_dir = Path(work_dir)
-    pointer = work_dir / POINTER
-    if pointer.is_file() and (named := work_dir / Path(pointer.read_text().strip()).name).is_file():
-        return named
-    numbered = [(int(p.stem[5:]), p) for p in work_dir.glob('iter_*.pth') if p.stem[5:].isdigit()]
+    try:
+        with (work_dir / POINTER).open('rb') as file:
+            named = work_dir / Path(file.read(PATH_LENGTH).decode().strip()).name
+        if named.is_file():
+            return named
+    except (OSError, ValueError):  # no pointer, or one that is not ours: the numbers tell
+        pass
+    numbered = [(int(p.stem[5:]), p) for p in work_dir.glob('iter_*.pth') if p.stem[5:].isascii() and p.stem[5:].isdecimal()]
     return max(numbered)[1] if numbered else None
 
 
@@ -79,8 +86,11 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     if not path.is_file():
         near = sorted(p.name for p in path.parent.glob(f'*{path.suffix or ".pth"}')) if path.parent.is_dir() else []
         raise InputError(f'checkpoint {path} does not exist' + (f'; its folder holds {", ".join(near[:SHOWN])}' if near else ''))
-    with path.open('rb') as file:
-        start = file.read(4)
+    try:
+        with path.open('rb') as file:
+            start = file.read(4)
+    except OSError as error:
+        raise InputError(f'checkpoint {path} cannot be read ({error.strerror}); check its permissions') from error
     if path.suffix == '.safetensors':
         content = _read_safetensors(path)
     elif start[:2] == b'PK' and not zipfile.is_zipfile(path):
@@ -99,7 +109,21 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
                      f'{found or "nothing"}')
 
 
+def _check_records(path: Path) -> None:
+    """Refuse a zip file whose records are larger than the file: torch stores them as they are, so that reading costs no more memory."""
+    try:
+        with zipfile.ZipFile(path) as file:
+            records = file.infolist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise InputError(f'checkpoint {path} is damaged ({error}). Copy it again, or use an earlier one.') from error
+    if any(record.compress_type != zipfile.ZIP_STORED for record in records) or \
+            sum(record.file_size for record in records) > path.stat().st_size:
+        raise InputError(f'checkpoint {path} is refused: its records are compressed, unlike those of torch, and could fill the memory')
+
+
 def _read_torch(path: Path) -> Any:
+    if zipfile.is_zipfile(path):
+        _check_records(path)
     try:
         return torch.load(path, map_location='cpu', weights_only=True)
     except pickle.UnpicklingError as error:
@@ -109,7 +133,7 @@ def _read_torch(path: Path) -> Any:
         raise InputError(
             f'checkpoint {path} is refused: it holds more than plain data ({name}), and loading it could run any code. Only tensors, '
             f'numbers, strings, lists and dicts are read.') from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError, zipfile.BadZipFile) as error:
+    except Exception as error:  # the unpickler may fail in any way on a file of others
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f'checkpoint {path} is damaged or truncated ({reason}). Copy it again, or use an earlier one.') from error
 
@@ -119,7 +143,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
     from safetensors.torch import load_file
     try:
         return load_file(path)
-    except SafetensorError as error:
+    except (SafetensorError, OSError, ValueError, MemoryError) as error:
         raise InputError(f'checkpoint {path} is damaged or truncated ({error})') from error
 
 
@@ -146,19 +170,45 @@ def load_state(module: nn.Module, state: Mapping[str, Any], source: str | Path, 
 def check_state(module: nn.Module, state: Mapping[str, Any], source: str | Path, strict: bool = True) -> list[str]:
     """What :func:`load_state` checks, without loading anything."""
     own = module.state_dict()
+    if not all(isinstance(key, str) for key in state):
+        raise InputError(f'checkpoint {source} is damaged: its weights have names that are not text')
     missing, unknown = [k for k in own if k not in state], [k for k in state if k not in own]
-    shapes = [f'{k} is {tuple(state[k].shape)} in the file, {tuple(own[k].shape)} in the model' for k in own
-              if k in state and isinstance(own[k], Tensor) and isinstance(state[k], Tensor) and own[k].shape != state[k].shape]
+    shapes = [f'{k} is {tuple(_shape(state[k]))} in the file, {tuple(own[k].shape)} in the model' for k in own
+              if k in state and isinstance(own[k], Tensor) and isinstance(state[k], Tensor) and tuple(own[k].shape) != _shape(state[k])]
     problems = [(text, keys) for text, keys in (
         ('of another shape', shapes), ('missing in the file', missing if strict else []),
         ('unknown to the model', unknown if strict else []))
         if keys]
+    if not shapes:
+        problems += [(text, keys) for text, keys in _unusable(own, state).items() if keys]
     if problems or (state and own and len(unknown) == len(state)):
         details = '; '.join(
             f'{len(keys)} {text}: {", ".join(keys[:SHOWN])}{", ..." if len(keys) > SHOWN else ""}' for text, keys in problems)
         raise InputError(f'checkpoint {source} does not fit {type(module).__name__} (another architecture or config?): '
                          f'{details or "no key matches"}')
     return missing + unknown
+
+
+def _shape(tensor: Tensor) -> tuple[int, ...]:
+    return () if tensor.is_nested else tuple(tensor.shape)
+
+
+def _unusable(own: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str, list[str]]:
+    """What is wrong with values -> keys."""
+    found: dict[str, list[str]] = {'of another kind': [], 'with values that are not finite (NaN or infinite)': []}
+    for key, mine in own.items():
+        theirs = state.get(key)
+        if key not in state or not isinstance(mine, Tensor):
+            continue
+        if not isinstance(theirs, Tensor):
+            found['of another kind'].append(f'{key} is a {type(theirs).__name__} in the file, not a tensor')
+        elif theirs.layout is not torch.strided or theirs.is_quantized or theirs.is_meta or theirs.is_nested:
+            found['of another kind'].append(f'{key} is sparse, quantised, nested or without data in the file')
+        elif (theirs.dtype not in FLOATS) if mine.is_floating_point() else (theirs.dtype is not mine.dtype):
+            found['of another kind'].append(f'{key} is {theirs.dtype} in the file, {mine.dtype} in the model')
+        elif theirs.is_floating_point() and not torch.isfinite(theirs).all():
+            found['with values that are not finite (NaN or infinite)'].append(key)
+    return found
 
 
 def load_weights(module: nn.Module, path: str | Path, prefix: str = '', strict: bool = True) -> dict[str, Any]:
