@@ -158,7 +158,7 @@ def test_pose_training_calls_a_loss_of_any_name():
     assert set(logs) == {'h/own', 'h/empty'} and len(model.losses['own'].calls) == 1
 
 
-@pytest.mark.parametrize('off', [dict(type='GANLoss', weight=0), dict(type='GANLoss', weight=None), None])
+@pytest.mark.parametrize('off', [dict(type='GANLoss', weight=0), dict(type='GANLoss', weight=None)])
 def test_without_an_adversarial_loss_no_discriminator_is_trained(off):
     model = build_video(dict(gan=off, l1=dict(type='L1Loss')))
     before = {key: value.clone() for key, value in model.net_d.state_dict().items()}
@@ -181,6 +181,8 @@ def test_without_an_adversarial_loss_no_discriminator_is_trained(off):
     (dict(own=dict(type='LyingLoss')), 'LyingLoss.forward cannot be called with what LyingLoss declares, fake, real, masks'),
     (dict(regoin=dict(type='L1Loss')), "'regoin' is not a place of Method. Did you mean 'region'"),
     (dict(own=dict(type='L1Loss', of='frame')), "model.losses.own.of: unknown key 'frame'. Did you mean 'frames'"),
+    (dict(perceptual=dict(type='L1Loss'), percepttual=dict(weight=0)), "percepttual=.* has no type. Did you mean 'perceptual'"),
+    (dict(perceptual=dict(type='L1Loss'), percepttual=None), "percepttual=None has no type. Did you mean 'perceptual'.*weight=0"),
     (dict(own=dict(type='L1Loss', weight='ten')), "model.losses.own.weight='ten', expected a number"),
     (dict(own=dict(type='L1Loss', weight=float('nan'))), 'expected a number'),
     (dict(keys=dict(type='L1Loss')), "'keys' cannot be the name of a loss")])
@@ -189,11 +191,25 @@ def test_what_cannot_be_given_is_refused_when_the_model_is_built(configs, messag
         table(**configs)
 
 
+@pytest.mark.parametrize('answer, message', [
+    (lambda fake: fake.mean().item(), 'returned 0.5, expected a tensor of one number'),
+    (lambda fake: fake.flatten(1).mean(1), r'returned a tensor of shape \(2,\), expected'),
+    (lambda fake: fake.detach().mean(), 'returned a number without a gradient')])
+def test_what_nothing_learns_from_is_refused(answer, message, monkeypatch):
+    losses = table(own=dict(type='PlainSpy'))
+    given = dict(fake=torch.full((2, 3, 4, 4), 0.5, requires_grad=True), real=torch.zeros(2, 3, 4, 4))
+    monkeypatch.setattr(losses['own'], 'forward', lambda fake, real: answer(fake))
+    with pytest.raises(InputError, match=f'model.losses.own {message}'):
+        losses.compute('frames', given)
+    monkeypatch.setattr(losses['own'], 'forward', lambda fake, real: torch.zeros(()))
+    assert losses.compute('frames', given)['own'] == 0
+
+
 def test_weight_and_place_are_set_from_the_command_line():
     config = Path(__file__).resolve().parents[2] / 'configs' / 'stage1_bicyclegan_up.py'
-    losses = load_config(config, ['model.losses.l1.of=region', 'model.losses.l1.weight=None', 'model.losses.kl=None']).model.losses
-    assert losses.l1.of == 'region' and losses.l1.weight is None and losses.kl is None
-    model = bicycle.build(weights=dict(l1=losses.l1.weight, kl=None))
+    losses = load_config(config, ['model.losses.l1.of=region', 'model.losses.l1.weight=None', 'model.losses.kl.weight=0']).model.losses
+    assert losses.l1.of == 'region' and losses.l1.weight is None
+    model = bicycle.build(weights=dict(l1=losses.l1.weight, kl=losses.kl.weight))
     assert list(model.losses) == ['gan', 'region', 'z']
 
 

@@ -1,5 +1,6 @@
 """Perceptual loss. Sources: Johnson et al. 2016; layers and weights of Wang et al. 2018, High-Resolution Image Synthesis."""
 
+import logging
 from collections.abc import Sequence
 
 import torch
@@ -104,7 +105,7 @@ def _choose(network: str, imagenet_norm: bool, weights: str | None, download: bo
         except MissingWeightsError as error:
             if network == 'squeezenet1_1':
                 raise
-            print_log(f'perceptual loss off: {error}', 'current')
+            print_log(f'perceptual loss off: {error}', 'current', logging.WARNING)
     return 'off', None
 
 

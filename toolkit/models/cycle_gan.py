@@ -85,10 +85,10 @@ class CycleGAN(VideoModel):
                  carry: bool = False, window: int = 1, skeleton_scaling: bool = False, foreground: dict | None = None,
                  auto_weight: dict | None = None, face_crops: dict | None = None, pool_size: int = 50, ema: float | None = None,
                  **kwargs) -> None:
-        automatic = [name for name, cfg in losses.items() if cfg and cfg.get('weight') == AUTO]
+        automatic = [name for name, cfg in losses.items() if isinstance(cfg, dict) and cfg.get('weight') == AUTO]
         super().__init__(losses={name: dict(cfg, weight=1.0) if name in automatic else cfg for name, cfg in losses.items()}, **kwargs)
         self._check(first, carry, previous_frames, window, skeleton_scaling, foreground, automatic, auto_weight)
-        if face_crops is not None and not any(name == 'face' or (cfg or {}).get('of') == 'face' for name, cfg in losses.items()):
+        if face_crops is not None and not any('face' in (name, cfg.get('of')) for name, cfg in losses.items()):
             raise InputError('model.face_crops without model.losses.face: there is nothing that looks at them')
         self.previous_frames, self.first, self.window = previous_frames, first, window
         self.skeleton_scaling, self.margin = skeleton_scaling, None if foreground is None else foreground.get('margin', 0.02)

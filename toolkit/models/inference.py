@@ -15,8 +15,6 @@ def without_loss_networks(model: dict[str, Any]) -> dict[str, Any]:
     """
     model = deepcopy(model)
     for loss in (model.get('losses') or {}).values():
-        if loss is None:
-            continue
         if loss.get('type') == 'PerceptualLoss':
             loss['network'] = 'off'
         elif loss.get('type') == 'SkeletonLoss':
@@ -30,5 +28,5 @@ def trained_against(model: dict[str, Any]) -> set[str]:
     Args:
         model: ``MODELS`` config.
     """
-    losses = (loss for loss in (model.get('losses') or {}).values() if loss and loss.get('weight', 1))
+    losses = (loss for loss in (model.get('losses') or {}).values() if loss.get('weight', 1))
     return {loss['pose_network']['type'] for loss in losses if loss.get('pose_network')}

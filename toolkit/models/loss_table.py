@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from toolkit.registry import LOSSES, check_keys, did_you_mean
@@ -21,22 +22,26 @@ class LossTable(nn.ModuleDict):
 
     Args:
         configs: name -> ``LOSSES`` config with the extra keys ``weight`` (default 1) and ``of`` (see above). A loss of weight 0 or None
-            is not built; None in place of a config is the same.
+            is not built.
         offers: group -> names of what the method can give there, the first group first.
         method: name of the method, for messages.
 
     Raises:
         InputError: a loss that needs what the method does not offer, whose place is not clear, or that does not say what it needs; a
-            weight that is no number; trainable parameters.
+            config without a type, also of weight 0, as its name may be misspelt; a weight that is no number; trainable parameters.
     """
 
-    def __init__(self, configs: Mapping[str, dict | None] | None, offers: Mapping[str, Sequence[str]], method: str) -> None:
+    def __init__(self, configs: Mapping[str, dict] | None, offers: Mapping[str, Sequence[str]], method: str) -> None:
         super().__init__()
         self.weights: dict[str, float] = {}
         self.groups: dict[str, str] = {}
         for name, cfg in (configs or {}).items():
-            cfg = dict(weight=0) if cfg is None else dict(cfg)
-            where, group = f'model.losses.{name}', cfg.pop('of', None)
+            where = f'model.losses.{name}'
+            if not isinstance(cfg, Mapping) or 'type' not in cfg:
+                raise InputError(f'{where}={cfg!r} has no type.{did_you_mean(str(name), set(configs) - {name})} A loss of the base '
+                                 f'config is left out by its name and weight=0')
+            cfg = dict(cfg)
+            group = cfg.pop('of', None)
             self.weights[name] = _weight(where, cfg.pop('weight', 1))
             if not self.weights[name]:
                 continue
@@ -78,14 +83,16 @@ class LossTable(nn.ModuleDict):
             given: what the method offers there; what a batch does not have may be left out or None.
 
         Raises:
-            InputError: a loss needs what this batch does not have.
+            InputError: a loss needs what this batch does not have, or gives something that nothing can be learned from.
         """
         values = {}
         for name in self.of(group):
             missing = [key for key in self[name].inputs if given.get(key) is None]
             if missing:
                 raise InputError(f'model.losses.{name} needs {", ".join(missing)}, which the batches of this dataset do not have')
-            values[name] = self[name](**{key: given[key] for key in _wanted(self[name]) if given.get(key) is not None})
+            value = self[name](**{key: given[key] for key in _wanted(self[name]) if given.get(key) is not None})
+            _check_value(f'model.losses.{name}', value)
+            values[name] = value
         return values
 
 
@@ -98,6 +105,16 @@ def _weight(where: str, weight: Any) -> float:
     if not isinstance(weight, (int, float)) or not math.isfinite(weight):
         raise InputError(f'{where}.weight={weight!r}, expected a number; 0 or None leaves the loss out')
     return float(weight)
+
+
+def _check_value(where: str, value: Any) -> None:
+    """Refuse what is no scalar, and what depends on nothing that learns; a loss that is off may be a plain 0."""
+    if not isinstance(value, Tensor) or value.numel() != 1:
+        found = f'a tensor of shape {tuple(value.shape)}' if isinstance(value, Tensor) else repr(value)
+        raise InputError(f'{where} returned {found}, expected a tensor of one number: take the mean')
+    if torch.is_grad_enabled() and not value.requires_grad and value != 0:
+        raise InputError(f'{where} returned a number without a gradient, from which nothing would learn: compute it from what forward '
+                         f'is given, without detach(), item() or no_grad()')
 
 
 def _check_declaration(where: str, loss: nn.Module) -> None:
