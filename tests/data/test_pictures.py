@@ -34,7 +34,7 @@ def orientation(turn):
 def test_heic_is_read_whole(tmp_path, name):
     pillow_heif = pytest.importorskip('pillow_heif', reason='needs pillow-heif (extra heif)')
     whole = person(1100, 1300)
-    pillow_heif.from_pillow(Image.fromarray(whole)).save(tmp_path / 'a.heic', quality=95)
+    pillow_heif.from_pillow(Image.fromarray(whole)).save(tmp_path / 'a.heic', quality=95, tile_size=512)  # as phones write it
     (tmp_path / 'a.heic').rename(tmp_path / name)
     reader = read_video(tmp_path / name)
     frame, _ = next(iter(reader))
@@ -185,3 +185,16 @@ def test_the_report_says_what_was_done_to_the_pictures(tmp_path, people):
     report = clip.manifest['report']
     assert len(clip) == 28 and any('12 bits' in note for note in report['notes'])
     assert any('2 pictures are missing' in text for text in report['warnings']) and report['dropped'] == [10]
+
+
+@pytest.mark.parametrize('name', ['a.gif', 'a.png'])
+def test_an_animation_that_is_cut_off_gives_what_there_is(tmp_path, name):
+    rng = np.random.default_rng(0)
+    first, *others = (Image.fromarray(rng.integers(0, 255, (32, 32, 3), np.uint8)) for _ in range(10))
+    first.save(tmp_path / name, save_all=True, append_images=others, duration=40)
+    data = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(data[:len(data) // 2])
+    reader = read_video(tmp_path / name)
+    with pytest.warns(UserWarning, match='truncated: ends before frame'):
+        frames = list(reader)
+    assert 3 <= len(frames) == reader.num_frames <= 6 and 'truncated' in reader.problems[0]

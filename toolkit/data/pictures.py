@@ -70,6 +70,7 @@ class PictureReader:
         self.fps = Fraction(fps).limit_denominator(30030)
         self.problems: list[str] = []
         self.notes: list[str] = []
+        self._damage: list[str] = []
         self.full_size = self.height, self.width = self._look()
         self.num_frames = len(self._numbers)
         if max_side:
@@ -121,9 +122,10 @@ class PictureReader:
                 frame = cv2.resize(frame, (self.width, self.height), interpolation=cv2.INTER_AREA)
             yield frame, float(time)
         missing = self._numbers[-1] + 1 - self.num_frames
-        self.problems = [f'{missing} pictures are missing between the numbers of the others'] if missing else []
-        if missing:
-            warnings.warn(f'{self.path}: {self.problems[0]}', stacklevel=2)
+        missed = [f'{missing} pictures are missing between the numbers of the others'] if missing else []
+        self.problems = missed + self._damage
+        if self.problems:
+            warnings.warn(f'{self.path}: {"; ".join(self.problems)}', stacklevel=2)
 
     def times(self) -> np.ndarray:
         """Time of every frame in seconds, (T,) float64."""
@@ -137,14 +139,15 @@ class PictureReader:
 class AnimationReader(PictureReader):
     """The frames of an animated GIF, PNG, WebP or AVIF, with the interface of :class:`VideoReader`.
 
-    Transparent places become white. A delay of 10 ms or less counts as 100 ms, as in browsers.
+    Transparent places become white. A delay of 10 ms or less counts as 100 ms, as in browsers. Of a damaged file what can be read is
+    given, and a warning says where it ends.
 
     Args:
         path: a file of that kind.
         max_side: make frames smaller, so that no side is longer than this; None keeps their size.
 
     Raises:
-        InputError: damaged, or too large.
+        InputError: not even the first frame can be read, or too large.
     """
 
     def __init__(self, path: str | Path, max_side: int | None = None):
@@ -168,9 +171,10 @@ class AnimationReader(PictureReader):
     def _animation(self) -> Iterator[tuple[np.ndarray, float]]:
         """Every frame, (H, W, 3) uint8 RGB, and how many seconds it is shown."""
         with open_picture(self.path) as image:
-            i = 0
+            i = first = 1 if image.info.get('default_image') else 0
+            self._damage = []
             try:
-                for i in range(1 if image.info.get('default_image') else 0, image.n_frames):
+                for i in range(first, image.n_frames):
                     image.seek(i)
                     picture = ImageOps.exif_transpose(image).convert('RGBA')
                     seconds = float(image.info.get('duration') or 0) / 1000
@@ -178,7 +182,9 @@ class AnimationReader(PictureReader):
                     shown.alpha_composite(picture)
                     yield np.array(shown.convert('RGB')), seconds if seconds > SHORTEST_DELAY else USUAL_DELAY
             except Exception as error:  # decoders raise errors of all kinds for damaged files
-                raise InputError(f'{self.path}: frame {i} of the animation cannot be read ({error})') from error
+                if i == first:
+                    raise InputError(f'{self.path}: the first frame of the animation cannot be read ({error})') from error
+                self._damage = [f'truncated: ends before frame {i} ({error})']
 
     def _pictures(self) -> Iterator[np.ndarray]:
         return (frame for frame, _ in self._animation())
