@@ -149,7 +149,8 @@ def main(argv: list[str] | None = None) -> int:
         if not args.keep_going:
             check_clip_folder(folder, args.overwrite, reuse=True)
     check_report(args.out)
-    make_folder(args.out)
+    if args.overwrite or not all((Path(args.out) / name / 'manifest.json').exists() for name in names):
+        make_folder(args.out)
     size = args.size or folder_size(args.out, names if args.overwrite else ())
     share = list(zip(args.videos, names))[rank::processes]
     failed, parts, configs = 0, *(build_parts(args.pose, args.edges, args.mask) if share else (None, None))
@@ -195,11 +196,11 @@ def main(argv: list[str] | None = None) -> int:
 
     if size is not None:
         each(make)
-    page = write_report(args.out)
+    page = write_report(args.out) if os.access(args.out, os.W_OK) else None
     if args.keep_going or not failed:
         failed = sum(over_processes(failed, processes))
     if rank == 0:
-        print(f'look at {page}')
+        print(f'look at {page}' if page else f'{args.out} cannot be written to: its report stays as it is')
     return 1 if failed else 0
 
 

@@ -63,6 +63,16 @@ def test_a_finished_clip_is_not_made_again_and_other_settings_are_an_error(prepa
         prepare(walk, smooth=False)
 
 
+def test_a_finished_clip_in_a_read_only_folder_is_taken_as_it_is(prepare, walk, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise AssertionError('something is written')
+
+    first = prepare(walk)
+    for name in ('make_folder', 'clip_lock', 'tidy_partial'):
+        monkeypatch.setattr(f'toolkit.data.prepare.{name}', refuse)
+    assert same(prepare(walk), first)
+
+
 def test_clips_of_one_stem_stand_beside_each_other(prepare, walk, people, tmp_path):
     """As generate.py prepares them: another file of the same name, the same file after a change, another size."""
     (tmp_path / 'her').mkdir()

@@ -126,13 +126,19 @@ class Preparation:
         """Have the clip's folder to ourselves; yields whether a clip is there and need not be made again."""
         require_source(self.path)
         clip_target(self.path, self.folder.parent, self.folder.name)
+        if self._there():
+            yield True
+            return
         make_folder(self.folder.parent)
         with clip_lock(self.folder):
             tidy_partial(self.folder)
-            finished = not self.overwrite and (self.folder / 'manifest.json').exists()
+            finished = self._there()
             if not finished:
                 check_clip_folder(self.folder, self.overwrite)
             yield finished
+
+    def _there(self) -> bool:
+        return not self.overwrite and (self.folder / 'manifest.json').exists()
 
     def _guarded(self, step: Callable):
         """Do a step of the work; errors are noted in the working folder."""
