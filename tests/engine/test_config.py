@@ -149,6 +149,34 @@ def test_overrides_of_a_part_of_the_users_own(toy, tmp_path, monkeypatch):
     assert cfg.model.losses.b.depth == 4
 
 
+@pytest.mark.parametrize('text, message', [
+    ('model = dict(\n    width=3\n    noise=1)\n', r'child.py, line 2: SyntaxError: .*width=3'),
+    ('x = 1\ny = undefined\n', r'child.py, line 2: NameError'),
+    ('x = 1\0', r'child.py.*null bytes'),
+    ('with read_base():\n    from .toy_config import *\n', 'lazy configs .read_base. are not supported'),
+    ("_base_ = ['nowhere.py']\n", 'its _base_ nowhere.py does not exist'),
+    ('_base_ = [3]\n', '_base_ must be file names, got 3'),
+])
+def test_the_line_of_a_mistake_is_named(tmp_path, text, message):
+    (tmp_path / 'child.py').write_text(text)
+    with pytest.raises(InputError, match=message) as error:
+        load_config(tmp_path / 'child.py')
+    assert str(tmp_path / 'child.py') in str(error.value) and '/tmp/tmp' not in str(error.value) and '\n' not in str(error.value)
+
+
+def test_a_mistake_in_a_base_names_the_base(tmp_path):
+    (tmp_path / 'base.py').write_text('x = (\n')
+    (tmp_path / 'child.py').write_text("_base_ = ['base.py']\n")
+    with pytest.raises(InputError, match='base.py, line 1: SyntaxError'):
+        load_config(tmp_path / 'child.py')
+
+
+def test_a_byte_order_mark_is_no_mistake(toy, tmp_path):
+    (tmp_path / 'base.py').write_bytes(b'\xef\xbb\xbf' + f'_base_ = {str(toy.config)!r}\n'.encode())
+    (tmp_path / 'child.py').write_bytes(b"\xef\xbb\xbf_base_ = ['base.py']\r\nmodel = dict(width=5)\r\n")
+    assert load_config(tmp_path / 'child.py').model.width == 5
+
+
 def test_overrides(toy):
     cfg = load_config(toy.config, [
         'train_cfg.max_iters=3', 'model.width=7', 'model.channels_last=true', 'val_evaluator.0.type=ToyMetric', 'load_from=none',

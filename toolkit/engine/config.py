@@ -1,8 +1,11 @@
 """Reading configs with every key checked."""
 
 import ast
+import sys
+import traceback
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +36,9 @@ def load_config(path: str | Path, cfg_options: dict[str, Any] | Sequence[str] | 
         folder = path.parent if path.parent.is_dir() else Path('configs')
         hint = did_you_mean(path.name, (p.name for p in folder.rglob('*.py'))) if folder.is_dir() else ''
         raise InputError(f'config {path} does not exist.{hint}')
+    files = list(_with_bases(path))
     cfg = _read(path)
-    modules = [m for file in _with_bases(path) for m in _imports(_read(file))]
+    modules = [m for file in files for m in _imports(_read(file))]
     import_custom(modules)
     options = cfg_options if isinstance(cfg_options, dict) else parse_options(cfg_options or ())
     for key in sorted(options, key=lambda key: not key.startswith('custom_imports')):
@@ -159,19 +163,64 @@ def _check_types(node: Any, where: str = '') -> None:
 
 def _read(path: Path) -> Config:
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _marks_dropped():
             warnings.simplefilter('ignore', DeprecationWarning)
             return Config.fromfile(str(path), import_custom_modules=False, lazy_import=False)
     except Exception as error:  # a config file is Python code of the user and may fail in any way
-        if 'read_base' in path.read_text(errors='replace'):
-            raise InputError(f"config {path}: lazy configs (read_base) are not supported; write a text config: _base_ = ['base.py'], "
-                             f"parts as dict(type='Name'), and no imports") from error
-        raise InputError(f'config {path} cannot be read: {type(error).__name__}: {error}') from error
+        frames = [frame for frame in traceback.extract_tb(error.__traceback__)
+                  if 'mmengine' not in Path(frame.filename).parts and frame.filename != __file__]
+        place = f'{frames[-1].filename}, line {frames[-1].lineno}: ' if frames and Path(frames[-1].filename).is_file() else ''
+        raise InputError(f'config {path} cannot be read: {place}{type(error).__name__}: {error}') from error
+
+
+def _check_text(path: Path) -> None:
+    """Refuse a file that is no Python text, and name the line."""
+    try:
+        text = path.read_text('utf-8-sig')
+        compile(text, str(path), 'exec')
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f'config {path} cannot be read as text in UTF-8 ({error})') from error
+    except (SyntaxError, ValueError) as error:
+        line = f', line {error.lineno}' if getattr(error, 'lineno', None) else ''
+        shown = (getattr(error, 'text', None) or '').strip()
+        reason = getattr(error, 'msg', error)
+        raise InputError(f'config {path}{line}: {type(error).__name__}: {reason}{shown and ": " + shown}') from error
+    if 'read_base' in text:
+        raise InputError(f"config {path}: lazy configs (read_base) are not supported; write a text config: _base_ = ['base.py'], "
+                         f"parts as dict(type='Name'), and no imports")
+
+
+@contextmanager
+def _marks_dropped() -> Iterator[None]:
+    """MMEngine reads configs as UTF-8; within the context also those that begin with a byte-order mark, as Windows writes them."""
+
+    def open_text(file, mode='r', encoding=None, **kwargs):
+        return open(file, mode, encoding='utf-8-sig' if mode == 'r' and encoding == 'utf-8' else encoding, **kwargs)
+
+    reader = sys.modules[Config.__module__]
+    reader.open = open_text
+    try:
+        yield
+    finally:
+        del reader.open
 
 
 def _with_bases(path: Path) -> Iterator[Path]:
-    for base in Config._get_base_files(str(path)):
-        yield from _with_bases((path.parent / base).resolve())
+    if path.suffix == '.py' and path.is_file():
+        _check_text(path)
+    with _marks_dropped():
+        try:
+            bases = Config._get_base_files(str(path))
+        except Exception as error:  # whatever stands in _base_
+            raise InputError(f'config {path}: its _base_ cannot be read ({type(error).__name__}: {error})') from error
+    for base in bases:
+        if not isinstance(base, str):
+            raise InputError(f'config {path}: _base_ must be file names, got {base!r}')
+        base = base.replace('{{fileDirname}}', str(path.parent.resolve()))
+        if '::' not in base:
+            if not (path.parent / base).is_file():
+                raise InputError(f'config {path}: its _base_ {base} does not exist beside it')
+            yield from _with_bases((path.parent / base).resolve())
     yield path
 
 
