@@ -87,6 +87,14 @@ def test_sound_is_copied_where_the_file_may_hold_it_else_coded_again(tmp_path, s
     assert abs(end - pictures) < .1
 
 
+def test_sound_of_a_transport_stream_is_kept(tmp_path):
+    """Its AAC has no head that other containers take, so it is coded again."""
+    source = film(tmp_path / 'a.ts', [.5, 3])
+    begin, end, pictures = beeps(result(tmp_path, source, 1 + np.arange(75) / 25, 25))
+    np.testing.assert_allclose(begin, [2], atol=.03)
+    assert abs(end - pictures) < .1
+
+
 def test_a_stretch_takes_its_sound_along(tmp_path):
     """--start 1 --max-frames 50 at --fps 12.5, as sampling gives the times."""
     source = film(tmp_path / 'a.mp4', [.5, 1.5, 2, 3.9])

@@ -3,7 +3,7 @@
 Sound is copied as it is coded, where the file may hold it, else coded as AAC. It is never a reason to fail: what goes wrong is said.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import av
@@ -16,7 +16,8 @@ from toolkit.data.video_file import READING_ERRORS, open_video
 from toolkit.data.video_reader import VideoReader
 from toolkit.structures import InputError
 
-COPIED = {'.mp4': ('aac', 'mp3', 'ac3', 'eac3', 'alac', 'opus'), '.mov': ('aac', 'mp3', 'ac3', 'alac', 'pcm_s16le')}
+COPIED = {
+    '.mp4': ('aac', 'mp3', 'mp3float', 'ac3', 'eac3', 'alac', 'opus'), '.mov': ('aac', 'mp3', 'mp3float', 'ac3', 'alac', 'pcm_s16le')}
 TOLERANCE = .05
 PROBLEMS = (*READING_ERRORS, InputError, ValueError, ArithmeticError)
 
@@ -44,13 +45,11 @@ def keep_sound(reader: VideoReader | PictureReader, times: np.ndarray, fps: floa
                 return 'this FFmpeg does not know the codec of the sound'
             if reader.mended:
                 return 'the time stamps of the video had to be mended, so that its sound has no sure place'
-            with av.open(str(path), 'w', format='matroska', options={'fflags': 'bitexact'}) as out:
-                target = out.add_stream_from_template(stream)
-                count = 0
-                for packet in _placed(container.demux(stream), times + reader.start_time, fps):
-                    packet.stream = target
-                    out.mux(packet)
-                    count += 1
+            index = stream.index
+        try:
+            count = _write(reader, index, times, fps, path, copied=True)
+        except PROBLEMS:
+            count = _write(reader, index, times, fps, path, copied=False)
         if not count:
             path.unlink()
         return None
@@ -59,16 +58,55 @@ def keep_sound(reader: VideoReader | PictureReader, times: np.ndarray, fps: floa
         return f'the sound cannot be copied ({error})'
 
 
-def _placed(packets: Iterator[av.Packet], times: np.ndarray, fps: float) -> Iterator[av.Packet]:
-    """Packets of sound, moved from the times of the frames to where a steady rate shows them; what falls between frames that are
+def _write(reader: VideoReader, index: int, times: np.ndarray, fps: float, path: Path, copied: bool) -> int:
+    """Write the sound as it is coded, or as AAC where a container does not take it so. The number of packets."""
+    count, times = 0, times + reader.start_time
+    with open_video(reader.path) as container, av.open(str(path), 'w', format='matroska', options={'fflags': 'bitexact'}) as out:
+        stream = container.streams[index]
+        if copied:
+            target, packets = out.add_stream_from_template(stream), _placed(container.demux(stream), times, fps)
+        else:
+            target = _aac_stream(out, stream)
+            packets = _coded(_placed(container.decode(stream), times, fps), target)
+        for packet in packets:
+            packet.stream = target
+            out.mux(packet)
+            count += 1
+    return count
+
+
+def _aac_stream(container, stream):
+    codec = stream.codec_context
+    return container.add_stream('aac', rate=codec.sample_rate, layout='mono' if codec.layout.nb_channels == 1 else 'stereo')
+
+
+def _coded(frames: Iterable[av.AudioFrame], target) -> Iterator[av.Packet]:
+    codec = target.codec_context
+    resampler = av.AudioResampler('fltp', codec.layout, codec.sample_rate, 1024)
+    for frame in frames:
+        for part in resampler.resample(frame):
+            yield from target.encode(part)
+    for part in resampler.resample(None):
+        yield from target.encode(part)
+    yield from target.encode(None)
+
+
+def _seconds(item: av.Packet | av.AudioFrame) -> float:
+    if isinstance(item, av.AudioFrame):
+        return item.samples / item.sample_rate
+    return float((item.duration or 0) * item.time_base)
+
+
+def _placed(items: Iterable[av.Packet | av.AudioFrame], times: np.ndarray, fps: float) -> Iterator[av.Packet | av.AudioFrame]:
+    """Pieces of sound, moved from the times of the frames to where a steady rate shows them; what falls between frames that are
     missing is left out."""
     shown = np.arange(len(times)) / fps
     steady = np.abs(times - times[0] - shown).max() <= TOLERANCE
     end, free = len(times) / fps, -1e-3
-    for packet in packets:
-        if packet.pts is None or not packet.size:
+    for item in items:
+        if item.pts is None or isinstance(item, av.Packet) and not item.size:
             continue
-        heard, length = float(packet.pts * packet.time_base), float((packet.duration or 0) * packet.time_base)
+        heard, length = float(item.pts * item.time_base), _seconds(item)
         if steady or not times[0] <= heard <= times[-1]:
             at = heard - times[0] if steady or heard < times[0] else shown[-1] + heard - times[-1]
         else:
@@ -78,8 +116,10 @@ def _placed(packets: Iterator[av.Packet], times: np.ndarray, fps: float) -> Iter
         if at < free - length / 2 or at < -1e-3:
             continue
         free = at + length
-        packet.pts = packet.dts = max(0, round(at / packet.time_base))
-        yield packet
+        item.pts = max(0, round(at / item.time_base))
+        if isinstance(item, av.Packet):
+            item.dts = item.pts
+        yield item
 
 
 def clip_sound(clip: Clip) -> tuple[Path | None, str | None]:
@@ -117,8 +157,7 @@ class SoundTrack:
             if suffix not in COPIED or codec.name in COPIED[suffix]:
                 self._packets = self._copied(stream, container.add_stream_from_template(stream))
             else:
-                layout = 'mono' if codec.layout.nb_channels == 1 else 'stereo'
-                self._packets = self._coded(stream, container.add_stream('aac', rate=codec.sample_rate, layout=layout), layout)
+                self._packets = _coded(self._source.decode(stream), _aac_stream(container, stream))
         except BaseException:
             self._source.close()
             raise
@@ -129,15 +168,6 @@ class SoundTrack:
             if packet.size and packet.pts is not None:
                 packet.stream = target
                 yield packet
-
-    def _coded(self, stream, target, layout: str) -> Iterator[av.Packet]:
-        resampler = av.AudioResampler('fltp', layout, stream.codec_context.sample_rate, 1024)
-        for frame in self._source.decode(stream):
-            for part in resampler.resample(frame):
-                yield from target.encode(part)
-        for part in resampler.resample(None):
-            yield from target.encode(part)
-        yield from target.encode(None)
 
     def until(self, seconds: float) -> Iterator[av.Packet]:
         """The packets that come next and begin before a time."""
