@@ -8,6 +8,7 @@ Exit codes: 0 all clips are ready, 1 a clip failed (the reason is printed and in
 
 import argparse
 import ast
+import atexit
 import os
 import sys
 from collections.abc import Callable
@@ -209,10 +210,11 @@ def over_processes(value, processes: int) -> list:
     if processes == 1:
         return [value]
     from torch import distributed
-    distributed.init_process_group('gloo', timeout=timedelta(days=7))
+    if not distributed.is_initialized():
+        distributed.init_process_group('gloo', timeout=timedelta(days=7))
+        atexit.register(distributed.destroy_process_group)
     values = [None] * processes
     distributed.all_gather_object(values, value)
-    distributed.destroy_process_group()
     return values
 
 

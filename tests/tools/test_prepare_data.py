@@ -1,4 +1,8 @@
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import av
 import numpy as np
@@ -188,3 +192,22 @@ def test_a_folder_in_the_way_of_the_last_video_is_refused_before_the_first_is_pr
     code, _, err = run(*videos, '--keep-going')
     assert code == 1 and [c.name for c in find_clips(tmp_path / 'out')] == ['a']
     assert (tmp_path / 'out' / 'b' / 'notes.txt').read_text() == 'mine'
+
+
+def test_two_processes_agree_on_a_size(tmp_path):
+    videos = [video(tmp_path / f'{n}.mp4', size=size) for n, size in (('a', (96, 160)), ('b', (320, 96)), ('c', (96, 96)))]
+    (tmp_path / 'stub_parts.py').write_text(Path(__file__).read_text())
+    (tmp_path / 'stubs.py').write_text(
+        'from stub_parts import HalfMask, NoEdges, WholePose\n'
+        'from toolkit.registry import EDGE_DETECTORS, POSE_ESTIMATORS, SEGMENTORS\n'
+        'for registry, part in ((POSE_ESTIMATORS, WholePose), (SEGMENTORS, HalfMask), (EDGE_DETECTORS, NoEdges)):\n'
+        '    registry.register_module(module=part)\n')
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run(
+        [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc_per_node', '2', root / 'tools' / 'prepare_data.py',
+         *videos, '--out', 'out', '--import', 'stubs', '--pose', 'WholePose', '--mask', 'HalfMask', '--edges', 'NoEdges',
+         '--min-person', '20'],
+        cwd=tmp_path, env=dict(os.environ, PYTHONPATH=str(root), OMP_NUM_THREADS='1'), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = find_clips(tmp_path / 'out')
+    assert [c.name for c in found] == ['a', 'b', 'c'] and len({(c.height, c.width) for c in found}) == 1
