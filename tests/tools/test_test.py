@@ -122,3 +122,15 @@ def test_a_file_of_others_under_the_cache_name_is_kept(run, folder):
     partial.write_text('my notes\n')
     code, _, error = run('--out', folder / 'notes.json')
     assert code == 2 and 'notes.json.partial: line 1 is not a result' in error and partial.read_text() == 'my notes\n'
+
+
+def test_results_of_others_are_replaced_only_when_told_so(run, folder):
+    """Refused before the checkpoint is looked for."""
+    out, videos = folder / 'mine.json', folder / 'mine'
+    out.write_text('mine')
+    videos.mkdir()
+    (videos / 'a.mp4').write_text('mine')
+    code, _, error = run('--out', out)
+    assert code == 2 and 'mine.json: exists already; say --overwrite' in error and out.read_text() == 'mine'
+    code, _, error = run('--save-videos', videos)
+    assert code == 2 and 'mine: holds files already; say --overwrite' in error and (videos / 'a.mp4').read_text() == 'mine'
