@@ -33,13 +33,14 @@ from toolkit.data.video import VideoWriter, check_suffix
 from toolkit.engine.build_errors import naming_parts
 from toolkit.engine.checkpoint import checkpoint_config, load_checkpoint
 from toolkit.engine.launch import build_runner, load_config
+from toolkit.engine.rebuild import build_like, frame_size
 from toolkit.models.base import VideoModel
 from toolkit.models.cycle_gan import CycleGAN
 from toolkit.models.inference import without_loss_networks
 from toolkit.models.video_pix2pixhd import VideoPix2PixHD
 from toolkit.outputs import refuse_existing, refuse_inputs
 from toolkit.poses.retarget import PoseNormalizer
-from toolkit.registry import MODELS, load_plugins
+from toolkit.registry import load_plugins
 from toolkit.structures import InputError
 from toolkit.wardrobe import Colors, Wardrobe, check_has_codes, check_look, content_batch, describe, split_look
 
@@ -125,17 +126,15 @@ def load(checkpoint: str | Path, device: str | torch.device | None = None, half:
     """
     load_plugins()
     config = checkpoint_config(checkpoint, allow_imports)
+    size = frame_size(config, checkpoint)
     if half:
         config.model.inference_dtype = 'bfloat16'
     with naming_parts(config._cfg_dict, f'the model of {checkpoint}'):
-        model = MODELS.build(without_loss_networks(config.model))
+        model = build_like(without_loss_networks(config.model), checkpoint)
     load_checkpoint(checkpoint, model)
     model.prepare_networks()
     device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
-    dataset = config.get('train_dataloader', {}).get('dataset', {})
-    synthetic = dataset.get('synthetic') or {}
-    size = dataset.get('size') or (synthetic and (synthetic.get('height', 384), synthetic.get('width', 256))) or None
-    return Trained(model.to(device).eval(), config, tuple(size) if size else None)
+    return Trained(model.to(device).eval(), config, size)
 
 
 def as_clip(path: str | Path, work_dir: str | Path, size: tuple[int, int] | None, progress: bool = True) -> Clip:

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 import toolkit
 from toolkit.engine.random_state import random_state
 from toolkit.engine.resume_checks import check_optimizer_state, check_state_of_run
+from toolkit.engine.takers import check_node
 from toolkit.engine.wrapper import unwrapped
 from toolkit.models.own_networks import use_own_networks
 from toolkit.plugins import import_named, load_plugins
@@ -66,17 +67,26 @@ def checkpoint_config(path: str | Path, allow_imports: Sequence[str] = ()) -> Co
         allow_imports: modules of ``custom_imports`` that may be imported though they are not installed.
 
     Raises:
-        InputError: unreadable or unsafe file, one without a config, or one that needs modules which are not installed and not allowed.
+        InputError: unreadable or unsafe file, one without a config or with one that cannot be, or one that needs modules which are not
+            installed and not allowed.
     """
     checkpoint = read_checkpoint(path)
     meta = checkpoint.get('meta', {})
     config = meta.get('config') if isinstance(meta, Mapping) else None
     if not isinstance(config, Mapping) or 'model' not in config:
         raise InputError(f'{path} does not say how its model is built: it was not written by tools/train.py of this toolkit')
-    config = Config(dict(config))
-    use_own_networks(config.model, checkpoint['state_dict'])
     named = config.get('custom_imports') or {}
-    import_named(named.get('imports', []) if isinstance(named, dict) else named, allow_imports, str(path))
+    named = named.get('imports', []) if isinstance(named, Mapping) else named
+    named = [named] if isinstance(named, str) else named
+    if not isinstance(named, (list, tuple)) or not all(isinstance(module, str) for module in named):
+        raise InputError(f'{path}: the config in it is damaged: custom_imports={named!r}, expected names of modules')
+    import_named(named, allow_imports, str(path))
+    try:
+        check_node('model', dict(config['model']), [])
+        config = Config(dict(config))
+        use_own_networks(config.model, checkpoint['state_dict'])
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise InputError(f'{path}: the config in it is damaged or of another version: {error}') from error
     return config
 
 
