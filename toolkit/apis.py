@@ -20,11 +20,12 @@ from mmengine.config import Config
 from tqdm import tqdm
 
 from toolkit.data.clip import Clip
+from toolkit.data.clip_size import check_shape
 from toolkit.data.directed import DIRECTIONS, transfer_steps
 from toolkit.data.files import check_output, write_file
 from toolkit.data.prepare import prepare_video
 from toolkit.data.prepare_parts import build_parts
-from toolkit.data.prepare_settings import DEFAULT_PERSON
+from toolkit.data.same_person import same_person
 from toolkit.data.sheets import contact_sheet
 from toolkit.data.sound import clip_sound
 from toolkit.data.tensors import pose_tensors
@@ -193,23 +194,6 @@ def check_request(trained: Trained, content: str | Path | None, retarget: str, d
         check_look(wish)
 
 
-def who_is_driven(driving: Clip, content: Clip) -> tuple[bool, str]:
-    """Are both clips known to show the same person? The answer and its reason.
-
-    They are if one file was prepared twice, or if the same name was given to both. The name that prepared clips have by default says
-    nothing.
-    """
-    sources = [clip.manifest.get('source', {}).get('sha256') for clip in (driving, content)]
-    if driving.folder == content.folder or (sources[0] and sources[0] == sources[1]):
-        return True, 'both are made of the same video'
-    persons = driving.person, content.person
-    if DEFAULT_PERSON in persons:
-        return False, 'nothing says that both clips show the same person (--person NAME of tools/prepare_data.py does)'
-    if persons[0] == persons[1]:
-        return True, f'both clips show {persons[0]!r}'
-    return False, f'the driving clip shows {persons[0]!r} and the content clip {persons[1]!r}'
-
-
 def driving_poses(driving: Clip, content: Clip, size: tuple[int, int], retarget: str = 'auto',
                   say: Callable[[str], None] | None = None) -> np.ndarray:
     """Poses of the driving clip in the frames to generate, moved and scaled to the person of the content clip.
@@ -218,7 +202,8 @@ def driving_poses(driving: Clip, content: Clip, size: tuple[int, int], retarget:
         driving: whose movement.
         content: whose body.
         size: (H, W) of the frames to generate.
-        retarget: 'on', 'off', or 'auto': on unless both clips are known to show the same person (:func:`who_is_driven`).
+        retarget: 'on', 'off', or 'auto': on unless both clips are known to show the same person
+            (:func:`toolkit.data.same_person.same_person`).
         say: called with one line that tells whether the poses were fitted, and why.
 
     Returns:
@@ -229,7 +214,7 @@ def driving_poses(driving: Clip, content: Clip, size: tuple[int, int], retarget:
     """
     check_retarget(retarget)
     poses, own = (scale_pose(clip.poses, size[0] / clip.height, size[1] / clip.width) for clip in (driving, content))
-    same, reason = who_is_driven(driving, content) if retarget == 'auto' else (retarget == 'off', f'that was asked for ({retarget})')
+    same, reason = same_person(driving, content) if retarget == 'auto' else (retarget == 'off', f'that was asked for ({retarget})')
     if say:
         say(f'poses {"not " if same else ""}fitted to {content.name} because {reason}')
     if same:
@@ -365,12 +350,15 @@ def generate(checkpoint: str | Path | Trained, content: str | Path | None, drivi
     driving = as_clip(driving, work_dir, trained.size, progress)
     if isinstance(trained.model, CycleGAN):
         size = trained.size or (driving.height, driving.width)
+        check_shape(driving, size)
         poses = scale_pose(driving.poses, size[0] / driving.height, size[1] / driving.width)[:max_frames]
         steps = transfer_steps(driving, size, scene=trained.model.margin is not None)
         streams = [trained.model.generate(islice(steps, len(poses)), direction)]
     else:
         content = as_clip(content, work_dir, trained.size, progress)
         size = trained.size or (content.height, content.width)
+        for clip in (driving, content):
+            check_shape(clip, size)
         poses = driving_poses(driving, content, size, retarget, tqdm.write if progress else None)[:max_frames]
         codes = dress(trained, content, size, colors, len(poses), content_frame, work_dir, progress)
         streams = [stream(trained, content, poses, size, content_frame, z) for z in codes]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from toolkit.data.clip import Clip
-from toolkit.data.clip_size import PIXELS, Range, choose_size, folder_size, sizes, smaller_size
+from toolkit.data.clip_size import PIXELS, Range, check_shape, choose_size, folder_size, sizes, smaller_size
 from toolkit.data.crop import person_range
 from toolkit.data.prepare import prepare_video
 from toolkit.data.windows import ClipWindows
@@ -84,3 +84,10 @@ def test_windows_take_the_shape_of_their_clips(people, tmp_path):
     assert ClipWindows(tmp_path / 'a').size == (128, 192) and ClipWindows(tmp_path / 'a', size=(64, 64)).size == (64, 64)
     windows = ClipWindows(tmp_path / 'a', pixels=96 * 64)
     assert windows.size == (64, 96) and windows[0]['frames'].shape[-2:] == (64, 96)
+
+
+def test_a_clip_of_another_shape_is_refused_not_squeezed(clips):
+    for size in ((96, 64), (192, 128), (384, 256)):
+        check_shape(clips[0], size)
+    with pytest.raises(InputError, match='96x64.*64x96.*--size 64x96'):
+        check_shape(clips[0], (64, 96))

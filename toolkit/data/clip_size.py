@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolkit.data.clip import find_clips
+from toolkit.data.clip import Clip, find_clips
 from toolkit.data.crop import Crop, center_crop, fit_window, window_around
 from toolkit.structures import InputError
 
@@ -105,3 +105,16 @@ def smaller_size(height: int, width: int, pixels: int, multiple: int = 32) -> tu
         return abs(math.log(h * width / (w * height))) + .5 * abs(math.log(h * w / pixels))
 
     return min(((h, w) for h in sides for w in sides if h <= height and w <= width), key=cost, default=(height, width))
+
+
+def check_shape(clip: Clip, size: tuple[int, int]) -> None:
+    """Refuse a clip whose people would be squeezed by more than 5 % at this size (H, W).
+
+    Raises:
+        InputError: says what to do.
+    """
+    height, width = size
+    if abs(clip.height * width / (clip.width * height) - 1) > .05:
+        raise InputError(
+            f'{clip.folder}: has the shape {clip.height}x{clip.width}, the frames to generate {height}x{width} (HxW), and people would '
+            f'be squeezed; give the video itself, or prepare it with --size {height}x{width} into another folder')
