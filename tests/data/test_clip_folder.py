@@ -153,3 +153,12 @@ def test_loops_of_links_end_and_a_clip_counts_once(tmp_path):
     (tmp_path / 'clips' / 'y').symlink_to(tmp_path / 'clips', target_is_directory=True)
     (tmp_path / 'clips' / 'z').symlink_to(tmp_path / 'clips' / 'a', target_is_directory=True)
     assert [clip.name for clip in find_clips(tmp_path)] == ['a']
+
+
+def test_a_manifest_of_another_program_is_no_clip(tmp_path):
+    start(tmp_path / 'web' / 'a').finish()
+    (tmp_path / 'web' / 'manifest.json').write_text('{"name": "my app", "icons": []}')
+    assert [clip.name for clip in find_clips(tmp_path)] == ['a']
+    (tmp_path / 'web' / 'a' / 'manifest.json').write_text('{"format": 1')
+    with pytest.raises(InputError, match='not readable as JSON'):
+        find_clips(tmp_path)

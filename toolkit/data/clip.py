@@ -33,7 +33,16 @@ from toolkit.data.clip_checks import (
     text,
     whole_number,
 )
-from toolkit.data.clip_folder import FORMAT, KINDS, check_clip_folder, partial_folder, put_in_place, start_partial, tidy_partial
+from toolkit.data.clip_folder import (
+    FORMAT,
+    KINDS,
+    check_clip_folder,
+    is_of_others,
+    partial_folder,
+    put_in_place,
+    start_partial,
+    tidy_partial,
+)
 from toolkit.data.files import make_folder, read_json, write_file, write_json, writing_error
 from toolkit.outputs import check_name
 from toolkit.skeletons import JOINTS, PARTS, K
@@ -296,7 +305,7 @@ def _to_u8(values: np.ndarray) -> np.ndarray:
 def find_clips(root: str | Path, broken: dict[str, str] | None = None) -> list[Clip]:
     """All prepared clips in ``root`` (which may be a clip itself) and its folders, sorted by name; unfinished ones are left out.
 
-    Links are followed; a folder that several lead to counts once.
+    Links are followed; a folder that several lead to counts once. A ``manifest.json`` of another program is no clip.
 
     Args:
         root: the folder.
@@ -318,12 +327,14 @@ def find_clips(root: str | Path, broken: dict[str, str] | None = None) -> list[C
             continue
         seen.add(place)
         if 'manifest.json' in files:
-            names.clear()
             try:
                 found.append(Clip(folder, root))
+                names.clear()
             except InputError as error:
-                if broken is None:
-                    raise
-                broken[str(folder)] = str(error)
+                if not is_of_others(folder):
+                    names.clear()
+                    if broken is None:
+                        raise
+                    broken[str(folder)] = str(error)
         names[:] = sorted(n for n in names if not n.startswith('.'))
     return sorted(found, key=lambda clip: (clip.name, clip.key))

@@ -107,6 +107,16 @@ def foreign_files(folder: str | Path, unfinished: bool = False) -> list[str]:
     return sorted(found)
 
 
+def is_of_others(folder: str | Path) -> bool:
+    """Whether the ``manifest.json`` of a folder is that of another program: a JSON object without the format that ours have."""
+    file = Path(folder) / 'manifest.json'
+    try:
+        content = read_json(file) if file.is_file() else None
+    except InputError:
+        return False
+    return isinstance(content, dict) and 'format' not in content
+
+
 def tidy_partial(folder: str | Path) -> None:
     """Take away what a kill left of a clip in the making: temporary files, and an older clip that was being replaced. Hold the lock."""
     folder, old = Path(folder), hidden(folder, 'old')
