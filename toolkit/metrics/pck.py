@@ -108,10 +108,11 @@ def detection_size(frames: np.ndarray, mask: np.ndarray, person: float | None = 
 
 
 class Follower:
-    """A pose estimator on its way through one clip: called with one part after the other, it finds what it finds in the whole.
+    """A pose estimator on its way through one clip, called with one part after the other.
 
     Args:
-        estimator: one that offers ``track`` (frames one by one -> poses one by one) is asked for that; another is called part by part.
+        estimator: one that offers ``track`` (frames one by one -> poses one by one, without looking ahead) finds what it finds in
+            the whole clip. Another is called part by part: where several people are in view it chooses anew in each part.
     """
 
     def __init__(self, estimator: Callable[[np.ndarray], np.ndarray]) -> None:
