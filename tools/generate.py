@@ -76,7 +76,9 @@ def main(argv: list[str] | None = None) -> None:
             args.side_by_side, args.work_dir, args.max_frames, args.device, args.half, colors=colors, overwrite=args.overwrite,
             audio=args.audio, allow_imports=args.allow_import)
     except KeyboardInterrupt:
-        raise Interrupted(f'interrupted; prepared clips are kept, the frames so far are in {partial_video(args.out)}') from None
+        videos, _ = apis.result_files(args.out, colors, args.side_by_side)
+        kept = ', '.join(str(path) for path in map(partial_video, videos) if path.exists())
+        raise Interrupted(f'interrupted; prepared clips are kept{f", the frames so far are in {kept}" if kept else ""}') from None
     print(f'written to {out}')
 
 
