@@ -87,6 +87,13 @@ def test_sound_is_copied_where_the_file_may_hold_it_else_coded_again(tmp_path, s
     assert abs(end - pictures) < .1
 
 
+def test_sound_of_a_rate_that_aac_does_not_know_is_coded_at_another(tmp_path, monkeypatch):
+    monkeypatch.setitem(globals(), 'RATE', 192000)
+    source = film(tmp_path / 'a.mkv', [.5, 3], codec='flac')
+    begin, _, _ = beeps(result(tmp_path, source, np.arange(100) / 25, 25))
+    np.testing.assert_allclose(begin, [.5, 3], atol=.03)
+
+
 def test_sound_of_a_transport_stream_is_kept(tmp_path):
     """Its AAC has no head that other containers take, so it is coded again."""
     source = film(tmp_path / 'a.ts', [.5, 3])

@@ -4,6 +4,7 @@ Sound is copied as it is coded, where the file may hold it, else coded as AAC. I
 """
 
 from collections.abc import Iterable, Iterator
+from io import BytesIO
 from pathlib import Path
 
 import av
@@ -18,6 +19,8 @@ from toolkit.structures import InputError
 
 COPIED = {
     '.mp4': ('aac', 'mp3', 'mp3float', 'ac3', 'eac3', 'alac', 'opus'), '.mov': ('aac', 'mp3', 'mp3float', 'ac3', 'alac', 'pcm_s16le')}
+AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
+FORMATS = {'.mp4': 'mp4', '.mov': 'mov', '.mkv': 'matroska'}
 TOLERANCE = .05
 PROBLEMS = (*READING_ERRORS, InputError, ValueError, ArithmeticError)
 
@@ -75,9 +78,21 @@ def _write(reader: VideoReader, index: int, times: np.ndarray, fps: float, path:
     return count
 
 
+def _is_accepted(stream, kind: str) -> bool:
+    """Whether a file of this kind takes the sound as it is coded: tried in memory, as a refusal would cost the whole video."""
+    try:
+        with av.open(BytesIO(), 'w', format=kind) as container:
+            container.add_stream_from_template(stream)
+            container.start_encoding()
+    except PROBLEMS:
+        return False
+    return True
+
+
 def _aac_stream(container, stream):
     codec = stream.codec_context
-    return container.add_stream('aac', rate=codec.sample_rate, layout='mono' if codec.layout.nb_channels == 1 else 'stereo')
+    rate = codec.sample_rate if codec.sample_rate in AAC_RATES else 48000
+    return container.add_stream('aac', rate=rate, layout='mono' if codec.layout.nb_channels == 1 else 'stereo')
 
 
 def _coded(frames: Iterable[av.AudioFrame], target) -> Iterator[av.Packet]:
@@ -154,7 +169,9 @@ class SoundTrack:
         try:
             stream = self._source.streams.audio[0]
             codec = stream.codec_context
-            if suffix not in COPIED or codec.name in COPIED[suffix]:
+            if codec is None:
+                raise InputError(f'{path}: the codec of the sound is not known')
+            if (suffix not in COPIED or codec.name in COPIED[suffix]) and _is_accepted(stream, FORMATS[suffix]):
                 self._packets = self._copied(stream, container.add_stream_from_template(stream))
             else:
                 self._packets = _coded(self._source.decode(stream), _aac_stream(container, stream))
