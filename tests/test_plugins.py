@@ -95,13 +95,14 @@ def strange(tmp_path, monkeypatch):
 
 def test_a_checkpoint_imports_nothing_from_the_current_folder_unasked(strange, tmp_path):
     file = tmp_path / 'model.pth'
-    torch.save(dict(meta=dict(config=dict(model=dict(type='X'), custom_imports=dict(imports=['strange_parts']))), state_dict={}), file)
+    config = dict(model=dict(type='CopyContent'), custom_imports=dict(imports=['strange_parts']))
+    torch.save(dict(meta=dict(config=config), state_dict={}), file)
     with pytest.raises(InputError, match=r"model.pth: needs the module 'strange_parts', .*--allow-import strange_parts"):
         checkpoint_config(file)
     assert not strange.exists()
     checkpoint_config(file, ['strange_parts'])
     assert strange.exists()
-    assert checkpoint_config(file).model.type == 'X', 'now the program has it'
+    assert checkpoint_config(file).model.type == 'CopyContent', 'now the program has it'
 
 
 def test_a_module_in_the_current_folder_does_not_stand_for_an_installed_one(strange, tmp_path, monkeypatch):
