@@ -19,6 +19,9 @@ def main(argv: list[str] | None = None) -> None:
     from toolkit.engine.config import load_config
     from toolkit.engine.flops import config_size, count_flops
     from toolkit.registry import MODELS
+    from toolkit.structures import InputError
+    if args.size and min(args.size) < 16:
+        raise InputError(f'--size must be at least 16 16, got {args.size[0]} {args.size[1]}')
     cfg = load_config(args.config, args.cfg_options)
     height, width = args.size or config_size(cfg)
     warnings.simplefilter('ignore')

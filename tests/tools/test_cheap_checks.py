@@ -141,3 +141,10 @@ def test_prepare_data(run, tmp_path, arguments, message):
     (tmp_path / 'good.mp4').write_bytes(b'anything')
     code, error = run('prepare_data', *arguments)
     assert code == 2 and message in error
+
+
+def test_get_flops(run, config):
+    code, error = run('get_flops', config, '--size', '-5', '64')
+    assert code == 2 and '--size must be at least 16' in error
+    code, error = run('get_flops', config, '--cfg-options', 'model.generator.ngf=-4')
+    assert code == 2 and error.startswith('error: model.generator: the generator GlobalGenerator cannot be built with ngf=-4')
