@@ -47,6 +47,7 @@ def run_child(arguments, said, rank, processes, port, launcher):
         os.dup2(said.fileno(), 2)
         sys.stdout, sys.stderr = (os.fdopen(n, 'w', buffering=1, closefd=False) for n in (1, 2))
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # ignored where the tests run under nohup
         torch.set_num_threads(1)
         names = dict(pytorch=('RANK', 'LOCAL_RANK', 'WORLD_SIZE', 'LOCAL_WORLD_SIZE'), mpi=MPI)[launcher]
         if processes > 1:
