@@ -30,6 +30,16 @@ class MissingWeightsError(FileNotFoundError):
     """A pretrained weight file is needed and was not found."""
 
 
+def check_seed(seed: int, what: str = 'seed') -> None:
+    """See that ``seed`` can seed every generator of random numbers that is used here.
+
+    Raises:
+        InputError: it is no whole number from 0 to 2**32 - 1.
+    """
+    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**32:
+        raise InputError(f'{what} must be a whole number from 0 to {2**32 - 1}, got {seed!r}')
+
+
 WEIGHTS_VARIABLE = 'TOOLKIT_WEIGHTS'
 
 

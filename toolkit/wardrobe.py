@@ -15,7 +15,7 @@ from toolkit.colors.recolor import MIN_AREA, recolor_frames
 from toolkit.data.clip import Clip
 from toolkit.data.windows import ClipWindows
 from toolkit.models.video_pix2pixhd import VideoPix2PixHD
-from toolkit.structures import InputError
+from toolkit.structures import InputError, check_seed
 
 REGIONS = ('up', 'down')
 NAMES = {'up': 'upper', 'down': 'lower'}
@@ -55,8 +55,9 @@ class Colors:
         given = [name for name, value in ways.items() if value]
         if len(given) > 1:
             raise InputError(f'colours: {" and ".join(given)} exclude each other; give one of them')
-        if self.samples < 0 or self.seed < 0:
-            raise InputError(f'colours: samples and seed must not be negative, got {self.samples} and {self.seed}')
+        check_seed(self.seed)
+        if self.samples < 0:
+            raise InputError(f'colours: samples must not be negative, got {self.samples}')
         if self.regions not in (*REGIONS, 'both'):
             raise InputError(f"colours: regions must be 'up', 'down' or 'both', got {self.regions!r}")
         if self.regions != 'both' and not (self.like or self.samples):

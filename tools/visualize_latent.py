@@ -45,11 +45,12 @@ def main(argv: list[str] | None = None) -> None:
     from toolkit.metrics.latent_report import latent_json, latent_table
     from toolkit.metrics.report import write_json
     from toolkit.outputs import refuse_filled, refuse_inputs
-    from toolkit.structures import InputError
+    from toolkit.structures import InputError, check_seed
     from toolkit.weights import checkpoint_file
     for name, least in (('frames', 40), ('clips', 1), ('clip_frames', 2)):
         if getattr(args, name) < least:
             raise InputError(f'--{name.replace("_", "-")} must be at least {least}, got {getattr(args, name)}')
+    check_seed(args.seed, '--seed')
     check_output(args.out, folder=True)
     paths = [checkpoint_file(path) for path in args.checkpoints]
     labels = make_labels(paths, args.labels)

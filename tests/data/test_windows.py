@@ -174,7 +174,8 @@ def test_errors_say_what_is_wrong(root, tmp_path, stick):
     for options, message in (
             (dict(root=tmp_path / 'none'), 'no prepared clips.*prepare_data'),
             (dict(persons=['bob']), r"no clips of person \['bob'\].*'ann'"),
-            (dict(window=9), 'no window of 9 frames'), (dict(window=0), 'at least 1'), (dict(content='last'), "'first', 'random'"),
+            (dict(window=9), 'no window of 9 frames'), (dict(window=0), 'at least 1'), (dict(seed=-1), 'seed must be a whole'),
+            (dict(content='last'), "'first', 'random'"),
             (dict(split='val'), "'train', 'test'"), (dict(cache='all'), "'none' or 'decoded'")):
         with pytest.raises(InputError, match=message):
             ClipWindows(**{'root': root, **options})

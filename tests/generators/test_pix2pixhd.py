@@ -5,7 +5,9 @@ import torch
 from torch import nn
 
 from toolkit.generators.blocks import ResidualBlock
+from toolkit.generators.local_enhancer import LocalEnhancer
 from toolkit.generators.pix2pixhd import GlobalGenerator
+from toolkit.generators.resnet import ResNetGenerator
 from toolkit.registry import GENERATORS
 from toolkit.structures import InputError
 
@@ -124,6 +126,13 @@ def test_options_run(up, down_padding, norm):
 def test_unknown_option_names_the_known_ones(options, word):
     with pytest.raises(InputError, match=word):
         GlobalGenerator(4, **SMALL, **options)
+
+
+@pytest.mark.parametrize('make', [GlobalGenerator, LocalEnhancer, ResNetGenerator])
+@pytest.mark.parametrize('name', ['n_blocks', 'n_down'])
+def test_fewer_layers_than_none_are_refused(make, name):
+    with pytest.raises(InputError, match=f'{name}=-1, expected 0 or more'):
+        make(4, **{name: -1})
 
 
 @pytest.mark.parametrize('height, width, nearest', [(100, 64, '96 or 104 x 64'), (64, 63, '64 x 56 or 64'), (8, 64, '16 x 64')])

@@ -14,7 +14,7 @@ from toolkit.data.windows import ClipWindows
 from toolkit.poses.retarget import PoseNormalizer
 from toolkit.registry import DATASETS, TRANSFORMS, check_arguments
 from toolkit.skeletons import NECK, NOSE, K
-from toolkit.structures import InputError
+from toolkit.structures import InputError, check_seed
 
 KEPT = ('frames', 'masks', 'poses')
 ANCHOR_DRAWS = 64
@@ -126,6 +126,7 @@ class UnpairedClips(Dataset):
                  plates: bool = False, anchors: bool = False, sequence: int = 1, streams: int | None = None, seed: int = 0) -> None:
         if window is None or window < 1 or sequence < 1 or (streams is not None and streams < 1):
             raise InputError(f'UnpairedClips: window, sequence and streams must be at least 1, got {window}, {sequence} and {streams}')
+        check_seed(seed)
         self.a, self.b = (_Domain(name, options, window, size, transforms, plates, 2 * seed + i)
                           for i, (name, options) in enumerate((('a', a), ('b', b))))
         self.window, self.sequence, self.seed = window, sequence, seed

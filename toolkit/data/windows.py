@@ -16,7 +16,7 @@ from toolkit.data.tensors import SAMPLE, item_tensors
 from toolkit.data.transforms import resize_image, scale_pose
 from toolkit.registry import DATASETS, TRANSFORMS
 from toolkit.skeletons import K
-from toolkit.structures import InputError
+from toolkit.structures import InputError, check_seed
 
 CONTENT = ('frame', 'edge', 'mask', 'parts')
 
@@ -76,6 +76,7 @@ class ClipWindows(Dataset):
             cache: str = 'none', cache_limit: float = 4, seed: int = 0, synthetic: dict | None = None):
         if window is not None and window < 1:
             raise InputError(f'window must be at least 1 frame or None for whole clips, got {window}')
+        check_seed(seed)
         if content not in ('first', 'random') and not isinstance(content, int):
             raise InputError(f"content must be 'first', 'random' or the number of a frame, got {content!r}")
         if size and (len(size) != 2 or min(size) < 1):

@@ -32,6 +32,8 @@ class PatchDiscriminator(nn.Module):
         super().__init__()
         if norm not in NORMS:
             raise InputError(f'norm={norm!r} is unknown, expected one of {", ".join(NORMS)}')
+        if n_layers < 0:
+            raise InputError(f'n_layers={n_layers}, expected 0 or more')
         channels = [min(ndf * 2**i, ndf * 8) for i in range(n_layers + 1)]
         strides = [2] * n_layers + [1]
         self.layers = nn.ModuleList()

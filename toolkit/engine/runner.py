@@ -31,7 +31,7 @@ from toolkit.engine.workers import ignore_signals
 from toolkit.engine.wrapper import unwrapped
 from toolkit.plugins import describe_plugins
 from toolkit.registry import DATA_SAMPLERS, LOOPS, MODEL_WRAPPERS, check_keys
-from toolkit.structures import InputError
+from toolkit.structures import InputError, check_seed
 from toolkit.weights import POINTER, latest_checkpoint
 
 TEST_SECTIONS = ('test_dataloader', 'test_cfg', 'test_evaluator')
@@ -306,8 +306,7 @@ class TrainRunner(Runner):
             InputError: a seed that cannot be; ``diff_rank_seed``, because processes share one order of data.
         """
         seed = 0 if seed is None else seed
-        if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**32:
-            raise InputError(f'randomness.seed must be a whole number from 0 to {2**32 - 1}, got {seed!r}')
+        check_seed(seed, 'randomness.seed')
         if kwargs.pop('diff_rank_seed', False):
             raise InputError('randomness.diff_rank_seed=True: leave it out. All processes share one order of data, and the noise of '
                              'each process is its own anyway')

@@ -22,6 +22,17 @@ def no_film(channels: int) -> nn.Module:
     return NoModulation()
 
 
+def check_counts(**counts: int) -> None:
+    """See that numbers of layers are 0 or more: a negative one would make none, without a word.
+
+    Raises:
+        InputError: one is negative.
+    """
+    for name, value in counts.items():
+        if value < 0:
+            raise InputError(f'{name}={value}, expected 0 or more')
+
+
 def make_norm(norm: str, channels: int) -> nn.Module:
     """Make a norm layer.
 

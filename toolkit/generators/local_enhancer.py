@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint as recompute
 
-from toolkit.generators.blocks import Down, Head, ResidualBlock, Stem, Up, check_input, init_normal, pyramid
+from toolkit.generators.blocks import Down, Head, ResidualBlock, Stem, Up, check_counts, check_input, init_normal, pyramid
 from toolkit.generators.injection import CodeInjection
 from toolkit.generators.pix2pixhd import GlobalTrunk
 from toolkit.registry import GENERATORS
@@ -86,6 +86,7 @@ class LocalEnhancer(nn.Module):
                  n_local_blocks: int = 3, norm: str = 'instance', z_dims: Sequence[int] = (0, 0), z_injection: str = 'region_rgb',
                  up: str = 'transposed', down_padding: str = 'zeros', checkpoint: bool = False):
         super().__init__()
+        check_counts(n_down=n_down, n_blocks=n_blocks, n_enhancers=n_enhancers, n_local_blocks=n_local_blocks)
         self.input_nc = input_nc
         self.n_down = n_down
         self.n_enhancers = n_enhancers

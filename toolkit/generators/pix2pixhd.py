@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint as recompute
 
-from toolkit.generators.blocks import Down, Head, ResidualBlock, Stem, Up, check_input, init_normal
+from toolkit.generators.blocks import Down, Head, ResidualBlock, Stem, Up, check_counts, check_input, init_normal
 from toolkit.generators.injection import CodeInjection
 from toolkit.registry import GENERATORS
 
@@ -89,6 +89,7 @@ class GlobalGenerator(nn.Module):
                  z_dims: Sequence[int] = (0, 0), z_injection: str = 'region_rgb', up: str = 'transposed', down_padding: str = 'zeros',
                  checkpoint: bool = False):
         super().__init__()
+        check_counts(n_down=n_down, n_blocks=n_blocks)
         self.input_nc = input_nc
         self.n_down = n_down
         self.multiple = 2**n_down

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from toolkit.generators.blocks import Down, Head, ResidualBlock, Stem, Up, check_input, init_normal
+from toolkit.generators.blocks import Down, Head, ResidualBlock, Stem, Up, check_counts, check_input, init_normal
 from toolkit.registry import GENERATORS
 
 
@@ -30,6 +30,7 @@ class ResNetGenerator(nn.Module):
     def __init__(self, input_nc: int, output_nc: int = 3, ngf: int = 64, n_down: int = 2, n_blocks: int = 9, norm: str = 'instance',
                  up: str = 'transposed'):
         super().__init__()
+        check_counts(n_down=n_down, n_blocks=n_blocks)
         self.input_nc = input_nc
         self.multiple = 2**n_down
         channels = [ngf * 2**level for level in range(n_down + 1)]
