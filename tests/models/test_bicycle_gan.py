@@ -15,7 +15,8 @@ from mmengine.optim import OptimWrapperDict
 from toolkit.engine.flops import count_flops
 from toolkit.engine.launch import load_config
 from toolkit.engine.optim import AmpOptimWrapper, OptimWrapper
-from toolkit.engine.wrapper import SeparateDDP, unwrapped
+from toolkit.engine.wrapper import SeparateDDP
+from toolkit.models.bare import unwrapped
 from toolkit.registry import MODELS
 from toolkit.structures import InputError
 

@@ -49,7 +49,8 @@ def two_processes(rank, port, queue, options):
     torch.set_num_threads(1)
     os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE='2', MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))
     torch.distributed.init_process_group('gloo')
-    from toolkit.engine.wrapper import SeparateDDP, unwrapped
+    from toolkit.engine.wrapper import SeparateDDP
+    from toolkit.models.bare import unwrapped
     model = build_video(**options)
     wrapped = SeparateDDP(model)
     wrappers = optimisers_of(wrapped)

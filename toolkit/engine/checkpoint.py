@@ -27,7 +27,7 @@ import toolkit
 from toolkit.engine.random_state import random_state
 from toolkit.engine.resume_checks import check_optimizer_state, check_state_of_run
 from toolkit.engine.takers import check_node
-from toolkit.engine.wrapper import unwrapped
+from toolkit.models.bare import unwrapped
 from toolkit.models.own_networks import use_own_networks
 from toolkit.plugins import import_named, load_plugins
 from toolkit.structures import InputError

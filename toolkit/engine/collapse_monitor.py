@@ -9,7 +9,7 @@ from torch.utils.data import default_collate
 
 from toolkit.engine.random_state import random_state_kept
 from toolkit.engine.together import on_main_process
-from toolkit.engine.wrapper import unwrapped
+from toolkit.models.bare import unwrapped
 from toolkit.registry import HOOKS
 from toolkit.structures import InputError
 

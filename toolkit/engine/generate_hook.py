@@ -16,8 +16,8 @@ from toolkit.data.video import VideoWriter
 from toolkit.engine.datasets import build_dataset
 from toolkit.engine.random_state import random_state_kept
 from toolkit.engine.together import on_main_process
-from toolkit.engine.wrapper import unwrapped
 from toolkit.metrics.parts import ClipParts
+from toolkit.models.bare import unwrapped
 from toolkit.outputs import plain_path
 from toolkit.registry import HOOKS
 from toolkit.structures import InputError

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop
 from torch.utils.data import DataLoader
 
@@ -13,6 +12,7 @@ from toolkit.engine.random_state import random_state_kept, set_random_state
 from toolkit.engine.saving import SaveError
 from toolkit.engine.stop_signals import StopSignals
 from toolkit.engine.workers import explained
+from toolkit.models.bare import bare
 from toolkit.registry import LOOPS
 from toolkit.structures import InputError
 
@@ -180,7 +180,7 @@ class IterLoop(BaseLoop):
         return self._iter % self.val_interval == 0 or self._iter == self.max_iters
 
     def _check_data(self) -> None:
-        model = self.runner.model.module if is_model_wrapper(self.runner.model) else self.runner.model
+        model = bare(self.runner.model)
         if hasattr(model, 'check_data'):
             model.check_data(self.dataloader.dataset)
 

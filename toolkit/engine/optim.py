@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper as _OptimWrapper
 from mmengine.optim import OptimWrapperDict
 from torch import Tensor, nn
 
 from toolkit.engine.sections import Optimizer
+from toolkit.models.bare import bare
 from toolkit.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIMIZERS, check_keys
 from toolkit.structures import InputError
 
@@ -126,7 +126,7 @@ class NetworkOptimizers:
         Raises:
             InputError: unknown network, a trainable parameter in no or in two optimisers, an entry without trainable parameters.
         """
-        model = model.module if is_model_wrapper(model) else model
+        model = bare(model)
         if not self.entries:
             raise InputError('optim_wrapper names no optimiser; add for example g=dict(networks=["net_g"], '
                              'optimizer=dict(type="Adam", lr=2e-4))')

@@ -28,7 +28,7 @@ from toolkit.engine.sections import Loader
 from toolkit.engine.together import on_main_process
 from toolkit.engine.work_dir import set_aside, to_itself
 from toolkit.engine.workers import ignore_signals
-from toolkit.engine.wrapper import unwrapped
+from toolkit.models.bare import bare, unwrapped
 from toolkit.plugins import describe_plugins
 from toolkit.registry import DATA_SAMPLERS, LOOPS, MODEL_WRAPPERS, check_keys
 from toolkit.structures import InputError, check_seed
@@ -191,7 +191,7 @@ class TrainRunner(Runner):
         return DataLoader(dataset, sampler=sampler, generator=generator, worker_init_fn=ignore_signals, collate_fn=collate, **cfg)
 
     def _init_model_weights(self) -> None:
-        model = self.model.module if is_model_wrapper(self.model) else self.model
+        model = bare(self.model)
         if hasattr(model, 'init_weights'):
             model.init_weights()
         for value in model.state_dict().values():
@@ -224,8 +224,8 @@ class TrainRunner(Runner):
         return path
 
     def _write(self, path: Path, state: dict, pointer: bool) -> None:
-        with unwrapped(self.model) as bare:
-            parameters = {name for name, _ in bare.named_parameters()}
+        with unwrapped(self.model) as model:
+            parameters = {name for name, _ in model.named_parameters()}
         check_finite(state, parameters, self.work_dir)
         self.call_hook('before_save_checkpoint', checkpoint=state)
         write_atomically(path, state)

@@ -10,11 +10,11 @@ import torch
 import torch.distributed as dist
 from mmengine.dist import get_world_size, is_main_process
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from torch import Tensor
 
 from toolkit.data.files import writing_error
 from toolkit.engine.saving import SaveError, diverged, write_atomically
+from toolkit.models.bare import bare
 from toolkit.registry import HOOKS
 from toolkit.structures import InputError
 
@@ -50,7 +50,7 @@ class ScalarLogger(Hook):
 
     def before_train(self, runner) -> None:
         """Print the size of the networks; drop lines of the file that lie after the iteration where this run starts."""
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = bare(runner.model)
         networks = model.networks() if hasattr(model, 'networks') else dict(model.named_children())
         for name, network in networks.items():
             total = sum(p.numel() for p in network.parameters())

@@ -1,8 +1,8 @@
 """Tells the model where the run is."""
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 
+from toolkit.models.bare import bare
 from toolkit.registry import HOOKS
 
 
@@ -14,6 +14,6 @@ class TrainStateHook(Hook):
 
     def before_train_iter(self, runner, batch_idx: int, data_batch=None) -> None:
         """See the class."""
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = bare(runner.model)
         if hasattr(model, 'set_train_state'):
             model.set_train_state(seed=runner.seed, rank=runner.rank, iteration=runner.iter, max_iters=runner.max_iters)

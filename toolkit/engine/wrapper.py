@@ -43,20 +43,3 @@ class SeparateDDP(MMSeparateDistributedDataParallel):
                 if is_model_wrapper(child):
                     stack.enter_context(child.no_sync())
             yield
-
-
-@contextmanager
-def unwrapped(model: nn.Module) -> Iterator[nn.Module]:
-    """The bare model, with bare networks as children, so that keys of state dicts are those of a single process.
-
-    Args:
-        model: wrapped or not.
-    """
-    bare = model.module if is_model_wrapper(model) else model
-    wrappers = {name: child for name, child in bare._modules.items() if child is not None and is_model_wrapper(child)}
-    for name, child in wrappers.items():
-        bare._modules[name] = child.module
-    try:
-        yield bare
-    finally:
-        bare._modules.update(wrappers)

@@ -9,11 +9,12 @@ from typing import ClassVar
 import numpy as np
 import torch
 from mmengine.dist import get_world_size
-from mmengine.model import BaseModel, is_model_wrapper
+from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from toolkit.models.bare import bare
 from toolkit.models.loss_table import LossTable
 from toolkit.registry import MODELS
 from toolkit.structures import InputError
@@ -199,7 +200,7 @@ class VideoModel(BaseModel):
         """
         if not optim_wrapper.should_update():
             return
-        network = network.module if is_model_wrapper(network) else network
+        network = bare(network)
         steps = self.iteration // optim_wrapper._accumulative_counts
         decay = min(decay, (1 + steps) / (10 + steps))
         torch._foreach_lerp_(list(ema.parameters()), [p.detach() for p in network.parameters()], 1 - decay)
@@ -218,9 +219,8 @@ class VideoModel(BaseModel):
 
     def networks(self) -> dict[str, nn.Module]:
         """Direct children with parameters, by name, without the wrappers of a distributed run; what a child with ``networks`` names."""
-        bare = {name: child.module if is_model_wrapper(child) else child for name, child in self.named_children()}
         found = {}
-        for name, child in bare.items():
+        for name, child in ((name, bare(child)) for name, child in self.named_children()):
             if hasattr(child, 'networks'):
                 found.update(child.networks())
             elif next(child.parameters(), None) is not None:

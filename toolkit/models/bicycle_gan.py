@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 import torch
 import torch._functorch.config as functorch_config
-from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapperDict
-from torch import Tensor, nn
+from torch import Tensor
 
+from toolkit.models.bare import bare
 from toolkit.models.base import VideoModel
 from toolkit.models.feature_maps import FeatureMaps
 from toolkit.registry import DISCRIMINATORS, ENCODERS, GENERATORS, MODELS
@@ -43,11 +43,6 @@ class Frames(NamedTuple):
     def part(self, start: int, stop: int) -> 'Frames':
         """Samples from ``start`` to ``stop``."""
         return Frames(*(x[start:stop] for x in self))
-
-
-def bare(network: nn.Module) -> nn.Module:
-    """A network without the wrapper of a distributed run."""
-    return network.module if is_model_wrapper(network) else network
 
 
 @MODELS.register_module()

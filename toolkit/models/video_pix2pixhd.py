@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import torch
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapperDict
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from toolkit.models.bare import bare
 from toolkit.models.base import VideoModel
 from toolkit.models.colour_codes import ColourCodes
 from toolkit.models.feature_curriculum import FeatureCurriculum
@@ -163,8 +163,7 @@ class VideoPix2PixHD(VideoModel):
             self.step(optim_wrapper, 'd', sum(d.values()))
 
         if self.colour_codes is not None:
-            codes = self.colour_codes.module if is_model_wrapper(self.colour_codes) else self.colour_codes
-            codes.observe(z)
+            bare(self.colour_codes).observe(z)
         if self.ema_decay is not None:
             self.update_ema(self.net_g, self.net_g_ema, self.ema_decay, optim_wrapper['g'])
             if hasattr(self, 'colour_codes_ema'):
