@@ -56,6 +56,8 @@ LIMB_PARTS = {
 MIRROR_PART = (0, 1, 3, 2, 5, 4, 7, 6, 9, 8)
 UPPER_PARTS = (0, 6, 7, 8, 9)
 LOWER_PARTS = (2, 3, 4, 5)
+REGIONS = ('up', 'down')
+"""Halves of the body that have clothes and colours of their own, in the order of their channels and codes."""
 
 COCO17 = (
     'nose', 'left_eye', 'right_eye', 'left_ear', 'right_ear', 'left_shoulder', 'right_shoulder', 'left_elbow', 'right_elbow',

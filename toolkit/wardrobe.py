@@ -15,9 +15,9 @@ from toolkit.colors.recolor import MIN_AREA, recolor_frames
 from toolkit.data.clip import Clip
 from toolkit.data.windows import ClipWindows
 from toolkit.models.video_pix2pixhd import VideoPix2PixHD
+from toolkit.skeletons import REGIONS
 from toolkit.structures import InputError, check_seed
 
-REGIONS = ('up', 'down')
 NAMES = {'up': 'upper', 'down': 'lower'}
 
 

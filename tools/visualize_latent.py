@@ -45,6 +45,7 @@ def main(argv: list[str] | None = None) -> None:
     from toolkit.metrics.latent_report import latent_json, latent_table
     from toolkit.metrics.report import write_json
     from toolkit.outputs import refuse_filled, refuse_inputs
+    from toolkit.skeletons import REGIONS
     from toolkit.structures import InputError, check_seed
     from toolkit.weights import checkpoint_file
     for name, least in (('frames', 40), ('clips', 1), ('clip_frames', 2)):
@@ -65,7 +66,7 @@ def main(argv: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         raise Interrupted('interrupted; nothing but finished figures is written') from None
     rows = []
-    for region in ('up', 'down'):
+    for region in REGIONS:
         panels = study.panels[region]
         if panels:
             drawn = Panel(f'colours drawn: {region}', panels[0].colors, panels[0].colors, 'a code that is nothing but colour', raw=True)

@@ -7,7 +7,6 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from toolkit.colors.draws import REGIONS
 from toolkit.colors.lab_uint8 import rgb8_to_lab
 from toolkit.data.recolorable_clip import RecolorableClip
 from toolkit.metrics.colour_control import colour_response, delta_e, leaks, monotonicity, region_mean
@@ -15,7 +14,7 @@ from toolkit.metrics.latent_report import Column
 from toolkit.metrics.pck import correct_keypoints, detect, torso_diagonal
 from toolkit.metrics.sharpness import laplacian_strength
 from toolkit.models.video_pix2pixhd import VideoPix2PixHD
-from toolkit.skeletons import LIMB_JOINTS
+from toolkit.skeletons import LIMB_JOINTS, REGIONS
 from toolkit.structures import InputError
 
 PCK_ALPHA = 0.1

@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from toolkit.colors.draws import REGIONS
 from toolkit.colors.lab_uint8 import rgb8_to_lab
 from toolkit.data.frame_bank import FrameBank
 from toolkit.encoders.region_encoder import RegionEncoder
@@ -24,6 +23,7 @@ from toolkit.metrics.latent_probes import (
     ridge_r2,
 )
 from toolkit.models.bicycle_gan import BicycleGAN
+from toolkit.skeletons import REGIONS
 
 Encode = Callable[[FrameBank, np.ndarray], tuple[np.ndarray, np.ndarray]]
 CHUNK = 16

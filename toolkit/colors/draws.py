@@ -8,9 +8,9 @@ from functools import lru_cache
 import numpy as np
 
 from toolkit.colors.gamut import colors_of, is_in_gamut
+from toolkit.skeletons import REGIONS
 from toolkit.structures import InputError
 
-REGIONS = ('up', 'down')
 ATTEMPTS = 64
 
 

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from toolkit.colors.anchors import Hints, make_hints
-from toolkit.colors.draws import REGIONS, ColorDraw, draw_color
+from toolkit.colors.draws import ColorDraw, draw_color
 from toolkit.colors.gamut import limit_chroma
 from toolkit.colors.garment_colors import GarmentColors
 from toolkit.colors.garments import fit_garment_colors, garment_masks
 from toolkit.colors.lab_shift import LabShift
 from toolkit.colors.lab_uint8 import linear_to_rgb8, planes_to_linear, rgb8_to_lab, rgb8_to_planes
 from toolkit.registry import COLORIZERS
+from toolkit.skeletons import REGIONS
 from toolkit.structures import InputError
 
 SAMPLED_FRAMES, SAMPLED_PIXELS = 4, 3

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from toolkit.colors.draws import REGIONS, draw_color
+from toolkit.colors.draws import draw_color
 from toolkit.colors.garments import fit_garment_colors
 from toolkit.colors.recolor import build_colorizer, clip_garment_masks, recolor_region, region_means
 from toolkit.data.windows import ClipWindows
 from toolkit.masks.parts import part_labels
+from toolkit.skeletons import REGIONS
 from toolkit.structures import InputError
 
 FRAMES_A_CLIP = 4

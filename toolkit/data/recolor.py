@@ -5,9 +5,8 @@ import numpy as np
 from toolkit.colors.recolor import Recolor
 from toolkit.masks.parts import part_labels
 from toolkit.registry import TRANSFORMS
+from toolkit.skeletons import REGIONS
 from toolkit.structures import InputError
-
-REGIONS = ('up', 'down')
 
 
 @TRANSFORMS.register_module()

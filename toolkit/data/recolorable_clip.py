@@ -5,14 +5,14 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from toolkit.colors.draws import REGIONS, draw_color
+from toolkit.colors.draws import draw_color
 from toolkit.colors.garments import fit_garment_colors
 from toolkit.colors.recolor import SAMPLED_FRAMES, apply_colors, build_colorizer, clip_garment_masks, region_means
 from toolkit.data.windows import ClipWindows
 from toolkit.masks.geometry import body_scale, segment_distance
 from toolkit.masks.parts import part_labels
 from toolkit.masks.regions import HAND_RADIUS, HAND_REACH
-from toolkit.skeletons import L_ELBOW, L_WRIST, LOWER_PARTS, PARTS, R_ELBOW, R_WRIST, UPPER_PARTS
+from toolkit.skeletons import L_ELBOW, L_WRIST, LOWER_PARTS, PARTS, R_ELBOW, R_WRIST, REGIONS, UPPER_PARTS
 from toolkit.structures import InputError
 
 CLOTH = 0.5

@@ -6,10 +6,10 @@ from mmengine.dist import all_reduce
 from torch import Tensor, nn
 
 from toolkit.registry import ENCODERS
+from toolkit.skeletons import REGIONS
 from toolkit.structures import InputError
 from toolkit.weights import pack_config, unpack_config
 
-REGIONS = ('up', 'down')
 SEES = ('region', 'body', 'whole')
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from toolkit.metrics.report import ARROWS
+from toolkit.skeletons import REGIONS
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Probe:
     text: str
     better: str = ''
     limit: float | None = None
-    judged: Sequence[str] = ('up', 'down')
+    judged: Sequence[str] = REGIONS
 
     def accepts(self, value: float) -> bool:
         """Whether a value keeps the limit."""

@@ -7,8 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from toolkit.encoders.region_encoder import REGIONS, RegionEncoder
+from toolkit.encoders.region_encoder import RegionEncoder
 from toolkit.registry import ENCODERS
+from toolkit.skeletons import REGIONS
 from toolkit.structures import InputError
 from toolkit.weights import load_state, read_checkpoint, trained_checkpoint, unpack_config
 
