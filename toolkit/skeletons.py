@@ -118,6 +118,19 @@ def to_openpose18(keypoints: np.ndarray, layout: str | tuple[str, ...]) -> np.nd
     return out
 
 
+def scale_points(points, scale):
+    """Coordinates in a picture after the picture is resized: pixel centres are at integers, so x becomes (x + .5) * scale - .5.
+
+    Args:
+        points: number, array or tensor of coordinates in pixels; or in cells of a map, to have pixels.
+        scale: new size / old size, or pixels of a cell; a number, or one for each coordinate of the last axis.
+
+    Returns:
+        The same kind as ``points``, in pixels of the resized picture.
+    """
+    return (points + .5) * scale - .5
+
+
 def torso_scale(pose: np.ndarray) -> np.ndarray:
     """Body scale: root mean square of the two hip-shoulder distances, in pixels.
 

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+import torch
 
-from toolkit.skeletons import BLAZEPOSE33, COCO17, INDEX, NECK, to_openpose18, torso_scale
+from toolkit.skeletons import BLAZEPOSE33, COCO17, INDEX, NECK, scale_points, to_openpose18, torso_scale
 
 
 def numbered(layout):
@@ -43,3 +44,11 @@ def test_torso_scale_needs_all_four_joints():
         pose[:, INDEX[name]] = x, y, 1
     pose[1, INDEX['left_hip']] = 0
     assert torso_scale(pose).tolist() == [pytest.approx(np.sqrt((900 + 1600) / 2)), 0]
+
+
+def test_scaling_keeps_pixel_centres_at_integers_and_the_kind_of_numbers():
+    assert [scale_points(x, 2) for x in (-.5, 0, 9.5)] == [-.5, .5, 19.5], 'borders stay borders'
+    points = np.array([[0, 1], [3, 5]], np.float32)
+    moved = scale_points(points, np.array([2, .5], np.float32))
+    assert moved.dtype == np.float32 and moved.tolist() == [[.5, .25], [6.5, 2.25]]
+    assert scale_points(torch.arange(3), 4).tolist() == [1.5, 5.5, 9.5]

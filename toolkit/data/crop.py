@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from toolkit.skeletons import L_ANKLE, L_HIP, L_KNEE, R_ANKLE, R_HIP, R_KNEE, torso_scale
+from toolkit.skeletons import L_ANKLE, L_HIP, L_KNEE, R_ANKLE, R_HIP, R_KNEE, scale_points, torso_scale
 from toolkit.structures import InputError
 
 THRESHOLD = .1
@@ -54,7 +54,7 @@ class Crop:
         """Poses (..., K, 3) of source frames in pixels of the clip; missing joints stay zero."""
         out = np.array(pose, np.float32)
         for axis, (origin, scale) in enumerate(zip((self.x, self.y), self.scale)):
-            out[..., axis] = (out[..., axis] - origin + .5) * scale - .5
+            out[..., axis] = scale_points(out[..., axis] - origin, scale)
         out[out[..., 2] <= 0] = 0
         return out
 

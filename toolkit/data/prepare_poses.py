@@ -27,7 +27,7 @@ from toolkit.poses.decode import Person, count_people, follow_person
 from toolkit.poses.draw import draw_pose_on
 from toolkit.poses.follow import Follow, choose_person
 from toolkit.registry import POSE_ESTIMATORS
-from toolkit.skeletons import K
+from toolkit.skeletons import K, scale_points
 from toolkit.structures import InputError
 
 POSE_CHUNK = 64
@@ -202,7 +202,7 @@ class PosePass:
         if isinstance(self.follow, str):
             return self.follow
         factor = min(1., POSE_SIDE / max(self.size))
-        return tuple((v + .5) * factor - .5 for v in self.follow)
+        return tuple(scale_points(v, factor) for v in self.follow)
 
     def _write(self, chunk: list[_Row], number: int) -> None:
         people = [person for row in chunk for person in row.people]
@@ -240,7 +240,7 @@ class PosePass:
                 people = [[Person(*next(everybody)) for _ in range(n)] for n in found['number']]
                 poses = follow_person(people, chosen=self.follow and choose_person(people, self._in_small()))
             scale = np.array([self.size[1] / state['small'][1], self.size[0] / state['small'][0]], np.float32)
-            poses[..., :2] = (poses[..., :2] + .5) * scale - .5
+            poses[..., :2] = scale_points(poses[..., :2], scale)
             poses[poses[..., 2] <= 0] = 0
         return Found(poses, found['times'], found['people'], found['still'])
 

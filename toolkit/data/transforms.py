@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from toolkit.registry import TRANSFORMS
-from toolkit.skeletons import MIRROR_JOINT, MIRROR_PART
+from toolkit.skeletons import MIRROR_JOINT, MIRROR_PART, scale_points
 from toolkit.structures import InputError
 
 IMAGES = ('frames', 'edges', 'masks', 'content_frame', 'content_edge', 'content_mask', 'content_parts')
@@ -36,10 +36,9 @@ def resize_image(image: np.ndarray, height: int, width: int, labels: bool = Fals
 
 
 def scale_pose(pose: np.ndarray, scale_y: float, scale_x: float) -> np.ndarray:
-    """Poses (..., K, 3) after resizing their frame: x -> (x + .5) * scale - .5; missing joints stay zero."""
+    """Poses (..., K, 3) after resizing their frame; missing joints stay zero."""
     out = np.array(pose, np.float32)
-    out[..., 0] = (out[..., 0] + .5) * scale_x - .5
-    out[..., 1] = (out[..., 1] + .5) * scale_y - .5
+    out[..., 0], out[..., 1] = scale_points(out[..., 0], scale_x), scale_points(out[..., 1], scale_y)
     out[out[..., 2] <= 0] = 0
     return out
 

@@ -5,7 +5,7 @@ import numpy as np
 
 from toolkit.masks.geometry import body_scale, box_around, clean_pose, part_field
 from toolkit.registry import SEGMENTORS
-from toolkit.skeletons import P
+from toolkit.skeletons import P, scale_points
 from toolkit.structures import InputError
 
 SURE, POSSIBLE = 0.55, 1.75
@@ -70,7 +70,7 @@ class PoseGrabCut:
         width, height = (max(round(s * factor), 1) for s in frame.shape[1::-1])
         image = cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA)[..., ::-1]
         seen = pose[:, 2] > 0
-        pose[seen, :2] = (pose[seen, :2] + 0.5) * factor - 0.5
+        pose[seen, :2] = scale_points(pose[seen, :2], factor)
         scale = float(body_scale(pose))
         if scale <= 0:
             return None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from toolkit.skeletons import DRAWN_LIMBS, LIMB_PAFS, LIMBS, K
+from toolkit.skeletons import DRAWN_LIMBS, LIMB_PAFS, LIMBS, K, scale_points
 
 SAMPLES = 10
 MIN_FIELD = 0.05
@@ -47,7 +47,7 @@ class Person:
 
 def cell_to_pixel(cells: np.ndarray, stride: float = 8) -> np.ndarray:
     """Map coordinates to pixels of the picture the map was made from: ``(cells + 0.5) * stride - 0.5``."""
-    return (cells + 0.5) * stride - 0.5
+    return scale_points(cells, stride)
 
 
 def refine_peak(heat: np.ndarray, x: int, y: int) -> tuple[float, float]:

@@ -7,7 +7,7 @@ instead of ending at a fixed distance.
 import torch
 from torch import Tensor
 
-from toolkit.skeletons import LIMB_PAFS, LIMBS
+from toolkit.skeletons import LIMB_PAFS, LIMBS, scale_points
 
 SHORTEST_LIMB = 1e-3
 
@@ -27,7 +27,7 @@ def pose_fields(poses: Tensor, size: tuple[int, int], stride: int, sigma: float,
         on the line from the first joint of a limb to the second; float32, on the device of ``poses``.
     """
     x, y, there = poses[..., 0].float(), poses[..., 1].float(), poses[..., 2] > 0
-    rows, columns = ((torch.arange(side // stride, device=poses.device) + 0.5) * stride - 0.5 for side in size)
+    rows, columns = (scale_points(torch.arange(side // stride, device=poses.device), stride) for side in size)
     across_x, down_y = columns - x[..., None], rows - y[..., None]
     gaussian = (-(across_x[..., None, :]**2 + down_y[..., :, None]**2) / (2 * sigma**2)).exp()
     heat = gaussian * there[..., None, None]

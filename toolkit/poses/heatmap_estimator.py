@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 from toolkit.poses.decode import Person, cell_to_pixel, count_people, follow_person, parse_people
 from toolkit.poses.mobilenet import FrozenNetwork
-from toolkit.skeletons import K
+from toolkit.skeletons import K, scale_points
 
 
 class HeatmapEstimator(FrozenNetwork):
@@ -91,7 +91,7 @@ class HeatmapEstimator(FrozenNetwork):
     def _to_frame(self, pose: np.ndarray, ratio: np.ndarray, size: tuple[int, int]) -> None:
         """Cells to pixels of the frame, in place."""
         found = pose[:, 2] > 0
-        pixels = (cell_to_pixel(pose[found, :2], self.stride) + 0.5) * ratio - 0.5
+        pixels = scale_points(cell_to_pixel(pose[found, :2], self.stride), ratio)
         pose[found, :2] = np.clip(pixels, 0, (size[1] - 1, size[0] - 1))
         pose[:, 2] = np.minimum(pose[:, 2], 1)
 

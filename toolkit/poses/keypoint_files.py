@@ -14,7 +14,7 @@ from toolkit.poses.frame_numbers import first_number, numbers_of_names
 from toolkit.poses.keypoint_formats import Detections, read_file, read_folder
 from toolkit.poses.keypoint_json import Detection, is_number, short, triples
 from toolkit.registry import POSE_ESTIMATORS
-from toolkit.skeletons import JOINTS, LAYOUTS, to_openpose18
+from toolkit.skeletons import JOINTS, LAYOUTS, scale_points, to_openpose18
 from toolkit.structures import InputError
 
 JOINTS_TO_LAYOUT = {len(names): layout for layout, names in LAYOUTS.items()}
@@ -219,7 +219,7 @@ class KeypointFiles:
         if self.unit != 'pixels':
             points = points * (width - 1, height - 1)
         elif canvas is not None:
-            points = (points + .5) * (width / canvas[1], height / canvas[0]) - .5
+            points = scale_points(points, (width / canvas[1], height / canvas[0]))
         pose[:, :2] = np.where(pose[:, 2:] > 0, points, 0)
         return Person(pose, person.score, person.id)
 

@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from toolkit.skeletons import scale_points
+
 
 def rescale_maps(maps: Tensor, source: Tensor, target: Tensor, cell: float = 1.0) -> Tensor:
     r"""Carry maps along with :math:`p' = s (p - p_s) + p_t`, :math:`s = h_t / h_s`.
@@ -26,7 +28,7 @@ def rescale_maps(maps: Tensor, source: Tensor, target: Tensor, cell: float = 1.0
     scale = target[2] / source[2]
     coordinates = []
     for axis, size in ((0, maps.shape[-1]), (1, maps.shape[-2])):
-        pixel = (torch.arange(size, device=maps.device, dtype=maps.dtype) + 0.5) * cell - 0.5
+        pixel = scale_points(torch.arange(size, device=maps.device, dtype=maps.dtype), cell)
         position = (pixel - target[axis]) / scale + source[axis]
         coordinates.append(2 * (position + 0.5) / (cell * size) - 1)
     grid = torch.stack(torch.meshgrid(*coordinates, indexing='xy'), -1)

@@ -3,6 +3,8 @@
 import cv2
 import numpy as np
 
+from toolkit.skeletons import scale_points
+
 REFERENCE_HEIGHT = 384
 FOCAL = 670.0
 DISTANCE = 5.0
@@ -33,7 +35,7 @@ class Camera:
         self.unit = height / REFERENCE_HEIGHT
         self.focal = FOCAL * self.unit
         self.centre_x = (width - 1) / 2
-        self.horizon = (HORIZON_ROW + 0.5) * self.unit - 0.5
+        self.horizon = scale_points(HORIZON_ROW, self.unit)
         self.key = key
         generator = np.random.default_rng((*key, 11))
         sigma = NOISE * min(max(self.unit, 0.35), 1.0)
