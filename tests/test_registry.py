@@ -4,6 +4,7 @@ import pytest
 from torch import nn
 
 from toolkit.registry import (
+    ALL_REGISTRIES,
     GENERATORS,
     HOOKS,
     LOSSES,
@@ -107,3 +108,8 @@ def test_check_keys_and_near_names():
 
 def test_load_plugins_is_idempotent():
     assert load_plugins() == load_plugins() and load_plugins() is not load_plugins()
+
+
+@pytest.mark.parametrize('name', ALL_REGISTRIES)
+def test_each_registry_says_what_its_parts_are_called_with_and_return(name):
+    assert f'``{name}``' in ALL_REGISTRIES[name].contract

@@ -195,6 +195,11 @@ class Registry(mm.Registry):
         scope, _, name = key.rpartition('.')
         return self._find(scope, name) is not None
 
+    @property
+    def contract(self) -> str:
+        """What its parts are called with and what they return: the docstring of their folder."""
+        return inspect.getdoc(importlib.import_module(self._locations[0])) or ''
+
     def content(self) -> str:
         """The registered names as a sentence."""
         self.import_from_location()

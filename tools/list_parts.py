@@ -1,9 +1,13 @@
-"""Print every registry with its parts, what each is, and which plugin it came from: ``python tools/list_parts.py [WORD ...]``."""
+"""Print every registry with its parts, what each is, and which plugin it came from: ``python tools/list_parts.py [WORD ...]``.
+
+A registry that is asked for by its name, ``python tools/list_parts.py GENERATORS``, says what its parts are called with and return.
+"""
 
 import argparse
 import inspect
 import json
 import re
+import textwrap
 
 from toolkit.cli import main_guard
 
@@ -21,22 +25,31 @@ def main(argv: list[str] | None = None) -> None:
     from toolkit.registry import ENGINE_REGISTRIES, PART_REGISTRIES
     load_plugins()
     import_custom(args.modules)
-    table = {}
+    table, contracts = {}, {}
     for registry_name, registry in {**PART_REGISTRIES, **ENGINE_REGISTRIES}.items():
         registry.import_from_location()
+        if any(word.lower() in registry_name.lower() for word in args.words):
+            contracts[registry_name] = plain(registry.contract)
+            table[registry_name] = []
         for name, part in sorted(registry.module_dict.items()):
             if not args.words or any(word.lower() in text.lower() for word in args.words for text in (registry_name, name)):
                 summary = (inspect.getdoc(part) or '').partition('\n\n')[0].replace('\n', ' ')
-                summary = re.sub(r'(:\w+:)?`+~?([^`]*)`+', r'\2', summary)
-                table.setdefault(registry_name, []).append(dict(name=name, summary=summary, origin=origin(part.__module__)))
+                table.setdefault(registry_name, []).append(dict(name=name, summary=plain(summary), origin=origin(part.__module__)))
     if args.json:
-        print(json.dumps(dict(plugins=load_plugins(), registries=table), indent=2))
+        print(json.dumps(dict(plugins=load_plugins(), registries=table, contracts=contracts), indent=2))
         return
     print(f'plugins: {describe_plugins()}')
     for registry_name, parts in table.items():
         print(f'\n{registry_name}')
+        if registry_name in contracts:
+            print(textwrap.indent(contracts[registry_name], '  ') + '\n')
         for part in parts:
             print(f'  {part["name"]:<24} {part["summary"]}  [{part["origin"]}]')
+
+
+def plain(text: str) -> str:
+    """A docstring without the marks of references and code."""
+    return re.sub(r'(:\w+:)?`+~?([^`]*)`+', r'\2', text)
 
 
 if __name__ == '__main__':

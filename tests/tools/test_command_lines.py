@@ -49,6 +49,9 @@ def test_print_config_prints_what_loads_again(run, tmp_path):
 def test_list_parts_filters(run):
     code, out, _ = run('list_parts', 'GENERATORS')
     assert code == 0 and 'GlobalGenerator' in out and 'CheckpointHook' not in out and 'plugins: ' in out
+    assert 'GENERATORS: nn.Module, built with input_nc' in out
+    code, out, _ = run('list_parts', 'GlobalGenerator')
+    assert code == 0 and 'GlobalGenerator' in out and 'built with input_nc' not in out
 
 
 def test_get_flops_of_the_toy_counts_exactly(run, monkeypatch):

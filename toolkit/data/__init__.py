@@ -1,4 +1,11 @@
-"""Video in and out, prepared clips, synthetic actions, datasets."""
+"""Video in and out, prepared clips, synthetic actions, datasets.
+
+``DATASETS``: a ``torch.utils.data.Dataset``. An item is a dict of tensors, numbers and texts, which are stacked to mini-batches. What
+methods read, and in which shapes, stands in :class:`toolkit.data.windows.ClipWindows`; uint8 maps mean 0..1 as 0..255.
+
+``TRANSFORMS``: called with (sample, rng), it returns the changed sample, a dict of arrays, see :mod:`toolkit.data.transforms`. ``rng``
+is a ``numpy.random.Generator``, the only source of randomness.
+"""
 
 from toolkit.registry import import_parts
 

@@ -1,6 +1,6 @@
 """Losses, one file each.
 
-A loss is an ``nn.Module`` without trainable parameters that returns a scalar. It declares what it needs by name: ``inputs`` are the
+``LOSSES``: an ``nn.Module`` without trainable parameters that returns a scalar. It declares what it needs by name: ``inputs`` are the
 arguments of its ``forward`` that it must get, ``optional_inputs`` those it takes where a method has them. Both may be set by the
 constructor. A method gives it exactly these, by keyword. What methods offer, and in which shapes, stands in their docstrings; most have
 
