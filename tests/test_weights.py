@@ -15,6 +15,7 @@ from toolkit.weights import (
     read_checkpoint,
     trained_checkpoint,
     unpack_config,
+    use_packed_configs,
 )
 
 
@@ -117,3 +118,10 @@ def test_damage_anywhere_is_one_error(tmp_path):
             read_checkpoint(tmp_path / 'damaged.pth')
         except InputError as error:
             assert 'damaged.pth' in str(error) and '\n' not in str(error)
+
+
+def test_networks_of_other_runs_are_built_from_the_checkpoint_that_holds_them():
+    config = dict(helper=dict(judge='gone.pth', size=3, own=dict(width=1)), other='stays.pth')
+    state = {f'helper.{name}._extra_state': pack_config(dict(type='Net', name=name)) for name in ('judge', 'own', 'size', 'new')}
+    use_packed_configs(config, {**state, 'elsewhere.judge._extra_state': pack_config({}), 'other.weight': torch.zeros(1)})
+    assert config == dict(helper=dict(judge=dict(type='Net', name='judge'), size=3, own=dict(width=1)), other='stays.pth')

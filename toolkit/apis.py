@@ -37,7 +37,7 @@ from toolkit.engine.launch import build_runner, load_config
 from toolkit.engine.rebuild import build_like, frame_size
 from toolkit.models.base import VideoModel
 from toolkit.models.cycle_gan import CycleGAN
-from toolkit.models.inference import without_loss_networks
+from toolkit.models.loss_table import for_generation
 from toolkit.models.video_pix2pixhd import VideoPix2PixHD
 from toolkit.outputs import refuse_existing, refuse_inputs
 from toolkit.poses.retarget import PoseNormalizer
@@ -131,7 +131,7 @@ def load(checkpoint: str | Path, device: str | torch.device | None = None, half:
     if half:
         config.model.inference_dtype = 'bfloat16'
     with naming_parts(config._cfg_dict, f'the model of {checkpoint}'):
-        model = build_like(without_loss_networks(config.model), checkpoint)
+        model = build_like(for_generation(config.model), checkpoint)
     load_checkpoint(checkpoint, model)
     model.prepare_networks()
     device = device or ('cuda' if torch.cuda.is_available() else 'cpu')

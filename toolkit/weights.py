@@ -17,6 +17,8 @@ POINTER = 'last_checkpoint'
 """File in a work dir that holds the name of the checkpoint written last."""
 PACKED_LENGTH = 1024
 PATH_LENGTH = 4096
+EXTRA_STATE = '_extra_state'
+"""Key under which PyTorch keeps what :func:`pack_config` made, behind the name of its network."""
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 """What weights may be stored as."""
 
@@ -257,6 +259,25 @@ def unpack_config(packed: Tensor) -> dict:
     if not isinstance(config, dict):
         raise InputError(f'not a packed config of a network: {config!r}')
     return config
+
+
+def use_packed_configs(config: dict, state_dict: Mapping[str, Any]) -> None:
+    """Let a model's config build the networks that were taken from files of other runs as its own checkpoint says. In place.
+
+    Wherever the config names such a file, and the checkpoint holds a network with a packed config at the same place (the option
+    ``colour_codes.up`` and the weights ``colour_codes.up.*``), that config takes the place of the file, which is not needed then.
+
+    Args:
+        config: of the model.
+        state_dict: of the whole model.
+    """
+    for key in (key for key in state_dict if str(key).endswith(f'.{EXTRA_STATE}')):
+        *place, name = key.split('.')[:-1]
+        node: Any = config
+        for part in place:
+            node = node.get(part) if isinstance(node, Mapping) else None
+        if isinstance(node, Mapping) and isinstance(node.get(name), (str, Path)):
+            node[name] = unpack_config(state_dict[key])
 
 
 class ConfiguredNetwork(nn.Module):

@@ -189,7 +189,7 @@ def choose_metrics(cfg, names: list[str] | None) -> list[dict]:
 
 def pose_networks(cfg, checkpoint: str | None) -> set[str]:
     """Names of the pose networks of the model's losses, and of those it was trained with: they would flatter it as judges."""
-    from toolkit.models.inference import trained_against
+    from toolkit.models.loss_table import trained_against
     from toolkit.weights import read_checkpoint
     trained = read_checkpoint(checkpoint).get('meta', {}).get('config', {}) if checkpoint else {}
     return trained_against(cfg.get('model', {})) | trained_against(trained.get('model', {}))
@@ -241,16 +241,15 @@ def build_model(cfg, checkpoint: str | None) -> tuple:
     from toolkit import __version__
     from toolkit.engine.build_errors import naming_parts
     from toolkit.engine.checkpoint import load_checkpoint
-    from toolkit.models.inference import without_loss_networks
-    from toolkit.models.own_networks import use_own_networks
+    from toolkit.models.loss_table import for_generation
     from toolkit.plugins import describe_plugins
     from toolkit.registry import MODELS
     from toolkit.structures import InputError
-    from toolkit.weights import read_checkpoint
+    from toolkit.weights import read_checkpoint, use_packed_configs
     if checkpoint:
-        use_own_networks(cfg.model, read_checkpoint(checkpoint)['state_dict'])
+        use_packed_configs(cfg.model, read_checkpoint(checkpoint)['state_dict'])
     with naming_parts(cfg._cfg_dict):
-        model = MODELS.build(without_loss_networks(cfg.model))
+        model = MODELS.build(for_generation(cfg.model))
     about = {'toolkit': __version__, 'torch': torch.__version__, 'plugins': describe_plugins(), 'checkpoint': checkpoint}
     if checkpoint:
         about['iteration'] = load_checkpoint(checkpoint, model).get('iter')

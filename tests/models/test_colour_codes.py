@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from toolkit.encoders.region_encoder import RegionEncoder
-from toolkit.models.colour_codes import KEPT_CODES, MIN_STD, ColourCodes, encoder_configs, load_encoder
+from toolkit.models.colour_codes import KEPT_CODES, MIN_STD, ColourCodes, load_encoder
 from toolkit.registry import MODELS
 from toolkit.structures import InputError, MissingWeightsError
+from toolkit.weights import use_packed_configs
 
 
 def stage1(region, nz, seed):
@@ -77,7 +78,9 @@ def test_they_stay_frozen_in_a_model_that_trains(runs):
 def test_a_model_of_stage_two_needs_no_files_of_stage_one(runs):
     codes = ColourCodes(runs[0] / 'up', runs[0] / 'down')
     state = codes.state_dict()
-    again = ColourCodes(**encoder_configs({f'colour_codes.{k}': v for k, v in state.items()}, 'colour_codes.'))
+    config = dict(colour_codes=dict(up='gone', down='gone'))
+    use_packed_configs(config, {f'colour_codes.{k}': v for k, v in state.items()})
+    again = ColourCodes(**config['colour_codes'])
     assert not torch.equal(again(*batch()), codes(*batch()))
     again.load_state_dict(state)
     assert torch.equal(again(*batch()), codes(*batch()))

@@ -11,9 +11,9 @@ from toolkit.generators.restoration import RestorationNetwork
 from toolkit.models.base import VideoModel
 from toolkit.models.feature_maps import FeatureMaps
 from toolkit.models.frozen_restoration import load_restoration
-from toolkit.models.own_networks import use_own_networks
 from toolkit.registry import MODELS
 from toolkit.structures import InputError, MissingWeightsError
+from toolkit.weights import use_packed_configs
 
 H, W = 48, 32
 ALL_LOSSES = dict(
@@ -185,10 +185,11 @@ def test_a_checkpoint_of_stage_two_needs_no_file_of_the_restoration(run, tmp_pat
     assert (again.test_step(data)[0]['generated'] == model.test_step(data)[0]['generated']).all()
 
 
-@pytest.mark.parametrize('config', [dict(), dict(feature_maps=None), dict(feature_maps=dict(edge_channel='warped'))])
+@pytest.mark.parametrize('config', [dict(), dict(feature_maps=None), dict(feature_maps=dict(edge_channel='warped')),
+                                    dict(feature_maps=dict(restoration=dict(base=4)))])
 def test_models_without_a_restoration_stay_as_they_are(run, config):
     expected = copy.deepcopy(config)
-    use_own_networks(config, stage2(restoration=str(run[0])).state_dict())
+    use_packed_configs(config, stage2(restoration=str(run[0])).state_dict())
     assert config == expected
 
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from toolkit.models.inference import trained_against, without_loss_networks
+from toolkit.models.loss_table import for_generation, trained_against
 from toolkit.models.transfer import transfer_result
-from toolkit.registry import MODELS
+from toolkit.registry import LOSSES, MODELS
 from toolkit.structures import InputError
 
 T, H, W = 3, 16, 12
@@ -88,7 +88,7 @@ def test_models_generate_without_the_networks_of_their_losses(monkeypatch, tmp_p
     whole['losses']['skeleton']['pose_network']['weights'] = None
     state = MODELS.build(whole).state_dict()
     monkeypatch.setenv('TOOLKIT_WEIGHTS', str(tmp_path))
-    model = MODELS.build(without_loss_networks(config))
+    model = MODELS.build(for_generation(config))
     model.load_state_dict(state)
     assert config['losses']['skeleton']['pose_network'] == dict(type='OpenPoseMobile'), 'the config itself stays'
     picture = torch.zeros(1, 3, 8, 8)
@@ -96,7 +96,7 @@ def test_models_generate_without_the_networks_of_their_losses(monkeypatch, tmp_p
         model.losses['skeleton'](picture, picture)
     assert 'network=None' in repr(model.losses['skeleton'])
     perceptual = dict(losses=dict(perceptual=dict(type='PerceptualLoss', network='vgg19', weight=10.0)))
-    assert without_loss_networks(perceptual)['losses']['perceptual']['network'] == 'off'
+    assert for_generation(perceptual)['losses']['perceptual']['network'] == 'off'
 
 
 def test_pose_networks_of_losses_are_known():
@@ -104,3 +104,26 @@ def test_pose_networks_of_losses_are_known():
     off = cycle_gan()
     off['losses']['skeleton']['weight'] = 0
     assert trained_against(off) == trained_against(dict(type='CopyContent')) == set()
+
+
+@LOSSES.register_module()
+class StyleOfSomebody(torch.nn.Module):
+    """A loss of somebody else that looks through a pose network of its own."""
+
+    inputs = ('fake', 'real')
+    for_generation = dict(judge=None)
+
+    def __init__(self, judge):
+        super().__init__()
+        self.judge = None if judge is None else MODELS.build(judge)
+
+    def forward(self, fake, real):
+        return (fake - real).abs().mean()
+
+
+def test_any_loss_says_what_it_needs_in_training_alone():
+    config = dict(type='CycleGAN', losses=dict(style=dict(type='StyleOfSomebody', judge=dict(type='NoSuchNetwork'), weight=2.0)))
+    assert for_generation(config)['losses']['style'] == dict(type='StyleOfSomebody', judge=None, weight=2.0)
+    assert trained_against(config) == {'NoSuchNetwork'}
+    strange = dict(a=dict(type='OfAMissingPlugin', pose_network=dict(type='X')), b=3, c=dict(type=5))
+    assert trained_against(dict(losses=strange)) == set()

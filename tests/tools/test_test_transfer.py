@@ -9,7 +9,7 @@ import torch
 from toolkit import apis
 from toolkit.data.clip import Clip
 from toolkit.engine.launch import load_config
-from toolkit.models.inference import without_loss_networks
+from toolkit.models.loss_table import for_generation
 from toolkit.registry import MODELS, POSE_ESTIMATORS
 
 CONFIG = '''
@@ -48,7 +48,7 @@ def folder(tmp_path_factory):
     (folder / 'config.py').write_text(CONFIG.format(root=str(folder / 'clips')))
     cfg = load_config(folder / 'config.py')
     torch.manual_seed(0)
-    model = MODELS.build(without_loss_networks(cfg.model))
+    model = MODELS.build(for_generation(cfg.model))
     (folder / 'run').mkdir()
     checkpoint = dict(state_dict=model.state_dict(), meta=dict(iter=7, config=dict(model=cfg.model.to_dict())))
     torch.save(checkpoint, folder / 'run' / 'iter_7.pth')

@@ -28,10 +28,9 @@ from toolkit.engine.random_state import random_state
 from toolkit.engine.resume_checks import check_optimizer_state, check_state_of_run
 from toolkit.engine.takers import check_node
 from toolkit.models.bare import unwrapped
-from toolkit.models.own_networks import use_own_networks
 from toolkit.plugins import import_named, load_plugins
 from toolkit.structures import InputError
-from toolkit.weights import check_state, load_state, read_checkpoint
+from toolkit.weights import check_state, load_state, read_checkpoint, use_packed_configs
 
 FORMAT = 1
 
@@ -84,7 +83,7 @@ def checkpoint_config(path: str | Path, allow_imports: Sequence[str] = ()) -> Co
     try:
         check_node('model', dict(config['model']), [])
         config = Config(dict(config))
-        use_own_networks(config.model, checkpoint['state_dict'])
+        use_packed_configs(config.model, checkpoint['state_dict'])
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise InputError(f'{path}: the config in it is damaged or of another version: {error}') from error
     return config

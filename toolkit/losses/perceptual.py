@@ -45,6 +45,7 @@ class PerceptualLoss(HiddenNetwork):
     """
 
     inputs = ('fake', 'real')
+    for_generation = dict(network='off')
 
     def __init__(self, network: str = 'auto', norm: str = 'none', weights: str | None = None, download: bool = False,
                  layers: Sequence[int] | None = None, layer_weights: Sequence[float] | None = None):

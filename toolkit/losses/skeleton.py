@@ -56,6 +56,7 @@ class SkeletonLoss(HiddenNetwork):
     """
 
     inputs = ('fake', 'real')
+    for_generation = dict(pose_network=None)
 
     def __init__(self, pose_network: dict | None, maps: str = 'heat+paf', face: bool = True, stage: int | None = None,
                  scales: Sequence[int] = (1,), weighting: str = 'uniform', foreground_gain: float = 10.0, min_side: int | None = 256,

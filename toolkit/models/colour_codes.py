@@ -9,11 +9,9 @@ from torch import Tensor, nn
 
 from toolkit.encoders.region_encoder import RegionEncoder
 from toolkit.registry import ENCODERS
-from toolkit.skeletons import REGIONS
 from toolkit.structures import InputError
-from toolkit.weights import load_state, read_checkpoint, trained_checkpoint, unpack_config
+from toolkit.weights import EXTRA_STATE, load_state, read_checkpoint, trained_checkpoint, unpack_config
 
-STATE = '_extra_state'
 MIN_STD = 0.05
 """A dimension of mu that varies less than this against a prior of 1 carries nothing, and is not blown up by standardising."""
 KEPT_CODES = 512
@@ -33,26 +31,12 @@ def load_encoder(checkpoint: str | Path, prefix: str = 'net_e.') -> RegionEncode
         InputError: unreadable file, no encoder in it, or weights that do not fit.
     """
     state = {key[len(prefix):]: value for key, value in read_checkpoint(checkpoint)['state_dict'].items() if key.startswith(prefix)}
-    if STATE not in state:
+    if EXTRA_STATE not in state:
         raise InputError(
             f'{checkpoint} holds no colour encoder under {prefix!r}; it must be a checkpoint of stage I (configs/stage1_*.py)')
-    encoder = ENCODERS.build(unpack_config(state[STATE]))
+    encoder = ENCODERS.build(unpack_config(state[EXTRA_STATE]))
     load_state(encoder, state, checkpoint)
     return encoder.requires_grad_(False).eval()
-
-
-def encoder_configs(state_dict: dict[str, Tensor], prefix: str) -> dict[str, dict]:
-    """Configs of the two encoders in a checkpoint of stage II, so that it can be used where those of stage I are not at hand.
-
-    Args:
-        state_dict: of the whole model.
-        prefix: of its :class:`ColourCodes`, for example ``'colour_codes.'``.
-
-    Returns:
-        Arguments ``up`` and ``down`` of :class:`ColourCodes`; empty where there are none.
-    """
-    keys = {region: f'{prefix}{region}.{STATE}' for region in REGIONS}
-    return {region: unpack_config(state_dict[key]) for region, key in keys.items() if key in state_dict}
 
 
 class ColourCodes(nn.Module):
@@ -66,7 +50,7 @@ class ColourCodes(nn.Module):
     Args:
         up: of the upper body: a stage I checkpoint, or the work dir of its run, or the config of a
             :class:`toolkit.encoders.region_encoder.RegionEncoder`, which starts untrained or gets its weights with the whole model's:
-            a checkpoint of stage II holds that config, see :func:`encoder_configs`.
+            a checkpoint of stage II holds that config, see :func:`toolkit.weights.use_packed_configs`.
         down: the same of the lower body.
         frozen: False lets the encoders learn with the model they serve; mu then is the code as it is.
 

@@ -5,9 +5,8 @@ from pathlib import Path
 from toolkit.generators.restoration import RestorationNetwork
 from toolkit.registry import GENERATORS
 from toolkit.structures import InputError
-from toolkit.weights import load_state, read_checkpoint, trained_checkpoint, unpack_config
+from toolkit.weights import EXTRA_STATE, load_state, read_checkpoint, trained_checkpoint, unpack_config
 
-STATE = '_extra_state'
 NETWORK = 'net_g.'
 CONFIG = 'configs/feature_restoration.py'
 
@@ -18,7 +17,7 @@ def load_restoration(source: str | Path | dict) -> RestorationNetwork:
     Args:
         source: checkpoint of :class:`toolkit.models.feature_restoration.FeatureRestoration`, or the work dir of its run, whose last
             checkpoint is taken; or the config of a network, which gets its weights with the whole model's: a checkpoint of stage II
-            holds that config, see :func:`toolkit.models.own_networks.use_own_networks`.
+            holds that config, see :func:`toolkit.weights.use_packed_configs`.
 
     Returns:
         The network, on the CPU, in eval mode.
@@ -33,7 +32,7 @@ def load_restoration(source: str | Path | dict) -> RestorationNetwork:
         path = trained_checkpoint(source, 'feature restoration', CONFIG)
         weights = read_checkpoint(path)['state_dict']
         state = {key[len(NETWORK):]: value for key, value in weights.items() if key.startswith(NETWORK)}
-        config = unpack_config(state[STATE]) if STATE in state else {}
+        config = unpack_config(state[EXTRA_STATE]) if EXTRA_STATE in state else {}
         if config.get('type') != 'RestorationNetwork':
             raise InputError(f'{path} holds no restoration network; it must be a checkpoint of {CONFIG}')
         network = GENERATORS.build(config)

@@ -4,6 +4,7 @@ import difflib
 import inspect
 import math
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from typing import Any
 
 import torch
@@ -94,6 +95,43 @@ class LossTable(nn.ModuleDict):
             _check_value(f'model.losses.{name}', value)
             values[name] = value
         return values
+
+
+def for_generation(model: Mapping[str, Any]) -> dict[str, Any]:
+    """A model's config without the networks that its losses need in training alone; its checkpoints fit as before.
+
+    Args:
+        model: ``MODELS`` config.
+
+    Returns:
+        A copy in which each loss has the arguments of its ``for_generation``, see :mod:`toolkit.losses`. Such a model generates and
+        cannot be trained.
+    """
+    model = deepcopy(model)
+    for loss in _configs(model):
+        loss.update(_only_in_training(loss))
+    return model
+
+
+def trained_against(model: Mapping[str, Any]) -> set[str]:
+    """Types of the parts that a model's losses look through, which must not judge what it generates.
+
+    Args:
+        model: ``MODELS`` config.
+    """
+    used = [loss for loss in _configs(model) if loss.get('weight', 1)]
+    parts = [loss.get(name) for loss in used for name in _only_in_training(loss)]
+    return {part['type'] for part in parts if isinstance(part, Mapping) and 'type' in part}
+
+
+def _configs(model: Mapping[str, Any]) -> list[dict]:
+    losses = model.get('losses')
+    return [cfg for cfg in losses.values() if isinstance(cfg, Mapping)] if isinstance(losses, Mapping) else []
+
+
+def _only_in_training(loss: Mapping[str, Any]) -> dict[str, Any]:
+    kind = loss.get('type')
+    return getattr(LOSSES.get(kind), 'for_generation', {}) if isinstance(kind, str) and kind in LOSSES else {}
 
 
 def _wanted(loss: nn.Module) -> tuple[str, ...]:

@@ -7,9 +7,8 @@ from torch import Tensor
 from toolkit.poses.heatmap_estimator import HeatmapEstimator
 from toolkit.registry import GENERATORS, POSE_ESTIMATORS
 from toolkit.structures import InputError
-from toolkit.weights import load_state, read_checkpoint, trained_checkpoint, unpack_config
+from toolkit.weights import EXTRA_STATE, load_state, read_checkpoint, trained_checkpoint, unpack_config
 
-STATE = '_extra_state'
 NETWORK = 'net_h.'
 CONFIG = 'configs/pose_network.py'
 
@@ -41,9 +40,9 @@ class TrainedPoseNetwork(HeatmapEstimator):
         path = trained_checkpoint(checkpoint, 'pose network', CONFIG)
         weights = read_checkpoint(path)['state_dict']
         state = {key[len(NETWORK):]: value for key, value in weights.items() if key.startswith(NETWORK)}
-        if STATE not in state:
+        if EXTRA_STATE not in state:
             raise InputError(f'{path} holds no pose network; it must be a checkpoint of {CONFIG}')
-        network = GENERATORS.build(unpack_config(state[STATE]))
+        network = GENERATORS.build(unpack_config(state[EXTRA_STATE]))
         load_state(network, state, path)
         super().__init__(**dict(dict(input_height=network.height), **kwargs))
         self.network, self.stride, self.multiple = network, network.stride, network.multiple
