@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-BASE = {'structures', 'skeletons', 'registry', 'plugins', 'weights', 'cli', 'locks', 'signatures', 'outputs'}
+BASE = {'structures', 'skeletons', 'registry', 'plugins', 'weights', 'cli', 'locks', 'signatures', 'outputs', 'packaged'}
 PERCEPTION = {'poses', 'edges', 'masks', 'colors'}
 PARTS = {'encoders', 'generators', 'discriminators', 'losses', 'warpers'}
 ALLOWED = {

@@ -43,7 +43,7 @@ def main_guard(main: Callable) -> Callable:
 
 def add_config_arguments(parser: ArgumentParser) -> None:
     """Add ``CONFIG`` and ``--cfg-options`` to a tool's parser, for :func:`toolkit.engine.launch.load_config`."""
-    parser.add_argument('config', help='config file, for example configs/stage2_pix2pixhd.py')
+    parser.add_argument('config', help="config file, or the name of one of the toolkit's, for example stage2_pix2pixhd")
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE',
                         help='override keys of the config, for example train_cfg.max_iters=1000; unknown keys are errors')
 

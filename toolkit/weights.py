@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from toolkit.packaged import CONFIGS
 from toolkit.structures import InputError, MissingWeightsError
 
 SHOWN = 5
@@ -56,7 +57,7 @@ def trained_checkpoint(path: str | Path, what: str, config: str) -> Path:
     Args:
         path: checkpoint, or the work dir of the run, whose latest checkpoint is taken.
         what: what is looked for, for the message.
-        config: that makes it, for the message, if no config in ``configs`` has the name of the work dir.
+        config: that makes it, for the message, if no config in ``configs`` or of the toolkit has the name of the work dir.
 
     Raises:
         MissingWeightsError: there is none; the message says which command makes it.
@@ -68,7 +69,8 @@ def trained_checkpoint(path: str | Path, what: str, config: str) -> Path:
         return found
     where = f'no checkpoint in {path}' if path.is_dir() else f'{path} does not exist'
     work_dir = path.parent if path.suffix else path
-    config = next(iter(sorted(Path('configs').rglob(f'{work_dir.name}.py'))), config)
+    for folder in (CONFIGS, Path('configs')):
+        config = next((p.relative_to(folder.parent) for p in sorted(folder.rglob(f'{work_dir.name}.py'))), config)
     raise MissingWeightsError(f'{what}: {where}. Train it first: python tools/train.py {config} --work-dir {work_dir}')
 
 

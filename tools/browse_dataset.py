@@ -20,7 +20,7 @@ def main(argv: list[str] | None = None) -> None:
     """Parse the command line and write the sheets."""
     summary, _, details = __doc__.partition('\n\n')
     parser = argparse.ArgumentParser(description=summary, epilog=details, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('source', help='config file (.py), or folder of prepared clips')
+    parser.add_argument('source', help='config file or name, or folder of prepared clips')
     parser.add_argument('--out', required=True, type=Path, help='a .png file, or a folder for one sheet a page')
     parser.add_argument('--overwrite', action='store_true', help='replace sheets that are there')
     parser.add_argument('--items', type=int, default=8, help='items shown, spread over the dataset (default 8)')
@@ -60,11 +60,16 @@ def build_dataset(source: str, dataloader: str, options: list[str]):
     from toolkit.data.windows import ClipWindows
     from toolkit.engine.build_errors import naming_parts
     from toolkit.engine.launch import load_config
+    from toolkit.packaged import find_config
     from toolkit.registry import DATASETS, load_plugins
     from toolkit.structures import InputError
     load_plugins()
-    if not source.endswith('.py'):
+    if Path(source).is_dir():
         return ClipWindows(source)
+    try:
+        find_config(source)
+    except InputError as error:
+        raise InputError(f'{source}: no folder of prepared clips, and no config: {error}') from error
     cfg = load_config(source, options)
     if not cfg.get(dataloader):
         raise InputError(f'{source}: has no {dataloader}; there are {[k for k in cfg if k.endswith("dataloader")]}')

@@ -29,7 +29,7 @@ DIRECTIONS = {'ab': 'A to B', 'ba': 'B to A'}
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', help='config file, for example configs/stage2_pix2pixhd.py')
+    parser.add_argument('config', help="config file, or the name of one of the toolkit's, for example stage2_pix2pixhd")
     parser.add_argument('checkpoint', nargs='?',
                         help='weights to test, or the work dir of a run; only a model without weights needs none')
     parser.add_argument('--out', metavar='FILE', help='write the results as JSON, with every clip')

@@ -14,6 +14,7 @@ from mmengine.config import Config
 from toolkit.engine.mmengine_names import check_names
 from toolkit.engine.sections import Top
 from toolkit.engine.takers import ANY, check_node, known_keys, nested_takers, takers_of
+from toolkit.packaged import PREFIX, find_config
 from toolkit.plugins import import_custom
 from toolkit.registry import did_you_mean, load_plugins
 from toolkit.signatures import wrong_kind
@@ -24,18 +25,14 @@ def load_config(path: str | Path, cfg_options: dict[str, Any] | Sequence[str] | 
     """Read a text config, import plugins and ``custom_imports`` (of all its bases too), apply overrides and check every key.
 
     Args:
-        path: a config file.
+        path: a config file, or the name of one of the toolkit's, see :func:`toolkit.packaged.find_config`.
         cfg_options: dotted key -> value, or strings ``'key=value'``.
 
     Raises:
         InputError: missing or broken file; unknown key at any depth; unknown part; override of a key that does not exist.
     """
     load_plugins()
-    path = Path(path)
-    if not path.is_file():
-        folder = path.parent if path.parent.is_dir() else Path('configs')
-        hint = did_you_mean(path.name, (p.name for p in folder.rglob('*.py'))) if folder.is_dir() else ''
-        raise InputError(f'config {path} does not exist.{hint}')
+    path = find_config(path)
     files = list(_with_bases(path))
     cfg = _read(path)
     modules = [m for file in files for m in _imports(_read(file))]
@@ -163,7 +160,7 @@ def _check_types(node: Any, where: str = '') -> None:
 
 def _read(path: Path) -> Config:
     try:
-        with warnings.catch_warnings(), _marks_dropped():
+        with warnings.catch_warnings(), _marks_dropped(), _bases_by_name():
             warnings.simplefilter('ignore', DeprecationWarning)
             return Config.fromfile(str(path), import_custom_modules=False, lazy_import=False)
     except Exception as error:  # a config file is Python code of the user and may fail in any way
@@ -205,6 +202,21 @@ def _marks_dropped() -> Iterator[None]:
         del reader.open
 
 
+@contextmanager
+def _bases_by_name() -> Iterator[None]:
+    """MMEngine reads ``package::path`` for its own packages only; within the context also for configs of the toolkit."""
+    theirs = Config._get_cfg_path
+
+    def get_path(base: str, filename: str) -> tuple[str, str | None]:
+        return (str(find_config(base)), None) if base.startswith(PREFIX) else theirs(base, filename)
+
+    Config._get_cfg_path = staticmethod(get_path)
+    try:
+        yield
+    finally:
+        Config._get_cfg_path = staticmethod(theirs)
+
+
 def _with_bases(path: Path) -> Iterator[Path]:
     if path.suffix == '.py' and path.is_file():
         _check_text(path)
@@ -217,11 +229,20 @@ def _with_bases(path: Path) -> Iterator[Path]:
         if not isinstance(base, str):
             raise InputError(f'config {path}: _base_ must be file names, got {base!r}')
         base = base.replace('{{fileDirname}}', str(path.parent.resolve()))
-        if '::' not in base:
+        if base.startswith(PREFIX):
+            yield from _with_bases(_named_base(base, path))
+        elif '::' not in base:
             if not (path.parent / base).is_file():
                 raise InputError(f'config {path}: its _base_ {base} does not exist beside it')
             yield from _with_bases((path.parent / base).resolve())
     yield path
+
+
+def _named_base(base: str, path: Path) -> Path:
+    try:
+        return find_config(base)
+    except InputError as error:
+        raise InputError(f'config {path}: its _base_: {error}') from error
 
 
 def _imports(cfg: Config) -> list[str]:
