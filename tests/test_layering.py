@@ -9,8 +9,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 BASE = {'structures', 'skeletons', 'registry', 'plugins', 'weights', 'cli', 'locks', 'signatures', 'outputs', 'packaged'}
-PERCEPTION = {'poses', 'edges', 'masks', 'colors'}
-PARTS = {'encoders', 'generators', 'discriminators', 'losses', 'warpers'}
+PERCEPTION = {'poses', 'pose_networks', 'edges', 'masks', 'colors'}
+PARTS = {'encoders', 'generators', 'restorers', 'discriminators', 'losses', 'warpers'}
 ALLOWED = {
     **dict.fromkeys(BASE, BASE),
     **dict.fromkeys(PERCEPTION, BASE | PERCEPTION),

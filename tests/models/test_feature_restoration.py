@@ -7,11 +7,11 @@ import torch
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 
 from toolkit import apis
-from toolkit.generators.restoration import RestorationNetwork
 from toolkit.models.base import VideoModel
 from toolkit.models.feature_maps import FeatureMaps
 from toolkit.models.frozen_restoration import load_restoration
 from toolkit.registry import MODELS
+from toolkit.restorers.restoration import RestorationNetwork
 from toolkit.structures import InputError, MissingWeightsError
 from toolkit.weights import use_packed_configs
 

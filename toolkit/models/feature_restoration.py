@@ -15,7 +15,7 @@ from torch import Tensor
 from toolkit.models.base import VideoModel
 from toolkit.models.baselines import Baseline
 from toolkit.models.feature_maps import FeatureMaps
-from toolkit.registry import DISCRIMINATORS, GENERATORS, MODELS
+from toolkit.registry import DISCRIMINATORS, MODELS, RESTORERS
 from toolkit.structures import InputError
 
 TIME_KEYS = ('frames', 'poses', 'pose_maps', 'edges', 'masks')
@@ -73,7 +73,7 @@ class FeatureRestoration(VideoModel):
       Without a loss of ``scores`` no discriminator is trained.
 
     Args:
-        generator: ``GENERATORS`` config of a :class:`toolkit.generators.restoration.RestorationNetwork`.
+        generator: ``RESTORERS`` config of a :class:`toolkit.restorers.restoration.RestorationNetwork`.
         discriminator: ``DISCRIMINATORS`` config; ``input_nc`` is filled in.
         losses: see above.
         warper: config of a ``WARPERS`` part; stage II must use the same.
@@ -95,7 +95,7 @@ class FeatureRestoration(VideoModel):
             print_log('no loss of a weight above 0 asks the discriminator: net_d is not trained', 'current')
         self.feature_maps = FeatureMaps(warper, pose_channels='warped')
         self.warper_config = warper
-        self.net_g = GENERATORS.build(generator)
+        self.net_g = RESTORERS.build(generator)
         self.seen = self.net_g.input_nc
         self.net_d = DISCRIMINATORS.build(dict(discriminator, input_nc=self.seen + 4))
 

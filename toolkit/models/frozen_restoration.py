@@ -2,16 +2,15 @@
 
 from pathlib import Path
 
-from toolkit.generators.restoration import RestorationNetwork
-from toolkit.registry import GENERATORS
+from toolkit.registry import RESTORERS
 from toolkit.structures import InputError
-from toolkit.weights import EXTRA_STATE, load_state, read_checkpoint, trained_checkpoint, unpack_config
+from toolkit.weights import EXTRA_STATE, ConfiguredNetwork, load_state, read_checkpoint, trained_checkpoint, unpack_config
 
 NETWORK = 'net_g.'
 CONFIG = 'configs/feature_restoration.py'
 
 
-def load_restoration(source: str | Path | dict) -> RestorationNetwork:
+def load_restoration(source: str | Path | dict) -> ConfiguredNetwork:
     """Make a frozen restoration network.
 
     Args:
@@ -27,14 +26,14 @@ def load_restoration(source: str | Path | dict) -> RestorationNetwork:
         InputError: unreadable file, no restoration network in it, or weights that do not fit.
     """
     if isinstance(source, dict):
-        network = GENERATORS.build(dict(dict(type='RestorationNetwork'), **source))
+        network = RESTORERS.build(dict(dict(type='RestorationNetwork'), **source))
     else:
         path = trained_checkpoint(source, 'feature restoration', CONFIG)
         weights = read_checkpoint(path)['state_dict']
         state = {key[len(NETWORK):]: value for key, value in weights.items() if key.startswith(NETWORK)}
         config = unpack_config(state[EXTRA_STATE]) if EXTRA_STATE in state else {}
-        if config.get('type') != 'RestorationNetwork':
+        if str(config.get('type')) not in RESTORERS:
             raise InputError(f'{path} holds no restoration network; it must be a checkpoint of {CONFIG}')
-        network = GENERATORS.build(config)
+        network = RESTORERS.build(config)
         load_state(network, state, path)
     return network.requires_grad_(False).eval()

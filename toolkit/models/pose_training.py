@@ -12,7 +12,7 @@ from toolkit.models.pose_augmentation import augment
 from toolkit.models.transfer import transfer_result
 from toolkit.poses.decode import cell_to_pixel, refine_peak
 from toolkit.poses.fields import pose_fields
-from toolkit.registry import GENERATORS, MODELS
+from toolkit.registry import MODELS, POSE_NETWORKS
 from toolkit.skeletons import K
 from toolkit.structures import InputError
 
@@ -27,7 +27,7 @@ class PoseTraining(VideoModel):
     those of :func:`toolkit.poses.fields.pose_fields`, both (N, 57, h, w).
 
     Args:
-        network: ``GENERATORS`` config of a network with ``stride`` and ``multiple`` that gives both maps, such as ``PoseUNet``.
+        network: ``POSE_NETWORKS`` config of a network with ``stride`` and ``multiple`` that gives both maps, such as ``PoseUNet``.
         sigma: of a joint's Gaussian, in pixels.
         limb_width: of a limb's field, in pixels.
         augmentation: arguments of :func:`toolkit.models.pose_augmentation.augment`; None changes nothing.
@@ -48,7 +48,7 @@ class PoseTraining(VideoModel):
         super().__init__(losses=dict(mse=dict(type='SummedSquaresLoss')) if losses is None else losses, **kwargs)
         if not self.losses:
             raise InputError('model.losses has no loss of a weight above 0: there is nothing to learn from')
-        self.net_h = GENERATORS.build(network)
+        self.net_h = POSE_NETWORKS.build(network)
         self.stride, self.multiple = self.net_h.stride, self.net_h.multiple
         self.sigma, self.limb_width, self.augmentation = sigma, limb_width, augmentation
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from torch import Tensor
 
 from toolkit.poses.heatmap_estimator import HeatmapEstimator
-from toolkit.registry import GENERATORS, POSE_ESTIMATORS
+from toolkit.registry import POSE_ESTIMATORS, POSE_NETWORKS
 from toolkit.structures import InputError
 from toolkit.weights import EXTRA_STATE, load_state, read_checkpoint, trained_checkpoint, unpack_config
 
@@ -42,7 +42,7 @@ class TrainedPoseNetwork(HeatmapEstimator):
         state = {key[len(NETWORK):]: value for key, value in weights.items() if key.startswith(NETWORK)}
         if EXTRA_STATE not in state:
             raise InputError(f'{path} holds no pose network; it must be a checkpoint of {CONFIG}')
-        network = GENERATORS.build(unpack_config(state[EXTRA_STATE]))
+        network = POSE_NETWORKS.build(unpack_config(state[EXTRA_STATE]))
         load_state(network, state, path)
         super().__init__(**dict(dict(input_height=network.height), **kwargs))
         self.network, self.stride, self.multiple = network, network.stride, network.multiple

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from toolkit.generators.restoration import RestorationNetwork
-from toolkit.registry import DISCRIMINATORS, GENERATORS
+from toolkit.registry import DISCRIMINATORS, RESTORERS
+from toolkit.restorers.restoration import RestorationNetwork
 from toolkit.structures import InputError
 
 
@@ -14,7 +14,7 @@ def count(module):
 
 @pytest.mark.parametrize('options, expected', [({}, 7_856_516), (dict(sees='warped'), 7_843_972), (dict(ngf=32), 1_974_468)])
 def test_parameters(options, expected):
-    assert count(GENERATORS.build(dict(type='RestorationNetwork', **options))) == expected
+    assert count(RESTORERS.build(dict(type='RestorationNetwork', **options))) == expected
 
 
 @pytest.mark.parametrize('sees, expected', [('all', 2_773_953), ('warped', 2_769_857)])

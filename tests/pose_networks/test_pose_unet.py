@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from toolkit.generators.pose_unet import PoseUNet
-from toolkit.registry import GENERATORS
+from toolkit.pose_networks.pose_unet import PoseUNet
+from toolkit.registry import POSE_NETWORKS
 from toolkit.structures import InputError
 from toolkit.weights import unpack_config
 
@@ -33,7 +33,7 @@ def test_it_is_rebuilt_from_its_state():
     torch.manual_seed(0)
     network = PoseUNet((4, 6), 4, 128).eval()
     state = network.state_dict()
-    again = GENERATORS.build(unpack_config(state['_extra_state'])).eval()
+    again = POSE_NETWORKS.build(unpack_config(state['_extra_state'])).eval()
     again.load_state_dict(state)
     picture = torch.rand(1, 3, 32, 32)
     assert again.height == 128 and torch.equal(network(picture)[1], again(picture)[1])

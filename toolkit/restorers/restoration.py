@@ -8,14 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from toolkit.generators.resnet import ResNetGenerator
-from toolkit.registry import GENERATORS
+from toolkit.registry import RESTORERS
 from toolkit.structures import InputError
 from toolkit.weights import ConfiguredNetwork
 
 SEES = {'all': 8, 'warped': 4}
 
 
-@GENERATORS.register_module()
+@RESTORERS.register_module()
 class RestorationNetwork(ConfiguredNetwork):
     """Warped feature map -> what the feature map of the real frame should be: cracks filled, seams between parts smoothed.
 

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from toolkit.registry import GENERATORS
+from toolkit.registry import POSE_NETWORKS
 from toolkit.skeletons import LIMBS, K
 from toolkit.structures import InputError
 from toolkit.weights import ConfiguredNetwork
@@ -20,7 +20,7 @@ def _pair(in_channels: int, out_channels: int, stride: int = 1) -> nn.Sequential
     return nn.Sequential(_unit(in_channels, out_channels, stride), _unit(out_channels, out_channels))
 
 
-@GENERATORS.register_module()
+@POSE_NETWORKS.register_module()
 class PoseUNet(ConfiguredNetwork):
     """Joint heatmaps and part affinity fields (Cao et al. 2017) from a U-Net (Ronneberger et al. 2015): 907,961 parameters.
 
