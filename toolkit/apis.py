@@ -22,7 +22,6 @@ from tqdm import tqdm
 from toolkit.data.clip import Clip
 from toolkit.data.clip_size import check_shape
 from toolkit.data.directed import DIRECTIONS, transfer_steps
-from toolkit.data.files import check_output, write_file
 from toolkit.data.prepare import prepare_video
 from toolkit.data.prepare_parts import build_parts
 from toolkit.data.same_person import same_person
@@ -35,6 +34,7 @@ from toolkit.engine.build_errors import naming_parts
 from toolkit.engine.checkpoint import checkpoint_config, load_checkpoint
 from toolkit.engine.launch import build_runner, load_config
 from toolkit.engine.rebuild import build_like, frame_size
+from toolkit.files import check_output, write_file
 from toolkit.models.base import VideoModel
 from toolkit.models.cycle_gan import CycleGAN
 from toolkit.models.loss_table import for_generation

@@ -33,7 +33,7 @@ def main(argv: list[str] | None = None) -> None:
 
     import numpy as np
 
-    from toolkit.data.files import check_output
+    from toolkit.files import check_output
     from toolkit.outputs import refuse_existing, refuse_filled
     from toolkit.structures import InputError
     for name, least in (('items', 1), ('rows', 1), ('height', 16), ('draw', 0)):
@@ -87,8 +87,8 @@ def write_sheet(path: Path, items: list[dict], height: int) -> None:
     """One row an item."""
     import cv2
 
-    from toolkit.data.files import make_folder, write_file
     from toolkit.data.sheets import contact_sheet
+    from toolkit.files import make_folder, write_file
     rows, labels = zip(*(item_row(item) for item in items))
     sheet = contact_sheet(list(rows), list(labels), height=height)
     make_folder(path.parent)

@@ -125,11 +125,11 @@ def main(argv: list[str] | None = None) -> int:
     from toolkit.cli import Interrupted
     from toolkit.data.clip_folder import check_clip_folder
     from toolkit.data.clip_size import choose_size, folder_size
-    from toolkit.data.files import make_folder
     from toolkit.data.prepare import Preparation, clip_target
     from toolkit.data.prepare_parts import build_parts
     from toolkit.data.prepare_settings import PrepareSettings, clip_names
     from toolkit.data.report import check_report, write_report
+    from toolkit.files import make_folder
     from toolkit.plugins import import_custom
     from toolkit.registry import load_plugins
     from toolkit.structures import InputError

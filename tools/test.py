@@ -58,8 +58,8 @@ def main(argv: list[str] | None = None) -> None:
     from tqdm import tqdm
 
     from toolkit.engine.launch import load_config
+    from toolkit.files import write_json
     from toolkit.metrics.evaluator import ClipEvaluator, pick_clips
-    from toolkit.metrics.report import write_json
     from toolkit.metrics.result_cache import ResultCache, fingerprint
     from toolkit.outputs import hidden
     from toolkit.weights import checkpoint_file
@@ -288,7 +288,7 @@ def check_arguments(args: argparse.Namespace) -> None:
     Raises:
         InputError: too few clips or frames, or results that cannot be written.
     """
-    from toolkit.data.files import check_output
+    from toolkit.files import check_output
     from toolkit.metrics.evaluator import check_frames, pick_clips
     pick_clips(1, args.clips)
     check_frames(args.max_frames)

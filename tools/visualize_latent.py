@@ -41,9 +41,8 @@ def main(argv: list[str] | None = None) -> None:
     """Parse the command line, measure, draw."""
     args = parse_args(argv)
     from toolkit.analysis.latent_figures import Panel, draw_codes
-    from toolkit.data.files import check_output
+    from toolkit.files import check_output, write_json
     from toolkit.metrics.latent_report import latent_json, latent_table
-    from toolkit.metrics.report import write_json
     from toolkit.outputs import refuse_filled, refuse_inputs
     from toolkit.skeletons import REGIONS
     from toolkit.structures import InputError, check_seed

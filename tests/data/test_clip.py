@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from toolkit.data import files
+from toolkit import files
 from toolkit.data.clip import Clip, ClipWriter, find_clips
 from toolkit.structures import InputError
 

@@ -7,8 +7,9 @@ import signal
 import numpy as np
 import pytest
 
-from toolkit.data import files, prepare_poses
+from toolkit import files
 from toolkit.data import prepare as module
+from toolkit.data import prepare_poses
 from toolkit.data.clip import Clip, find_clips
 from toolkit.data.prepare import prepare_video
 from toolkit.data.prepare_settings import PrepareSettings, UnusableClipError, clip_names

@@ -50,7 +50,7 @@ def test_going_on_from_an_earlier_checkpoint_keeps_the_later_ones(toy, tmp_path)
 def test_only_what_is_ours_is_moved_or_removed(tmp_path):
     ours = ['iter_0000003.pth', 'best_error_iter_0000002.pth', 'last_checkpoint', 'scalars.jsonl']
     others = ['iter_best.pth', 'notes.txt', 'my_iter_0000003.pth.bak', '.hidden', '.iter_0000003.pth.partial', 'model.partial']
-    partial = ['.iter_0000004.pth.123.partial', '.last_checkpoint.5.partial', '.best_a_iter_0000004.pth.77.partial']
+    partial = ['.iter_0000004.pth.123.tmp', '.last_checkpoint.5.tmp', '.best_a_iter_0000004.pth.77.tmp']
     for name in [*ours, *others, *partial]:
         (tmp_path / name).write_text(name)
     with to_itself(tmp_path):

@@ -2,8 +2,9 @@ import json
 
 import pytest
 
+from toolkit.files import write_json
 from toolkit.metrics.base import Summary
-from toolkit.metrics.report import format_count, format_value, table, to_json, write_json
+from toolkit.metrics.report import format_count, format_value, table, to_json
 from toolkit.structures import InputError
 
 

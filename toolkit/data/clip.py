@@ -43,7 +43,7 @@ from toolkit.data.clip_folder import (
     start_partial,
     tidy_partial,
 )
-from toolkit.data.files import make_folder, read_json, write_file, write_json, writing_error
+from toolkit.files import make_folder, read_json, write_file, write_json, writing_error
 from toolkit.outputs import check_name
 from toolkit.skeletons import JOINTS, PARTS, K
 from toolkit.structures import InputError

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from toolkit.data.files import make_folder, read_json, write_file
+from toolkit.files import make_folder, read_json, write_file
 from toolkit.locks import locked
 from toolkit.outputs import check_name, hidden
 from toolkit.structures import InputError

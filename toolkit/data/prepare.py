@@ -21,7 +21,6 @@ from toolkit.data.clip import Clip, ClipWriter
 from toolkit.data.clip_folder import SOUND_FILE, check_clip_folder, clip_lock, partial_folder, start_partial, tidy_partial
 from toolkit.data.clip_size import Range, choose_size, folder_size
 from toolkit.data.crop import Crop, center_crop, fit_window, given_crop, person_crop, person_range
-from toolkit.data.files import fingerprint, make_folder, source_hash, write_json, writing_error
 from toolkit.data.prepare_checks import add_notes, measure, stretch
 from toolkit.data.prepare_poses import POSE_CHUNK, POSE_SIDE, SAMPLE_HEIGHT, Found, PosePass, check_can_follow, write_picture
 from toolkit.data.prepare_settings import DEFAULT_PERSON, PrepareSettings, UnusableClipError, clip_name, part_record
@@ -29,6 +28,7 @@ from toolkit.data.sampling import chunks, sample_frames
 from toolkit.data.sound import keep_sound
 from toolkit.data.video import read_video, video_info
 from toolkit.data.video_file import require_source
+from toolkit.files import fingerprint, make_folder, source_hash, write_json, writing_error
 from toolkit.masks.parts import part_labels
 from toolkit.outputs import check_name, refuse_inputs
 from toolkit.poses.smooth import clean_poses

@@ -22,7 +22,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from toolkit.data.files import make_folder, read_json, write_file, write_json
+from toolkit.files import make_folder, read_json, replacing, write_file, write_json
 from toolkit.poses.decode import Person, count_people, follow_person
 from toolkit.poses.draw import draw_pose_on
 from toolkit.poses.follow import Follow, choose_person
@@ -213,13 +213,12 @@ class PosePass:
             for person in chunk[0].people:
                 picture = draw_pose_on(picture, person.pose * factor)
             write_picture(self._file(number).with_suffix('.jpg'), picture)
-        temporary = self._file(number).with_suffix('.tmp.npz')
-        np.savez(
-            temporary, poses=poses, scores=np.array([person.score for person in people], np.float64),
-            number=np.array([len(row.people) for row in chunk]), times=np.array([row.time for row in chunk]),
-            index=np.array([row.index for row in chunk]),
-            people=np.array([row.count for row in chunk], np.int32), still=np.array([row.still for row in chunk], np.float32))
-        temporary.replace(self._file(number))
+        with replacing(self._file(number)) as file:
+            np.savez(
+                file, poses=poses, scores=np.array([person.score for person in people], np.float64),
+                number=np.array([len(row.people) for row in chunk]), times=np.array([row.time for row in chunk]),
+                index=np.array([row.index for row in chunk]),
+                people=np.array([row.count for row in chunk], np.int32), still=np.array([row.still for row in chunk], np.float32))
         self.progress(number * POSE_CHUNK + len(chunk))
 
     def _collect(self, state: dict) -> Found:

@@ -11,9 +11,9 @@ import numpy as np
 from toolkit.data.charts import COLORS, coverage_chart, line_chart
 from toolkit.data.clip import Clip, find_clips
 from toolkit.data.crop import THRESHOLD, person_boxes
-from toolkit.data.files import read_json, write_file
 from toolkit.data.quality import jitter, present
 from toolkit.data.sheets import contact_sheet, overlay_mask, overlay_parts
+from toolkit.files import read_json, write_file
 from toolkit.locks import check_lock, locked
 from toolkit.poses.draw import draw_pose_on
 from toolkit.skeletons import JOINTS

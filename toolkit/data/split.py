@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from toolkit.data.clip import Clip
-from toolkit.data.files import read_json
+from toolkit.files import read_json
 from toolkit.structures import InputError
 
 

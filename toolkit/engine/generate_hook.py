@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from mmengine.hooks import Hook
 
-from toolkit.data.files import write_file
 from toolkit.data.sheets import contact_sheet
 from toolkit.data.video import VideoWriter
 from toolkit.engine.datasets import build_dataset
 from toolkit.engine.random_state import random_state_kept
 from toolkit.engine.together import on_main_process
+from toolkit.files import write_file
 from toolkit.metrics.parts import ClipParts
 from toolkit.models.bare import unwrapped
 from toolkit.outputs import plain_path

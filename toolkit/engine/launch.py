@@ -6,13 +6,13 @@ from typing import Any
 from mmengine.config import Config
 
 from toolkit.cli import Interrupted, add_config_arguments, main_guard
-from toolkit.data.files import check_output, make_folder
 from toolkit.engine.build_errors import naming_parts
 from toolkit.engine.config import check_config, load_config
 from toolkit.engine.mmengine_names import OUR_HOOKS, check_names
 from toolkit.engine.needs import meet_needs
 from toolkit.engine.optim import use_amp
 from toolkit.engine.runner import TrainRunner
+from toolkit.files import check_output, make_folder
 from toolkit.structures import InputError
 from toolkit.weights import checkpoint_file, latest_checkpoint
 

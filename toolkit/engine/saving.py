@@ -1,6 +1,5 @@
 """Writing checkpoints: whole or not at all, and never one of a model that has diverged."""
 
-import os
 import shutil
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
@@ -10,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from toolkit.files import replacing
 from toolkit.structures import InputError
 from toolkit.weights import latest_checkpoint
 
@@ -31,28 +31,14 @@ def write_atomically(path: Path, content: dict | str) -> None:
     Raises:
         SaveError: the disk is full or the folder cannot be written; nothing of the new file is left.
     """
-    partial = path.with_name(f'.{path.name}.{os.getpid()}.partial')
     try:
-        partial.unlink(missing_ok=True)
-        with partial.open('xb') as file:
+        with replacing(path, lasting=True) as file:
             file.write(content.encode()) if isinstance(content, str) else torch.save(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-        if os.name == 'posix':
-            folder = os.open(path.parent, os.O_RDONLY)
-            os.fsync(folder)
-            os.close(folder)
     except (OSError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and not any(word in str(error) for word in FULL):
             raise
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
         raise SaveError(f'cannot write {path}: {_why_not_written(path, content, error)}; free space or choose another work_dir. '
                         f'Earlier checkpoints are intact') from error
-    finally:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
 
 
 def _why_not_written(path: Path, content: dict | str, error: Exception) -> str:

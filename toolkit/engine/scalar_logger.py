@@ -12,8 +12,8 @@ from mmengine.dist import get_world_size, is_main_process
 from mmengine.hooks import Hook
 from torch import Tensor
 
-from toolkit.data.files import writing_error
 from toolkit.engine.saving import SaveError, diverged, write_atomically
+from toolkit.files import writing_error
 from toolkit.models.bare import bare
 from toolkit.registry import HOOKS
 from toolkit.structures import InputError

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
-from toolkit.data.files import writing_error
+from toolkit.files import writing_error
 from toolkit.locks import locked
 from toolkit.weights import POINTER
 
@@ -14,7 +14,7 @@ LOCK = '.run.lock'
 PATIENCE = 15.0
 """Seconds to wait for the data loading processes of a run that was killed: they hold its lock until they see that it is gone."""
 CHECKPOINT = re.compile(r'(?:best_.+_)?iter_(\d+)\.pth')
-PARTIAL = re.compile(r'\.(?:.*iter_\d+\.pth|' + POINTER + r'|scalars\.jsonl)\.\d+\.partial')
+PARTIAL = re.compile(r'\.(?:.*iter_\d+\.pth|' + POINTER + r'|scalars\.jsonl)\.\d+\.tmp')
 OTHERS = (POINTER, 'scalars.jsonl', 'vis')
 
 

@@ -1,16 +1,10 @@
 """Results as a table for people and as JSON for programs."""
 
-import json
-import os
 import textwrap
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict
-from pathlib import Path
 
 from toolkit.metrics.base import Summary
-from toolkit.outputs import hidden
-from toolkit.structures import InputError
 
 ARROWS = {'higher': '↑', 'lower': '↓', 'one': '→1', '': ''}
 NARROWEST_DEFINITION = 72
@@ -86,28 +80,3 @@ def _reasons(results: Mapping[str, Mapping[str, Summary]]) -> list[str]:
 def to_json(summaries: Mapping[str, Summary]) -> dict[str, dict]:
     """Summaries as plain values; ``value`` is the text ``n/a``, with a ``reason``, where there is none."""
     return {key: {**asdict(s), 'value': 'n/a' if s.value is None else s.value} for key, s in summaries.items()}
-
-
-def write_json(path: str | Path, content: dict) -> None:
-    """Write JSON so that the file is either whole or not there.
-
-    Args:
-        path: file to write; its folder is made.
-        content: plain values; numbers that are not finite are refused, for they are not JSON.
-
-    Raises:
-        ValueError: a number is not finite.
-        InputError: the disk is full, or the file cannot be written.
-    """
-    path, written = Path(path), json.dumps(content, indent=2, allow_nan=False) + '\n'
-    partial = hidden(path, f'{os.getpid()}.tmp')
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.unlink(missing_ok=True)
-        partial.write_text(written)
-        os.replace(partial, path)
-    except OSError as error:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise InputError(f'{path}: cannot be written ({error.strerror}); free some space or give permission, and run the same command '
-                         'again') from error

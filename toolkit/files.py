@@ -5,7 +5,10 @@ import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from toolkit.outputs import hidden
 from toolkit.structures import InputError
@@ -19,27 +22,63 @@ def writing_error(path: Path, error: OSError) -> InputError:
     return InputError(f'{path}: cannot be written ({error.strerror}); check permissions or choose another folder')
 
 
-def write_file(path: str | Path, data: bytes) -> None:
-    """Write bytes under a temporary name beside ``path``, then rename.
+@contextmanager
+def replacing(path: str | Path, lasting: bool = False) -> Iterator[BinaryIO]:
+    """A file to write into, which takes the name ``path`` when all is written. Until then, and after any error, an older file of that
+    name is untouched; of the new one nothing is left.
+
+    Args:
+        path: target.
+        lasting: wait for the disk, so that the name holds one of both files even after a power cut.
 
     Raises:
-        InputError: disk full or not writable; an older file of that name is untouched.
+        OSError: disk full or not writable.
     """
     path = Path(path)
     temporary = hidden(path, f'{os.getpid()}.tmp')
     try:
         temporary.unlink(missing_ok=True)
         with open(temporary, 'xb') as file:
-            file.write(data)
+            yield file
+            if lasting:
+                file.flush()
+                os.fsync(file.fileno())
         os.replace(temporary, path)
+        if lasting and os.name == 'posix':
+            folder = os.open(path.parent, os.O_RDONLY)
+            os.fsync(folder)
+            os.close(folder)
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def write_file(path: str | Path, data: bytes) -> None:
+    """Write bytes, whole or not at all, see :func:`replacing`.
+
+    Raises:
+        InputError: disk full or not writable; an older file of that name is untouched.
+    """
+    try:
+        with replacing(path) as file:
+            file.write(data)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise writing_error(path, error) from error
+        raise writing_error(Path(path), error) from error
 
 
 def write_json(path: str | Path, content) -> None:
-    """:func:`write_file` for JSON, indented by one."""
-    write_file(path, (json.dumps(content, indent=1) + '\n').encode())
+    """:func:`write_file` for JSON, indented by one. The folder of the file is made.
+
+    Raises:
+        ValueError: a number is not finite, which is not JSON.
+        InputError: see :func:`write_file`.
+    """
+    data = (json.dumps(content, indent=1, allow_nan=False) + '\n').encode()
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise writing_error(Path(path), error) from error
+    write_file(path, data)
 
 
 def read_json(path: str | Path):
