@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-BASE = {'structures', 'skeletons', 'registry', 'plugins', 'weights', 'cli', 'locks', 'signatures', 'outputs', 'packaged', 'files'}
+BASE = {'structures', 'skeletons', 'fields', 'registry', 'plugins', 'weights', 'cli', 'locks', 'signatures', 'outputs', 'packaged',
+        'files'}
 PERCEPTION = {'poses', 'pose_networks', 'edges', 'masks', 'colors'}
 PARTS = {'encoders', 'generators', 'restorers', 'discriminators', 'losses', 'warpers'}
 ALLOWED = {

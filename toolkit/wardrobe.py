@@ -14,6 +14,7 @@ from toolkit.colors.lab import lab_to_rgb, rgb_to_lab
 from toolkit.colors.recolor import MIN_AREA, recolor_frames
 from toolkit.data.clip import Clip
 from toolkit.data.windows import ClipWindows
+from toolkit.fields import content_of
 from toolkit.models.video_pix2pixhd import VideoPix2PixHD
 from toolkit.skeletons import REGIONS
 from toolkit.structures import InputError, check_seed
@@ -123,7 +124,7 @@ def content_batch(clip: Clip, size: tuple[int, int], frame: int | None = 0) -> d
     item = ClipWindows(clip.folder, window=1, content=frame, size=size, skip_empty=False)[0]
     if not (item['content_pose'][:, 2] > 0).any():
         raise InputError(f'{clip.folder}: nobody is seen in frame {frame}; choose another content frame')
-    return {key: value[None] for key, value in item.items() if key.startswith('content_') and torch.is_tensor(value)}
+    return {key: value[None] for key, value in content_of(item).items()}
 
 
 def check_look(look: str | Path) -> None:

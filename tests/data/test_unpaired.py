@@ -202,7 +202,8 @@ def test_directed_clips(roots, tmp_path, stick):
     paired = DATASETS.build(dict(type='DirectedClips', **{k: dict(root=v, actions=['wave']) for k, v in roots.items()}, paired=True))
     item = paired[0]
     assert item['frames'][0, 1, 0, 0] == 2 and item['truth_frames'][0, 1, 0, 0] == 4
-    assert {k for k in item if k.startswith('truth')} == {'truth_frames', 'truth_masks', 'truth_poses', 'truth_pose_maps'}
+    assert {k for k in item if k.startswith('truth')} == {
+        'truth_frames', 'truth_masks', 'truth_poses', 'truth_pose_maps', 'truth_edges', 'truth_regions'}
     with pytest.raises(InputError, match='directions'):
         DATASETS.build(dict(type='DirectedClips', **roots, directions=['ac']))
 

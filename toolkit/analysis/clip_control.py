@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
+from toolkit import fields
 from toolkit.colors.lab_uint8 import rgb8_to_lab
 from toolkit.data.recolorable_clip import RecolorableClip
 from toolkit.metrics.colour_control import colour_response, delta_e, leaks, monotonicity, region_mean
@@ -55,14 +56,13 @@ class ModelPainter:
 
     def paint(self, clip: RecolorableClip, z: np.ndarray) -> np.ndarray:
         """See :class:`Painter`."""
-        keys = ['poses', 'pose_maps', 'regions'] + (['edges', 'masks'] if self.model.feature_maps.needs_target_frames else [])
-        steps = ({key: clip.item[key][None, t:t + 1] for key in keys} for t in range(len(clip.frames)))
+        steps = fields.steps({key: clip.item[key][None] for key in ('frames', *self.model.frame_keys)}, self.model.frame_keys)
         z = torch.from_numpy(np.atleast_2d(z)).float()
         return np.stack(list(self.model.generate(_content(clip), steps, z)))
 
 
 def _content(clip: RecolorableClip) -> dict[str, torch.Tensor]:
-    return {key: value[None] for key, value in clip.item.items() if key.startswith('content_') and torch.is_tensor(value)}
+    return {key: value[None] for key, value in fields.content_of(clip.item).items()}
 
 
 @dataclass

@@ -147,6 +147,15 @@ class Clip:
         path = self.folder / kind / f'{t % self._length:06d}.{self._suffix if kind == "frames" else "png"}'
         return read_picture_of(path, self.height, self.width, color)
 
+    def picture(self, kind: str, t: int) -> np.ndarray:
+        """A stored picture of frame ``t`` in the form of a sample, see :mod:`toolkit.fields`.
+
+        Args:
+            kind: field, 'frames', 'edges', 'masks' or 'parts'.
+            t: number of the frame.
+        """
+        return dict(frames=self.frame, edges=self.edge_u8, masks=self.mask_u8, parts=self.parts)[kind](t)
+
     def frame(self, t: int) -> np.ndarray:
         """Frame ``t``, (H, W, 3) uint8 RGB."""
         image = self._read('frames', t, color=True)

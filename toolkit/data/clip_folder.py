@@ -7,14 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from toolkit.fields import stored_pictures
 from toolkit.files import make_folder, read_json, write_file
 from toolkit.locks import locked
 from toolkit.outputs import check_name, hidden
 from toolkit.structures import InputError
 
 FORMAT = 1
-KINDS = ('frames', 'edges', 'masks', 'parts')
-_PICTURE = re.compile(r'(?P<kind>frames|edges|masks|parts)/(?P<t>\d{6,})\.(?P<suffix>png|jpg)')
+KINDS = stored_pictures()
+_PICTURE = re.compile(rf'(?P<kind>{"|".join(KINDS)})/(?P<t>\d{{6,}})\.(?P<suffix>png|jpg)')
 SOUND_FILE = 'sound.mka'
 MARK = '.clip'
 """An empty file in folders under temporary names: it says that they are ours."""

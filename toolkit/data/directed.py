@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from toolkit import fields
 from toolkit.data.clip import Clip
 from toolkit.data.plate import background_plate
 from toolkit.data.transforms import resize_image
@@ -14,7 +15,6 @@ from toolkit.registry import DATASETS, check_arguments
 from toolkit.structures import InputError
 
 DIRECTIONS = ('ab', 'ba')
-TRUTH = ('frames', 'masks', 'poses', 'pose_maps')
 
 
 def transfer_steps(clip: Clip, size: Sequence[int] | None = None, scene: bool = False) -> Iterator[dict[str, torch.Tensor]]:
@@ -42,7 +42,7 @@ class DirectedClips(Dataset):
     """All clips of person A (direction 'ab'), then all of person B ('ba').
 
     Item: a whole clip as of :class:`toolkit.data.windows.ClipWindows`, ``direction`` and, where asked for, ``plate`` (3, H, W) uint8,
-    the empty scene, and ``truth_frames``, ``truth_masks``, ``truth_poses``, ``truth_pose_maps`` of the other person.
+    the empty scene, and ``truth_frames``, ``truth_poses`` and so on, every entry of frames of the other person.
 
     Args:
         a, b: a folder of prepared clips, or a dict of arguments of ``ClipWindows``.
@@ -108,7 +108,7 @@ class DirectedClips(Dataset):
             item['plate'] = self._plate(name, i)
         if self.paired:
             truth = self.domains[self.other(name)].clip_part(i, start, stop)
-            item |= {f'truth_{key}': truth[key] for key in TRUTH}
+            item |= {fields.TRUTH + key: value for key, value in truth.items() if fields.is_per_frame(key)}
         return item
 
     def clip_masks(self, index: int, start: int, stop: int) -> dict[str, np.ndarray]:

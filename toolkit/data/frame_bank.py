@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from toolkit import fields
 from toolkit.colors.draws import draw_color
 from toolkit.colors.garments import fit_garment_colors
 from toolkit.colors.recolor import build_colorizer, clip_garment_masks, recolor_region, region_means
@@ -15,7 +16,6 @@ from toolkit.skeletons import REGIONS
 from toolkit.structures import InputError
 
 FRAMES_A_CLIP = 4
-MAPS = ('pose_maps', 'edges', 'masks', 'regions')
 
 
 @dataclass
@@ -75,7 +75,8 @@ class FrameBank:
         self.frames = np.stack([item['frames'][0].movedim(0, -1).numpy() for item in items])
         self.poses = np.stack([item['poses'][0].numpy() for item in items])
         self.persons, self.clips = ([item[key] for item in items] for key in ('person', 'clip'))
-        self._maps = {key: torch.stack([item[key] for item in items]) for key in MAPS}
+        maps = [key for key in fields.keys('frame', kind='map') if key in items[0]]
+        self._maps = {key: torch.stack([item[key] for item in items]) for key in maps}
 
     def __len__(self) -> int:
         return len(self.frames)

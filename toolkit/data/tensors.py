@@ -8,11 +8,12 @@ import numpy as np
 import torch
 from torch.utils.data import default_collate
 
+from toolkit import fields
 from toolkit.masks.regions import pose_regions
 from toolkit.poses.draw import draw_pose
 from toolkit.structures import InputError
 
-SAMPLE = ('frames', 'edges', 'masks', 'poses', 'content_frame', 'content_edge', 'content_mask', 'content_parts', 'content_pose')
+SAMPLE = (*fields.keys('frame', 'stored'), *fields.keys('content', 'stored'))
 """Keys of a sample; whatever else it has was added by a transform."""
 
 
@@ -24,33 +25,31 @@ def item_tensors(sample: dict, style: str) -> dict:
         style: of the stick figures.
 
     Returns:
-        Tensors; added keys are passed on.
+        Tensors and what was added, see :func:`tensors`.
 
     Raises:
         InputError: an added value that no mini-batch can hold.
     """
     height, width = sample['frames'].shape[1:3]
-    content = pose_tensors(sample['content_pose'][None], height, width, style)
-    return dict(
-        added(sample), **pose_tensors(sample['poses'], height, width, style), frames=channels_first(sample['frames']),
-        edges=own(sample['edges'])[:, None], masks=own(sample['masks'])[:, None],
-        content_frame=channels_first(sample['content_frame']), content_pose=content['poses'][0],
-        content_pose_map=content['pose_maps'][0], content_regions=content['regions'][0],
-        content_edge=own(sample['content_edge'])[None], content_mask=own(sample['content_mask'])[None],
-        content_parts=own(sample['content_parts'])[None])
+    of_content = {fields.find(key)[0].content: value[0] for key, value in
+                  pose_tensors(sample['content_pose'][None], height, width, style).items()}
+    return {**tensors(sample), **pose_tensors(sample['poses'], height, width, style), **of_content}
 
 
-def added(sample: dict) -> dict:
-    """What transforms added to a sample: arrays as tensors; tensors, numbers and texts as they are.
+def tensors(sample: dict) -> dict:
+    """The entries of a sample in the form of an item, see :mod:`toolkit.fields`. What no field describes is passed on: arrays as
+    tensors; tensors, numbers and texts as they are.
 
     Raises:
-        InputError: a value of another kind.
+        InputError: a value that no mini-batch can hold.
     """
     out = {}
     for key, value in sample.items():
-        if key in SAMPLE:
-            continue
-        if isinstance(value, np.ndarray) and value.dtype.kind in 'biuf':
+        found = fields.find(key)
+        if found and key in SAMPLE:
+            is_pose, time = found[0].kind == 'pose', found[1] == fields.FRAME
+            value = torch.from_numpy(pose_array(value)) if is_pose else with_channels(value, time)
+        elif isinstance(value, np.ndarray) and value.dtype.kind in 'biuf':
             value = own(value)
         elif not isinstance(value, (torch.Tensor, np.number, int, float, str)):
             kind = f'array of {value.dtype}' if isinstance(value, np.ndarray) else type(value).__name__
@@ -82,9 +81,14 @@ def pose_array(poses: np.ndarray) -> np.ndarray:
     return np.array(poses, np.float32, order='C')
 
 
+def with_channels(pictures: np.ndarray, time: bool) -> torch.Tensor:
+    """Pictures of a sample, (H, W) or (H, W, C), with an axis of time before it or not, as those of an item."""
+    return channels_first(pictures) if pictures.ndim == 3 + time else own(pictures)[..., None, :, :]
+
+
 def channels_first(images: np.ndarray) -> torch.Tensor:
-    """(..., H, W, 3) -> (..., 3, H, W), contiguous."""
-    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(images, -1, -3)))
+    """(..., H, W, C) -> (..., C, H, W), contiguous, with memory of its own."""
+    return torch.from_numpy(np.array(np.moveaxis(images, -1, -3), order='C'))
 
 
 def own(array: np.ndarray) -> torch.Tensor:

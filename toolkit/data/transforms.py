@@ -6,7 +6,8 @@ content frame.
 Stick figures and regions are drawn afterwards from the changed poses, so that they always agree. ``rng`` is seeded by (seed, draw,
 index): what a transform draws from it does not depend on workers or on where a run was interrupted.
 
-A transform may add keys (arrays with one shape for all samples, tensors, numbers, texts); items and mini-batches carry them on. A data
+A transform may add keys (arrays with one shape for all samples, tensors, numbers, texts); items and mini-batches carry them on. What
+it adds is not mirrored or cropped afterwards, so transforms that do that come first; another order is an error for pictures. A data
 set of which a method takes a part alone, such as :class:`toolkit.data.unpaired.UnpairedClips`, reads that part and what the attribute
 ``needs`` of its transforms names. A transform without ``needs`` is given everything, which takes longer to read.
 """
@@ -16,14 +17,10 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
+from toolkit import fields
 from toolkit.registry import TRANSFORMS
-from toolkit.skeletons import MIRROR_JOINT, MIRROR_PART, scale_points
+from toolkit.skeletons import MIRROR_JOINT, scale_points
 from toolkit.structures import InputError
-
-IMAGES = ('frames', 'edges', 'masks', 'content_frame', 'content_edge', 'content_mask', 'content_parts')
-POSES = ('poses', 'content_pose')
-
-MIRROR_LABEL = np.array([0, *(i + 1 for i in MIRROR_PART)], np.uint8)
 
 
 def resize_image(image: np.ndarray, height: int, width: int, labels: bool = False) -> np.ndarray:
@@ -43,11 +40,27 @@ def scale_pose(pose: np.ndarray, scale_y: float, scale_x: float) -> np.ndarray:
     return out
 
 
-def apply_to_images(sample: dict, change: Callable[[np.ndarray, bool], np.ndarray]) -> None:
-    """Replace each picture (H, W[, 3]) that a sample has by ``change(picture, it holds labels)``."""
-    for key in (key for key in IMAGES if key in sample):
-        value, labels = sample[key], key == 'content_parts'
-        sample[key] = change(value, labels) if key.startswith('content') else np.stack([change(image, labels) for image in value])
+def move(sample: dict, picture: Callable[[np.ndarray, fields.Field], np.ndarray], pose: Callable[[np.ndarray], np.ndarray]) -> None:
+    """Move everything that has a place in the frames alike.
+
+    Args:
+        sample: its entries are replaced.
+        picture: changes a picture, map or labels (H, W[, C]), of a field.
+        pose: changes poses (..., 18, 3).
+
+    Raises:
+        InputError: an entry with the height and width of the frames that a transform added before: nobody knows how to move it.
+    """
+    size = sample['frames'].shape[1:3]
+    for key, value in sample.items():
+        field, of = fields.find(key) or (None, None)
+        if field and field.source == 'stored' and field.kind == 'pose':
+            sample[key] = pose(value)
+        elif field and field.source == 'stored' and field.is_picture:
+            sample[key] = np.stack([picture(image, field) for image in value]) if of == fields.FRAME else picture(value, field)
+        elif any(tuple(value.shape[i:i + 2]) == size for i in range(getattr(value, 'ndim', 0))):
+            raise InputError(f'{key!r} was added by an earlier transform and has the height and width of the frames: list transforms '
+                             'that mirror or crop before the one that adds it')
 
 
 @TRANSFORMS.register_module()
@@ -69,13 +82,17 @@ class RandomFlip:
         if rng.random() >= self.probability:
             return sample
         width = sample['frames'].shape[2]
-        apply_to_images(sample, lambda image, labels: np.ascontiguousarray(image[:, ::-1]))
-        if 'content_parts' in sample:
-            sample['content_parts'] = MIRROR_LABEL[sample['content_parts']]
-        for key in (key for key in POSES if key in sample):
-            pose = np.array(sample[key][..., MIRROR_JOINT, :])
-            pose[..., 0] = np.where(pose[..., 2] > 0, width - 1 - pose[..., 0], 0)
-            sample[key] = pose
+
+        def picture(image: np.ndarray, field: fields.Field) -> np.ndarray:
+            image = np.ascontiguousarray(image[:, ::-1])
+            return np.array(field.mirror, image.dtype)[image] if field.mirror else image
+
+        def pose(value: np.ndarray) -> np.ndarray:
+            value = np.array(value[..., MIRROR_JOINT, :])
+            value[..., 0] = np.where(value[..., 2] > 0, width - 1 - value[..., 0], 0)
+            return value
+
+        move(sample, picture, pose)
         return sample
 
 
@@ -105,10 +122,14 @@ class RandomCrop:
         if large[0] < height or large[1] < width:
             raise InputError(f'RandomCrop: window {height}x{width} is larger than the frames, {large[0]}x{large[1]} (HxW)')
         y, x = int(rng.integers(large[0] - height + 1)), int(rng.integers(large[1] - width + 1))
-        apply_to_images(sample, lambda image, labels: np.ascontiguousarray(
-            resize_image(image, *large, labels)[y:y + height, x:x + width]))
-        for key in (key for key in POSES if key in sample):
-            pose = scale_pose(sample[key], large[0] / rows, large[1] / columns)
-            pose[..., :2] -= np.where(pose[..., 2:] > 0, (x, y), 0)
-            sample[key] = pose
+
+        def picture(image: np.ndarray, field: fields.Field) -> np.ndarray:
+            return np.ascontiguousarray(resize_image(image, *large, field.kind == 'labels')[y:y + height, x:x + width])
+
+        def pose(value: np.ndarray) -> np.ndarray:
+            value = scale_pose(value, large[0] / rows, large[1] / columns)
+            value[..., :2] -= np.where(value[..., 2:] > 0, (x, y), 0)
+            return value
+
+        move(sample, picture, pose)
         return sample

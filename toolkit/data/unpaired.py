@@ -8,7 +8,7 @@ import torch
 from torch.utils.data import Dataset
 
 from toolkit.data.plate import background_plate
-from toolkit.data.tensors import SAMPLE, added, channels_first, own, pose_array
+from toolkit.data.tensors import SAMPLE, channels_first, tensors
 from toolkit.data.transforms import scale_pose
 from toolkit.data.windows import ClipWindows
 from toolkit.poses.retarget import PoseNormalizer
@@ -61,8 +61,8 @@ class _Domain:
         if self.plates is not None:
             sample['content_frame'] = self.plates[self.windows.locate(index)[0]]
         sample = self._transformed(sample, np.random.default_rng((self.seed, *key)))
-        item = dict(added(sample), frames=channels_first(sample['frames']), masks=own(sample['masks'])[:, None],
-                    poses=torch.from_numpy(pose_array(sample['poses'])), **{name: about[name] for name in ('clip', 'index', 'fps')})
+        item = dict(tensors({key: value for key, value in sample.items() if key in KEPT or key not in SAMPLE}),
+                    **{name: about[name] for name in ('clip', 'index', 'fps')})
         if self.plates is not None:
             item['plate'] = channels_first(sample['content_frame'])
         if self.anchor is not None:

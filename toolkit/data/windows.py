@@ -14,11 +14,10 @@ from toolkit.data.split import split_by_file, split_clips
 from toolkit.data.synthetic.build import build_synthetic
 from toolkit.data.tensors import SAMPLE, item_tensors
 from toolkit.data.transforms import resize_image, scale_pose
+from toolkit.fields import CONTENT, find, kind_of, stored_pictures
 from toolkit.registry import DATASETS, TRANSFORMS
 from toolkit.skeletons import K
 from toolkit.structures import InputError, check_seed
-
-CONTENT = ('frame', 'edge', 'mask', 'parts')
 
 
 @DATASETS.register_module()
@@ -194,7 +193,7 @@ class ClipWindows(Dataset):
                 f"{self.root}: cache='decoded' needs {need:.1f} GiB for {len(self.clips)} clips, cache_limit is {limit:g}; raise it or "
                 "set cache='none'")
         for number, clip in enumerate(self.clips):
-            for kind in CONTENT:
+            for kind in stored_pictures():
                 self._cache[number, kind] = np.stack([self._decode(clip, kind, t) for t in range(len(clip))])
 
     def poses(self, person: str) -> tuple[list[tuple[int, int]], np.ndarray]:
@@ -216,11 +215,10 @@ class ClipWindows(Dataset):
 
     def frame(self, number: int, t: int) -> np.ndarray:
         """Frame ``t`` of clip ``number`` in the items' size, (H, W, 3) uint8 RGB."""
-        return self._picture(number, 'frame', t)
+        return self._picture(number, 'frames', t)
 
     def _decode(self, clip: Clip, kind: str, t: int) -> np.ndarray:
-        read = dict(frame=clip.frame, edge=clip.edge_u8, mask=clip.mask_u8, parts=clip.parts)[kind]
-        return resize_image(read(t), *self.size, labels=kind == 'parts')
+        return resize_image(clip.picture(kind, t), *self.size, labels=kind_of(kind) == 'labels')
 
     def _picture(self, number: int, kind: str, t: int) -> np.ndarray:
         if (number, kind) in self._cache:
@@ -248,15 +246,17 @@ class ClipWindows(Dataset):
         wanted = window[slice(*part)] if part else window
         about = dict(clip=clip.key, person=clip.person, index=wanted.start, fps=clip.fps)
         scale = self.size[0] / clip.height, self.size[1] / clip.width
-        sample = {f'{kind}s': np.stack([self._picture(number, kind, t) for t in wanted])
-                  for kind in ('frame', 'edge', 'mask') if f'{kind}s' in keys}
-        if 'poses' in keys:
-            sample['poses'] = scale_pose(clip.poses[wanted.start:wanted.stop], *scale)
-        if any(key.startswith('content_') for key in keys):
+        described = {key: find(key) for key in SAMPLE if key in keys}
+        if any(of == CONTENT for _, of in described.values()):
             about['content_index'] = content = self._content_index(number, window, rng)
-            sample |= {f'content_{kind}': self._picture(number, kind, content) for kind in CONTENT if f'content_{kind}' in keys}
-            if 'content_pose' in keys:
-                sample['content_pose'] = scale_pose(clip.poses[content], *scale)
+        sample = {}
+        for key, (field, of) in described.items():
+            if field.kind == 'pose':
+                sample[key] = scale_pose(clip.poses[content if of == CONTENT else slice(wanted.start, wanted.stop)], *scale)
+            elif of == CONTENT:
+                sample[key] = self._picture(number, field.name, content)
+            else:
+                sample[key] = np.stack([self._picture(number, field.name, t) for t in wanted])
         return sample, about, rng
 
     def __getitem__(self, key: int | tuple[int, int]) -> dict:

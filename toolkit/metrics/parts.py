@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from torch.utils.data import default_collate
 
+from toolkit import fields
+
 PART = 32
-TIME_KEYS = ('frames', 'poses', 'pose_maps', 'edges', 'masks', 'regions')
 
 
 class ClipParts:
@@ -42,7 +43,7 @@ class ClipParts:
     def _cut(self, start: int, stop: int) -> dict:
         if self._whole is None:
             return self.dataset.clip_part(self.index, start, stop)
-        part = {k: v[start:stop] if k.removeprefix('truth_') in TIME_KEYS else v for k, v in self._whole.items()}
+        part = fields.cut(self._whole, start, stop)
         return {**part, 'index': part['index'] + start} if 'index' in part else part
 
     def person_heights(self) -> dict[str, float]:

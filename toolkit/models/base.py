@@ -14,6 +14,7 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from toolkit import fields
 from toolkit.models.bare import bare
 from toolkit.models.loss_table import LossTable
 from toolkit.registry import MODELS
@@ -270,9 +271,8 @@ class VideoModel(BaseModel):
         """
         pose = torch.zeros(1, frames, 18, 3)
         pose[..., 0], pose[..., 1], pose[..., 2] = width / 2, torch.linspace(0.2, 0.8, 18) * height, 1
-        maps = dict(frames=3, pose_maps=3, edges=1, masks=1, regions=2)
-        batch = {key: torch.zeros(1, frames, c, height, width, dtype=torch.uint8) for key, c in maps.items()}
-        content = dict(frame=3, pose_map=3, edge=1, mask=1, regions=2, parts=1)
-        batch |= {f'content_{key}': torch.zeros(1, c, height, width, dtype=torch.uint8) for key, c in content.items()}
+        batch = {key: torch.zeros(*lead, field.channels, height, width, dtype=torch.uint8)
+                 for of, lead in ((fields.FRAME, (1, frames)), (fields.CONTENT, (1,)))
+                 for key, field in fields.entries(of) if field.is_picture and field.source != 'made'}
         return dict(batch, poses=pose, content_pose=pose[:, 0], clip=['example'], index=torch.tensor([0]),
                     content_index=torch.tensor([0]), fps=torch.tensor([25.0]))

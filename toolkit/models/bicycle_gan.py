@@ -12,6 +12,7 @@ import torch._functorch.config as functorch_config
 from mmengine.optim import OptimWrapperDict
 from torch import Tensor
 
+from toolkit import fields
 from toolkit.models.bare import bare
 from toolkit.models.base import VideoModel
 from toolkit.models.feature_maps import FeatureMaps
@@ -20,7 +21,6 @@ from toolkit.structures import InputError
 
 SCHEMES = ('paper', 'official')
 Z_TARGETS = ('sample', 'mu')
-TIME_KEYS = ('frames', 'poses', 'pose_maps', 'edges', 'masks', 'regions', 'recolored_region')
 
 
 class Frames(NamedTuple):
@@ -318,7 +318,7 @@ class BicycleGAN(VideoModel):
         codes = codes.to(self.data_preprocessor.device)
         pictures, means, logvars, samples = [], [], [], []
         for start in range(0, data['frames'].shape[1], chunk):
-            part = {key: value[:, start:start + chunk] if key in TIME_KEYS else value for key, value in data.items()}
+            part = fields.cut(data, start, start + chunk, axis=1)
             frames = self.frames_of(self.data_preprocessor(part))
             with self.inference_context():
                 mu, logvar = self.encode(frames.images, frames.regions, frames.masks)

@@ -59,6 +59,11 @@ class FeatureMaps(nn.Module):
         """Whether F needs the edges of the frames that are to be generated."""
         return self.edge_channel == 'real'
 
+    @property
+    def target_keys(self) -> tuple[str, ...]:
+        """Keys of the target frames themselves that F needs."""
+        return ('edges', 'masks') if self.needs_target_frames else ()
+
     def networks(self) -> dict[str, nn.Module]:
         """The network inside, if any, see :meth:`toolkit.models.base.VideoModel.networks`."""
         return {} if self.restoration is None else {'restoration': self.restoration}

@@ -12,13 +12,12 @@ from mmengine.logging import print_log
 from mmengine.optim import OptimWrapperDict
 from torch import Tensor
 
+from toolkit import fields
 from toolkit.models.base import VideoModel
 from toolkit.models.baselines import Baseline
 from toolkit.models.feature_maps import FeatureMaps
 from toolkit.registry import DISCRIMINATORS, MODELS, RESTORERS
 from toolkit.structures import InputError
-
-TIME_KEYS = ('frames', 'poses', 'pose_maps', 'edges', 'masks')
 
 
 def feature_picture(features: np.ndarray) -> np.ndarray:
@@ -51,7 +50,7 @@ def restored_clip(model: VideoModel, feature_maps: FeatureMaps, estimate: Callab
     """
     maps = {'features': [], 'real_features': []}
     for start in range(0, data['frames'].shape[1], chunk):
-        part = {key: value[:, start:start + chunk] if key in TIME_KEYS else value for key, value in data.items()}
+        part = fields.cut(data, start, start + chunk, axis=1)
         batch = model.data_preprocessor(part)
         with model.inference_context():
             features = estimate(feature_maps.warped(batch)[0])

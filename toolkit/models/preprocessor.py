@@ -4,18 +4,16 @@ import torch
 from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
 
+from toolkit.fields import kind_of
 from toolkit.registry import MODELS
-
-IMAGES = ('frames', 'content_frame')
-LABELS = ('content_parts',)
 
 
 @MODELS.register_module()
 class VideoPreprocessor(BaseDataPreprocessor):
     """Move a batch to the model's device and map uint8 to float.
 
-    Pictures (``frames``, ``content_frame``) become [-1, 1]; label maps (``content_parts``) stay uint8; every other uint8 map (pose
-    maps, edges, masks, regions) becomes [0, 1]; anything else passes unchanged. :meth:`to_uint8` is the inverse for pictures.
+    The kind of each key's field decides, see :mod:`toolkit.fields`: pictures become [-1, 1] and maps [0, 1]; a uint8 tensor that no
+    field describes counts as a map; anything else passes unchanged. :meth:`to_uint8` is the inverse for pictures.
     """
 
     def forward(self, data: dict, training: bool = False) -> dict:
@@ -30,8 +28,8 @@ class VideoPreprocessor(BaseDataPreprocessor):
         """
         out = {}
         for key, value in self.cast_data(data).items():
-            if isinstance(value, Tensor) and value.dtype == torch.uint8 and key not in LABELS:
-                value = value.float() / 127.5 - 1 if key in IMAGES else value.float() / 255
+            if isinstance(value, Tensor) and value.dtype == torch.uint8 and (kind := kind_of(key)) in (None, 'picture', 'map'):
+                value = value.float() / 127.5 - 1 if kind == 'picture' else value.float() / 255
             out[key] = value
         return out
 

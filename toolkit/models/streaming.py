@@ -5,6 +5,8 @@ from itertools import chain, islice
 
 import numpy as np
 
+from toolkit.fields import steps as steps_of
+
 
 def generated_parts(parts: Iterable[dict], generate: Callable[[dict, Iterator[dict]], Iterator[np.ndarray]],
                     result: Callable[[dict, np.ndarray], dict], keys: Sequence[str]) -> Iterator[dict]:
@@ -27,7 +29,7 @@ def generated_parts(parts: Iterable[dict], generate: Callable[[dict, Iterator[di
     def steps() -> Iterator[dict]:
         for part in chain([first], parts):
             here[:] = [part]
-            yield from ({k: part[k][:, t:t + 1] for k in keys} for t in range(part['frames'].shape[1]))
+            yield from steps_of(part, keys)
 
     made = generate(first, steps())
     for frame in made:

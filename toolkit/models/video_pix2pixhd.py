@@ -13,6 +13,7 @@ from mmengine.optim import OptimWrapperDict
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from toolkit import fields
 from toolkit.models.bare import bare
 from toolkit.models.base import VideoModel
 from toolkit.models.colour_codes import ColourCodes
@@ -279,12 +280,15 @@ class VideoPix2PixHD(VideoModel):
 
     def test_stream(self, parts: Iterable[dict]) -> Iterator[dict]:
         """Generate a clip that comes in parts, see :meth:`toolkit.models.base.VideoModel.test_stream`."""
-        keys = ['poses', 'pose_maps', 'regions'] + (['edges', 'masks'] if self.feature_maps.needs_target_frames else [])
-
         def generate(first: dict, steps: Iterator[dict]) -> Iterator[np.ndarray]:
-            return self.generate({k: v for k, v in first.items() if k.startswith('content_')}, steps, first.get('z'))
+            return self.generate(fields.content_of(first), steps, first.get('z'))
 
-        return generated_parts(parts, generate, self.clip_result, keys)
+        return generated_parts(parts, generate, self.clip_result, self.frame_keys)
+
+    @property
+    def frame_keys(self) -> tuple[str, ...]:
+        """What :meth:`generate` needs of each frame: what a pose tells, and what F takes of the target frames."""
+        return *fields.keys(fields.FRAME, kind='pose'), *fields.keys(fields.FRAME, source='drawn'), *self.feature_maps.target_keys
 
 
 def pack(conditions: Tensor, frames: Tensor) -> Tensor:
