@@ -9,7 +9,7 @@ PARTS := requirements/mediapipe.txt requirements/mmpose.txt
 
 venv: $(STAMP)
 
-$(STAMP): setup.cfg pyproject.toml $(PARTS) requirements/no_deps.txt plugins/mediapipe_human/pyproject.toml
+$(STAMP): setup.py setup.cfg pyproject.toml $(PARTS) requirements/no_deps.txt plugins/mediapipe_human/pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --editable '.[dev]' $(addprefix -r ,$(PARTS))
 	$(BIN)/python -m pip install --quiet --no-deps -r requirements/no_deps.txt

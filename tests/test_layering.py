@@ -24,6 +24,7 @@ ALLOWED['engine'] = ALLOWED['models'] | {'engine', 'data', 'metrics'}
 ALLOWED['wardrobe'] = ALLOWED['models'] | {'data', 'wardrobe'}
 ALLOWED['analysis'] = ALLOWED['models'] | {'data', 'metrics', 'analysis'}
 ALLOWED['apis'] = ALLOWED['engine'] | {'wardrobe', 'apis'}
+ALLOWED['__main__'] = BASE
 HEAVY = {'mmpose', 'mmdet', 'mediapipe', 'mmcv', 'torchvision', 'lpips'}
 
 

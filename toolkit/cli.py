@@ -1,17 +1,24 @@
-"""What every command line shares: config arguments, and clean ends on errors and on Ctrl-C."""
+"""What every command line shares: config arguments, names of commands, and clean ends on errors and on Ctrl-C."""
 
 import functools
 import os
+import re
 import sys
 from argparse import ArgumentParser
 from collections.abc import Callable
 
+from toolkit.packaged import PACKAGE, TOOLS
 from toolkit.structures import InputError, MissingWeightsError
 
 # Threads of torch wait for each other by spinning. Without a bound, one other busy process makes training crawl (measured on two cores:
 # 20 times slower); a short spin costs nothing on a quiet machine. Read once, when torch is loaded, which happens after this.
 if 'OMP_WAIT_POLICY' not in os.environ:
     os.environ.setdefault('GOMP_SPINCOUNT', '10000')
+
+COMMANDS = dict(
+    prepare='prepare_data', train='train', test='test', generate='generate', browse='browse_dataset', latent='visualize_latent',
+    configs='list_configs', config='print_config', parts='list_parts', flops='get_flops', demo='demo')
+"""Command of ``hvt`` -> tool."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -41,6 +48,16 @@ def main_guard(main: Callable) -> Callable:
     return guarded
 
 
+def spoken(text: str) -> str:
+    """A text that speaks of ``tools/NAME.py``, in words of ``hvt`` when that runs, or when the tools are inside of the package."""
+    if not sys.argv[0].startswith('hvt ') and TOOLS.parent != PACKAGE:
+        return text
+    for command, tool in COMMANDS.items():
+        text = re.sub(rf'(torchrun [^\n]*?)\btools/{tool}\.py', rf'\1-m toolkit {command}', text)
+        text = re.sub(rf'(\bpython )?\btools/{tool}\.py', f'hvt {command}', text)
+    return text
+
+
 def add_config_arguments(parser: ArgumentParser) -> None:
     """Add ``CONFIG`` and ``--cfg-options`` to a tool's parser, for :func:`toolkit.engine.launch.load_config`."""
     parser.add_argument('config', help="config file, or the name of one of the toolkit's, for example stage2_pix2pixhd")
@@ -57,5 +74,6 @@ def add_allow_import(parser: ArgumentParser) -> None:
 def _say(message: str, code: int) -> int:
     rank = int(os.environ.get('RANK', '0'))
     sys.stdout.flush()
+    message = spoken(message)
     print(f'[process {rank}] {message}' if rank else message, file=sys.stderr, flush=True)
     return code

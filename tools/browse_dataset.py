@@ -28,7 +28,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument('--height', type=int, default=192, help='height of each picture on the sheet (default 192)')
     parser.add_argument('--draw', type=int, default=0, help='number of the random draw (default 0)')
     parser.add_argument('--dataloader', default='train_dataloader', help='which dataloader of the config (default train_dataloader)')
-    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='overrides, as in tools/train.py')
+    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='overrides of the config')
     args = parser.parse_args(argv)
 
     import numpy as np

@@ -16,7 +16,7 @@ import sys
 import time
 from pathlib import Path
 
-from toolkit.cli import main_guard
+from toolkit.cli import main_guard, spoken
 
 ROOT = Path(__file__).resolve().parent.parent
 STAGE_1 = {region: f'configs/demo/colours_{region}.py' for region in ('up', 'down')}
@@ -91,7 +91,7 @@ def run_both(first: tuple, second: tuple, log: Path) -> None:
 def shown_command(tool: str, *words, note: str = '') -> list[str]:
     """The command line of another tool, printed as one would type it."""
     command = [sys.executable, str(ROOT / 'tools' / tool), *map(str, words)]
-    print('\n$ python', shlex.join([str(Path('tools') / tool), *command[2:]]) + note, flush=True)
+    print('\n$', spoken(shlex.join(['python', f'tools/{tool}', *command[2:]])) + note, flush=True)
     return [str(ROOT / word) if word in (*STAGE_1.values(), STAGE_2) else word for word in command]
 
 

@@ -25,7 +25,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     """The command line."""
     summary, _, details = __doc__.partition('\n\n')
     parser = argparse.ArgumentParser(description=summary, epilog=details, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('checkpoint', help='checkpoint of tools/train.py, or the work dir of its run')
+    parser.add_argument('checkpoint', help='checkpoint, or the work dir of a run')
     parser.add_argument('--content', metavar='PICTURE|VIDEO|CLIP', help='who is generated (not for a CycleGAN)')
     parser.add_argument('--driving', required=True, metavar='VIDEO|CLIP', help='who moves')
     parser.add_argument('--out', required=True, metavar='FILE', help='video to write (H.264: .mp4, .mkv or .mov)')

@@ -21,7 +21,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     """The command line."""
     summary, _, details = __doc__.partition('\n\n')
     parser = argparse.ArgumentParser(description=summary, epilog=details, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('checkpoints', nargs='+', metavar='CHECKPOINT', help='checkpoint of tools/train.py, or the work dir of a run')
+    parser.add_argument('checkpoints', nargs='+', metavar='CHECKPOINT', help='checkpoint, or the work dir of a run')
     parser.add_argument('--out', required=True, type=Path, metavar='DIR', help='folder for figures and results')
     parser.add_argument('--overwrite', action='store_true', help='replace figures and results that are there')
     parser.add_argument('--labels', nargs='+', metavar='NAME', help='a name for each checkpoint (default: its folder)')
