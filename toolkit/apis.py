@@ -38,7 +38,6 @@ from toolkit.files import check_output, write_file
 from toolkit.models.base import VideoModel
 from toolkit.models.cycle_gan import CycleGAN
 from toolkit.models.loss_table import for_generation
-from toolkit.models.video_pix2pixhd import VideoPix2PixHD
 from toolkit.outputs import refuse_existing, refuse_inputs
 from toolkit.poses.retarget import PoseNormalizer
 from toolkit.registry import load_plugins
@@ -162,11 +161,7 @@ def check_paints_poses(trained: Trained) -> None:
     Raises:
         InputError: says why.
     """
-    if not isinstance(trained.model, VideoPix2PixHD):
-        raise InputError(f'a {type(trained.model).__name__} does not generate from poses; give a checkpoint of a VideoPix2PixHD')
-    if trained.model.feature_maps.needs_target_frames:
-        raise InputError("this model was trained with edge_channel='real': it needs the edges of the very frames, an upper "
-                         'bound for comparison; train one with warped edges to generate')
+    trained.model.check_generates()
 
 
 def check_request(trained: Trained, content: str | Path | None, retarget: str, direction: str, max_frames: int | None,
@@ -245,7 +240,7 @@ def stream(trained: Trained, content: Clip, poses: np.ndarray, size: tuple[int, 
     batch = content_batch(content, size, content_frame)
     style = trained.config.get('train_dataloader', {}).get('dataset', {}).get('pose_style', 'openpose_black')
     steps = ({key: value[None] for key, value in pose_tensors(poses[t:t + 1], *size, style).items()} for t in range(len(poses)))
-    return trained.model.generate(batch, steps, z)
+    return trained.model.generate(steps, content=batch, z=z)
 
 
 def dress(trained: Trained, content: Clip, size: tuple[int, int], colors: Colors, frames: int, content_frame: int = 0,
@@ -353,7 +348,7 @@ def generate(checkpoint: str | Path | Trained, content: str | Path | None, drivi
         check_shape(driving, size)
         poses = scale_pose(driving.poses, size[0] / driving.height, size[1] / driving.width)[:max_frames]
         steps = transfer_steps(driving, size, scene=trained.model.margin is not None)
-        streams = [trained.model.generate(islice(steps, len(poses)), direction)]
+        streams = [trained.model.generate(islice(steps, len(poses)), direction=direction)]
     else:
         content = as_clip(content, work_dir, trained.size, progress)
         size = trained.size or (content.height, content.width)

@@ -15,7 +15,7 @@ from toolkit.colors.recolor import MIN_AREA, recolor_frames
 from toolkit.data.clip import Clip
 from toolkit.data.windows import ClipWindows
 from toolkit.fields import content_of
-from toolkit.models.video_pix2pixhd import VideoPix2PixHD
+from toolkit.models.base import VideoModel
 from toolkit.skeletons import REGIONS
 from toolkit.structures import InputError, check_seed
 
@@ -140,13 +140,13 @@ def check_look(look: str | Path) -> None:
         raise InputError(f"{str(look)!r} is neither a file nor two colours such as '#c03030,#2040a0'")
 
 
-def check_has_codes(model: VideoPix2PixHD) -> None:
+def check_has_codes(model: VideoModel) -> None:
     """Refuse a model without colour codes.
 
     Raises:
         InputError: says which config has them.
     """
-    if getattr(model, 'codes', None) is None:
+    if model.codes is None:
         raise InputError('this model has no colour codes, so it can only generate the clothes it was trained on; train one with '
                          'configs/stage2_colours.py')
 
@@ -162,7 +162,7 @@ class Wardrobe:
         InputError: a model without colour codes.
     """
 
-    def __init__(self, model: VideoPix2PixHD, content: dict[str, Tensor]) -> None:
+    def __init__(self, model: VideoModel, content: dict[str, Tensor]) -> None:
         check_has_codes(model)
         self.model, self.content = model, content
         self.own = model.encode(content)

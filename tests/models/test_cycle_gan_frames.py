@@ -101,10 +101,10 @@ def test_generation_pulls_frames_one_by_one():
             taken.append(t)
             yield dict(frames=data['frames'][:, t:t + 1])
 
-    stream = model.generate(frames(), 'ba')
+    stream = model.generate(frames(), direction='ba')
     assert next(stream).shape == (H, W, 3) and taken == [0]
     with pytest.raises(InputError, match='direction'):
-        next(model.generate(frames(), 'aa'))
+        model.generate(frames(), direction='aa')
 
 
 def test_the_result_of_a_clip():

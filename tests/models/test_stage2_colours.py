@@ -108,7 +108,7 @@ def test_one_code_a_frame():
     z = 3 * torch.randn(1, 5, generator=torch.Generator().manual_seed(0))
 
     def generated(code):
-        return np.stack(list(model.generate(content, steps, code)))
+        return np.stack(list(model.generate(steps, content=content, z=code)))
 
     constant = generated(z)
     assert (generated(z.repeat(3, 1)) == constant).all()

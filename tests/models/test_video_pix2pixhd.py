@@ -172,7 +172,7 @@ def test_generation_pulls_frames_one_by_one():
             taken.append(t)
             yield {k: data[k][:, t:t + 1] for k in ('poses', 'pose_maps', 'regions')}
 
-    stream = model.generate({k: v for k, v in data.items() if k.startswith('content_')}, frames())
+    stream = model.generate(frames(), content={k: v for k, v in data.items() if k.startswith('content_')})
     next(stream)
     assert taken == [0]
 

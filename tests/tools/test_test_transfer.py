@@ -149,5 +149,5 @@ def test_without_the_truth_pictures_are_not_compared(run):
 def test_a_program_loads_it_without_the_weights_of_the_skeleton_loss(folder):
     trained = apis.load(folder / 'run', device='cpu')
     assert trained.config.model.losses.skeleton.pose_network.weights == 'nowhere.safetensors', 'the config is told as it was'
-    stream = trained.model.generate([dict(frames=torch.zeros(1, 1, 3, 16, 16, dtype=torch.uint8))], 'ba')
+    stream = trained.model.generate([dict(frames=torch.zeros(1, 1, 3, 16, 16, dtype=torch.uint8))], direction='ba')
     assert next(stream).shape == (16, 16, 3)

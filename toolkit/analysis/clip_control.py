@@ -14,7 +14,7 @@ from toolkit.metrics.colour_control import colour_response, delta_e, leaks, mono
 from toolkit.metrics.latent_report import Column
 from toolkit.metrics.pck import correct_keypoints, detect, torso_diagonal
 from toolkit.metrics.sharpness import laplacian_strength
-from toolkit.models.video_pix2pixhd import VideoPix2PixHD
+from toolkit.models.base import VideoModel
 from toolkit.skeletons import LIMB_JOINTS, REGIONS
 from toolkit.structures import InputError
 
@@ -37,13 +37,13 @@ class ModelPainter:
     """A video generator with colour codes as a :class:`Painter`.
 
     Args:
-        model: in eval mode.
+        model: in eval mode; it is opened with ``content`` and ``z``.
 
     Raises:
         InputError: a model without colour codes.
     """
 
-    def __init__(self, model: VideoPix2PixHD) -> None:
+    def __init__(self, model: VideoModel) -> None:
         if model.codes is None:
             raise InputError('this video generator has no colour codes, so its clothes cannot be changed; train one with '
                              'model.colour_codes')
@@ -56,9 +56,10 @@ class ModelPainter:
 
     def paint(self, clip: RecolorableClip, z: np.ndarray) -> np.ndarray:
         """See :class:`Painter`."""
-        steps = fields.steps({key: clip.item[key][None] for key in ('frames', *self.model.frame_keys)}, self.model.frame_keys)
+        keys = self.model.paints_from
+        steps = fields.steps({key: clip.item[key][None] for key in ('frames', *keys)}, keys)
         z = torch.from_numpy(np.atleast_2d(z)).float()
-        return np.stack(list(self.model.generate(_content(clip), steps, z)))
+        return np.stack(list(self.model.generate(steps, content=_content(clip), z=z)))
 
 
 def _content(clip: RecolorableClip) -> dict[str, torch.Tensor]:

@@ -2,7 +2,7 @@
 
 import copy
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import ClassVar
 
@@ -17,12 +17,15 @@ from torch.utils.data import Dataset
 from toolkit import fields
 from toolkit.models.bare import bare
 from toolkit.models.loss_table import LossTable
+from toolkit.models.painting import PaintedVideos
 from toolkit.registry import MODELS
 from toolkit.structures import InputError
 
 
-class VideoModel(BaseModel):
+class VideoModel(PaintedVideos, BaseModel):
     """Base of all methods.
+
+    A method trains by :meth:`train_step`, and makes videos as :class:`toolkit.models.painting.PaintedVideos` says.
 
     A method keeps its networks as direct children (``self.net_g``, ``self.net_d``; never in a ModuleDict) and calls them as
     ``self.net_g(x)``: in a distributed run the engine replaces these children by wrappers that average gradients, and calling anything
@@ -69,24 +72,6 @@ class VideoModel(BaseModel):
         Returns:
             Detached scalar tensors by name, ``'<network>/<loss>'``, for the log.
         """
-
-    @abstractmethod
-    def test_step(self, data: dict) -> list[dict]:
-        """Generate what the batch asks for; a list of :meth:`clip_result`."""
-
-    def test_stream(self, parts: Iterable[dict]) -> Iterator[dict]:
-        """Generate a clip that comes in parts: the same as :meth:`test_step` of the whole, in constant memory.
-
-        A model whose frames depend on those before overrides it.
-
-        Args:
-            parts: items of consecutive frames of one clip, in order, with a batch axis of 1.
-
-        Yields:
-            The result of each part, see :meth:`test_step`, before the next one is asked for.
-        """
-        for part in parts:
-            yield from self.test_step(part)
 
     def val_step(self, data: dict) -> list[dict]:
         """Same as :meth:`test_step`."""
@@ -169,6 +154,19 @@ class VideoModel(BaseModel):
         finally:
             for p in parameters:
                 p.requires_grad_(True)
+
+    @staticmethod
+    @contextmanager
+    def evaluating(network: nn.Module) -> Iterator[None]:
+        """Within the context a network is in eval mode."""
+        training = network.training
+        if training:
+            network.eval()
+        try:
+            yield
+        finally:
+            if training:
+                network.train()
 
     @staticmethod
     def averaging(decay: float | None) -> float | None:

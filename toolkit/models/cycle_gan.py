@@ -6,7 +6,7 @@ Human Movement.
 
 import hashlib
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import numpy as np
@@ -23,7 +23,7 @@ from toolkit.models.frame_memory import FrameMemory
 from toolkit.models.head_crops import HeadCrops
 from toolkit.models.image_pool import ImagePool
 from toolkit.models.judged import JUDGES, SEEN, TRIPLE, seen_by
-from toolkit.models.streaming import generated_parts
+from toolkit.models.painting import Painter
 from toolkit.models.transfer import transfer_result
 from toolkit.registry import DISCRIMINATORS, GENERATORS, MODELS, check_keys
 from toolkit.structures import InputError
@@ -322,53 +322,43 @@ class CycleGAN(VideoModel):
             raise InputError(f'direction must be one of {", ".join(DIRECTIONS)}, got {direction!r}')
         return getattr(self, f'net_g_{direction}' + ('' if self.ema_decay is None else '_ema'))
 
-    @torch.no_grad()
-    def generate(self, frames: Iterable[dict], direction: str = 'ab') -> Iterator[np.ndarray]:
-        """Translate a video frame by frame, in constant memory; each frame also sees the generated ones before where so trained.
+    clip_result = staticmethod(transfer_result)
+
+    @property
+    def opens_with(self) -> tuple[str, ...]:
+        """As in the base class."""
+        return 'direction', *(() if self.margin is None else ('plate',))
+
+    @property
+    def paints_from(self) -> tuple[str, ...]:
+        """As in the base class."""
+        return 'frames', *(() if self.margin is None else ('masks',))
+
+    def open(self, direction: str = 'ab', plate: Tensor | None = None) -> Painter:
+        """Begin a video, see :meth:`toolkit.models.base.VideoModel.open`.
 
         Args:
-            frames: for each frame, in order, ``frames`` (1, 1, 3, H, W) uint8, and with ``foreground`` also ``masks`` (1, 1, 1, H, W)
-                and ``plate`` (1, 3, H, W), as datasets yield them.
             direction: 'ab', person A's video becomes one of person B, or 'ba'.
-
-        Yields:
-            (H, W, 3) uint8 RGB.
-
-        Raises:
-            InputError: unknown direction; no plate where one is needed.
-        """
-        net, previous = self._painter(direction), None
-        training = net.training
-        net.eval()
-        try:
-            for frame in frames:
-                batch = self.data_preprocessor(frame)
-                with self.inference_context():
-                    out, previous = self.translate(net, batch['frames'], self._scene(batch, direction[0]), previous)
-                yield self.data_preprocessor.to_uint8(out[0, 0])
-        finally:
-            net.train(training)
-
-    def test_step(self, data: dict) -> list[dict]:
-        """Translate a whole clip.
-
-        Args:
-            data: see :func:`toolkit.models.transfer.transfer_result`.
+            plate: (1, 3, H, W) uint8, the empty scene, for ``foreground``.
 
         Returns:
-            One dict, see there.
+            The painter. Each frame also sees the generated ones before where so trained.
+
+        Raises:
+            InputError: unknown direction; by the painter, no plate where one is needed.
         """
-        return list(self.test_stream([data]))
+        net, previous = self._painter(direction), None
+        scene = {} if plate is None else dict(plate=plate)
 
-    def test_stream(self, parts: Iterable[dict]) -> Iterator[dict]:
-        """Translate a clip that comes in parts, see :meth:`toolkit.models.base.VideoModel.test_stream`."""
-        keys = ('frames', 'masks') if self.margin is not None else ('frames',)
+        @torch.no_grad()
+        def paint(frame: dict) -> np.ndarray:
+            nonlocal previous
+            batch = self.data_preprocessor({**frame, **scene})
+            with self.evaluating(net), self.inference_context():
+                out, previous = self.translate(net, batch['frames'], self._scene(batch, direction[0]), previous)
+            return self.data_preprocessor.to_uint8(out[0, 0]).numpy()
 
-        def generate(first: dict, steps: Iterator[dict]) -> Iterator[np.ndarray]:
-            plate = {k: first[k] for k in ('plate',) if k in first}
-            return self.generate(({**step, **plate} for step in steps), first['direction'][0] if 'direction' in first else 'ab')
-
-        return generated_parts(parts, generate, transfer_result, keys)
+        return paint
 
     def example_batch(self, height: int, width: int, frames: int | None = None) -> dict:
         """A made-up batch of one sample in the form of :class:`toolkit.data.unpaired.UnpairedClips`."""

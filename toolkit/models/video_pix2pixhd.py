@@ -4,8 +4,6 @@ Sources: pix2pixHD (Wang et al. 2018), the two-frame scheme of Everybody Dance N
 *Disentangled Human Action Video Generation via Decoupled Learning* (Yang et al. 2019, section 3.2).
 """
 
-from collections.abc import Iterable, Iterator
-
 import numpy as np
 import torch
 from mmengine.logging import print_log
@@ -19,7 +17,7 @@ from toolkit.models.base import VideoModel
 from toolkit.models.colour_codes import ColourCodes
 from toolkit.models.feature_curriculum import FeatureCurriculum
 from toolkit.models.feature_maps import FeatureMaps
-from toolkit.models.streaming import generated_parts
+from toolkit.models.painting import Painter
 from toolkit.registry import DISCRIMINATORS, GENERATORS, MODELS
 from toolkit.structures import InputError
 
@@ -209,38 +207,51 @@ class VideoPix2PixHD(VideoModel):
             frames.append(previous)
         return torch.stack(frames, 1)
 
+    opens_with = ('content', 'z')
+
+    @property
+    def paints_from(self) -> tuple[str, ...]:
+        """As in the base class: what a pose tells, and what F takes of the target frames."""
+        return *fields.keys(fields.FRAME, kind='pose'), *fields.keys(fields.FRAME, source='drawn'), *self.feature_maps.target_keys
+
+    def check_generates(self) -> None:
+        """As in the base class."""
+        if self.feature_maps.needs_target_frames:
+            raise InputError("this model was trained with edge_channel='real': it needs the edges of the very frames, an upper bound "
+                             'for comparison; train one with warped edges to generate')
+
     @torch.no_grad()
-    def generate(self, content: dict, frames: Iterable[dict], z: Tensor | None = None) -> Iterator[np.ndarray]:
-        """Generate a video frame by frame, in constant memory.
+    def open(self, content: dict, z: Tensor | None = None) -> Painter:
+        """Begin a video, see :meth:`toolkit.models.base.VideoModel.open`.
 
         Args:
             content: the ``content_*`` entries of a dataset item with a batch axis of 1 (uint8 maps as datasets yield them).
-            frames: for each frame to generate, in order, ``poses`` (1, 1, K, 3), ``pose_maps`` (1, 1, 3, H, W) and ``regions``
-                (1, 1, 2, H, W), as datasets yield them; also ``edges`` and ``masks`` where F takes real edges.
             z: (1, D) colour code, or (T, D), one for each frame; None takes that of the content frame.
 
-        Yields:
-            (H, W, 3) uint8 RGB.
+        Returns:
+            The painter. Each frame is painted from the one before.
 
         Raises:
-            InputError: more frames than codes.
+            InputError: by the painter, for more frames than codes.
         """
         net = self.net_g_ema if self.ema_decay is not None else self.net_g
-        training, previous = net.training, None
-        net.eval()
         z = self.encode(content) if z is None else z.to(self.data_preprocessor.device)
-        try:
-            for t, frame in enumerate(frames):
-                if z is not None and 1 < len(z) <= t:
-                    raise InputError(f'{len(z)} colour codes for more frames: give one for all, or one for each')
-                batch = self.data_preprocessor({**content, **frame})
-                with self.inference_context():
-                    features = 2 * self.feature_maps(batch) - 1
-                    code = z if z is None or len(z) == 1 else z[t:t + 1]
-                    previous = self.unroll(net, features, batch.get('regions'), code, previous)[:, 0].float()
-                yield self.data_preprocessor.to_uint8(previous)[0].numpy()
-        finally:
-            net.train(training)
+        previous, count = None, 0
+
+        @torch.no_grad()
+        def paint(frame: dict) -> np.ndarray:
+            nonlocal previous, count
+            if z is not None and 1 < len(z) <= count:
+                raise InputError(f'{len(z)} colour codes for more frames: give one for all, or one for each')
+            batch = self.data_preprocessor({**content, **frame})
+            with self.evaluating(net), self.inference_context():
+                features = 2 * self.feature_maps(batch) - 1
+                code = z if z is None or len(z) == 1 else z[count:count + 1]
+                previous = self.unroll(net, features, batch.get('regions'), code, previous)[:, 0].float()
+            count += 1
+            return self.data_preprocessor.to_uint8(previous)[0].numpy()
+
+        return paint
 
     @property
     def codes(self) -> ColourCodes | None:
@@ -252,7 +263,7 @@ class VideoPix2PixHD(VideoModel):
         """Code of the clothes in a content frame, as generation takes it.
 
         Args:
-            content: as in :meth:`generate`.
+            content: as in :meth:`open`.
 
         Returns:
             (1, D), or None for a model without colour codes.
@@ -266,29 +277,6 @@ class VideoPix2PixHD(VideoModel):
             z = self.code(self.data_preprocessor(content), codes).float()
         codes.train(training)
         return z
-
-    def test_step(self, data: dict) -> list[dict]:
-        """Generate a whole clip from its poses and its content frame.
-
-        Args:
-            data: one whole-clip item (``window=None``) with a batch axis of 1.
-
-        Returns:
-            One dict, see :meth:`toolkit.models.base.VideoModel.clip_result`.
-        """
-        return list(self.test_stream([data]))
-
-    def test_stream(self, parts: Iterable[dict]) -> Iterator[dict]:
-        """Generate a clip that comes in parts, see :meth:`toolkit.models.base.VideoModel.test_stream`."""
-        def generate(first: dict, steps: Iterator[dict]) -> Iterator[np.ndarray]:
-            return self.generate(fields.content_of(first), steps, first.get('z'))
-
-        return generated_parts(parts, generate, self.clip_result, self.frame_keys)
-
-    @property
-    def frame_keys(self) -> tuple[str, ...]:
-        """What :meth:`generate` needs of each frame: what a pose tells, and what F takes of the target frames."""
-        return *fields.keys(fields.FRAME, kind='pose'), *fields.keys(fields.FRAME, source='drawn'), *self.feature_maps.target_keys
 
 
 def pack(conditions: Tensor, frames: Tensor) -> Tensor:
