@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 BASE = {'structures', 'skeletons', 'fields', 'registry', 'plugins', 'weights', 'cli', 'locks', 'signatures', 'outputs', 'packaged',
-        'files'}
+        'files', 'fit'}
 PERCEPTION = {'poses', 'pose_networks', 'edges', 'masks', 'colors'}
 PARTS = {'encoders', 'generators', 'restorers', 'discriminators', 'losses', 'warpers'}
 ALLOWED = {

@@ -76,9 +76,9 @@ class FlatPainter:
         self.obeys = obeys
 
     def frames_of(self, batch):
-        return SimpleNamespace(features=batch['frames'])
+        return SimpleNamespace(features=batch['frames'], regions=None)
 
-    def decode(self, features, z):
+    def decode(self, features, z, regions):
         lab = z.numpy() if self.obeys else np.broadcast_to([50., 0, 0], (len(features), 3))
         flat = torch.from_numpy(lab_to_rgb8(lab)).float() / 127.5 - 1
         return flat[:, :, None, None].expand(-1, -1, *features.shape[-2:])

@@ -18,7 +18,7 @@ def parameters(module):
     (7, 'input', (41_834_883, 41_843_075, 41_851_267)), (8, 'input', (54_418_819, 54_427_011, 54_435_203))])
 def test_parameter_counts(n_down, z_injection, counts):
     with torch.device('meta'):
-        assert tuple(parameters(UNet(4, n_down=n_down, nz=nz, z_injection=z_injection)) for nz in (8, 16, 24)) == counts
+        assert tuple(parameters(UNet(4, n_down=n_down, z_dims=(nz,), z_injection=z_injection)) for nz in (8, 16, 24)) == counts
 
 
 def test_u128_at_384_x_256():
@@ -31,7 +31,7 @@ def test_u128_at_384_x_256():
         sizes.append(tuple(output.shape[1:]))
 
     with torch.device('meta'):
-        net = UNet(4, nz=16)
+        net = UNet(4, z_dims=(16,))
         for layer in net.modules():
             if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
                 layer.register_forward_hook(count)
@@ -68,7 +68,7 @@ def plain(net, x, z, level=0):
 @pytest.mark.parametrize('n_down, nz, z_injection', [(2, 3, 'all'), (5, 3, 'all'), (5, 3, 'input'), (5, 0, 'all')])
 def test_agrees_with_its_description(n_down, nz, z_injection):
     torch.manual_seed(0)
-    net = UNet(4, n_down=n_down, ngf=4, nz=nz, z_injection=z_injection).double()
+    net = UNet(4, n_down=n_down, ngf=4, z_dims=(nz,), z_injection=z_injection).double()
     for p in net.parameters():
         nn.init.normal_(p, 0, 0.1)
     x, z = torch.randn(2, 4, 64, 32).double(), torch.randn(2, nz).double() if nz else None
@@ -78,7 +78,7 @@ def test_agrees_with_its_description(n_down, nz, z_injection):
 @pytest.mark.parametrize('z_injection', ['all', 'input'])
 def test_the_code_reaches_the_picture_at_the_start(z_injection):
     torch.manual_seed(0)
-    net = UNet(4, n_down=4, ngf=16, nz=8, z_injection=z_injection)
+    net = UNet(4, n_down=4, ngf=16, z_dims=(8,), z_injection=z_injection)
     x = torch.randn(1, 4, 64, 48)
     with torch.no_grad():
         one, other = net(x, torch.randn(1, 8)), net(x, torch.randn(1, 8))
@@ -106,7 +106,7 @@ def test_norms_and_dropouts_where_they_belong(n_down, dropouts):
 
 
 def test_bilinear_enlarging():
-    net = UNet(4, n_down=3, ngf=4, nz=2, up='bilinear')
+    net = UNet(4, n_down=3, ngf=4, z_dims=(1, 1), up='bilinear')
     assert not any(isinstance(m, nn.ConvTranspose2d) for m in net.modules())
     assert net(torch.randn(1, 4, 32, 24), torch.randn(1, 2)).shape == (1, 3, 32, 24)
 
@@ -120,7 +120,7 @@ def test_unknown_options(options, message):
 
 
 def test_wrong_inputs():
-    net, x = UNet(4, n_down=3, ngf=4, nz=2), torch.zeros(1, 4, 16, 16)
+    net, x = UNet(4, n_down=3, ngf=4, z_dims=(1, 1)), torch.zeros(1, 4, 16, 16)
     for args, message in [((torch.zeros(1, 3, 16, 16), torch.zeros(1, 2)), r'expected \(B, 4, H, W\)'),
                           ((x,), 'needs a code of length 2'), ((x, torch.zeros(1, 3)), r'expected \(1, 2\)'),
                           ((x, torch.zeros(2, 2)), r'expected \(1, 2\)'),

@@ -167,7 +167,7 @@ def test_codes_of_the_batch_leave_nothing_for_encoders_to_learn():
 def test_wrong_lengths_and_missing_files():
     losses = dict(gan=dict(type='GANLoss'))
     config = dict(type='VideoPix2PixHD', discriminator={}, losses=losses, generator=dict(type='GlobalGenerator', z_dims=(16, 8)))
-    with pytest.raises(InputError, match=r'z_dims=\(16, 8\), but the colour codes have lengths \(3, 2\)'):
+    with pytest.raises(InputError, match=r'z_dims=\(16, 8\), but VideoPix2PixHD needs \(3, 2\): leave z_dims out'):
         MODELS.build(dict(config, colour_codes=dict(up=dict(encoder=UP), down=dict(encoder=DOWN))))
     cfg = load_config(ROOT / 'configs/stage2_colours.py', {'model.colour_codes.up': 'nowhere/stage1_bicyclegan_up'})
     with pytest.raises(MissingWeightsError, match="'up': nowhere/.* does not exist. Train it first: python tools/train.py"):

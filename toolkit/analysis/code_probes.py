@@ -22,7 +22,7 @@ from toolkit.metrics.latent_probes import (
     ridge_predict,
     ridge_r2,
 )
-from toolkit.models.bicycle_gan import BicycleGAN
+from toolkit.models.bicycle_gan import BicycleGAN, Frames
 from toolkit.skeletons import REGIONS
 
 Encode = Callable[[FrameBank, np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -130,8 +130,8 @@ def probe_pictures(model: BicycleGAN, bank: FrameBank, seed: int = 0) -> dict[st
     painted, inside, outside, l1, paths = [], [], [], [], []
     for start in range(0, len(order), CHUNK):
         chosen, donor = order[start:start + CHUNK], donors[start:start + CHUNK]
-        features = model.frames_of(preprocessor(bank.batch(recolored.frames, chosen))).features
-        own, other = (preprocessor.to_uint8(model.decode(features, mu[rows])).numpy() for rows in (chosen, donor))
+        frames = model.frames_of(preprocessor(bank.batch(recolored.frames, chosen)))
+        own, other = (_paint(model, frames, mu[rows]) for rows in (chosen, donor))
         painted.append(region_mean(rgb8_to_lab(other), weights[chosen]))
         moved = np.abs(own.astype(np.float64) - other).mean(-1) / 127.5
         inside.append(moved[weights[chosen] > 0.5])
@@ -139,7 +139,7 @@ def probe_pictures(model: BicycleGAN, bank: FrameBank, seed: int = 0) -> dict[st
         l1.append(np.abs(own.astype(np.float64) - recolored.frames[chosen]).mean((1, 2, 3)) / 127.5)
         if start < PATHS:
             shares = np.linspace(0, 1, STEPS)
-            steps = [preprocessor.to_uint8(model.decode(features, torch.lerp(mu[chosen], mu[donor], float(s)))).numpy() for s in shares]
+            steps = [_paint(model, frames, torch.lerp(mu[chosen], mu[donor], float(s))) for s in shares]
             paths.append(np.stack([region_mean(rgb8_to_lab(p), weights[chosen])[:, 1:] for p in steps], 1))
     painted, wanted = np.concatenate(painted), true[donors]
     return dict(
@@ -180,10 +180,14 @@ def interpolated_pictures(model: BicycleGAN, bank: FrameBank, rows: int = 4, ste
         first = rng.choice(others)
         last = others[np.argmin(np.cos(hue[others] - hue[first]))]
         chosen = np.full(steps, frame)
-        features = model.frames_of(preprocessor(bank.batch(recolored.frames, chosen))).features
-        painted = preprocessor.to_uint8(model.decode(features, torch.lerp(mu[first], mu[last], shares))).numpy()
+        frames = model.frames_of(preprocessor(bank.batch(recolored.frames, chosen)))
+        painted = _paint(model, frames, torch.lerp(mu[first], mu[last], shares))
         strips.append((label, recolored.frames[first], list(painted), recolored.frames[last]))
     return strips
+
+
+def _paint(model: BicycleGAN, frames: Frames, z: torch.Tensor) -> np.ndarray:
+    return model.data_preprocessor.to_uint8(model.decode(frames.features, z, frames.regions)).numpy()
 
 
 def _codes(encode: Encode, bank: FrameBank, regions, seed, place) -> tuple[np.ndarray, ...]:

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from toolkit.generators.blocks import Down, Head, ResidualBlock, Stem, Up, check_counts, check_input, init_normal
 from toolkit.registry import GENERATORS
+from toolkit.structures import InputError
 
 
 @GENERATORS.register_module()
@@ -45,17 +46,21 @@ class ResNetGenerator(nn.Module):
                 if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
                     layer.bias.zero_()
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, z: Tensor | None = None, regions: Tensor | None = None) -> Tensor:
         """Translate a picture.
 
         Args:
             x: (B, input_nc, H, W) float in [-1, 1]; H and W multiples of 2**n_down and at least twice that.
+            z: None, it has no code.
+            regions: not used.
 
         Returns:
             (B, output_nc, H, W) in [-1, 1].
 
         Raises:
-            InputError: size that does not fit; the message names the nearest that do.
+            InputError: size that does not fit (the message names the nearest that do), or a code.
         """
+        if z is not None:
+            raise InputError('ResNetGenerator without a code got one')
         check_input(x, self.input_nc, self.multiple)
         return self.head(self.ups(self.blocks(self.downs(self.stem(x)))))

@@ -1,5 +1,7 @@
 """U-Net with a latent code. Sources: Isola et al. 2017, pix2pix; Zhu et al. 2017, Toward multimodal image-to-image translation."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -26,7 +28,7 @@ class UNet(nn.Module):
     Parameters for 4 channels in, 3 out and the defaults; "U-128" of BicycleGAN is ``n_down=7``, "U-256" is ``n_down=8``:
 
     ================== ========== ========== ==========
-    \\                  nz 8       nz 16      nz 24
+    \\                  z 8        z 16       z 24
     ================== ========== ========== ==========
     U-128, ``'all'``   42,146,179 42,465,667 42,785,155
     U-256, ``'all'``   54,795,651 55,180,675 55,565,699
@@ -39,7 +41,7 @@ class UNet(nn.Module):
         output_nc: channels of the picture.
         n_down: number of halvings, at least 2. 384 x 256 pixels take 7 at most: at 8 the height of the bottleneck would be 1.5.
         ngf: channels after the first convolution.
-        nz: length of the code; 0 is a generator without one.
+        z_dims: length of each body region's code; one code of all is tiled, wherever the regions are. (0,) is a generator without.
         z_injection: ``'all'`` levels or the ``'input'`` alone.
         norm: see :func:`toolkit.generators.blocks.make_norm`.
         dropout: half of the maps are dropped after the innermost but one up-convolutions of 512 channels, as in pix2pix.
@@ -49,8 +51,8 @@ class UNet(nn.Module):
         InputError: unknown option.
     """
 
-    def __init__(self, input_nc: int, output_nc: int = 3, n_down: int = 7, ngf: int = 64, nz: int = 0, z_injection: str = 'all',
-                 norm: str = 'instance', dropout: bool = False, up: str = 'transposed'):
+    def __init__(self, input_nc: int, output_nc: int = 3, n_down: int = 7, ngf: int = 64, z_dims: Sequence[int] = (0,),
+                 z_injection: str = 'all', norm: str = 'instance', dropout: bool = False, up: str = 'transposed'):
         super().__init__()
         if z_injection not in INJECTIONS:
             raise InputError(f'z_injection={z_injection!r} of UNet is unknown, expected one of {", ".join(INJECTIONS)}')
@@ -58,14 +60,16 @@ class UNet(nn.Module):
             raise InputError(f'up={up!r} of UNet is unknown, expected one of {", ".join(UPS)}')
         if n_down < 2:
             raise InputError(f'n_down={n_down}, a UNet needs at least 2')
-        self.input_nc, self.n_down, self.nz = input_nc, n_down, nz
+        if any(d < 0 for d in z_dims):
+            raise InputError(f'z_dims={tuple(z_dims)} must not be negative')
+        self.input_nc, self.n_down, self.nz = input_nc, n_down, sum(z_dims)
         self.z_levels = n_down if z_injection == 'all' else 1
         channels = [ngf * min(2**level, 8) for level in range(n_down)]
         self.downs, self.ups = nn.ModuleList(), nn.ModuleList()
         for level, (outer, inner) in enumerate(zip([input_nc, *channels], channels)):
             innermost = level == n_down - 1
             layer = [nn.LeakyReLU(0.2)] if level else []
-            layer.append(nn.Conv2d(outer + (nz if level < self.z_levels else 0), inner, 4, 2, 1))
+            layer.append(nn.Conv2d(outer + (self.nz if level < self.z_levels else 0), inner, 4, 2, 1))
             if level and not innermost:
                 layer.append(make_norm(norm, inner))
             self.downs.append(nn.Sequential(*layer))
@@ -76,12 +80,13 @@ class UNet(nn.Module):
             self.ups.append(nn.Sequential(*layer))
         init_xavier(self)
 
-    def forward(self, x: Tensor, z: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, z: Tensor | None = None, regions: Tensor | None = None) -> Tensor:
         """Paint a picture.
 
         Args:
             x: (B, input_nc, H, W) float in [-1, 1]; H and W multiples of 2**n_down.
-            z: (B, nz) latent code, or None for a generator without.
+            z: (B, sum(z_dims)) latent code, or None for a generator without.
+            regions: not used.
 
         Returns:
             (B, output_nc, H, W) in [-1, 1].

@@ -13,10 +13,11 @@ from mmengine.optim import OptimWrapperDict
 from torch import Tensor
 
 from toolkit import fields
+from toolkit.fit import build_discriminator, build_generator, check_attributes
 from toolkit.models.bare import bare
 from toolkit.models.base import VideoModel
 from toolkit.models.feature_maps import FeatureMaps
-from toolkit.registry import DISCRIMINATORS, ENCODERS, GENERATORS, MODELS
+from toolkit.registry import ENCODERS, MODELS
 from toolkit.structures import InputError
 
 SCHEMES = ('paper', 'official')
@@ -74,7 +75,7 @@ class BicycleGAN(VideoModel):
 
     Args:
         encoder: ``ENCODERS`` config of a :class:`toolkit.encoders.region_encoder.RegionEncoder`, which says whose garment it is.
-        generator: ``GENERATORS`` config of a U-Net; ``input_nc`` and ``nz`` are filled in.
+        generator: ``GENERATORS`` config; ``input_nc`` and ``z_dims``, one code, are filled in.
         discriminator: ``DISCRIMINATORS`` config; ``input_nc`` is filled in.
         losses: see above.
         scheme: see above.
@@ -112,12 +113,13 @@ class BicycleGAN(VideoModel):
         self.feature_maps = FeatureMaps(**dict(dict(edge_channel='real'), **(feature_maps or {})))
         channels = self.feature_maps.channels
         self.net_e = ENCODERS.build(encoder)
+        check_attributes(ENCODERS, self.net_e, 'BicycleGAN', 'model.encoder', ('region_index', 'nz', 'observe'))
         self.region_index = self.net_e.region_index
-        self.net_g = GENERATORS.build(dict(generator, input_nc=channels, nz=self.net_e.nz))
-        discriminator = dict(discriminator, input_nc=3 + channels * conditional)
-        self.net_d = DISCRIMINATORS.build(discriminator)
+        self.net_g = build_generator(generator, 'BicycleGAN', channels, (self.net_e.nz,))
+        seen = 3 + channels * conditional
+        self.net_d = build_discriminator(discriminator, 'BicycleGAN', seen)
         if scheme == 'official' and not same_discriminator:
-            self.net_d2 = DISCRIMINATORS.build(discriminator)
+            self.net_d2 = build_discriminator(discriminator, 'BicycleGAN', seen)
 
     def prepare_networks(self) -> None:
         """As in the base class; a compiled generator keeps what it needs to be asked twice, see :meth:`_regression_for_generator`."""
@@ -153,7 +155,7 @@ class BicycleGAN(VideoModel):
         separate = self.scheme == 'paper' and bool(self.losses.of('z')) and torch.is_grad_enabled()
         code = z.detach().requires_grad_() if separate else z
         with in_g(self.net_g):
-            painted = self.net_g(encoded.features, code)
+            painted = self.decode(encoded.features, code, encoded.regions)
         g = self.losses.compute('gan', dict(scores=self._judge(optim_wrapper, 'd', encoded, painted)))
         frames = dict(fake=painted, real=encoded.images, regions=encoded.regions, conditions=encoded.features)
         g |= self.losses.compute('frames', dict(frames, masks=encoded.masks))
@@ -163,7 +165,7 @@ class BicycleGAN(VideoModel):
         if self.scheme == 'official':
             target = self.randn(*mu.shape, salt=1)
             with in_g(self.net_g):
-                regressed = self.net_g(encoded.features, target)
+                regressed = self.decode(encoded.features, target, encoded.regions)
             second = 'd' if self.same_discriminator else 'd2'
             g |= self.losses.compute('gan2', dict(scores=self._judge(optim_wrapper, second, encoded, regressed)))
             fakes.append((second, encoded, regressed.detach(), random))
@@ -290,17 +292,18 @@ class BicycleGAN(VideoModel):
         """
         return self.net_e(images, regions, masks)
 
-    def decode(self, features: Tensor, z: Tensor) -> Tensor:
+    def decode(self, features: Tensor, z: Tensor, regions: Tensor | None = None) -> Tensor:
         """Paint pictures.
 
         Args:
             features: (B, C, H, W) in [-1, 1].
             z: (B, D).
+            regions: (B, 2, H, W) in [0, 1], for a generator that lets the code act inside of the garment's region alone.
 
         Returns:
             (B, 3, H, W) in [-1, 1].
         """
-        return self.net_g(features, z)
+        return self.net_g(features, z, None if regions is None else regions[:, self.region_index, None])
 
     @torch.no_grad()
     def test_step(self, data: dict, chunk: int = 16) -> list[dict]:
@@ -322,8 +325,9 @@ class BicycleGAN(VideoModel):
             frames = self.frames_of(self.data_preprocessor(part))
             with self.inference_context():
                 mu, logvar = self.encode(frames.images, frames.regions, frames.masks)
-                pictures.append(self._uint8(self.decode(frames.features, mu)))
-                samples.append([self._uint8(self.decode(frames.features, z.expand(len(mu), -1))) for z in codes])
+                pictures.append(self._uint8(self.decode(frames.features, mu, frames.regions)))
+                samples.append([
+                    self._uint8(self.decode(frames.features, z.expand(len(mu), -1), frames.regions)) for z in codes])
             means.append(mu.float().cpu().numpy())
             logvars.append(logvar.float().cpu().numpy())
         result = self.clip_result(data, np.concatenate(pictures))

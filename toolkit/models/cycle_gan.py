@@ -16,6 +16,7 @@ from mmengine.optim import OptimWrapperDict
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from toolkit.fit import build_discriminator, build_generator
 from toolkit.models.auto_weight import AutoWeight
 from toolkit.models.base import VideoModel
 from toolkit.models.foreground import Foreground, Scene
@@ -25,7 +26,7 @@ from toolkit.models.image_pool import ImagePool
 from toolkit.models.judged import JUDGES, SEEN, TRIPLE, seen_by
 from toolkit.models.painting import Painter
 from toolkit.models.transfer import transfer_result
-from toolkit.registry import DISCRIMINATORS, GENERATORS, MODELS, check_keys
+from toolkit.registry import MODELS, check_keys
 from toolkit.structures import InputError
 
 DIRECTIONS = ('ab', 'ba')
@@ -93,10 +94,10 @@ class CycleGAN(VideoModel):
         self.previous_frames, self.first, self.window = previous_frames, first, window
         self.skeleton_scaling, self.margin = skeleton_scaling, None if foreground is None else foreground.get('margin', 0.02)
         channels = 3 * (1 + previous_frames)
-        self.net_g_ab, self.net_g_ba = (GENERATORS.build(dict(generator, input_nc=channels)) for _ in DIRECTIONS)
+        self.net_g_ab, self.net_g_ba = (build_generator(generator, 'CycleGAN', channels, ()) for _ in DIRECTIONS)
         self.head_crops = HeadCrops(**(face_crops or {}))
         for kind, _, name in self._judges():
-            setattr(self, f'net_d_{name}', DISCRIMINATORS.build(dict(discriminator, input_nc=SEEN[kind])))
+            setattr(self, f'net_d_{name}', build_discriminator(discriminator, 'CycleGAN', SEEN[kind]))
         self.pools = nn.ModuleDict({name: ImagePool(pool_size) for _, _, name in self._judges()})
         self.automatic, self.auto_weight = automatic, AutoWeight(**(auto_weight or {})) if automatic else None
         self.memory = FrameMemory() if carry else None

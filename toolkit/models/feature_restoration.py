@@ -13,10 +13,11 @@ from mmengine.optim import OptimWrapperDict
 from torch import Tensor
 
 from toolkit import fields
+from toolkit.fit import build_discriminator
 from toolkit.models.base import VideoModel
 from toolkit.models.baselines import Baseline
 from toolkit.models.feature_maps import FeatureMaps
-from toolkit.registry import DISCRIMINATORS, MODELS, RESTORERS
+from toolkit.registry import MODELS, RESTORERS
 from toolkit.structures import InputError
 
 
@@ -96,7 +97,7 @@ class FeatureRestoration(VideoModel):
         self.warper_config = warper
         self.net_g = RESTORERS.build(generator)
         self.seen = self.net_g.input_nc
-        self.net_d = DISCRIMINATORS.build(dict(discriminator, input_nc=self.seen + 4))
+        self.net_d = build_discriminator(discriminator, 'FeatureRestoration', self.seen + 4)
 
     def train_step(self, data: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
         """One update of the restoration network, then one of the discriminator.

@@ -12,13 +12,14 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from toolkit import fields
+from toolkit.fit import build_discriminator, build_generator
 from toolkit.models.bare import bare
 from toolkit.models.base import VideoModel
 from toolkit.models.colour_codes import ColourCodes
 from toolkit.models.feature_curriculum import FeatureCurriculum
 from toolkit.models.feature_maps import FeatureMaps
 from toolkit.models.painting import Painter
-from toolkit.registry import DISCRIMINATORS, GENERATORS, MODELS
+from toolkit.registry import MODELS
 from toolkit.structures import InputError
 
 CURRICULUM_SALT = 7
@@ -92,14 +93,9 @@ class VideoPix2PixHD(VideoModel):
         self.frame_scale = 1 if frame_reduce == 'mean' else window
         channels = self.feature_maps.channels
         self.colour_codes, self.codes_learn = codes, codes is not None and not codes.frozen
-        if codes is not None:
-            z_dims = codes.z_dims
-            if tuple(generator.get('z_dims', z_dims)) != z_dims:
-                raise InputError(f'model.generator.z_dims={tuple(generator["z_dims"])}, but the colour codes have lengths {z_dims}: '
-                                 f'leave z_dims out, they are filled in')
-            generator = dict(generator, z_dims=z_dims)
-        self.net_g = GENERATORS.build(dict(generator, input_nc=channels + 3))
-        self.net_d = DISCRIMINATORS.build(dict(discriminator, input_nc=window * (channels + 3)))
+        z_dims = None if codes is None else codes.z_dims
+        self.net_g = build_generator(generator, 'VideoPix2PixHD', channels + 3, z_dims)
+        self.net_d = build_discriminator(discriminator, 'VideoPix2PixHD', window * (channels + 3))
         self.ema_decay = self.averaging(ema)
         if ema is not None:
             self.net_g_ema = self.ema_copy(self.net_g)
