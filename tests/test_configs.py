@@ -114,8 +114,8 @@ def test_config_trains_saves_loads_and_generates(name, clips, earlier, tmp_path)
     cfg = load_config(ROOT / 'configs' / name)
     shrink(cfg, clips, earlier)
     build_runner(cfg, tmp_path / 'run').train()
-    lines = (tmp_path / 'run' / 'scalars.jsonl').read_text().splitlines()
-    assert lines
+    file, = (tmp_path / 'run').glob('*/vis_data/scalars.json')
+    assert file.read_text().splitlines()
 
     trained = apis.load(latest_checkpoint(tmp_path / 'run'), device='cpu')
     assert trained.config.model.type == cfg.model.type

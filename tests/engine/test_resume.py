@@ -8,8 +8,9 @@ import torch
 
 
 def scalars(work_dir):
-    lines = [json.loads(line) for line in (work_dir / 'scalars.jsonl').read_text().splitlines()]
-    return [{key: value for key, value in line.items() if key != 'time'} for line in lines]
+    file, = work_dir.glob('*/vis_data/scalars.json')
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    return [{key: value for key, value in line.items() if key not in ('time', 'data_time')} for line in lines]
 
 
 @pytest.mark.parametrize('processes', [1, 2])
@@ -20,13 +21,14 @@ def test_train_8_equals_train_4_kill_resume_4(toy, tmp_path, processes):
     assert not any(done.codes), done.text
     killed = toy.train(parts, processes=processes, options=["custom_hooks=[{'type':'KillAt','iteration':5}]"])
     assert killed.codes == [-9] * processes and (parts / 'iter_0000004.pth').exists() and not (parts / 'iter_0000008.pth').exists()
-    (parts / 'scalars.jsonl').open('a').write('{"iter": 5, "g/gan": 1.0}\n{"iter": 6, "g/g')
+    file, = parts.glob('*/vis_data/scalars.json')
+    file.open('a').write('{"step": 5, "g/gan": 1.0}\n{"step": 6, "g/g')
     resumed = toy.train(parts, '--resume', processes=processes)
     assert not any(resumed.codes), resumed.text
     assert 'at iteration 4 of 8' in resumed.text
     assert toy.differences(whole / 'iter_0000008.pth', parts / 'iter_0000008.pth') == []
     assert toy.differences(whole / 'iter_0000004.pth', parts / 'iter_0000008.pth') != []
-    assert scalars(whole) == scalars(parts) and [line['iter'] for line in scalars(parts)] == [3, 4, 6, 8, 8]
+    assert scalars(whole) == scalars(parts) and [line['step'] for line in scalars(parts)] == [3, 4, 6, 8, 8]
     checkpoint = torch.load(whole / 'iter_0000008.pth', weights_only=True)
     assert not [key for key in checkpoint['state_dict'] if 'module.' in key]
     assert checkpoint['state_dict']['pool.pictures'].any() and len(checkpoint['ranks']) == processes

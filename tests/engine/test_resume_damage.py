@@ -60,7 +60,7 @@ def test_damage_is_named(toy, trained, tmp_path, what):
     with pytest.raises(InputError, match=words) as error:
         build_runner(load_config(toy.config), work_dir=tmp_path / 'run', resume=tmp_path / 'bad.pth').train()
     assert 'bad.pth' in str(error.value) and '\n' not in str(error.value)
-    assert not (tmp_path / 'run' / 'scalars.jsonl').exists()
+    assert not list((tmp_path / 'run').rglob('scalars.json'))
 
 
 def test_another_number_of_threads_is_said(toy, trained, tmp_path):

@@ -61,7 +61,7 @@ def test_generated_clips_are_written_and_do_not_change_training(toy, tmp_path):
     assert codec == 'h264' and len(frames) == 4 and (frames[0].width, frames[0].height) == (48, 16)
     with pytest.raises(InputError, match=r'clips=\[5\], but its dataset has 2'):
         runner_of(toy, tmp_path / 'x', hook.replace('[1]', '[5]'), 'train_cfg.val_interval=0').train()
-    assert not (tmp_path / 'x' / 'scalars.jsonl').exists(), 'refused before the first iteration'
+    assert not list((tmp_path / 'x').rglob('scalars.json')), 'refused before the first iteration'
 
 
 def test_resume_refuses_what_it_cannot_continue(toy, tmp_path):
@@ -126,6 +126,13 @@ def test_the_share_of_waiting_for_data_counts_neither_saves_nor_looks(toy, tmp_p
     options = ['default_hooks.logger.interval=2', 'default_hooks.checkpoint.interval=1', 'train_cfg.val_interval=0',
                'train_cfg.max_iters=4']
     runner_of(toy, tmp_path, *options).train()
-    times = [json.loads(line)['time'] for line in (tmp_path / 'scalars.jsonl').read_text().splitlines()]
-    assert all(line['data'] < 0.5 and line['it_s'] > 4 for line in times), times
-    assert times[-1]['seconds'] > 0.9
+    file, = tmp_path.glob('*/vis_data/scalars.json')
+    times = [json.loads(line) for line in file.read_text().splitlines()]
+    assert all(line['data_time'] < line['time'] / 2 and line['time'] < 0.25 for line in times), times
+
+
+def test_the_backend_that_writes_files_writes_no_scalars_a_second_time(toy, tmp_path):
+    runner_of(toy, tmp_path, "visualizer.vis_backends=[{'type':'LocalVisBackend'}]", 'default_hooks.logger.interval=2').train()
+    file, = tmp_path.rglob('*scalars*')
+    steps = [json.loads(line)['step'] for line in file.read_text().splitlines()]
+    assert steps == [2, 4, 4, 6, 8, 8] and (file.parent / 'config.py').exists(), 'two of them are of validation'

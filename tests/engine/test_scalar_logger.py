@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -32,7 +33,8 @@ def runner(tmp_path):
     model.net_e = nn.Linear(2, 2).requires_grad_(False)
     wrapper = SimpleNamespace(optimizer=SimpleNamespace(param_groups=[dict(lr=0.5)]))
     return SimpleNamespace(
-        work_dir=str(tmp_path), iter=0, max_iters=100, logger=logger, messages=messages.texts, model=model,
+        work_dir=str(tmp_path), log_dir=str(tmp_path / '20260102_000000'), val_dataloader=[0, 1], iter=0,
+        max_iters=100, logger=logger, messages=messages.texts, model=model,
         optim_wrapper=dict(g=wrapper), shown=shown, train_loop=SimpleNamespace(waited=0.0, paused=0.0),
         visualizer=SimpleNamespace(add_scalars=lambda scalars, step: shown.append((step, scalars))))
 
@@ -44,8 +46,12 @@ def iterate(hook, runner, n, loss=lambda i: dict(a=torch.tensor(float(i)))):
 
 
 def lines(runner):
-    with open(f'{runner.work_dir}/scalars.jsonl') as file:
+    with open(f'{runner.log_dir}/vis_data/scalars.json') as file:
         return [json.loads(line) for line in file]
+
+
+def without_times(lines):
+    return [{key: value for key, value in line.items() if key not in ('time', 'data_time')} for line in lines]
 
 
 def test_means_and_speed(runner):
@@ -53,7 +59,7 @@ def test_means_and_speed(runner):
     hook.before_train(runner)
     assert runner.messages[:2] == ['net_g: Linear, 8 parameters', 'net_e: Linear, 6 parameters, 0 trained']
     iterate(hook, runner, 30, lambda i: dict(a=torch.tensor(float(i)), **(dict(rare=torch.tensor(2.0)) if i % 10 == 0 else {})))
-    assert [(line['iter'], line['a'], line['rare'], line['lr/g']) for line in lines(runner)] == [(10, 4.5, 2, 0.5),
+    assert [(line['iter'], line['a'], line['rare'], line['lr']) for line in lines(runner)] == [(10, 4.5, 2, 0.5),
                                                                                                  (20, 14.5, 2, 0.5), (30, 24.5, 2, 0.5)]
     speed = [text for text in runner.messages if 'iterations a second' in text]
     assert len(speed) == 1 and 'first 20' in speed[0] and 'time left' in speed[0]
@@ -75,38 +81,45 @@ def test_resume_cuts_the_file_and_keeps_the_window(runner, tmp_path):
     whole = ScalarLogger(interval=10)
     whole.before_train(runner)
     iterate(whole, runner, 20)
-    expected = [{k: v for k, v in line.items() if k != 'time'} for line in lines(runner)]
+    expected = without_times(lines(runner))
     runner.iter = 0
-    (tmp_path / 'scalars.jsonl').unlink()
+    (tmp_path / '20260102_000000' / 'vis_data' / 'scalars.json').unlink()
     first = ScalarLogger(interval=10)
     first.before_train(runner)
     iterate(first, runner, 15)
     state = first.state_dict()
-    with open(tmp_path / 'scalars.jsonl', 'a') as file:
-        file.write('{"iter": 17, "a": 1}\n{"iter": 1')
+    with open(tmp_path / '20260102_000000' / 'vis_data' / 'scalars.json', 'a') as file:
+        file.write('{"step": 17, "a": 1}\n{"step": 1')
+    runner.log_dir = str(tmp_path / '20260103_000000')
     second = ScalarLogger(interval=10)
     second.load_state_dict(state)
     second.before_train(runner)
     iterate(second, runner, 5)
-    assert [{k: v for k, v in line.items() if k != 'time'} for line in lines(runner)] == expected
+    assert without_times(lines(runner)) == expected
+    assert len(list(tmp_path.rglob('scalars.json'))) == 1, 'one file with the whole run, in the folder of the newest start'
 
 
 def test_a_file_that_cannot_be_read_or_written_is_named(runner, tmp_path):
-    (tmp_path / 'scalars.jsonl').mkdir()
+    earlier, own = (tmp_path / day / 'vis_data' / 'scalars.json' for day in ('20260101_000000', '20260102_000000'))
+    earlier.mkdir(parents=True)
     hook = ScalarLogger(interval=1)
-    with pytest.raises(InputError, match=r'scalars\.jsonl: cannot be read'):
+    runner.iter = 1
+    with pytest.raises(InputError, match=r'scalars\.json: cannot be read'):
         hook.before_train(runner)
-    (tmp_path / 'scalars.jsonl').rmdir()
+    earlier.rmdir()
     hook.before_train(runner)
-    (tmp_path / 'scalars.jsonl').mkdir()
-    with pytest.raises(InputError, match=r'scalars\.jsonl: cannot be written'):
+    own.mkdir(parents=True)
+    with pytest.raises(InputError, match=r'scalars\.json: cannot be written'):
         iterate(hook, runner, 1)
 
 
 def test_a_link_in_a_work_dir_does_not_change_what_it_points_to(runner, tmp_path):
     (tmp_path / 'thesis.tex').write_text('years of work')
-    (tmp_path / 'scalars.jsonl').symlink_to(tmp_path / 'thesis.tex')
+    earlier = tmp_path / '20260101_000000' / 'vis_data' / 'scalars.json'
+    earlier.parent.mkdir(parents=True)
+    earlier.symlink_to(tmp_path / 'thesis.tex')
     hook = ScalarLogger(interval=1)
+    runner.iter = 1
     hook.before_train(runner)
     iterate(hook, runner, 1)
     assert (tmp_path / 'thesis.tex').read_text() == 'years of work'
@@ -124,4 +137,19 @@ def test_validation_is_logged(runner):
     hook.before_train(runner)
     runner.iter = 7
     hook.after_val_epoch(runner, dict(psnr=20.5, name='x'))
-    assert lines(runner) == [{'iter': 7, 'val/psnr': 20.5}]
+    assert lines(runner) == [{'psnr': 20.5, 'step': 7}] and runner.messages[-1] == 'Iter(val) [2/2]    psnr: 20.5000'
+
+
+def test_lines_are_those_of_mmengine(runner):
+    hook = ScalarLogger(interval=10)
+    hook.before_train(runner)
+    iterate(hook, runner, 10, lambda i: {'g/gan': torch.tensor(.25)})
+    line, = lines(runner)
+    assert list(line) == ['lr', 'data_time', 'time', 'iter', 'step', 'g/gan'] and line['step'] == line['iter'] == 10
+    number = r'\d+\.\d{4}'
+    said = rf'Iter\(train\) \[ 10/100\]  lr: 5\.0000e-01  eta: 0:00:\d\d  time: {number}  data_time: {number}  g/gan: 0\.2500'
+    assert re.fullmatch(said, runner.messages[-1]), runner.messages[-1]
+    runner.optim_wrapper['d'] = runner.optim_wrapper['g']
+    iterate(hook, runner, 10)
+    assert list(lines(runner)[1])[:2] == ['g.lr', 'd.lr']
+    assert 'Iter(train) [ 20/100]  g.lr: 5.0000e-01 d.lr: 5.0000e-01  eta: ' in runner.messages[-2]

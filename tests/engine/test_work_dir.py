@@ -32,7 +32,8 @@ def test_a_new_run_does_not_overwrite_an_earlier_one(toy, tmp_path):
     second = toy.train(tmp_path, options=['randomness.seed=1', 'train_cfg.max_iters=4'])
     assert second.codes == [0] and 'moved to' in second.text and 'earlier_1' in second.text
     moved = {name: (tmp_path / 'earlier_1' / name).read_bytes() for name in names(tmp_path / 'earlier_1')}
-    assert moved == before and 'iter_0000008.pth' in moved and 'scalars.jsonl' in moved
+    assert moved == before and 'iter_0000008.pth' in moved
+    assert len(list(tmp_path.glob('earlier_1/*/vis_data/scalars.json'))) == len(list(tmp_path.glob('*/vis_data/scalars.json'))) == 1
     assert [n for n in names(tmp_path) if n.endswith('.pth')] == ['iter_0000004.pth']
     assert read_checkpoint(tmp_path)['meta']['seed'] == 1
     third = toy.train(tmp_path, options=[f"load_from='{tmp_path / 'iter_0000004.pth'}'"])
@@ -48,17 +49,22 @@ def test_going_on_from_an_earlier_checkpoint_keeps_the_later_ones(toy, tmp_path)
 
 
 def test_only_what_is_ours_is_moved_or_removed(tmp_path):
-    ours = ['iter_0000003.pth', 'best_error_iter_0000002.pth', 'last_checkpoint', 'scalars.jsonl']
+    ours = ['iter_0000003.pth', 'best_error_iter_0000002.pth', 'last_checkpoint']
     others = ['iter_best.pth', 'notes.txt', 'my_iter_0000003.pth.bak', '.hidden', '.iter_0000003.pth.partial', 'model.partial']
     partial = ['.iter_0000004.pth.123.tmp', '.last_checkpoint.5.tmp', '.best_a_iter_0000004.pth.77.tmp']
     for name in [*ours, *others, *partial]:
         (tmp_path / name).write_text(name)
+    for name in ('run/vis_data/scalars.json', 'run/vis_data/.scalars.json.5.tmp', 'mine/scalars.json'):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
     with to_itself(tmp_path):
-        assert sorted(p.name for p in tmp_path.iterdir()) == sorted([*ours, *others, work_dir.LOCK]), 'saves cut off are removed'
+        left = sorted([*ours, *others, work_dir.LOCK, 'run', 'mine'])
+        assert sorted(p.name for p in tmp_path.iterdir()) == left, 'saves cut off are removed'
         assert set_aside(tmp_path, iteration=3) is None
         folder = set_aside(tmp_path, iteration=None)
     assert folder == tmp_path / 'earlier_1' and names(folder) == sorted(ours)
-    assert sorted(p.name for p in tmp_path.iterdir()) == sorted([*others, work_dir.LOCK, 'earlier_1'])
+    assert [p.name for p in (folder / 'run' / 'vis_data').iterdir()] == ['scalars.json']
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted([*others, work_dir.LOCK, 'earlier_1', 'mine'])
     assert set_aside(tmp_path, iteration=None) is None
 
 
@@ -70,7 +76,8 @@ def test_a_restart_by_torchrun_goes_on(toy, tmp_path, monkeypatch):
     again = toy.train(parts)
     assert again.codes == [0] and 'resumed' in again.text and 'at iteration 4 of 8' in again.text
     assert toy.differences(whole / 'iter_0000008.pth', parts / 'iter_0000008.pth') == []
-    assert [json.loads(line)['iter'] for line in (parts / 'scalars.jsonl').read_text().splitlines()] == [3, 4, 6, 8, 8]
+    file, = parts.glob('*/vis_data/scalars.json')
+    assert [json.loads(line)['step'] for line in file.read_text().splitlines()] == [3, 4, 6, 8, 8]
 
 
 def test_a_work_dir_that_cannot_be_used(toy, tmp_path):

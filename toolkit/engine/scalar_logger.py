@@ -12,13 +12,13 @@ from mmengine.dist import get_world_size, is_main_process
 from mmengine.hooks import Hook
 from torch import Tensor
 
-from toolkit.engine.saving import SaveError, diverged, write_atomically
+from toolkit.engine.saving import SaveError, diverged
+from toolkit.engine.work_dir import SCALARS, take_scalars_along
 from toolkit.files import writing_error
 from toolkit.models.bare import bare
 from toolkit.registry import HOOKS
 from toolkit.structures import InputError
 
-FILE = 'scalars.jsonl'
 SPEED_AFTER = 20
 
 
@@ -26,11 +26,12 @@ SPEED_AFTER = 20
 class ScalarLogger(Hook):
     """Averages what ``train_step`` returns over ``interval`` iterations and all processes.
 
-    Sums stay on the device; only an iteration that logs waits for it. Nothing grows with the length of the run. Each log is one line of
-    ``<work_dir>/scalars.jsonl``: ``iter``, the means and learning rates, which an interrupted and resumed run repeats exactly, and
-    ``time`` (iterations a second and the share of them waiting for data, both without validation, looks and checkpoints; seconds since
-    the start; memory), which it does not. Validation metrics are lines of the
-    same file.
+    Sums stay on the device; only an iteration that logs waits for it. Nothing grows with the length of the run. The log lines, and the
+    file ``<work_dir>/<time of the start>/vis_data/scalars.json``, are as MMEngine writes them. A line of the file has ``lr`` (with
+    several optimisers one each, such as ``g.lr``), ``data_time`` and ``time`` (seconds of an iteration waiting for data, and in all,
+    both without validation, looks and checkpoints), on GPUs ``memory`` (MB), ``iter``, ``step``, and the means; after validation its
+    metrics and ``step``. A resumed run takes the file along into its own folder, cut where it goes on, so that a work dir has one file
+    with the whole run; all but the times and the memory are what an uninterrupted run writes.
 
     Args:
         interval: iterations between logs.
@@ -57,9 +58,9 @@ class ScalarLogger(Hook):
             trained = sum(p.numel() for p in network.parameters() if p.requires_grad)
             note = '' if trained == total else f', {trained:,} trained'
             runner.logger.info(f'{name}: {type(network).__name__}, {total:,} parameters{note}')
-        self._file = Path(runner.work_dir) / FILE
+        self._file = Path(runner.log_dir) / SCALARS
         if is_main_process():
-            _keep_until(self._file, runner.iter)
+            take_scalars_along(runner.work_dir, self._file, runner.iter)
         self._first_iter = self._last_iter = runner.iter
         self._first_time = time.perf_counter()
         self._last = self._warm = self._now(runner)
@@ -84,11 +85,12 @@ class ScalarLogger(Hook):
         """Log validation metrics."""
         if not metrics:
             return
-        numbers = {f'val/{key}': float(value) for key, value in metrics.items()
+        numbers = {key: float(value) for key, value in metrics.items()
                    if isinstance(value, (int, float)) and not isinstance(value, bool)}
-        runner.logger.info(f'validation at {runner.iter}: ' + '  '.join(f'{key} {value:.4g}' for key, value in numbers.items()))
+        items = len(runner.val_dataloader)
+        runner.logger.info(f'Iter(val) [{items}/{items}]    ' + '  '.join(f'{key}: {value:.4f}' for key, value in numbers.items()))
         if hasattr(self, '_file'):
-            self._write(runner, dict(iter=runner.iter, **numbers))
+            self._write(runner, numbers | dict(step=runner.iter))
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
         """Refuse to save when a loss since the last log was not finite."""
@@ -141,21 +143,20 @@ class ScalarLogger(Hook):
     def _log(self, runner, iteration: int) -> None:
         means = self._means()
         (trained, waited), done = self._now(runner), iteration - self._last_iter
-        span = max(trained - self._last[0], 1e-9)
-        speed, share = done / span, (waited - self._last[1]) / span
+        times = dict(data_time=(waited - self._last[1]) / done, time=(trained - self._last[0]) / done)
         self._last, self._last_iter = (trained, waited), iteration
         whole = time.perf_counter() - self._first_time
         left = _left(runner.max_iters - iteration, (iteration - self._first_iter) / max(whole, 1e-9))
-        rates = {f'lr/{name}': wrapper.optimizer.param_groups[0]['lr'] for name, wrapper in runner.optim_wrapper.items()}
-        times = dict(it_s=round(speed, 4), data=round(share, 4), seconds=round(whole, 2))
-        text = f'iter {iteration}/{runner.max_iters}  ' + '  '.join(f'{key} {value:.4f}' for key, value in means.items())
-        text += '  ' + '  '.join(f'{key} {value:.3g}' for key, value in rates.items())
-        text += f'  {speed:.3g} it/s  left {left}  data {share:.0%}'
+        rates = {f'{name}.lr': wrapper.optimizer.param_groups[0]['lr'] for name, wrapper in runner.optim_wrapper.items()}
+        rates = rates if len(rates) > 1 else dict(lr=next(iter(rates.values())))
+        text = f'Iter(train) [{iteration:{len(str(runner.max_iters))}}/{runner.max_iters}]  '
+        text += ' '.join(f'{key}: {value:.4e}' for key, value in rates.items())
+        text += f'  eta: {left}  time: {times["time"]:.4f}  data_time: {times["data_time"]:.4f}  '
         if torch.cuda.is_available():
-            times['memory_gb'] = round(torch.cuda.max_memory_allocated() / 2**30, 3)
-            text += f'  {times["memory_gb"]:.2f} GB'
-        runner.logger.info(text)
-        self._write(runner, dict(iter=iteration, **means, **rates), times)
+            times['memory'] = torch.cuda.max_memory_allocated() // 2**20
+            text += f'memory: {times["memory"]}  '
+        runner.logger.info(text + '  '.join(f'{key}: {value:.4f}' for key, value in means.items()))
+        self._write(runner, {**rates, **times, 'iter': iteration, 'step': iteration, **means})
         self._stop_if_diverged(runner, means, iteration)
 
     def _stop_if_diverged(self, runner, values: dict[str, float], iteration: int) -> None:
@@ -164,16 +165,16 @@ class ScalarLogger(Hook):
             error = diverged(', '.join(bad), iteration, runner.work_dir)
             raise SaveError(f'{error}. (default_hooks.logger.stop_on_nan=False goes on.)')
 
-    def _write(self, runner, scalars: dict[str, float], times: dict[str, float] | None = None) -> None:
+    def _write(self, runner, scalars: dict[str, float]) -> None:
         if is_main_process():
             try:
+                self._file.parent.mkdir(parents=True, exist_ok=True)
                 with self._file.open('a') as file:
-                    file.write(json.dumps({**scalars, **({'time': times} if times else {})}) + '\n')
+                    file.write(json.dumps(scalars) + '\n')
             except OSError as error:
                 raise writing_error(self._file, error) from error
-            named = {key: value for key, value in scalars.items() if key != 'iter'}
-            named |= {f'time/{key}': value for key, value in (times or {}).items()}
-            runner.visualizer.add_scalars(named, step=scalars['iter'])
+            shown = {key: value for key, value in scalars.items() if key not in ('iter', 'step')}
+            runner.visualizer.add_scalars(shown, step=scalars['step'])
 
 
 def _left(iterations: int, speed: float) -> str:
@@ -183,22 +184,3 @@ def _left(iterations: int, speed: float) -> str:
 def _wait_for_device() -> None:
     if torch.cuda.is_available():
         torch.cuda.synchronize()
-
-
-def _keep_until(path: Path, iteration: int) -> None:
-    """Keep the lines of a scalars file up to an iteration; drop later and broken ones."""
-    if not path.exists():
-        return
-    try:
-        text = path.read_text(errors='replace')
-    except OSError as error:
-        raise InputError(f'{path}: cannot be read ({error.strerror}), and the log of scalars goes there; remove it, or choose another '
-                         f'--work-dir') from error
-    lines = []
-    for line in text.splitlines():
-        try:
-            if json.loads(line)['iter'] <= iteration:
-                lines.append(line + '\n')
-        except (ValueError, TypeError, KeyError):
-            continue
-    write_atomically(path, ''.join(lines))

@@ -1,21 +1,27 @@
 """A work dir belongs to one run at a time, and what an earlier run left in it is never overwritten."""
 
+import json
+import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
-from toolkit.files import writing_error
+from toolkit.engine.saving import write_atomically
+from toolkit.files import make_folder, writing_error
 from toolkit.locks import locked
+from toolkit.structures import InputError
 from toolkit.weights import POINTER
 
 LOCK = '.run.lock'
 PATIENCE = 15.0
 """Seconds to wait for the data loading processes of a run that was killed: they hold its lock until they see that it is gone."""
+SCALARS = Path('vis_data') / 'scalars.json'
+"""The log of scalars in the folder of a run, ``<work_dir>/<time of its start>``; MMEngine's name."""
 CHECKPOINT = re.compile(r'(?:best_.+_)?iter_(\d+)\.pth')
-PARTIAL = re.compile(r'\.(?:.*iter_\d+\.pth|' + POINTER + r'|scalars\.jsonl)\.\d+\.tmp')
-OTHERS = (POINTER, 'scalars.jsonl', 'vis')
+PARTIAL = re.compile(r'\.(?:.*iter_\d+\.pth|' + POINTER + r'|scalars\.json)\.\d+\.tmp')
+OTHERS = (POINTER, 'vis')
 
 
 @contextmanager
@@ -31,7 +37,7 @@ def to_itself(work_dir: str | Path) -> Iterator[None]:
     work_dir = Path(work_dir)
     with locked(work_dir / LOCK, wait=PATIENCE, busy=f'{work_dir} is in use by another run; wait for its end, or choose another folder '
                                                      f'with --work-dir'):
-        for path in work_dir.iterdir():
+        for path in [*work_dir.iterdir(), *work_dir.glob(f'*/{SCALARS.parent}/.*')]:
             if PARTIAL.fullmatch(path.name) and path.is_file():
                 path.unlink()
         yield
@@ -42,8 +48,8 @@ def set_aside(work_dir: str | Path, iteration: int | None, config: str | None = 
 
     Args:
         work_dir: of the run.
-        iteration: where the run goes on, whose later checkpoints are moved; None for a new run, which moves all checkpoints, the log of
-            scalars, pictures and the written config.
+        iteration: where the run goes on, whose later checkpoints are moved; None for a new run, which moves all checkpoints, pictures,
+            the written config, and folders of runs with a log of scalars.
         config: name of the written config.
 
     Returns:
@@ -57,7 +63,7 @@ def set_aside(work_dir: str | Path, iteration: int | None, config: str | None = 
         match = CHECKPOINT.fullmatch(path.name)
         if match and (iteration is None or int(match[1]) > iteration):
             moving.append(path)
-        elif iteration is None and path.name in (*OTHERS, config):
+        elif iteration is None and (path.name in (*OTHERS, config) or (not path.is_symlink() and (path / SCALARS).exists())):
             moving.append(path)
     if all(path.name == config for path in moving):
         return None
@@ -69,3 +75,35 @@ def set_aside(work_dir: str | Path, iteration: int | None, config: str | None = 
     except OSError as error:
         raise writing_error(folder, error) from error
     return folder
+
+
+def take_scalars_along(work_dir: str | Path, path: Path, iteration: int) -> None:
+    """Move the log of scalars of the run that is gone on with into the folder of the run that goes on.
+
+    Args:
+        work_dir: of both.
+        path: where the log is from now on.
+        iteration: where the run goes on; later lines, and broken ones, are dropped.
+
+    Raises:
+        InputError: the log cannot be read, or not be written there.
+    """
+    logs = sorted(Path(work_dir).glob(f'*/{SCALARS}'))
+    if not logs or iteration == 0:
+        return
+    try:
+        text = logs[-1].read_text(errors='replace')
+    except OSError as error:
+        raise InputError(f'{logs[-1]}: cannot be read ({error.strerror}), and the log of scalars goes on from it; remove it, or choose '
+                         f'another --work-dir') from error
+    make_folder(path.parent)
+    write_atomically(path, ''.join(line + '\n' for line in text.splitlines() if _step(line) <= iteration))
+    if logs[-1] != path:
+        logs[-1].unlink()
+
+
+def _step(line: str) -> float:
+    try:
+        return float(json.loads(line)['step'])
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return math.inf

@@ -98,7 +98,7 @@ class ToyData(torch.utils.data.Dataset):
         index, draw = key if isinstance(key, tuple) else (key, 0)
         rng = np.random.default_rng((self.seed, draw, index))
         x = torch.from_numpy(rng.normal(size=4)).float()
-        return dict(x=x, real=2 * x + 0.5, index=index, frames=torch.zeros(4))
+        return dict(x=x, real=2 * x + 0.5, index=index, frames=torch.zeros(3))
 
 
 @METRICS.register_module()
