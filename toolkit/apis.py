@@ -19,6 +19,7 @@ import torch
 from mmengine.config import Config
 from tqdm import tqdm
 
+from toolkit import fields
 from toolkit.data.clip import Clip
 from toolkit.data.clip_size import check_shape
 from toolkit.data.directed import DIRECTIONS, transfer_steps
@@ -237,9 +238,11 @@ def stream(trained: Trained, content: Clip, poses: np.ndarray, size: tuple[int, 
         InputError: nobody is seen in the content frame, or the model cannot generate from poses.
     """
     check_paints_poses(trained)
-    batch = content_batch(content, size, content_frame)
+    extra = trained.model.added_fields
+    batch = content_batch(content, size, content_frame, extra)
     style = trained.config.get('train_dataloader', {}).get('dataset', {}).get('pose_style', 'openpose_black')
-    steps = ({key: value[None] for key, value in pose_tensors(poses[t:t + 1], *size, style).items()} for t in range(len(poses)))
+    drawn = (pose_tensors(poses[t:t + 1], *size, style, fields.added(extra)) for t in range(len(poses)))
+    steps = ({key: value[None] for key, value in entries.items()} for entries in drawn)
     return trained.model.generate(steps, content=batch, z=z)
 
 

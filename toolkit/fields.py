@@ -18,10 +18,15 @@ meta      numbers, texts               numbers, texts                     as the
 that could be wrong, it is an error.
 """
 
-from collections.abc import Mapping, Sequence
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from toolkit.plugins import load_plugins
+from toolkit.registry import did_you_mean
 from toolkit.skeletons import MIRROR_PART
 from toolkit.structures import InputError
 
@@ -40,11 +45,14 @@ class Field:
     Attributes:
         name: the key, for frames of a window or once an item; also the folder of a prepared clip.
         kind: see the module.
-        source: 'stored' in a prepared clip, 'drawn' from poses, or 'made' by a transform or a data set.
+        source: 'stored' in a prepared clip; 'drawn' from poses, so that it is known of frames that are still to be generated; 'seen' in
+            frames, so that of those only the content frame's is known; or 'made' by a transform or a data set.
         channels: of a picture or a map.
         content: the key of the same of the content frame; None where there is none.
         per: 'frame': the first axis of an item is time; 'content': only the content frame has it; 'item': once an item.
         mirror: label -> label in a mirrored picture; empty where mirroring changes no label.
+        compute: makes it, see :func:`add`; None for fields of the toolkit.
+        inputs: names of the arguments of ``compute``.
     """
 
     name: str
@@ -54,6 +62,8 @@ class Field:
     content: str | None = None
     per: str = FRAME
     mirror: tuple[int, ...] = ()
+    compute: Callable[..., np.ndarray] | None = None
+    inputs: tuple[str, ...] = ()
 
     @property
     def is_picture(self) -> bool:
@@ -61,7 +71,7 @@ class Field:
         return self.kind in PICTURES
 
 
-TABLE = [
+TABLE = (
     Field('frames', 'picture', 'stored', 3, 'content_frame'),
     Field('pose_maps', 'map', 'drawn', 3, 'content_pose_map'),
     Field('edges', 'map', 'stored', 1, 'content_edge'),
@@ -75,27 +85,110 @@ TABLE = [
     Field('plate', 'map', channels=3, per=ITEM),
     Field('anchor', 'code', per=ITEM),
     *(Field(name, 'meta', per=ITEM) for name in ('clip', 'person', 'direction', 'index', 'content_index', 'fps', 'follows')),
-]
+)
+"""The fields of the toolkit."""
+
+
+ADDED: dict[str, Field] = {}
+"""Fields of others, by name."""
+SIZE = 'size'
+"""Argument of ``compute`` that gets (H, W)."""
 
 
 def register(field: Field) -> None:
-    """Describe a key of one's own.
+    """Describe a key of one's own that a transform or a data set makes.
 
     Raises:
-        InputError: one of its keys is taken, or an unknown kind.
+        InputError: a key that is taken, or an unknown kind.
     """
     if field.kind not in KINDS:
         raise InputError(f'field {field.name!r}: kind must be one of {", ".join(KINDS)}, got {field.kind!r}')
+    before = ADDED.get(field.name)
+    again = before and before.compute and field.compute and (
+        before.compute.__module__, before.compute.__qualname__) == (field.compute.__module__, field.compute.__qualname__)
     for key in filter(None, (field.name, field.content)):
-        if find(key):
+        if find(key) and not again:
             raise InputError(f'field {field.name!r}: the key {key!r} is taken; choose another name')
-    TABLE.append(field)
+    ADDED[field.name] = field
+
+
+def add(name: str, kind: str = 'map', channels: int = 1) -> Callable[[Callable[..., np.ndarray]], Callable[..., np.ndarray]]:
+    """Add a field that is computed while clips are loaded: a decorator of the function that computes it.
+
+    Its arguments are named after what it is computed from, each of T frames: ``frames`` (T, H, W, 3) uint8, ``edges``, ``masks``
+    (T, H, W) uint8, ``poses`` (T, 18, 3), and ``size`` (H, W). It returns the field in the form of a sample, see the module, from what
+    is given alone: the same frame gives the same, whatever is beside it. From poses alone it is known of frames that are still to be
+    generated, too; from anything else only of frames that exist. It is called with the frames of a window, with its content frame
+    (T = 1) and, from poses alone, with each pose to generate. It must not change what it is given.
+
+    Args:
+        name: key of the frames' entry; that of the content frame is ``content_<name>``.
+        kind: 'map', 'picture', 'labels', 'pose' or 'code'.
+        channels: of a map; (T, H, W, C) is returned where there is more than one.
+
+    Raises:
+        InputError: a name that is taken, an unknown kind, or an argument that nothing is given for.
+    """
+    def decorate(compute: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
+        inputs, known = tuple(inspect.signature(compute).parameters), (*keys(FRAME, source='stored'), SIZE)
+        if kind == 'meta':
+            raise InputError(f'field {name!r}: what is computed is of kind {", ".join(KINDS[:-1])}, not meta')
+        for argument in inputs:
+            if argument not in known:
+                raise InputError(f'field {name!r}: it cannot be computed from {argument!r}, only from {", ".join(known)}')
+        source = 'drawn' if set(inputs) <= {'poses', SIZE} else 'seen'
+        register(Field(name, kind, source, 3 if kind == 'picture' else channels, f'content_{name}', compute=compute, inputs=inputs))
+        return compute
+
+    return decorate
+
+
+def added(names: Iterable[str]) -> list[Field]:
+    """The fields of these names that are computed; plugins are loaded where a name is not known yet.
+
+    Raises:
+        InputError: an unknown name.
+    """
+    names = list(names)
+    if not set(names) <= set(ADDED):
+        load_plugins()
+    known = sorted(name for name, field in ADDED.items() if field.compute)
+    for name in names:
+        if name not in known:
+            raise InputError(f'no field {name!r} was added.{did_you_mean(str(name), known)} There are: {", ".join(known) or "none"}. A '
+                             f'module adds one with toolkit.fields.add, when a plugin or custom_imports imports it')
+    return [ADDED[name] for name in names]
+
+
+def computed(field: Field, given: Mapping[str, Any]) -> np.ndarray:
+    """Compute an added field.
+
+    Args:
+        field: of :func:`added`.
+        given: what it may be computed from, by name.
+
+    Returns:
+        In the form of a sample.
+
+    Raises:
+        InputError: the function returned something else.
+    """
+    value = np.asarray(field.compute(**{name: given[name] for name in field.inputs}))
+    count, size = len(given['poses']), tuple(given[SIZE])
+    if field.is_picture:
+        shape, fits = (count, *size, *([field.channels] if field.channels > 1 else [])), value.dtype == np.uint8
+    else:
+        shape, fits = (count, *((18, 3) if field.kind == 'pose' else value.shape[1:])), value.dtype.kind in 'biuf'
+    if value.shape != shape or not fits:
+        raise InputError(f'field {field.name!r}: {field.compute.__qualname__} must return an array of {shape} '
+                         f'{"uint8" if field.is_picture else "numbers"}, got {value.shape} {value.dtype}')
+    return value
 
 
 def find(key: str) -> tuple[Field, str] | None:
     """The field under a key of a sample, an item or a batch, and what it is of: 'frame', 'content' or 'item'; None for unknown keys."""
     key = key.removeprefix(TRUTH)
-    for field in TABLE:
+    for field in (*TABLE, *ADDED.values()):
         if key == field.content:
             return field, CONTENT
         if key == field.name and field.per != CONTENT:
@@ -115,15 +208,17 @@ def is_per_frame(key: str) -> bool:
     return found is not None and found[1] == FRAME
 
 
-def entries(of: str) -> list[tuple[str, Field]]:
+def entries(of: str, extra: Iterable[str] = ()) -> list[tuple[str, Field]]:
     """Keys of the table with their fields, in its order.
 
     Args:
         of: 'frame', 'content' or 'item'.
+        extra: names of added fields, which follow.
     """
+    every = (*TABLE, *added(extra))
     if of == CONTENT:
-        return [(field.content, field) for field in TABLE if field.content]
-    return [(field.name, field) for field in TABLE if field.per == of]
+        return [(field.content, field) for field in every if field.content]
+    return [(field.name, field) for field in every if field.per == of]
 
 
 def keys(of: str, source: str | None = None, kind: str | None = None) -> tuple[str, ...]:
@@ -156,10 +251,12 @@ def cut(data: Mapping[str, Any], start: int, stop: int, axis: int = 0) -> dict[s
         InputError: an entry as long as the frames that no field describes, so that nobody knows whether to cut it.
     """
     total, span = data['frames'].shape[axis], (slice(None),) * axis + (slice(start, stop),)
+    if start == 0 and stop >= total:
+        return dict(data)
     out = {}
     for key, value in data.items():
         shape = getattr(value, 'shape', ())
-        if find(key) is None and len(shape) > axis and shape[axis] == total > 1:
+        if find(key) is None and len(shape) > axis and shape[axis] == total:
             raise InputError(f'{key!r} has {total} entries, as many as there are frames, and no field describes it, so that it cannot '
                              f'be cut in time: describe it with toolkit.fields.register(Field({key!r}, ..., per="frame" or "item"))')
         out[key] = value[span] if is_per_frame(key) else value

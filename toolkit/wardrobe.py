@@ -105,13 +105,14 @@ def split_look(look: str | Path) -> tuple[str | None, str | None] | None:
     return parts[0] or None, parts[1] or None
 
 
-def content_batch(clip: Clip, size: tuple[int, int], frame: int | None = 0) -> dict[str, Tensor]:
+def content_batch(clip: Clip, size: tuple[int, int], frame: int | None = 0, fields: Sequence[str] = ()) -> dict[str, Tensor]:
     """What a model takes of a content frame.
 
     Args:
         clip: prepared clip.
         size: (H, W) of the frames to generate.
         frame: which one; None takes the first that shows somebody.
+        fields: added fields to compute.
 
     Returns:
         The ``content_*`` entries of a dataset item with a batch axis of 1.
@@ -121,7 +122,9 @@ def content_batch(clip: Clip, size: tuple[int, int], frame: int | None = 0) -> d
     """
     if frame is None:
         frame = int((clip.poses[..., 2] > 0).any(-1).argmax())
-    item = ClipWindows(clip.folder, window=1, content=frame, size=size, skip_empty=False)[0]
+    data = ClipWindows(clip.folder, window=1, content=frame, size=size, skip_empty=False)
+    data.add_fields(fields)
+    item = data[0]
     if not (item['content_pose'][:, 2] > 0).any():
         raise InputError(f'{clip.folder}: nobody is seen in frame {frame}; choose another content frame')
     return {key: value[None] for key, value in content_of(item).items()}

@@ -57,6 +57,7 @@ def main(argv: list[str] | None = None) -> None:
     from mmengine.dist import get_dist_info
     from tqdm import tqdm
 
+    from toolkit.engine.datasets import give_fields
     from toolkit.engine.launch import load_config
     from toolkit.files import write_json
     from toolkit.metrics.evaluator import ClipEvaluator, pick_clips
@@ -76,6 +77,7 @@ def main(argv: list[str] | None = None) -> None:
     metrics = build_metrics(chosen, device, biased)
     model, about = build_model(cfg, checkpoint)
     dataset = build_dataset(cfg)
+    give_fields(model, dataset)
     if 'TrainedPoseNetwork' in biased:
         metrics = build_metrics(chosen, device, biased | pose_makers(dataset))
     domains = show_domains(cfg, dataset, metrics)

@@ -211,8 +211,10 @@ class Study:
     def _clips(self, trained) -> list:
         """Held-out clips, two neighbours at a time, which mostly show the same person."""
         from toolkit.data.recolorable_clip import RecolorableClip
+        from toolkit.engine.datasets import give_fields
         from toolkit.metrics.evaluator import pick_clips
         dataset = build(dict(dataset_config(trained.config, 'test', self.args.data), window=None))
+        give_fields(trained.model, dataset)
         pairs = {min(i + k, len(dataset) - 1) for i in pick_clips(len(dataset), -(-self.args.clips // 2)) for k in (0, 1)}
         chosen = sorted(pairs)[:self.args.clips]
         return [RecolorableClip.read(dataset, i, self.args.clip_frames, colorizer(trained.config)) for i in chosen]

@@ -95,6 +95,11 @@ class DirectedClips(Dataset):
     def __getitem__(self, index: int) -> dict:
         return self.clip_part(index, 0, self.clip_length(index))
 
+    def add_fields(self, names: Sequence[str]) -> None:
+        """As of :meth:`toolkit.data.windows.ClipWindows.add_fields`."""
+        for domain in self.domains.values():
+            domain.add_fields(names)
+
     def clip_length(self, index: int) -> int:
         """Frames of item ``index``."""
         name, i = self.items[int(index)]

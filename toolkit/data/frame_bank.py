@@ -75,7 +75,7 @@ class FrameBank:
         self.frames = np.stack([item['frames'][0].movedim(0, -1).numpy() for item in items])
         self.poses = np.stack([item['poses'][0].numpy() for item in items])
         self.persons, self.clips = ([item[key] for item in items] for key in ('person', 'clip'))
-        maps = [key for key in fields.keys('frame', kind='map') if key in items[0]]
+        maps = [key for key in items[0] if fields.is_per_frame(key) and fields.kind_of(key) == 'map']
         self._maps = {key: torch.stack([item[key] for item in items]) for key in maps}
 
     def __len__(self) -> int:

@@ -17,12 +17,13 @@ SAMPLE = (*fields.keys('frame', 'stored'), *fields.keys('content', 'stored'))
 """Keys of a sample; whatever else it has was added by a transform."""
 
 
-def item_tensors(sample: dict, style: str) -> dict:
+def item_tensors(sample: dict, style: str, extra: Sequence[fields.Field] = ()) -> dict:
     """What a sample becomes in an item, see :class:`toolkit.data.windows.ClipWindows`.
 
     Args:
         sample: arrays under the keys of :data:`SAMPLE`, and what transforms added.
         style: of the stick figures.
+        extra: fields to compute, see :func:`toolkit.fields.added`.
 
     Returns:
         Tensors and what was added, see :func:`tensors`.
@@ -31,9 +32,14 @@ def item_tensors(sample: dict, style: str) -> dict:
         InputError: an added value that no mini-batch can hold.
     """
     height, width = sample['frames'].shape[1:3]
-    of_content = {fields.find(key)[0].content: value[0] for key, value in
-                  pose_tensors(sample['content_pose'][None], height, width, style).items()}
-    return {**tensors(sample), **pose_tensors(sample['poses'], height, width, style), **of_content}
+    out = tensors(sample)
+    for of in (fields.FRAME, fields.CONTENT):
+        stored = {field.name: sample[key] if of == fields.FRAME else sample[key][None]
+                  for key, field in fields.entries(of) if key in SAMPLE}
+        made = pose_tensors(stored['poses'], height, width, style, extra)
+        made |= _computed([field for field in extra if field.source != 'drawn'], dict(stored, size=(height, width)))
+        out |= made if of == fields.FRAME else {fields.find(key)[0].content: value[0] for key, value in made.items()}
+    return out
 
 
 def tensors(sample: dict) -> dict:
@@ -59,13 +65,15 @@ def tensors(sample: dict) -> dict:
     return out
 
 
-def pose_tensors(poses: np.ndarray, height: int, width: int, style: str = 'openpose_black') -> dict[str, torch.Tensor]:
+def pose_tensors(poses: np.ndarray, height: int, width: int, style: str = 'openpose_black',
+                 extra: Sequence[fields.Field] = ()) -> dict[str, torch.Tensor]:
     """What a model is told of poses, in an item's form: the same for training, testing and generation from poses alone.
 
     Args:
         poses: (T, 18, 3) in pixels of the frames.
         height, width: size of the frames.
         style: of the stick figures.
+        extra: of these the fields that are drawn from poses are added.
 
     Returns:
         ``poses`` (T, 18, 3) float32, ``pose_maps`` (T, 3, H, W) uint8, ``regions`` (T, 2, H, W) uint8.
@@ -73,7 +81,14 @@ def pose_tensors(poses: np.ndarray, height: int, width: int, style: str = 'openp
     maps = np.stack([draw_pose(pose, height, width, style=style) for pose in pose_array(poses)])
     regions = np.stack([pose_regions(pose, height, width) for pose in pose_array(poses)])
     regions = cv2.convertScaleAbs(regions.reshape(-1, width), alpha=255).reshape(regions.shape)
-    return dict(poses=torch.from_numpy(pose_array(poses)), pose_maps=channels_first(maps), regions=own(regions))
+    drawn = [field for field in extra if field.source == 'drawn']
+    return dict(_computed(drawn, dict(poses=pose_array(poses), size=(height, width))), poses=torch.from_numpy(pose_array(poses)),
+                pose_maps=channels_first(maps), regions=own(regions))
+
+
+def _computed(extra: Sequence[fields.Field], given: dict) -> dict[str, torch.Tensor]:
+    values = {field.name: (field, fields.computed(field, given)) for field in extra}
+    return {name: with_channels(value, True) if field.is_picture else own(value) for name, (field, value) in values.items()}
 
 
 def pose_array(poses: np.ndarray) -> np.ndarray:

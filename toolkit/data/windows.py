@@ -14,7 +14,7 @@ from toolkit.data.split import split_by_file, split_clips
 from toolkit.data.synthetic.build import build_synthetic
 from toolkit.data.tensors import SAMPLE, item_tensors
 from toolkit.data.transforms import resize_image, scale_pose
-from toolkit.fields import CONTENT, find, kind_of, stored_pictures
+from toolkit.fields import CONTENT, added, find, kind_of, stored_pictures
 from toolkit.registry import DATASETS, TRANSFORMS
 from toolkit.skeletons import K
 from toolkit.structures import InputError, check_seed
@@ -32,7 +32,8 @@ class ClipWindows(Dataset):
         content_regions (2, H, W) uint8   content_pose (18, 3) float32
         clip (folder of the clip, relative to ``root``), person (str)   index, content_index (int, frames in the clip)   fps (float)
 
-    Whatever else a transform adds to a sample is in the item too, such as ``garment_colors`` of RecolorGarments.
+    Whatever else a transform adds to a sample is in the item too, such as ``garment_colors`` of RecolorGarments, and so are the fields
+    of :meth:`add_fields`.
 
     uint8 maps mean 0..1 as 0..255, parts are labels. Randomness comes from ``numpy.random.default_rng((seed, draw, index))`` alone: an
     item is the same in any worker, process or resumed run. A key is an index or (index, draw); samplers give another draw each epoch.
@@ -101,7 +102,7 @@ class ClipWindows(Dataset):
             raise InputError(
                 f'{self.root}: {len(self.clips)} clips of {long} frames, but no window of {window or "any"} frames in a row is left '
                 f'(frames={frames}, exclude={exclude}). Use longer clips or other frames; shares such as (0.75, 1.0) fit any length')
-        self._cache = {}
+        self._cache, self._added = {}, []
         if cache == 'decoded':
             self._fill_cache(cache_limit)
 
@@ -267,7 +268,15 @@ class ClipWindows(Dataset):
         sample, about, rng = self.sample(index, draw, part=part)
         for transform in self.transforms:
             sample = transform(sample, rng)
-        return {**item_tensors(sample, self.pose_style), **about}
+        return {**item_tensors(sample, self.pose_style, self._added), **about}
+
+    def add_fields(self, names: Sequence[str]) -> None:
+        """Have items hold these added fields, too, see :func:`toolkit.fields.add`; they are computed after the transforms.
+
+        Raises:
+            InputError: an unknown name.
+        """
+        self._added = added(dict.fromkeys([*(field.name for field in self._added), *names]))
 
     def clip_length(self, index: int) -> int:
         """Frames of item ``index``."""

@@ -3,8 +3,10 @@
 import copy
 from typing import Any
 
+from torch import nn
 from torch.utils.data import Dataset
 
+from toolkit.models.bare import bare
 from toolkit.registry import DATASETS, TRANSFORMS, part_arguments
 
 
@@ -17,6 +19,13 @@ def build_dataset(cfg: dict, seed: int | None = None) -> Dataset:
             leaves them to their own defaults.
     """
     return DATASETS.build(cfg if seed is None else _seeded(copy.deepcopy(cfg), seed))
+
+
+def give_fields(model: nn.Module, dataset: Dataset) -> None:
+    """Have a data set give the added fields (:func:`toolkit.fields.add`) that a model takes, where it can."""
+    names = getattr(bare(model), 'added_fields', ())
+    if names and hasattr(dataset, 'add_fields'):
+        dataset.add_fields(names)
 
 
 def _seeded(cfg: Any, seed: int) -> Any:

@@ -12,7 +12,7 @@ from mmengine.hooks import Hook
 
 from toolkit.data.sheets import contact_sheet
 from toolkit.data.video import VideoWriter
-from toolkit.engine.datasets import build_dataset
+from toolkit.engine.datasets import build_dataset, give_fields
 from toolkit.engine.random_state import random_state_kept
 from toolkit.engine.together import on_main_process
 from toolkit.files import write_file
@@ -57,6 +57,7 @@ class GenerateHook(Hook):
     def before_train(self, runner) -> None:
         """Build the data set, so that its errors come before the first iteration."""
         self._dataset = build_dataset(self._config, runner.seed)
+        give_fields(runner.model, self._dataset)
         self.clips = list(range(min(3, len(self._dataset)))) if self.clips is None else list(self.clips)
         if any(not 0 <= i < len(self._dataset) for i in self.clips):
             raise InputError(f'GenerateHook: clips={self.clips}, but its dataset has {len(self._dataset)} clips')

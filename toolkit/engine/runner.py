@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader
 from toolkit.data.tensors import collate
 from toolkit.engine.build_errors import naming_parts
 from toolkit.engine.checkpoint import check_checkpoint, load_checkpoint, plain, restore_training_state, training_state
-from toolkit.engine.datasets import build_dataset
+from toolkit.engine.datasets import build_dataset, give_fields
 from toolkit.engine.mmengine_names import OUR_HOOKS
 from toolkit.engine.processes import mpi_environment
 from toolkit.engine.saving import check_finite, write_atomically
@@ -117,6 +117,7 @@ class TrainRunner(Runner):
         config = {'type': 'IterLoop', **{key: value for key, value in loop.items() if key != 'by_epoch'}}
         with naming_parts(self.cfg._cfg_dict, 'train_dataloader'):
             loop = LOOPS.build(config, default_args=dict(runner=self, dataloader=self._train_dataloader))
+        give_fields(self.model, loop.dataloader.dataset)
         self._note_size(loop.dataloader)
         return loop
 
@@ -132,7 +133,9 @@ class TrainRunner(Runner):
     def build_val_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """MMEngine's, with errors that name the place in the config."""
         with naming_parts(self.cfg._cfg_dict, 'val_dataloader'):
-            return super().build_val_loop(loop)
+            loop = super().build_val_loop(loop)
+        give_fields(self.model, loop.dataloader.dataset)
+        return loop
 
     def build_param_scheduler(self, scheduler) -> list | dict:
         """MMEngine's, with errors that name the place in the config."""

@@ -77,6 +77,11 @@ class VideoModel(PaintedVideos, BaseModel):
         """Same as :meth:`test_step`."""
         return self.test_step(data)
 
+    @property
+    def added_fields(self) -> tuple[str, ...]:
+        """Names of the added fields (:func:`toolkit.fields.add`) that it takes from batches: those of its ``feature_maps``, if any."""
+        return tuple(field.name for field in getattr(getattr(self, 'feature_maps', None), 'maps', ()))
+
     def check_data(self, dataset: Dataset) -> None:
         """Refuse a training data set that the method could not learn from; called before training.
 
@@ -271,6 +276,6 @@ class VideoModel(PaintedVideos, BaseModel):
         pose[..., 0], pose[..., 1], pose[..., 2] = width / 2, torch.linspace(0.2, 0.8, 18) * height, 1
         batch = {key: torch.zeros(*lead, field.channels, height, width, dtype=torch.uint8)
                  for of, lead in ((fields.FRAME, (1, frames)), (fields.CONTENT, (1,)))
-                 for key, field in fields.entries(of) if field.is_picture and field.source != 'made'}
+                 for key, field in fields.entries(of, self.added_fields) if field.is_picture and field.source != 'made'}
         return dict(batch, poses=pose, content_pose=pose[:, 0], clip=['example'], index=torch.tensor([0]),
                     content_index=torch.tensor([0]), fps=torch.tensor([25.0]))

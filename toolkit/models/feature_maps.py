@@ -1,10 +1,12 @@
 """The feature map F of paper A, section 2: stick figure and edges of a content picture under each target pose."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from toolkit import fields
 from toolkit.models.frozen_restoration import load_restoration
 from toolkit.registry import WARPERS
 from toolkit.structures import InputError
@@ -29,6 +31,9 @@ class FeatureMaps(nn.Module):
         restoration: restore what was warped by a trained, frozen network: see
             :func:`toolkit.models.frozen_restoration.load_restoration`. With ``pose_channels='rendered'`` only its edges are taken. Give
             the warper it was trained with.
+        maps: names of added fields (:func:`toolkit.fields.add`) of kind map that stand in F behind the others, in this order. Those
+            drawn from poses are taken as they are; those seen in frames are carried from the content frame like its edges, or, with
+            ``edge_channel='real'``, are the target frame's own, inside the body mask.
 
     Raises:
         MissingWeightsError: no checkpoint of ``restoration``; the message says which command makes it.
@@ -36,8 +41,12 @@ class FeatureMaps(nn.Module):
     """
 
     def __init__(self, warper: dict | None = None, pose_channels: str = 'rendered', edge_channel: str = 'warped',
-                 restoration: str | Path | dict | None = None) -> None:
+                 restoration: str | Path | dict | None = None, maps: Sequence[str] = ()) -> None:
         super().__init__()
+        self.maps = fields.added(maps)
+        for field in self.maps:
+            if field.kind != 'map':
+                raise InputError(f'feature_maps.maps: {field.name!r} is of kind {field.kind}, but F is made of maps, kind map')
         if pose_channels not in POSE_CHANNELS:
             raise InputError(f'feature_maps.pose_channels must be one of {", ".join(POSE_CHANNELS)}, got {pose_channels!r}')
         if edge_channel not in EDGE_CHANNELS:
@@ -51,8 +60,8 @@ class FeatureMaps(nn.Module):
 
     @property
     def channels(self) -> int:
-        """Channels of F: 3, or 4 with an edge channel."""
-        return 3 if self.edge_channel == 'none' else 4
+        """Channels of F: 3, or 4 with an edge channel, and those of the added maps."""
+        return (3 if self.edge_channel == 'none' else 4) + sum(field.channels for field in self.maps)
 
     @property
     def needs_target_frames(self) -> bool:
@@ -62,7 +71,8 @@ class FeatureMaps(nn.Module):
     @property
     def target_keys(self) -> tuple[str, ...]:
         """Keys of the target frames themselves that F needs."""
-        return ('edges', 'masks') if self.needs_target_frames else ()
+        added = tuple(field.name for field in self.maps if field.source == 'drawn' or self.needs_target_frames)
+        return (('edges', 'masks') if self.needs_target_frames else ()) + added
 
     def networks(self) -> dict[str, nn.Module]:
         """The network inside, if any, see :meth:`toolkit.models.base.VideoModel.networks`."""
@@ -85,6 +95,9 @@ class FeatureMaps(nn.Module):
 
         Returns:
             (B, T, C, H, W) in [0, 1] on black, C = :attr:`channels`.
+
+        Raises:
+            InputError: a batch without one of the added maps.
         """
         if self.edge_channel == 'real' and self.pose_channels == 'rendered':
             return self.real(batch)
@@ -98,9 +111,9 @@ class FeatureMaps(nn.Module):
             estimated = self._warp(sources, batch)[0] if sources else None
         pose = estimated[:, :, :3] if self.pose_channels == 'warped' else batch['pose_maps']
         if self.edge_channel == 'none':
-            return pose.contiguous()
+            return torch.cat([pose, *self._added(batch, False)], 2)
         edge = estimated[:, :, -1:] if self.edge_channel == 'warped' else batch['edges'] * batch['masks']
-        return torch.cat([pose, edge], 2)
+        return torch.cat([pose, edge, *self._added(batch, self.needs_target_frames)], 2)
 
     def real(self, batch: dict) -> Tensor:
         """F of the real frames: their stick figures, and their edges inside their masks.
@@ -111,9 +124,23 @@ class FeatureMaps(nn.Module):
         Returns:
             As :meth:`forward`.
         """
-        if self.edge_channel == 'none':
-            return batch['pose_maps'].contiguous()
-        return torch.cat([batch['pose_maps'], batch['edges'] * batch['masks']], 2)
+        edge = [] if self.edge_channel == 'none' else [batch['edges'] * batch['masks']]
+        return torch.cat([batch['pose_maps'], *edge, *self._added(batch, True)], 2)
+
+    def _added(self, batch: dict, real: bool) -> list[Tensor]:
+        """The added maps (B, T, C, H, W): of the target frames, or carried there from the content frame."""
+        needed = {field.name: field.name if real or field.source == 'drawn' else field.content for field in self.maps}
+        for name, key in needed.items():
+            if key not in batch:
+                raise InputError(f'model.feature_maps.maps has {name!r}, but the batch has no {key!r}: the data set must be one with '
+                                 'add_fields, such as ClipWindows, or give it itself')
+        carried = [field for field in self.maps if needed[field.name] == field.content]
+        found = {field.name: batch[field.name] * (1 if field.source == 'drawn' else batch['masks'])
+                 for field in self.maps if field not in carried}
+        if carried:
+            warped = self._warp([batch[field.content] * batch['content_mask'] for field in carried], batch)[0]
+            found |= zip((field.name for field in carried), warped.split([field.channels for field in carried], 2))
+        return [found[field.name] for field in self.maps]
 
     def warped(self, batch: dict) -> Tensor:
         """What a restoration network sees.

@@ -1,0 +1,124 @@
+"""A map that one file outside of the repository adds reaches the generator, in training and in generation."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from toolkit import apis, fields
+from toolkit.data.windows import ClipWindows
+from toolkit.engine.flops import count_flops
+from toolkit.engine.launch import build_runner, load_config
+from toolkit.plugins import import_custom
+from toolkit.registry import MODELS
+from toolkit.structures import InputError
+
+ROOT = Path(__file__).resolve().parent.parent
+H, W = 96, 64
+GUIDE = re.findall(r'```python\n(.*?)```', (ROOT / 'docs' / 'plugins.md').read_text(), re.S)
+MODULE = next(block for block in GUIDE if "@fields.add('depth')" in block) + '''
+
+@fields.add('floor', channels=2)
+def floor(poses, size):
+    """White below the lowest joint."""
+    rows = np.arange(size[0])[None, :, None, None] > poses[..., 1].max(1)[:, None, None, None]
+    return np.broadcast_to(255 * rows, (len(poses), *size, 2)).astype(np.uint8)
+'''
+CONFIG = '''
+_base_ = 'hvt::stage2_pix2pixhd.py'
+custom_imports = dict(imports=['depth_map'])
+_data = dict(root={root!r}, synthetic=None, split=None, split_rule=None)
+train_dataloader = dict(num_workers=0, persistent_workers=False, dataset=_data)
+test_dataloader = dict(num_workers=0, persistent_workers=False, dataset=_data)
+train_cfg = dict(max_iters=2)
+custom_hooks = [dict(type='GenerateHook', interval=2, max_frames=2, clips=[0],
+                     dataset=dict(type='ClipWindows', **_data, window=None))]
+default_hooks = dict(checkpoint=dict(interval=2))
+model = dict(
+    generator=dict(_delete_=True, type='GlobalGenerator', ngf=4, n_down=1, n_blocks=1),
+    discriminator=dict(_delete_=True, type='MultiscaleDiscriminator', ndf=4, n_layers=1, num_scales=1), curriculum=None,
+    losses=dict(perceptual=dict(weight=0)), feature_maps=dict(maps=['floor', 'depth']))
+'''
+
+
+@pytest.fixture
+def plugin(tmp_path, monkeypatch):
+    """The folder of the module, which is imported."""
+    (tmp_path / 'depth_map.py').write_text(MODULE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    import_custom(['depth_map'])
+    yield tmp_path
+    for name in ('depth', 'floor'):
+        fields.ADDED.pop(name, None)
+    sys.modules.pop('depth_map', None)
+
+
+def inputs_of(net):
+    seen = []
+    net.register_forward_pre_hook(lambda module, args: seen.append(args[0].detach().clone()))
+    return seen
+
+
+def test_an_added_map_is_trained_tested_and_generated_with(plugin, clips):
+    root = clips[0].folder.parent
+    (plugin / 'mine.py').write_text(CONFIG.format(root=str(root)))
+    runner = build_runner(load_config('mine.py'), 'run')
+    seen = inputs_of(runner.model.net_g)
+    runner.train()
+    assert seen[0].shape[1] == 4 + 3 + 3 and list(Path('run').rglob('vis/0000002_*.png'))
+
+    trained = apis.load('run', 'cpu', allow_imports=['depth_map'])
+    data = ClipWindows(root, window=None, content=0)
+    data.add_fields(['floor', 'depth'])
+    item = data[0]
+    assert item['depth'].shape == (4, 1, H, W) and item['content_floor'].shape == (2, H, W)
+    batch = trained.model.data_preprocessor({key: value[None] for key, value in item.items() if torch.is_tensor(value)})
+    warped = trained.model.feature_maps(batch)[0]
+    assert torch.equal(warped[:, 4:6], batch['floor'][0]) and 0 < warped[:, 6].mean() < 1
+    moved = trained.model.feature_maps._warp([batch['content_depth'] * batch['content_mask']], batch)[0]
+    assert torch.equal(warped[:, 6:], moved[0])
+
+    seen = inputs_of(trained.model.net_g_ema)
+    frames = list(apis.stream(trained, data.clips[0], data.clips[0].poses, (H, W)))
+    assert len(frames) == 4 == len(seen)
+    for t, x in enumerate(seen):
+        torch.testing.assert_close(x[0, :7], 2 * warped[t] - 1)
+
+    costs = {cost.name: cost for cost in count_flops(trained.model, runner.cfg.optim_wrapper, H, W)}
+    assert costs['net_g'].macs > 0
+
+
+def test_what_is_real_in_training_and_what_is_drawn(plugin):
+    small = dict(type='VideoPix2PixHD', losses=dict(gan=dict(type='GANLoss')), generator=dict(type='GlobalGenerator', ngf=4, n_down=1),
+                 discriminator=dict(type='MultiscaleDiscriminator', ndf=4, num_scales=1))
+    model = MODELS.build(dict(small, feature_maps=dict(maps=['depth', 'floor'], edge_channel='real')))
+    assert model.paints_from == ('poses', 'pose_maps', 'regions', 'edges', 'masks', 'depth', 'floor')
+    batch = {key: value.float() if torch.is_tensor(value) else value for key, value in model.example_batch(H, W, 3).items()}
+    batch |= dict(depth=torch.full((1, 3, 1, H, W), .5), masks=torch.ones(1, 3, 1, H, W))
+    maps = model.feature_maps(batch)
+    assert maps.shape == (1, 3, 7, H, W) and (maps[:, :, 4] == .5).all() and not maps[:, :, 5:].any()
+    with pytest.raises(InputError, match=r"maps has 'floor', but the batch has no 'floor': the data set must be one with add_fields"):
+        model.feature_maps({key: value for key, value in batch.items() if key != 'floor'})
+    with pytest.raises(InputError, match="no field 'dept' was added. Did you mean 'depth'?"):
+        MODELS.build(dict(small, feature_maps=dict(maps=['dept'])))
+
+
+def test_a_function_that_gives_something_else_is_named(plugin, clips):
+    data = ClipWindows(clips[0].folder.parent)
+    with pytest.raises(InputError, match="cannot be computed from 'frame', only from frames, edges, masks, poses, size"):
+        fields.add('wrong')(lambda frame: frame)
+    with pytest.raises(InputError, match="the key 'masks' is taken"):
+        fields.add('masks')(lambda frames: frames)
+    with pytest.raises(InputError, match='kind must be one of picture, map'):
+        fields.add('wrong', kind='image')(lambda frames: frames)
+    assert 'wrong' not in fields.ADDED
+    try:
+        fields.add('wrong')(lambda frames: frames[..., 0] / 255)
+        data.add_fields(['wrong'])
+        with pytest.raises(InputError, match=r"'wrong': .* must return an array of \(2, 96, 64\) uint8, got \(2, 96, 64\) float64"):
+            data[0]
+    finally:
+        fields.ADDED.pop('wrong')
