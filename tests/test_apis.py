@@ -108,7 +108,7 @@ def test_the_sound_of_the_driving_clip_goes_into_the_result(trained, clips, tmp_
             frame.sample_rate, frame.pts, frame.time_base = 16000, 1024 * i, Fraction(1, 16000)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-    out = apis.generate(trained, content, driving, tmp_path / 'out.mp4', 1, max_frames=3, progress=False, audio=audio)
+    out = apis.generate(trained, content, driving, tmp_path / 'out.mp4', content_frame=1, max_frames=3, progress=False, audio=audio)
     with av.open(str(out)) as container:
         assert len(container.streams.audio) == audio and container.streams.video[0].frames == 3
 

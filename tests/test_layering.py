@@ -23,7 +23,8 @@ ALLOWED = {
 ALLOWED['engine'] = ALLOWED['models'] | {'engine', 'data', 'metrics'}
 ALLOWED['wardrobe'] = ALLOWED['models'] | {'data', 'wardrobe'}
 ALLOWED['analysis'] = ALLOWED['models'] | {'data', 'metrics', 'analysis'}
-ALLOWED['apis'] = ALLOWED['engine'] | {'wardrobe', 'apis'}
+ALLOWED['inference'] = ALLOWED['engine'] | {'wardrobe', 'inference'}
+ALLOWED['apis'] = ALLOWED['inference'] | {'apis'}
 ALLOWED['__main__'] = BASE
 HEAVY = {'mmpose', 'mmdet', 'mediapipe', 'mmcv', 'torchvision', 'lpips'}
 

@@ -33,7 +33,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--retarget', choices=['auto', 'on', 'off'], default='auto',
                         help='fit the movement to the body of CONTENT (auto: unless both are made of one video, or were prepared with '
                              'the same --person NAME)')
-    parser.add_argument('--direction', choices=['ab', 'ba'], default='ab', help='of a CycleGAN: DRIVING shows its person A or B')
+    parser.add_argument('--direction', choices=['ab', 'ba'], help='of a CycleGAN: DRIVING shows its person A (default) or B')
     parser.add_argument('--side-by-side', action='store_true', help='put the driving frame, the pose and all results beside each other')
     parser.add_argument('--max-frames', type=int, metavar='N', help='stop after N frames')
     parser.add_argument('--no-audio', dest='audio', action='store_false', help='leave out the sound of DRIVING')
@@ -70,14 +70,15 @@ def main(argv: list[str] | None = None) -> None:
     from toolkit.outputs import partial_video
     colors = apis.Colors(args.up_color, args.down_color, args.color_from, args.looks, args.sample, args.interpolate, args.seed,
                          args.color_regions)
+    request = apis.Request(args.driving, args.content, args.content_frame, args.retarget, args.direction, args.max_frames, colors)
+    result = apis.Result(args.out, colors, args.side_by_side, args.overwrite)
+    result.check([args.checkpoint, *request.inputs])
     try:
-        out = apis.generate(
-            args.checkpoint, args.content, args.driving, args.out, args.content_frame, args.retarget, args.direction,
-            args.side_by_side, args.work_dir, args.max_frames, args.device, args.half, colors=colors, overwrite=args.overwrite,
-            audio=args.audio, allow_imports=args.allow_import)
+        trained = apis.load(args.checkpoint, args.device, args.half, args.allow_import)
+        chosen = apis.choose(trained, request, args.work_dir or result.prepared)
+        out = result.write(chosen, apis.paint(trained.model, chosen), args.audio)
     except KeyboardInterrupt:
-        videos, _ = apis.result_files(args.out, colors, args.side_by_side)
-        kept = ', '.join(str(path) for path in map(partial_video, videos) if path.exists())
+        kept = ', '.join(str(path) for path in map(partial_video, result.videos) if path.exists())
         raise Interrupted(f'interrupted; prepared clips are kept{f", the frames so far are in {kept}" if kept else ""}') from None
     print(f'written to {out}')
 

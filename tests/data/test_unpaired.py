@@ -7,7 +7,6 @@ from torch.utils.data import DataLoader, default_collate
 
 from tests.models import cycle_gan_parts
 from toolkit.data.clip import Clip, ClipWriter
-from toolkit.data.directed import transfer_steps
 from toolkit.data.plate import background_plate
 from toolkit.data.windows import ClipWindows
 from toolkit.engine.runner import TrainRunner
@@ -206,16 +205,6 @@ def test_directed_clips(roots, tmp_path, stick):
         'truth_frames', 'truth_masks', 'truth_poses', 'truth_pose_maps', 'truth_edges', 'truth_regions'}
     with pytest.raises(InputError, match='directions'):
         DATASETS.build(dict(type='DirectedClips', **roots, directions=['ac']))
-
-
-def test_steps_of_a_clip_are_those_of_its_item(roots):
-    clip, item = Clip(f'{roots["a"]}/jump'), DATASETS.build(dict(type='DirectedClips', **roots, plates=True, size=(32, 24)))[0]
-    steps = list(transfer_steps(clip, (32, 24), scene=True))
-    assert len(steps) == 10
-    for key in ('frames', 'masks'):
-        assert torch.equal(torch.cat([step[key][0] for step in steps]), item[key])
-    assert torch.equal(steps[3]['plate'][0], item['plate'])
-    assert list(next(transfer_steps(clip))) == ['frames'] and next(transfer_steps(clip))['frames'].shape == (1, 1, 3, H, W)
 
 
 def test_parts_of_a_directed_clip_make_up_the_whole(roots):

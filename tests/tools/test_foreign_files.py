@@ -147,10 +147,10 @@ def test_no_command_removes_or_changes_what_it_did_not_make(load_tool, monkeypat
         return (Person(), Edges(), Person()), {}
 
     monkeypatch.setattr(prepare_parts, 'build_parts', stubs)
-    monkeypatch.setattr(apis, 'build_parts', stubs)
+    monkeypatch.setattr('toolkit.inference.clips.build_parts', stubs)
     monkeypatch.setattr(apis, 'load', lambda *words: parts)
-    monkeypatch.setattr(apis, 'check_request', lambda *words: None, raising=False)
-    monkeypatch.setattr(apis, 'dress', lambda trained, content, size, colors, *more: [None] * max(1, colors.samples))
+    monkeypatch.setattr(apis.Request, 'check', lambda *words: None)
+    monkeypatch.setattr('toolkit.inference.painting.clothes', lambda model, content, colors, *more: [None] * max(1, colors.samples))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         fill(folder, inputs, layout, clip)

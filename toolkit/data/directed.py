@@ -1,40 +1,18 @@
 """Whole clips of two persons, each to be turned into the other one: what a transfer is tested on."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch.utils.data import Dataset
 
 from toolkit import fields
-from toolkit.data.clip import Clip
 from toolkit.data.plate import background_plate
-from toolkit.data.transforms import resize_image
 from toolkit.data.windows import ClipWindows
 from toolkit.registry import DATASETS, check_arguments
 from toolkit.structures import InputError
 
 DIRECTIONS = ('ab', 'ba')
-
-
-def transfer_steps(clip: Clip, size: Sequence[int] | None = None, scene: bool = False) -> Iterator[dict[str, torch.Tensor]]:
-    """What :meth:`toolkit.models.cycle_gan.CycleGAN.generate` takes of a prepared clip, frame by frame.
-
-    Args:
-        clip: the video to translate.
-        size: (H, W) to resize to; by default the clip's.
-        scene: add what a model with ``foreground`` needs.
-
-    Yields:
-        ``frames`` (1, 1, 3, H, W) uint8, and with ``scene`` also ``masks`` (1, 1, 1, H, W) and ``plate`` (1, 3, H, W) uint8.
-    """
-    size = tuple(size or (clip.height, clip.width))
-    plate = torch.from_numpy(background_plate(clip, size)).movedim(-1, 0)[None] if scene else None
-    for t in range(len(clip)):
-        step = dict(frames=torch.from_numpy(resize_image(clip.frame(t), *size)).movedim(-1, 0)[None, None])
-        if scene:
-            step |= dict(masks=torch.from_numpy(resize_image(clip.mask_u8(t), *size))[None, None, None], plate=plate)
-        yield step
 
 
 @DATASETS.register_module()

@@ -79,8 +79,10 @@ class VideoModel(PaintedVideos, BaseModel):
 
     @property
     def added_fields(self) -> tuple[str, ...]:
-        """Names of the added fields (:func:`toolkit.fields.add`) that it takes from batches: those of its ``feature_maps``, if any."""
-        return tuple(field.name for field in getattr(getattr(self, 'feature_maps', None), 'maps', ()))
+        """Names of the added fields (:func:`toolkit.fields.add`) that it takes: those of its ``feature_maps``, if any, and those that
+        it paints from."""
+        maps = getattr(getattr(self, 'feature_maps', None), 'maps', ())
+        return tuple(dict.fromkeys([*(field.name for field in maps), *(name for name in self.paints_from if name in fields.ADDED)]))
 
     def check_data(self, dataset: Dataset) -> None:
         """Refuse a training data set that the method could not learn from; called before training.

@@ -1,0 +1,158 @@
+"""A method of somebody else, one file beside the config, does all that those of the toolkit do."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import default_collate
+
+from toolkit import apis
+from toolkit.data.video import VideoReader
+from toolkit.data.windows import ClipWindows
+from toolkit.engine.launch import build_runner, load_config
+from toolkit.registry import MODELS
+from toolkit.structures import InputError
+from toolkit.weights import latest_checkpoint
+
+ROOT = Path(__file__).resolve().parents[2]
+METHOD = '''"""A plain pix2pix: each frame by itself, from its stick figure."""
+
+import torch
+
+from toolkit.models.base import VideoModel
+from toolkit.registry import DISCRIMINATORS, GENERATORS, MODELS
+
+
+@MODELS.register_module()
+class PlainPix2Pix(VideoModel):
+    """Paints each frame by itself from its stick figure."""
+
+    window = 1
+    offers = dict(frames=('fake', 'real', 'masks'), gan=('scores',))
+    paints_from = ('pose_maps',)
+
+    def __init__(self, generator: dict, discriminator: dict, losses: dict, **kwargs):
+        super().__init__(losses=losses, **kwargs)
+        self.judge = self.losses.judge('gan')
+        self.net_g = GENERATORS.build(dict(generator, input_nc=3))
+        self.net_d = DISCRIMINATORS.build(dict(discriminator, input_nc=6))
+
+    def train_step(self, data, optim_wrapper):
+        batch = self.data_preprocessor(data, True)
+        poses, real, masks = (batch[key].flatten(0, 1) for key in ('pose_maps', 'frames', 'masks'))
+        poses = 2 * poses - 1
+        with optim_wrapper['g'].optim_context(self.net_g):
+            fake = self.net_g(poses)
+        with self.frozen(self.net_d), optim_wrapper['d'].optim_context(self.net_d):
+            g = self.losses.compute('gan', dict(scores=self.net_d(torch.cat([poses, fake], 1))))
+        g = self.weighted(g | self.losses.compute('frames', dict(fake=fake, real=real, masks=masks)))
+        self.step(optim_wrapper, 'g', sum(g.values()))
+
+        gan = self.losses[self.judge]
+        with optim_wrapper['d'].optim_context(self.net_d):
+            d = {name: gan(self.net_d(torch.cat([poses, pictures], 1)), real=name == 'real', for_discriminator=True)
+                 for name, pictures in (('real', real), ('fake', fake.detach()))}
+        self.step(optim_wrapper, 'd', sum(d.values()))
+        return {**{f'g/{k}': v.detach() for k, v in g.items()}, **{f'd/{k}': v.detach() for k, v in d.items()}}
+
+    def open(self):
+        @torch.no_grad()
+        def paint(frame):
+            poses = 2 * self.data_preprocessor(frame)['pose_maps'][0] - 1
+            with self.evaluating(self.net_g), self.inference_context():
+                return self.data_preprocessor.to_uint8(self.net_g(poses)[0]).numpy()
+
+        return paint
+'''
+CONFIG = '''
+_base_ = {base!r}
+custom_imports = dict(imports=['plain_pix2pix'])
+model = dict(type='PlainPix2Pix', generator=dict(type='ResNetGenerator', ngf=4, n_blocks=1),
+             discriminator=dict(type='PatchGAN', ndf=4, n_layers=1),
+             losses=dict(gan=dict(type='GANLoss'), l1=dict(type='L1Loss', masked=True, weight=10.0)))
+adam = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=1e-3))
+optim_wrapper = dict(constructor='NetworkOptimizers', g=dict(adam, networks=['net_g']), d=dict(adam, networks=['net_d']))
+del adam
+train_cfg = dict(type='IterLoop', max_iters=4)
+train_dataloader = dict(batch_size=2, num_workers=0, sampler=dict(type='DrawSampler', shuffle=True),
+                        dataset=dict(type='ClipWindows', root={root!r}, window=1))
+test_dataloader = dict(batch_size=1, num_workers=0, dataset=dict(type='ClipWindows', root={root!r}, window=None))
+test_evaluator = [dict(type='PSNR'), dict(type='L1')]
+custom_hooks = [dict(type='GenerateHook', interval=4, max_frames=2, clips=[0], dataset=test_dataloader['dataset'])]
+default_hooks = dict(checkpoint=dict(interval=2))
+'''
+
+
+@pytest.fixture(scope='module')
+def folder(clips, tmp_path_factory):
+    """A folder with the method, its config and its run of four iterations."""
+    folder = tmp_path_factory.mktemp('own')
+    (folder / 'plain_pix2pix.py').write_text(METHOD)
+    (folder / 'config.py').write_text(CONFIG.format(base=str(ROOT / 'configs/_base_/runtime.py'), root=str(clips[0].folder.parent)))
+    sys.path.insert(0, str(folder))
+    yield folder
+    sys.path.remove(str(folder))
+    sys.modules.pop('plain_pix2pix', None)
+    MODELS.module_dict.pop('PlainPix2Pix', None)
+
+
+@pytest.fixture(scope='module')
+def run(folder):
+    """The work dir of a run that was not interrupted."""
+    build_runner(load_config(folder / 'config.py'), folder / 'run').train()
+    return folder / 'run'
+
+
+def weights(path):
+    return torch.load(path, weights_only=True)['state_dict']
+
+
+def test_it_trains_is_looked_at_and_resumes_exactly(folder, run):
+    assert list((run / 'vis').glob('0000004_*.mp4')) and 'g/l1' in next(run.glob('**/scalars.json*')).read_text()
+    build_runner(load_config(folder / 'config.py', ['train_cfg.max_iters=2']), folder / 'half').train()
+    build_runner(load_config(folder / 'config.py'), folder / 'half', resume=True).train()
+    whole, resumed = weights(latest_checkpoint(run)), weights(folder / 'half' / 'iter_0000004.pth')
+    assert all(torch.equal(whole[key], resumed[key]) for key in whole) and whole
+
+
+def test_it_is_tested_beside_the_baselines(folder, run, load_tool, capsys):
+    out = folder / 'out.json'
+    with pytest.raises(SystemExit) as stop:
+        load_tool('test').main([str(folder / 'config.py'), str(run), '--baselines', '--out', str(out), '--device', 'cpu'])
+    assert stop.value.code == 0, capsys.readouterr().err
+    content = json.loads(out.read_text())
+    assert set(content['baselines']) == {'CopyContent', 'PasteParts', 'NearestFrame'}
+    assert content['about']['iteration'] == 4 and content['metrics']
+
+
+def test_it_generates(clips, folder, run, load_tool, capsys):
+    with pytest.raises(SystemExit) as stop:
+        load_tool('generate').main([str(run), '--driving', str(clips[0].folder), '--out', str(folder / 'out.mp4'), '--max-frames', '3',
+                                    '--device', 'cpu', '--side-by-side', '--allow-import', 'plain_pix2pix'])
+    assert stop.value.code == 0, capsys.readouterr().err
+    frames = [frame for frame, _ in VideoReader(folder / 'out.mp4')]
+    assert len(frames) == 3 and frames[0].shape == (96, 3 * 64, 3)
+    trained = apis.load(run, 'cpu', allow_imports=['plain_pix2pix'])
+    whole = trained.model.test_step(default_collate([ClipWindows(clips[0].folder, window=None)[0]]))[0]['generated']
+    chosen = apis.choose(trained, apis.Request(clips[0].folder), folder, False)
+    np.testing.assert_array_equal(np.stack(list(apis.paint(trained.model, chosen)[0])), whole)
+
+
+@pytest.mark.parametrize('wish, words', [
+    (dict(content=True), 'PlainPix2Pix takes no content person'), (dict(retarget='on'), 'PlainPix2Pix takes no content person'),
+    (dict(direction='ba'), 'PlainPix2Pix has no direction'), (dict(colors=apis.Colors(up='#c03030')), 'no colour codes')])
+def test_what_it_does_not_take_is_refused(clips, folder, run, wish, words):
+    trained = apis.load(run, 'cpu', allow_imports=['plain_pix2pix'])
+    content = clips[1].folder if wish.pop('content', None) else None
+    with pytest.raises(InputError, match=words):
+        apis.generate(trained, content, clips[0].folder, folder / 'refused.mp4', progress=False, **wish)
+
+
+def test_its_flops_are_counted(folder, load_tool, capsys):
+    with pytest.raises(SystemExit) as stop:
+        load_tool('get_flops').main([str(folder / 'config.py'), '--size', '96', '64'])
+    text = capsys.readouterr().out
+    assert stop.value.code == 0 and 'net_g' in text and 'net_d' in text and 'ResNetGenerator' in text

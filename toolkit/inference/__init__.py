@@ -1,0 +1,1 @@
+"""From a checkpoint to a video: load, choose, paint, write."""

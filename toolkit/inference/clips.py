@@ -1,0 +1,45 @@
+"""Prepared clips of whatever a user gives."""
+
+from pathlib import Path
+
+from tqdm import tqdm
+
+from toolkit.data.clip import Clip
+from toolkit.data.prepare import prepare_video
+from toolkit.data.prepare_parts import build_parts
+from toolkit.registry import load_plugins
+
+
+def prepare(video: str | Path, out_dir: str | Path, size: tuple[int, int] | None = None, pose: dict | None = None,
+            edges: dict | None = None, mask: dict | None = None, progress: bool = True, **settings) -> Clip:
+    """Make a prepared clip of a video, an animated GIF, a picture or a folder of pictures.
+
+    Args:
+        video: file or folder.
+        out_dir: folder of clips.
+        size: (H, W) of the clip; by default that of the clips in ``out_dir``, or else one that fits person and video.
+        pose, edges, mask: configs of a pose estimator, edge detector and segmentor; None takes the best that is installed.
+        progress: show a bar.
+        settings: of :func:`toolkit.data.prepare.prepare_video`.
+
+    Returns:
+        The clip. One that is finished already is returned as it is, an interrupted one is continued.
+    """
+    load_plugins()
+    parts, configs = build_parts(pose, edges, mask)
+    with tqdm(desc=f'preparing {Path(video).name}', unit='frame', disable=not progress, leave=False) as bar:
+
+        def show(stage: str, done: int, total: int) -> None:
+            bar.set_postfix_str(stage)
+            bar.total, bar.n = total, done
+            bar.refresh()
+
+        return prepare_video(video, out_dir, *parts, *(size or (None, None)), progress=show, part_options=configs, **settings)
+
+
+def as_clip(path: str | Path, work_dir: str | Path, size: tuple[int, int] | None, progress: bool = True) -> Clip:
+    """A prepared clip as it is; anything else is prepared into ``work_dir`` first, under a name that tells its content."""
+    path = Path(path)
+    if (path / 'manifest.json').is_file():
+        return Clip(path)
+    return prepare(path, work_dir, size or (384, 256), progress=progress, unique=True)

@@ -1,0 +1,72 @@
+"""What a driving clip tells a painter: poses, fitted to the person who is generated, and whatever else a frame has."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+
+from toolkit import fields
+from toolkit.data.clip import Clip
+from toolkit.data.same_person import same_person
+from toolkit.data.tensors import pose_tensors, with_channels
+from toolkit.data.transforms import resize_image, scale_pose
+from toolkit.inference.request import check_retarget
+from toolkit.poses.retarget import PoseNormalizer
+
+
+def driving_poses(driving: Clip, content: Clip | None, size: tuple[int, int], retarget: str = 'auto',
+                  say: Callable[[str], None] | None = None) -> np.ndarray:
+    """Poses of the driving clip in the frames to generate, moved and scaled to the person of the content clip.
+
+    Args:
+        driving: whose movement.
+        content: whose body; None for the driving person's own.
+        size: (H, W) of the frames to generate.
+        retarget: 'on', 'off', or 'auto': on unless both clips are known to show the same person
+            (:func:`toolkit.data.same_person.same_person`).
+        say: called with one line that tells whether the poses were fitted, and why.
+
+    Returns:
+        (T, 18, 3) float32 in pixels of the generated frames.
+
+    Raises:
+        InputError: one of the clips shows too little of a person to compare them.
+    """
+    check_retarget(retarget)
+    poses, own = (clip and scale_pose(clip.poses, size[0] / clip.height, size[1] / clip.width) for clip in (driving, content))
+    if content is None:
+        return poses
+    same, reason = same_person(driving, content) if retarget == 'auto' else (retarget == 'off', f'that was asked for ({retarget})')
+    if say:
+        say(f'poses {"not " if same else ""}fitted to {content.name} because {reason}')
+    if same:
+        return poses
+    own = np.repeat(own, 3, 0) if len(own) < 3 else own
+    return PoseNormalizer.fit(poses, own, size, size)(poses)
+
+
+def frame_steps(names: Sequence[str], poses: np.ndarray, size: tuple[int, int], driving: Clip | None = None,
+                style: str = 'openpose_black', extra: Sequence[fields.Field] = ()) -> Iterator[dict[str, torch.Tensor]]:
+    """What a painter is given, frame by frame, in the form in which data sets yield it.
+
+    Args:
+        names: fields of frames.
+        poses: (T, 18, 3) in pixels of the frames to generate.
+        size: (H, W) of them.
+        driving: the clip whose stored pictures are taken where ``names`` has any.
+        style: of the stick figures.
+        extra: added fields, of which those drawn from poses can be in ``names``.
+
+    Yields:
+        Tensors (1, 1, ...) under ``names``.
+    """
+    for t in range(len(poses)):
+        told = pose_tensors(poses[t:t + 1], *size, style, extra)
+        step = {}
+        for name in names:
+            if name in told:
+                step[name] = told[name][None]
+            else:
+                labels = fields.kind_of(name) == 'labels'
+                step[name] = with_channels(resize_image(driving.picture(name, t), *size, labels), False)[None, None]
+        yield step

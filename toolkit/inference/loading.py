@@ -1,0 +1,58 @@
+"""Load: a trained model from its checkpoint alone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+
+from toolkit.engine.build_errors import naming_parts
+from toolkit.engine.checkpoint import checkpoint_config, load_checkpoint
+from toolkit.engine.rebuild import build_like, frame_size
+from toolkit.models.base import VideoModel
+from toolkit.models.loss_table import for_generation
+from toolkit.registry import load_plugins
+
+
+@dataclass
+class Trained:
+    """A trained model with what it was trained for.
+
+    Attributes:
+        model: in eval mode, on its device.
+        config: the whole config of the training run.
+        size: (H, W) of the frames it was trained on, or None where the config leaves it to the clips.
+    """
+
+    model: VideoModel
+    config: Config
+    size: tuple[int, int] | None
+
+
+def load(checkpoint: str | Path, device: str | torch.device | None = None, half: bool = False,
+         allow_imports: Sequence[str] = ()) -> Trained:
+    """Load a checkpoint of ``tools/train.py``; its config is inside.
+
+    Args:
+        checkpoint: file, or the work dir of a run, whose latest checkpoint is taken.
+        device: default the GPU if there is one.
+        half: generate in bfloat16.
+        allow_imports: modules that the checkpoint may import though they are not installed.
+
+    The pretrained networks of losses are not needed.
+
+    Raises:
+        InputError: unreadable or unsafe file, unknown parts, or weights that do not fit.
+    """
+    load_plugins()
+    config = checkpoint_config(checkpoint, allow_imports)
+    size = frame_size(config, checkpoint)
+    if half:
+        config.model.inference_dtype = 'bfloat16'
+    with naming_parts(config._cfg_dict, f'the model of {checkpoint}'):
+        model = build_like(for_generation(config.model), checkpoint)
+    load_checkpoint(checkpoint, model)
+    model.prepare_networks()
+    device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
+    return Trained(model.to(device).eval(), config, size)

@@ -1,0 +1,172 @@
+"""Choose and paint: the videos of a request, each painted frame by frame in constant memory."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from toolkit import fields
+from toolkit.data.clip import Clip
+from toolkit.data.clip_size import check_shape
+from toolkit.data.plate import background_plate
+from toolkit.inference.clips import as_clip
+from toolkit.inference.driving import driving_poses, frame_steps
+from toolkit.inference.loading import Trained
+from toolkit.inference.request import Request
+from toolkit.models.base import VideoModel
+from toolkit.wardrobe import Colors, Wardrobe, check_look, content_batch, describe, split_look
+
+
+@dataclass
+class Chosen:
+    """Everything a request needs, prepared.
+
+    Attributes:
+        driving: the clip that moves.
+        poses: (T, 18, 3) in pixels of the frames to generate.
+        size: (H, W) of them.
+        openings: for each video what the model is opened with.
+        names: what its painter is given of each frame.
+        style: of the stick figures it was trained on.
+        extra: added fields that it takes.
+    """
+
+    driving: Clip
+    poses: np.ndarray
+    size: tuple[int, int]
+    openings: list[dict]
+    names: tuple[str, ...]
+    style: str
+    extra: list[fields.Field]
+
+
+def choose(trained: Trained, request: Request, work_dir: str | Path, progress: bool = True) -> Chosen:
+    """Prepare what is not prepared, fit the poses and find the codes of the clothes.
+
+    Args:
+        trained: of :func:`toolkit.inference.loading.load`.
+        request: what to generate.
+        work_dir: where unprepared inputs are prepared.
+        progress: show bars.
+
+    Raises:
+        InputError: a wish that the model cannot fulfil, unusable input, clips that do not fit.
+    """
+    model = trained.model
+    request.check(model)
+    driving = as_clip(request.driving, work_dir, trained.size, progress)
+    content = None if request.content is None else as_clip(request.content, work_dir, trained.size, progress)
+    shown = driving if content is None else content
+    size = trained.size or (shown.height, shown.width)
+    for clip in filter(None, (driving, content)):
+        check_shape(clip, size)
+    poses = driving_poses(driving, content, size, request.retarget, tqdm.write if progress else None)[:request.max_frames]
+    given = {}
+    if content is not None:
+        given['content'] = content_batch(content, size, request.content_frame, model.added_fields)
+    if 'direction' in model.opens_with:
+        given['direction'] = request.direction or 'ab'
+    if 'plate' in model.opens_with:
+        given['plate'] = torch.from_numpy(background_plate(driving, size)).movedim(-1, 0)[None]
+    openings = [given]
+    if request.colors.wanted:
+        codes = clothes(model, given['content'], request.colors, len(poses), work_dir, size, progress)
+        openings = [dict(given, z=z) for z in codes]
+    return Chosen(driving, poses, size, openings, model.paints_from, pose_style(trained), fields.added(model.added_fields))
+
+
+def paint(model: VideoModel, chosen: Chosen) -> list[Iterator[np.ndarray]]:
+    """The frames (H, W, 3) uint8 RGB of each video; each is painted when it is asked for."""
+    given = (chosen.names, chosen.poses, chosen.size, chosen.driving, chosen.style, chosen.extra)
+    return [model.generate(frame_steps(*given), **opening) for opening in chosen.openings]
+
+
+def pose_style(trained: Trained) -> str:
+    """Style of the stick figures that a model was trained on."""
+    return trained.config.get('train_dataloader', {}).get('dataset', {}).get('pose_style', 'openpose_black')
+
+
+def stream(trained: Trained, content: Clip, poses: np.ndarray, size: tuple[int, int], content_frame: int = 0,
+           z: torch.Tensor | None = None) -> Iterator[np.ndarray]:
+    """Generate from poses frame by frame, in constant memory.
+
+    Args:
+        trained: of :func:`toolkit.inference.loading.load`; its model takes a content and paints from poses.
+        content: clip that shows whom to generate.
+        poses: (T, 18, 3) in pixels of the frames to generate.
+        size: (H, W) of them.
+        content_frame: which frame of ``content``.
+        z: (1, D) or (T, D) code of the clothes to wear, see :func:`dress`; None for those of the content frame.
+
+    Yields:
+        (H, W, 3) uint8 RGB.
+
+    Raises:
+        InputError: nobody is seen in the content frame, or the model cannot generate from poses.
+    """
+    model = trained.model
+    model.check_generates()
+    given = dict(content=content_batch(content, size, content_frame, model.added_fields), **({} if z is None else dict(z=z)))
+    extra = fields.added(model.added_fields)
+    return model.generate(frame_steps(model.paints_from, poses, size, style=pose_style(trained), extra=extra), **given)
+
+
+def dress(trained: Trained, content: Clip, size: tuple[int, int], colors: Colors, frames: int, content_frame: int = 0,
+          work_dir: str | Path = 'prepared', progress: bool = True) -> list[torch.Tensor | None]:
+    """Codes of the clothes that are asked for, for :func:`stream`.
+
+    Args:
+        trained: of :func:`toolkit.inference.loading.load`.
+        content: clip that shows whom to generate.
+        size: (H, W) of the frames to generate.
+        colors: what is asked for.
+        frames: T, how many are to be generated.
+        content_frame: which frame of ``content``.
+        work_dir: where pictures of other people are prepared.
+        progress: say what colours become.
+
+    Returns:
+        A code for each video to generate, (1, D) or (T, D); None stands for the content's own clothes.
+
+    Raises:
+        InputError: a model without colour codes, or a wish that cannot be fulfilled.
+    """
+    if not colors.wanted:
+        return [None]
+    return clothes(trained.model, content_batch(content, size, content_frame), colors, frames, work_dir, size, progress)
+
+
+def clothes(model: VideoModel, content: dict[str, torch.Tensor], colors: Colors, frames: int, work_dir: str | Path,
+            size: tuple[int, int], progress: bool = True) -> list[torch.Tensor]:
+    """As :func:`dress`, from a content batch.
+
+    Args:
+        model: with colour codes.
+        content: of :func:`toolkit.wardrobe.content_batch`.
+        colors, frames, work_dir, progress: see :func:`dress`.
+        size: (H, W) that pictures of other people are prepared to.
+    """
+    wardrobe = Wardrobe(model, content)
+
+    def colored(up: str | None, down: str | None) -> torch.Tensor:
+        z, records = wardrobe.colored(up, down)
+        for line in describe(records, dict(up=up, down=down)) if progress else ():
+            tqdm.write(line)
+        return z
+
+    def look(wish: str | Path) -> torch.Tensor:
+        check_look(wish)
+        if pair := split_look(wish):
+            return colored(*pair)
+        return wardrobe.like(as_clip(wish, work_dir, size, progress), colors.regions)
+
+    if colors.looks:
+        return [look(wish) for wish in colors.looks]
+    if colors.samples:
+        return wardrobe.samples(colors.samples, colors.seed, colors.regions)
+    if colors.interpolate:
+        return [wardrobe.between(*map(look, colors.interpolate), frames)]
+    return [look(colors.like) if colors.like else colored(colors.up, colors.down)]

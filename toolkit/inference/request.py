@@ -1,0 +1,95 @@
+"""Choose, the part that costs nothing: what is to be generated, and whether a model can do it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from toolkit import fields
+from toolkit.data.directed import DIRECTIONS
+from toolkit.models.base import VideoModel
+from toolkit.structures import InputError
+from toolkit.wardrobe import Colors, check_has_codes, check_look
+
+RETARGET = ('auto', 'on', 'off')
+OPENING = ('content', 'direction', 'plate', 'z')
+"""What a method can be opened with, see :class:`toolkit.models.painting.PaintedVideos`."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to generate.
+
+    Attributes:
+        driving: prepared clip or video of the movement.
+        content: prepared clip, video or picture of the person to generate; None for a method that knows its persons.
+        content_frame: frame of ``content`` that lends its appearance.
+        retarget: see :func:`toolkit.inference.driving.driving_poses`.
+        direction: of a transfer between two persons: 'ab' (the default) if ``driving`` shows its person A, 'ba' if it shows B.
+        max_frames: stop after so many frames.
+        colors: what the person wears, for a model with colour codes; default the content's own clothes.
+
+    Raises:
+        InputError: a value that cannot be, or a file that is not there.
+    """
+
+    driving: str | Path
+    content: str | Path | None = None
+    content_frame: int = 0
+    retarget: str = 'auto'
+    direction: str | None = None
+    max_frames: int | None = None
+    colors: Colors = field(default_factory=Colors)
+
+    def __post_init__(self) -> None:
+        check_retarget(self.retarget)
+        if self.direction not in (None, *DIRECTIONS):
+            raise InputError(f'direction must be one of {", ".join(DIRECTIONS)}, got {self.direction!r}')
+        if self.max_frames is not None and self.max_frames < 1:
+            raise InputError(f'the number of frames must be at least 1, got {self.max_frames}')
+        for path in filter(None, (self.content, self.driving)):
+            if not Path(path).exists():
+                raise InputError(f'{path}: no such file or folder')
+
+    @property
+    def looks(self) -> Sequence[str | Path]:
+        """Looks that the colours name: pairs of colours, or files."""
+        colors = self.colors
+        return [*colors.looks, *(colors.interpolate or ()), *([colors.like] if colors.like else [])]
+
+    @property
+    def inputs(self) -> list[str | Path]:
+        """Files and folders that are read."""
+        return [path for path in (self.content, self.driving, *self.looks) if path is not None]
+
+    def check(self, model: VideoModel) -> None:
+        """Refuse what a model could not fulfil, before a video is prepared.
+
+        Raises:
+            InputError: names the wish, or what the model needs and nobody gives.
+        """
+        model.check_generates()
+        kind, takes = type(model).__name__, model.opens_with
+        known = {*fields.keys(fields.FRAME), *(field.name for field in fields.added(model.added_fields) if field.source == 'drawn')}
+        unknown = [*(set(takes) - set(OPENING)), *(set(model.paints_from) - known)]
+        if unknown:
+            raise InputError(f'a {kind} generates from {", ".join(sorted(unknown))}, which a prepared clip does not have')
+        if 'content' not in takes and (self.content is not None or self.content_frame or self.retarget == 'on'):
+            raise InputError(f'a {kind} takes no content person to show or to fit poses to: it generates whom it was trained on')
+        if 'content' in takes and self.content is None:
+            raise InputError('this checkpoint generates from poses: say who is to be generated (content)')
+        if 'direction' not in takes and self.direction is not None:
+            raise InputError(f'a {kind} has no direction: it is not a transfer between two persons')
+        if self.colors.wanted:
+            check_has_codes(model)
+        for wish in self.looks:
+            check_look(wish)
+
+
+def check_retarget(retarget: str) -> None:
+    """Refuse an unknown way to fit poses.
+
+    Raises:
+        InputError: names the known ones.
+    """
+    if retarget not in RETARGET:
+        raise InputError(f'retarget must be one of {", ".join(RETARGET)}, got {retarget!r}')

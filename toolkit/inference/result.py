@@ -1,0 +1,105 @@
+"""Write: the videos of a request, with sound, and the sheet of several looks."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from toolkit.data.sheets import contact_sheet
+from toolkit.data.sound import clip_sound
+from toolkit.data.tensors import pose_tensors
+from toolkit.data.transforms import resize_image
+from toolkit.data.video import VideoWriter, check_suffix
+from toolkit.files import check_output, write_file
+from toolkit.inference.painting import Chosen
+from toolkit.outputs import refuse_existing, refuse_inputs
+from toolkit.wardrobe import Colors
+
+SHEET_COLUMNS = 6
+
+
+def result_files(out: str | Path, colors: Colors, side_by_side: bool = False) -> tuple[list[Path], Path | None]:
+    """What a request is written to: the videos, and the sheet of several looks (None for one look)."""
+    out = Path(out)
+    count = max(len(colors.looks), colors.samples)
+    if not colors.several:
+        return [out], None
+    return [out] if side_by_side or count == 1 else [out.with_stem(f'{out.stem}_{i}') for i in range(count)], out.with_suffix('.png')
+
+
+class Result:
+    """Files that a request is written to.
+
+    Args:
+        out: video to write.
+        colors: of the request.
+        side_by_side: put the driving frame, the pose and all results beside each other.
+        overwrite: replace results that are there.
+
+    Raises:
+        InputError: a place that cannot be written to, or a name that is no video's.
+    """
+
+    def __init__(self, out: str | Path, colors: Colors, side_by_side: bool = False, overwrite: bool = False) -> None:
+        self.out = Path(out)
+        check_suffix(check_output(self.out))
+        self.videos, self.sheet = result_files(out, colors, side_by_side)
+        self.side_by_side, self.overwrite = side_by_side, overwrite
+
+    @property
+    def prepared(self) -> Path:
+        """Where inputs are prepared when nobody says where: beside the result."""
+        return self.out.with_name(f'{self.out.stem}.prepared')
+
+    def check(self, inputs: Sequence[str | Path]) -> None:
+        """Refuse what must not be written over.
+
+        Args:
+            inputs: what is read.
+
+        Raises:
+            InputError: a result that is an input, or that is there already and may not be replaced.
+        """
+        written = [*self.videos, *([self.sheet] if self.sheet else [])]
+        refuse_inputs(written, [path for path in inputs if Path(path).exists()])
+        refuse_existing(written, self.overwrite)
+
+    def write(self, chosen: Chosen, painted: Sequence[Iterator[np.ndarray]], audio: bool = True, progress: bool = True) -> Path:
+        """Write the videos, frame by frame, and the sheet.
+
+        Args:
+            chosen: of :func:`toolkit.inference.painting.choose`.
+            painted: frames of each video.
+            audio: put the sound of the driving clip into them.
+            progress: show bars.
+
+        Returns:
+            The video, or the sheet where there are several looks.
+        """
+        sound, silent = clip_sound(chosen.driving) if audio else (None, None)
+        if silent:
+            tqdm.write(f'the result has no sound: {silent}')
+        total = len(chosen.poses)
+        shown = set(np.linspace(0, total - 1, min(SHEET_COLUMNS, total)).round().astype(int).tolist())
+        columns = []
+        together = [zip(*painted)] if self.side_by_side else [([frame] for frame in frames) for frames in painted]
+        for path, frames in zip(self.videos, together):
+            with VideoWriter(path, chosen.driving.fps, overwrite=self.overwrite, sound=sound) as writer:
+                for t, row in enumerate(tqdm(frames, path.name, total, unit='frame', disable=not progress)):
+                    row = [*_source(chosen, t), *row] if self.side_by_side else row
+                    writer.write(contact_sheet([row], gap=0))
+                    if t in shown:
+                        columns.append(row)
+        if self.sheet is None:
+            return self.out
+        rows = zip(*columns) if self.side_by_side else (sum(columns[i:i + len(shown)], []) for i in range(0, len(columns), len(shown)))
+        write_file(self.sheet, cv2.imencode('.png', contact_sheet([list(row) for row in rows])[..., ::-1])[1].tobytes())
+        return self.sheet
+
+
+def _source(chosen: Chosen, t: int) -> list[np.ndarray]:
+    """The driving frame and the pose that is painted from."""
+    pose = pose_tensors(chosen.poses[t:t + 1], *chosen.size)['pose_maps'][0].movedim(0, -1).numpy()
+    return [resize_image(chosen.driving.frame(t), *chosen.size), pose]
