@@ -43,7 +43,8 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--save-videos', metavar='DIR', help='write a video of each clip: poses, real, generated, baselines')
     parser.add_argument('--overwrite', action='store_true', help='replace files of --out and --save-videos that are there')
     parser.add_argument('--device', help='for example cuda:0 or cpu (default: the GPU if there is one)')
-    parser.add_argument('--launcher', choices=['none', 'pytorch'], help='not needed, as torchrun is noticed; accepted as in train.py')
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'],
+                        help='who started the processes, as in train.py; torchrun is noticed without')
     parser.add_argument('--local-rank', '--local_rank', type=int, help=argparse.SUPPRESS)
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE',
                         help='override keys of the config, for example test_dataloader.dataset.root=my_clips; unknown keys are errors')
@@ -65,7 +66,7 @@ def main(argv: list[str] | None = None) -> None:
     from toolkit.outputs import hidden
     from toolkit.weights import checkpoint_file
 
-    device = set_up(args.device)
+    device = set_up(args.device, args.launcher)
     check_arguments(args)
     replace = check_outputs(args)
     checkpoint = str(checkpoint_file(args.checkpoint)) if args.checkpoint else None
@@ -137,12 +138,15 @@ def check_outputs(args: argparse.Namespace) -> bool:
     return args.overwrite or interrupted
 
 
-def set_up(device: str | None) -> str:
-    """Join the other processes of torchrun, if any, fix the seeds and choose this process's device."""
+def set_up(device: str | None, launcher: str | None = None) -> str:
+    """Join the other processes, if any, fix the seeds and choose this process's device."""
     import torch
     from mmengine.runner import set_random_seed
+
+    from toolkit.engine.processes import process_environment
+    os.environ.update(process_environment(launcher or 'none'))
     local, world = int(os.environ.get('LOCAL_RANK', '0')), int(os.environ.get('WORLD_SIZE', '1'))
-    if world > 1 and not torch.distributed.is_initialized():
+    if world > 1 and launcher != 'none' and not torch.distributed.is_initialized():
         torch.distributed.init_process_group('gloo')
     set_random_seed(0)
     if device is None:

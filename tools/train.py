@@ -16,7 +16,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument('--amp', nargs='?', const='bfloat16', default=None, choices=['bfloat16', 'float16', 'bf16', 'fp16'],
                         help='half precision for all networks (default bfloat16)')
     parser.add_argument('--launcher', default=None, choices=['none', 'pytorch', 'slurm', 'mpi'],
-                        help='what starts the processes: pytorch for torchrun, mpi for mpirun')
+                        help='what starts the processes: pytorch for torchrun, slurm for srun, mpi for mpirun')
     parser.add_argument('--local-rank', '--local_rank', type=int, help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
 

@@ -18,6 +18,7 @@ import torch
 ROOT = Path(__file__).resolve().parent.parent.parent
 TOY = Path(__file__).resolve().parent / 'toy'
 MPI = ('OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_LOCAL_RANK', 'OMPI_COMM_WORLD_SIZE', 'OMPI_COMM_WORLD_LOCAL_SIZE')
+SLURM = ('SLURM_PROCID', 'SLURM_LOCALID', 'SLURM_NTASKS', 'SLURM_NTASKS_PER_NODE')
 
 
 def flat(value, where=''):
@@ -49,7 +50,7 @@ def run_child(arguments, said, rank, processes, port, launcher):
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGHUP, signal.SIG_DFL)  # ignored where the tests run under nohup
         torch.set_num_threads(1)
-        names = dict(pytorch=('RANK', 'LOCAL_RANK', 'WORLD_SIZE', 'LOCAL_WORLD_SIZE'), mpi=MPI)[launcher]
+        names = dict(pytorch=('RANK', 'LOCAL_RANK', 'WORLD_SIZE', 'LOCAL_WORLD_SIZE'), mpi=MPI, slurm=SLURM)[launcher]
         if processes > 1:
             os.environ.update(zip(names, (str(rank), str(rank), str(processes), str(processes))))
             os.environ.update(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))

@@ -1,12 +1,13 @@
 """Two processes of one sample do what one process of two samples does."""
 
+import os
 from pathlib import Path
 
 import pytest
 import torch
 
 from toolkit.engine.launch import load_config
-from toolkit.engine.processes import mpi_environment
+from toolkit.engine.processes import process_environment
 from toolkit.structures import InputError
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
@@ -34,8 +35,9 @@ optim_wrapper = dict(g=dict(accumulative_counts={accumulate}, optimizer=_sgd), d
     assert a['meta']['samples'] == b['meta']['samples'] == 4 * accumulate
 
 
-def test_processes_of_mpi_train_together(toy, tmp_path):
-    run = toy.train(tmp_path, processes=2, options=['train_cfg.max_iters=2', 'train_cfg.val_interval=0'], launcher='mpi')
+@pytest.mark.parametrize('launcher', ['mpi', 'slurm'])
+def test_processes_of_other_starters_train_together(toy, tmp_path, launcher):
+    run = toy.train(tmp_path, processes=2, options=['train_cfg.max_iters=2', 'train_cfg.val_interval=0'], launcher=launcher)
     assert run.codes == [0, 0], run.text
     assert '2 process(es)' in run.text and torch.load(tmp_path / 'iter_0000002.pth', weights_only=True)['meta']['samples'] == 8
 
@@ -46,17 +48,27 @@ def test_processes_of_mpi_train_together(toy, tmp_path):
     dict(SLURM_PROCID='5', SLURM_NTASKS='8', SLURM_LOCALID='1')])
 def test_the_place_of_a_process_as_starters_tell_it(environment):
     place = dict(RANK='5', WORLD_SIZE='8', LOCAL_RANK='1', MASTER_ADDR='node1', MASTER_PORT='29500')
-    assert mpi_environment(dict(environment, MASTER_ADDR='node1')) == place
+    assert process_environment('mpi', dict(environment, MASTER_ADDR='node1')) == place
     with pytest.raises(InputError, match='several machines needs MASTER_ADDR'):
-        mpi_environment(environment)
+        process_environment('mpi', environment)
     alone = {name: '8' if name.endswith(('LOCAL_SIZE', 'LOCALNRANKS')) else value for name, value in environment.items()}
     if 'SLURM_PROCID' not in environment:
-        assert mpi_environment(alone)['MASTER_ADDR'] == '127.0.0.1'
+        assert process_environment('mpi', alone)['MASTER_ADDR'] == '127.0.0.1'
 
 
-def test_mpi_without_mpirun_is_told():
-    with pytest.raises(InputError, match='--launcher mpi needs mpirun'):
-        mpi_environment({})
+@pytest.mark.parametrize('launcher, starter', [('mpi', 'mpirun'), ('slurm', 'srun'), ('pytorch', 'torchrun')])
+def test_a_launcher_without_its_starter_is_told(launcher, starter):
+    with pytest.raises(InputError, match=f'--launcher {launcher} needs {starter}: .*{starter} .*CONFIG --launcher {launcher}$'):
+        process_environment(launcher, dict(WORLD_SIZE='2'))
+    assert process_environment('none', {}) == process_environment('pytorch', dict(RANK='0')) == {}
+
+
+def test_slurm_says_itself_which_machine_is_the_first(tmp_path, monkeypatch):
+    (tmp_path / 'scontrol').write_text('#!/bin/sh\n[ "$*" = "show hostnames node[7-8]" ] && echo node7 && echo node8\n')
+    (tmp_path / 'scontrol').chmod(0o755)
+    monkeypatch.setenv('PATH', str(tmp_path), prepend=os.pathsep)
+    place = process_environment('slurm', dict(SLURM_PROCID='1', SLURM_NTASKS='2', SLURM_LOCALID='0', SLURM_JOB_NODELIST='node[7-8]'))
+    assert place == dict(RANK='1', WORLD_SIZE='2', LOCAL_RANK='0', MASTER_ADDR='node7', MASTER_PORT='29500')
 
 
 def test_a_checkpoint_of_two_processes_goes_on_in_one(toy, tmp_path):

@@ -11,15 +11,13 @@ from toolkit.engine.config import check_config, load_config
 from toolkit.engine.mmengine_names import OUR_HOOKS, check_names
 from toolkit.engine.needs import meet_needs
 from toolkit.engine.optim import use_amp
+from toolkit.engine.processes import LAUNCHERS
 from toolkit.engine.runner import TrainRunner
 from toolkit.files import check_output, make_folder
 from toolkit.structures import InputError
 from toolkit.weights import checkpoint_file, latest_checkpoint
 
 __all__ = ['Interrupted', 'add_config_arguments', 'build_runner', 'check_config', 'load_config', 'main_guard']
-
-LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
-
 
 def build_runner(cfg: Config, work_dir: str | Path | None = None, resume: bool | str | Path = False, amp: bool | str = False,
                  launcher: str | None = None, load_from: str | Path | None = None, training: bool = True) -> TrainRunner:

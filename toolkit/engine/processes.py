@@ -1,42 +1,63 @@
-"""Who this process is among others: what MPI says, in torchrun's words."""
+"""Who this process is among others: what its starter says, in torchrun's words."""
 
 import os
+import subprocess
 from collections.abc import Mapping
 
 from toolkit.structures import InputError
 
+LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 FAMILIES = {
     'Open MPI': ('OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE', 'OMPI_COMM_WORLD_LOCAL_RANK', 'OMPI_COMM_WORLD_LOCAL_SIZE'),
     'Intel MPI, MPICH': ('PMI_RANK', 'PMI_SIZE', 'MPI_LOCALRANKID', 'MPI_LOCALNRANKS'),
     'Slurm': ('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID', 'SLURM_NTASKS_PER_NODE')}
 """Starter -> its names of rank, number of processes, rank on this machine, and processes on this machine."""
+STARTERS = dict(pytorch='torchrun --nproc_per_node 2', slurm='srun --ntasks 2 python', mpi='mpirun -n 2 python')
 PORT = '29500'
 
 
-def mpi_environment(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Environment variables of torchrun for a process that ``mpirun`` or ``srun`` started.
+def process_environment(launcher: str, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Environment variables of torchrun for a process that another starter started.
 
     Args:
+        launcher: one of :data:`LAUNCHERS`; ``'mpi'`` stands for ``mpirun`` and ``srun --mpi``, ``'slurm'`` for ``srun``.
         environment: what the starter set.
 
     Returns:
-        ``RANK``, ``WORLD_SIZE``, ``LOCAL_RANK``, ``MASTER_ADDR`` (that of this machine where all processes are on it) and
-        ``MASTER_PORT`` (29500 where none is set).
+        ``RANK``, ``WORLD_SIZE``, ``LOCAL_RANK``, ``MASTER_ADDR`` (of Slurm the first machine of the job; else that of this machine
+        where all processes are on it) and ``MASTER_PORT`` (29500 where none is set). Nothing for ``'none'``, and where torchrun has set
+        them.
 
     Raises:
-        InputError: no starter is known by its variables, or several machines and no ``MASTER_ADDR``.
+        InputError: the starter is not known by its variables, or several machines and no ``MASTER_ADDR``.
     """
-    found = next((names for names in FAMILIES.values() if all(name in environment for name in names[:3])), None)
+    if launcher == 'none' or (launcher == 'pytorch' and 'RANK' in environment):
+        return {}
+    families = dict(pytorch=(), slurm=('Slurm',), mpi=FAMILIES)[launcher]
+    found = next((FAMILIES[name] for name in families if all(variable in environment for variable in FAMILIES[name][:3])), None)
     if found is None:
-        raise InputError('--launcher mpi needs mpirun (or srun --mpi): found none of the variables '
-                         f'{", ".join(names[2] for names in FAMILIES.values())}. For example: mpirun -n 2 python tools/train.py CONFIG '
-                         f'--launcher mpi')
+        starter = STARTERS[launcher]
+        raise InputError(f'--launcher {launcher} needs {starter.partition(" ")[0]}: none of the variables '
+                         f'{", ".join(FAMILIES[name][2] for name in families) or "RANK"} is there. For example: {starter} '
+                         f'tools/train.py CONFIG --launcher {launcher}')
     rank, size, local_rank, local_size = found
-    address = environment.get('MASTER_ADDR')
+    address = environment.get('MASTER_ADDR') or _first_machine(environment)
     if address is None and environment.get(local_size) == environment[size]:
         address = '127.0.0.1'
     if address is None:
-        raise InputError('--launcher mpi on several machines needs MASTER_ADDR, the name of the machine of the first process: '
-                         'mpirun -x MASTER_ADDR=NAME ...')
+        raise InputError(f'--launcher {launcher} on several machines needs MASTER_ADDR, the name of the machine of the first process, '
+                         'in the environment of all; for example mpirun -x MASTER_ADDR=NAME ...')
     return dict(RANK=environment[rank], WORLD_SIZE=environment[size], LOCAL_RANK=environment[local_rank], MASTER_ADDR=address,
                 MASTER_PORT=environment.get('MASTER_PORT', PORT))
+
+
+def _first_machine(environment: Mapping[str, str]) -> str | None:
+    """The first machine of a job of Slurm, which need not be said."""
+    machines = environment.get('SLURM_STEP_NODELIST') or environment.get('SLURM_JOB_NODELIST')
+    if not machines:
+        return None
+    try:
+        listed = subprocess.run(['scontrol', 'show', 'hostnames', machines], capture_output=True, text=True, timeout=60, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return next(iter(listed.stdout.split()), None)

@@ -22,7 +22,7 @@ from toolkit.engine.build_errors import naming_parts
 from toolkit.engine.checkpoint import check_checkpoint, load_checkpoint, plain, restore_training_state, training_state
 from toolkit.engine.datasets import build_dataset, give_fields
 from toolkit.engine.mmengine_names import OUR_HOOKS
-from toolkit.engine.processes import mpi_environment
+from toolkit.engine.processes import process_environment
 from toolkit.engine.saving import check_finite, write_atomically
 from toolkit.engine.sections import Loader
 from toolkit.engine.together import on_main_process
@@ -50,22 +50,17 @@ class TrainRunner(Runner):
     # ---- environment ------------------------------------------------------------------------------------------------------------
 
     def setup_env(self, env_cfg: dict) -> None:
-        """MMEngine's set-up; distributed runs on CPUs use gloo, and processes of MPI are told who they are in torchrun's words.
+        """MMEngine's set-up. Runs on CPUs use gloo; processes of MPI and Slurm are told who they are in torchrun's words.
 
         Raises:
-            InputError: a launcher without its starter, more processes than GPUs, or ``launcher='slurm'`` without GPUs.
+            InputError: a launcher without its starter, or more processes than GPUs.
         """
         if self.distributed and not is_distributed():
             gpus = torch.cuda.device_count()
-            if self._launcher == 'mpi':
-                os.environ.update(mpi_environment())
-                self._launcher = 'pytorch'
-            if self._launcher == 'pytorch' and 'RANK' not in os.environ:
-                raise InputError('--launcher pytorch needs torchrun: torchrun --nproc_per_node 2 tools/train.py CONFIG --launcher '
-                                 'pytorch')
-            if not gpus and self._launcher != 'pytorch':
-                raise InputError(f'launcher {self._launcher!r} needs GPUs; on CPUs start with torchrun and --launcher pytorch, or '
-                                 f'with mpirun or srun and --launcher mpi')
+            os.environ.update(process_environment(self._launcher))
+            if gpus and self._launcher == 'slurm':  # srun may show each process its own GPU alone
+                os.environ['LOCAL_RANK'] = str(int(os.environ['LOCAL_RANK']) % gpus)
+            self._launcher = 'pytorch'
             if gpus and int(os.environ.get('LOCAL_RANK', '0')) >= gpus:
                 raise InputError(f'more processes than GPUs on this machine ({gpus}); lower --nproc_per_node')
             if not gpus:
