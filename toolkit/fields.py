@@ -53,6 +53,7 @@ class Field:
         mirror: label -> label in a mirrored picture; empty where mirroring changes no label.
         compute: makes it, see :func:`add`; None for fields of the toolkit.
         inputs: names of the arguments of ``compute``.
+        store: it is computed when a clip is prepared, and stored.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Field:
     mirror: tuple[int, ...] = ()
     compute: Callable[..., np.ndarray] | None = None
     inputs: tuple[str, ...] = ()
+    store: bool = False
 
     @property
     def is_picture(self) -> bool:
@@ -99,8 +101,10 @@ def register(field: Field) -> None:
     """Describe a key of one's own that a transform or a data set makes.
 
     Raises:
-        InputError: a key that is taken, or an unknown kind.
+        InputError: a key that is taken or no plain word, or an unknown kind.
     """
+    if not (field.name.isidentifier() and field.name.isascii() and field.name[0].isalpha()):
+        raise InputError(f'field {field.name!r}: the name must be a plain word')
     if field.kind not in KINDS:
         raise InputError(f'field {field.name!r}: kind must be one of {", ".join(KINDS)}, got {field.kind!r}')
     before = ADDED.get(field.name)
@@ -112,7 +116,8 @@ def register(field: Field) -> None:
     ADDED[field.name] = field
 
 
-def add(name: str, kind: str = 'map', channels: int = 1) -> Callable[[Callable[..., np.ndarray]], Callable[..., np.ndarray]]:
+def add(name: str, kind: str = 'map', channels: int = 1, store: bool = False,
+        mirror: Sequence[int] = ()) -> Callable[[Callable[..., np.ndarray]], Callable[..., np.ndarray]]:
     """Add a field that is computed while clips are loaded: a decorator of the function that computes it.
 
     Its arguments are named after what it is computed from, each of T frames: ``frames`` (T, H, W, 3) uint8, ``edges``, ``masks``
@@ -125,9 +130,13 @@ def add(name: str, kind: str = 'map', channels: int = 1) -> Callable[[Callable[.
         name: key of the frames' entry; that of the content frame is ``content_<name>``.
         kind: 'map', 'picture', 'labels', 'pose' or 'code'.
         channels: of a map; (T, H, W, C) is returned where there is more than one.
+        store: compute it once, when a clip is prepared, at the clip's size, and keep it in the clip. For clips without it, such as
+            those prepared before, it is still computed while they are loaded.
+        mirror: of labels that tell left from right: label -> label in a mirrored picture.
 
     Raises:
-        InputError: a name that is taken, an unknown kind, or an argument that nothing is given for.
+        InputError: a name that is taken or no plain word, an unknown kind, an argument that nothing is given for, or a field that
+            cannot be stored.
     """
     def decorate(compute: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
         inputs, known = tuple(inspect.signature(compute).parameters), (*keys(FRAME, source='stored'), SIZE)
@@ -137,10 +146,19 @@ def add(name: str, kind: str = 'map', channels: int = 1) -> Callable[[Callable[.
             if argument not in known:
                 raise InputError(f'field {name!r}: it cannot be computed from {argument!r}, only from {", ".join(known)}')
         source = 'drawn' if set(inputs) <= {'poses', SIZE} else 'seen'
-        register(Field(name, kind, source, 3 if kind == 'picture' else channels, f'content_{name}', compute=compute, inputs=inputs))
+        field = Field(name, kind, source, 3 if kind == 'picture' else channels, f'content_{name}', compute=compute, inputs=inputs,
+                      store=store, mirror=tuple(mirror))
+        if store and (source == 'drawn' or not field.is_picture or field.channels not in (1, 3)):
+            raise InputError(f'field {name!r}: a clip stores pictures, maps and labels of 1 or 3 channels that are made from frames')
+        register(field)
         return compute
 
     return decorate
+
+
+def to_store() -> list[Field]:
+    """The added fields that clips store when they are prepared."""
+    return [field for field in ADDED.values() if field.store]
 
 
 def added(names: Iterable[str]) -> list[Field]:

@@ -8,6 +8,7 @@
            edges/000000.png        8 bit gray, 255 = edge
            masks/000000.png        8 bit gray, 255 = person
            parts/000000.png        8 bit labels 0..10
+           added/NAME.000000.png   8 bit pictures of added fields (where a plugin stores some)
            source.jpg              a picture of the source with the crop drawn in (prepared videos only)
            sound.mka               the sound that belongs to the frames (prepared videos with sound only)
 """
@@ -15,7 +16,7 @@
 import hashlib
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import cv2
@@ -26,6 +27,7 @@ from toolkit.data.clip_checks import (
     MOST_FRAMES,
     check_poses,
     check_regular,
+    field_channels,
     frame_rate,
     read_array,
     read_picture_of,
@@ -34,6 +36,7 @@ from toolkit.data.clip_checks import (
     whole_number,
 )
 from toolkit.data.clip_folder import (
+    ADDED,
     FORMAT,
     KINDS,
     check_clip_folder,
@@ -62,6 +65,7 @@ class Clip:
 
     Attributes:
         manifest: the manifest as a dict.
+        fields: name -> channels of the added fields that are stored in it.
         key: its folder relative to ``root``, with ``/``: no two clips of a root have the same.
         name, person, action, fps, height, width: from the manifest.
 
@@ -81,7 +85,7 @@ class Clip:
             self.name, self.person, self.action = (text(path, self.manifest, key) for key in ('name', 'person', 'action'))
             self.height, self.width = (whole_number(path, self.manifest, key, LONGEST_SIDE) for key in ('height', 'width'))
             self.fps, self._length = frame_rate(path, self.manifest), whole_number(path, self.manifest, 'num_frames', MOST_FRAMES)
-            self._suffix = self.manifest['frame_format']
+            self._suffix, self.fields = self.manifest['frame_format'], field_channels(path, self.manifest)
         except KeyError as error:
             raise InputError(f'{path}: the key {error} is missing; prepare the clip again') from error
         if self._suffix not in list(ENCODING):
@@ -97,7 +101,7 @@ class Clip:
     def state(self) -> str:
         """A hash of the manifest and of names, sizes and times of all files: another one where the clip was changed or made anew."""
         digest = hashlib.sha256((self.folder / 'manifest.json').read_bytes())
-        for folder in (self.folder, *(self.folder / kind for kind in KINDS)):
+        for folder in (self.folder, *(self.folder / kind for kind in (*KINDS, *([ADDED] if self.fields else [])))):
             try:
                 entries = sorted((e.name, e.stat().st_size, e.stat().st_mtime_ns) for e in os.scandir(folder) if e.is_file())
             except OSError as error:
@@ -111,13 +115,14 @@ class Clip:
         Raises:
             InputError: names the first file that is missing, or what is wrong with the poses.
         """
-        for kind in KINDS:
-            folder, suffix = self.folder / kind, self._suffix if kind == 'frames' else 'png'
+        for kind in (*KINDS, *self.fields):
+            folder = picture_path(self.folder, kind, 0, self._suffix).parent
             try:
                 there = set(os.listdir(folder))
             except OSError as error:
                 raise InputError(f'{folder}: cannot be read ({error.strerror}); prepare the clip again') from error
-            missing = [name for name in (f'{t:06d}.{suffix}' for t in range(self._length)) if name not in there]
+            names = (picture_path(folder, kind, t, self._suffix).name for t in range(self._length))
+            missing = [name for name in names if name not in there]
             if missing:
                 raise InputError(f'{folder / missing[0]}: no such file, and {len(missing) - 1} more of {self._length} are missing; '
                                  'prepare the clip again')
@@ -144,16 +149,18 @@ class Clip:
     def _read(self, kind: str, t: int, color: bool) -> np.ndarray:
         if not -self._length <= t < self._length:
             raise IndexError(f'clip {self.name} has frames 0..{self._length - 1}, not {t}')
-        path = self.folder / kind / f'{t % self._length:06d}.{self._suffix if kind == "frames" else "png"}'
-        return read_picture_of(path, self.height, self.width, color)
+        return read_picture_of(picture_path(self.folder, kind, t % self._length, self._suffix), self.height, self.width, color)
 
     def picture(self, kind: str, t: int) -> np.ndarray:
         """A stored picture of frame ``t`` in the form of a sample, see :mod:`toolkit.fields`.
 
         Args:
-            kind: field, 'frames', 'edges', 'masks' or 'parts'.
+            kind: field, 'frames', 'edges', 'masks' or 'parts', or one of :attr:`fields`.
             t: number of the frame.
         """
+        if kind in self.fields:
+            picture = self._read(kind, t, color=self.fields[kind] > 1)
+            return picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
         return dict(frames=self.frame, edges=self.edge_u8, masks=self.mask_u8, parts=self.parts)[kind](t)
 
     def frame(self, t: int) -> np.ndarray:
@@ -209,13 +216,14 @@ class ClipWriter:
         frame_format: 'png' (lossless) or 'jpg' (quality 95).
         key: anything JSON can hold that must be equal for a partial clip to be continued, such as a hash of source and settings.
         overwrite: replace a finished clip of that name when finishing.
+        fields: name -> channels, 1 or 3, of added fields that are stored, too.
 
     Raises:
         InputError: the clip exists already, something else is in the way, the folder is not writable, the disk is full.
     """
 
     def __init__(self, folder: str | Path, name: str, person: str, action: str, height: int, width: int, fps: float,
-                 frame_format: str = 'png', key=None, overwrite: bool = False):
+                 frame_format: str = 'png', key=None, overwrite: bool = False, fields: Mapping[str, int] | None = None):
         if frame_format not in ENCODING:
             raise InputError(f'frame_format must be one of {sorted(ENCODING)}, got {frame_format!r}')
         self.folder, self._overwrite = Path(folder), overwrite
@@ -225,32 +233,34 @@ class ClipWriter:
         self.partial = partial_folder(self.folder)
         self._head = dict(
             format=FORMAT, name=name, person=person, action=action, height=int(height), width=int(width), fps=float(fps),
-            frame_format=frame_format)
+            frame_format=frame_format, **(dict(fields=dict(fields)) if fields else {}))
+        self._kinds = (*KINDS, *(fields or ()))
         start_partial(self.folder)
         head_file, self._pose_file = self.partial / 'head.json', self.partial / 'poses.raw'
         head = dict(self._head, key=key)
         if not head_file.exists() or read_json(head_file) != head:
             self._clear()
             write_json(head_file, head)
-        for kind in KINDS:
-            make_folder(self.partial / kind)
+        for kind in self._kinds:
+            make_folder(self._path(kind, 0).parent)
         self.num_frames = self._count_done()
         with open(self._pose_file, 'ab') as file:
             file.truncate(self.num_frames * K * 3 * 4)
 
     def _clear(self) -> None:
-        for kind in KINDS:
+        for kind in (*KINDS, ADDED):
             shutil.rmtree(self.partial / kind, ignore_errors=True)
         self._pose_file.unlink(missing_ok=True)
 
     def _path(self, kind: str, t: int) -> Path:
-        return self.partial / kind / f'{t:06d}.{self._head["frame_format"] if kind == "frames" else "png"}'
+        return picture_path(self.partial, kind, t, self._head['frame_format'])
 
     def _count_done(self) -> int:
         rows = self._pose_file.stat().st_size // (K * 3 * 4) if self._pose_file.exists() else 0
-        return next((t for t in range(rows) if not all(self._path(kind, t).exists() for kind in KINDS)), rows)
+        return next((t for t in range(rows) if not all(self._path(kind, t).exists() for kind in self._kinds)), rows)
 
-    def add(self, frame: np.ndarray, pose: np.ndarray, edge: np.ndarray, mask: np.ndarray, parts: np.ndarray) -> None:
+    def add(self, frame: np.ndarray, pose: np.ndarray, edge: np.ndarray, mask: np.ndarray, parts: np.ndarray,
+            **added: np.ndarray) -> None:
         """Append one frame.
 
         Args:
@@ -258,6 +268,7 @@ class ClipWriter:
             pose: (18, 3) in pixels of the frame.
             edge, mask: (H, W) float in [0, 1].
             parts: (H, W) uint8 labels 0..10.
+            added: (H, W) or RGB (H, W, 3) uint8 of each added field.
 
         Raises:
             ValueError: a wrong shape.
@@ -267,9 +278,9 @@ class ClipWriter:
         for what, array, shape in (('frame', frame, (*size, 3)), ('edge', edge, size), ('mask', mask, size), ('parts', parts, size)):
             if array.shape != shape:
                 raise ValueError(f'{self.folder.name}, frame {self.num_frames}: {what} must be {shape}, got {array.shape}')
-        images = dict(frames=cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), edges=_to_u8(edge), masks=_to_u8(mask), parts=parts)
+        images = dict(frames=frame, edges=to_u8(edge), masks=to_u8(mask), parts=parts, **added)
         for kind, image in images.items():
-            path = self._path(kind, self.num_frames)
+            path, image = self._path(kind, self.num_frames), image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
             write_file(path, cv2.imencode(path.suffix, image, ENCODING[path.suffix[1:]])[1].tobytes())
         row = np.ascontiguousarray(pose, np.float32).reshape(K * 3).tobytes()
         try:
@@ -307,7 +318,15 @@ class ClipWriter:
         return Clip(self.folder)
 
 
-def _to_u8(values: np.ndarray) -> np.ndarray:
+def picture_path(folder: Path, kind: str, t: int, suffix: str) -> Path:
+    """Where picture ``t`` of a kind, or of an added field, is in the folder of a clip whose frames end in ``suffix``."""
+    if kind not in KINDS:
+        return folder / ADDED / f'{kind}.{t:06d}.png'
+    return folder / kind / f'{t:06d}.{suffix if kind == "frames" else "png"}'
+
+
+def to_u8(values: np.ndarray) -> np.ndarray:
+    """Values in [0, 1] as they are stored, 0..255."""
     return np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
 
 

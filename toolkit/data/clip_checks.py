@@ -1,6 +1,7 @@
 """What a prepared clip says about itself, checked before it is believed: manifests, arrays and pictures of unknown origin."""
 
 import math
+import re
 import warnings
 from pathlib import Path
 from struct import unpack
@@ -69,6 +70,19 @@ def text(path: Path, manifest: dict, key: str) -> str:
     except UnicodeEncodeError:
         pass
     raise InputError(f'{path}: {key} is {ascii(shortened(value))}, expected a text; {AGAIN}')
+
+
+def field_channels(path: Path, manifest: dict) -> dict[str, int]:
+    """Name -> channels of the added fields that a manifest says are stored.
+
+    Raises:
+        InputError: a name that is no plain word, or another number than 1 or 3.
+    """
+    stored = manifest.get('fields', {})
+    if not isinstance(stored, dict) or not all(
+            re.fullmatch(r'[A-Za-z]\w*', name, re.ASCII) and type(count) is int and count in (1, 3) for name, count in stored.items()):
+        raise InputError(f'{path}: fields is {shortened(stored)}, expected names with 1 or 3 channels; {AGAIN}')
+    return stored
 
 
 def shortened(value) -> str:

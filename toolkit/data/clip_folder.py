@@ -16,6 +16,9 @@ from toolkit.structures import InputError
 FORMAT = 1
 KINDS = stored_pictures()
 _PICTURE = re.compile(rf'(?P<kind>{"|".join(KINDS)})/(?P<t>\d{{6,}})\.(?P<suffix>png|jpg)')
+ADDED = 'added'
+"""Folder of the pictures of added fields, ``<field>.<frame>.png``; the manifest's ``fields`` names them."""
+_ADDED = re.compile(rf'{ADDED}/(?P<field>[A-Za-z]\w*)\.(?P<t>\d{{6,}})\.png', re.ASCII)
 SOUND_FILE = 'sound.mka'
 MARK = '.clip'
 """An empty file in folders under temporary names: it says that they are ours."""
@@ -86,11 +89,14 @@ def foreign_files(folder: str | Path, unfinished: bool = False) -> list[str]:
     if folder.is_symlink() or not folder.is_dir():
         return ['.']
     manifest = {} if unfinished else _manifest(folder) or {}
-    kinds, found = {*KINDS, 'work'} if unfinished else {*KINDS}, []
+    fields = manifest.get('fields') or {}
+    kinds, found = {*KINDS, *(['work', ADDED] if unfinished else [ADDED] if fields else [])}, []
 
     def ours(name: str) -> bool:
         if name in _BESIDE or unfinished and (_UNFINISHED.fullmatch(name) or _TEMPORARY.fullmatch(name)):
             return True
+        if extra := _ADDED.fullmatch(name):
+            return unfinished or (extra['field'] in fields and int(extra['t']) < manifest.get('num_frames', 0))
         picture = _PICTURE.fullmatch(name)
         if not picture or picture['suffix'] == 'jpg' and picture['kind'] != 'frames':
             return False

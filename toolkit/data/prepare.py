@@ -17,7 +17,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from toolkit.data.clip import Clip, ClipWriter
+from toolkit import fields
+from toolkit.data.clip import Clip, ClipWriter, to_u8
 from toolkit.data.clip_folder import SOUND_FILE, check_clip_folder, clip_lock, partial_folder, start_partial, tidy_partial
 from toolkit.data.clip_size import Range, choose_size, folder_size
 from toolkit.data.crop import Crop, center_crop, fit_window, given_crop, person_crop, person_range
@@ -58,6 +59,7 @@ class Preparation:
                             parts=dict(type='part_labels', version='1'))
         for kind, options in (part_options or {}).items():
             self.made_by[kind].update({k: v for k, v in options.items() if k != 'type'})
+        self.fields = fields.to_store()
         self.problems: list[str] = []
         self.seen: tuple | None = None
         if settings.follow is not None:
@@ -75,7 +77,8 @@ class Preparation:
         settings = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self.settings).items()}
         made_by = {kind: ' '.join(x if n in ('type', 'version') else f'{n}={x}' for n, x in record.items())
                    for kind, record in self.made_by.items()}
-        return dict(source=self.sha, person=self.person, action=self.action, **settings, **made_by)
+        more = dict(fields=[f'{f.name}={f.compute.__module__}.{f.compute.__qualname__}' for f in self.fields]) if self.fields else {}
+        return dict(source=self.sha, person=self.person, action=self.action, **settings, **made_by, **more)
 
     @cached_property
     def sha(self) -> str:
@@ -180,7 +183,7 @@ class Preparation:
         crop = self._crop(clean)
         writer = ClipWriter(
             self.folder, self.folder.name, self.person, self.action, crop.height, crop.width, self.fps, self.settings.frame_format,
-            key=dict(self.key, first=first, last=last), overwrite=self.overwrite)
+            key=dict(self.key, first=first, last=last), overwrite=self.overwrite, fields={f.name: f.channels for f in self.fields})
         self._preview(crop, total)
         self._make_frames(writer, crop, crop.pose(clean), first, last)
         quality = measure(found, clean, crop, writer, first, last, self._gaps(found.times[first:last]), size)
@@ -276,8 +279,12 @@ class Preparation:
             masks = list(islice(stream, len(chunk))) if tracks else self.segmentor(np.stack(chunk), here)
             if start + len(chunk) > writer.num_frames:
                 edges = self.edges(np.stack(chunk))
+                given = dict(frames=np.stack(chunk), edges=to_u8(np.stack(edges)), masks=to_u8(np.stack(masks)), poses=here,
+                             size=(crop.height, crop.width))
+                added = {field.name: fields.computed(field, given) for field in self.fields}
                 for i in range(writer.num_frames - start, len(chunk)):
-                    writer.add(chunk[i], here[i], edges[i], masks[i], part_labels(here[i], masks[i]))
+                    writer.add(chunk[i], here[i], edges[i], masks[i], part_labels(here[i], masks[i]),
+                               **{name: value[i] for name, value in added.items()})
             self.progress('frames', start + len(chunk), total)
         if writer.num_frames != total:
             raise UnusableClipError(

@@ -32,7 +32,7 @@ def item_tensors(sample: dict, style: str, extra: Sequence[fields.Field] = ()) -
         InputError: an added value that no mini-batch can hold.
     """
     height, width = sample['frames'].shape[1:3]
-    out = tensors(sample)
+    out, extra = tensors(sample), [field for field in extra if field.name not in sample]
     for of in (fields.FRAME, fields.CONTENT):
         stored = {field.name: sample[key] if of == fields.FRAME else sample[key][None]
                   for key, field in fields.entries(of) if key in SAMPLE}
@@ -52,7 +52,7 @@ def tensors(sample: dict) -> dict:
     out = {}
     for key, value in sample.items():
         found = fields.find(key)
-        if found and key in SAMPLE:
+        if found and (key in SAMPLE or found[0].compute):
             is_pose, time = found[0].kind == 'pose', found[1] == fields.FRAME
             value = torch.from_numpy(pose_array(value)) if is_pose else with_channels(value, time)
         elif isinstance(value, np.ndarray) and value.dtype.kind in 'biuf':

@@ -54,9 +54,10 @@ def move(sample: dict, picture: Callable[[np.ndarray, fields.Field], np.ndarray]
     size = sample['frames'].shape[1:3]
     for key, value in sample.items():
         field, of = fields.find(key) or (None, None)
-        if field and field.source == 'stored' and field.kind == 'pose':
+        stored = field and (field.source == 'stored' or field.compute)
+        if stored and field.kind == 'pose':
             sample[key] = pose(value)
-        elif field and field.source == 'stored' and field.is_picture:
+        elif stored and field.is_picture:
             sample[key] = np.stack([picture(image, field) for image in value]) if of == fields.FRAME else picture(value, field)
         elif any(tuple(value.shape[i:i + 2]) == size for i in range(getattr(value, 'ndim', 0))):
             raise InputError(f'{key!r} was added by an earlier transform and has the height and width of the frames: list transforms '

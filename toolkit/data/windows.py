@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Sequence
-from itertools import accumulate
+from itertools import accumulate, product
 from pathlib import Path
 
 import numpy as np
@@ -233,7 +233,7 @@ class ClipWindows(Dataset):
         Args:
             index: of the window.
             draw: of its randomness.
-            keys: which of :data:`toolkit.data.tensors.SAMPLE` to read; no other picture is decoded.
+            keys: which of :data:`toolkit.data.tensors.SAMPLE`, and of the added fields, to read; no other picture is decoded.
             part: (start, stop), read only these frames of the window; the content frame is that of the whole window.
 
         Returns:
@@ -247,7 +247,7 @@ class ClipWindows(Dataset):
         wanted = window[slice(*part)] if part else window
         about = dict(clip=clip.key, person=clip.person, index=wanted.start, fps=clip.fps)
         scale = self.size[0] / clip.height, self.size[1] / clip.width
-        described = {key: find(key) for key in SAMPLE if key in keys}
+        described = {key: find(key) for key in (*SAMPLE, *self._stored(clip)) if key in keys}
         if any(of == CONTENT for _, of in described.values()):
             about['content_index'] = content = self._content_index(number, window, rng)
         sample = {}
@@ -265,18 +265,27 @@ class ClipWindows(Dataset):
         return self._item(index, draw, None)
 
     def _item(self, index: int, draw: int, part: tuple[int, int] | None) -> dict:
-        sample, about, rng = self.sample(index, draw, part=part)
+        keys = (*SAMPLE, *self._stored(self.clips[self.locate(int(index))[0]]))
+        sample, about, rng = self.sample(index, draw, keys, part)
         for transform in self.transforms:
             sample = transform(sample, rng)
         return {**item_tensors(sample, self.pose_style, self._added), **about}
 
     def add_fields(self, names: Sequence[str]) -> None:
-        """Have items hold these added fields, too, see :func:`toolkit.fields.add`; they are computed after the transforms.
+        """Have items hold these added fields, too, see :func:`toolkit.fields.add`. One that a clip stores is read, others are computed
+        after the transforms.
 
         Raises:
-            InputError: an unknown name.
+            InputError: an unknown name, or a clip that stores another number of channels.
         """
         self._added = added(dict.fromkeys([*(field.name for field in self._added), *names]))
+        for clip, field in product(self.clips, self._added):
+            if clip.fields.get(field.name, field.channels) != field.channels:
+                raise InputError(f'{clip.folder}: has {field.name!r} with {clip.fields[field.name]} channels, but it is now added with '
+                                 f'{field.channels}; prepare the clip again')
+
+    def _stored(self, clip: Clip) -> list[str]:
+        return [key for field in self._added if field.name in clip.fields for key in (field.name, field.content)]
 
     def clip_length(self, index: int) -> int:
         """Frames of item ``index``."""
