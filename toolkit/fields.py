@@ -73,6 +73,14 @@ class Field:
         return self.kind in PICTURES
 
 
+class Batch(dict):
+    """A mini-batch. A key that it lacks is an error that helps: a method wants what its data set does not give."""
+
+    def __missing__(self, key: str) -> None:
+        raise InputError(f'the method needs {key!r}, but the data set gives {", ".join(map(str, self)) or "nothing"}. What is '
+                         f'expected: python tools/list_parts.py DATASETS')
+
+
 TABLE = (
     Field('frames', 'picture', 'stored', 3, 'content_frame'),
     Field('pose_maps', 'map', 'drawn', 3, 'content_pose_map'),

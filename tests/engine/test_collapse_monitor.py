@@ -30,8 +30,7 @@ class Data:
     def __len__(self):
         return 40
 
-    def __getitem__(self, key):
-        index, _ = key
+    def __getitem__(self, index):
         return dict(x=torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(index)))
 
 

@@ -8,8 +8,14 @@ from toolkit.engine.sampler import DrawSampler
 from toolkit.structures import InputError
 
 
+class Seven(list):
+    """A data set of seven items, each drawn anew each epoch."""
+
+    takes_draw = True
+
+
 def sampler(rank=0, world=1, start=0, **kwargs):
-    made = DrawSampler(range(7), **kwargs)
+    made = DrawSampler(Seven(range(7)), **kwargs)
     made.rank, made.world_size = rank, world
     made.set_start(start)
     return made
@@ -40,3 +46,7 @@ def test_global_batches_do_not_depend_on_the_number_of_processes():
 def test_an_empty_dataset_is_an_error():
     with pytest.raises(InputError, match='empty'):
         DrawSampler([])
+
+
+def test_a_plain_data_set_is_asked_for_the_index_alone():
+    assert list(islice(DrawSampler(range(7), seed=3), 21)) == [index for index, _ in islice(sampler(seed=3), 21)]

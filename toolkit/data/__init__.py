@@ -1,7 +1,9 @@
 """Video in and out, prepared clips, synthetic actions, datasets.
 
-``DATASETS``: a ``torch.utils.data.Dataset``. An item is a dict of tensors, numbers and texts, which are stacked to mini-batches. What
-methods read, and in which shapes, stands in :class:`toolkit.data.windows.ClipWindows`; uint8 maps mean 0..1 as 0..255.
+``DATASETS``: a ``torch.utils.data.Dataset`` with a length, of any kind. An item is a dict of tensors, numbers and texts, which are
+stacked to mini-batches. What methods read, and in which shapes, stands in :class:`toolkit.data.windows.ClipWindows`; uint8 maps mean
+0..1 as 0..255. :func:`toolkit.data.tensors.item_tensors` makes such an item of arrays. A data set whose items are drawn anew each epoch
+sets ``takes_draw = True`` and is asked for ``(index, draw)``; it draws from a generator seeded by its ``seed``, the draw and the index.
 
 ``TRANSFORMS``: called with (sample, rng), it returns the changed sample, a dict of arrays, see :mod:`toolkit.data.transforms`. ``rng``
 is a ``numpy.random.Generator``, the only source of randomness.

@@ -192,7 +192,9 @@ class PosePass:
             for batch in batches(frames, POSE_CHUNK):
                 poses, count = np.array(estimator(batch), np.float32), np.full(len(batch), -1)
                 if poses.shape != (len(batch), K, 3):
-                    raise ValueError(f'the pose estimator {type(estimator).__name__} returned {poses.shape} for {len(batch)} frames')
+                    raise InputError(f'the pose estimator {type(estimator).__name__} returned an array of shape {poses.shape} for '
+                                     f'{len(batch)} frames; expected {(len(batch), K, 3)}, the joints of OpenPose. '
+                                     f'toolkit.skeletons.to_openpose18 makes them of other layouts, such as coco17')
                 if hasattr(estimator, 'num_people'):
                     count[::COUNT_EVERY] = estimator.num_people(batch[::COUNT_EVERY])
                 yield from ((_only(pose), int(n)) for pose, n in zip(poses, count))

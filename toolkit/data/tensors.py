@@ -118,14 +118,17 @@ def collate(items: Sequence[Mapping]) -> dict[str, Any]:
         items: with the same keys; a value may be a mapping again.
 
     Raises:
-        InputError: a key that some items lack, or whose values do not fit together.
+        InputError: items that are no dicts, or a key that some items lack, or whose values do not fit together.
     """
+    if not isinstance(items[0], Mapping):
+        raise InputError(f'the data set gives items of type {type(items[0]).__name__}, expected dicts of tensors, numbers and texts. '
+                         'What is expected: python tools/list_parts.py DATASETS')
     keys = set(items[0])
     for item in items[1:]:
         if differing := sorted(keys ^ set(item)):
             raise InputError(f'items of one mini-batch differ: some lack {", ".join(map(repr, differing))}. A transform must add a key '
                              'to every sample, or to none')
-    return {key: _collated(key, [item[key] for item in items]) for key in items[0]}
+    return fields.Batch({key: _collated(key, [item[key] for item in items]) for key in items[0]})
 
 
 def _collated(key: str, values: list) -> Any:

@@ -120,6 +120,7 @@ class UnpairedClips(Dataset):
         InputError: unusable clips or options; no place for a run in one of the videos; bodies that cannot be measured.
     """
 
+    takes_draw = True
     nested = dict(a=ClipWindows, b=ClipWindows)
 
     def __init__(self, a: str | dict, b: str | dict, window: int = 1, size: Sequence[int] | None = None, transforms: Sequence = (),

@@ -64,6 +64,7 @@ class ClipWindows(Dataset):
         InputError: no clips, no windows, clips of different sizes, or an option that cannot be.
     """
 
+    takes_draw = True
     nested = dict(split_rule=split_clips, synthetic=(
         'toolkit.data.synthetic.actions:SyntheticActions', 'toolkit.data.synthetic.actions:SyntheticActions.write'))
 

@@ -71,7 +71,7 @@ class CollapseMonitor(Hook):
         if is_main_process():
             with random_state_kept():
                 dataset = runner.train_loop.dataloader.dataset
-                self._items = [dataset[i * len(dataset) // self.samples, 0] for i in range(self.samples)]
+                self._items = [dataset[i * len(dataset) // self.samples] for i in range(self.samples)]
 
     def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs: dict[str, Tensor] | None = None) -> None:
         """Look where it is due; the ratios join the outputs that are logged."""

@@ -4,7 +4,7 @@ import torch
 from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
 
-from toolkit.fields import kind_of
+from toolkit.fields import Batch, kind_of
 from toolkit.registry import MODELS
 
 
@@ -24,9 +24,9 @@ class VideoPreprocessor(BaseDataPreprocessor):
             training: unused, part of MMEngine's interface.
 
         Returns:
-            The same keys; see the class.
+            The same keys; see the class. A key that is not there is an :class:`toolkit.structures.InputError` when it is asked for.
         """
-        out = {}
+        out = Batch()
         for key, value in self.cast_data(data).items():
             if isinstance(value, Tensor) and value.dtype == torch.uint8 and (kind := kind_of(key)) in (None, 'picture', 'map'):
                 value = value.float() / 127.5 - 1 if kind == 'picture' else value.float() / 255

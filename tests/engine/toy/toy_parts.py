@@ -88,6 +88,8 @@ class ToyGAN(VideoModel):
 class ToyData(torch.utils.data.Dataset):
     """Toy."""
 
+    takes_draw = True
+
     def __init__(self, size=10, seed=0):
         self.size, self.seed = size, seed
 
