@@ -21,8 +21,6 @@ from pathlib import Path
 
 from toolkit.cli import Interrupted, main_guard
 
-BASELINES = ('CopyContent', 'PasteParts')
-TRANSFER_BASELINES = ('CopyInput', 'CopyTargetFrame', 'NearestTargetFrame')
 DIRECTIONS = {'ab': 'A to B', 'ba': 'B to A'}
 
 
@@ -60,6 +58,7 @@ def main(argv: list[str] | None = None) -> None:
 
     from toolkit.engine.datasets import give_fields
     from toolkit.engine.launch import load_config
+    from toolkit.engine.testing import build_baselines
     from toolkit.files import write_json
     from toolkit.metrics.evaluator import ClipEvaluator, pick_clips
     from toolkit.metrics.result_cache import ResultCache, fingerprint
@@ -82,7 +81,7 @@ def main(argv: list[str] | None = None) -> None:
     if 'TrainedPoseNetwork' in biased:
         metrics = build_metrics(chosen, device, biased | pose_makers(dataset))
     domains = show_domains(cfg, dataset, metrics)
-    models = ready({'model': model, **(build_baselines(cfg, model, domains) if args.baselines else {})}, device)
+    models = ready({'model': model, **(build_baselines(model, training_data(cfg), domains) if args.baselines else {})}, device)
     about |= {'config': args.config, 'max_frames': args.max_frames, 'clips_available': len(dataset)}
     key = fingerprint(cfg.model, cfg.test_dataloader.dataset, cfg.get('train_dataloader', {}).get('dataset'), about,
                       [(m.prefix, m.missing, str(m.definitions)) for m in metrics], clip_states(dataset, domains, models))
@@ -221,16 +220,17 @@ def pose_makers(dataset) -> set[str]:
 
 def show_domains(cfg, dataset, metrics: list) -> dict:
     """Training frames of both persons of a transfer, shown to the metrics that need them; empty for other datasets."""
-    from toolkit.data.directed import DirectedClips
-    from toolkit.data.domain_frames import domain_frames
-    train = cfg.get('train_dataloader', {}).get('dataset', {})
-    if not isinstance(dataset, DirectedClips) or not {'a', 'b'} <= set(train):
-        return {}
-    domains = domain_frames(train)
-    for metric in metrics:
+    from toolkit.engine.testing import training_domains
+    domains = training_domains(training_data(cfg), dataset)
+    for metric in metrics if domains else ():
         if metric.needs_domains:
             metric.fit(domains)
     return domains
+
+
+def training_data(cfg) -> dict:
+    """Config of the dataset of training; empty where there is none."""
+    return (cfg.get('train_dataloader') or {}).get('dataset') or {}
 
 
 def build_model(cfg, checkpoint: str | None) -> tuple:
@@ -263,20 +263,6 @@ def build_model(cfg, checkpoint: str | None) -> tuple:
     elif model.state_dict():
         raise InputError(f'{cfg.model.type} has weights: name a checkpoint, for example work_dirs/.../iter_0100000.pth')
     return model, about
-
-
-def build_baselines(cfg, model, domains: dict) -> dict:
-    """Plain baselines, or the model's own: name -> model."""
-    from toolkit.registry import DATASETS, MODELS
-    if domains:
-        return {name: MODELS.build({'type': name, 'examples': domains}) for name in TRANSFER_BASELINES}
-    if hasattr(model, 'baselines'):
-        return model.baselines()
-    baselines = {name: MODELS.build({'type': name}) for name in BASELINES}
-    if cfg.get('train_dataloader'):
-        examples = DATASETS.build(dict(cfg.train_dataloader.dataset, window=1, cache='none', transforms=[]))
-        baselines['NearestFrame'] = MODELS.build(dict(type='NearestFrame', examples=examples))
-    return baselines
 
 
 def ready(models: dict, device: str) -> dict:

@@ -97,15 +97,11 @@ def check_kind(path: Path, data: str | None, allow_imports: list[str]) -> None:
         InputError: unreadable, of another kind of model, or without the clips to look at.
     """
     from toolkit import apis
-    from toolkit.models.bicycle_gan import BicycleGAN
-    from toolkit.models.video_pix2pixhd import VideoPix2PixHD
     from toolkit.structures import InputError
     trained = apis.load(path, 'cpu', allow_imports=allow_imports)
-    if not isinstance(trained.model, BicycleGAN) and getattr(trained.model, 'codes', None) is None:
-        kind = type(trained.model).__name__
-        without = ' without colour codes' if isinstance(trained.model, VideoPix2PixHD) else ''
-        raise InputError(f'{path} is of a {kind}{without}; expected stage I (BicycleGAN) or stage II with colour codes (VideoPix2PixHD '
-                         f'with model.colour_codes)')
+    if trained.model.encoder is None and trained.model.codes is None:
+        raise InputError(f'{path} is of a {type(trained.model).__name__} without colour codes; expected stage I (BicycleGAN) or stage '
+                         f'II with colour codes (VideoPix2PixHD with model.colour_codes)')
     for half in ('train', 'test'):
         dataset_config(trained.config, half, data)
 
@@ -120,17 +116,16 @@ class Study:
     def look_at(self, path: Path, label: str) -> None:
         """Measure and draw one checkpoint."""
         from toolkit import apis
-        from toolkit.models.bicycle_gan import BicycleGAN
         trained = apis.load(path, self.args.device, allow_imports=self.args.allow_import)
-        self._stage1(trained, label) if isinstance(trained.model, BicycleGAN) else self._stage2(trained, label)
+        self._stage2(trained, label) if trained.model.encoder is None else self._stage1(trained, label)
 
     def _stage1(self, trained, label: str) -> None:
         from toolkit.analysis.code_probes import encoder_of, interpolated_pictures, probe_pictures
         from toolkit.analysis.latent_figures import draw_strips
         from toolkit.outputs import plain_name
-        model, seed = trained.model, self.args.seed
-        region = model.net_e.region
-        column = self._probe(trained, label, encoder_of(model.net_e, model.data_preprocessor), region, trained.config.model.encoder)
+        model, encoder, seed = trained.model, trained.model.encoder, self.args.seed
+        region = encoder.region
+        column = self._probe(trained, label, encoder_of(encoder, model.data_preprocessor), region, encoder.config)
         test = self._bank(trained, 'test')
         column.values |= probe_pictures(model, test, seed)
         strips = interpolated_pictures(model, test, seed=seed)

@@ -70,7 +70,7 @@ class FlatPainter:
     """Stands in for a model of stage I: a picture of one colour, that of its code (L, a, b), or always grey."""
 
     data_preprocessor = VideoPreprocessor()
-    net_e = SimpleNamespace(region='up')
+    encoder = SimpleNamespace(region='up')
 
     def __init__(self, obeys):
         self.obeys = obeys

@@ -125,7 +125,7 @@ def test_result_and_baseline():
     model = build().eval()
     data = batch_of(model, size=1, frames=18)
     mine, = model.test_step(data)
-    warped, = model.baselines()['Warped'].test_step(data)
+    warped, = MODELS.build(model.baselines()['Warped']).test_step(data)
     batch = model.data_preprocessor(data)
     with torch.no_grad():
         x = model.feature_maps.warped(batch)[0]

@@ -41,7 +41,7 @@ def batch(direction='ab', truth=False):
 
 
 def answer(name, data):
-    return MODELS.build(dict(type=name, examples=examples())).test_step(data)[0]
+    return MODELS.build(dict(type=name, domains=examples())).test_step(data)[0]
 
 
 @pytest.mark.parametrize('direction, first', [('ab', 100), ('ba', 10)])

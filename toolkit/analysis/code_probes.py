@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,7 +23,7 @@ from toolkit.metrics.latent_probes import (
     ridge_predict,
     ridge_r2,
 )
-from toolkit.models.bicycle_gan import BicycleGAN, Frames
+from toolkit.models.base import VideoModel
 from toolkit.skeletons import REGIONS
 
 Encode = Callable[[FrameBank, np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -110,18 +111,18 @@ def probe_encoder(encode: Encode, train: FrameBank, test: FrameBank, region: str
 
 
 @torch.no_grad()
-def probe_pictures(model: BicycleGAN, bank: FrameBank, seed: int = 0) -> dict[str, float]:
+def probe_pictures(model: VideoModel, bank: FrameBank, seed: int = 0) -> dict[str, float]:
     """What a generator of stage I does with codes, see :data:`toolkit.metrics.latent_report.PROBES`.
 
     Args:
-        model: in eval mode.
+        model: in eval mode, with an ``encoder``.
         bank: frames of held-out clips; each gets the code of another one.
         seed: of colours and of who gets whose code.
     """
-    region = model.net_e.region
+    region = model.encoder.region
     place, preprocessor = REGIONS.index(region), model.data_preprocessor
     recolored = bank.recolored((region,), (seed, 2))
-    mu, _ = encoder_of(model.net_e, preprocessor)(bank, recolored.frames)
+    mu, _ = encoder_of(model.encoder, preprocessor)(bank, recolored.frames)
     mu = torch.from_numpy(mu).float().to(preprocessor.device)
     weights = bank.weights[place].astype(np.float32) / 255
     true = region_mean(rgb8_to_lab(recolored.frames), weights)
@@ -150,12 +151,12 @@ def probe_pictures(model: BicycleGAN, bank: FrameBank, seed: int = 0) -> dict[st
 
 
 @torch.no_grad()
-def interpolated_pictures(model: BicycleGAN, bank: FrameBank, rows: int = 4, steps: int = STEPS, seed: int = 0,
+def interpolated_pictures(model: VideoModel, bank: FrameBank, rows: int = 4, steps: int = STEPS, seed: int = 0,
                           ) -> list[tuple[str, np.ndarray, list[np.ndarray], np.ndarray]]:
     """Frames painted from codes on the way from one recoloured frame's to another's (paper A, figure 4).
 
     Args:
-        model: in eval mode.
+        model: in eval mode, with an ``encoder``.
         bank: held-out frames.
         rows: how many frames, of different persons where there are; in turn, the codes are the same person's and others'.
         steps: codes on the way, both ends among them.
@@ -165,9 +166,9 @@ def interpolated_pictures(model: BicycleGAN, bank: FrameBank, rows: int = 4, ste
         For each row a label, the frame that gave the first code, the painted pictures, and the frame that gave the last, (H, W, 3)
         uint8; the last code is of the frame whose hue differs most from the first's.
     """
-    region, preprocessor, rng = model.net_e.region, model.data_preprocessor, np.random.default_rng((seed, 9))
+    region, preprocessor, rng = model.encoder.region, model.data_preprocessor, np.random.default_rng((seed, 9))
     recolored = bank.recolored((region,), (seed, 2))
-    mu = torch.from_numpy(encoder_of(model.net_e, preprocessor)(bank, recolored.frames)[0]).float().to(preprocessor.device)
+    mu = torch.from_numpy(encoder_of(model.encoder, preprocessor)(bank, recolored.frames)[0]).float().to(preprocessor.device)
     hue = np.arctan2(*recolored.colors[:, REGIONS.index(region)].T[::-1])
     seen, strips = np.flatnonzero(np.isfinite(hue)), []
     shares = torch.linspace(0, 1, steps, device=mu.device)[:, None]
@@ -186,7 +187,7 @@ def interpolated_pictures(model: BicycleGAN, bank: FrameBank, rows: int = 4, ste
     return strips
 
 
-def _paint(model: BicycleGAN, frames: Frames, z: torch.Tensor) -> np.ndarray:
+def _paint(model: VideoModel, frames: Any, z: torch.Tensor) -> np.ndarray:
     return model.data_preprocessor.to_uint8(model.decode(frames.features, z, frames.regions)).numpy()
 
 

@@ -84,6 +84,11 @@ class VideoModel(PaintedVideos, BaseModel):
         maps = getattr(getattr(self, 'feature_maps', None), 'maps', ())
         return tuple(dict.fromkeys([*(field.name for field in maps), *(name for name in self.paints_from if name in fields.ADDED)]))
 
+    def baselines(self) -> dict[str, dict]:
+        """What ``tools/test.py --baselines`` measures beside it: name -> ``MODELS`` config, see
+        :func:`toolkit.engine.testing.build_baselines`."""
+        return {name: dict(type=name) for name in ('CopyContent', 'PasteParts', 'NearestFrame')}
+
     def check_data(self, dataset: Dataset) -> None:
         """Refuse a training data set that the method could not learn from; called before training.
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 import torch._functorch.config as functorch_config
 from mmengine.optim import OptimWrapperDict
-from torch import Tensor
+from torch import Tensor, nn
 
 from toolkit import fields
 from toolkit.fit import build_discriminator, build_generator, check_attributes
@@ -278,6 +278,11 @@ class BicycleGAN(VideoModel):
             recolored = regions[:, self.region_index:self.region_index + 1] * masks
         features = 2 * self.feature_maps(batch).flatten(0, 1) - 1
         return Frames(features, batch['frames'].flatten(0, 1), regions, masks, recolored)
+
+    @property
+    def encoder(self) -> nn.Module:
+        """As in the base class."""
+        return bare(self.net_e)
 
     def encode(self, images: Tensor, regions: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
         """Encode pictures, see :meth:`toolkit.encoders.region_encoder.RegionEncoder.forward`.

@@ -25,7 +25,7 @@ from toolkit.models.head_crops import HeadCrops
 from toolkit.models.image_pool import ImagePool
 from toolkit.models.judged import JUDGES, SEEN, TRIPLE, seen_by
 from toolkit.models.painting import Painter
-from toolkit.models.transfer import transfer_result
+from toolkit.models.transfer import transfer_baselines, transfer_result
 from toolkit.registry import MODELS, check_keys
 from toolkit.structures import InputError
 
@@ -130,6 +130,10 @@ class CycleGAN(VideoModel):
         if auto_weight is not None and not automatic:
             raise InputError(f"model.auto_weight is given, but model.losses.skeleton.weight is not '{AUTO}'")
         check_keys(foreground or {}, Foreground.__annotations__, 'model.foreground')
+
+    def baselines(self) -> dict[str, dict]:
+        """As in the base class: those of a transfer."""
+        return transfer_baselines()
 
     def check_data(self, dataset: Dataset) -> None:
         """As in the base class: ``carry`` needs items that follow each other."""

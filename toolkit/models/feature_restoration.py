@@ -148,9 +148,9 @@ class FeatureRestoration(VideoModel):
         """
         return [restored_clip(self, self.feature_maps, self.net_g, data)]
 
-    def baselines(self) -> dict[str, VideoModel]:
-        """What ``tools/test.py --baselines`` measures beside it: the warped maps as they are."""
-        return {'Warped': WarpedFeatures(self.warper_config)}
+    def baselines(self) -> dict[str, dict]:
+        """As in the base class: the warped maps as they are."""
+        return {'Warped': dict(type='WarpedFeatures', warper=self.warper_config)}
 
 
 @MODELS.register_module()

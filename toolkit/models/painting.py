@@ -27,6 +27,9 @@ class PaintedVideos:
     """What the painter is given of each frame; nothing for a method that makes no videos."""
     codes: nn.Module | None = None
     """Codes of clothes that a method can be opened with, see :class:`toolkit.models.colour_codes.ColourCodes`."""
+    encoder: nn.Module | None = None
+    """The encoder of a garment (:class:`toolkit.encoders.region_encoder.RegionEncoder`) of a method that learns one; it paints pictures
+    from its codes by ``decode(features, z, regions)``, with what ``frames_of(batch)`` gives."""
 
     def check_generates(self) -> None:
         """Refuse to make videos of people's own clips, before any of them is prepared.

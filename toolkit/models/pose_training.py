@@ -79,6 +79,10 @@ class PoseTraining(VideoModel):
         nobody[:, K] = 1
         return {**{f'h/{k}': v.detach() for k, v in losses.items()}, 'h/empty': ((nobody - wanted)**2).sum(1).mean()}
 
+    def baselines(self) -> dict[str, dict]:
+        """As in the base class: none, as it paints nothing."""
+        return {}
+
     def _check_size(self, frames: Tensor) -> None:
         if any(side % self.multiple for side in frames.shape[-2:]):
             raise InputError(f'frames are {tuple(frames.shape[-2:])}, expected sides that are multiples of {self.multiple}: set size '

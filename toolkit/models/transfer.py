@@ -4,6 +4,13 @@ import numpy as np
 
 from toolkit.models.base import VideoModel
 
+BASELINES = ('CopyInput', 'CopyTargetFrame', 'NearestTargetFrame')
+
+
+def transfer_baselines() -> dict[str, dict]:
+    """The baselines of a transfer, see :meth:`toolkit.models.base.VideoModel.baselines`."""
+    return {name: dict(type=name) for name in BASELINES}
+
 
 def transfer_result(data: dict, generated: np.ndarray) -> dict:
     """The result of a transfer, the true result where it is known, and the input.

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from toolkit.models.baselines import Baseline, pose_distance
-from toolkit.models.transfer import transfer_result
+from toolkit.models.transfer import transfer_baselines, transfer_result
 from toolkit.registry import MODELS
 from toolkit.structures import InputError
 
@@ -15,14 +15,14 @@ class TransferBaseline(Baseline):
     """Base of these baselines.
 
     Args:
-        examples: 'a' and 'b' -> training frames (H, W, 3) uint8 of the person, each with its pose (K, 3), see
+        domains: 'a' and 'b' -> training frames (H, W, 3) uint8 of the person, each with its pose (K, 3), see
             :class:`toolkit.data.domain_frames.DomainFrames`.
         kwargs: of :class:`toolkit.models.base.VideoModel`.
     """
 
-    def __init__(self, examples: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray]]] | None = None, **kwargs) -> None:
+    def __init__(self, domains: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray]]] | None = None, **kwargs) -> None:
         super().__init__(**kwargs)
-        self.examples = examples or {}
+        self.domains = domains or {}
 
     def test_step(self, data: dict) -> list[dict]:
         """Answer a clip.
@@ -35,6 +35,10 @@ class TransferBaseline(Baseline):
         """
         return [transfer_result(data, self.answer(data))]
 
+    def baselines(self) -> dict[str, dict]:
+        """As in the base class: those of a transfer."""
+        return transfer_baselines()
+
     @abstractmethod
     def answer(self, data: dict) -> np.ndarray:
         """(T, H, W, 3) uint8."""
@@ -46,9 +50,9 @@ class TransferBaseline(Baseline):
             InputError: there are none.
         """
         name = data['direction'][0][1] if 'direction' in data else 'b'
-        if not self.examples.get(name):
+        if not self.domains.get(name):
             raise InputError(f'{type(self).__name__} has no training frame of person {name.upper()} to show')
-        return self.examples[name]
+        return self.domains[name]
 
 
 @MODELS.register_module()
