@@ -92,7 +92,15 @@ def earlier(work_dir):
 def test_an_earlier_run_is_made_where_the_config_names_it(meet):
     assert meet(earlier('work_dirs/small'))[1] == ['small.unfinished']
     assert meet(earlier('work_dirs/small'))[1] == ['small.unfinished'], 'it is there now'
-    assert meet(earlier('work_dirs/smal'))[1] == ['small.unfinished'], 'a name of the user that is wrong starts no training'
+
+
+def test_a_name_that_is_wrong_ends_it_before_anything_is_trained(meet):
+    needs = dict(up=dict(part='model.up', config='configs/small.py'), down=dict(part='model.down', config='configs/other.py'))
+    trained = []
+    with pytest.raises(MissingWeightsError, match='^needs.down: model.down: work_dirs/othr does not exist. Train it first: .*'
+                                                  'configs/other.py --work-dir work_dirs/othr'):
+        meet(dict(model=dict(up='work_dirs/small', down='work_dirs/othr'), needs=needs), train=lambda *made: trained.append(made))
+    assert not trained
 
 
 def test_stopped_and_gone_on(meet, tmp_path):

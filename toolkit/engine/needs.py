@@ -28,7 +28,7 @@ from toolkit.cli import Interrupted
 from toolkit.locks import locked
 from toolkit.registry import ALL_REGISTRIES, check_keys, find_part
 from toolkit.structures import InputError, MissingWeightsError
-from toolkit.weights import latest_checkpoint, read_checkpoint
+from toolkit.weights import latest_checkpoint, read_checkpoint, trained_checkpoint
 
 KEYS = ('part', 'config', 'use', 'also', 'shared')
 Train = Callable[[Config, Path], None]
@@ -45,10 +45,13 @@ def meet_needs(cfg: Config, train: Train, read: Callable[[Path], Config], resume
 
     Raises:
         InputError: an entry that cannot be.
+        MissingWeightsError: a name of a run that is not there and that no need makes.
         Interrupted: the user stopped a training; the same command goes on with it.
     """
     needs = cfg._cfg_dict.pop('needs', None) or {}
     earlier = (read_checkpoint(resumed).get('meta') or {}).get('config') if resumed and needs else None
+    for name, need in needs.items():
+        _check_name(f'needs.{name}', need, cfg)
     for name, need in needs.items():
         if need is not None:
             _meet(f'needs.{name}', need, cfg, train, read, earlier)
@@ -76,6 +79,14 @@ def _meet(where: str, need: Mapping, cfg: Config, train: Train, read: Callable[[
                 print(f'{where}: {part.get("type")} is replaced by {stand_in["type"]} of {work_dir}, because {reason}', flush=True)
             for key, value in {need['part']: stand_in, **(need.get('also') or {})}.items():
                 _put(cfg._cfg_dict, key, value)
+
+
+def _check_name(where: str, need: Mapping | None, cfg: Config) -> None:
+    """Refuse the name of a run that is not there and that this need would not make, before other needs are trained."""
+    if isinstance(need, Mapping) and 'use' not in need and isinstance(need.get('config'), str):
+        part = _get(cfg._cfg_dict, str(need.get('part')))
+        if isinstance(part, str) and Path(part).name != Path(need['config']).stem:
+            trained_checkpoint(part, f'{where}: {need["part"]}', need['config'])
 
 
 def _missing(part: Mapping) -> str:
