@@ -1,6 +1,7 @@
-"""A method of somebody else, one file beside the config, does all that those of the toolkit do."""
+"""The method of the plugin guide, one file beside its config, does all that those of the toolkit do."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -18,71 +19,19 @@ from toolkit.structures import InputError
 from toolkit.weights import latest_checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]
-METHOD = '''"""A plain pix2pix: each frame by itself, from its stick figure."""
-
-import torch
-
-from toolkit.models.base import VideoModel
-from toolkit.registry import DISCRIMINATORS, GENERATORS, MODELS
-
-
-@MODELS.register_module()
-class PlainPix2Pix(VideoModel):
-    """Paints each frame by itself from its stick figure."""
-
-    window = 1
-    offers = dict(frames=('fake', 'real', 'masks'), gan=('scores',))
-    paints_from = ('pose_maps',)
-
-    def __init__(self, generator: dict, discriminator: dict, losses: dict, **kwargs):
-        super().__init__(losses=losses, **kwargs)
-        self.judge = self.losses.judge('gan')
-        self.net_g = GENERATORS.build(dict(generator, input_nc=3))
-        self.net_d = DISCRIMINATORS.build(dict(discriminator, input_nc=6))
-
-    def train_step(self, data, optim_wrapper):
-        batch = self.data_preprocessor(data, True)
-        poses, real, masks = (batch[key].flatten(0, 1) for key in ('pose_maps', 'frames', 'masks'))
-        poses = 2 * poses - 1
-        with optim_wrapper['g'].optim_context(self.net_g):
-            fake = self.net_g(poses)
-        with self.frozen(self.net_d), optim_wrapper['d'].optim_context(self.net_d):
-            g = self.losses.compute('gan', dict(scores=self.net_d(torch.cat([poses, fake], 1))))
-        g = self.weighted(g | self.losses.compute('frames', dict(fake=fake, real=real, masks=masks)))
-        self.step(optim_wrapper, 'g', sum(g.values()))
-
-        gan = self.losses[self.judge]
-        with optim_wrapper['d'].optim_context(self.net_d):
-            d = {name: gan(self.net_d(torch.cat([poses, pictures], 1)), real=name == 'real', for_discriminator=True)
-                 for name, pictures in (('real', real), ('fake', fake.detach()))}
-        self.step(optim_wrapper, 'd', sum(d.values()))
-        return {**{f'g/{k}': v.detach() for k, v in g.items()}, **{f'd/{k}': v.detach() for k, v in d.items()}}
-
-    def open(self):
-        @torch.no_grad()
-        def paint(frame):
-            poses = 2 * self.data_preprocessor(frame)['pose_maps'][0] - 1
-            with self.evaluating(self.net_g), self.inference_context():
-                return self.data_preprocessor.to_uint8(self.net_g(poses)[0]).numpy()
-
-        return paint
-'''
+GUIDE = re.findall(r'```python\n(.*?)```', (ROOT / 'docs' / 'plugins.md').read_text(), re.S)
+METHOD = next(block for block in GUIDE if 'class PlainPix2Pix' in block)
+MINE = next(block for block in GUIDE if "type='PlainPix2Pix'" in block)
 CONFIG = '''
-_base_ = {base!r}
-custom_imports = dict(imports=['plain_pix2pix'])
-model = dict(type='PlainPix2Pix', generator=dict(type='ResNetGenerator', ngf=4, n_blocks=1),
-             discriminator=dict(type='PatchGAN', ndf=4, n_layers=1),
-             losses=dict(gan=dict(type='GANLoss'), l1=dict(type='L1Loss', masked=True, weight=10.0)))
-adam = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=1e-3))
-optim_wrapper = dict(constructor='NetworkOptimizers', g=dict(adam, networks=['net_g']), d=dict(adam, networks=['net_d']))
-del adam
-train_cfg = dict(type='IterLoop', max_iters=4)
-train_dataloader = dict(batch_size=2, num_workers=0, sampler=dict(type='DrawSampler', shuffle=True),
-                        dataset=dict(type='ClipWindows', root={root!r}, window=1))
-test_dataloader = dict(batch_size=1, num_workers=0, dataset=dict(type='ClipWindows', root={root!r}, window=None))
-test_evaluator = [dict(type='PSNR'), dict(type='L1')]
-custom_hooks = [dict(type='GenerateHook', interval=4, max_frames=2, clips=[0], dataset=test_dataloader['dataset'])]
+_base_ = 'mine.py'
+_data = dict(root={root!r}, synthetic=None, split=None)
+train_dataloader = dict(batch_size=2, num_workers=0, persistent_workers=False, dataset=_data)
+test_dataloader = dict(num_workers=0, persistent_workers=False, dataset=_data)
+train_cfg = dict(max_iters=4)
+custom_hooks = [dict(type='GenerateHook', interval=4, max_frames=2, clips=[0], dataset=dict(type='ClipWindows', **_data, window=None))]
 default_hooks = dict(checkpoint=dict(interval=2))
+model = dict(generator=dict(ngf=4, n_blocks=1), discriminator=dict(ndf=4, n_layers=1))
+test_evaluator = [dict(type='PSNR'), dict(type='L1')]
 '''
 
 
@@ -91,7 +40,8 @@ def folder(clips, tmp_path_factory):
     """A folder with the method, its config and its run of four iterations."""
     folder = tmp_path_factory.mktemp('own')
     (folder / 'plain_pix2pix.py').write_text(METHOD)
-    (folder / 'config.py').write_text(CONFIG.format(base=str(ROOT / 'configs/_base_/runtime.py'), root=str(clips[0].folder.parent)))
+    (folder / 'mine.py').write_text(MINE)
+    (folder / 'config.py').write_text(CONFIG.format(root=str(clips[0].folder.parent)))
     sys.path.insert(0, str(folder))
     yield folder
     sys.path.remove(str(folder))
