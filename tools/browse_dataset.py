@@ -1,7 +1,8 @@
 """Look at what a training will see: ``python tools/browse_dataset.py CONFIG_OR_CLIPS --out sheet.png``.
 
 One row an item of the dataset: its content frame, and for each frame of the window the frame, stick figure, edges, mask and regions
-(upper body red, lower body blue), then the content frame's part labels. Of a window longer than 6 frames, 6 spread over it are shown.
+(upper body red, lower body blue), the fields of plugins that are asked for, then the content frame's part labels. Of a window longer
+than 6 frames, 6 spread over it are shown.
 Of two unpaired persons a row shows person A's frames with their masks, then B's, each with the empty scene where there is one; of a
 transfer's test clips also the true result where it is known. From a config, the dataset of its train_dataloader is shown with its
 options and transforms; from a folder, its prepared clips.
@@ -28,6 +29,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument('--height', type=int, default=192, help='height of each picture on the sheet (default 192)')
     parser.add_argument('--draw', type=int, default=0, help='number of the random draw (default 0)')
     parser.add_argument('--dataloader', default='train_dataloader', help='which dataloader of the config (default train_dataloader)')
+    parser.add_argument('--fields', nargs='+', default=[], metavar='NAME', help='fields of plugins to show, too')
+    parser.add_argument('--import', nargs='+', default=[], dest='modules', metavar='MODULE', help='modules of your own to import first')
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='overrides of the config')
     args = parser.parse_args(argv)
 
@@ -35,6 +38,7 @@ def main(argv: list[str] | None = None) -> None:
 
     from toolkit.files import check_output
     from toolkit.outputs import refuse_existing, refuse_filled
+    from toolkit.plugins import import_custom
     from toolkit.structures import InputError
     for name, least in (('items', 1), ('rows', 1), ('height', 16), ('draw', 0)):
         if getattr(args, name) < least:
@@ -45,7 +49,12 @@ def main(argv: list[str] | None = None) -> None:
         refuse_filled(args.out.with_suffix(''), args.overwrite)
     if single:
         refuse_existing([args.out], args.overwrite)
+    import_custom(args.modules, '--import')
     dataset = build_dataset(args.source, args.dataloader, args.cfg_options)
+    if args.fields:
+        if not hasattr(dataset, 'add_fields'):
+            raise InputError(f'--fields: a {type(dataset).__name__} has no add_fields')
+        dataset.add_fields(args.fields)
     print(f'{type(dataset).__name__}: {len(dataset)} items from {len(dataset.clips)} clips')
     indices = np.unique(np.linspace(0, len(dataset) - 1, args.items).round().astype(int)).tolist()
     pages = [indices[i:i + args.rows] for i in range(0, len(indices), args.rows)]
@@ -123,7 +132,23 @@ def item_row(item: dict) -> tuple[list, list[str]]:
         row += [picture(item['frames'][t]), picture(item['pose_maps'][t]), item['edges'][t, 0].numpy(), item['masks'][t, 0].numpy(),
                 np.stack([upper, np.zeros_like(upper), lower], -1)]
         labels += [f'frame {item["index"] + t}', 'pose', 'edges', 'mask', 'regions']
+        for name in added_pictures(item):
+            row.append(added_picture(item[name][t]))
+            labels.append(name)
     return row + [paint_parts(item['content_parts'][0].numpy())], [*labels, 'content parts']
+
+
+def added_pictures(item: dict) -> list[str]:
+    """Names of the fields of plugins in an item that can be shown."""
+    from toolkit.fields import ADDED
+    return [name for name, field in ADDED.items() if name in item and field.compute and field.is_picture]
+
+
+def added_picture(tensor):
+    """The first three channels (C, H, W) of an added field as RGB, or one as gray."""
+    import numpy as np
+    shown = tensor[:3].numpy()
+    return shown[0] if len(shown) == 1 else np.stack([*shown, *[np.zeros_like(shown[0])] * (3 - len(shown))], -1)
 
 
 def person_row(item: dict, name: str) -> tuple[list, list[str]]:

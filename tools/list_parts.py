@@ -21,6 +21,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument('--json', action='store_true', help='as JSON')
     args = parser.parse_args(argv)
 
+    from toolkit.fields import ADDED
     from toolkit.plugins import describe_plugins, import_custom, load_plugins, origin
     from toolkit.registry import ENGINE_REGISTRIES, PART_REGISTRIES
     load_plugins()
@@ -35,6 +36,10 @@ def main(argv: list[str] | None = None) -> None:
             if not args.words or any(word.lower() in text.lower() for word in args.words for text in (registry_name, name)):
                 summary = (inspect.getdoc(part) or '').partition('\n\n')[0].replace('\n', ' ')
                 table.setdefault(registry_name, []).append(dict(name=name, summary=plain(summary), origin=origin(part.__module__)))
+    for name, field in sorted(ADDED.items()):
+        if field.compute and (not args.words or any(word.lower() in text for word in args.words for text in ('fields', name.lower()))):
+            summary = f'{field.kind} of {field.channels} channels from {", ".join(field.inputs)}'
+            table.setdefault('FIELDS', []).append(dict(name=name, summary=summary, origin=origin(field.compute.__module__)))
     if args.json:
         print(json.dumps(dict(plugins=load_plugins(), registries=table, contracts=contracts), indent=2))
         return

@@ -37,7 +37,7 @@ def item_tensors(sample: dict, style: str, extra: Sequence[fields.Field] = ()) -
         stored = {field.name: sample[key] if of == fields.FRAME else sample[key][None]
                   for key, field in fields.entries(of) if key in SAMPLE}
         made = pose_tensors(stored['poses'], height, width, style, extra)
-        made |= _computed([field for field in extra if field.source != 'drawn'], dict(stored, size=(height, width)))
+        made |= computed([field for field in extra if field.source != 'drawn'], dict(stored, size=(height, width)))
         out |= made if of == fields.FRAME else {fields.find(key)[0].content: value[0] for key, value in made.items()}
     return out
 
@@ -82,11 +82,12 @@ def pose_tensors(poses: np.ndarray, height: int, width: int, style: str = 'openp
     regions = np.stack([pose_regions(pose, height, width) for pose in pose_array(poses)])
     regions = cv2.convertScaleAbs(regions.reshape(-1, width), alpha=255).reshape(regions.shape)
     drawn = [field for field in extra if field.source == 'drawn']
-    return dict(_computed(drawn, dict(poses=pose_array(poses), size=(height, width))), poses=torch.from_numpy(pose_array(poses)),
+    return dict(computed(drawn, dict(poses=pose_array(poses), size=(height, width))), poses=torch.from_numpy(pose_array(poses)),
                 pose_maps=channels_first(maps), regions=own(regions))
 
 
-def _computed(extra: Sequence[fields.Field], given: dict) -> dict[str, torch.Tensor]:
+def computed(extra: Sequence[fields.Field], given: dict) -> dict[str, torch.Tensor]:
+    """Added fields in an item's form, by name, see :func:`toolkit.fields.computed`."""
     values = {field.name: (field, fields.computed(field, given)) for field in extra}
     return {name: with_channels(value, True) if field.is_picture else own(value) for name, (field, value) in values.items()}
 

@@ -8,7 +8,7 @@ import torch
 from torch.utils.data import Dataset
 
 from toolkit.data.plate import background_plate
-from toolkit.data.tensors import SAMPLE, channels_first, tensors
+from toolkit.data.tensors import SAMPLE, channels_first, computed, tensors
 from toolkit.data.transforms import scale_pose
 from toolkit.data.windows import ClipWindows
 from toolkit.poses.retarget import PoseNormalizer
@@ -42,6 +42,11 @@ class _Domain:
     def __len__(self) -> int:
         return len(self.windows)
 
+    def add_fields(self, names: Sequence[str]) -> None:
+        """As of :meth:`toolkit.data.windows.ClipWindows.add_fields`."""
+        self.windows.add_fields(names)
+        self.keys |= {key for field in self.windows.added for key in (field.name, *field.inputs)}
+
     def poses(self) -> np.ndarray:
         """All poses in use, (T, 18, 3) in pixels of the items before any transform."""
         height, width = self.windows.size
@@ -61,7 +66,9 @@ class _Domain:
         if self.plates is not None:
             sample['content_frame'] = self.plates[self.windows.locate(index)[0]]
         sample = self._transformed(sample, np.random.default_rng((self.seed, *key)))
+        added = [field for field in self.windows.added if field.name not in sample]
         item = dict(tensors({key: value for key, value in sample.items() if key in KEPT or key not in SAMPLE}),
+                    **computed(added, dict(sample, size=sample['frames'].shape[1:3])),
                     **{name: about[name] for name in ('clip', 'index', 'fps')})
         if self.plates is not None:
             item['plate'] = channels_first(sample['content_frame'])
@@ -140,6 +147,15 @@ class UnpairedClips(Dataset):
             if not self._runs[name]:
                 raise InputError(f'UnpairedClips.{name}: no clip has {sequence * window} frames in a row, for sequence={sequence} '
                                  f'windows of {window}')
+
+    def add_fields(self, names: Sequence[str]) -> None:
+        """Have the items of both persons hold these added fields, too, see :func:`toolkit.fields.add`.
+
+        Raises:
+            InputError: an unknown name.
+        """
+        for domain in (self.a, self.b):
+            domain.add_fields(names)
 
     @property
     def ordered(self) -> bool:

@@ -103,7 +103,7 @@ class ClipWindows(Dataset):
             raise InputError(
                 f'{self.root}: {len(self.clips)} clips of {long} frames, but no window of {window or "any"} frames in a row is left '
                 f'(frames={frames}, exclude={exclude}). Use longer clips or other frames; shares such as (0.75, 1.0) fit any length')
-        self._cache, self._added = {}, []
+        self._cache, self.added = {}, []
         if cache == 'decoded':
             self._fill_cache(cache_limit)
 
@@ -270,7 +270,7 @@ class ClipWindows(Dataset):
         sample, about, rng = self.sample(index, draw, keys, part)
         for transform in self.transforms:
             sample = transform(sample, rng)
-        return {**item_tensors(sample, self.pose_style, self._added), **about}
+        return {**item_tensors(sample, self.pose_style, self.added), **about}
 
     def add_fields(self, names: Sequence[str]) -> None:
         """Have items hold these added fields, too, see :func:`toolkit.fields.add`. One that a clip stores is read, others are computed
@@ -279,14 +279,14 @@ class ClipWindows(Dataset):
         Raises:
             InputError: an unknown name, or a clip that stores another number of channels.
         """
-        self._added = added(dict.fromkeys([*(field.name for field in self._added), *names]))
-        for clip, field in product(self.clips, self._added):
+        self.added = added(dict.fromkeys([*(field.name for field in self.added), *names]))
+        for clip, field in product(self.clips, self.added):
             if clip.fields.get(field.name, field.channels) != field.channels:
                 raise InputError(f'{clip.folder}: has {field.name!r} with {clip.fields[field.name]} channels, but it is now added with '
                                  f'{field.channels}; prepare the clip again')
 
     def _stored(self, clip: Clip) -> list[str]:
-        return [key for field in self._added if field.name in clip.fields for key in (field.name, field.content)]
+        return [key for field in self.added if field.name in clip.fields for key in (field.name, field.content)]
 
     def clip_length(self, index: int) -> int:
         """Frames of item ``index``."""

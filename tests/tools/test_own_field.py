@@ -4,10 +4,13 @@ import re
 import sys
 from pathlib import Path
 
+import cv2
 import pytest
 import torch
 
 from toolkit import apis, fields
+from toolkit.data.directed import DirectedClips
+from toolkit.data.unpaired import UnpairedClips
 from toolkit.data.windows import ClipWindows
 from toolkit.engine.flops import count_flops
 from toolkit.engine.launch import build_runner, load_config
@@ -15,7 +18,7 @@ from toolkit.plugins import import_custom
 from toolkit.registry import MODELS
 from toolkit.structures import InputError
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 H, W = 96, 64
 GUIDE = re.findall(r'```python\n(.*?)```', (ROOT / 'docs' / 'plugins.md').read_text(), re.S)
 MODULE = next(block for block in GUIDE if "@fields.add('depth')" in block) + '''
@@ -122,3 +125,25 @@ def test_a_function_that_gives_something_else_is_named(plugin, clips):
             data[0]
     finally:
         fields.ADDED.pop('wrong')
+
+
+def test_other_data_sets_and_tools_know_added_fields(plugin, clips, load_tool, capsys):
+    roots = [str(clip.folder) for clip in clips]
+    data = UnpairedClips(*roots, window=2)
+    data.add_fields(['depth', 'floor'])
+    item = data[0]['b']
+    assert item['depth'].shape == (2, 1, H, W) and item['floor'].shape == (2, 2, H, W) and 'edges' not in item
+    pair = DirectedClips(*roots, paired=True)
+    pair.add_fields(['depth'])
+    assert pair.clip_part(0, 1, 3)['truth_depth'].shape == (2, 1, H, W)
+
+    def run(tool, *arguments):
+        with pytest.raises(SystemExit) as stop:
+            load_tool(tool).main([*arguments])
+        assert not stop.value.code
+
+    run('browse_dataset', roots[0], '--import', 'depth_map', '--fields', 'depth', 'floor', '--out', 'sheet.png', '--items', '2')
+    run('browse_dataset', roots[0], '--out', 'plain.png', '--items', '2')
+    assert cv2.imread('sheet.png').shape[1] > cv2.imread('plain.png').shape[1]
+    run('list_parts', 'depth')
+    assert re.search(r'FIELDS\n +depth +map of 1 channels from frames, masks +\[depth_map\]', capsys.readouterr().out)
