@@ -1,13 +1,15 @@
 """Networks that do not keep the contract of their registry are refused when a model is built, with both sides named."""
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from tests.models import test_bicycle_gan as bicycle
 from tests.models import test_video_pix2pixhd as video
+from toolkit.data.prepare_checks import check_maps
 from toolkit.fit import build_discriminator, build_generator, check_call
-from toolkit.registry import DISCRIMINATORS, GENERATORS, MODELS
+from toolkit.registry import DISCRIMINATORS, ENCODERS, GENERATORS, MODELS, POSE_NETWORKS, RESTORERS
 from toolkit.structures import InputError
 
 
@@ -37,7 +39,7 @@ def full(self, x, z=None, regions=None):
 @pytest.fixture(autouse=True)
 def own_parts():
     yield
-    for registry in (GENERATORS, DISCRIMINATORS):
+    for registry in (GENERATORS, DISCRIMINATORS, ENCODERS, POSE_NETWORKS, RESTORERS):
         registry._module_dict.pop('Mine', None)
 
 
@@ -134,3 +136,48 @@ def test_generators_take_each_others_place(generator):
                           down=dict(encoder=dict(type='ResNetEncoder', nz=2, nef=4, n_down=3))),
         discriminator=dict(type='PatchGAN', ndf=4, n_layers=1)))
     assert model.train_step(video.batch_of(model), video.optimisers(model))['g/gan'] > 0
+
+
+LOSSES = dict(gan=dict(type='GANLoss'))
+SMALL = dict(type='PatchGAN', ndf=4, n_layers=1)
+
+
+@pytest.mark.parametrize('registry, options, attributes, message', [
+    (RESTORERS, dict(type='FeatureRestoration', generator=dict(type='Mine'), discriminator=SMALL, losses=LOSSES), {},
+     'model.generator: FeatureRestoration needs input_nc, config of its restoration network, but Mine has no input_nc, config'),
+    (RESTORERS, dict(type='FeatureRestoration', generator=dict(type='Mine'), discriminator=SMALL, losses=LOSSES),
+     dict(input_nc=8, config={}), r'needs \(2, 4, 512, 512\), but Mine returned \(2, 5, 512, 512\)'),
+    (POSE_NETWORKS, dict(type='PoseTraining', network=dict(type='Mine')), dict(stride=4),
+     'PoseTraining needs stride, multiple, height, config of its pose network, but Mine has no multiple, height, config'),
+    (POSE_NETWORKS, dict(type='PoseTraining', network=dict(type='Mine')), dict(stride=4, multiple=8, height=96, config={}),
+     r'needs \[\(2, 19, 1024, 1024\), \(2, 38, 1024, 1024\)\], but Mine returned \(2, 5, 4096, 4096\)'),
+    (ENCODERS, dict(type='BicycleGAN', encoder=dict(type='RegionEncoder', encoder=dict(type='Mine')), generator=dict(type='UNet'),
+                    discriminator=SMALL, losses=LOSSES), dict(nz=5),
+     r'RegionEncoder calls its encoder as .* needs \[\(2, 5\), \(2, 5\)\], but Mine returned \(2, 5, 512, 512\)')])
+def test_other_networks(registry, options, attributes, message):
+    class Mine(nn.Module):
+        def __init__(self):
+            super().__init__()
+            vars(self).update(attributes)
+
+        def forward(self, x):
+            return x[:, :1].expand(-1, 5, -1, -1)
+
+    registry.register_module(module=Mine)
+    with pytest.raises(InputError, match=message):
+        MODELS.build(options)
+
+
+@pytest.mark.parametrize('maps, message', [
+    (np.zeros((2, 8, 6, 1)), r'returned maps of shape \(2, 8, 6, 1\); expected \(2, 8, 6\), one \(H, W\) for each frame'),
+    (np.zeros((1, 8, 6)), r'shape \(1, 8, 6\); expected \(2, 8, 6\)'),
+    (np.full((2, 8, 6), 255, np.uint8), 'the segmentor object returned values from 255 to 255; expected 0 to 1'),
+    (np.full((2, 8, 6), np.nan), 'returned values from nan to nan')])
+def test_maps_of_a_preparation(maps, message):
+    with pytest.raises(InputError, match=message):
+        check_maps('segmentor', object(), maps, np.zeros((2, 8, 6, 3), np.uint8))
+
+
+@pytest.mark.parametrize('maps', [np.ones((2, 8, 6), bool), np.linspace(0, 1, 96).reshape(2, 8, 6), np.zeros((2, 8, 6), np.uint8)])
+def test_maps_that_fit(maps):
+    assert check_maps('segmentor', object(), list(maps), np.zeros((2, 8, 6, 3), np.uint8)) is None

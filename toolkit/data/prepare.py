@@ -22,7 +22,7 @@ from toolkit.data.clip import Clip, ClipWriter, to_u8
 from toolkit.data.clip_folder import SOUND_FILE, check_clip_folder, clip_lock, partial_folder, start_partial, tidy_partial
 from toolkit.data.clip_size import Range, choose_size, folder_size
 from toolkit.data.crop import Crop, center_crop, fit_window, given_crop, person_crop, person_range
-from toolkit.data.prepare_checks import add_notes, measure, stretch
+from toolkit.data.prepare_checks import add_notes, check_maps, measure, stretch
 from toolkit.data.prepare_poses import POSE_CHUNK, POSE_SIDE, SAMPLE_HEIGHT, Found, PosePass, check_can_follow, write_picture
 from toolkit.data.prepare_settings import DEFAULT_PERSON, PrepareSettings, UnusableClipError, clip_name, part_record
 from toolkit.data.sampling import chunks, sample_frames
@@ -277,8 +277,10 @@ class Preparation:
         for start, chunk in zip(range(skipped, total, CLIP_CHUNK), chunks(cut, CLIP_CHUNK)):
             here = poses[start:start + len(chunk)]
             masks = list(islice(stream, len(chunk))) if tracks else self.segmentor(np.stack(chunk), here)
+            check_maps('segmentor', self.segmentor, masks, chunk)
             if start + len(chunk) > writer.num_frames:
                 edges = self.edges(np.stack(chunk))
+                check_maps('edge detector', self.edges, edges, chunk)
                 given = dict(frames=np.stack(chunk), edges=to_u8(np.stack(edges)), masks=to_u8(np.stack(masks)), poses=here,
                              size=(crop.height, crop.width))
                 added = {field.name: fields.computed(field, given) for field in self.fields}

@@ -1,5 +1,7 @@
 """Is a clip usable, and what is to be said of it: the checks between and after the two passes of a preparation."""
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
@@ -9,6 +11,10 @@ from toolkit.data.prepare_poses import Found
 from toolkit.data.prepare_settings import PrepareSettings, UnusableClipError
 from toolkit.data.quality import Quality, border_contact, describe_frames, mask_agreement, measure_poses, person_boxes, present
 from toolkit.data.video import VideoInfo
+from toolkit.structures import InputError
+
+ROUNDING = 0.01
+"""How far a probability may be outside of 0 to 1."""
 
 
 def stretch(path, raw: np.ndarray, clean: np.ndarray, settings: PrepareSettings, estimator: str) -> tuple[int, int]:
@@ -103,3 +109,24 @@ def add_notes(quality: Quality, settings: PrepareSettings, info: VideoInfo, fps:
         quality.notes.append(f'the source has a variable frame rate; made constant at {fps:.2f} frames a second')
     if settings.fps and settings.fps > 1.02 * source_fps:
         quality.notes.append(f'{settings.fps:g} frames a second asked for, the source has {source_fps:.2f}: frames repeat')
+
+
+def check_maps(kind: str, part: object, maps: Sequence[np.ndarray], frames: Sequence[np.ndarray]) -> None:
+    """See that a part gave one map for each frame.
+
+    Args:
+        kind: of the part, for the message.
+        part: that was called.
+        maps: what it returned.
+        frames: (H, W, 3) each.
+
+    Raises:
+        InputError: maps of another number or shape, or no numbers from 0 to 1.
+    """
+    found, wanted = np.shape(maps), (len(frames), *frames[0].shape[:2])
+    if found != wanted:
+        raise InputError(f'the {kind} {type(part).__name__} returned maps of shape {found}; expected {wanted}, '
+                         'one (H, W) for each frame')
+    low, high = float(np.min(maps)), float(np.max(maps))
+    if not -ROUNDING <= low <= high <= 1 + ROUNDING:
+        raise InputError(f'the {kind} {type(part).__name__} returned values from {low:g} to {high:g}; expected 0 to 1')

@@ -169,6 +169,8 @@ class PosePass:
         chunk, number = [], ready // POSE_CHUNK
         for people, count in self._people(frames(), last):
             row = waiting.popleft()
+            for person in people:
+                self._check_joints(person.pose)
             row.people, row.count = people, count
             chunk.append(row)
             if len(chunk) == POSE_CHUNK:
@@ -191,13 +193,18 @@ class PosePass:
         else:
             for batch in batches(frames, POSE_CHUNK):
                 poses, count = np.array(estimator(batch), np.float32), np.full(len(batch), -1)
-                if poses.shape != (len(batch), K, 3):
-                    raise InputError(f'the pose estimator {type(estimator).__name__} returned an array of shape {poses.shape} for '
-                                     f'{len(batch)} frames; expected {(len(batch), K, 3)}, the joints of OpenPose. '
-                                     f'toolkit.skeletons.to_openpose18 makes them of other layouts, such as coco17')
+                if len(poses) != len(batch):
+                    raise InputError(f'the pose estimator {type(estimator).__name__} returned {len(poses)} poses for {len(batch)} '
+                                     f'frames; expected one each')
                 if hasattr(estimator, 'num_people'):
                     count[::COUNT_EVERY] = estimator.num_people(batch[::COUNT_EVERY])
                 yield from ((_only(pose), int(n)) for pose, n in zip(poses, count))
+
+    def _check_joints(self, pose: np.ndarray) -> None:
+        if pose.shape != (K, 3):
+            raise InputError(f'the pose estimator {type(self.estimator).__name__} gave a pose of shape {pose.shape}; expected '
+                             f'{(K, 3)}, the joints of OpenPose. toolkit.skeletons.to_openpose18 makes them of other layouts, such as '
+                             f'coco17')
 
     def _in_small(self) -> Follow:
         """Whom to follow, points in pixels of the small frames."""

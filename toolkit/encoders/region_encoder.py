@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from mmengine.dist import all_reduce
 from torch import Tensor, nn
 
+from toolkit.fit import SIDE, check_attributes, check_call
 from toolkit.registry import ENCODERS
 from toolkit.skeletons import REGIONS
 from toolkit.structures import InputError
@@ -44,6 +45,9 @@ class RegionEncoder(nn.Module):
             if value not in known:
                 raise InputError(f'{name}={value!r} of RegionEncoder is unknown, expected one of {", ".join(known)}')
         self.network = ENCODERS.build(encoder)
+        check_attributes(ENCODERS, self.network, 'RegionEncoder', 'encoder', ('nz',))
+        check_call(ENCODERS, self.network, 'RegionEncoder', 'encoder', dict(x=(2, 3, *(size or (SIDE, SIDE)))),
+                   [(2, self.network.nz)] * 2)
         self.nz, self.region, self.sees, self.size = self.network.nz, region, sees, size and list(size)
         self.register_buffer('code_mean', torch.zeros(self.nz))
         self.register_buffer('code_square', torch.ones(self.nz))

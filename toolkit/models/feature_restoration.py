@@ -13,7 +13,7 @@ from mmengine.optim import OptimWrapperDict
 from torch import Tensor
 
 from toolkit import fields
-from toolkit.fit import build_discriminator
+from toolkit.fit import SIDE, build_discriminator, check_attributes, check_call
 from toolkit.models.base import VideoModel
 from toolkit.models.baselines import Baseline
 from toolkit.models.feature_maps import FeatureMaps
@@ -96,6 +96,8 @@ class FeatureRestoration(VideoModel):
         self.feature_maps = FeatureMaps(warper, pose_channels='warped')
         self.warper_config = warper
         self.net_g = RESTORERS.build(generator)
+        check_attributes(RESTORERS, self.net_g, 'FeatureRestoration', 'model.generator', ('input_nc', 'config'))
+        check_call(RESTORERS, self.net_g, 'FeatureRestoration', 'model.generator', dict(x=(2, 8, SIDE, SIDE)), (2, 4, SIDE, SIDE))
         self.seen = self.net_g.input_nc
         self.net_d = build_discriminator(discriminator, 'FeatureRestoration', self.seen + 4)
 

@@ -7,13 +7,14 @@ import torch
 from mmengine.optim import OptimWrapperDict
 from torch import Tensor
 
+from toolkit.fit import SIDE, check_attributes, check_call
 from toolkit.models.base import VideoModel
 from toolkit.models.pose_augmentation import augment
 from toolkit.models.transfer import transfer_result
 from toolkit.poses.decode import cell_to_pixel, refine_peak
 from toolkit.poses.fields import pose_fields
 from toolkit.registry import MODELS, POSE_NETWORKS
-from toolkit.skeletons import K
+from toolkit.skeletons import LIMBS, K
 from toolkit.structures import InputError
 
 CHUNK = 32
@@ -49,7 +50,11 @@ class PoseTraining(VideoModel):
         if not self.losses:
             raise InputError('model.losses has no loss of a weight above 0: there is nothing to learn from')
         self.net_h = POSE_NETWORKS.build(network)
+        check_attributes(POSE_NETWORKS, self.net_h, 'PoseTraining', 'model.network', ('stride', 'multiple', 'height', 'config'))
         self.stride, self.multiple = self.net_h.stride, self.net_h.multiple
+        cells = SIDE * self.multiple // self.stride
+        check_call(POSE_NETWORKS, self.net_h, 'PoseTraining', 'model.network', dict(images=(2, 3, *[SIDE * self.multiple] * 2)),
+                   [(2, K + 1, cells, cells), (2, 2 * len(LIMBS), cells, cells)])
         self.sigma, self.limb_width, self.augmentation = sigma, limb_width, augmentation
 
     def train_step(self, data: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
