@@ -24,7 +24,7 @@ from toolkit.masks.regions import pose_regions
 from toolkit.poses.draw import draw_pose
 from toolkit.skeletons import MIRROR_PART, P
 from toolkit.warpers.affine import part_affines
-from toolkit.warpers.part_affine import PartAffineWarper
+from toolkit.warpers.part_affine import PartAffineWarper, Source
 
 STANDING = np.array([
     (128, 60), (128, 96), (98, 98), (84, 145), (78, 188), (158, 98), (172, 145), (180, 188), (110, 206), (108, 272), (107, 338),
@@ -81,10 +81,11 @@ def main() -> None:
     device_parts = torch.from_numpy(parts)[None].to(args.device)
     device_poses = torch.from_numpy(poses).to(args.device)
 
-    def warp(warper: PartAffineWarper, start: int, batch: int):
+    def warp(warper: PartAffineWarper, start: int, batch: int, source: Source | None = None):
         targets = device_poses[start:start + batch]
         n = len(targets)
-        result = warper(device_maps.expand(n, -1, -1, -1), device_poses[:1].expand(n, -1, -1), targets, device_parts.expand(n, -1, -1))
+        result = warper(
+            device_maps.expand(n, -1, -1, -1), device_poses[:1].expand(n, -1, -1), targets, device_parts.expand(n, -1, -1), source)
         if args.device != 'cpu':
             torch.cuda.synchronize()
         return result
@@ -94,10 +95,11 @@ def main() -> None:
 
     known = [transforms(t) for t in range(args.frames)]
     ours, plain = PartAffineWarper(), PartAffineWarper(joint_overlap=0)
-    each = range(args.frames)
+    each, prepared = range(args.frames), ours.prepare(device_poses[:1], device_parts)
     ways = {
         f'warper, batches of {args.batch}': lambda: [warp(ours, t, args.batch) for t in range(0, args.frames, args.batch)],
         'warper, one frame a call': lambda: [warp(ours, t, 1) for t in each],
+        'warper, one frame a call, source prepared once': lambda: [warp(ours, t, 1, prepared) for t in each],
         f'warper without joint overlap, batches of {args.batch}':
             lambda: [warp(plain, t, args.batch) for t in range(0, args.frames, args.batch)],
         'OpenCV loop': lambda: [opencv_loop(maps, parts, *transforms(t)) for t in each],
@@ -122,6 +124,8 @@ def main() -> None:
     difference = max(
         np.abs(warp(plain, t, 1).maps[0].cpu().numpy() - opencv_loop(maps, parts, *known[t])[0]).max()
         for t in range(0, args.frames, 6))
+    equal = all(torch.equal(a, b) for t in each for a, b in zip(warp(ours, t, 1), warp(ours, t, 1, prepared)))
+    print(f'prepared once or with each frame: {"the same bits" if equal else "DIFFERENT"}')
     print(f'largest difference to the OpenCV loop (without joint overlap): {difference:.2e}')
 
 

@@ -177,6 +177,17 @@ def test_generation_pulls_frames_one_by_one():
     assert taken == [0]
 
 
+def test_what_the_content_says_is_computed_once_a_video(monkeypatch):
+    model = build()
+    data = batch_of(model, size=1, frames=3)
+    prepare, calls = model.feature_maps.warper.prepare, []
+    monkeypatch.setattr(model.feature_maps.warper, 'prepare', lambda *given: calls.append(len(calls)) or prepare(*given))
+    once = model.test_step(data)[0]['generated']
+    assert calls == [0]
+    monkeypatch.setattr(model.feature_maps, 'held', lambda content: content)
+    assert (model.test_step(data)[0]['generated'] == once).all() and len(calls) == 4
+
+
 def test_the_code_reaches_the_picture():
     model = build(z_dims=(2, 2))
     data = batch_of(model, size=1)

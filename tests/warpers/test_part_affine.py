@@ -205,6 +205,19 @@ def test_expanded_source_equals_copied_source():
     assert torch.equal(views.maps, copies.maps) and torch.equal(views.coverage, copies.coverage)
 
 
+@pytest.mark.parametrize('mask_space', ['source', 'target', 'both'])
+def test_a_source_prepared_once_gives_the_same_bits(mask_space):
+    rng = np.random.default_rng(1)
+    maps, pose, parts = source(rng)
+    warper = PartAffineWarper(mask_space=mask_space)
+    prepared = warper.prepare(pose, parts)
+    for target in random_poses(rng, 3):
+        for a, b in zip(warper(maps, pose, target[None], parts), warper(maps, pose, target[None], parts, prepared)):
+            assert torch.equal(a, b)
+    with pytest.raises(InputError, match='prepared for 1 sources, but there are 2'):
+        warper(*(x.repeat(2, *[1] * (x.ndim - 1)) for x in (maps, pose, target[None], parts)), prepared)
+
+
 @pytest.mark.parametrize('mask_space', ['source', 'target'])
 def test_gradcheck_with_respect_to_maps(mask_space):
     rng = np.random.default_rng(11)

@@ -115,6 +115,19 @@ class FeatureMaps(nn.Module):
         edge = estimated[:, :, -1:] if self.edge_channel == 'warped' else batch['edges'] * batch['masks']
         return torch.cat([pose, edge, *self._added(batch, self.needs_target_frames)], 2)
 
+    def held(self, content: dict) -> dict:
+        """The content of a video as all its frames take it, so that nothing about it is computed twice.
+
+        Args:
+            content: the ``content_*`` entries of a preprocessed batch.
+
+        Returns:
+            The same, with what the warper prepares of it.
+        """
+        if not hasattr(self.warper, 'prepare'):
+            return content
+        return dict(content, content_source=self.warper.prepare(content['content_pose'], content['content_parts'][:, 0]))
+
     def real(self, batch: dict) -> Tensor:
         """F of the real frames: their stick figures, and their edges inside their masks.
 
@@ -163,5 +176,6 @@ class FeatureMaps(nn.Module):
         source = torch.cat(sources, 1)
         with torch.autocast(source.device.type, enabled=False):
             warp: Warp = self.warper(
-                repeat(source), repeat(batch['content_pose']), batch['poses'].flatten(0, 1), repeat(batch['content_parts'][:, 0]))
+                repeat(source), repeat(batch['content_pose']), batch['poses'].flatten(0, 1), repeat(batch['content_parts'][:, 0]),
+                *([batch['content_source']] if 'content_source' in batch else []))
         return warp.maps.unflatten(0, (-1, frames)), warp.coverage.unflatten(0, (-1, frames))

@@ -232,6 +232,7 @@ class VideoPix2PixHD(VideoModel):
         """
         net = self.net_g_ema if self.ema_decay is not None else self.net_g
         z = self.encode(content) if z is None else z.to(self.data_preprocessor.device)
+        held = self.feature_maps.held(self.data_preprocessor(content))
         previous, count = None, 0
 
         @torch.no_grad()
@@ -239,7 +240,7 @@ class VideoPix2PixHD(VideoModel):
             nonlocal previous, count
             if z is not None and 1 < len(z) <= count:
                 raise InputError(f'{len(z)} colour codes for more frames: give one for all, or one for each')
-            batch = self.data_preprocessor({**content, **frame})
+            batch = {**held, **self.data_preprocessor(frame)}
             with self.evaluating(net), self.inference_context():
                 features = 2 * self.feature_maps(batch) - 1
                 code = z if z is None or len(z) == 1 else z[count:count + 1]

@@ -27,6 +27,18 @@ class Warp(NamedTuple):
     valid: Tensor
 
 
+class Source(NamedTuple):
+    """What depends on the source alone, see :meth:`PartAffineWarper.prepare`.
+
+    Attributes:
+        bits: (B, H, W) int16 of :func:`toolkit.warpers.source_masks.part_bits`.
+        extents: (B, P + 1, 2, 4) of the labels with the discs of joints, or None where they are not needed.
+    """
+
+    bits: Tensor
+    extents: Tensor | None
+
+
 @WARPERS.register_module()
 class PartAffineWarper(nn.Module):
     r"""Part-wise affine warp with max-merge, :math:`\tilde F = \max_i T_i(F \cdot L_i)`.
@@ -78,7 +90,21 @@ class PartAffineWarper(nn.Module):
     def extra_repr(self) -> str:
         return f'mask_space={self.mask_space!r}, sampling={self.sampling!r}, joint_overlap={self.joint_overlap}'
 
-    def forward(self, maps: Tensor, source_pose: Tensor, target_pose: Tensor, source_parts: Tensor) -> Warp:
+    def prepare(self, source_pose: Tensor, source_parts: Tensor) -> Source:
+        """Source masks and their extents, which are the same for all targets of a source.
+
+        Args:
+            source_pose: (B, K, 3).
+            source_parts: (B, H, W) labels 0..P.
+        """
+        source_pose = source_pose.detach().to(source_parts.device)
+        bits = torch.ones_like(source_parts, dtype=torch.int16) if self.mask_space == 'target' else \
+            part_bits(source_parts, source_pose, self.joint_overlap)
+        extents = grow_extents(label_extents(source_parts), source_pose, self.joint_overlap) if self.mask_space == 'source' else None
+        return Source(bits, extents)
+
+    def forward(self, maps: Tensor, source_pose: Tensor, target_pose: Tensor, source_parts: Tensor,
+                source: Source | None = None) -> Warp:
         """Warp maps from source poses to target poses.
 
         Args:
@@ -86,6 +112,7 @@ class PartAffineWarper(nn.Module):
             source_pose: (B, K, 3).
             target_pose: (B, K, 3); for N targets of one source, expand the source to N.
             source_parts: (B, H, W) labels 0..P of the source (:func:`toolkit.masks.parts.part_labels`).
+            source: of :meth:`prepare` for the same source; None computes it.
 
         Returns:
             maps (B, C, H, W) of the input's dtype; coverage (B, 1, H, W), maximum of the warped part masks; valid (B, P), parts that
@@ -105,13 +132,13 @@ class PartAffineWarper(nn.Module):
         if all(v.stride(0) == 0 for v in (maps, source_pose, source_parts)):
             # one source for many targets: its masks are needed once
             maps, source_pose, source_parts = maps[:1], source_pose[:1], source_parts[:1]
-        candidates = self._candidates(matrices, valid, labels, source_parts, source_pose, target_pose)
-        if self.mask_space == 'target':
-            bits, wanted = torch.ones_like(source_parts, dtype=torch.int16), torch.ones_like(labels)
-        else:
-            bits, wanted = part_bits(source_parts, source_pose, self.joint_overlap), 1 << labels
+        source = self.prepare(source_pose, source_parts) if source is None else source
+        if len(source.bits) != len(maps):
+            raise InputError(f'prepared for {len(source.bits)} sources, but there are {len(maps)}')
+        candidates = self._candidates(matrices, valid, labels, source, target_pose)
+        wanted = torch.ones_like(labels) if self.mask_space == 'target' else 1 << labels
         dtype = maps.dtype if maps.dtype in (torch.float32, torch.float64) else torch.float32
-        values = self._sample(maps.to(dtype), bits, matrices, wanted.to(bits.dtype), candidates)
+        values = self._sample(maps.to(dtype), source.bits, matrices, wanted.to(source.bits.dtype), candidates)
         merged = _max_merge(values, candidates, (len(labels), *maps.shape[2:])).to(maps.dtype)
         return Warp(merged[:, :-1], merged[:, -1:], valid)
 
@@ -122,11 +149,10 @@ class PartAffineWarper(nn.Module):
         other = torch.tensor(MIRROR_PART, device=mirrored.device) + 1
         return torch.where(mirrored, other, own)
 
-    def _candidates(self, matrices, valid, labels, source_parts, source_pose, target_pose) -> Candidates:
-        height, width = source_parts.shape[1:]
-        if self.mask_space == 'source':
-            extents = grow_extents(label_extents(source_parts), source_pose, self.joint_overlap)
-            extents = extents.expand(len(labels), -1, -1, -1).gather(1, labels[:, :, None, None].expand(-1, -1, 2, 4))
+    def _candidates(self, matrices: Tensor, valid: Tensor, labels: Tensor, source: Source, target_pose: Tensor) -> Candidates:
+        height, width = source.bits.shape[1:]
+        if source.extents is not None:
+            extents = source.extents.expand(len(labels), -1, -1, -1).gather(1, labels[:, :, None, None].expand(-1, -1, 2, 4))
             return reachable(matrices, valid, extents, height, width)
         shapes = np.stack([part_shapes(pose, height, width) for pose in target_pose.cpu().numpy()])
         return inside(torch.from_numpy(shapes).to(valid.device), valid)
