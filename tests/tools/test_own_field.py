@@ -14,6 +14,7 @@ from toolkit.data.unpaired import UnpairedClips
 from toolkit.data.windows import ClipWindows
 from toolkit.engine.flops import count_flops
 from toolkit.engine.launch import build_runner, load_config
+from toolkit.inference.driving import frame_steps
 from toolkit.plugins import import_custom
 from toolkit.registry import MODELS
 from toolkit.structures import InputError
@@ -133,6 +134,10 @@ def test_other_data_sets_and_tools_know_added_fields(plugin, clips, load_tool, c
     data.add_fields(['depth', 'floor'])
     item = data[0]['b']
     assert item['depth'].shape == (2, 1, H, W) and item['floor'].shape == (2, 2, H, W) and 'edges' not in item
+    whole = ClipWindows(roots[0], window=None)
+    whole.add_fields(['depth'])
+    steps = list(frame_steps(['frames', 'depth', 'floor'], clips[0].poses, (H, W), clips[0], extra=fields.added(['depth', 'floor'])))
+    assert torch.equal(torch.cat([step['depth'][0] for step in steps]), whole[0]['depth']), 'a method may paint from the driving frames'
     pair = DirectedClips(*roots, paired=True)
     pair.add_fields(['depth'])
     assert pair.clip_part(0, 1, 3)['truth_depth'].shape == (2, 1, H, W)

@@ -8,7 +8,7 @@ import torch
 from toolkit import fields
 from toolkit.data.clip import Clip
 from toolkit.data.same_person import same_person
-from toolkit.data.tensors import pose_tensors, with_channels
+from toolkit.data.tensors import computed, pose_tensors, with_channels
 from toolkit.data.transforms import resize_image, scale_pose
 from toolkit.inference.request import check_retarget
 from toolkit.poses.retarget import PoseNormalizer
@@ -55,18 +55,18 @@ def frame_steps(names: Sequence[str], poses: np.ndarray, size: tuple[int, int], 
         size: (H, W) of them.
         driving: the clip whose stored pictures are taken where ``names`` has any.
         style: of the stick figures.
-        extra: added fields, of which those drawn from poses can be in ``names``.
+        extra: added fields that can be in ``names``; those that are not drawn from poses are of the driving frames.
 
     Yields:
         Tensors (1, 1, ...) under ``names``.
     """
+    def picture(name: str, t: int) -> np.ndarray:
+        return resize_image(driving.picture(name, t), *size, fields.kind_of(name) == 'labels')
+
+    seen = [field for field in extra if field.source != 'drawn' and field.name in names and field.name not in driving.fields]
+    inputs = {name for field in seen for name in field.inputs} - {'poses', fields.SIZE}
     for t in range(len(poses)):
         told = pose_tensors(poses[t:t + 1], *size, style, extra)
-        step = {}
-        for name in names:
-            if name in told:
-                step[name] = told[name][None]
-            else:
-                labels = fields.kind_of(name) == 'labels'
-                step[name] = with_channels(resize_image(driving.picture(name, t), *size, labels), False)[None, None]
-        yield step
+        given = dict({name: picture(name, t)[None] for name in inputs}, poses=poses[t:t + 1], size=size)
+        told |= computed(seen, given)
+        yield {name: told[name][None] if name in told else with_channels(picture(name, t), False)[None, None] for name in names}

@@ -69,7 +69,7 @@ class Request:
         """
         model.check_generates()
         kind, takes = type(model).__name__, model.opens_with
-        known = {*fields.keys(fields.FRAME), *(field.name for field in fields.added(model.added_fields) if field.source == 'drawn')}
+        known = {*fields.keys(fields.FRAME), *model.added_fields}
         unknown = [*(set(takes) - set(OPENING)), *(set(model.paints_from) - known)]
         if unknown:
             raise InputError(f'a {kind} generates from {", ".join(sorted(unknown))}, which a prepared clip does not have')
