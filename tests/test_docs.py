@@ -108,11 +108,12 @@ def test_the_data_set_of_the_guide_is_trained_with(own):
     write_npz(folder / 'data' / 'npz')
     assert run('train', 'mine.py', '--work-dir', 'out', '--cfg-options', *TINY) == 0
     assert (folder / 'out' / 'iter_0000003.pth').is_file()
+    assert run('browse_dataset', 'mine.py', '--out', 'items.png', '--items', '2') == 0 and (folder / 'items.png').is_file()
 
 
 @pytest.mark.parametrize('items, message', [
     ('return item["frames"], item["poses"]', 'the data set gives items of type tuple, expected dicts'),
-    ('return dict(frames=item["frames"])', "the method needs 'content_edge', but the data set gives frames")])
+    ('return dict(frames=item["frames"])', "'content_edge' is needed, but the data set gives frames")])
 def test_a_data_set_that_cannot_do_is_refused_in_one_line(own, items, message, capsys):
     folder = own('NpzWindows', 'npz_windows')
     write_npz(folder / 'data' / 'npz')

@@ -74,11 +74,23 @@ class Field:
 
 
 class Batch(dict):
-    """A mini-batch. A key that it lacks is an error that helps: a method wants what its data set does not give."""
+    """A mini-batch or an item. A key that it lacks is an error that helps: somebody wants what the data set does not give."""
 
     def __missing__(self, key: str) -> None:
-        raise InputError(f'the method needs {key!r}, but the data set gives {", ".join(map(str, self)) or "nothing"}. What is '
+        raise InputError(f'{key!r} is needed, but the data set gives {", ".join(map(str, self)) or "nothing"}. What is '
                          f'expected: python tools/list_parts.py DATASETS')
+
+
+def check_item(item: Any) -> Batch:
+    """An item of a data set, with an error that helps where a key is asked for that it lacks.
+
+    Raises:
+        InputError: it is no dict.
+    """
+    if not isinstance(item, Mapping):
+        raise InputError(f'the data set gives items of type {type(item).__name__}, expected dicts of tensors, numbers and texts. '
+                         'What is expected: python tools/list_parts.py DATASETS')
+    return Batch(item)
 
 
 TABLE = (

@@ -55,7 +55,8 @@ def main(argv: list[str] | None = None) -> None:
         if not hasattr(dataset, 'add_fields'):
             raise InputError(f'--fields: a {type(dataset).__name__} has no add_fields')
         dataset.add_fields(args.fields)
-    print(f'{type(dataset).__name__}: {len(dataset)} items from {len(dataset.clips)} clips')
+    clips = getattr(dataset, 'clips', None)
+    print(f'{type(dataset).__name__}: {len(dataset)} items' + ('' if clips is None else f' from {len(clips)} clips'))
     indices = np.unique(np.linspace(0, len(dataset) - 1, args.items).round().astype(int)).tolist()
     pages = [indices[i:i + args.rows] for i in range(0, len(indices), args.rows)]
     for number, page in enumerate(pages):
@@ -87,9 +88,9 @@ def build_dataset(source: str, dataloader: str, options: list[str]):
 
 
 def get_item(dataset, index: int, draw: int) -> dict:
-    """An item of one draw; whole test clips are not drawn."""
-    from toolkit.data.directed import DirectedClips
-    return dataset[index] if isinstance(dataset, DirectedClips) else dataset[index, draw]
+    """An item of one draw; some data sets draw nothing."""
+    from toolkit.fields import check_item
+    return check_item(dataset[index, draw] if getattr(dataset, 'takes_draw', False) else dataset[index])
 
 
 def write_sheet(path: Path, items: list[dict], height: int) -> None:
@@ -126,12 +127,12 @@ def item_row(item: dict) -> tuple[list, list[str]]:
         return row + more, labels + others
     if 'direction' in item:
         return person_row(item, item['direction'])
-    row, labels = [picture(item['content_frame'])], [f'{item["clip"]} content {item["content_index"]}']
+    row, labels = [picture(item['content_frame'])], [f'{item.get("clip", "")} content {item.get("content_index", "")}'.strip()]
     for t in shown_frames(item):
         upper, lower = item['regions'][t].numpy()
         row += [picture(item['frames'][t]), picture(item['pose_maps'][t]), item['edges'][t, 0].numpy(), item['masks'][t, 0].numpy(),
                 np.stack([upper, np.zeros_like(upper), lower], -1)]
-        labels += [f'frame {item["index"] + t}', 'pose', 'edges', 'mask', 'regions']
+        labels += [f'frame {item.get("index", 0) + t}', 'pose', 'edges', 'mask', 'regions']
         for name in added_pictures(item):
             row.append(added_picture(item[name][t]))
             labels.append(name)

@@ -215,7 +215,7 @@ def build_metrics(chosen: list[dict], device: str, biased: set[str]) -> list:
 
 def pose_makers(dataset) -> set[str]:
     """Who made the poses of the clips: a pose network that the toolkit trained has learned from them."""
-    return {clip.manifest.get('made_by', {}).get('poses', {}).get('type') for clip in dataset.clips} - {None}
+    return {clip.manifest.get('made_by', {}).get('poses', {}).get('type') for clip in getattr(dataset, 'clips', ())} - {None}
 
 
 def show_domains(cfg, dataset, metrics: list) -> dict:

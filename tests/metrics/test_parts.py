@@ -7,6 +7,7 @@ import torch
 from toolkit.metrics.identity import KEPT_PIXELS, KINDS, PersonPixels
 from toolkit.metrics.parts import ClipParts
 from toolkit.registry import METRICS, POSE_ESTIMATORS
+from toolkit.structures import InputError
 
 FRAMES, H, W = 21, 64, 48
 PERSON = [(24, 10), (24, 18), (17, 18), (14, 26), (13, 34), (31, 18), (34, 26), (35, 34), (19, 36), (18, 46), (18, 57), (29, 36),
@@ -122,3 +123,10 @@ def test_items_of_any_dataset_are_cut():
     assert [part['frames'].flatten().tolist() for part in seen] == [[0, 1], [2, 3], [4]]
     assert [part['truth_frames'].flatten().tolist() for part in seen] == [[50, 51], [52, 53], [54]]
     assert [int(part['index']) for part in seen] == [3, 5, 7] and all(part['content_frame'].shape == (1, 7) for part in seen)
+
+
+def test_what_an_item_of_others_lacks_is_named():
+    with pytest.raises(InputError, match="'poses' is needed, but the data set gives frames, masks, .*list_parts.py DATASETS"):
+        next(iter(ClipParts(Whole(), 0)))['poses']
+    with pytest.raises(InputError, match='the data set gives items of type tuple, expected dicts'):
+        ClipParts([(1, 2)], 0)

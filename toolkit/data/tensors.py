@@ -121,9 +121,7 @@ def collate(items: Sequence[Mapping]) -> dict[str, Any]:
     Raises:
         InputError: items that are no dicts, or a key that some items lack, or whose values do not fit together.
     """
-    if not isinstance(items[0], Mapping):
-        raise InputError(f'the data set gives items of type {type(items[0]).__name__}, expected dicts of tensors, numbers and texts. '
-                         'What is expected: python tools/list_parts.py DATASETS')
+    fields.check_item(items[0])
     keys = set(items[0])
     for item in items[1:]:
         if differing := sorted(keys ^ set(item)):

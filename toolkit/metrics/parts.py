@@ -29,7 +29,7 @@ class ClipParts:
 
     def __init__(self, dataset: Sequence, index: int, limit: int | None = None, length: int = PART) -> None:
         self.dataset, self.index, self.length = dataset, index, length
-        self._whole = None if hasattr(dataset, 'clip_part') else dataset[index]
+        self._whole = None if hasattr(dataset, 'clip_part') else fields.check_item(dataset[index])
         total = dataset.clip_length(index) if self._whole is None else len(self._whole['frames'])
         self.frames = total if limit is None else min(total, limit)
 
@@ -38,7 +38,7 @@ class ClipParts:
 
     def __iter__(self) -> Iterator[dict]:
         for start, stop in self._spans():
-            yield default_collate([self._cut(start, stop)])
+            yield fields.Batch(default_collate([self._cut(start, stop)]))
 
     def _cut(self, start: int, stop: int) -> dict:
         if self._whole is None:
