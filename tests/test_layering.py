@@ -21,9 +21,8 @@ ALLOWED = {
     'models': BASE | PERCEPTION | PARTS | {'models'},
 }
 ALLOWED['engine'] = ALLOWED['models'] | {'engine', 'data', 'metrics'}
-ALLOWED['wardrobe'] = ALLOWED['models'] | {'data', 'wardrobe'}
 ALLOWED['analysis'] = ALLOWED['models'] | {'data', 'metrics', 'analysis'}
-ALLOWED['inference'] = ALLOWED['engine'] | {'wardrobe', 'inference'}
+ALLOWED['inference'] = ALLOWED['engine'] | {'inference'}
 ALLOWED['apis'] = ALLOWED['inference'] | {'apis'}
 ALLOWED['__main__'] = BASE
 HEAVY = {'mmpose', 'mmdet', 'mediapipe', 'mmcv', 'torchvision', 'lpips'}

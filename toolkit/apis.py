@@ -19,8 +19,8 @@ from toolkit.inference.loading import Trained, load
 from toolkit.inference.painting import choose, dress, paint, stream
 from toolkit.inference.request import Request
 from toolkit.inference.result import Result, result_files
+from toolkit.inference.wardrobe import Colors
 from toolkit.structures import InputError
-from toolkit.wardrobe import Colors
 
 __all__ = ['Clip', 'Colors', 'InputError', 'Request', 'Result', 'Trained', 'as_clip', 'choose', 'dress', 'driving_poses', 'generate',
            'load', 'paint', 'prepare', 'result_files', 'stream', 'train']

@@ -16,8 +16,8 @@ from toolkit.inference.clips import as_clip
 from toolkit.inference.driving import driving_poses, frame_steps
 from toolkit.inference.loading import Trained
 from toolkit.inference.request import Request
+from toolkit.inference.wardrobe import Colors, Wardrobe, check_look, content_batch, describe, split_look
 from toolkit.models.base import VideoModel
-from toolkit.wardrobe import Colors, Wardrobe, check_look, content_batch, describe, split_look
 
 
 @dataclass
@@ -145,7 +145,7 @@ def clothes(model: VideoModel, content: dict[str, torch.Tensor], colors: Colors,
 
     Args:
         model: with colour codes.
-        content: of :func:`toolkit.wardrobe.content_batch`.
+        content: of :func:`toolkit.inference.wardrobe.content_batch`.
         colors, frames, work_dir, progress: see :func:`dress`.
         size: (H, W) that pictures of other people are prepared to.
     """

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from toolkit import fields
 from toolkit.data.directed import DIRECTIONS
+from toolkit.inference.wardrobe import Colors, check_has_codes, check_look
 from toolkit.models.base import VideoModel
 from toolkit.structures import InputError
-from toolkit.wardrobe import Colors, check_has_codes, check_look
 
 RETARGET = ('auto', 'on', 'off')
 OPENING = ('content', 'direction', 'plate', 'z')

@@ -14,8 +14,8 @@ from toolkit.data.transforms import resize_image
 from toolkit.data.video import VideoWriter, check_suffix
 from toolkit.files import check_output, write_file
 from toolkit.inference.painting import Chosen
+from toolkit.inference.wardrobe import Colors
 from toolkit.outputs import refuse_existing, refuse_inputs
-from toolkit.wardrobe import Colors
 
 SHEET_COLUMNS = 6
 

@@ -15,10 +15,10 @@ from toolkit.colors.lab import rgb_to_lab
 from toolkit.data.clip import Clip
 from toolkit.data.video import VideoReader
 from toolkit.engine.launch import build_runner, load_config
+from toolkit.inference.wardrobe import Colors, Wardrobe, content_batch, describe, hex_to_lab, lab_to_hex, split_look
 from toolkit.structures import InputError
-from toolkit.wardrobe import Colors, Wardrobe, content_batch, describe, hex_to_lab, lab_to_hex, split_look
 
-CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
+CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 SIZE = (96, 64)
 UP, DOWN = slice(0, 16), slice(16, 24)
 
