@@ -9,7 +9,7 @@ from tests.models import test_bicycle_gan as bicycle
 from tests.models import test_video_pix2pixhd as video
 from toolkit.data.prepare_checks import check_maps
 from toolkit.fit import build_discriminator, build_generator, check_call
-from toolkit.registry import DISCRIMINATORS, ENCODERS, GENERATORS, MODELS, POSE_NETWORKS, RESTORERS
+from toolkit.registry import DISCRIMINATORS, ENCODERS, GENERATORS, MODELS, POSE_NETWORKS, RESTORERS, WARPERS
 from toolkit.structures import InputError
 
 
@@ -39,7 +39,7 @@ def full(self, x, z=None, regions=None):
 @pytest.fixture(autouse=True)
 def own_parts():
     yield
-    for registry in (GENERATORS, DISCRIMINATORS, ENCODERS, POSE_NETWORKS, RESTORERS):
+    for registry in (GENERATORS, DISCRIMINATORS, ENCODERS, POSE_NETWORKS, RESTORERS, WARPERS):
         registry._module_dict.pop('Mine', None)
 
 
@@ -151,6 +151,8 @@ SMALL = dict(type='PatchGAN', ndf=4, n_layers=1)
      'PoseTraining needs stride, multiple, height, config of its pose network, but Mine has no multiple, height, config'),
     (POSE_NETWORKS, dict(type='PoseTraining', network=dict(type='Mine')), dict(stride=4, multiple=8, height=96, config={}),
      r'needs \[\(2, 19, 1024, 1024\), \(2, 38, 1024, 1024\)\], but Mine returned \(2, 5, 4096, 4096\)'),
+    (WARPERS, dict(type='WarpedFeatures', warper=dict(type='Mine')), {},
+     r'FeatureMaps calls its warper as \(maps, source_pose, target_pose, source_parts\), but Mine is called as \(x\)\..*WARPERS'),
     (ENCODERS, dict(type='BicycleGAN', encoder=dict(type='RegionEncoder', encoder=dict(type='Mine')), generator=dict(type='UNet'),
                     discriminator=SMALL, losses=LOSSES), dict(nz=5),
      r'RegionEncoder calls its encoder as .* needs \[\(2, 5\), \(2, 5\)\], but Mine returned \(2, 5, 512, 512\)')])

@@ -7,8 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from toolkit import fields
+from toolkit.fit import SIDE, check_call
 from toolkit.models.frozen_restoration import load_restoration
 from toolkit.registry import WARPERS
+from toolkit.skeletons import PARTS, K
 from toolkit.structures import InputError
 from toolkit.warpers.part_affine import Warp
 
@@ -56,6 +58,9 @@ class FeatureMaps(nn.Module):
         self.pose_channels = pose_channels
         self.edge_channel = edge_channel
         self.warper = WARPERS.build(warper or dict(type='PartAffineWarper'))
+        picture, pose = (2, 1, SIDE, SIDE), (2, K, 3)
+        check_call(WARPERS, self.warper, 'FeatureMaps', 'warper', dict(
+            maps=picture, source_pose=pose, target_pose=pose, source_parts=(2, SIDE, SIDE)), [picture, picture, (2, len(PARTS))])
         self.restoration = None if restoration is None else load_restoration(restoration)
 
     @property
