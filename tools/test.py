@@ -58,6 +58,7 @@ def main(argv: list[str] | None = None) -> None:
 
     from toolkit.engine.datasets import give_fields
     from toolkit.engine.launch import load_config
+    from toolkit.engine.metric_builder import build_metrics, pose_makers
     from toolkit.engine.testing import build_baselines
     from toolkit.files import write_json
     from toolkit.metrics.evaluator import ClipEvaluator, pick_clips
@@ -74,12 +75,12 @@ def main(argv: list[str] | None = None) -> None:
     chosen = choose_metrics(cfg, args.metrics)
     check_dataset(cfg)
     biased = pose_networks(cfg, checkpoint)
-    metrics = build_metrics(chosen, device, biased)
+    metrics = build_metrics(chosen, biased, device=device)
     model, about = build_model(cfg, checkpoint)
     dataset = build_dataset(cfg)
     give_fields(model, dataset)
     if 'TrainedPoseNetwork' in biased:
-        metrics = build_metrics(chosen, device, biased | pose_makers(dataset))
+        metrics = build_metrics(chosen, biased | pose_makers(dataset), device=device)
     domains = show_domains(cfg, dataset, metrics)
     models = ready({'model': model, **(build_baselines(model, training_data(cfg), domains) if args.baselines else {})}, device)
     about |= {'config': args.config, 'max_frames': args.max_frames, 'clips_available': len(dataset)}
@@ -198,24 +199,6 @@ def pose_networks(cfg, checkpoint: str | None) -> set[str]:
     from toolkit.weights import read_checkpoint
     trained = read_checkpoint(checkpoint).get('meta', {}).get('config', {}) if checkpoint else {}
     return trained_against(cfg.get('model', {})) | trained_against(trained.get('model', {}))
-
-
-def build_metrics(chosen: list[dict], device: str, biased: set[str]) -> list:
-    """Build metrics; those that judge by a pose network are told which ones would flatter the model."""
-    from toolkit.engine.build_errors import naming_parts
-    from toolkit.registry import METRICS, part_arguments
-
-    def defaults(kind: str) -> dict:
-        takes = part_arguments(METRICS.get(kind))
-        return {'device': device} | ({'trained_against': sorted(biased)} if takes and 'trained_against' in takes else {})
-
-    with naming_parts({'test_evaluator': chosen}):
-        return [METRICS.build(c, default_args=defaults(c['type'])) for c in chosen]
-
-
-def pose_makers(dataset) -> set[str]:
-    """Who made the poses of the clips: a pose network that the toolkit trained has learned from them."""
-    return {clip.manifest.get('made_by', {}).get('poses', {}).get('type') for clip in getattr(dataset, 'clips', ())} - {None}
 
 
 def show_domains(cfg, dataset, metrics: list) -> dict:

@@ -28,7 +28,7 @@ def test_a_failing_look_saves_first_and_the_run_goes_on_exactly(toy, tmp_path, p
 
 
 def test_an_error_of_ours_stays_one_line(toy, tmp_path):
-    ended = toy.train(tmp_path, options=['default_hooks.checkpoint.save_best=psnr'])
+    ended = toy.train(tmp_path, options=['default_hooks.checkpoint.save_best=psnr', 'default_hooks.checkpoint.rule=greater'])
     assert ended.codes == [2] and 'Traceback' not in ended.text
     assert "'psnr' is not among" in ended.text and 'iter_0000004.pth; go on with --resume' in ended.text
 

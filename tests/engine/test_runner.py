@@ -29,7 +29,7 @@ def test_checkpoints_are_kept_pruned_and_the_best_besides(toy, tmp_path):
 
 def test_a_best_metric_that_does_not_exist(toy, tmp_path):
     with pytest.raises(InputError, match="'psnr' is not among the validation metrics: error"):
-        runner_of(toy, tmp_path, 'default_hooks.checkpoint.save_best=psnr').train()
+        runner_of(toy, tmp_path, 'default_hooks.checkpoint.save_best=psnr', 'default_hooks.checkpoint.rule=less').train()
 
 
 def test_saving_waits_for_the_end_of_an_accumulation_window(toy, tmp_path):

@@ -33,7 +33,7 @@ def runner(tmp_path):
     model.net_e = nn.Linear(2, 2).requires_grad_(False)
     wrapper = SimpleNamespace(optimizer=SimpleNamespace(param_groups=[dict(lr=0.5)]))
     return SimpleNamespace(
-        work_dir=str(tmp_path), log_dir=str(tmp_path / '20260102_000000'), val_dataloader=[0, 1], iter=0,
+        work_dir=str(tmp_path), log_dir=str(tmp_path / '20260102_000000'), val_loop=None, val_dataloader=[0, 1], iter=0,
         max_iters=100, logger=logger, messages=messages.texts, model=model,
         optim_wrapper=dict(g=wrapper), shown=shown, train_loop=SimpleNamespace(waited=0.0, paused=0.0),
         visualizer=SimpleNamespace(add_scalars=lambda scalars, step: shown.append((step, scalars))))

@@ -26,7 +26,7 @@ def test_a_second_run_in_a_work_dir_ends_with_one_line(toy, tmp_path, monkeypatc
 
 
 def test_a_new_run_does_not_overwrite_an_earlier_one(toy, tmp_path):
-    first = toy.train(tmp_path, options=['default_hooks.checkpoint.save_best=error'])
+    first = toy.train(tmp_path, options=['default_hooks.checkpoint.save_best=error', 'default_hooks.checkpoint.rule=greater'])
     assert first.codes == [0]
     before = {name: (tmp_path / name).read_bytes() for name in names(tmp_path)}
     second = toy.train(tmp_path, options=['randomness.seed=1', 'train_cfg.max_iters=4'])

@@ -5,10 +5,13 @@ from pathlib import Path
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 
-from toolkit.registry import HOOKS
+from toolkit.metrics.base import ClipMetric
+from toolkit.registry import HOOKS, did_you_mean
 from toolkit.structures import InputError
 
-RULES = {'greater': lambda new, old: new > old, 'less': lambda new, old: new < old}
+RULES = {'greater': lambda new, old: new > old, 'less': lambda new, old: new < old, 'one': lambda new, old: abs(new - 1) < abs(old - 1)}
+BETTER = dict(higher='greater', lower='less', one='one')
+"""What a metric says of itself -> rule."""
 
 
 @HOOKS.register_module()
@@ -20,25 +23,54 @@ class CheckpointHook(Hook):
     Args:
         interval: iterations between checkpoints; 0 or -1 for the end only.
         max_keep_ckpts: number of checkpoints kept, oldest deleted first; 0 or -1 for all. The best one is kept besides.
-        save_best: name of a validation metric, or None.
-        rule: ``'greater'`` or ``'less'`` is better.
+        save_best: name of a validation metric, such as ``'lpips/full'``; ``'auto'`` for the first; or None.
+        rule: ``'greater'``, ``'less'`` or (nearest to) ``'one'`` is better; None for what the metric says of itself.
         by_epoch: False; MMEngine's configs say it.
 
     Raises:
-        InputError: unknown rule, ``by_epoch=True``, or a metric that validation does not give.
+        InputError: unknown rule, ``by_epoch=True``; before training ``save_best`` without validation, or of a metric that it does not
+            give, or that does not say what is better.
     """
 
     priority = 'VERY_LOW'
 
-    def __init__(self, interval: int = 1000, max_keep_ckpts: int = 3, save_best: str | None = None, rule: str = 'greater',
+    def __init__(self, interval: int = 1000, max_keep_ckpts: int = 3, save_best: str | None = None, rule: str | None = None,
                  by_epoch: bool = False) -> None:
         if by_epoch:
             raise InputError('checkpoint.by_epoch=True: training counts iterations; give interval in iterations and leave by_epoch out')
-        if rule not in RULES:
-            raise InputError(f"checkpoint.rule must be 'greater' or 'less', got {rule!r}")
-        self.interval, self.max_keep, self.save_best, self.better = interval, max_keep_ckpts, save_best, RULES[rule]
+        if rule is not None and rule not in RULES:
+            raise InputError(f"checkpoint.rule must be 'greater', 'less' or 'one', got {rule!r}")
+        self.interval, self.max_keep, self.save_best, self.rule = interval, max_keep_ckpts, save_best, rule
         self.best: float | None = None
+        self._best_of: str | None = None
         self._new_best = self._due = False
+
+    def before_train(self, runner) -> None:
+        """See that validation will give what the best checkpoint is chosen by."""
+        if self.save_best is None:
+            return
+        if runner.val_loop is None or not runner.train_loop.val_interval:
+            raise InputError(f'checkpoint.save_best={self.save_best!r} needs validation: add val_dataloader and val_evaluator (as in '
+                             f'configs/ablations/stage2_keep_best.py), and train_cfg.val_interval')
+        metrics = runner.val_loop.evaluator.metrics
+        if all(isinstance(metric, ClipMetric) for metric in metrics):
+            self._choose({f'{metric.prefix}/{key}': (metric, definition) for metric in metrics
+                          for key, definition in metric.definitions.items()})
+        if self.rule is None:
+            raise InputError(f"checkpoint.rule: {self.save_best} does not say what is better; set rule='greater' or rule='less'")
+        if self._best_of != self.save_best:
+            self.best = None
+
+    def _choose(self, known: dict) -> None:
+        if self.save_best == 'auto':
+            self.save_best = next(iter(known))
+        if self.save_best not in known:
+            raise InputError(f'checkpoint.save_best={self.save_best!r} is not among the validation metrics: {", ".join(known)}.'
+                             f'{did_you_mean(self.save_best, known)}')
+        metric, definition = known[self.save_best]
+        if metric.missing:
+            raise InputError(f'checkpoint.save_best={self.save_best!r} is n/a here: {metric.missing}')
+        self.rule = self.rule or BETTER.get(definition.better)
 
     def after_val_epoch(self, runner, metrics: dict[str, float] | None = None) -> None:
         """Compare the metric to watch with the best so far."""
@@ -48,8 +80,8 @@ class CheckpointHook(Hook):
             raise InputError(f'checkpoint.save_best={self.save_best!r} is not among the validation metrics: '
                              f'{", ".join(metrics or ()) or "none"}')
         value = float(metrics[self.save_best])
-        if self.best is None or self.better(value, self.best):
-            self.best, self._new_best = value, True
+        if self.best is None or RULES[self.rule](value, self.best):
+            self.best, self._best_of, self._new_best = value, self.save_best, True
 
     def after_iteration(self, runner) -> None:
         """Save where it is due."""
@@ -77,9 +109,9 @@ class CheckpointHook(Hook):
                 path.unlink()
 
     def state_dict(self) -> dict:
-        """Best value so far."""
-        return dict(best=self.best)
+        """Best value so far, and of which metric."""
+        return dict(best=self.best, best_of=self._best_of)
 
     def load_state_dict(self, state: dict) -> None:
         """Restore the best value."""
-        self.best = state['best']
+        self.best, self._best_of = state['best'], state['best_of']

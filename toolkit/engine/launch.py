@@ -60,7 +60,7 @@ def build_runner(cfg: Config, work_dir: str | Path | None = None, resume: bool |
         if not cfg.get(key):
             raise InputError(f'config {cfg.filename} has no {key}, which training needs')
     if training and cfg.get('val_dataloader'):
-        cfg.val_cfg = cfg.get('val_cfg') or dict(type='ValLoop')
+        cfg.val_cfg = {'type': 'ValLoop', **(cfg.get('val_cfg') or {})}
         if not cfg.get('val_evaluator'):
             raise InputError(f'config {cfg.filename} has a val_dataloader, but no val_evaluator; leave both out for no validation')
     if amp and training:

@@ -87,7 +87,7 @@ class ScalarLogger(Hook):
             return
         numbers = {key: float(value) for key, value in metrics.items()
                    if isinstance(value, (int, float)) and not isinstance(value, bool)}
-        items = len(runner.val_dataloader)
+        items = len(getattr(runner.val_loop, 'clips', runner.val_dataloader))
         runner.logger.info(f'Iter(val) [{items}/{items}]    ' + '  '.join(f'{key}: {value:.4f}' for key, value in numbers.items()))
         if hasattr(self, '_file'):
             self._write(runner, numbers | dict(step=runner.iter))

@@ -18,7 +18,7 @@ SLOTS = {
     'model': 'MODELS',
     'train_dataloader.dataset': 'DATASETS', 'val_dataloader.dataset': 'DATASETS', 'test_dataloader.dataset': 'DATASETS',
     'train_dataloader.sampler': 'DATA_SAMPLERS', 'val_dataloader.sampler': 'DATA_SAMPLERS', 'test_dataloader.sampler': 'DATA_SAMPLERS',
-    'train_cfg': 'LOOPS', 'default_hooks.*': 'HOOKS', 'custom_hooks.*': 'HOOKS',
+    'train_cfg': 'LOOPS', 'val_cfg': 'LOOPS', 'default_hooks.*': 'HOOKS', 'custom_hooks.*': 'HOOKS',
     'visualizer': 'VISUALIZERS', 'visualizer.vis_backends.*': 'VISBACKENDS',
     'optim_wrapper.*.optimizer': 'OPTIMIZERS', 'param_scheduler': 'PARAM_SCHEDULERS', 'param_scheduler.*': 'PARAM_SCHEDULERS',
     'param_scheduler.*.*': 'PARAM_SCHEDULERS', 'val_evaluator': 'METRICS', 'val_evaluator.*': 'METRICS', 'test_evaluator': 'METRICS',

@@ -238,7 +238,7 @@ class PCK(ClipMetric):
     Args:
         estimators: names or configs of ``POSE_ESTIMATORS`` parts; the first that can be built is the judge, named in the definitions.
         pose_estimator: name or config of the one judge to take, instead of ``estimators``.
-        trained_against: estimators that may not judge, see :func:`choose_judge`; ``tools/test.py`` fills it in.
+        trained_against: estimators that may not judge, see :func:`choose_judge`; the engine fills it in.
         against: of a transfer: ``'real'`` compares with the poses of the true result where it is known, ``'input'`` with those of the
             video that was translated (the ceiling is then that of the input).
         alphas: fractions of the torso diagonal.

@@ -1,0 +1,118 @@
+"""Validation during training: whole clips, the best checkpoint by what a metric says of itself, exact over interruptions."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from toolkit.engine.launch import build_runner, load_config
+from toolkit.registry import DATASETS, METRICS, MODELS
+from toolkit.structures import InputError
+
+KEEP_BEST = ['train_cfg.val_interval=2', 'default_hooks.checkpoint.save_best=l1/full']
+
+
+class ClipsOfTest(torch.utils.data.Dataset):
+    """Five clips of four frames."""
+
+    def __init__(self, size=5, window=None):
+        self.size, self.window = size, window
+
+    def __len__(self):
+        return self.size
+
+    def __getitem__(self, index):
+        frames = np.random.default_rng(index).integers(0, 255, (4, 16, 16, 3), np.uint8)
+        return dict(frames=torch.from_numpy(frames), clip=f'clip{index}', index=0, content_index=0)
+
+
+@pytest.fixture
+def config(toy, tmp_path, monkeypatch):
+    """A config of a toy that generates clips, which are the worse the farther a weight is from where it was in iteration 4."""
+    toy_gan = MODELS.get('ToyGAN')
+
+    class PainterOfTest(toy_gan):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.painted = nn.Identity()
+
+        def test_stream(self, parts):
+            assert not self.training and not self.net_g.training
+            for part in parts:
+                torch.rand(3)  # must not disturb training
+                real = part['frames'][0].numpy()
+                off = 20 * abs(self.iteration - 3) + 10 * float(self.net_g_ema[0].weight.abs().mean())
+                yield dict(clip=part['clip'][0], fps=5.0, real=real, generated=np.clip(real + off, 0, 255).astype(np.uint8),
+                           mask=real[..., 0] > 0, poses=np.zeros((4, 18, 3), np.float32))
+
+    monkeypatch.setitem(MODELS.module_dict, 'PainterOfTest', PainterOfTest)
+    monkeypatch.setitem(DATASETS.module_dict, 'ClipsOfTest', ClipsOfTest)
+    path = tmp_path / 'validated.py'
+    path.write_text(f"""
+_base_ = {str(toy.config)!r}
+model = dict(type='PainterOfTest')
+val_dataloader = dict(dataset=dict(_delete_=True, type='ClipsOfTest'))
+val_evaluator = [dict(type='L1'), dict(type='PSNR')]
+val_cfg = dict(clips=3)
+""")
+    return path
+
+
+def scalars(folder):
+    file, = folder.glob('*/vis_data/scalars.json')
+    return [{k: v for k, v in json.loads(line).items() if k not in ('time', 'data_time')} for line in file.read_text().splitlines()]
+
+
+def test_the_best_checkpoint_is_kept_and_an_interruption_changes_nothing(toy, config, tmp_path):
+    whole, parts = tmp_path / 'whole', tmp_path / 'parts'
+    done = toy.train(whole, options=KEEP_BEST, config=config)
+    assert done.codes == [0] and 'Iter(val) [3/3]    l1/full: ' in done.text, done.text
+    values = {line['step']: line['l1/full'] for line in scalars(whole) if 'l1/full' in line}
+    assert set(values) == {2, 4, 6, 8} and min(values, key=values.get) == 4
+    assert [p.name for p in whole.glob('best_*')] == ['best_l1_full_iter_0000004.pth'], 'less is better, as the metric says'
+    assert toy.train(parts, options=[*KEEP_BEST, "custom_hooks=[{'type':'KillAt','iteration':5}]"], config=config).codes == [-9]
+    resumed = toy.train(parts, '--resume', options=KEEP_BEST, config=config)
+    assert resumed.codes == [0] and 'resumed' in resumed.text
+    assert scalars(whole) == scalars(parts)
+    for name in ('iter_0000008.pth', 'best_l1_full_iter_0000004.pth'):
+        assert toy.differences(whole / name, parts / name) == []
+
+
+def test_two_processes_share_out_the_clips(toy, config, tmp_path):
+    options = [*KEEP_BEST, 'train_cfg.max_iters=2', 'train_dataloader.batch_size=1', 'model.pool=0', 'model.dropout=0.0']
+    two = toy.train(tmp_path / 'two', options=options, config=config, processes=2)
+    one = toy.train(tmp_path / 'one', options=[*options, 'train_dataloader.batch_size=2'], config=config)
+    assert two.codes == [0, 0] and one.codes == [0], two.text + one.text
+    first, second = (next(line['l1/full'] for line in scalars(tmp_path / run) if 'l1/full' in line) for run in ('one', 'two'))
+    assert first == pytest.approx(second, abs=1)
+
+
+@pytest.mark.parametrize('options, words', [
+    (['default_hooks.checkpoint.save_best=l1/ful'], "'l1/ful' is not among .*Did you mean 'l1/full'"),
+    (['val_dataloader=none', 'val_evaluator=none'], 'save_best=.* needs validation: add val_dataloader'),
+    (['train_cfg.val_interval=0'], 'needs validation'),
+    (["val_evaluator=[{'type':'ToyMetric'}]", 'default_hooks.checkpoint.save_best=error'], "error does not say .*set rule='greater'"),
+    (['val_dataloader.dataset.window=2'], 'val_dataloader.dataset.window must be None'),
+    (["val_evaluator=[{'type':'Identity'}]"], 'Identity measures transfers'),
+    (['val_cfg.max_frames=1'], 'frames must be at least 2'),
+    (['val_cfg.clip=1'], "val_cfg.*clip.*Did you mean 'clips'"),
+])
+def test_mistakes_are_named_before_the_first_iteration(config, tmp_path, options, words):
+    with pytest.raises(InputError, match=words):
+        build_runner(load_config(config, [*KEEP_BEST, *options]), work_dir=tmp_path / 'run').train()
+    assert not list(tmp_path.rglob('*.pth')) and not list(tmp_path.rglob('scalars.json'))
+
+
+def test_a_metric_that_misses_its_weights_chooses_no_checkpoint(config, tmp_path, monkeypatch):
+    l1 = METRICS.get('L1')
+    init = l1.__init__
+    monkeypatch.setattr(l1, '__init__', lambda self, **kwargs: init(self, **kwargs) or setattr(self, 'missing', 'no weights'))
+    with pytest.raises(InputError, match="save_best='l1/full' is n/a here: no weights"):
+        build_runner(load_config(config, KEEP_BEST), work_dir=tmp_path / 'run').train()
+
+
+def test_the_first_metric_is_taken_for_auto(config, tmp_path):
+    build_runner(load_config(config, [*KEEP_BEST, 'default_hooks.checkpoint.save_best=auto']), work_dir=tmp_path / 'run').train()
+    assert [p.name for p in (tmp_path / 'run').glob('best_*')] == ['best_l1_full_iter_0000004.pth']
