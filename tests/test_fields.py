@@ -6,7 +6,7 @@ import torch
 
 from toolkit import fields
 from toolkit.data.tensors import collate
-from toolkit.data.transforms import RandomCrop, RandomFlip
+from toolkit.data.transforms import RandomCrop, RandomFlip, resize_image
 from toolkit.data.windows import ClipWindows
 from toolkit.metrics.parts import ClipParts
 from toolkit.models.preprocessor import VideoPreprocessor
@@ -79,3 +79,13 @@ def test_a_picture_that_would_stay_behind_is_refused(clips, move):
     assert ClipWindows(root, transforms=[move, add])[0]['depth'].shape == (2, 96, 64)
     with pytest.raises(InputError, match="'depth' was added by an earlier transform .* before the one that adds it"):
         ClipWindows(root, transforms=[add, move])[0]
+
+
+@pytest.mark.parametrize('cache', ['none', 'decoded'])
+def test_resizing_follows_the_kind(clips, cache):
+    clip = clips[0]
+    item = ClipWindows(clip.folder, window=None, content=1, size=(61, 41), cache=cache)[0]
+    np.testing.assert_array_equal(item['content_parts'][0], resize_image(clip.parts(1), 61, 41, labels=True))
+    np.testing.assert_array_equal(item['content_mask'][0], resize_image(clip.mask_u8(1), 61, 41))
+    np.testing.assert_array_equal(item['edges'][2, 0], resize_image(clip.edge_u8(2), 61, 41))
+    assert not np.array_equal(item['content_parts'][0], resize_image(clip.parts(1), 61, 41)), 'averaged labels would be other ones'

@@ -234,6 +234,11 @@ def find(key: str) -> tuple[Field, str] | None:
     return None
 
 
+def named(name: str) -> Field:
+    """The field of a name, such as the folder of a prepared clip."""
+    return next(field for field in (*TABLE, *ADDED.values()) if field.name == name)
+
+
 def kind_of(key: str) -> str | None:
     """The kind of the field under a key, None for an unknown one."""
     found = find(key)

@@ -14,7 +14,7 @@ from toolkit.data.split import split_by_file, split_clips
 from toolkit.data.synthetic.build import build_synthetic
 from toolkit.data.tensors import SAMPLE, item_tensors
 from toolkit.data.transforms import resize_image, scale_pose
-from toolkit.fields import CONTENT, added, find, kind_of, stored_pictures
+from toolkit.fields import CONTENT, added, find, named, stored_pictures
 from toolkit.registry import DATASETS, TRANSFORMS
 from toolkit.skeletons import K
 from toolkit.structures import InputError, check_seed
@@ -220,7 +220,7 @@ class ClipWindows(Dataset):
         return self._picture(number, 'frames', t)
 
     def _decode(self, clip: Clip, kind: str, t: int) -> np.ndarray:
-        return resize_image(clip.picture(kind, t), *self.size, labels=kind_of(kind) == 'labels')
+        return resize_image(clip.picture(kind, t), *self.size, labels=named(kind).kind == 'labels')
 
     def _picture(self, number: int, kind: str, t: int) -> np.ndarray:
         if (number, kind) in self._cache:

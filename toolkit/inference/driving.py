@@ -61,7 +61,7 @@ def frame_steps(names: Sequence[str], poses: np.ndarray, size: tuple[int, int], 
         Tensors (1, 1, ...) under ``names``.
     """
     def picture(name: str, t: int) -> np.ndarray:
-        return resize_image(driving.picture(name, t), *size, fields.kind_of(name) == 'labels')
+        return resize_image(driving.picture(name, t), *size, fields.named(name).kind == 'labels')
 
     seen = [field for field in extra if field.source != 'drawn' and field.name in names and field.name not in driving.fields]
     inputs = {name for field in seen for name in field.inputs} - {'poses', fields.SIZE}
