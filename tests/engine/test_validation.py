@@ -89,10 +89,15 @@ def test_two_processes_share_out_the_clips(toy, config, tmp_path):
     assert first == pytest.approx(second, abs=1)
 
 
+@pytest.mark.parametrize('options', [['val_dataloader=none', 'val_evaluator=none'], ['train_cfg.val_interval=0']])
+def test_a_best_without_validation_is_refused_before_any_data_is_made(config, tmp_path, options):
+    with pytest.raises(InputError, match='save_best=.* needs validation: add val_dataloader'):
+        build_runner(load_config(config, [*KEEP_BEST, *options]), work_dir=tmp_path / 'run')
+    assert not (tmp_path / 'run').exists()
+
+
 @pytest.mark.parametrize('options, words', [
     (['default_hooks.checkpoint.save_best=l1/ful'], "'l1/ful' is not among .*Did you mean 'l1/full'"),
-    (['val_dataloader=none', 'val_evaluator=none'], 'save_best=.* needs validation: add val_dataloader'),
-    (['train_cfg.val_interval=0'], 'needs validation'),
     (["val_evaluator=[{'type':'ToyMetric'}]", 'default_hooks.checkpoint.save_best=error'], "error does not say .*set rule='greater'"),
     (['val_dataloader.dataset.window=2'], 'val_dataloader.dataset.window must be None'),
     (["val_evaluator=[{'type':'Identity'}]"], 'Identity measures transfers'),

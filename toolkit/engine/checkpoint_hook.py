@@ -28,8 +28,8 @@ class CheckpointHook(Hook):
         by_epoch: False; MMEngine's configs say it.
 
     Raises:
-        InputError: unknown rule, ``by_epoch=True``; before training ``save_best`` without validation, or of a metric that it does not
-            give, or that does not say what is better.
+        InputError: unknown rule, ``by_epoch=True``; before training a ``save_best`` that validation does not give, or that does not
+            say what is better.
     """
 
     priority = 'VERY_LOW'
@@ -49,9 +49,6 @@ class CheckpointHook(Hook):
         """See that validation will give what the best checkpoint is chosen by."""
         if self.save_best is None:
             return
-        if runner.val_loop is None or not runner.train_loop.val_interval:
-            raise InputError(f'checkpoint.save_best={self.save_best!r} needs validation: add val_dataloader and val_evaluator (as in '
-                             f'configs/ablations/stage2_keep_best.py), and train_cfg.val_interval')
         metrics = runner.val_loop.evaluator.metrics
         if all(isinstance(metric, ClipMetric) for metric in metrics):
             self._choose({f'{metric.prefix}/{key}': (metric, definition) for metric in metrics

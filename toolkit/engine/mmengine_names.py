@@ -64,6 +64,10 @@ def _check_hooks(cfg: dict) -> None:
         raise InputError('default_hooks.runtime_info=None: without this hook the model does not know the iteration; leave it out')
     if default['param_scheduler'] is None and cfg.get('param_scheduler'):
         raise InputError('default_hooks.param_scheduler=None: without this hook param_scheduler would do nothing; leave one out')
+    best = default['checkpoint'].get('save_best') if isinstance(default['checkpoint'], dict) else None
+    if best and not (cfg.get('val_dataloader') and (cfg.get('train_cfg') or {}).get('val_interval', 1)):
+        raise InputError(f'default_hooks.checkpoint.save_best={best!r} needs validation: add val_dataloader and val_evaluator, as in '
+                         f'configs/ablations/stage2_keep_best.py, and train_cfg.val_interval')
     places: dict[str, str] = {}
     named = [(f'default_hooks.{key}', hook) for key, hook in default.items()]
     for where, hook in [*named, *((f'custom_hooks.{i}', hook) for i, hook in enumerate(cfg.get('custom_hooks') or ()))]:
