@@ -171,10 +171,12 @@ def test_other_networks(registry, options, attributes, message):
 
 
 @pytest.mark.parametrize('maps, message', [
-    (np.zeros((2, 8, 6, 1)), r'returned maps of shape \(2, 8, 6, 1\); expected \(2, 8, 6\), one \(H, W\) for each frame'),
-    (np.zeros((1, 8, 6)), r'shape \(1, 8, 6\); expected \(2, 8, 6\)'),
+    (np.zeros((2, 8, 6, 1)), r'returned 2 maps of the shape \(8, 6, 1\); expected 2 of \(8, 6\), one for each frame'),
+    ([np.zeros((8, 6)), np.zeros((8, 3))], r'2 maps of the shape \(8, 3\), \(8, 6\); expected 2 of \(8, 6\)'),
+    (np.zeros((1, 8, 6)), r'1 maps of the shape \(8, 6\); expected 2'),
     (np.full((2, 8, 6), 255, np.uint8), 'the segmentor object returned values from 255 to 255; expected 0 to 1'),
-    (np.full((2, 8, 6), np.nan), 'returned values from nan to nan')])
+    (np.full((2, 8, 6), np.nan), 'returned values from nan to nan'),
+    (np.stack([np.zeros((8, 6)), np.full((8, 6), np.nan)]), 'returned values from nan to nan')])
 def test_maps_of_a_preparation(maps, message):
     with pytest.raises(InputError, match=message):
         check_maps('segmentor', object(), maps, np.zeros((2, 8, 6, 3), np.uint8))

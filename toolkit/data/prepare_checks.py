@@ -123,10 +123,11 @@ def check_maps(kind: str, part: object, maps: Sequence[np.ndarray], frames: Sequ
     Raises:
         InputError: maps of another number or shape, or no numbers from 0 to 1.
     """
-    found, wanted = np.shape(maps), (len(frames), *frames[0].shape[:2])
-    if found != wanted:
-        raise InputError(f'the {kind} {type(part).__name__} returned maps of shape {found}; expected {wanted}, '
-                         'one (H, W) for each frame')
-    low, high = float(np.min(maps)), float(np.max(maps))
+    shapes, wanted = [np.shape(one) for one in maps], frames[0].shape[:2]
+    if shapes != [wanted] * len(frames):
+        named = ', '.join(map(str, sorted(set(shapes), key=str)))
+        raise InputError(f'the {kind} {type(part).__name__} returned {len(shapes)} maps of the shape {named}; expected '
+                         f'{len(frames)} of {wanted}, one for each frame')
+    low, high = np.min([np.min(one) for one in maps]), np.max([np.max(one) for one in maps])
     if not -ROUNDING <= low <= high <= 1 + ROUNDING:
         raise InputError(f'the {kind} {type(part).__name__} returned values from {low:g} to {high:g}; expected 0 to 1')
