@@ -12,7 +12,6 @@ over the processes.
 
 import argparse
 import datetime
-import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -59,7 +58,7 @@ def main(argv: list[str] | None = None) -> None:
     from toolkit.engine.datasets import give_fields
     from toolkit.engine.launch import load_config
     from toolkit.engine.metric_builder import build_metrics, pose_makers
-    from toolkit.engine.testing import build_baselines
+    from toolkit.engine.testing import build_baselines, build_model, ready
     from toolkit.files import write_json
     from toolkit.metrics.evaluator import ClipEvaluator, pick_clips
     from toolkit.metrics.result_cache import ResultCache, fingerprint
@@ -214,47 +213,6 @@ def show_domains(cfg, dataset, metrics: list) -> dict:
 def training_data(cfg) -> dict:
     """Config of the dataset of training; empty where there is none."""
     return (cfg.get('train_dataloader') or {}).get('dataset') or {}
-
-
-def build_model(cfg, checkpoint: str | None) -> tuple:
-    """Build the config's model with its weights. Pretrained networks of its losses are not needed.
-
-    Returns:
-        The model, and what to report about it.
-
-    Raises:
-        InputError: no checkpoint for a model that needs one, or one that does not fit.
-    """
-    import torch
-
-    from toolkit import __version__
-    from toolkit.engine.build_errors import naming_parts
-    from toolkit.engine.checkpoint import load_checkpoint
-    from toolkit.models.loss_table import for_generation
-    from toolkit.plugins import describe_plugins
-    from toolkit.registry import MODELS
-    from toolkit.structures import InputError
-    from toolkit.weights import read_checkpoint, use_packed_configs
-    if checkpoint:
-        use_packed_configs(cfg.model, read_checkpoint(checkpoint)['state_dict'])
-    with naming_parts(cfg._cfg_dict):
-        model = MODELS.build(for_generation(cfg.model))
-    about = {'toolkit': __version__, 'torch': torch.__version__, 'plugins': describe_plugins(), 'checkpoint': checkpoint}
-    if checkpoint:
-        about['iteration'] = load_checkpoint(checkpoint, model).get('iter')
-        about['checkpoint_sha256'] = hashlib.sha256(Path(checkpoint).read_bytes()).hexdigest()
-    elif model.state_dict():
-        raise InputError(f'{cfg.model.type} has weights: name a checkpoint, for example work_dirs/.../iter_0100000.pth')
-    return model, about
-
-
-def ready(models: dict, device: str) -> dict:
-    """The models on their device, in eval mode."""
-    for model in models.values():
-        model.to(device).eval()
-        if hasattr(model, 'prepare_networks'):
-            model.prepare_networks()
-    return models
 
 
 def check_arguments(args: argparse.Namespace) -> None:

@@ -1,13 +1,58 @@
-"""What a test of a method needs beside its model: baselines, and the training frames that they show."""
+"""What a test of a method needs: its model with weights, its baselines, and the training frames that they show."""
 
+import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+import torch
+from mmengine.config import Config
 from torch import nn
 
+from toolkit import __version__
 from toolkit.data.domain_frames import domain_frames
+from toolkit.engine.build_errors import naming_parts
+from toolkit.engine.checkpoint import load_checkpoint
+from toolkit.models.loss_table import for_generation
+from toolkit.plugins import describe_plugins
 from toolkit.registry import DATASETS, MODELS, part_arguments
 from toolkit.structures import InputError
+from toolkit.weights import read_checkpoint, use_packed_configs
+
+
+def build_model(cfg: Config, checkpoint: str | None) -> tuple[nn.Module, dict[str, Any]]:
+    """Build a config's model with the weights of a checkpoint. Pretrained networks of its losses are not needed.
+
+    Args:
+        cfg: the config; networks of other runs that the checkpoint holds are written into it.
+        checkpoint: file; None for a model without weights.
+
+    Returns:
+        The model, and what to report about it.
+
+    Raises:
+        InputError: no checkpoint for a model that needs one, or one that does not fit.
+    """
+    if checkpoint:
+        use_packed_configs(cfg.model, read_checkpoint(checkpoint)['state_dict'])
+    with naming_parts(cfg._cfg_dict):
+        model = MODELS.build(for_generation(cfg.model))
+    about = {'toolkit': __version__, 'torch': torch.__version__, 'plugins': describe_plugins(), 'checkpoint': checkpoint}
+    if checkpoint:
+        about['iteration'] = load_checkpoint(checkpoint, model).get('iter')
+        about['checkpoint_sha256'] = hashlib.sha256(Path(checkpoint).read_bytes()).hexdigest()
+    elif model.state_dict():
+        raise InputError(f'{cfg.model.type} has weights: name a checkpoint, for example work_dirs/.../iter_0100000.pth')
+    return model, about
+
+
+def ready(models: dict[str, nn.Module], device: str) -> dict[str, nn.Module]:
+    """The models on their device, in eval mode."""
+    for model in models.values():
+        model.to(device).eval()
+        if hasattr(model, 'prepare_networks'):
+            model.prepare_networks()
+    return models
 
 
 def training_domains(train: Mapping[str, Any], dataset: Any) -> dict[str, Any]:
