@@ -139,10 +139,8 @@ def run(load_tool, folder, command):
     return end.value.code
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(layout=layouts, clip=st.sampled_from((None, 'dance', 'dance.old')), commands=st.lists(st.one_of(prepares, generates), min_size=1,
-                                                                                              max_size=2))
-def test_no_command_removes_or_changes_what_it_did_not_make(load_tool, monkeypatch, parts, inputs, layout, clip, commands):
+def without_networks(monkeypatch, parts):
+    """The tools with parts that take no time."""
     def stubs(*configs):
         return (Person(), Edges(), Person()), {}
 
@@ -151,6 +149,22 @@ def test_no_command_removes_or_changes_what_it_did_not_make(load_tool, monkeypat
     monkeypatch.setattr(apis, 'load', lambda *words: parts)
     monkeypatch.setattr(apis.Request, 'check', lambda *words: None)
     monkeypatch.setattr('toolkit.inference.painting.clothes', lambda model, content, colors, *more: [None] * max(1, colors.samples))
+
+
+def test_the_commands_do_work_where_nothing_is_in_the_way(load_tool, monkeypatch, parts, inputs, tmp_path):
+    without_networks(monkeypatch, parts)
+    fill(tmp_path, inputs, [], None)
+    for command in (('prepare', 'dance.mp4', None, False), ('prepare', 'dance.mp4', 'dance', True),
+                    ('generate', 'dance.mp4', 'out/result.mp4', False), ('generate', 'dance.mp4', 'out/looks.mp4', True)):
+        assert run(load_tool, tmp_path, command) == 0, command
+    assert {'dance', 'report.html', 'result.mp4', 'looks_0.mp4', 'looks_1.mp4', 'looks.png'} <= {path.name for path in (tmp_path / 'out').iterdir()}
+
+
+@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(layout=layouts, clip=st.sampled_from((None, 'dance', 'dance.old')), commands=st.lists(st.one_of(prepares, generates), min_size=1,
+                                                                                              max_size=2))
+def test_no_command_removes_or_changes_what_it_did_not_make(load_tool, monkeypatch, parts, inputs, layout, clip, commands):
+    without_networks(monkeypatch, parts)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         fill(folder, inputs, layout, clip)
