@@ -157,7 +157,8 @@ def test_the_commands_do_work_where_nothing_is_in_the_way(load_tool, monkeypatch
     for command in (('prepare', 'dance.mp4', None, False), ('prepare', 'dance.mp4', 'dance', True),
                     ('generate', 'dance.mp4', 'out/result.mp4', False), ('generate', 'dance.mp4', 'out/looks.mp4', True)):
         assert run(load_tool, tmp_path, command) == 0, command
-    assert {'dance', 'report.html', 'result.mp4', 'looks_0.mp4', 'looks_1.mp4', 'looks.png'} <= {path.name for path in (tmp_path / 'out').iterdir()}
+    made = {path.name for path in (tmp_path / 'out').iterdir()}
+    assert {'dance', 'report.html', 'result.mp4', 'looks_0.mp4', 'looks_1.mp4', 'looks.png'} <= made
 
 
 @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
