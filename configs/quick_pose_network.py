@@ -1,10 +1,10 @@
-"""A quarter of an hour on two CPU cores: a small pose network that stands in for a published one in configs/cyclegan_skeleton.py.
+"""A small pose network that stands in for a published one in configs/cyclegan_skeleton.py.
 
     python tools/train.py configs/quick_pose_network.py
 
 It learns from the poses of the training clips, with half of the channels of pose_network.py and a tenth of its samples. Wide peaks and
-no disturbed pictures make it learn fast, but it stays a rough judge: it knows where somebody is sooner than where a hand is. For
-results that count take published weights, or train pose_network.py.
+no disturbed pictures make it learn fast. How well it judges is not measured yet: after 700 of its 4,000 iterations it found a tenth of
+the limbs. For results that count take published weights, or train pose_network.py.
 """
 _base_ = 'pose_network.py'
 
