@@ -1,9 +1,11 @@
 """MediaPipe's pose solution: BlazePose with optional person mask, started quietly and anew for every clip."""
 
+import atexit
 import contextlib
 import importlib.metadata
 import os
 import sys
+import weakref
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -89,11 +91,22 @@ class PoseSolution:
                 yield session.process(frame)
 
 
+_open = weakref.WeakSet()
+
+
+@atexit.register
+def close_sessions() -> None:
+    """Close what is at work still: MediaPipe waits for ever when it is closed while the interpreter ends."""
+    for session in list(_open):
+        session.close()
+
+
 class Session:
     """BlazePose at work on one clip: each frame's result tells where to look in the next. Made by :meth:`PoseSolution.session`."""
 
     def __init__(self, pose, options: dict):
         self._pose, self._options, self._solution = pose, options, None
+        _open.add(self)
 
     def process(self, frame: np.ndarray):
         """The next frame, (H, W, 3) uint8 RGB -> MediaPipe's result."""

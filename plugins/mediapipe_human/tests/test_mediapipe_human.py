@@ -118,3 +118,9 @@ def test_the_person_asked_for_is_followed_and_masked(squats):
         assert (masks[side].sum((1, 2)) > .9 * masks.sum((1, 2))).all() and (masks > .5).any((1, 2)).all()
     with pytest.raises(InputError, match='nobody at 0,0'):
         next(estimator.track(pair, follow=(0, 0)))
+
+
+def test_a_clip_left_in_the_middle_does_not_keep_the_program_from_ending():
+    code = ('import numpy as np\nfrom mediapipe_human.pose import MediaPipePose\n'
+            'kept = MediaPipePose().track(iter(np.zeros((3, 64, 64, 3), np.uint8)))\nnext(kept)\n')
+    assert subprocess.run([sys.executable, '-c', code], timeout=120).returncode == 0
