@@ -159,6 +159,7 @@ def add(name: str, kind: str = 'map', channels: int = 1, store: bool = False,
             cannot be stored.
     """
     def decorate(compute: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
+        """Register the field that ``compute`` makes; the function stays as it is."""
         inputs, known = tuple(inspect.signature(compute).parameters), (*keys(FRAME, source='stored'), SIZE)
         if kind == 'meta':
             raise InputError(f'field {name!r}: what is computed is of kind {", ".join(KINDS[:-1])}, not meta')

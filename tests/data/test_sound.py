@@ -174,7 +174,7 @@ def test_a_clip_says_why_it_has_no_sound(tmp_path):
         writer.add(np.zeros((32, 32, 3), np.uint8), np.zeros((18, 3)), blank, blank, blank.astype(np.uint8))
         return clip_sound(writer.finish(**manifest))
 
-    assert clip('synthetic') == clip('silent', source=dict(sound=None)) == (None, None)
+    assert clip('plain') == clip('silent', source=dict(sound=None)) == clip('actor', source=dict(kind='synthetic')) == (None, None)
     assert clip('strange', source=dict(sound='an unknown codec')) == (None, 'an unknown codec')
     assert 'prepare it again' in clip('older', source=dict(file='a.mp4'))[1]
 

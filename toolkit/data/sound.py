@@ -146,7 +146,7 @@ def clip_sound(clip: Clip) -> tuple[Path | None, str | None]:
     path, source = clip.folder / SOUND_FILE, clip.manifest.get('source')
     if path.is_file():
         return path, None
-    if not isinstance(source, dict) or source.get('sound', '') is None:
+    if not isinstance(source, dict) or source.get('kind') == 'synthetic' or source.get('sound', '') is None:
         return None, None
     why = source.get('sound', 'the clip was prepared without it; prepare it again with --overwrite')
     return None, f'{path} is gone' if why == SOUND_FILE else str(why)
