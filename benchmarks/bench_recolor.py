@@ -1,11 +1,11 @@
-"""Time the colour augmentation against the plain route through scikit-image, on the same frames in the same run.
+"""Time the color augmentation against the plain route through scikit-image, on the same frames in the same run.
 
-    python benchmarks/bench_recolor.py                    # synthetic people, both garments, colours drawn a clip
+    python benchmarks/bench_recolor.py                    # synthetic people, both garments, colors drawn a clip
     python benchmarks/bench_recolor.py --clip clips/walk  # a prepared clip
     python benchmarks/bench_recolor.py --colorizers LabShift LevinOptimization
 
 Prints milliseconds a frame on one core (processor time of the process, median of ``--repeats``; ways alternate): finding the
-garments, recolouring, and both with learning the clip's colours; and the plain route with the same regions: ``rgb2lab`` of the whole
+garments, recoloring, and both with learning the clip's colors; and the plain route with the same regions: ``rgb2lab`` of the whole
 frame, shift, composite, ``lab2rgb``. At the end, how much lightness each way changed: the plain route clips what sRGB cannot show.
 """
 
@@ -30,7 +30,7 @@ COLORS = dict(up=(-35., 30.), down=(30., -40.))
 
 
 def load(args: argparse.Namespace) -> tuple[np.ndarray, ...]:
-    """Frames, parts, masks and poses to recolour."""
+    """Frames, parts, masks and poses to recolor."""
     if args.clip:
         clip = Clip(args.clip)
         chosen = range(min(args.frames, len(clip)))
@@ -82,11 +82,11 @@ def main() -> None:
     targets = {region: (COLORS[region], None) for region in REGIONS}
     shares = ', '.join(f'{region} {weight.mean():.1%}' for region, weight in zip(REGIONS, weights))
     print(f'{len(frames)} frames of {frames.shape[1]}x{frames.shape[2]}; person {(parts > 0).mean():.1%} of the frame, {shares}')
-    ways = {'learn the colours': lambda: fit_garment_colors(*data), 'find the garments': lambda: clip_garment_masks(*data, colors)}
+    ways = {'learn the colors': lambda: fit_garment_colors(*data), 'find the garments': lambda: clip_garment_masks(*data, colors)}
     for name in args.colorizers:
         colorizer = build_colorizer(dict(type=name))
-        ways[f'{name}: recolour'] = lambda c=colorizer: apply_colors(frames, weights, poses, targets, c, [], parts)
-        ways[f'{name}: all of it, colours given'] = lambda c=colorizer: recolor_frames(*data, **COLORS, colorizer=c, colors=colors)
+        ways[f'{name}: recolor'] = lambda c=colorizer: apply_colors(frames, weights, poses, targets, c, [], parts)
+        ways[f'{name}: all of it, colors given'] = lambda c=colorizer: recolor_frames(*data, **COLORS, colorizer=c, colors=colors)
         ways[f'{name}: all of it'] = lambda c=colorizer: recolor_frames(*data, **COLORS, colorizer=c)
         recolor = Recolor('both', per='frame', colorizer=colorizer, keep=0)
         ways[f'{name}: all of it, drawn for each frame'] = lambda r=recolor: r(*data, np.random.default_rng(0), colors)

@@ -1,4 +1,4 @@
-"""The colour encoder of the upper body (paper A, stage I) at 384x256: 100 + 100 epochs of about 10,000 frames, batch 4."""
+"""The color encoder of the upper body (paper A, stage I) at 384x256: 100 + 100 epochs of about 10,000 frames, batch 4."""
 _base_ = ['_base_/runtime.py', '_base_/synthetic_actions.py', '_base_/bicycle_gan.py', '_base_/evaluation.py']
 
 train_dataloader = dict(

@@ -41,7 +41,7 @@ def test_losses_of_the_plugin_guide_train(kind, module, name, tmp_path, monkeypa
         cfg = load_config('configs/mine.py', ['model.losses.perceptual.weight=0']).model.to_dict()
         torch.manual_seed(0)
         model = MODELS.build(dict(cfg, **SMALL))
-        logs = model.train_step(video.batch_of(model), video.optimisers(model))
+        logs = model.train_step(video.batch_of(model), video.optimizers(model))
     finally:
         LOSSES._module_dict.pop(kind, None)
     assert set(logs) == {'g/gan', 'g/fm', f'g/{name}', 'd/fake', 'd/real'} and 0 < logs[f'g/{name}'] < 30
@@ -80,7 +80,7 @@ def test_the_generator_of_the_guide_trains_and_takes_codes(own):
     cfg = load_config('mine.py', ['model.losses.perceptual.weight=0', 'model.generator.width=4']).model.to_dict()
     model = MODELS.build(dict(cfg, discriminator=SMALL['discriminator']))
     before = model.net_g.layers[0].weight.detach().clone()
-    assert 'g/fm' in model.train_step(video.batch_of(model), video.optimisers(model))
+    assert 'g/fm' in model.train_step(video.batch_of(model), video.optimizers(model))
     assert type(model.net_g).__name__ == 'PlainGenerator' and not torch.equal(model.net_g.layers[0].weight, before)
     coded = build_generator(dict(type='PlainGenerator'), 'Method', 7, (3, 2))
     x, z, regions = torch.zeros(1, 7, 16, 16), torch.randn(2, 5), torch.zeros(1, 2, 16, 16)

@@ -128,14 +128,14 @@ def test_generators_take_each_others_place(generator):
         type='BicycleGAN', losses=dict(gan=dict(type='GANLoss'), l1=dict(type='L1Loss', weight=10.0, of='frames')), generator=generator,
         encoder=dict(type='RegionEncoder', encoder=dict(type='ResNetEncoder', nz=3, nef=4, n_down=3)),
         discriminator=dict(type='PatchGAN', ndf=4, n_layers=1)))
-    logs = model.train_step(bicycle.batch_of(model), bicycle.optimisers(model))
+    logs = model.train_step(bicycle.batch_of(model), bicycle.optimizers(model))
     assert 0 < logs['g/l1'] < 20 and any(p.abs().max() for p in model.net_e.network.mu.parameters())
     model = MODELS.build(dict(
         type='VideoPix2PixHD', losses=dict(gan=dict(type='GANLoss')), generator=generator,
-        colour_codes=dict(up=dict(encoder=dict(type='ResNetEncoder', nz=3, nef=4, n_down=3)),
+        color_codes=dict(up=dict(encoder=dict(type='ResNetEncoder', nz=3, nef=4, n_down=3)),
                           down=dict(encoder=dict(type='ResNetEncoder', nz=2, nef=4, n_down=3))),
         discriminator=dict(type='PatchGAN', ndf=4, n_layers=1)))
-    assert model.train_step(video.batch_of(model), video.optimisers(model))['g/gan'] > 0
+    assert model.train_step(video.batch_of(model), video.optimizers(model))['g/gan'] > 0
 
 
 LOSSES = dict(gan=dict(type='GANLoss'))

@@ -79,5 +79,5 @@ def test_a_wrong_base_names_the_file_and_near_names():
 
 
 def test_what_a_config_builds_on_is_found_from_anywhere():
-    needs = load_config('stage2_colours').needs
+    needs = load_config('stage2_colors').needs
     assert all(Path(need.config).is_file() for need in needs.values())

@@ -32,7 +32,7 @@ def kinds():
 
     @registry.register_module()
     class Beta(Alpha):
-        def __init__(self, colour='red', **kwargs):
+        def __init__(self, color='red', **kwargs):
             super().__init__(**kwargs)
 
     return registry
@@ -48,7 +48,7 @@ def test_builds_with_defaults(kinds):
     (dict(type='Alhpa', size=1), ["unknown kind 'Alhpa'", "Did you mean 'Alpha'?", 'Alpha, Beta', 'Plugins loaded', 'custom_imports',
                                   'toolkit.plugins']),
     (dict(type='Alpha', szie=1), ["'szie'", "Did you mean 'size'?", 'depth']),
-    (dict(type='Beta', size=1, colr='x'), ["'colr'", "'colour'", 'depth']),
+    (dict(type='Beta', size=1, colr='x'), ["'colr'", "'color'", 'depth']),
     (dict(type='Alpha'), ["needs the argument 'size'"]),
     (dict(size=1), ['"type"', 'Alpha, Beta']),
     ('Alpha', ['dict']),
@@ -89,7 +89,7 @@ def test_registering_a_name_twice_names_both_modules(kinds):
 
 
 def test_part_arguments_follow_kwargs_to_the_base(kinds):
-    assert part_arguments(kinds.get('Beta')) == {'colour', 'size', 'depth'}
+    assert part_arguments(kinds.get('Beta')) == {'color', 'size', 'depth'}
 
     class Open(nn.Module):
         def __init__(self, a, **kwargs):

@@ -48,11 +48,11 @@ def test_a_missing_run_says_which_command_makes_it(tmp_path, monkeypatch):
     (tmp_path / 'empty').mkdir()
     monkeypatch.chdir(tmp_path)
     for path, message in (
-            ('work_dirs/small', r'^colours: work_dirs/small does not exist. .*configs/mine/small.py --work-dir work_dirs/small$'),
+            ('work_dirs/small', r'^colors: work_dirs/small does not exist. .*configs/mine/small.py --work-dir work_dirs/small$'),
             ('runs/a/iter_0000100.pth', 'configs/big.py --work-dir runs/a$'),
             ('empty', 'no checkpoint in empty. .*configs/big.py --work-dir empty$')):
         with pytest.raises(MissingWeightsError, match=message):
-            trained_checkpoint(path, 'colours', 'configs/big.py')
+            trained_checkpoint(path, 'colors', 'configs/big.py')
 
 
 def test_packed_configs():
@@ -77,7 +77,7 @@ WRONG = {
     'int64': torch.ones(2, 3, dtype=torch.int64),
     'bool': torch.ones(2, 3, dtype=torch.bool), 'complex': torch.ones(2, 3, dtype=torch.complex64),
     'float8': torch.ones(2, 3).to(torch.float8_e4m3fn), 'sparse': torch.ones(2, 3).to_sparse(), 'meta': torch.ones(2, 3, device='meta'),
-    'quantised': torch.quantize_per_tensor(torch.ones(2, 3), 0.1, 0, torch.quint8), 'text': 'weights', 'nothing': None,
+    'quantized': torch.quantize_per_tensor(torch.ones(2, 3), 0.1, 0, torch.quint8), 'text': 'weights', 'nothing': None,
     'nested': torch.nested.nested_tensor([torch.ones(3), torch.ones(3)])}
 
 

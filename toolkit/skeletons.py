@@ -1,4 +1,4 @@
-"""The OpenPose-18 skeleton, its limbs, colours and ten parts, and conversions to it from other keypoint layouts.
+"""The OpenPose-18 skeleton, its limbs, colors and ten parts, and conversions to it from other keypoint layouts.
 
 Left and right are the person's. Source: OpenPose (Cao et al. 2017), COCO-18 layout; parts as in Deformable GAN (Siarohin et al. 2018).
 """
@@ -28,7 +28,7 @@ JOINT_COLORS = np.array([
     (255, 0, 0), (255, 85, 0), (255, 170, 0), (255, 255, 0), (170, 255, 0), (85, 255, 0), (0, 255, 0), (0, 255, 85), (0, 255, 170),
     (0, 255, 255), (0, 170, 255), (0, 85, 255), (0, 0, 255), (85, 0, 255), (170, 0, 255), (255, 0, 255), (255, 0, 170),
     (255, 0, 85)], np.uint8)
-"""(K, 3) RGB. Limb i is drawn in colour i."""
+"""(K, 3) RGB. Limb i is drawn in color i."""
 
 LIMBS = (
     (1, 2), (1, 5), (2, 3), (3, 4), (5, 6), (6, 7), (1, 8), (8, 9), (9, 10), (1, 11), (11, 12), (12, 13), (1, 0), (0, 14), (14, 16),
@@ -57,7 +57,7 @@ MIRROR_PART = (0, 1, 3, 2, 5, 4, 7, 6, 9, 8)
 UPPER_PARTS = (0, 6, 7, 8, 9)
 LOWER_PARTS = (2, 3, 4, 5)
 REGIONS = ('up', 'down')
-"""Halves of the body that have clothes and colours of their own, in the order of their channels and codes."""
+"""Halves of the body that have clothes and colors of their own, in the order of their channels and codes."""
 
 COCO17 = (
     'nose', 'left_eye', 'right_eye', 'left_ear', 'right_ear', 'left_shoulder', 'right_shoulder', 'left_elbow', 'right_elbow',
@@ -119,7 +119,7 @@ def to_openpose18(keypoints: np.ndarray, layout: str | tuple[str, ...]) -> np.nd
 
 
 def scale_points(points, scale):
-    """Coordinates in a picture after the picture is resized: pixel centres are at integers, so x becomes (x + .5) * scale - .5.
+    """Coordinates in a picture after the picture is resized: pixel centers are at integers, so x becomes (x + .5) * scale - .5.
 
     Args:
         points: number, array or tensor of coordinates in pixels; or in cells of a map, to have pixels.

@@ -7,7 +7,7 @@ what       shape, dtype                   meaning
 ========== ============================== ==========================================================================================
 frames     (T, H, W, 3) uint8             RGB outside networks; BGR exists only at OpenCV's door
 image      (B, 3, H, W) float             RGB in [-1, 1], inside networks
-pose       (T, K, 3) float32              x, y in pixels of its frame (pixel centres at integers), confidence in [0, 1]; 0 = missing
+pose       (T, K, 3) float32              x, y in pixels of its frame (pixel centers at integers), confidence in [0, 1]; 0 = missing
 edge       (H, W) float32                 edge probability in [0, 1]
 mask       (H, W) float32                 person probability in [0, 1]
 parts      (H, W) uint8                   0 background, 1..10 the parts of :data:`toolkit.skeletons.PARTS`

@@ -207,7 +207,7 @@ def _unusable(own: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str, lis
         if not isinstance(theirs, Tensor):
             found['of another kind'].append(f'{key} is a {type(theirs).__name__} in the file, not a tensor')
         elif theirs.layout is not torch.strided or theirs.is_quantized or theirs.is_meta or theirs.is_nested:
-            found['of another kind'].append(f'{key} is sparse, quantised, nested or without data in the file')
+            found['of another kind'].append(f'{key} is sparse, quantized, nested or without data in the file')
         elif (theirs.dtype not in FLOATS) if mine.is_floating_point() else (theirs.dtype is not mine.dtype):
             found['of another kind'].append(f'{key} is {theirs.dtype} in the file, {mine.dtype} in the model')
         elif theirs.is_floating_point() and not torch.isfinite(theirs).all():
@@ -267,7 +267,7 @@ def use_packed_configs(config: dict, state_dict: Mapping[str, Any]) -> None:
     """Let a model's config build the networks that were taken from files of other runs as its own checkpoint says. In place.
 
     Wherever the config names such a file, and the checkpoint holds a network with a packed config at the same place (the option
-    ``colour_codes.up`` and the weights ``colour_codes.up.*``), that config takes the place of the file, which is not needed then.
+    ``color_codes.up`` and the weights ``color_codes.up.*``), that config takes the place of the file, which is not needed then.
 
     Args:
         config: of the model.

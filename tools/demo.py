@@ -2,8 +2,8 @@
 
     python tools/demo.py
 
-The colour encoders of the upper and the lower body are trained first (stage I), at once, then the video generator on their codes
-(stage II). It performs an action that it never saw, in the clothes of the content picture and in four other pairs of colours. The
+The color encoders of the upper and the lower body are trained first (stage I), at once, then the video generator on their codes
+(stage II). It performs an action that it never saw, in the clothes of the content picture and in four other pairs of colors. The
 other tools do the work, and each command is shown. Interrupted, the same command goes on where it stopped.
 """
 
@@ -19,8 +19,8 @@ from pathlib import Path
 from toolkit.cli import main_guard, spoken
 
 ROOT = Path(__file__).resolve().parent.parent
-STAGE_1 = {region: f'configs/demo/colours_{region}.py' for region in ('up', 'down')}
-STAGE_2 = 'configs/demo/colours.py'
+STAGE_1 = {region: f'configs/demo/colors_{region}.py' for region in ('up', 'down')}
+STAGE_2 = 'configs/demo/colors.py'
 LOOKS = [',', '#c03030,#2040a0', '#2a9040,#c8b040', '#3050c8,#a03070', '#b040b0,#208080']
 METRICS = ['PSNR', 'SSIM', 'MSSSIM', 'L1', 'Sharpness', 'PCK', 'Temporal']
 SHOWN = ['psnr/crop', 'ssim/crop', 'ms_ssim/crop', 'l1/crop', 'sharpness/person', 'pck/limbs@0.2', 'pck/limbs@0.1', 'temporal/td']
@@ -49,15 +49,15 @@ def main(argv: list[str] | None = None) -> None:
                 *(['--cfg-options', *options] if options else []))
 
     run('browse_dataset.py', STAGE_2, '--out', sheet, '--overwrite')
-    run_both(training(STAGE_1['up']), training(STAGE_1['down']), out / 'colours_down.log')
-    run(*training(STAGE_2, *(f'model.colour_codes.{region}={out / Path(config).stem}' for region, config in STAGE_1.items())))
+    run_both(training(STAGE_1['up']), training(STAGE_1['down']), out / 'colors_down.log')
+    run(*training(STAGE_2, *(f'model.color_codes.{region}={out / Path(config).stem}' for region, config in STAGE_1.items())))
     checkpoint = latest_checkpoint(out / Path(STAGE_2).stem)
     run('test.py', STAGE_2, checkpoint, '--baselines', '--metrics', *METRICS, '--clips', 2, '--out', metrics, '--overwrite')
     content, driving = content_and_driving()
     run('generate.py', checkpoint, '--content', content, '--driving', driving, '--looks', *LOOKS, '--side-by-side', '--out', video,
         '--overwrite')
     print_summary(metrics)
-    print(f'\n{video}  real, pose, generated in own and in four other pairs of colours: {driving.name!r} was not trained on\n'
+    print(f'\n{video}  real, pose, generated in own and in four other pairs of colors: {driving.name!r} was not trained on\n'
           f'{video.with_suffix(".png")}  the same as a picture\n{metrics}  all metrics, beside plain baselines\n'
           f'{sheet}  what was trained on\n{(time.monotonic() - start) / 60:.1f} minutes')
 

@@ -6,13 +6,13 @@ CONTENT and DRIVING may be prepared clips (tools/prepare_data.py); anything else
 movement is moved and scaled to the body of the person who is generated. A checkpoint of a CycleGAN knows its two
 persons: DRIVING then is a video of one of them, and --direction says of which.
 
-A checkpoint of configs/stage2_colours.py or stage2_end_to_end.py also chooses the colours of the clothes, in one of five ways:
+A checkpoint of configs/stage2_colors.py or stage2_end_to_end.py also chooses the colors of the clothes, in one of five ways:
 
-    --up-color '#c03030' --down-color '#2040a0'     one or both garments of CONTENT in another colour; its lightness stays
+    --up-color '#c03030' --down-color '#2040a0'     one or both garments of CONTENT in another color; its lightness stays
     --color-from friend.jpg --color-regions up      as somebody else wears it
     --looks '#c03030,#2040a0' ',#30c030' friend.jpg a video for each look 'UP,DOWN' or picture, result_0.mp4 to result_2.mp4, and
                                                     result.png; one video of all with --side-by-side
-    --sample 4 --seed 1                             the same in four colours of chance
+    --sample 4 --seed 1                             the same in four colors of chance
     --interpolate '#c03030,' '#30c030,#2040a0'      changing while the person moves, between two looks 'UP,DOWN' or two pictures
 """
 
@@ -42,14 +42,14 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--device', help='for example cuda:0 or cpu (default: the GPU if there is one)')
     add_allow_import(parser)
     parser.add_argument('--half', action='store_true', help='generate in bfloat16')
-    colors = parser.add_argument_group('colours', 'what the person wears (default: the clothes of CONTENT)')
-    colors.add_argument('--up-color', metavar='#RRGGBB', help='colour of the upper garment')
-    colors.add_argument('--down-color', metavar='#RRGGBB', help='colour of the lower garment')
+    colors = parser.add_argument_group('colors', 'what the person wears (default: the clothes of CONTENT)')
+    colors.add_argument('--up-color', metavar='#RRGGBB', help='color of the upper garment')
+    colors.add_argument('--down-color', metavar='#RRGGBB', help='color of the lower garment')
     ways = colors.add_mutually_exclusive_group()
-    ways.add_argument('--color-from', metavar='PICTURE|VIDEO|CLIP', help='take the colours of this person, as first seen in it')
+    ways.add_argument('--color-from', metavar='PICTURE|VIDEO|CLIP', help='take the colors of this person, as first seen in it')
     ways.add_argument('--looks', nargs='+', default=[], metavar='LOOK',
-                      help="a video for each look; a look is 'UP,DOWN' (two colours, either may be empty) or a picture, video or clip")
-    ways.add_argument('--sample', type=int, default=0, metavar='N', help='N videos in random colours, and a sheet of all')
+                      help="a video for each look; a look is 'UP,DOWN' (two colors, either may be empty) or a picture, video or clip")
+    ways.add_argument('--sample', type=int, default=0, metavar='N', help='N videos in random colors, and a sheet of all')
     ways.add_argument('--interpolate', nargs=2, metavar=('LOOK', 'LOOK'),
                       help='go from one look to the other over the video')
     colors.add_argument('--seed', type=int, default=0, metavar='S', help='of --sample (default 0)')

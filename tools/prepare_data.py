@@ -76,7 +76,7 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
                              'in all videos, with about as many pixels as 384x256)')
     parser.add_argument('--multiple', type=int, default=32, help='what height and width must be multiples of (default 32)')
     parser.add_argument('--crop', type=parse_crop, default='person',
-                        help='person (default): around the person in all frames; center: largest centred window; or X,Y,WIDTH,HEIGHT')
+                        help='person (default): around the person in all frames; center: largest centered window; or X,Y,WIDTH,HEIGHT')
     parser.add_argument('--follow', type=parse_follow, metavar='WHOM',
                         help='which of several people: left, right, largest, or X,Y, a point on the person in pixels of the video; in '
                              'the first frame that shows somebody (default: the most prominent one)')

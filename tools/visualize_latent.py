@@ -1,12 +1,12 @@
-"""Measure colour codes and draw them: tables of probes, figures of where codes lie and of what lies between them.
+"""Measure color codes and draw them: tables of probes, figures of where codes lie and of what lies between them.
 
     python tools/visualize_latent.py work_dirs/stage1_bicyclegan_up work_dirs/stage1_bicyclegan_down --out latent
     python tools/visualize_latent.py STAGE2.pth END_TO_END.pth --labels decoupled end-to-end --out latent
 
-A CHECKPOINT, or the work dir of a run, is of stage I (BicycleGAN) or of stage II with colour codes; which, is found out. Its clips are
-those of its own config: probes are fitted on training clips, everything else is measured on held-out ones, recoloured with recorded
+A CHECKPOINT, or the work dir of a run, is of stage I (BicycleGAN) or of stage II with color codes; which, is found out. Its clips are
+those of its own config: probes are fitted on training clips, everything else is measured on held-out ones, recolored with recorded
 draws. Beside each encoder stands the same one untrained. Written to --out: codes.png (principal components, each point in its
-colour), strips_*.png (interpolations), codes_*.npz (the points), probes.json.
+color), strips_*.png (interpolations), codes_*.npz (the points), probes.json.
 """
 
 import argparse
@@ -30,7 +30,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--clips', type=int, default=6, metavar='N', help='held-out clips that stage II paints (default 6)')
     parser.add_argument('--clip-frames', type=int, default=8, metavar='N', help='frames of each, from its middle (default 8)')
     parser.add_argument('--data', metavar='DIR', help='folder of prepared clips in place of those of the configs')
-    parser.add_argument('--seed', type=int, default=0, help='of frames, colours and noise (default 0)')
+    parser.add_argument('--seed', type=int, default=0, help='of frames, colors and noise (default 0)')
     parser.add_argument('--device', help='for example cuda:0 or cpu (default: the GPU if there is one)')
     add_allow_import(parser)
     return parser.parse_intermixed_args(argv)
@@ -68,7 +68,7 @@ def main(argv: list[str] | None = None) -> None:
     for region in REGIONS:
         panels = study.panels[region]
         if panels:
-            drawn = Panel(f'colours drawn: {region}', panels[0].colors, panels[0].colors, 'a code that is nothing but colour', raw=True)
+            drawn = Panel(f'colors drawn: {region}', panels[0].colors, panels[0].colors, 'a code that is nothing but color', raw=True)
             rows.append([drawn, *panels])
     shares = draw_codes(rows, args.out / 'codes.png')
     print(latent_table(study.columns))
@@ -100,8 +100,8 @@ def check_kind(path: Path, data: str | None, allow_imports: list[str]) -> None:
     from toolkit.structures import InputError
     trained = apis.load(path, 'cpu', allow_imports=allow_imports)
     if trained.model.encoder is None and trained.model.codes is None:
-        raise InputError(f'{path} is of a {type(trained.model).__name__} without colour codes; expected stage I (BicycleGAN) or stage '
-                         f'II with colour codes (VideoPix2PixHD with model.colour_codes)')
+        raise InputError(f'{path} is of a {type(trained.model).__name__} without color codes; expected stage I (BicycleGAN) or stage '
+                         f'II with color codes (VideoPix2PixHD with model.color_codes)')
     for half in ('train', 'test'):
         dataset_config(trained.config, half, data)
 
@@ -204,7 +204,7 @@ class Study:
         return self._banks[key]
 
     def _clips(self, trained) -> list:
-        """Held-out clips, two neighbours at a time, which mostly show the same person."""
+        """Held-out clips, two neighbors at a time, which mostly show the same person."""
         from toolkit.data.recolorable_clip import RecolorableClip
         from toolkit.engine.datasets import give_fields
         from toolkit.metrics.evaluator import pick_clips
@@ -234,7 +234,7 @@ def build(config: dict):
 
 
 def colorizer(config) -> dict | None:
-    """How the run recoloured clothes; None is the default."""
+    """How the run recolored clothes; None is the default."""
     transforms = config.train_dataloader.dataset.get('transforms', [])
     return next((t.get('colorizer') for t in transforms if t['type'] == 'RecolorGarments'), None)
 

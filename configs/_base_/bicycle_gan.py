@@ -1,4 +1,4 @@
-"""Model: BicycleGAN as paper A's stage I uses it, with the settings that were measured to make the code carry colour."""
+"""Model: BicycleGAN as paper A's stage I uses it, with the settings that were measured to make the code carry color."""
 model = dict(
     type='BicycleGAN',
     scheme='paper',

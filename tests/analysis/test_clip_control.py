@@ -8,7 +8,7 @@ from toolkit.colors.lab_uint8 import rgb8_to_lab
 from toolkit.data.recolorable_clip import RecolorableClip
 from toolkit.data.synthetic.actions import SyntheticActions
 from toolkit.data.windows import ClipWindows
-from toolkit.metrics.colour_control import region_mean
+from toolkit.metrics.color_control import region_mean
 from toolkit.registry import MODELS
 from toolkit.structures import InputError
 
@@ -90,7 +90,7 @@ def test_poses_are_judged_in_both_clothes(clips):
     clip, calls = clips[0], []
 
     def judge(frames):
-        """Sees the true pose in looks 1 and 3 (recoloured, real), nothing in look 2 (own clothes); afterwards the other way round."""
+        """Sees the true pose in looks 1 and 3 (recolored, real), nothing in look 2 (own clothes); afterwards the other way round."""
         calls.append(frames.shape)
         poses = clip.poses.copy()
         scale = frames.shape[2] / clip.frames.shape[2], frames.shape[1] / clip.frames.shape[1]
@@ -118,7 +118,7 @@ def model():
     return MODELS.build(dict(
         type='VideoPix2PixHD', generator=dict(type='GlobalGenerator', ngf=4, n_down=2, n_blocks=1, z_injection='region_film'),
         discriminator=dict(type='MultiscaleDiscriminator', ndf=4, num_scales=1), losses=dict(gan=dict(type='GANLoss')),
-        colour_codes=dict(up=network, down=network))).eval()
+        color_codes=dict(up=network, down=network))).eval()
 
 
 def test_a_model_is_a_painter(clips, model):
@@ -137,5 +137,5 @@ def test_a_model_without_codes_is_refused():
     model = MODELS.build(dict(
         type='VideoPix2PixHD', generator=dict(type='GlobalGenerator', ngf=4, n_down=2, n_blocks=1),
         discriminator=dict(type='MultiscaleDiscriminator', ndf=4, num_scales=1), losses=dict(gan=dict(type='GANLoss'))))
-    with pytest.raises(InputError, match='no colour codes'):
+    with pytest.raises(InputError, match='no color codes'):
         ModelPainter(model)

@@ -13,7 +13,7 @@ from toolkit.data.frame_bank import FrameBank
 from toolkit.data.synthetic.actions import SyntheticActions
 from toolkit.data.windows import ClipWindows
 from toolkit.encoders.region_encoder import RegionEncoder
-from toolkit.metrics.colour_control import region_mean
+from toolkit.metrics.color_control import region_mean
 from toolkit.models.preprocessor import VideoPreprocessor
 
 
@@ -57,7 +57,7 @@ def test_an_encoder_that_reads_nothing(banks):
     assert 'r2_z' not in values and 'nats' not in values and values['dcor'] == 0
 
 
-def test_codes_can_be_standardised(banks):
+def test_codes_can_be_standardized(banks):
     torch.manual_seed(0)
     encoder = RegionEncoder(dict(type='ResNetEncoder', nz=3, nef=4, n_down=3)).eval()
     mean, std = torch.tensor([1., 2, 3]), torch.tensor([.5, 1, 2])
@@ -67,7 +67,7 @@ def test_codes_can_be_standardised(banks):
 
 
 class FlatPainter:
-    """Stands in for a model of stage I: a picture of one colour, that of its code (L, a, b), or always grey."""
+    """Stands in for a model of stage I: a picture of one color, that of its code (L, a, b), or always gray."""
 
     data_preprocessor = VideoPreprocessor()
     encoder = SimpleNamespace(region='up')

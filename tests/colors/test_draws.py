@@ -1,4 +1,4 @@
-"""Draws of colours."""
+"""Draws of colors."""
 
 import json
 

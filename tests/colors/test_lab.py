@@ -14,11 +14,11 @@ def test_agrees_with_skimage():
     np.testing.assert_allclose(lab_to_rgb(torch.from_numpy(lab)).numpy(), rgb, atol=1e-4)
 
 
-def test_round_trip_of_every_grey_and_corner_stays_below_half_an_8_bit_step():
+def test_round_trip_of_every_gray_and_corner_stays_below_half_an_8_bit_step():
     levels = torch.arange(256.) / 255
-    greys = levels[:, None].expand(-1, 3)
+    grays = levels[:, None].expand(-1, 3)
     corners = torch.cartesian_prod(*[torch.tensor([0., 1.])] * 3)
-    rgb = torch.cat([greys, corners])
+    rgb = torch.cat([grays, corners])
     assert (lab_to_rgb(rgb_to_lab(rgb)) - rgb).abs().max() < .5 / 255
 
 

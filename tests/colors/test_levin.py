@@ -1,4 +1,4 @@
-"""Colorization by optimisation."""
+"""Colorization by optimization."""
 
 import numpy as np
 

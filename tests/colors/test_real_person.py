@@ -1,4 +1,4 @@
-"""A real person recoloured: skin, background and texture stay."""
+"""A real person recolored: skin, background and texture stay."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The colour augmentation."""
+"""The color augmentation."""
 
 import numpy as np
 import pytest

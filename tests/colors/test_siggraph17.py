@@ -44,7 +44,7 @@ def test_output_sizes(network):
 
 
 @torch.no_grad()
-def test_mid_grey_without_hints_enters_as_zeros(network):
+def test_mid_gray_without_hints_enters_as_zeros(network):
     seen = []
     handle = network.model1.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
     network(torch.full((1, 1, 16, 16), 50.), torch.full((1, 2, 16, 16), 55.), torch.full((1, 1, 16, 16), -.5))
@@ -61,12 +61,12 @@ def test_weight_files_load_into_evaluation_mode(network, folder):
     torch.testing.assert_close(loaded(*inputs)[1], network(*inputs)[1])
 
 
-@pytest.mark.parametrize('name, centre', [('caffemodel.pth', 0), ('pytorch.pth', .5), ('siggraph17-df00044c.pth', 0)])
-def test_mask_centre_goes_with_the_file(folder, name, centre):
-    assert SIGGRAPH17(str(folder / name)).mask_cent == centre
+@pytest.mark.parametrize('name, center', [('caffemodel.pth', 0), ('pytorch.pth', .5), ('siggraph17-df00044c.pth', 0)])
+def test_mask_center_goes_with_the_file(folder, name, center):
+    assert SIGGRAPH17(str(folder / name)).mask_cent == center
 
 
-def test_unknown_files_need_a_mask_centre_and_missing_ones_are_named(folder, tmp_path, monkeypatch):
+def test_unknown_files_need_a_mask_center_and_missing_ones_are_named(folder, tmp_path, monkeypatch):
     with pytest.raises(InputError, match='mask_cent'):
         SIGGRAPH17(str(folder / 'mine.pth'))
     assert SIGGRAPH17(str(folder / 'mine.pth'), mask_cent=.5).mask_cent == .5

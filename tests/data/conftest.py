@@ -33,7 +33,7 @@ def still():
 
 
 BODY = (200, 60, 160)
-"""Colour of the drawn person: nothing else in the stub videos is nearly as magenta."""
+"""Color of the drawn person: nothing else in the stub videos is nearly as magenta."""
 
 
 def draw_person(height, width, x, y, size, others=()):

@@ -10,7 +10,7 @@ from toolkit.structures import InputError
 
 @pytest.fixture
 def root(tmp_path, stick):
-    """Two clips of ann, one of bob; frame t of a clip is of colour (number, t); in frame 1 nobody is seen."""
+    """Two clips of ann, one of bob; frame t of a clip is of color (number, t); in frame 1 nobody is seen."""
     for number, (person, action) in enumerate((('ann', 'jump'), ('ann', 'wave'), ('bob', 'jump'))):
         writer = ClipWriter(tmp_path / f'{person}_{action}', f'{person}_{action}', person, action, 32, 24, 25)
         flat = np.zeros((32, 24), np.float32)

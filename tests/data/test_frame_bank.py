@@ -1,4 +1,4 @@
-"""Recoloured frames with recorded colours."""
+"""Recolored frames with recorded colors."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from toolkit.colors.lab_uint8 import rgb8_to_lab
 from toolkit.data.frame_bank import FrameBank
 from toolkit.data.synthetic.actions import SyntheticActions
 from toolkit.data.windows import ClipWindows
-from toolkit.metrics.colour_control import region_mean
+from toolkit.metrics.color_control import region_mean
 from toolkit.structures import InputError
 
 
@@ -32,7 +32,7 @@ def test_frames_are_spread_over_clips(dataset, bank):
     assert np.array_equal(bank.frames, again.frames) and np.array_equal(bank.weights, again.weights)
 
 
-def test_recorded_colours_are_in_the_pictures(bank):
+def test_recorded_colors_are_in_the_pictures(bank):
     new = bank.recolored(seed=5)
     lab, old = rgb8_to_lab(new.frames), rgb8_to_lab(bank.frames)
     for n in range(len(bank)):
@@ -41,7 +41,7 @@ def test_recorded_colours_are_in_the_pictures(bank):
             found = region_mean(lab[n:n + 1], bank.weights[place, n:n + 1])[0, 1:]
             assert np.linalg.norm(found - new.colors[n, place]) < 1.5
             assert np.abs(lab[n][solid, 0] - old[n][solid, 0]).mean() < 1
-    assert len({tuple(c) for c in new.colors[:, 0]}) == 16, 'each frame has a colour of its own'
+    assert len({tuple(c) for c in new.colors[:, 0]}) == 16, 'each frame has a color of its own'
     again, other = bank.recolored(seed=5), bank.recolored(seed=6)
     assert np.array_equal(again.frames, new.frames) and not np.array_equal(other.colors, new.colors)
 

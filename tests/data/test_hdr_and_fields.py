@@ -9,7 +9,7 @@ import pytest
 from toolkit.data.tone_map import BT2020_LUMA, BT2020_TO_BT709, display_light, to_sdr
 from toolkit.data.video import read_video
 
-COLOURS = np.array([[250, 250, 250], [128, 128, 128], [200, 30, 30], [30, 160, 60], [40, 60, 190], [220, 180, 150], [0, 0, 0]])
+COLORS = np.array([[250, 250, 250], [128, 128, 128], [200, 30, 30], [30, 160, 60], [40, 60, 190], [220, 180, 150], [0, 0, 0]])
 
 
 def signal(light, kind):
@@ -22,17 +22,17 @@ def signal(light, kind):
     return np.where(scene <= 1 / 12, np.sqrt(3 * scene), .17883277 * np.log(np.maximum(12 * scene - .28466892, 1e-9)) + .55991073)
 
 
-def hdr(colours, kind):
-    """R'G'B' in [0, 1] of HDR that shows SDR colours with their white at 203 cd/m2."""
-    light = 203 * (colours / 255) ** 2.4 @ np.linalg.inv(BT2020_TO_BT709).T
+def hdr(colors, kind):
+    """R'G'B' in [0, 1] of HDR that shows SDR colors with their white at 203 cd/m2."""
+    light = 203 * (colors / 255) ** 2.4 @ np.linalg.inv(BT2020_TO_BT709).T
     return signal(np.maximum(light, 0), kind)
 
 
-def write_bars(path, colours, trc, primaries, matrix, weights, pix_fmt='yuv420p10le', codec='libx264'):
-    """One bar of 16x32 pixels for each colour, coded by hand, so that nothing of FFmpeg's conversions is in it."""
+def write_bars(path, colors, trc, primaries, matrix, weights, pix_fmt='yuv420p10le', codec='libx264'):
+    """One bar of 16x32 pixels for each color, coded by hand, so that nothing of FFmpeg's conversions is in it."""
     red, _, blue = weights
-    y = colours @ weights
-    planes = np.stack([y, (colours[:, 2] - y) / (2 - 2 * blue), (colours[:, 0] - y) / (2 - 2 * red)])
+    y = colors @ weights
+    planes = np.stack([y, (colors[:, 2] - y) / (2 - 2 * blue), (colors[:, 0] - y) / (2 - 2 * red)])
     codes = np.rint(planes * [[219], [224], [224]] * 4 + [[64], [512], [512]]).astype(np.uint16)
     wide = np.repeat(codes, 16, 1)
     with av.open(str(path), 'w') as container:
@@ -61,17 +61,17 @@ def bars(path):
 
 @pytest.mark.parametrize('kind, trc', [('PQ', 16), ('HLG', 18)])
 def test_hdr_looks_as_the_same_scene_in_sdr(tmp_path, kind, trc):
-    path = write_bars(tmp_path / 'a.mp4', hdr(COLOURS, kind), trc, 9, 9, BT2020_LUMA)
+    path = write_bars(tmp_path / 'a.mp4', hdr(COLORS, kind), trc, 9, 9, BT2020_LUMA)
     seen, reader = bars(path)
-    assert np.abs(seen - COLOURS).max() <= 8 and seen[0].min() >= 242
+    assert np.abs(seen - COLORS).max() <= 8 and seen[0].min() >= 242
     assert reader.notes == [f'HDR ({kind}) was made SDR']
     small, _ = next(iter(read_video(path, max_side=56)))
-    assert np.abs(small[8, 4::8].astype(int) - COLOURS).max() <= 12
+    assert np.abs(small[8, 4::8].astype(int) - COLORS).max() <= 12
 
 
 def test_sdr_is_not_touched(tmp_path):
-    seen, reader = bars(write_bars(tmp_path / 'a.mp4', COLOURS / 255, 1, 1, 1, np.array([.2126, .7152, .0722])))
-    assert np.abs(seen - COLOURS).max() <= 3 and reader.notes == []
+    seen, reader = bars(write_bars(tmp_path / 'a.mp4', COLORS / 255, 1, 1, 1, np.array([.2126, .7152, .0722])))
+    assert np.abs(seen - COLORS).max() <= 3 and reader.notes == []
 
 
 @pytest.mark.parametrize('kind', ['PQ', 'HLG'])
@@ -97,7 +97,7 @@ def write_fields(path, frames, interlaced=True):
 
 
 def combing(frame):
-    """Difference of neighbouring lines over that of lines two apart; large where fields are of two moments."""
+    """Difference of neighboring lines over that of lines two apart; large where fields are of two moments."""
     gray = frame.astype(float).mean(-1)
     return np.abs(np.diff(gray, axis=0)).mean() / (np.abs(gray[2:] - gray[:-2]).mean() + .5)
 

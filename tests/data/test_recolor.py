@@ -1,4 +1,4 @@
-"""The recolouring transform: what changes, what stays, what is recorded."""
+"""The recoloring transform: what changes, what stays, what is recorded."""
 
 import numpy as np
 import pytest

@@ -67,7 +67,7 @@ def test_crop_moves_pictures_and_poses_alike(sample):
         RandomCrop(1., size=(100, 48))(dict(sample), np.random.default_rng(0))
 
 
-def test_scaling_keeps_pixel_centres():
+def test_scaling_keeps_pixel_centers():
     pose = np.zeros((18, 3), np.float32)
     pose[0] = 0, 3, .5
     np.testing.assert_allclose(scale_pose(pose, 2, 2)[0], (.5, 6.5, .5))

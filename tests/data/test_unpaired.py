@@ -19,7 +19,7 @@ H, W = 64, 48
 
 
 def make_clip(folder, stick, number, length=10, x=10, size=12, action=None):
-    """Frame t is of colour (t, number, column), with a white person who walks one pixel a frame."""
+    """Frame t is of color (t, number, column), with a white person who walks one pixel a frame."""
     writer = ClipWriter(folder, folder.name, folder.parent.name, action or folder.name, H, W, 25)
     for t in range(length):
         frame = np.zeros((H, W, 3), np.uint8)

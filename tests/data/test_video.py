@@ -37,7 +37,7 @@ def write(path, frames, fps=25, times=None, rotation=None, codec='libx264', pix_
     return path
 
 
-def test_round_trip_keeps_colours_times_and_rate(tmp_path):
+def test_round_trip_keeps_colors_times_and_rate(tmp_path):
     frames = [gradient(t=t) for t in range(12)]
     with VideoWriter(tmp_path / 'out' / 'a.mp4', Fraction(30000, 1001), crf=4) as writer:
         for frame in frames:
@@ -54,12 +54,12 @@ def test_round_trip_keeps_colours_times_and_rate(tmp_path):
     assert len(list(reader)) == 12
 
 
-@pytest.mark.parametrize('colour', [(255, 0, 0), (0, 255, 0), (0, 0, 255), (200, 120, 90)])
-def test_saturated_colours_survive(tmp_path, colour):
+@pytest.mark.parametrize('color', [(255, 0, 0), (0, 255, 0), (0, 0, 255), (200, 120, 90)])
+def test_saturated_colors_survive(tmp_path, color):
     with VideoWriter(tmp_path / 'a.mp4', 25, crf=1) as writer:
-        writer.write(np.full((32, 32, 3), colour, np.uint8))
+        writer.write(np.full((32, 32, 3), color, np.uint8))
     frame, _ = next(iter(read_video(tmp_path / 'a.mp4')))
-    assert np.abs(frame.astype(int) - colour).max() <= 4
+    assert np.abs(frame.astype(int) - color).max() <= 4
 
 
 def test_odd_sizes_are_padded_by_the_last_row_and_column(tmp_path):

@@ -17,7 +17,7 @@ H, W = 64, 32
 
 
 def make_clip(folder, stick, person='ann', action=None, length=6, size=(H, W), empty=()):
-    """Frame t is of colour (t, number of the clip, 0), so that a picture tells where it is from."""
+    """Frame t is of color (t, number of the clip, 0), so that a picture tells where it is from."""
     number = sum(map(ord, folder.name)) % 200
     writer = ClipWriter(folder, folder.name, person, action or folder.name, *size, 25)
     for t in range(length):

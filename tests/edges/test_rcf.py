@@ -44,7 +44,7 @@ def test_linear_ramp_is_aligned_in_every_stage():
     for ramp, axis in ((x, 3), (y, 2)):
         score = ramp[None, None]
         for stage in range(1, 6):
-            # average pooling keeps a ramp's pixel centres where max-pooling's receptive fields are centred
+            # average pooling keeps a ramp's pixel centers where max-pooling's receptive fields are centered
             if stage > 1:
                 score = torch.nn.functional.avg_pool2d(score, 2, 1 if stage == 5 else 2)
             up = RCFNetwork.upsample(score, stage, (height, width))

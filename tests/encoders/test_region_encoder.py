@@ -40,7 +40,7 @@ def test_it_sees_its_pixels_and_no_others(region, sees, visible):
             assert torch.equal(net(changed, regions, masks)[0], mu) is (name not in visible), name
 
 
-def test_hidden_pixels_are_mid_grey():
+def test_hidden_pixels_are_mid_gray():
     net, (images, regions, masks) = build(), batch()
     seen = net.visible(images, regions, masks)
     assert torch.equal(seen[:, :, 4:14, 8:24], images[:, :, 4:14, 8:24])

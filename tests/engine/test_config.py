@@ -71,15 +71,15 @@ def test_mistakes_in_overrides_are_errors(toy, option, words):
         assert word in str(error.value)
 
 
-STAGE_2 = ROOT / 'configs' / 'stage2_colours.py'
+STAGE_2 = ROOT / 'configs' / 'stage2_colors.py'
 TRANSFER = ROOT / 'configs' / 'cyclegan_skeleton.py'
 
 
 @pytest.mark.parametrize('config, text, words', [
     (STAGE_2, 'model = dict(feature_maps=dict(edge_chanel="real"))', ["feature_maps: FeatureMaps", "'edge_chanel'", "'edge_channel'"]),
     (STAGE_2, 'model = dict(curriculum=dict(probabilty=0.5))', ["'probabilty'", "Did you mean 'probability'"]),
-    (STAGE_2, 'model = dict(colour_codes=dict(frosen=True))', ["'frosen'", "'frozen'"]),
-    (STAGE_2, 'model = dict(colour_codes=dict(up=dict(_delete_=True, see="region")))', ['model.colour_codes.up', "'see'", "'sees'"]),
+    (STAGE_2, 'model = dict(color_codes=dict(frosen=True))', ["'frosen'", "'frozen'"]),
+    (STAGE_2, 'model = dict(color_codes=dict(up=dict(_delete_=True, see="region")))', ['model.color_codes.up', "'see'", "'sees'"]),
     (STAGE_2, 'train_dataloader = dict(dataset=dict(synthetic=dict(framess=3)))', ['train_dataloader.dataset.synthetic', "'frames'"]),
     (STAGE_2, 'train_dataloader = dict(dataset=dict(split_rule=dict(train_fractions=.5)))', ['dataset.split_rule', "'train_fraction'"]),
     (TRANSFER, 'model = dict(face_crops=dict(sise=3))', ['model.face_crops: HeadCrops', "'size'"]),
@@ -127,7 +127,7 @@ def test_kinds_of_values_are_checked(option, words):
 
 def test_overrides_reach_into_plain_dicts():
     cfg = load_config(STAGE_2, ['model.feature_maps.restoration=work_dirs/some', 'model.curriculum.probability=0.5',
-                                'train_dataloader.dataset.synthetic.frames=5', 'model.colour_codes.frozen=False'])
+                                'train_dataloader.dataset.synthetic.frames=5', 'model.color_codes.frozen=False'])
     assert cfg.model.feature_maps.restoration == 'work_dirs/some' and cfg.model.curriculum == dict(probability=0.5)
     cfg = load_config(TRANSFER, ['model.face_crops.size=32', "train_dataloader.dataset.a.persons=['me']"])
     assert cfg.model.face_crops == dict(size=32) and cfg.train_dataloader.dataset.a.persons == ['me']

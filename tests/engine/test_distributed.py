@@ -90,7 +90,7 @@ test_dataloader, custom_hooks, visualizer = None, [], None
 _encoder = dict(encoder=dict(n_down=2, nef=4))
 model = dict(
     generator=dict(ngf=4, n_down=2, n_blocks=1, n_local_blocks=1), discriminator=dict(ndf=4, n_layers=2, num_scales=1),
-    losses=dict(perceptual=dict(weight=0.0)), colour_codes=dict(up=_encoder, down=_encoder))
+    losses=dict(perceptual=dict(weight=0.0)), color_codes=dict(up=_encoder, down=_encoder))
 _sgd = dict(optimizer=dict(_delete_=True, type='SGD', lr=0.02))
 optim_wrapper = dict(g=_sgd, d=_sgd)
 train_cfg = dict(max_iters=2)
@@ -106,6 +106,6 @@ default_hooks = dict(checkpoint=dict(interval=2))
     keys = [key for key, value in one.items() if value.is_floating_point() and not key.endswith('.seen')]
     apart = {key: [(one[key] - other[key]).abs().max().item() for other in (two, half)] for key in keys}
     assert one.keys() == two.keys()
-    for part in ('net_g.', 'net_d.', 'colour_codes.up.network.', 'colour_codes.down.', 'colour_codes_ema.'):
+    for part in ('net_g.', 'net_d.', 'color_codes.up.network.', 'color_codes.down.', 'color_codes_ema.'):
         near, far = (max(values[i] for key, values in apart.items() if key.startswith(part)) for i in (0, 1))
         assert far > 1e-4 and near < 0.03 * far, f'{part}: {near} from one process, {far} from half of the data'

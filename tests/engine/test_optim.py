@@ -1,4 +1,4 @@
-"""One optimiser per network: nothing forgotten, nothing twice, accumulation and half precision."""
+"""One optimizer per network: nothing forgotten, nothing twice, accumulation and half precision."""
 
 import pytest
 import torch
@@ -16,7 +16,7 @@ class Two(nn.Module):
         self.net_g, self.net_d, self.net_e = nn.Linear(2, 2), nn.Linear(2, 1), nn.Linear(1, 1).requires_grad_(False)
 
 
-def test_every_trainable_parameter_is_in_one_optimiser():
+def test_every_trainable_parameter_is_in_one_optimizer():
     model = Two()
     wrappers = NetworkOptimizers(dict(g=dict(networks=['net_g'], optimizer=ADAM), d=dict(networks=['net_d'], optimizer=ADAM)))(model)
     assert list(wrappers.keys()) == ['g', 'd'] and isinstance(wrappers['g'], OptimWrapper)
@@ -24,7 +24,7 @@ def test_every_trainable_parameter_is_in_one_optimiser():
 
 
 @pytest.mark.parametrize('entries, words', [
-    (dict(g=dict(networks=['net_g'], optimizer=ADAM)), 'no optimiser trains net_d'),
+    (dict(g=dict(networks=['net_g'], optimizer=ADAM)), 'no optimizer trains net_d'),
     (dict(g=dict(networks=['net_g', 'net_d'], optimizer=ADAM), d=dict(networks=['net_d'], optimizer=ADAM)), 'already trained by '
                                                                                                             'optim_wrapper.g'),
     (dict(g=dict(networks=['net_g', 'net_d', 'net_x'], optimizer=ADAM)), "unknown key 'net_x'. Did you mean"),
@@ -35,7 +35,7 @@ def test_every_trainable_parameter_is_in_one_optimiser():
     (dict(g=dict(networks=['net_g', 'net_d'], optimzer=ADAM)), "'optimizer'"),
     (dict(g=dict(networks=['net_g', 'net_d'], optimizer=ADAM, type='AmpOptimWrapper', dtype='float16')), 'float16 needs a GPU'),
     (dict(g=dict(networks=['net_g', 'net_d'], optimizer=ADAM, type='AmpOptimWrapper', dtype='half')), 'bfloat16'),
-    ({}, 'names no optimiser'),
+    ({}, 'names no optimizer'),
 ])
 def test_mistakes(entries, words):
     with pytest.raises(InputError, match=words):

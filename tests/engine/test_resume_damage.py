@@ -43,10 +43,10 @@ DAMAGES = {
     'schedulers without keys': (lambda c: c['param_schedulers'].update(g=[[]]), 'another kind than the LinearLR'),
     'another scheduler': (lambda c: c['param_schedulers'].update(g=[dict(last_stepp=1)]), 'another kind'),
     'weights not finite': (lambda c: c['state_dict']['net_g.0.weight'].fill_(float('nan')), 'net_g.0.weight is not finite'),
-    'optimiser not finite': (nan_state, "optimiser 'g' is not finite"),
-    'optimiser of other shapes': (other_shape, r"exp_avg of optimiser 'g' has the shape \(3,\), its parameter \(8, 6\)"),
-    'optimiser without groups': (lambda c: c['optimizer']['g'].pop('param_groups'), "optimiser 'g'|damaged"),
-    'list as optimisers': (lambda c: c.update(optimizer=[]), 'damaged'),
+    'optimizer not finite': (nan_state, "optimizer 'g' is not finite"),
+    'optimizer of other shapes': (other_shape, r"exp_avg of optimizer 'g' has the shape \(3,\), its parameter \(8, 6\)"),
+    'optimizer without groups': (lambda c: c['optimizer']['g'].pop('param_groups'), "optimizer 'g'|damaged"),
+    'list as optimizers': (lambda c: c.update(optimizer=[]), 'damaged'),
     'state of a hook': (lambda c: c['ranks'][0]['hooks'].update({'ScalarLogger.0': dict(groups=5)}), 'damaged'),
 }
 

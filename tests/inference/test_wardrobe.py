@@ -1,4 +1,4 @@
-"""What a generated person wears: a whole tiny way from stage I over stage II to videos in chosen colours."""
+"""What a generated person wears: a whole tiny way from stage I over stage II to videos in chosen colors."""
 
 import runpy
 import shutil
@@ -36,8 +36,8 @@ def train(name, root, work_dir, iterations, more=None, resume=False):
 def train_stage2(root, work_dir, iterations, encoders, resume=False):
     small = {'generator.ngf': 4, 'generator.n_down': 2, 'generator.n_blocks': 1, 'generator.n_local_blocks': 1,
              'discriminator.ndf': 4, 'discriminator.num_scales': 1, 'losses.perceptual.weight': 0.0,
-             'colour_codes.up': str(encoders / 'up'), 'colour_codes.down': str(encoders / 'down')}
-    return train('stage2_colours.py', root, work_dir, iterations, {f'model.{k}': v for k, v in small.items()}, resume)
+             'color_codes.up': str(encoders / 'up'), 'color_codes.down': str(encoders / 'down')}
+    return train('stage2_colors.py', root, work_dir, iterations, {f'model.{k}': v for k, v in small.items()}, resume)
 
 
 @pytest.fixture(scope='module')
@@ -62,12 +62,12 @@ def wardrobe(trained, clips):
     return Wardrobe(trained.model, content_batch(clips[0], SIZE))
 
 
-def test_an_interrupted_run_recolours_and_learns_the_same(runs, clips, tmp_path):
+def test_an_interrupted_run_recolors_and_learns_the_same(runs, clips, tmp_path):
     train_stage2(clips[0].folder.parent, tmp_path, 2, runs)
     resumed = train_stage2(clips[0].folder.parent, tmp_path, 4, runs, resume=True)
     states = [torch.load(path, weights_only=True)['state_dict'] for path in (resumed, runs / 'whole' / 'iter_0000004.pth')]
     assert states[0].keys() == states[1].keys() and all(torch.equal(value, states[1][key]) for key, value in states[0].items())
-    assert states[0]['colour_codes.seen_count'] == 8
+    assert states[0]['color_codes.seen_count'] == 8
 
 
 def test_stage_one_is_not_needed_any_more(runs, trained, clips, tmp_path, capsys):
@@ -76,7 +76,7 @@ def test_stage_one_is_not_needed_any_more(runs, trained, clips, tmp_path, capsys
     hidden = runs.with_name('hidden')
     runs.rename(hidden)
     config = Config(torch.load(checkpoint, weights_only=True)['meta']['config'])
-    assert config.model.colour_codes.up == str(runs / 'up')
+    assert config.model.color_codes.up == str(runs / 'up')
     config.test_dataloader.dataset = dict(type='ClipWindows', root=str(clips[0].folder.parent), window=None)
     config.dump(tmp_path / 'config.py')
     arguments = [str(tmp_path / 'config.py'), str(checkpoint), '--metrics', 'PSNR', '--clips', '1', '--device', 'cpu']
@@ -90,10 +90,10 @@ def test_stage_one_is_not_needed_any_more(runs, trained, clips, tmp_path, capsys
     assert end.value.code == 0 and 'psnr/full' in said.out, said.err
     content = content_batch(clips[1], SIZE)
     assert torch.equal(again.model.encode(content), trained.model.encode(content))
-    assert again.config.model.colour_codes.up.encoder.nef == 8
+    assert again.config.model.color_codes.up.encoder.nef == 8
 
 
-def test_a_garment_in_another_colour(wardrobe, clips):
+def test_a_garment_in_another_color(wardrobe, clips):
     z, (record,) = wardrobe.colored(up='#c03030')
     assert (z - wardrobe.own)[0, UP].abs().max() > 5 * (z - wardrobe.own)[0, DOWN].abs().max()
     lab = hex_to_lab('#c03030')
@@ -105,7 +105,7 @@ def test_a_garment_in_another_colour(wardrobe, clips):
     assert torch.equal(kept, wardrobe.own) and records == []
 
 
-def test_the_recoloured_frame_is_what_is_encoded(wardrobe, monkeypatch):
+def test_the_recolored_frame_is_what_is_encoded(wardrobe, monkeypatch):
     seen = []
     monkeypatch.setattr(wardrobe.model, 'encode', seen.append)
     wardrobe.colored(down='#3050c0')
@@ -119,7 +119,7 @@ def test_the_recoloured_frame_is_what_is_encoded(wardrobe, monkeypatch):
     assert np.hypot(*np.subtract(new, wanted)) < 0.5 * np.hypot(*np.subtract(old, wanted))
 
 
-def test_somebody_elses_colours(wardrobe, trained, clips):
+def test_somebody_elses_colors(wardrobe, trained, clips):
     other = trained.model.encode(content_batch(clips[1], SIZE))
     assert torch.equal(wardrobe.like(clips[1]), other)
     half = wardrobe.like(clips[1], 'down')
@@ -183,7 +183,7 @@ def test_looks_beside_each_other_in_one_video_and_on_a_sheet(trained, clips, tmp
     assert (row[:, :SIZE[1]] == own[0]).all() and (row[:, SIZE[1] + 4:-4] == own[1]).all()
 
 
-def test_colours_that_change_leave_the_first_frame_alone(trained, clips):
+def test_colors_that_change_leave_the_first_frame_alone(trained, clips):
     poses = clips[0].poses
     own = list(apis.stream(trained, clips[0], poses, SIZE))
     z, = apis.dress(trained, clips[0], SIZE, Colors(interpolate=(',', '#c03030,#30c030')), 4, progress=False)
@@ -193,7 +193,7 @@ def test_colours_that_change_leave_the_first_frame_alone(trained, clips):
 
 
 @pytest.mark.parametrize('wish, words', [
-    (dict(up='red'), "'red' is not a colour.*#c03030"), (dict(down='#12345'), "'#12345' is not a colour"),
+    (dict(up='red'), "'red' is not a color.*#c03030"), (dict(down='#12345'), "'#12345' is not a color"),
     (dict(up='#c03030', samples=2), 'up and down and samples exclude'), (dict(looks=[','], like='x'), 'like and looks exclude'),
     (dict(samples=-1), 'negative'),
     (dict(regions='up'), 'regions goes with like or samples'), (dict(samples=1, regions='left'), "'left'"),
@@ -204,14 +204,14 @@ def test_wishes_that_make_no_sense(wish, words):
 
 
 def test_wishes_that_cannot_be_fulfilled(trained, clips, tmp_path):
-    with pytest.raises(InputError, match="'red,blue' is neither a file nor two colours"):
+    with pytest.raises(InputError, match="'red,blue' is neither a file nor two colors"):
         apis.dress(trained, clips[0], SIZE, Colors(interpolate=('red,blue', ',')), 4)
-    trained.model.colour_codes = None
-    with pytest.raises(InputError, match='no colour codes.*configs/stage2_colours.py'):
+    trained.model.color_codes = None
+    with pytest.raises(InputError, match='no color codes.*configs/stage2_colors.py'):
         apis.dress(trained, clips[0], SIZE, Colors(samples=1), 4)
 
 
-def test_colours_as_text(tmp_path, monkeypatch):
+def test_colors_as_text(tmp_path, monkeypatch):
     assert split_look('#c03030,#2040a0') == ('#c03030', '#2040a0') and split_look('#c03030, ') == ('#c03030', None)
     assert split_look(',') == (None, None) and split_look('me.jpg') is None and split_look('a,b') is None
     assert lab_to_hex(hex_to_lab('#c03030')) == '#c03030' and hex_to_lab('ffffff') == pytest.approx((100, 0, 0), abs=0.05)

@@ -77,10 +77,10 @@ def test_vgg19_agrees_with_torchvision(vgg_file):
     loss = PerceptualLoss('vgg19', weights=str(vgg_file))
     with torch.no_grad():
         torch.testing.assert_close(loss(fake, real), reference(vgg_file, fake, real))
-        normalised = [((x + 1) / 2 - torch.tensor([0.485, 0.456, 0.406])[:, None, None])
+        normalized = [((x + 1) / 2 - torch.tensor([0.485, 0.456, 0.406])[:, None, None])
                       / torch.tensor([0.229, 0.224, 0.225])[:, None, None] for x in (fake, real)]
         imagenet = PerceptualLoss('vgg19', norm='imagenet', weights=str(vgg_file))(fake, real)
-        torch.testing.assert_close(imagenet, reference(vgg_file, *normalised))
+        torch.testing.assert_close(imagenet, reference(vgg_file, *normalized))
         assert not torch.isclose(imagenet, loss(fake, real), rtol=0.05)
 
 

@@ -34,7 +34,7 @@ def test_an_empty_region_adds_nothing_and_gradients_reach_the_fake_alone():
     assert (fake.grad == 1 / 192).all()
 
 
-def test_cells_compare_mean_colours_and_no_detail():
+def test_cells_compare_mean_colors_and_no_detail():
     torch.manual_seed(0)
     real, region = torch.rand(2, 3, 10, 14), torch.zeros(2, 1, 10, 14)
     region[:, :, 2:8, 4:12] = 1

@@ -192,7 +192,7 @@ def test_maps_of_real_pictures_are_kept():
     assert network(loss).pictures == 10 + 6, 'without keys nothing is kept'
 
 
-def test_bodies_of_different_sizes_are_normalised():
+def test_bodies_of_different_sizes_are_normalized():
     fake, _ = pictures(1, size=(64, 64))
     loss = build()
     moved = torch.roll(fake, 16, -1)

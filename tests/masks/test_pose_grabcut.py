@@ -15,7 +15,7 @@ STANDING = np.array([
 
 
 def scene(frames=2):
-    """A coloured person, a little slimmer than the shapes, on a striped wall."""
+    """A colored person, a little slimmer than the shapes, on a striped wall."""
     rng = np.random.default_rng(0)
     pose = np.concatenate([STANDING, np.ones((18, 1))], 1).astype(np.float32)
     shape = cv2.erode(part_shapes(pose, 192, 128).any(0).astype(np.uint8), np.ones((5, 5)))

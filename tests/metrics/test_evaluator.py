@@ -16,7 +16,7 @@ CLIPS = 5
 
 
 class Clips:
-    """Whole-clip items of a constant grey level that grows with the index."""
+    """Whole-clip items of a constant gray level that grows with the index."""
 
     def __init__(self):
         self.loaded = []

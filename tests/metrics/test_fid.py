@@ -11,8 +11,8 @@ from toolkit.metrics.fid import FEATURES, FID, InceptionFeatures, frechet_distan
 from toolkit.structures import MissingWeightsError
 
 
-def colours(frames):
-    """Three features: the mean colour."""
+def colors(frames):
+    """Three features: the mean color."""
     return frames.reshape(len(frames), -1, 3).mean(1)
 
 
@@ -50,7 +50,7 @@ def pictures(seed, count=12, low=0):
 
 
 def fitted():
-    metric = FID(features=colours)
+    metric = FID(features=colors)
     metric.fit({name: [(frame, None) for frame in pictures(i, 20, 60 * i)] for i, name in enumerate('ab')})
     return metric
 
@@ -59,7 +59,7 @@ def test_all_frames_of_a_direction_are_one_set():
     metric, clips = fitted(), [pictures(5), pictures(6, 9)]
     rows = [json.loads(json.dumps(metric.measure(transfer(frames, 'ab', i)))) for i, frames in enumerate(clips)]
     summary = metric.summarize(rows)['fid/full']
-    expected = frechet_distance_of(colours(np.concatenate(clips)), colours(pictures(1, 20, 60)))
+    expected = frechet_distance_of(colors(np.concatenate(clips)), colors(pictures(1, 20, 60)))
     assert summary.value == pytest.approx(expected, rel=1e-4) and summary.ci is None
     assert (summary.n_clips, summary.n_frames) == (2, 21) and summary.reason == ''
 
@@ -85,7 +85,7 @@ def test_without_weights_or_training_frames_it_is_not_available(monkeypatch, tmp
     metric.fit({'a': [], 'b': []})
     summary = metric.summarize([metric.measure(transfer(pictures(0), 'ab', 'clip'))])['fid/full']
     assert summary.value is None and 'weights-inception' in summary.reason
-    unseen = FID(features=colours)
+    unseen = FID(features=colors)
     assert 'training frames' in unseen.summarize([unseen.measure(transfer(pictures(0), 'ab', 'clip'))])['fid/full'].reason
     assert fitted().summarize([fitted().measure(make_sample())])['fid/full'].value is None
 

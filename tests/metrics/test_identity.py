@@ -37,13 +37,13 @@ def standing(dx=0):
     return pose
 
 
-def clip_of(colour, frames=3, seed=0, dx=0):
-    """Frames of someone in one colour with a little noise, before grey noise, and their poses."""
+def clip_of(color, frames=3, seed=0, dx=0):
+    """Frames of someone in one color with a little noise, before gray noise, and their poses."""
     rng = np.random.default_rng(seed)
     pose = standing(dx)
     out = rng.integers(90, 110, (frames, H, W, 1)).repeat(3, -1)
     region = person_region(pose, H, W)
-    out[:, region] = np.array(colour) + rng.integers(-8, 9, (frames, int(region.sum()), 1))
+    out[:, region] = np.array(color) + rng.integers(-8, 9, (frames, int(region.sum()), 1))
     return out.astype(np.uint8), np.repeat(pose[None], frames, 0)
 
 
@@ -75,7 +75,7 @@ def sample_of(generated, poses, direction='ab', truth=None, **changes):
 
 def fitted(**options):
     metric = Identity(**{'region': 'input', 'device': 'cpu', **options})
-    metric.fit({name: list(zip(*clip_of(colour))) for name, colour in (('a', RED), ('b', BLUE))})
+    metric.fit({name: list(zip(*clip_of(color))) for name, color in (('a', RED), ('b', BLUE))})
     return metric
 
 
@@ -86,17 +86,17 @@ def values(metric, sample):
 def test_zero_for_the_same_frames_and_more_for_another_person():
     (red, poses), (blue, _) = clip_of(RED), clip_of(BLUE)
     got = values(fitted(), sample_of(blue, poses, truth=(blue, poses)))
-    assert got['colour'] == got['texture'] == got['colour_share'] == got['texture_share'] == 0
-    assert got['colour_truth'] == got['texture_truth'] == 0 and got['colour_source'] > 20
+    assert got['color'] == got['texture'] == got['color_share'] == got['texture_share'] == 0
+    assert got['color_truth'] == got['texture_truth'] == 0 and got['color_source'] > 20
     copied = values(fitted(), sample_of(red, poses))
-    assert copied['colour'] == got['colour_source'] and copied['colour_share'] == 1 and copied['colour_source'] == 0
-    assert copied['colour_truth'] is None
+    assert copied['color'] == got['color_source'] and copied['color_share'] == 1 and copied['color_source'] == 0
+    assert copied['color_truth'] is None
 
 
 def test_direction_says_who_is_wanted():
     blue, poses = clip_of(BLUE)
     there, back = (values(fitted(), sample_of(blue, poses, direction)) for direction in ('ab', 'ba'))
-    assert there['colour'] == back['colour_source'] == 0 and there['colour_source'] == back['colour'] > 20
+    assert there['color'] == back['color_source'] == 0 and there['color_source'] == back['color'] > 20
     assert fitted().measure(sample_of(blue, poses, 'ba'))['group'] == 'ba'
 
 
@@ -113,49 +113,49 @@ def test_one_dimension_is_the_wasserstein_distance():
     assert sliced_wasserstein(projected_quantiles(a), projected_quantiles(b)) == pytest.approx(127.5)
 
 
-def test_colours_are_lab_and_texture_is_the_slope():
+def test_colors_are_lab_and_texture_is_the_slope():
     ramp = np.zeros((20, 40, 3), np.uint8)
     ramp[...] = np.arange(60, 100)[None, :, None]
     seen = appearance(ramp)
-    lightness = seen['colour'][10, :, 0]
+    lightness = seen['color'][10, :, 0]
     slope = (lightness[21] - lightness[19]) / 2
-    assert np.abs(seen['colour'][..., 1:]).max() < 0.1
+    assert np.abs(seen['color'][..., 1:]).max() < 0.1
     assert seen['texture'][10, 20] == pytest.approx(slope * np.tile([1, 0.5**0.5, 0, 0.5**0.5], 2), abs=0.01)
 
 
-def test_stripes_differ_from_plain_clothes_of_the_same_colours():
+def test_stripes_differ_from_plain_clothes_of_the_same_colors():
     rng = np.random.default_rng(0)
     pose = standing()
     stripes = np.repeat(np.where(np.arange(H)[:, None] // 3 % 2, 60, 200)[:, :, None], W, 1).repeat(3, -1).astype(np.uint8)
     mixed = stripes.reshape(-1, 3)[rng.permutation(H * W)].reshape(H, W, 3)
     a, b = (person_pixels([frame], [pose]) for frame in (stripes, mixed))
     distance = {kind: sliced_wasserstein(projected_quantiles(a[kind]), projected_quantiles(b[kind])) for kind in a}
-    assert distance['colour'] < 3 and distance['texture'] > 3
+    assert distance['color'] < 3 and distance['texture'] > 3
 
 
 def test_the_background_does_not_count():
     blue, poses = clip_of(BLUE)
     other = blue.copy()
     other[:, ~person_region(poses[0], H, W)] = 255
-    assert values(fitted(), sample_of(other, poses))['colour'] == 0
+    assert values(fitted(), sample_of(other, poses))['color'] == 0
 
 
 def test_a_person_in_another_pose_is_still_who_they_are():
     blue, poses = clip_of(BLUE, dx=12)
     wrong = sample_of(blue, clip_of(RED)[1])
-    assert values(fitted(), wrong)['colour'] > 5
+    assert values(fitted(), wrong)['color'] > 5
     found = fitted(region='detected', pose_estimator=dict(type='PosesOfIdentity', poses=poses))
-    assert values(found, wrong)['colour'] < 1
-    assert 'given (1)' in found.definitions['colour'].text
+    assert values(found, wrong)['color'] < 1
+    assert 'given (1)' in found.definitions['color'].text
     nobody = fitted(region='detected', pose_estimator=dict(type='PosesOfIdentity', poses=np.zeros_like(poses)))
     assert values(nobody, wrong) == values(fitted(), wrong)
 
 
 def test_what_is_missing_is_said(make_sample):
     blue, poses = clip_of(BLUE)
-    summary = Identity(region='input').measure(sample_of(blue, poses))['measures']['colour']
+    summary = Identity(region='input').measure(sample_of(blue, poses))['measures']['color']
     assert summary['value'] is None and 'training frames' in summary['reason']
-    assert 'no transfer' in fitted().measure(make_sample())['measures']['colour']['reason']
+    assert 'no transfer' in fitted().measure(make_sample())['measures']['color']['reason']
     without = Identity(estimators=['NotInstalled'])
     without.fit({'a': [], 'b': []})
     assert 'NotInstalled' in without.missing

@@ -9,7 +9,7 @@ from toolkit.metrics.latent_probes import (
     grouped_r2,
     hue_correlation,
     linear_accuracy,
-    neighbour_r2,
+    neighbor_r2,
     principal_components,
     r_squared,
     ridge_predict,
@@ -23,7 +23,7 @@ def split(values, at=300):
 
 @pytest.fixture
 def linear():
-    """Colours and codes of which they are linear functions, 300 to fit on and 100 to test."""
+    """Colors and codes of which they are linear functions, 300 to fit on and 100 to test."""
     rng = np.random.default_rng(0)
     colors = rng.uniform(-60, 60, (400, 2))
     return [*split(colors @ rng.normal(size=(2, 5)) + 3), *split(colors)]
@@ -32,7 +32,7 @@ def linear():
 def test_linear_codes_are_read_completely(linear):
     codes, test_codes, colors, test_colors = linear
     assert ridge_r2(codes, colors, test_codes, test_colors) == pytest.approx(1, abs=1e-4)
-    assert neighbour_r2(codes, colors, test_codes, test_colors) > 0.95
+    assert neighbor_r2(codes, colors, test_codes, test_colors) > 0.95
     assert grouped_r2(codes, colors, np.arange(300) % 7) == pytest.approx(1, abs=1e-4)
 
 
@@ -40,7 +40,7 @@ def test_noise_says_nothing(linear):
     _, _, colors, test_colors = linear
     codes, test_codes = split(np.random.default_rng(1).normal(size=(400, 5)))
     assert abs(ridge_r2(codes, colors, test_codes, test_colors)) < 0.1
-    assert neighbour_r2(codes, colors, test_codes, test_colors) < 0.1
+    assert neighbor_r2(codes, colors, test_codes, test_colors) < 0.1
     constant, test_constant = np.ones((300, 3)), np.ones((100, 3))
     assert ridge_r2(constant, colors, test_constant, test_colors) == pytest.approx(0, abs=0.05)
 
@@ -59,12 +59,12 @@ def test_ridge_is_the_closed_form():
     np.testing.assert_allclose(ridge_predict(codes, targets, np.array([[1.]]), ridge=1), [[3]])
 
 
-def test_a_nonlinear_code_is_found_by_neighbours_alone():
+def test_a_nonlinear_code_is_found_by_neighbors_alone():
     rng = np.random.default_rng(0)
     angle = rng.uniform(-np.pi, np.pi, 1000)
     codes, targets = np.stack([np.cos(angle), np.sin(angle)], 1), np.cos(3 * angle)[:, None]
     arrays = codes[:800], targets[:800], codes[800:], targets[800:]
-    assert abs(ridge_r2(*arrays)) < 0.1 and neighbour_r2(*arrays) > 0.98
+    assert abs(ridge_r2(*arrays)) < 0.1 and neighbor_r2(*arrays) > 0.98
 
 
 def test_groups_are_held_out():

@@ -101,7 +101,7 @@ def test_pixels_are_thinned_out_evenly(monkeypatch):
         stop = start + int(rng.integers(0, 60))
         person.add({kind: np.arange(start, stop, dtype=np.float32)[:, None].repeat(size, 1) for kind, size in KINDS.items()})
         start = stop
-    kept = person.pixels()['colour'][:, 0]
+    kept = person.pixels()['color'][:, 0]
     assert 50 <= len(kept) <= 100 and set(np.diff(kept)) == {16.0} and KEPT_PIXELS == 2**19
 
 

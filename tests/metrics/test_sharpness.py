@@ -11,7 +11,7 @@ def test_laplacian_of_one_bright_pixel():
     frame[0, 4, 4] = 100
     mask = np.zeros((1, 9, 9), bool)
     mask[0, 4, 4:6] = True
-    assert laplacian_strength(frame, mask) == pytest.approx((400 + 100) / 2)  # the pixel itself and one neighbour
+    assert laplacian_strength(frame, mask) == pytest.approx((400 + 100) / 2)  # the pixel itself and one neighbor
 
 
 def test_blur_is_below_one_and_noise_above(make_sample):

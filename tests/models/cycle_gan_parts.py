@@ -49,7 +49,7 @@ def build_video(**options):
     return build(dict(skeleton=dict(SKELETON, weight='auto_freeze'), temporal=TEMPORAL), **{**VIDEO, **options})
 
 
-def optimisers(model, kind='Adam', lr=1e-3):
+def optimizers(model, kind='Adam', lr=1e-3):
     entry = dict(optimizer=dict(type=kind, lr=lr))
     names = [n for n in model.networks() if not n.endswith('_ema')]
     return NetworkOptimizers(dict(g=dict(entry, networks=[n for n in names if 'net_g' in n]),

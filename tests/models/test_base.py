@@ -72,7 +72,7 @@ def test_average_follows_from_the_start_then_slowly():
 
 
 @pytest.mark.parametrize('method', ['video', 'cycle'])
-def test_the_average_moves_once_for_each_step_of_the_optimiser(method):
+def test_the_average_moves_once_for_each_step_of_the_optimizer(method):
     count, steps, decay = 4, 3, 0.3
     model = video.build(ema=decay) if method == 'video' else cycle.build(ema=decay)
     name = 'net_g' if method == 'video' else 'net_g_ab'

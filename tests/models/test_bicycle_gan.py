@@ -1,4 +1,4 @@
-"""BicycleGAN's method: who learns from what in both schemes, the literal update order, and that a code comes to carry colour."""
+"""BicycleGAN's method: who learns from what in both schemes, the literal update order, and that a code comes to carry color."""
 
 import copy
 import os
@@ -44,7 +44,7 @@ class Recorder(OptimWrapper):
         super().step(**kwargs)
 
 
-def optimisers(model, lr=0.01, kind=Recorder, **kwargs):
+def optimizers(model, lr=0.01, kind=Recorder, **kwargs):
     names = [name[4:] for name in model.networks()]
     return OptimWrapperDict(**{
         name: kind(optimizer=torch.optim.SGD(getattr(model, f'net_{name}').parameters(), lr), **kwargs) for name in names})
@@ -107,7 +107,7 @@ def test_one_backward_pass_gives_the_gradients_of_the_published_order(scheme):
     model = build(scheme, weights=dict(z=0.5))
     data = batch_of(model)
     (of_g, of_e), (_, frozen), (_, together) = (gradients(model, data, order) for order in ('published', 'frozen', 'together'))
-    wrappers = optimisers(model)
+    wrappers = optimizers(model)
     model.train_step(data, wrappers)
     assert close(wrappers['g'].gradients, of_g) and close(wrappers['e'].gradients, of_e)
     assert not close(together, of_e, 0.05)
@@ -119,7 +119,7 @@ def test_the_regression_teaches_g_and_not_e(scheme):
     steps = []
     for weight in (0.0, 0.5, 50.0):
         model = build(scheme, weights=dict(z=weight))
-        wrappers = optimisers(model)
+        wrappers = optimizers(model)
         model.train_step(batch_of(model), wrappers)
         steps.append((wrappers['g'].gradients, wrappers['e'].gradients))
     (g0, e0), (g1, e1), (g2, e2) = steps
@@ -140,7 +140,7 @@ def test_number_of_forward_passes(scheme, weights, calls):
 
     for name in calls:
         getattr(model, f'net_{name}').register_forward_hook(count(name))
-    model.train_step(batch_of(model), optimisers(model))
+    model.train_step(batch_of(model), optimizers(model))
     assert counted == calls and len(calls) == len(model.networks())
 
 
@@ -148,7 +148,7 @@ def test_number_of_forward_passes(scheme, weights, calls):
 def test_train_step_moves_every_network_and_reports_weighted_losses(scheme):
     model = build(scheme)
     before, data = copy.deepcopy(model), batch_of(model)
-    logs = model.train_step(data, optimisers(model))
+    logs = model.train_step(data, optimizers(model))
     expected = {'g/gan', 'g/l1', 'g/region', 'g/kl', 'g/z', 'd/fake', 'd/real', 'e/nats', 'e/sigma'}
     assert set(logs) == expected | ({'g/gan2', 'd2/fake', 'd2/real'} if scheme == 'official' else set())
     assert all(v.isfinite() and not v.requires_grad for v in logs.values())
@@ -180,7 +180,7 @@ def test_the_second_half_of_an_official_batch_is_only_compared_with():
         data = batch_of(model, 4)
         if change:
             data[change][2:] = 255 - data[change][2:]
-        wrappers = optimisers(model)
+        wrappers = optimizers(model)
         logs.append((model.train_step(data, wrappers), wrappers))
     plain, poses, pictures, conditional, conditional_poses = logs
     assert plain[0] == poses[0], 'A of the second half is not used'
@@ -192,13 +192,13 @@ def test_the_second_half_of_an_official_batch_is_only_compared_with():
 def test_an_odd_batch_cannot_be_halved():
     model = build('official')
     with pytest.raises(InputError, match='3 frames.*even'):
-        model.train_step(batch_of(model, 3), optimisers(model))
+        model.train_step(batch_of(model, 3), optimizers(model))
 
 
 def test_one_discriminator_for_both_branches_makes_one_step():
     model = build('official', same_discriminator=True)
     assert sorted(model.networks()) == ['net_d', 'net_e', 'net_g']
-    wrappers, data = optimisers(model), batch_of(model)
+    wrappers, data = optimizers(model), batch_of(model)
     before = copy.deepcopy(model)
     logs = model.train_step(data, wrappers)
     assert {'d/fake', 'd2/fake'} <= set(logs)
@@ -210,7 +210,7 @@ def test_one_discriminator_for_both_branches_makes_one_step():
 @pytest.mark.parametrize('scheme', ['paper', 'official'])
 def test_discriminators_teach_nobody_else_and_learn_from_nobody_else(scheme):
     model = build(scheme)
-    wrappers, left = optimisers(model), {}
+    wrappers, left = optimizers(model), {}
     for name in wrappers.keys():
         update = wrappers[name].update_params
 
@@ -228,7 +228,7 @@ def test_discriminators_teach_nobody_else_and_learn_from_nobody_else(scheme):
 
 
 def test_z_target():
-    logs = [build(z_target=target).train_step(batch_of(build()), optimisers(build())) for target in ('sample', 'mu')]
+    logs = [build(z_target=target).train_step(batch_of(build()), optimizers(build())) for target in ('sample', 'mu')]
     assert logs[0]['g/z'] != logs[1]['g/z'] and logs[0]['g/l1'] == logs[1]['g/l1']
 
 
@@ -256,16 +256,16 @@ def test_accumulating_two_batches_equals_one_of_both():
     rows = [{k: v[i:i + 2] for k, v in data.items()} for i in (0, 2)]
     for model, batches, count in zip(models, ([data], rows), (1, 2)):
         model.randn = lambda *shape, salt=0: torch.zeros(shape)
-        wrappers = optimisers(model, accumulative_counts=count)
+        wrappers = optimizers(model, accumulative_counts=count)
         for batch in batches:
             model.train_step(batch, wrappers)
     for (name, a), b in zip(models[0].named_parameters(), models[1].parameters()):
         torch.testing.assert_close(a, b, atol=1e-6, rtol=1e-4, msg=name)
 
 
-def test_one_optimiser_for_generator_and_encoder_does_the_same():
+def test_one_optimizer_for_generator_and_encoder_does_the_same():
     models = [build(), build()]
-    apart, together = (optimisers(model, kind=OptimWrapper) for model in models)
+    apart, together = (optimizers(model, kind=OptimWrapper) for model in models)
     both = [*models[1].net_g.parameters(), *models[1].net_e.parameters()]
     together = OptimWrapperDict(g=OptimWrapper(optimizer=torch.optim.SGD(both, 0.01)), d=together['d'])
     for model, wrappers in zip(models, (apart, together)):
@@ -281,13 +281,13 @@ def test_a_compiled_generator_can_be_asked_twice(scheme, monkeypatch):
         assert functorch_config.donated_buffer == (scheme == 'official')
 
 
-def test_optimisers_that_do_not_fit_each_other():
+def test_optimizers_that_do_not_fit_each_other():
     model = build()
-    wrappers = optimisers(model)
+    wrappers = optimizers(model)
     wrappers['e']._accumulative_counts = 2
     with pytest.raises(InputError, match='accumulative_counts must equal'):
         model.train_step(batch_of(model), wrappers)
-    wrappers = optimisers(model, kind=AmpOptimWrapper)
+    wrappers = optimizers(model, kind=AmpOptimWrapper)
     model.train_step(batch_of(model), wrappers)
     wrappers['g'].dtype = torch.float16
     with pytest.raises(InputError, match='bfloat16'):
@@ -298,7 +298,7 @@ def test_identical_runs_are_bitwise_equal():
     states = []
     for _ in range(2):
         model = build('official')
-        wrappers = optimisers(model)
+        wrappers = optimizers(model)
         for i in range(2):
             model.set_train_state(0, 0, i, 2)
             model.train_step(batch_of(model, seed=i), wrappers)
@@ -314,7 +314,7 @@ def train_in_a_process(rank, port, path):
         dist.init_process_group('gloo', rank=rank, world_size=2)
         model = build(weights=dict(z=5.0))
         wrapped = SeparateDDP(model)
-        wrappers = optimisers(model)
+        wrappers = optimizers(model)
         for i in range(2):
             model.set_train_state(0, rank, i, 2)
             batch = batch_of(model, 4, seed=i)
@@ -337,7 +337,7 @@ def test_two_processes_do_what_one_does(tmp_path):
             train_in_a_process(rank, port, tmp_path)
     assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0, 0]
     model = build(weights=dict(z=5.0))
-    wrappers = optimisers(model)
+    wrappers = optimizers(model)
     for i in range(2):
         model.set_train_state(0, 0, i, 2)
         model.train_step(batch_of(model, 4, seed=i), wrappers)
@@ -348,13 +348,13 @@ def test_two_processes_do_what_one_does(tmp_path):
             torch.testing.assert_close(states[0][key], value, atol=1e-5, rtol=1e-4, msg=key)
 
 
-def solid_colours(model, generator, size=8):
-    """People whose body is one colour, different in every sample; everything else is always the same."""
+def solid_colors(model, generator, size=8):
+    """People whose body is one color, different in every sample; everything else is always the same."""
     batch = batch_of(model, size)
     body = (..., slice(8, 24), slice(8, 16))
-    colours = torch.randint(0, 256, (size, 1, 3, 1, 1), generator=generator).to(torch.uint8)
+    colors = torch.randint(0, 256, (size, 1, 3, 1, 1), generator=generator).to(torch.uint8)
     frames = torch.full_like(batch['frames'], 90)
-    frames[body] = colours.expand_as(frames[body])
+    frames[body] = colors.expand_as(frames[body])
     maps = {key: torch.zeros_like(batch[key]) for key in ('masks', 'regions', 'pose_maps', 'edges')}
     for value in maps.values():
         value[body] = 255
@@ -362,9 +362,9 @@ def solid_colours(model, generator, size=8):
     return dict(batch, frames=frames, **maps)
 
 
-def wrong_colours(model):
-    """How far bodies painted with others' codes are from the others' colours; 1 = as far as the mean colour."""
-    frames = model.frames_of(model.data_preprocessor(solid_colours(model, torch.Generator().manual_seed(9), 32)))
+def wrong_colors(model):
+    """How far bodies painted with others' codes are from the others' colors; 1 = as far as the mean color."""
+    frames = model.frames_of(model.data_preprocessor(solid_colors(model, torch.Generator().manual_seed(9), 32)))
     with torch.no_grad():
         mu, _ = model.encode(frames.images, frames.regions, frames.masks)
         painted = model.decode(frames.features, mu.roll(1, 0))[..., 8:24, 8:16].mean((2, 3))
@@ -373,16 +373,16 @@ def wrong_colours(model):
 
 
 @pytest.mark.parametrize('region_weight, low, high', [(10.0, 0.0, 0.7), (0.0, 0.85, 2.0)])
-def test_the_code_comes_to_carry_colour_when_the_region_counts(region_weight, low, high):
+def test_the_code_comes_to_carry_color_when_the_region_counts(region_weight, low, high):
     model = build(weights=dict(region=region_weight), sees='region', logvar_bias=-4.0)
     generator = torch.Generator().manual_seed(0)
     adam = {name[4:]: torch.optim.Adam(network.parameters(), 3e-3, (0.5, 0.999)) for name, network in model.networks().items()}
     wrappers = OptimWrapperDict(**{name: OptimWrapper(optimizer=optimizer) for name, optimizer in adam.items()})
-    assert wrong_colours(model) > 0.85
+    assert wrong_colors(model) > 0.85
     for i in range(180):
         model.set_train_state(0, 0, i, 180)
-        model.train_step(solid_colours(model, generator), wrappers)
-    assert low < wrong_colours(model) < high
+        model.train_step(solid_colors(model, generator), wrappers)
+    assert low < wrong_colors(model) < high
 
 
 def test_reconstructing_a_clip():

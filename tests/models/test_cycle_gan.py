@@ -7,7 +7,7 @@ import torch
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import nn
 
-from tests.models.cycle_gan_parts import SKELETON, TEMPORAL, H, W, batch_of, build, build_video, clip_of, images, optimisers
+from tests.models.cycle_gan_parts import SKELETON, TEMPORAL, H, W, batch_of, build, build_video, clip_of, images, optimizers
 from toolkit.models.cycle_gan import CycleGAN
 from toolkit.structures import InputError
 
@@ -29,7 +29,7 @@ def test_losses_are_those_of_the_paper():
             'g/skeleton_ba': 2 * (maps['fake_a'] - maps['b']).abs().mean(),
             'd/a_real': 0.5 * (da(a)[0][-1] - 1).square().mean(), 'd/a_fake': 0.5 * da(fake_a)[0][-1].square().mean(),
             'd/b_real': 0.5 * (db(b)[0][-1] - 1).square().mean(), 'd/b_fake': 0.5 * db(fake_b)[0][-1].square().mean()}
-    logs = model.train_step(data, optimisers(model))
+    logs = model.train_step(data, optimizers(model))
     assert set(logs) == set(expected) and loss is model.losses['skeleton']
     for name, value in expected.items():
         torch.testing.assert_close(logs[name], value, msg=name)
@@ -38,7 +38,7 @@ def test_losses_are_those_of_the_paper():
 
 def test_generators_are_updated_once_then_discriminators(monkeypatch):
     model, wrappers, calls = build(), None, []
-    wrappers = optimisers(model)
+    wrappers = optimizers(model)
 
     def spy(self, wrapper, name, loss):
         wrapper[name].optimizer.zero_grad()
@@ -58,7 +58,7 @@ def test_the_pool_feeds_the_discriminators_alone():
     first, second = build(pool_size=2), build(pool_size=0)
     for seed in range(6):
         torch.manual_seed(seed)
-        logs = [m.train_step(batch_of(seed=seed), optimisers(m, lr=0.0)) for m in (first, second)]
+        logs = [m.train_step(batch_of(seed=seed), optimizers(m, lr=0.0)) for m in (first, second)]
         for name in logs[0]:
             assert (logs[0][name] == logs[1][name]) or (seed >= 2 and name.endswith('_fake')), name
         for m in (first, second):
@@ -68,7 +68,7 @@ def test_the_pool_feeds_the_discriminators_alone():
 
 def test_adam_over_both_networks_of_a_kind():
     model = build()
-    wrappers = optimisers(model)
+    wrappers = optimizers(model)
     sizes = {k: sum(p.numel() for group in w.optimizer.param_groups for p in group['params']) for k, w in wrappers.items()}
     networks = {k: sum(p.numel() for p in n.parameters()) for k, n in model.networks().items()}
     assert sizes == dict(g=networks['net_g_ab'] + networks['net_g_ba'], d=networks['net_d_a'] + networks['net_d_b'])
@@ -89,17 +89,17 @@ def test_options_that_do_not_go_together():
     data = batch_of()
     del data['a']['anchor']
     with pytest.raises(InputError, match='anchors=True'):
-        model.train_step(data, optimisers(model))
+        model.train_step(data, optimizers(model))
     model = build(foreground={})
     del data['b']['plate']
     with pytest.raises(InputError, match='plates=True'):
-        model.train_step(data, optimisers(model))
+        model.train_step(data, optimizers(model))
 
 
 def test_an_averaged_copy_generates():
     model = build(ema=0.9)
     before = copy.deepcopy(model.net_g_ab_ema.state_dict())
-    model.train_step(batch_of(), optimisers(model))
+    model.train_step(batch_of(), optimizers(model))
     assert any(not torch.equal(v, before[k]) for k, v in model.net_g_ab_ema.state_dict().items())
     expected = model.test_step(clip_of())[0]['generated']
     nn.init.zeros_(model.net_g_ab.head.conv.weight)

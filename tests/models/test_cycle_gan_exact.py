@@ -8,7 +8,7 @@ import socket
 import pytest
 import torch
 
-from tests.models.cycle_gan_parts import batch_of, build_video, optimisers
+from tests.models.cycle_gan_parts import batch_of, build_video, optimizers
 from toolkit.engine.optim import NetworkOptimizers
 
 
@@ -22,12 +22,12 @@ def train(model, wrappers, start, stop):
 
 def test_resume_is_exact_with_pools_and_previous_frames(tmp_path):
     whole = build_video(pool_size=2, ema=0.9)
-    wrappers = optimisers(whole)
+    wrappers = optimizers(whole)
     train(whole, wrappers, 0, 5)
     torch.save(dict(model=whole.state_dict(), optim=wrappers.state_dict()), tmp_path / 'state.pth')
     expected = train(whole, wrappers, 5, 9)
     resumed = build_video(pool_size=2, ema=0.9, seed=1)
-    again = optimisers(resumed)
+    again = optimizers(resumed)
     state = torch.load(tmp_path / 'state.pth', weights_only=True)
     resumed.load_state_dict(state['model'])
     again.load_state_dict(state['optim'])
@@ -40,7 +40,7 @@ def test_resume_is_exact_with_pools_and_previous_frames(tmp_path):
     for (key, a), b in zip(whole.state_dict().items(), resumed.state_dict().values()):
         if torch.is_tensor(a):
             assert torch.equal(a, b), key
-    forgetful = optimisers(without)
+    forgetful = optimizers(without)
     forgetful.load_state_dict(state['optim'])
     assert train(without, forgetful, 5, 9) != expected, 'the previous frames matter'
 
@@ -53,7 +53,7 @@ def two_processes(rank, port, queue, options):
     from toolkit.models.bare import unwrapped
     model = build_video(**options)
     wrapped = SeparateDDP(model)
-    wrappers = optimisers_of(wrapped)
+    wrappers = optimizers_of(wrapped)
     for i in range(3):
         model.set_train_state(seed=1, rank=rank, iteration=i, max_iters=3)
         data = {k: {n: v[rank:rank + 1] for n, v in d.items()} for k, d in batch_of(2, 3, seed=i, first=3 * i).items()}
@@ -65,7 +65,7 @@ def two_processes(rank, port, queue, options):
     torch.distributed.destroy_process_group()
 
 
-def optimisers_of(model):
+def optimizers_of(model):
     sgd = dict(optimizer=dict(type='SGD', lr=0.0002))
     return NetworkOptimizers(dict(g=dict(sgd, networks=['net_g_ab', 'net_g_ba']),
                                   d=dict(sgd, networks=['net_d_a', 'net_d_b', 'net_d_a_time', 'net_d_b_time'])))(model)
@@ -94,7 +94,7 @@ def test_two_processes_stay_in_sync_and_do_what_one_does(pool_size, by):
         return
     single, moved = build_video(**options), 0.0
     start = copy.deepcopy(single.state_dict())
-    wrappers = optimisers_of(single)
+    wrappers = optimizers_of(single)
     for i in range(3):
         single.set_train_state(seed=1, rank=0, iteration=i, max_iters=3)
         logs = single.train_step(batch_of(2, 3, seed=i, first=3 * i), wrappers)

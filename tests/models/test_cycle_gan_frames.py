@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.models.cycle_gan_parts import TEMPORAL, H, W, batch_of, build, clip_of, images, optimisers
+from tests.models.cycle_gan_parts import TEMPORAL, H, W, batch_of, build, clip_of, images, optimizers
 from toolkit.models.judged import triples
 from toolkit.structures import InputError
 
@@ -35,7 +35,7 @@ def test_temporal_discriminators_see_triples():
     inputs = []
     model.net_d_b_time.register_forward_pre_hook(lambda net, args: inputs.append(args[0].detach()))
     data = batch_of(2, 3)
-    logs = model.train_step(data, optimisers(model))
+    logs = model.train_step(data, optimizers(model))
     assert {'g/temporal_ab', 'g/temporal_ba', 'd/a_time_real', 'd/a_time_fake', 'd/b_time_real', 'd/b_time_fake'} <= set(logs)
     assert torch.equal(inputs[1], (data['b']['frames'].float() / 127.5 - 1).flatten(1, 2))
     assert [x.shape for x in inputs] == [(2, 9, H, W)] * 3
@@ -43,7 +43,7 @@ def test_temporal_discriminators_see_triples():
 
 def test_sequential_mini_batches_go_on_without_gradient_into_the_past():
     model = build(window=2, previous_frames=2, carry=True)
-    wrappers = optimisers(model, lr=0.0)
+    wrappers = optimizers(model, lr=0.0)
     seen = []
     model.net_g_ab.register_forward_pre_hook(lambda net, args: seen.append(args[0][:, 3:].detach()))
     starts = []
@@ -63,7 +63,7 @@ def test_sequential_mini_batches_go_on_without_gradient_into_the_past():
 
 def test_only_rows_that_continue_go_on():
     model = build(window=2, previous_frames=1, carry=True)
-    wrappers = optimisers(model, lr=0.0)
+    wrappers = optimizers(model, lr=0.0)
     model.train_step(batch_of(2, 2), wrappers)
     data = batch_of(2, 2, first=2)
     data['a']['clip'][1] = 'another'

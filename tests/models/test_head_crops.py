@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.models.cycle_gan_parts import ANCHORS, SKELETON, batch_of, build, optimisers
+from tests.models.cycle_gan_parts import ANCHORS, SKELETON, batch_of, build, optimizers
 from toolkit.models.head_crops import HeadCrops
 from toolkit.skeletons import HEAD_JOINTS, L_HIP, L_SHOULDER, NOSE, R_EAR, R_HIP, R_SHOULDER
 from toolkit.structures import InputError
@@ -39,11 +39,11 @@ def test_spots_are_where_the_joints_are_and_only_those_that_are_seen():
     pose[R_EAR] = torch.tensor([10.0, 8.0, 0.3])
     crop = HeadCrops(size=33, reach=0.5)(ramp(), pose[None])[0]
     spots = crop[3:]
-    centre = 11.0
+    center = 11.0
     for joint in (NOSE, R_EAR):
         spot = spots[HEAD_JOINTS.index(joint)]
         row, column = divmod(int(spot.argmax()), 33)
-        assert (row, column) == (16, round((float(pose[joint, 0]) - centre) / 5 * 16.5 + 16))
+        assert (row, column) == (16, round((float(pose[joint, 0]) - center) / 5 * 16.5 + 16))
         assert spot.max() > 0.9
     assert not spots[[i for i, j in enumerate(HEAD_JOINTS) if j not in (NOSE, R_EAR)]].any()
 
@@ -82,7 +82,7 @@ def judged(model, data):
     seen, painted = [], []
     model.net_d_b_face.register_forward_pre_hook(lambda net, args: seen.append(args[0].detach()))
     model.net_g_ab.register_forward_hook(lambda net, args, out: painted.append(out.detach()))
-    logs = model.train_step(data, optimisers(model))
+    logs = model.train_step(data, optimizers(model))
     assert {'g/face_ab', 'g/face_ba', 'd/a_face_real', 'd/a_face_fake', 'd/b_face_real', 'd/b_face_fake'} <= set(logs)
     return seen, painted[0]
 

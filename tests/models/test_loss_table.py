@@ -93,7 +93,7 @@ def test_every_registered_loss_says_what_it_needs():
 def test_video_pix2pixhd_calls_a_loss_of_any_name_with_what_it_declares(name, kind, inputs):
     model = build_video({'gan': dict(type='GANLoss'), name: dict(type=kind, weight=0.5)})
     data = video.batch_of(model)
-    logs = model.train_step(data, video.optimisers(model))
+    logs = model.train_step(data, video.optimizers(model))
     call, = model.losses[name].calls
     assert set(call) == inputs and set(logs) == {'g/gan', f'g/{name}', 'd/fake', 'd/real'}
     torch.testing.assert_close(call['real'], data['frames'].flatten(0, 1) / 127.5 - 1)
@@ -118,7 +118,7 @@ def test_bicycle_gan_calls_a_loss_of_any_name(name):
         type='BicycleGAN', losses=losses, encoder=dict(type='RegionEncoder', encoder=dict(type='ResNetEncoder', nz=3, nef=4, n_down=3)),
         generator=dict(type='UNet', n_down=3, ngf=4), discriminator=dict(type='BicycleDiscriminator', ndf=4, n_layers=2)))
     data = dict(bicycle.batch_of(model), recolored_region=torch.full((2, 1, 1, bicycle.H, bicycle.W), 255, dtype=torch.uint8))
-    logs = model.train_step(data, bicycle.optimisers(model))
+    logs = model.train_step(data, bicycle.optimizers(model))
     (person,), (garment,), (codes,) = (model.losses[key].calls for key in (name, 'garment', 'z'))
     torch.testing.assert_close(person['masks'], data['masks'].flatten(0, 1) / 255)
     assert (garment['masks'] == 1).all() and codes['fake'].shape == codes['real'].shape == (2, 3)
@@ -130,7 +130,7 @@ def test_cycle_gan_calls_a_loss_of_any_name_at_the_place_it_names():
                   mine=dict(type='PlainSpy', of='identity'))
     model = cycle.build(losses)
     data = cycle.batch_of()
-    logs = model.train_step(data, cycle.optimisers(model))
+    logs = model.train_step(data, cycle.optimizers(model))
     assert {'g/own_a', 'g/own_b', 'g/moves_ab', 'g/moves_ba', 'g/mine_a', 'g/mine_b', 'g/cycle_a'} <= set(logs)
     for name, calls in ((name, model.losses[name].calls) for name in losses):
         assert [set(call) for call in calls] == [{'fake', 'real', 'masks'} if name == 'own' else {'fake', 'real'}] * 2
@@ -145,7 +145,7 @@ def test_feature_restoration_calls_a_loss_of_any_name():
         type='FeatureRestoration', generator=dict(type='RestorationNetwork', ngf=4, n_down=1, n_blocks=1),
         discriminator=dict(type='MultiscaleDiscriminator', ndf=4, n_layers=1, num_scales=1), losses=dict(own=dict(type='MaskedSpy'))))
     assert isinstance(model, FeatureRestoration)
-    logs = model.train_step(video.batch_of(model), video.optimisers(model))
+    logs = model.train_step(video.batch_of(model), video.optimizers(model))
     assert set(logs) == {'g/own'} and model.losses['own'].calls[0]['masks'].shape[1] == 1
 
 
@@ -153,8 +153,8 @@ def test_pose_training_calls_a_loss_of_any_name():
     losses = dict(own=dict(type='PlainSpy'), mse=dict(type='SummedSquaresLoss', weight=0))
     model = MODELS.build(dict(type='PoseTraining', network=dict(type='PoseUNet'), losses=losses))
     data = video.batch_of(model, size=1)
-    optimiser = torch.optim.SGD(model.net_h.parameters(), 0.01)
-    logs = model.train_step(data, video.OptimWrapperDict(h=video.OptimWrapper(optimiser)))
+    optimizer = torch.optim.SGD(model.net_h.parameters(), 0.01)
+    logs = model.train_step(data, video.OptimWrapperDict(h=video.OptimWrapper(optimizer)))
     assert set(logs) == {'h/own', 'h/empty'} and len(model.losses['own'].calls) == 1
 
 
@@ -162,7 +162,7 @@ def test_pose_training_calls_a_loss_of_any_name():
 def test_without_an_adversarial_loss_no_discriminator_is_trained(off):
     model = build_video(dict(gan=off, l1=dict(type='L1Loss')))
     before = {key: value.clone() for key, value in model.net_d.state_dict().items()}
-    logs = model.train_step(video.batch_of(model), video.optimisers(model))
+    logs = model.train_step(video.batch_of(model), video.optimizers(model))
     assert set(logs) == {'g/l1'} and all(torch.equal(value, before[key]) for key, value in model.net_d.state_dict().items())
     with pytest.raises(InputError, match='fm needs the layers of the discriminator'):
         build_video(dict(gan=off, fm=dict(type='FeatureMatchingLoss')))

@@ -34,22 +34,22 @@ def dots(count=1):
     return pictures, poses
 
 
-def centre(channel):
+def center(channel):
     weight = channel.clamp_min(0)
     rows, columns = torch.meshgrid(torch.arange(H), torch.arange(W), indexing='ij')
     return torch.stack([(weight * columns).sum(), (weight * rows).sum()]) / weight.sum()
 
 
 def test_poses_move_with_pictures():
-    pictures, poses = augment(*dots(32), torch.Generator().manual_seed(1), colour=0, noise=0, shift=0.05, rotation=8, scale=1.1)
+    pictures, poses = augment(*dots(32), torch.Generator().manual_seed(1), color=0, noise=0, shift=0.05, rotation=8, scale=1.1)
     mirrored = 0
     for picture, pose in zip(pictures, poses):
         first, second = (pose[joint, :2] for joint in (RIGHT, LEFT))
-        swapped = (centre(picture[0]) - second).norm() < (centre(picture[0]) - first).norm()
+        swapped = (center(picture[0]) - second).norm() < (center(picture[0]) - first).norm()
         mirrored += int(swapped)
         for channel, joint in enumerate((LEFT, RIGHT, NOSE) if swapped else (RIGHT, LEFT, NOSE)):
             assert pose[joint, 2] == 1
-            assert (centre(picture[channel]) - pose[joint, :2]).norm() < 0.5
+            assert (center(picture[channel]) - pose[joint, :2]).norm() < 0.5
         toward_left, toward_nose = (pose[joint, :2] - pose[RIGHT, :2] for joint in (LEFT, NOSE))
         assert toward_left[0] * toward_nose[1] - toward_left[1] * toward_nose[0] < 0, 'the right wrist is still a right wrist'
     assert 8 < mirrored < 24
@@ -65,7 +65,7 @@ def test_joints_that_leave_the_picture_are_not_asked_for():
 
 
 def test_pictures_stay_in_range_and_differ():
-    pictures, _ = augment(*dots(8), torch.Generator().manual_seed(1), colour=0.5, noise=0.5)
+    pictures, _ = augment(*dots(8), torch.Generator().manual_seed(1), color=0.5, noise=0.5)
     assert pictures.min() >= -1 and pictures.max() <= 1
     assert len({picture.sum().item() for picture in pictures}) == 8
 
@@ -76,7 +76,7 @@ def item(count=4):
     return dict(frames=frames, poses=poses[:, None])
 
 
-def optimisers(model):
+def optimizers(model):
     return OptimWrapperDict(h=OptimWrapper(torch.optim.Adam(model.net_h.parameters(), 3e-2)))
 
 
@@ -85,7 +85,7 @@ def learned():
     """A model that knows the dots."""
     model = build()
     model.train()
-    wrapper, logs = optimisers(model), []
+    wrapper, logs = optimizers(model), []
     for i in range(250):
         model.set_train_state(seed=0, rank=0, iteration=i, max_iters=250)
         logs.append(model.train_step(dict(a=item(1), b=item(1)), wrapper))
@@ -107,7 +107,7 @@ def test_the_loss_is_that_of_the_maps():
         given = torch.cat(model.train().net_h(data['frames'][0].float() / 127.5 - 1), 1)
         nobody = torch.zeros_like(wanted)
         nobody[:, K] = 1
-    logs = model.train_step(data, optimisers(model))
+    logs = model.train_step(data, optimizers(model))
     assert logs['h/mse'] == pytest.approx(((given - wanted)**2).sum().item() / (H * W / 4), rel=1e-4)
     assert logs['h/empty'] == pytest.approx(((nobody - wanted)**2).sum().item() / (H * W / 4), rel=1e-4)
 
@@ -117,8 +117,8 @@ def test_two_persons_are_one_batch_each_with_their_pose():
     second['frames'], second['poses'] = second['frames'].roll(4, -1), second['poses'] + torch.tensor([4.0, 0, 0])
     both = {key: torch.cat([first[key], second[key]]) for key in first}
     one, two = build(), build()
-    logs = one.train_step(dict(a=first, b=second), optimisers(one))
-    assert two.train_step(both, optimisers(two))['h/mse'] == pytest.approx(logs['h/mse'].item(), rel=1e-5)
+    logs = one.train_step(dict(a=first, b=second), optimizers(one))
+    assert two.train_step(both, optimizers(two))['h/mse'] == pytest.approx(logs['h/mse'].item(), rel=1e-5)
 
 
 def test_it_says_where_it_found_joints(learned):

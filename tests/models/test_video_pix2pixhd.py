@@ -25,7 +25,7 @@ def build(window=2, z_dims=(0, 0), **kwargs):
         window=window, **kwargs))
 
 
-def optimisers(model, lr=1e-3):
+def optimizers(model, lr=1e-3):
     return OptimWrapperDict(
         g=OptimWrapper(torch.optim.Adam(model.net_g.parameters(), lr)), d=OptimWrapper(torch.optim.Adam(model.net_d.parameters(), lr)))
 
@@ -55,13 +55,13 @@ def test_the_second_frame_teaches_the_first():
 
 
 def test_first_frame_before_the_clip():
-    grey, black = build(v0='zeros'), build(v0='black')
-    black.load_state_dict(grey.state_dict())
+    gray, black = build(v0='zeros'), build(v0='black')
+    black.load_state_dict(gray.state_dict())
     features = torch.randn(1, 1, 4, H, W)
-    by_default = grey.unroll(grey.net_g, features, None, None)
-    torch.testing.assert_close(by_default, grey.unroll(grey.net_g, features, None, None, torch.zeros(1, 3, H, W)))
+    by_default = gray.unroll(gray.net_g, features, None, None)
+    torch.testing.assert_close(by_default, gray.unroll(gray.net_g, features, None, None, torch.zeros(1, 3, H, W)))
     torch.testing.assert_close(
-        black.unroll(black.net_g, features, None, None), grey.unroll(grey.net_g, features, None, None, -torch.ones(1, 3, H, W)))
+        black.unroll(black.net_g, features, None, None), gray.unroll(gray.net_g, features, None, None, -torch.ones(1, 3, H, W)))
 
 
 @pytest.mark.parametrize('options, message', [
@@ -80,7 +80,7 @@ def test_options_that_cannot_be(options, message):
 def test_train_step_moves_every_network_and_reports_weighted_losses(window):
     model = build(window)
     before = copy.deepcopy(model.state_dict())
-    logs = model.train_step(batch_of(model, frames=window), optimisers(model))
+    logs = model.train_step(batch_of(model, frames=window), optimizers(model))
     assert set(logs) == {'g/gan', 'g/fm', 'g/l1', 'd/fake', 'd/real'}
     assert all(v.isfinite() and not v.requires_grad for v in logs.values())
     for prefix in ('net_g.', 'net_d.', 'net_g_ema.'):
@@ -106,13 +106,13 @@ def test_the_generator_update_leaves_no_gradient_in_the_discriminator(monkeypatc
         original(self, wrappers, name, loss)
 
     monkeypatch.setattr(VideoPix2PixHD, 'step', spy)
-    model.train_step(batch_of(model), optimisers(model))
+    model.train_step(batch_of(model), optimizers(model))
     assert seen == [0]
 
 
 def test_the_discriminator_update_leaves_no_gradient_in_the_generator():
     model = build()
-    wrappers = optimisers(model)
+    wrappers = optimizers(model)
     gradients = {}
     update = wrappers['d'].update_params
 
@@ -134,7 +134,7 @@ def test_losses_of_a_batch_are_the_mean_of_its_samples():
     logs = []
     for data in (batch, *rows):
         model = build()
-        logs.append(model.train_step(data, optimisers(model)))
+        logs.append(model.train_step(data, optimizers(model)))
     for key in ('g/fm', 'g/l1', 'd/real'):
         torch.testing.assert_close(logs[0][key], (logs[1][key] + logs[2][key]) / 2, rtol=1e-4, atol=1e-5)
 
@@ -143,7 +143,7 @@ def test_identical_runs_are_bitwise_equal():
     states = []
     for _ in range(2):
         model = build()
-        wrappers = optimisers(model)
+        wrappers = optimizers(model)
         for i in range(2):
             model.train_step(batch_of(model, seed=i), wrappers)
         states.append(model.state_dict())

@@ -47,7 +47,7 @@ def maps_of(people, size=SIZE, sigma=7.0):
     return heat, paf
 
 
-def test_cell_centres():
+def test_cell_centers():
     assert cell_to_pixel(np.array([0.0, 1.0, 10.0])).tolist() == [3.5, 11.5, 83.5]
 
 
@@ -61,7 +61,7 @@ def test_joints_come_back_within_a_pixel(seed):
         assert np.linalg.norm(cell_to_pixel(pose[:, :2]) - points, axis=-1).max() < 1
 
 
-def test_peak_exactly_at_a_cell_centre_and_at_the_border():
+def test_peak_exactly_at_a_cell_center_and_at_the_border():
     heat = np.zeros((K, 8, 8), np.float32)
     heat[0, 3, 4] = 1
     heat[1, 0, 7] = 0.5

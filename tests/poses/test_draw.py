@@ -27,10 +27,10 @@ def literal(pose, height, width, radius, threshold):
     for i, (a, b) in enumerate(LIMBS[:DRAWN_LIMBS]):
         if min(pose[a, 2], pose[b, 2]) < threshold:
             continue
-        centre, vector = (pose[a, :2] + pose[b, :2]) / 2, pose[b, :2] - pose[a, :2]
+        center, vector = (pose[a, :2] + pose[b, :2]) / 2, pose[b, :2] - pose[a, :2]
         angle = np.arctan2(vector[1], vector[0])
-        u = (x - centre[0]) * np.cos(angle) + (y - centre[1]) * np.sin(angle)
-        v = -(x - centre[0]) * np.sin(angle) + (y - centre[1]) * np.cos(angle)
+        u = (x - center[0]) * np.cos(angle) + (y - center[1]) * np.sin(angle)
+        v = -(x - center[0]) * np.sin(angle) + (y - center[1]) * np.cos(angle)
         inside = (u / (np.hypot(*vector) / 2))**2 + (v / radius)**2 <= 1
         canvas[inside] = np.maximum(canvas[inside], JOINT_COLORS[i])
     for j in range(K):
@@ -51,7 +51,7 @@ def test_radius_follows_the_height():
     assert np.array_equal(draw_pose(pose, 384, 256), draw_pose(pose, 384, 256, radius=3))
 
 
-def test_limb_colours_are_merged_by_maximum():
+def test_limb_colors_are_merged_by_maximum():
     pose = np.zeros((K, 3), np.float32)
     pose[[1, 2, 5]] = (20, 30, 1), (80, 30, 1), (80.001, 30, 1)
     picture = draw_pose(pose, 60, 100, radius=4)
@@ -69,7 +69,7 @@ def test_missing_joints_far_joints_and_coinciding_joints():
     assert not draw_pose(pose, 32, 32).any()
 
 
-def test_style_backgrounds_and_colours():
+def test_style_backgrounds_and_colors():
     pose = np.zeros((K, 3), np.float32)
     pose[[2, 3, 4]] = (20, 50, 1), (80, 50, 1), (80, 90, 1)
     limb = LIMBS.index((2, 3))

@@ -25,7 +25,7 @@ def test_a_joint_is_a_gaussian_at_its_place(pose):
     assert heat.shape == (1, K + 1, 48, 32)
     column, row = 10, 20
     assert cell_to_pixel(np.array(column), STRIDE) == 20.5
-    assert heat[0, WRIST, row, column] == 1, 'the centre of cell 10 lies at pixel 20.5'
+    assert heat[0, WRIST, row, column] == 1, 'the center of cell 10 lies at pixel 20.5'
     assert heat[0, WRIST, row, column + 1] == pytest.approx(np.exp(-2**2 / (2 * SIGMA**2)))
     assert torch.equal(heat[:, K], 1 - heat[:, :K].amax(1))
 

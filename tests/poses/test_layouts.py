@@ -46,7 +46,7 @@ def test_torso_scale_needs_all_four_joints():
     assert torso_scale(pose).tolist() == [pytest.approx(np.sqrt((900 + 1600) / 2)), 0]
 
 
-def test_scaling_keeps_pixel_centres_at_integers_and_the_kind_of_numbers():
+def test_scaling_keeps_pixel_centers_at_integers_and_the_kind_of_numbers():
     assert [scale_points(x, 2) for x in (-.5, 0, 9.5)] == [-.5, .5, 19.5], 'borders stay borders'
     points = np.array([[0, 1], [3, 5]], np.float32)
     moved = scale_points(points, np.array([2, .5], np.float32))

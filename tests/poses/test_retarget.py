@@ -1,4 +1,4 @@
-"""Pose normalisation between two people."""
+"""Pose normalization between two people."""
 
 import json
 

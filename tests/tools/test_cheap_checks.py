@@ -100,7 +100,7 @@ def test_train(run, config, checkpoint, tmp_path, arguments, message):
     (['good.pth'], 'say who is to be generated'),
     (['good.pth', '--content', 'me.jpg', '--out', 'result.avi'], 'not as'),
     (['good.pth', '--content', 'me.jpg', '--out', 'config.py/result.mp4'], 'is a file, not a folder'),
-    (['good.pth', '--content', 'me.jpg', '--up-color', '#c03030'], 'no colour codes'),
+    (['good.pth', '--content', 'me.jpg', '--up-color', '#c03030'], 'no color codes'),
     (['good.pth', '--content', 'me.jpg', '--max-frames', '0'], 'at least 1'),
 ])
 def test_generate(run, checkpoint, tmp_path, arguments, message):
@@ -111,7 +111,7 @@ def test_generate(run, checkpoint, tmp_path, arguments, message):
 
 
 @pytest.mark.parametrize('arguments, message', [
-    (['good.pth', '--out', 'latent'], 'without colour codes'),
+    (['good.pth', '--out', 'latent'], 'without color codes'),
     (['missing.pth', '--out', 'latent'], 'missing.pth does not exist'),
     (['good.pth', '--out', 'config.py'], 'is a file, not a folder'),
 ])

@@ -93,7 +93,7 @@ def test_it_generates(clips, folder, run, load_tool, capsys):
 
 @pytest.mark.parametrize('wish, words', [
     (dict(content=True), 'PlainPix2Pix takes no content person'), (dict(retarget='on'), 'PlainPix2Pix takes no content person'),
-    (dict(direction='ba'), 'PlainPix2Pix has no direction'), (dict(colors=apis.Colors(up='#c03030')), 'no colour codes')])
+    (dict(direction='ba'), 'PlainPix2Pix has no direction'), (dict(colors=apis.Colors(up='#c03030')), 'no color codes')])
 def test_what_it_does_not_take_is_refused(clips, folder, run, wish, words):
     trained = apis.load(run, 'cpu', allow_imports=['plain_pix2pix'])
     content = clips[1].folder if wish.pop('content', None) else None

@@ -107,7 +107,7 @@ def test_each_baseline_is_perfect_in_one_thing(run, folder):
     assert code == 0, error
     got = {name: {key: m['value'] for key, m in values.items()} for name, values in json.loads(out.read_text())['baselines'].items()}
     assert got['CopyInput']['pck/limbs@0.1'] == got['CopyInput']['pck/ceiling_limbs@0.1'] == 1
-    assert got['CopyInput']['identity/colour_share'] > 0.8 > 0.3 > got['NearestTargetFrame']['identity/colour_share']
+    assert got['CopyInput']['identity/color_share'] > 0.8 > 0.3 > got['NearestTargetFrame']['identity/color_share']
     assert got['CopyTargetFrame']['pck/limbs@0.1'] < 0.9
 
 

@@ -20,7 +20,7 @@ _CODES = dict(encoder=dict(type='ResNetEncoder', nz=2, nef=4, n_down=3))
 STAGE2 = dict(
     type='VideoPix2PixHD', generator=dict(type='GlobalGenerator', ngf=4, n_down=2, n_blocks=1, z_injection='region_film'),
     discriminator=dict(type='MultiscaleDiscriminator', ndf=4, num_scales=1), losses=dict(gan=dict(type='GANLoss')))
-CODED = dict(STAGE2, colour_codes=dict(up=_CODES, down=_CODES, frozen=False))
+CODED = dict(STAGE2, color_codes=dict(up=_CODES, down=_CODES, frozen=False))
 
 
 @pytest.fixture(scope='module')
@@ -96,7 +96,7 @@ def test_the_same_seed_gives_the_same_numbers(run, folder):
     (['nothing.pth'], 'nothing.pth does not exist'),
     (['clips'], 'clips holds no checkpoint'),
     (['bare.pth'], 'does not say how its model is built'),
-    (['plain'], 'is of a VideoPix2PixHD without colour codes; expected stage I'),
+    (['plain'], 'is of a VideoPix2PixHD without color codes; expected stage I'),
     (['up', 'coded', '--labels', 'one'], '2 different names are needed'),
     (['up', '--frames', '3'], '--frames must be at least 40'),
     (['up', '--data', 'nowhere'], 'nowhere: no prepared clips'),

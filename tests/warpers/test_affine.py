@@ -1,4 +1,4 @@
-"""Transforms between poses: closed form, regularised fits and every degenerate case."""
+"""Transforms between poses: closed form, regularized fits and every degenerate case."""
 
 import numpy as np
 import pytest
@@ -73,17 +73,17 @@ def test_limb_transform_uses_torso_scale_and_takes_target_joints_to_source_joint
         assert np.linalg.det(matrices[0, part, :, :2].numpy()) == pytest.approx(lengths * ratio, rel=1e-5)
 
 
-def test_unregularised_torso_is_plain_least_squares():
+def test_unregularized_torso_is_plain_least_squares():
     rng = np.random.default_rng(2)
     source, target = random_pose(rng), random_pose(rng)
-    matrices, _, _ = part_affines(source, target, regularisation=0)
+    matrices, _, _ = part_affines(source, target, regularization=0)
     for part, joints in ((0, TORSO_JOINTS), (1, (*HEAD_JOINTS, R_SHOULDER, L_SHOULDER))):
         x = np.concatenate([target[0, joints, :2].numpy(), np.ones((len(joints), 1))], 1)
         expected = np.linalg.lstsq(x, source[0, joints, :2].numpy(), rcond=None)[0].T
         np.testing.assert_allclose(matrices[0, part].numpy(), expected, atol=1e-8)
 
 
-def test_regularised_fit_minimises_its_objective():
+def test_regularized_fit_minimizes_its_objective():
     rng = np.random.default_rng(3)
     x, y = torch.from_numpy(rng.normal(0, 30, (2, 5, 2)))
     weights, mu = torch.from_numpy(rng.uniform(0.5, 1, 5)), torch.tensor(800.0).double()
@@ -111,7 +111,7 @@ def test_side_view_is_not_sheared():
     flat = STANDING.copy()
     flat[[R_SHOULDER, R_HIP, L_SHOULDER, L_HIP]] = (100.5, 92), (100.0, 180), (99.5, 92), (100.2, 178)
     regular, _, _ = part_affines(pose(), pose(flat))
-    plain, _, _ = part_affines(pose(), pose(flat), regularisation=0, det_range=(0, np.inf))
+    plain, _, _ = part_affines(pose(), pose(flat), regularization=0, det_range=(0, np.inf))
     assert np.linalg.cond(plain[0, 0, :, :2]) > 10
     assert np.linalg.cond(regular[0, 0, :, :2]) < 1.5
 

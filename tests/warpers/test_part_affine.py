@@ -84,7 +84,7 @@ def test_translated_pose_gives_a_shifted_map(sampling):
     torch.testing.assert_close(warp.maps, expected, atol=1e-4, rtol=0)
 
 
-def test_half_pixel_shift_samples_between_pixel_centres():
+def test_half_pixel_shift_samples_between_pixel_centers():
     _, pose, parts = source(np.random.default_rng(1))
     ramp = torch.arange(W).float().expand(1, 1, H, W) + 1
     warp = PartAffineWarper('target')(ramp, pose, make_pose(STANDING + (0.5, 0)), parts)
@@ -99,7 +99,7 @@ def test_agrees_with_opencv_loop_on_random_poses():
         maps, pose, parts = source(rng, 2)
         warp = PartAffineWarper(joint_overlap=0)(maps, pose, target, parts)
         merged, coverage = opencv_loop(maps, pose, target, parts)
-        # OpenCV rounds sampling positions to 1/32 pixel: at most two neighbouring taps a quarter of a level apart
+        # OpenCV rounds sampling positions to 1/32 pixel: at most two neighboring taps a quarter of a level apart
         assert np.abs(warp.coverage[0, 0].numpy() - coverage).max() < 0.07
         assert np.abs(warp.maps[0].numpy() - merged).max() < 0.07
         assert np.abs(warp.maps[0].numpy() - merged).mean() < 2e-3

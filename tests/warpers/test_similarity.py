@@ -7,7 +7,7 @@ from toolkit.warpers.similarity import rescale_maps
 
 
 def peak(map_):
-    """(x, y) of the centre of mass of a map."""
+    """(x, y) of the center of mass of a map."""
     rows, columns = torch.meshgrid(*(torch.arange(n, dtype=torch.float64) for n in map_.shape), indexing='ij')
     return [float((map_ * c).sum() / map_.sum()) for c in (columns, rows)]
 

@@ -1,1 +1,1 @@
-"""What a trained model does with its colour codes: probes of codes and of pictures, and figures."""
+"""What a trained model does with its color codes: probes of codes and of pictures, and figures."""

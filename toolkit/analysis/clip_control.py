@@ -1,4 +1,4 @@
-"""Whether the colour codes of stage II dress the person of a clip as asked, and leave everything else alone."""
+"""Whether the color codes of stage II dress the person of a clip as asked, and leave everything else alone."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ import torch
 from toolkit import fields
 from toolkit.colors.lab_uint8 import rgb8_to_lab
 from toolkit.data.recolorable_clip import RecolorableClip
-from toolkit.metrics.colour_control import colour_response, delta_e, leaks, monotonicity, region_mean
+from toolkit.metrics.color_control import color_response, delta_e, leaks, monotonicity, region_mean
 from toolkit.metrics.latent_report import Column
 from toolkit.metrics.pck import correct_keypoints, detect, torso_diagonal
 from toolkit.metrics.sharpness import laplacian_strength
@@ -34,19 +34,19 @@ class Painter(Protocol):
 
 
 class ModelPainter:
-    """A video generator with colour codes as a :class:`Painter`.
+    """A video generator with color codes as a :class:`Painter`.
 
     Args:
         model: in eval mode; it is opened with ``content`` and ``z``.
 
     Raises:
-        InputError: a model without colour codes.
+        InputError: a model without color codes.
     """
 
     def __init__(self, model: VideoModel) -> None:
         if model.codes is None:
-            raise InputError('this video generator has no colour codes, so its clothes cannot be changed; train one with '
-                             'model.colour_codes')
+            raise InputError('this video generator has no color codes, so its clothes cannot be changed; train one with '
+                             'model.color_codes')
         self.model, self.split = model, model.codes.z_dims[0]
 
     def encode(self, clip: RecolorableClip, content_frame: np.ndarray) -> np.ndarray:
@@ -72,10 +72,10 @@ class Dressed:
 
     Attributes:
         clip: the clip.
-        frames: two times (T, H, W, 3) uint8, recoloured.
+        frames: two times (T, H, W, 3) uint8, recolored.
         content: two times (H, W, 3).
         codes: two times (D,).
-        outfits: two times the colours (a, b) of both garments.
+        outfits: two times the colors (a, b) of both garments.
     """
 
     clip: RecolorableClip
@@ -98,14 +98,14 @@ class Dressed:
         return np.concatenate([up if region == 'down' else new_up, down if region == 'up' else new_down])
 
     def mixed_outfit(self, region: str) -> tuple:
-        """Colours as in :meth:`mixed`."""
+        """Colors as in :meth:`mixed`."""
         (up, down), (new_up, new_down) = self.outfits
         return up if region == 'down' else new_up, down if region == 'up' else new_down
 
 
 def measure_control(painter: Painter, clips: Sequence[RecolorableClip], label: str, judge: Callable | None = None, reason: str = '',
                     seed: int = 0, progress: Callable[[Iterable], Iterable] = iter) -> list[Column]:
-    """Every probe of a video generator's colour control, see :data:`toolkit.metrics.latent_report.PROBES`.
+    """Every probe of a video generator's color control, see :data:`toolkit.metrics.latent_report.PROBES`.
 
     Args:
         painter: what is measured.
@@ -159,7 +159,7 @@ def _column(region: str, label: str, rows: dict[str, list]) -> Column:
     column = Column(f'{label} {region}', region)
     means = _seen(np.concatenate(rows['means']))
     column.values = dict(
-        resp=colour_response(np.concatenate(rows['delivered']), np.concatenate(rows['wanted'])),
+        resp=color_response(np.concatenate(rows['delivered']), np.concatenate(rows['wanted'])),
         de=float(delta_e(means[:, 0], means[:, 1]).mean()), dab=float(delta_e(means[:, 0, 1:], means[:, 1, 1:]).mean()),
         dab_blind=float(delta_e(means[:, 1, 1:], means[:, 1, 1:].mean(0)).mean()),
         monotone=float(np.nanmean(rows['monotone'])))

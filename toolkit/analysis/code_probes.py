@@ -1,4 +1,4 @@
-"""What a colour encoder's codes say, and what a generator of stage I makes of them, on recoloured frames with recorded colours."""
+"""What a color encoder's codes say, and what a generator of stage I makes of them, on recolored frames with recorded colors."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from torch import Tensor
 from toolkit.colors.lab_uint8 import rgb8_to_lab
 from toolkit.data.frame_bank import FrameBank
 from toolkit.encoders.region_encoder import RegionEncoder
-from toolkit.metrics.colour_control import delta_e, monotonicity, region_mean
+from toolkit.metrics.color_control import delta_e, monotonicity, region_mean
 from toolkit.metrics.latent_probes import (
     distance_correlation,
     distance_rank_correlation,
     grouped_r2,
     hue_correlation,
     linear_accuracy,
-    neighbour_r2,
+    neighbor_r2,
     r_squared,
     ridge_predict,
     ridge_r2,
@@ -33,7 +33,7 @@ PATHS, STEPS, SHUFFLES = 16, 7, 20
 
 @dataclass
 class Points:
-    """Codes of recoloured frames, for figures.
+    """Codes of recolored frames, for figures.
 
     Attributes:
         mu: (N, D).
@@ -80,11 +80,11 @@ def probe_encoder(encode: Encode, train: FrameBank, test: FrameBank, region: str
         train: frames of training clips, which probes are fitted on.
         test: frames of held-out clips.
         region: 'up' or 'down'.
-        seed: of colours and noise.
+        seed: of colors and noise.
         sampled: the encoder has a variance that means something.
 
     Returns:
-        probe -> number; and the codes of training frames with their own garment recoloured.
+        probe -> number; and the codes of training frames with their own garment recolored.
     """
     place, rng = REGIONS.index(region), np.random.default_rng((seed, 7))
     own = [_codes(encode, bank, (region,), (seed, number), place) for number, bank in enumerate((train, test), 1)]
@@ -97,7 +97,7 @@ def probe_encoder(encode: Encode, train: FrameBank, test: FrameBank, region: str
         z, test_z = (m + np.exp(0.5 * v) * rng.standard_normal(m.shape) for m, v in ((mu, logvar), (test_mu, test_logvar)))
         values['r2_z'] = ridge_r2(z, ab, test_z, test_ab)
     values |= dict(
-        r2_neighbours=neighbour_r2(mu, ab, test_mu, test_ab),
+        r2_neighbors=neighbor_r2(mu, ab, test_mu, test_ab),
         r2_new_person=grouped_r2(np.concatenate([mu, test_mu]), np.concatenate([ab, test_ab]), np.concatenate([persons, test_persons])),
         r2_shuffled=float(np.mean([ridge_r2(mu, rng.permutation(ab), test_mu, test_ab) for _ in range(SHUFFLES)])),
         r2_both=_r2_of(both, place), r2_other=_r2_of(both, 1 - place),
@@ -117,7 +117,7 @@ def probe_pictures(model: VideoModel, bank: FrameBank, seed: int = 0) -> dict[st
     Args:
         model: in eval mode, with an ``encoder``.
         bank: frames of held-out clips; each gets the code of another one.
-        seed: of colours and of who gets whose code.
+        seed: of colors and of who gets whose code.
     """
     region = model.encoder.region
     place, preprocessor = REGIONS.index(region), model.data_preprocessor
@@ -153,7 +153,7 @@ def probe_pictures(model: VideoModel, bank: FrameBank, seed: int = 0) -> dict[st
 @torch.no_grad()
 def interpolated_pictures(model: VideoModel, bank: FrameBank, rows: int = 4, steps: int = STEPS, seed: int = 0,
                           ) -> list[tuple[str, np.ndarray, list[np.ndarray], np.ndarray]]:
-    """Frames painted from codes on the way from one recoloured frame's to another's (paper A, figure 4).
+    """Frames painted from codes on the way from one recolored frame's to another's (paper A, figure 4).
 
     Args:
         model: in eval mode, with an ``encoder``.
@@ -192,7 +192,7 @@ def _paint(model: VideoModel, frames: Any, z: torch.Tensor) -> np.ndarray:
 
 
 def _codes(encode: Encode, bank: FrameBank, regions, seed, place) -> tuple[np.ndarray, ...]:
-    """mu, logvar, colours and numbers of the frames whose garments are seen."""
+    """mu, logvar, colors and numbers of the frames whose garments are seen."""
     recolored = bank.recolored(regions, seed)
     colors = recolored.colors[:, place]
     seen = np.flatnonzero(np.isfinite(colors).reshape(len(bank), -1).all(1))

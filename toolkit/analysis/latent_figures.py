@@ -1,4 +1,4 @@
-"""Pictures of colour codes: where they lie (paper A, figure 5), and what lies between two of them (figure 4)."""
+"""Pictures of color codes: where they lie (paper A, figure 5), and what lies between two of them (figure 4)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Panel:
 
     Attributes:
         title: above it.
-        codes: (N, D), or (N, 2) colours to be drawn as they are.
+        codes: (N, D), or (N, 2) colors to be drawn as they are.
         colors: (N, 2) a, b.
         note: a line below the title.
         raw: no PCA.
@@ -33,7 +33,7 @@ class Panel:
 
 
 def draw_codes(rows: Sequence[Sequence[Panel]], path: str | Path) -> dict[str, list[float]]:
-    """Figure 5: the first two principal components of codes, each point in the colour it is the code of, at L = 60.
+    """Figure 5: the first two principal components of codes, each point in the color it is the code of, at L = 60.
 
     Args:
         rows: panels, row under row.
@@ -85,7 +85,7 @@ def draw_strips(rows: Sequence[tuple[str, np.ndarray, Sequence[np.ndarray], np.n
     from matplotlib.figure import Figure
     height, width = rows[0][2][0].shape[:2]
     steps, gap, line = len(rows[0][2]), max(2, width // 12), max(1, width // 64)
-    centres = np.arange(steps + 2) * (width + gap) + width / 2 + line
+    centers = np.arange(steps + 2) * (width + gap) + width / 2 + line
     sheet_width = (steps + 2) * (width + gap) - gap + 2 * line
     inch = 1.4 / width
     figure = Figure((inch * sheet_width + 0.4, inch * (height + gap) * len(rows) + 0.6), layout='constrained')
@@ -104,7 +104,7 @@ def draw_strips(rows: Sequence[tuple[str, np.ndarray, Sequence[np.ndarray], np.n
         place.set_xticks([])
         if place.get_subplotspec().is_first_row():
             place.xaxis.tick_top()
-            place.set_xticks(centres, [ends[0], *captions, ends[1]], fontsize=7)
+            place.set_xticks(centers, [ends[0], *captions, ends[1]], fontsize=7)
             place.tick_params(length=0)
     if title:
         figure.suptitle(title, fontsize=9)

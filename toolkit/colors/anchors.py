@@ -1,4 +1,4 @@
-"""Hint points of a colorizer: joints inside the region get the new colour, joints and background outside keep theirs.
+"""Hint points of a colorizer: joints inside the region get the new color, joints and background outside keep theirs.
 
 Source: Disentangled human action video generation, 3.1 ("controlling the color of body joints inside the respective regions").
 """
@@ -50,10 +50,10 @@ class Hints:
 
     Attributes:
         points: (N, 2) int x, y of the hint points.
-        ab: (N, 2) float32 colours they shall have.
-        protected: (N,) bool, True where the colour is the original one.
-        region_ab: (2,) mean colour of the region over the clip, or None.
-        patch: side of the square around a point that gets its colour, in pixels.
+        ab: (N, 2) float32 colors they shall have.
+        protected: (N,) bool, True where the color is the original one.
+        region_ab: (2,) mean color of the region over the clip, or None.
+        patch: side of the square around a point that gets its color, in pixels.
     """
 
     points: np.ndarray
@@ -68,7 +68,7 @@ class Hints:
         return cls(np.zeros((0, 2), int), np.zeros((0, 2), np.float32), np.zeros(0, bool), region_ab)
 
     def maps(self, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-        """Hint colours and where they are, as pictures; protected points are painted last.
+        """Hint colors and where they are, as pictures; protected points are painted last.
 
         Returns:
             ab (H, W, 2) float32, 0 without hint; mask (H, W) float32 in {0, 1}.
@@ -106,7 +106,7 @@ def make_hints(lab: np.ndarray, weight: np.ndarray, pose: np.ndarray, region: st
         weight: (H, W) float32, the region.
         pose: (K, 3).
         region: 'up' or 'down'.
-        target_ab: colour for the points inside the region; where no joint lies inside it, the region's deepest point is taken.
+        target_ab: color for the points inside the region; where no joint lies inside it, the region's deepest point is taken.
         outside: (H, W) bool, background for the protected random points.
         region_ab: see :class:`Hints`.
         seed: of the random background points.

@@ -1,4 +1,4 @@
-"""Drawing colours for clothes, and the record of a draw."""
+"""Drawing colors for clothes, and the record of a draw."""
 
 import math
 from collections.abc import Iterable
@@ -16,14 +16,14 @@ ATTEMPTS = 64
 
 @dataclass
 class ColorDraw:
-    """One colour for one region of one frame or clip.
+    """One color for one region of one frame or clip.
 
     Attributes:
-        a, b: the colour drawn, or the region's own where ``kept``.
-        lightness: mean L of the region, which recolouring does not change.
+        a, b: the color drawn, or the region's own where ``kept``.
+        lightness: mean L of the region, which recoloring does not change.
         region: 'up' or 'down'.
-        kept: the region keeps its own colours.
-        realised: mean (a, b) of the region after recolouring and clipping to 8 bits; None before.
+        kept: the region keeps its own colors.
+        realised: mean (a, b) of the region after recoloring and clipping to 8 bits; None before.
         frame: index of the frame, None for a whole clip.
         clip: name of the clip.
         seed: whatever the random generator was seeded with.
@@ -43,7 +43,7 @@ class ColorDraw:
 
     def __post_init__(self):
         if self.region not in REGIONS:
-            raise InputError(f"region of a colour must be 'up' or 'down', got {self.region!r}")
+            raise InputError(f"region of a color must be 'up' or 'down', got {self.region!r}")
 
     @property
     def ab(self) -> tuple[float, float]:
@@ -60,14 +60,14 @@ class ColorDraw:
 
 
 def hue_difference(first: tuple[float, float], second: tuple[float, float]) -> float:
-    """Angle between two colours (a, b) in degrees, in [0, 180]."""
+    """Angle between two colors (a, b) in degrees, in [0, 180]."""
     difference = math.degrees(math.atan2(first[1], first[0]) - math.atan2(second[1], second[0]))
     return abs((difference + 180) % 360 - 180)
 
 
 @lru_cache(256)
 def _choices(lightness: int, low: float, high: float) -> np.ndarray:
-    """Colours of a lightness within a range of chroma, or the most colourful half where there is none, (N, 2)."""
+    """Colors of a lightness within a range of chroma, or the most colorful half where there is none, (N, 2)."""
     colors = colors_of(lightness)
     chroma = np.hypot(colors[:, 0], colors[:, 1])
     inside = (chroma >= low) & (chroma <= high)
@@ -76,19 +76,19 @@ def _choices(lightness: int, low: float, high: float) -> np.ndarray:
 
 def draw_color(rng: np.random.Generator, lightness: float, chroma: tuple[float, float] = (10, 80), keep: float = .1,
                avoid: Iterable[tuple[float, float]] = (), hue_gap: float = 10.) -> tuple[int, int] | None:
-    """Draw a colour that sRGB can show at a lightness, uniformly on the integer grid [-110, 110]^2 of (a, b).
+    """Draw a color that sRGB can show at a lightness, uniformly on the integer grid [-110, 110]^2 of (a, b).
 
     Args:
-        rng: random generator; the same number of draws is taken from it whether the colour is kept or not.
+        rng: random generator; the same number of draws is taken from it whether the color is kept or not.
         lightness: mean L of the region.
-        chroma: range of sqrt(a^2 + b^2). At a lightness that shows no colour of this range (nearly black, nearly white) the most
-            colourful half of what there is takes its place.
-        keep: probability of keeping the original colour.
-        avoid: colours whose hues are not to be drawn again, for balanced sets.
+        chroma: range of sqrt(a^2 + b^2). At a lightness that shows no color of this range (nearly black, nearly white) the most
+            colorful half of what there is takes its place.
+        keep: probability of keeping the original color.
+        avoid: colors whose hues are not to be drawn again, for balanced sets.
         hue_gap: degrees around them.
 
     Returns:
-        (a, b), or None to keep the original colour.
+        (a, b), or None to keep the original color.
 
     Raises:
         InputError: the chroma range is empty.

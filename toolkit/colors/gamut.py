@@ -1,4 +1,4 @@
-"""Which colours sRGB can show: the largest chroma of each lightness and hue, and all integer (a, b) of a lightness."""
+"""Which colors sRGB can show: the largest chroma of each lightness and hue, and all integer (a, b) of a lightness."""
 
 from functools import lru_cache
 
@@ -43,12 +43,12 @@ def _safe_limits() -> np.ndarray:
 
 
 def limit_chroma(lab: np.ndarray) -> np.ndarray:
-    """Bring colours into gamut by reducing their chroma; lightness and hue stay.
+    """Bring colors into gamut by reducing their chroma; lightness and hue stay.
 
     Clipping RGB instead would change the lightness, and with it folds and texture.
 
     Args:
-        lab: (3, N) float32 planes of Lab, changed in place. Colours within the gamut stay as they are, but at its border may
+        lab: (3, N) float32 planes of Lab, changed in place. Colors within the gamut stay as they are, but at its border may
             lose a few per cent of their chroma.
 
     Returns:
@@ -64,13 +64,13 @@ def limit_chroma(lab: np.ndarray) -> np.ndarray:
 
 
 def is_in_gamut(lightness: float, a: float, b: float) -> bool:
-    """Whether 8-bit sRGB can show one colour, see :func:`toolkit.colors.lab.in_gamut`."""
+    """Whether 8-bit sRGB can show one color, see :func:`toolkit.colors.lab.in_gamut`."""
     return bool(in_gamut(torch.tensor([lightness, a, b], dtype=torch.float64)))
 
 
 @lru_cache(128)
 def colors_of(lightness: int) -> np.ndarray:
-    """All colours of a lightness on the integer grid of a and b that 8-bit sRGB can show.
+    """All colors of a lightness on the integer grid of a and b that 8-bit sRGB can show.
 
     Args:
         lightness: whole number in 0..100.

@@ -1,4 +1,4 @@
-"""What a person's skin, hair, shoes and clothes look like: colour histograms learned from the frames at hand.
+"""What a person's skin, hair, shoes and clothes look like: color histograms learned from the frames at hand.
 
 Six classes share one likelihood table over coarse Lab cells; an 8-bit RGB pixel finds its cell by one look-up. Nothing is trained:
 the seeds are the face, the head around it, the trunk, the legs, the feet and the surroundings of this very person.
@@ -18,13 +18,13 @@ SHAPE = (16, 48, 51)
 """Cells along L, a, b: 6.25, 4 and 4 units."""
 _START, _SIZE = np.array([0, -90, -108], np.float32), np.array([6.25, 4, 4], np.float32)
 FLOOR = 2e-5
-"""Likelihood of a cell that no seed has; about a uniform colour over the gamut."""
+"""Likelihood of a cell that no seed has; about a uniform color over the gamut."""
 TYPICAL_SKIN = (60., 14., 17.)
 SKIN_SPREAD = (16., 4.5, 5.5)
-"""Standard deviation in L, a and b of skin around its own colour, from light and shadow."""
+"""Standard deviation in L, a and b of skin around its own color, from light and shadow."""
 TYPICAL_SPREAD = (22., 7., 8.)
 SKIN_REMOVED = .8
-"""Share of pixels with just the colour of skin that are taken out of the seeds of clothes."""
+"""Share of pixels with just the color of skin that are taken out of the seeds of clothes."""
 MIN_PIXELS = 12
 
 
@@ -33,18 +33,18 @@ def _cells() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The cells that sRGB reaches.
 
     Returns:
-        Cell of each of 32^3 RGB colours (32768,) int64; place of each cell in the cube of all (cells,); Lab centres (3, cells).
+        Cell of each of 32^3 RGB colors (32768,) int64; place of each cell in the cube of all (cells,); Lab centers (3, cells).
     """
     levels = (np.arange(32) * 8 + 4).astype(np.uint8)
     rgb = np.stack(np.meshgrid(levels, levels, levels, indexing='ij'), -1).reshape(-1, 3)
     index = np.clip((rgb8_to_lab(rgb) - _START) / _SIZE, 0, np.array(SHAPE) - 1).astype(np.int64)
     places, cell = np.unique(np.ravel_multi_index(index.T, SHAPE), return_inverse=True)
-    centres = _START[:, None] + (np.stack(np.unravel_index(places, SHAPE)) + np.float32(.5)) * _SIZE[:, None]
-    return cell.reshape(-1), places, centres.astype(np.float32)
+    centers = _START[:, None] + (np.stack(np.unravel_index(places, SHAPE)) + np.float32(.5)) * _SIZE[:, None]
+    return cell.reshape(-1), places, centers.astype(np.float32)
 
 
 def color_cells(rgb: np.ndarray) -> np.ndarray:
-    """Colour cell of each pixel.
+    """Color cell of each pixel.
 
     Args:
         rgb: (..., 3) uint8.
@@ -58,10 +58,10 @@ def color_cells(rgb: np.ndarray) -> np.ndarray:
 
 @dataclass
 class GarmentColors:
-    """Colour likelihoods of the classes of one person in one clip.
+    """Color likelihoods of the classes of one person in one clip.
 
     Attributes:
-        table: (6, cells) float32, likelihood of each colour cell under each of :data:`CLASSES`.
+        table: (6, cells) float32, likelihood of each color cell under each of :data:`CLASSES`.
         skin: L, a, b of the face, or of typical skin where no face was seen.
         face_seen: whether it was.
     """
@@ -80,7 +80,7 @@ def learn_colors(seeds: dict[int, np.ndarray], face: np.ndarray) -> GarmentColor
 
     Args:
         seeds: class -> (N, 3) uint8 RGB. Skin that lies among the pixels of clothes is taken out of them, unless it is most of them:
-            then the clothes have the colour of skin.
+            then the clothes have the color of skin.
         face: (N, 3) uint8 pixels of the face, may be empty.
     """
     skin, seen = _face_color(face)
@@ -101,11 +101,11 @@ def refine_colors(colors: GarmentColors, cells: np.ndarray, beliefs: np.ndarray)
 
     Args:
         colors: the first table.
-        cells: (N,) int64 colour cells of the person's pixels.
+        cells: (N,) int64 color cells of the person's pixels.
         beliefs: (6, N) float32 class probabilities, lower where the place alone would say otherwise.
 
     Returns:
-        A table half of which is the first one. Skin is learned only near its first colour.
+        A table half of which is the first one. Skin is learned only near its first color.
     """
     table = colors.table.copy()
     for kind in (SKIN, UP, DOWN):
@@ -118,10 +118,10 @@ def refine_colors(colors: GarmentColors, cells: np.ndarray, beliefs: np.ndarray)
 
 
 def _skin_density(skin: tuple[float, float, float], spread: tuple[float, float, float]) -> np.ndarray:
-    """Gaussian round the skin's colour; skin in shadow is less colourful, so its expected (a, b) goes down with L. (cells,)."""
-    centres = _cells()[2]
-    gain = np.clip(centres[0] / np.float32(max(skin[0], 1)), .5, 1.15)
-    away = [(centres[0] - skin[0]) / spread[0], (centres[1] - gain * skin[1]) / spread[1], (centres[2] - gain * skin[2]) / spread[2]]
+    """Gaussian round the skin's color; skin in shadow is less colorful, so its expected (a, b) goes down with L. (cells,)."""
+    centers = _cells()[2]
+    gain = np.clip(centers[0] / np.float32(max(skin[0], 1)), .5, 1.15)
+    away = [(centers[0] - skin[0]) / spread[0], (centers[1] - gain * skin[1]) / spread[1], (centers[2] - gain * skin[2]) / spread[2]]
     return np.exp(-.5 * sum(d * d for d in away)).astype(np.float32)
 
 
@@ -138,7 +138,7 @@ def _face_color(face: np.ndarray) -> tuple[tuple[float, float, float], bool]:
 
 
 def _smooth(histogram: np.ndarray) -> np.ndarray:
-    """Spread every count a little over the neighbouring cells (kernel 1, 2, 1 along L, a and b)."""
+    """Spread every count a little over the neighboring cells (kernel 1, 2, 1 along L, a and b)."""
     places = _cells()[1]
     cube = np.zeros(SHAPE, np.float32)
     cube.reshape(-1)[places] = histogram
@@ -149,6 +149,6 @@ def _smooth(histogram: np.ndarray) -> np.ndarray:
 
 
 def _without_skin(histogram: np.ndarray, skin: np.ndarray) -> np.ndarray:
-    """Take the colours of skin out of a histogram of clothes, unless little else is in it."""
+    """Take the colors of skin out of a histogram of clothes, unless little else is in it."""
     rest = histogram * (1 - SKIN_REMOVED * skin / skin.max())
     return rest if rest.sum() > .35 * histogram.sum() else histogram

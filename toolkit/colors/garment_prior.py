@@ -37,7 +37,7 @@ SMALL = 60.
 MASK_BORDER = .1
 """Mask values below it are no part of the person."""
 VOTE_SIZE = .1
-"""Size of a neighbourhood in body scales."""
+"""Size of a neighborhood in body scales."""
 HAND_RADIUS, HAND_REACH = .17, .35
 FOOT_RADIUS, FOOT_REACH = .2, .35
 FACE_RADIUS = .9
@@ -73,8 +73,8 @@ class PersonView:
         box: rows and columns of the person in the frame, with a margin; step: of the grid.
         border: width of the border of mixed pixels.
         labels: (h, w) uint8 part labels on the grid.
-        mask: (h, w) float32. cells: (h, w) int64 colour cells. pixels: (h, w, 3) uint8.
-        window: side of a neighbourhood, in grid points.
+        mask: (h, w) float32. cells: (h, w) int64 color cells. pixels: (h, w, 3) uint8.
+        window: side of a neighborhood, in grid points.
     """
 
     def __init__(self, frame: np.ndarray, parts: np.ndarray, mask: np.ndarray, pose: np.ndarray):
@@ -131,9 +131,9 @@ class PersonView:
 
     @cached_property
     def from_head(self) -> np.ndarray | None:
-        """(h, w) float32 distance to the centre of the head in body scales, None where the head is not known."""
-        centre = head_center(self.pose, self.scale)
-        return None if centre is None else np.hypot(self.x - centre[0], self.y - centre[1]) / np.float32(self.scale)
+        """(h, w) float32 distance to the center of the head in body scales, None where the head is not known."""
+        center = head_center(self.pose, self.scale)
+        return None if center is None else np.hypot(self.x - center[0], self.y - center[1]) / np.float32(self.scale)
 
     @cached_property
     def hands(self) -> np.ndarray:
@@ -165,8 +165,8 @@ class PersonView:
         for before, joint in pairs:
             if self.pose[joint, 2] > 0:
                 step = self.pose[joint, :2] - self.pose[before, :2] if self.pose[before, 2] > 0 else 0
-                centre = self.pose[joint, :2] + reach * step
-                distance = np.hypot(self.x - centre[0], self.y - centre[1])
+                center = self.pose[joint, :2] + reach * step
+                distance = np.hypot(self.x - center[0], self.y - center[1])
                 np.maximum(discs, (np.float32(1.4) - distance / np.float32(radius * self.scale)) / np.float32(.4), out=discs)
         return np.minimum(discs, 1, out=discs)
 
@@ -186,7 +186,7 @@ class PersonView:
         """How likely each class is by place alone.
 
         Returns:
-            (6, h, w) float32, not normalised.
+            (6, h, w) float32, not normalized.
         """
         labels, v = self.labels, self.along_trunk
         prior = _TABLE.take(labels, 1)

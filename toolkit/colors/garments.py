@@ -1,8 +1,8 @@
 """Where the clothes are: soft regions of upper and lower garment, with skin, hair, hands, shoes and background left out.
 
-Geometry (:mod:`toolkit.colors.garment_prior`) says what is likely, the colours of this person (:mod:`toolkit.colors.garment_colors`)
-decide: each pixel gets the class with the highest product of prior, colour likelihood and the vote of its neighbours. So bare arms,
-legs and necks keep their colour, long sleeves do not end at the wrist, and a sweater may hang below the hips.
+Geometry (:mod:`toolkit.colors.garment_prior`) says what is likely, the colors of this person (:mod:`toolkit.colors.garment_colors`)
+decide: each pixel gets the class with the highest product of prior, color likelihood and the vote of its neighbors. So bare arms,
+legs and necks keep their color, long sleeves do not end at the wrist, and a sweater may hang below the hips.
 
 All is decided on a coarse grid; single pixels are looked at only where that leaves doubt and at the person's border.
 """
@@ -20,7 +20,7 @@ CONTRAST = 1.6
 DOUBT = .06
 """Probabilities further than this from 0 and 1 are in doubt."""
 REACH = .2
-"""Side of the square in which the colours of cloth and background next to a border pixel are averaged, in body scales."""
+"""Side of the square in which the colors of cloth and background next to a border pixel are averaged, in body scales."""
 MIN_CONTRAST = 24.
 """Least RGB distance of clothes and background for telling their shares in a pixel."""
 LEAST = .02
@@ -29,7 +29,7 @@ LEAST = .02
 
 def fit_garment_colors(frames: np.ndarray, parts: np.ndarray, masks: np.ndarray, poses: np.ndarray,
                        max_frames: int = 4) -> GarmentColors:
-    """Learn the colours of a person's skin, hair, shoes and clothes from some frames.
+    """Learn the colors of a person's skin, hair, shoes and clothes from some frames.
 
     Args:
         frames: (T, H, W, 3) uint8 RGB of one person in the same clothes.
@@ -39,7 +39,7 @@ def fit_garment_colors(frames: np.ndarray, parts: np.ndarray, masks: np.ndarray,
         max_frames: so many frames, evenly spread, are looked at.
 
     Returns:
-        The colours, for :func:`garment_masks`.
+        The colors, for :func:`garment_masks`.
     """
     chosen = np.unique(np.linspace(0, len(frames) - 1, min(max_frames, len(frames))).astype(int))
     views = [PersonView(frames[t], parts[t], masks[t], poses[t]) for t in chosen]
@@ -55,7 +55,7 @@ def garment_masks(parts: np.ndarray, mask: np.ndarray, frame: np.ndarray, pose: 
         mask: (H, W) person mask, float in [0, 1] or uint8 in 0..255.
         frame: (H, W, 3) uint8 RGB.
         pose: (18, 3).
-        colors: colours of this person, learned from several frames; None learns them from this frame alone.
+        colors: colors of this person, learned from several frames; None learns them from this frame alone.
         out: (2, H, W) float32 zeros to write into.
 
     Returns:
@@ -93,7 +93,7 @@ def garment_masks(parts: np.ndarray, mask: np.ndarray, frame: np.ndarray, pose: 
 
 
 def _fit(views: list[PersonView]) -> GarmentColors:
-    """Learn colours from seeds, tell classes apart, learn again."""
+    """Learn colors from seeds, tell classes apart, learn again."""
     empty = np.zeros((0, 3), np.uint8)
     found = [view.seeds() for view in views]
     kinds = [kind for kind in range(len(CLASSES)) if kind != SKIN]
@@ -106,7 +106,7 @@ def _fit(views: list[PersonView]) -> GarmentColors:
 
 
 def _vote(view: PersonView, colors: GarmentColors) -> np.ndarray:
-    """Class probabilities on the grid from place, colour and neighbours, (6, h, w) float32."""
+    """Class probabilities on the grid from place, color and neighbors, (6, h, w) float32."""
     evidence = view.prior() * colors.table.take(view.cells, 1)
     belief = _unit(evidence)
     for _ in range(ROUNDS):
@@ -127,8 +127,8 @@ def _unit(scores: np.ndarray) -> np.ndarray:
 def _refine_border(regions: np.ndarray, vote: np.ndarray, pixels: np.ndarray, view: PersonView) -> None:
     """At the border of the person, set the weights to the share of cloth in each mixed pixel, in place.
 
-    A mixed pixel of cloth and background looks like neither, often like skin. Its share is found by projecting its RGB colour on the
-    line from the nearby background's mean colour to the nearby clothes'. Where these are too alike, nothing is changed.
+    A mixed pixel of cloth and background looks like neither, often like skin. Its share is found by projecting its RGB color on the
+    line from the nearby background's mean color to the nearby clothes'. Where these are too alike, nothing is changed.
 
     Args:
         regions: (2, h * w) float32, all pixels of the person's box.

@@ -1,6 +1,6 @@
-"""CIE L*a*b* (D65) to and from sRGB, and which colours sRGB can show. Differentiable, on any device.
+"""CIE L*a*b* (D65) to and from sRGB, and which colors sRGB can show. Differentiable, on any device.
 
-Same constants as scikit-image. Ranges: L in [0, 100]; a and b of sRGB colours lie within about [-86, 98] and [-108, 95].
+Same constants as scikit-image. Ranges: L in [0, 100]; a and b of sRGB colors lie within about [-86, 98] and [-108, 95].
 """
 
 import torch
@@ -46,7 +46,7 @@ def lab_to_rgb(lab: Tensor) -> Tensor:
 
 
 def in_gamut(lab: Tensor, tolerance: float = 1.) -> Tensor:
-    """Whether 8-bit sRGB can show a colour: the round trip through clipped, rounded sRGB moves it by less than ``tolerance``.
+    """Whether 8-bit sRGB can show a color: the round trip through clipped, rounded sRGB moves it by less than ``tolerance``.
 
     Args:
         lab: (..., 3).

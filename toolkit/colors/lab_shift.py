@@ -1,4 +1,4 @@
-"""Recolouring without weights: shift the region's mean colour, keep part of its variation."""
+"""Recoloring without weights: shift the region's mean color, keep part of its variation."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ class LabShift:
     """``ab' = target + kappa * (ab - mean of the region)``; prints, seams and stripes stay visible, L is not touched.
 
     Args:
-        kappa: how much of the original colour variation is kept; 0 paints the region in one colour.
+        kappa: how much of the original color variation is kept; 0 paints the region in one color.
 
     """
 
@@ -23,13 +23,13 @@ class LabShift:
         self.kappa = kappa
 
     def __call__(self, lab: np.ndarray, weight: np.ndarray, target_ab: tuple[float, float], hints: Hints) -> np.ndarray:
-        """Recolour.
+        """Recolor.
 
         Args:
             lab: (H, W, 3) float32.
             weight: (H, W) float32 in [0, 1], the region.
-            target_ab: colour wanted.
-            hints: only ``region_ab`` is used, the mean colour of the region over the clip; None takes the mean of this frame.
+            target_ab: color wanted.
+            hints: only ``region_ab`` is used, the mean color of the region over the clip; None takes the mean of this frame.
 
         Returns:
             (H, W, 2) float32.

@@ -1,4 +1,4 @@
-"""Fast conversion between 8-bit sRGB and Lab in numpy, for recolouring frames on a CPU. Same constants as :mod:`toolkit.colors.lab`.
+"""Fast conversion between 8-bit sRGB and Lab in numpy, for recoloring frames on a CPU. Same constants as :mod:`toolkit.colors.lab`.
 
 Planes, (3, N), are computed on: numpy is several times faster on them than on interleaved channels.
 """
@@ -48,7 +48,7 @@ def planes_to_linear(lab: np.ndarray) -> np.ndarray:
         lab: (3, N) float32.
 
     Returns:
-        (3, N) float32; outside of [0, 1] where sRGB cannot show the colour.
+        (3, N) float32; outside of [0, 1] where sRGB cannot show the color.
     """
     f = np.empty_like(lab)
     np.multiply(lab[0] + 16, np.float32(1 / 116), out=f[1])

@@ -1,7 +1,7 @@
-"""Recolouring without weights that respects edges: colorization by optimisation.
+"""Recoloring without weights that respects edges: colorization by optimization.
 
-Source: Colorization using optimization (Levin, Lischinski and Weiss 2004). Neighbouring pixels of alike lightness shall have alike
-colours; hints are soft constraints. The minimum is one sparse, symmetric, positive definite system.
+Source: Colorization using optimization (Levin, Lischinski and Weiss 2004). Neighboring pixels of alike lightness shall have alike
+colors; hints are soft constraints. The minimum is one sparse, symmetric, positive definite system.
 """
 
 import cv2
@@ -18,16 +18,16 @@ LEAST_AFFINITY = 1e-3
 
 @COLORIZERS.register_module()
 class LevinOptimization:
-    """Spreads the hint colours over the region along alike lightness, on a grid around the region.
+    """Spreads the hint colors over the region along alike lightness, on a grid around the region.
 
     The region's deep interior is drawn weakly to the target, anchor patches strongly; skin, background and the other garment around the
-    region are held at their own colours. In between the edges of the lightness decide, so that a mask that runs over an outline does
-    not take the colour with it. Texture keeps its lightness; original colour differences inside the region (prints) are painted over.
+    region are held at their own colors. In between the edges of the lightness decide, so that a mask that runs over an outline does
+    not take the color with it. Texture keeps its lightness; original color differences inside the region (prints) are painted over.
 
     Args:
-        max_points: the grid has at most about so many points; the colours are enlarged bilinearly, the frame's lightness stays whole.
+        max_points: the grid has at most about so many points; the colors are enlarged bilinearly, the frame's lightness stays whole.
             Cost grows a little faster than linearly: about 0.1 s for the default on one core.
-        sigma: lightness difference over which the affinity of neighbours falls to exp(-1/2).
+        sigma: lightness difference over which the affinity of neighbors falls to exp(-1/2).
         hint_strength: weight of anchors and of pixels outside the region, against affinities of at most 1.
         pull: weight with which the region's interior is drawn to the target.
         margin: how far around the region the grid reaches, in pixels.
@@ -41,16 +41,16 @@ class LevinOptimization:
         self.max_points, self.sigma, self.hint_strength, self.pull, self.margin = max_points, sigma, hint_strength, pull, margin
 
     def __call__(self, lab: np.ndarray, weight: np.ndarray, target_ab: tuple[float, float], hints: Hints) -> np.ndarray:
-        """Recolour.
+        """Recolor.
 
         Args:
             lab: (H, W, 3) float32.
             weight: (H, W) float32 in [0, 1], the region.
-            target_ab: colour wanted.
-            hints: points and their colours.
+            target_ab: color wanted.
+            hints: points and their colors.
 
         Returns:
-            (H, W, 2) float32; outside of the region and its margin the original colours.
+            (H, W, 2) float32; outside of the region and its margin the original colors.
         """
         out = lab[..., 1:].copy()
         x, y, width, height = cv2.boundingRect((weight > 0).astype(np.uint8))
@@ -81,7 +81,7 @@ class LevinOptimization:
 
 
 def affinity_laplacian(lightness: np.ndarray, sigma: float) -> sparse.csr_matrix:
-    """Graph Laplacian of a picture's 8-neighbourhood with affinities exp(-dL^2 / (2 sigma^2)).
+    """Graph Laplacian of a picture's 8-neighborhood with affinities exp(-dL^2 / (2 sigma^2)).
 
     Args:
         lightness: (h, w).

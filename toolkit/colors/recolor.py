@@ -1,6 +1,6 @@
-"""Recolouring clothes: regions, colours, hints, a colorizer, compositing, records. The colour augmentation of both training stages.
+"""Recoloring clothes: regions, colors, hints, a colorizer, compositing, records. The color augmentation of both training stages.
 
-Source: Disentangled human action video generation, 3.1: stage I recolours every frame on its own, stage II all frames of a clip alike.
+Source: Disentangled human action video generation, 3.1: stage I recolors every frame on its own, stage II all frames of a clip alike.
 """
 
 from collections.abc import Sequence
@@ -19,23 +19,23 @@ from toolkit.skeletons import REGIONS
 from toolkit.structures import InputError
 
 SAMPLED_FRAMES, SAMPLED_PIXELS = 4, 3
-"""Colours of a clip are learned from so many frames; mean colours are taken over every third pixel of a region."""
+"""Colors of a clip are learned from so many frames; mean colors are taken over every third pixel of a region."""
 MIN_AREA = 16.
-"""A region of less than so many pixels in all frames is not recoloured."""
+"""A region of less than so many pixels in all frames is not recolored."""
 
 
 def composite(frame: np.ndarray, where: np.ndarray, lab: np.ndarray, share: np.ndarray, ab: np.ndarray) -> np.ndarray:
-    """Put new colours into a frame: ``ab' = w * ab + (1 - w) * ab_original``, L as it was.
+    """Put new colors into a frame: ``ab' = w * ab + (1 - w) * ab_original``, L as it was.
 
     Args:
         frame: (H, W, 3) uint8 RGB, changed in place at ``where``; all other pixels keep their bits.
         where: (N,) flat indices of the region's pixels.
         lab: (3, N) float32 planes of their Lab; overwritten.
         share: (N,) float32, the region's weight w there.
-        ab: (2, N) float32, their new colours.
+        ab: (2, N) float32, their new colors.
 
     Returns:
-        (3,) float64, the realised colour: sums of a, b (after chroma was limited to what sRGB can show) and of the weights.
+        (3,) float64, the realised color: sums of a, b (after chroma was limited to what sRGB can show) and of the weights.
     """
     lab[1:] += share * (ab - lab[1:])
     limit_chroma(lab)
@@ -47,18 +47,18 @@ def composite(frame: np.ndarray, where: np.ndarray, lab: np.ndarray, share: np.n
 def recolor_region(
         frame: np.ndarray, weight: np.ndarray, target_ab: tuple[float, float], colorizer, pose: np.ndarray, region: str,
         region_ab: np.ndarray | None = None, parts: np.ndarray | None = None, original: np.ndarray | None = None) -> np.ndarray:
-    """Recolour one region of one frame in place.
+    """Recolor one region of one frame in place.
 
     Args:
         frame: (H, W, 3) uint8 RGB, contiguous, changed where ``weight > 0``.
         weight: (H, W) float32.
-        target_ab: colour wanted.
+        target_ab: color wanted.
         colorizer: one of COLORIZERS, built.
         pose: (18, 3).
         region: 'up' or 'down'.
-        region_ab: mean colour of the region over the clip, see :class:`toolkit.colors.anchors.Hints`.
+        region_ab: mean color of the region over the clip, see :class:`toolkit.colors.anchors.Hints`.
         parts: (H, W) uint8 labels; only for colorizers that take hints, which get some of the background's pixels.
-        original: the frame before any recolouring, which lightness and the hints of protected points are taken from; None =
+        original: the frame before any recoloring, which lightness and the hints of protected points are taken from; None =
             ``frame``.
 
     Returns:
@@ -83,7 +83,7 @@ def recolor_region(
 
 
 def region_means(frames: np.ndarray, weights: np.ndarray) -> np.ndarray | None:
-    """Mean colour of a region over a clip; of a long clip four frames, evenly spread, are looked at.
+    """Mean color of a region over a clip; of a long clip four frames, evenly spread, are looked at.
 
     Args:
         frames: (T, H, W, 3) uint8 RGB.
@@ -115,7 +115,7 @@ def recolor_frames(
         frames: np.ndarray, parts: np.ndarray, masks: np.ndarray, poses: np.ndarray, up: tuple[float, float] | None = None,
         down: tuple[float, float] | None = None, colorizer=None, colors: GarmentColors | None = None,
         ) -> tuple[np.ndarray, list[ColorDraw]]:
-    """Give the clothes of one person in one clip other colours.
+    """Give the clothes of one person in one clip other colors.
 
     Args:
         frames: (T, H, W, 3) uint8 RGB.
@@ -155,13 +155,13 @@ def recolor_frames(
 def apply_colors(
         frames: np.ndarray, weights: np.ndarray, poses: np.ndarray, targets: dict[str, tuple], colorizer, records: list[ColorDraw],
         parts: np.ndarray) -> np.ndarray:
-    """Recolour given regions and note the realised colours.
+    """Recolor given regions and note the realised colors.
 
     Args:
         frames: (T, H, W, 3) uint8.
         weights: (2, T, H, W) float32.
         poses: (T, 18, 3).
-        targets: region -> (colour wanted, mean colour of the region).
+        targets: region -> (color wanted, mean color of the region).
         colorizer: built part.
         records: of these regions; ``realised`` is filled in.
         parts: (T, H, W) uint8 labels.
@@ -190,18 +190,18 @@ def build_colorizer(colorizer):
 def check_inputs(frames: np.ndarray, parts: np.ndarray, masks: np.ndarray, poses: np.ndarray) -> None:
     """Refuse arrays that do not belong together."""
     if frames.ndim != 4 or frames.dtype != np.uint8 or frames.shape[-1] != 3:
-        raise InputError(f'recolouring needs frames of shape (T, H, W, 3), uint8, got {frames.shape} {frames.dtype}')
+        raise InputError(f'recoloring needs frames of shape (T, H, W, 3), uint8, got {frames.shape} {frames.dtype}')
     if parts.shape != frames.shape[:3] or masks.shape != frames.shape[:3] or len(poses) != len(frames):
-        raise InputError(f'recolouring {frames.shape[:3]} frames needs as many parts, masks and poses of the same size, got parts '
+        raise InputError(f'recoloring {frames.shape[:3]} frames needs as many parts, masks and poses of the same size, got parts '
                          f'{parts.shape}, masks {masks.shape} and poses {np.shape(poses)}')
 
 
 class Recolor:
-    """The colour augmentation: draws colours and recolours one person's frames.
+    """The color augmentation: draws colors and recolors one person's frames.
 
     Args:
         region: 'up', 'down' or 'both' garments.
-        per: 'clip' gives all frames the same colours (stage II), 'frame' draws for each frame (stage I).
+        per: 'clip' gives all frames the same colors (stage II), 'frame' draws for each frame (stage I).
         colorizer: config dict or built part of COLORIZERS, default :class:`LabShift`.
         chroma, keep: see :func:`toolkit.colors.draws.draw_color`.
 
@@ -223,7 +223,7 @@ class Recolor:
     def __call__(self, frames: np.ndarray, parts: np.ndarray, masks: np.ndarray, poses: np.ndarray, rng: np.random.Generator,
                  colors: GarmentColors | None = None, clip: str | None = None, seed: int | Sequence[int] | None = None,
                  ) -> tuple[np.ndarray, list[ColorDraw]]:
-        """Draw and recolour.
+        """Draw and recolor.
 
         Args:
             frames, parts, masks, poses: see :func:`recolor_frames`.
@@ -248,7 +248,7 @@ class Recolor:
         return out, records
 
     def _same(self, frames, weights, poses, parts, rng, note: dict) -> tuple[np.ndarray, list[ColorDraw]]:
-        """Recolour all frames alike."""
+        """Recolor all frames alike."""
         targets, records = {}, []
         for region in self.regions:
             mean = region_means(frames, weights[REGIONS.index(region)])

@@ -1,4 +1,4 @@
-"""Recolouring with the user-guided colorization network, for users who have its published weights."""
+"""Recoloring with the user-guided colorization network, for users who have its published weights."""
 
 from pathlib import Path
 
@@ -12,19 +12,19 @@ from toolkit.registry import COLORIZERS
 from toolkit.structures import InputError, find_weights
 from toolkit.weights import load_state, read_checkpoint
 
-MASK_CENTRES = {'caffemodel.pth': 0., 'pytorch.pth': .5, 'siggraph17-df00044c.pth': 0.}
+MASK_CENTERS = {'caffemodel.pth': 0., 'pytorch.pth': .5, 'siggraph17-df00044c.pth': 0.}
 """Published files, best first, and what each subtracts from its hint mask: 0 if converted from Caffe, 0.5 if trained again."""
 
 
 @COLORIZERS.register_module()
 class SIGGRAPH17:
-    """Colours from the lightness picture and hints at joints (Zhang et al. 2017).
+    """Colors from the lightness picture and hints at joints (Zhang et al. 2017).
 
     Args:
         weights: name or path of a weight file; None looks for the published ones. ``pytorch.pth`` is known to follow hints only
             near them.
         mask_cent: what to subtract from the hint mask; None goes by the name of the file.
-        size: height and width the network works at; colours are enlarged to the frame, its lightness stays whole. None is the
+        size: height and width the network works at; colors are enlarged to the frame, its lightness stays whole. None is the
             frame's own size.
         device: for the network.
 
@@ -39,25 +39,25 @@ class SIGGRAPH17:
 
     def __init__(
             self, weights: str | None = None, mask_cent: float | None = None, size: tuple[int, int] | None = None, device: str = 'cpu'):
-        path = find_weights(*((weights,) if weights else MASK_CENTRES))
-        if mask_cent is None and path.name not in MASK_CENTRES:
+        path = find_weights(*((weights,) if weights else MASK_CENTERS))
+        if mask_cent is None and path.name not in MASK_CENTERS:
             raise InputError(
-                f'SIGGRAPH17: {path.name} is none of {", ".join(MASK_CENTRES)}; say mask_cent=0 if its weights come from Caffe, 0.5 if '
+                f'SIGGRAPH17: {path.name} is none of {", ".join(MASK_CENTERS)}; say mask_cent=0 if its weights come from Caffe, 0.5 if '
                 'they were trained with PyTorch')
-        self.mask_cent = MASK_CENTRES[path.name] if mask_cent is None else mask_cent
+        self.mask_cent = MASK_CENTERS[path.name] if mask_cent is None else mask_cent
         self.version = path.stem
         self.size, self.device = size, torch.device(device)
         self.network = load_network(path).to(self.device)
 
     @torch.no_grad()
     def __call__(self, lab: np.ndarray, weight: np.ndarray, target_ab: tuple[float, float], hints: Hints) -> np.ndarray:
-        """Recolour.
+        """Recolor.
 
         Args:
             lab: (H, W, 3) float32; only L is looked at.
             weight: (H, W) float32, not used: the hints say where.
-            target_ab: colour wanted, not used: it is in the hints.
-            hints: points and their colours.
+            target_ab: color wanted, not used: it is in the hints.
+            hints: points and their colors.
 
         Returns:
             (H, W, 2) float32.

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 AB_CLASSES = 529
 """23 x 23 grid of (a, b) in steps of 10 from -110."""
-AB_SCALE, LIGHTNESS_CENTRE, LIGHTNESS_SCALE = 110., 50., 100.
+AB_SCALE, LIGHTNESS_CENTER, LIGHTNESS_SCALE = 110., 50., 100.
 MULTIPLE = 8
 
 
@@ -29,7 +29,7 @@ def _short(in_channels: int, channels: int) -> nn.Sequential:
 
 
 class SIGGRAPH17Network(nn.Module):
-    """Lightness and colour hints in, colours out. Names of layers are those of the published weight files.
+    """Lightness and color hints in, colors out. Names of layers are those of the published weight files.
 
     ======= ================================================= ==========
     block   layers                                            resolution
@@ -65,13 +65,13 @@ class SIGGRAPH17Network(nn.Module):
 
         Args:
             lightness: (B, 1, H, W) L in [0, 100]; H and W multiples of 8.
-            hint_ab: (B, 2, H, W) hint colours, 0 without hint.
-            hint_mask: (B, 1, H, W) 1 where there is a hint, less the mask centre the weights were trained with.
+            hint_ab: (B, 2, H, W) hint colors, 0 without hint.
+            hint_mask: (B, 1, H, W) 1 where there is a hint, less the mask center the weights were trained with.
 
         Returns:
             Scores of the (a, b) classes (B, 529, H/4, W/4), and a, b (B, 2, H, W) in [-110, 110].
         """
-        inputs = torch.cat([(lightness - LIGHTNESS_CENTRE) / LIGHTNESS_SCALE, hint_ab / AB_SCALE, hint_mask], 1)
+        inputs = torch.cat([(lightness - LIGHTNESS_CENTER) / LIGHTNESS_SCALE, hint_ab / AB_SCALE, hint_mask], 1)
         block1 = self.model1(inputs)
         block2 = self.model2(block1[..., ::2, ::2])
         block3 = self.model3(block2[..., ::2, ::2])

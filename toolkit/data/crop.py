@@ -1,4 +1,4 @@
-"""One crop for a whole clip: around the person, centred, or given; and what it does to frames and poses."""
+"""One crop for a whole clip: around the person, centered, or given; and what it does to frames and poses."""
 
 from dataclasses import dataclass
 
@@ -65,7 +65,7 @@ class Crop:
 
 
 def center_crop(rows: int, columns: int, height: int, width: int) -> Crop:
-    """The largest centred window with the aspect of the clip."""
+    """The largest centered window with the aspect of the clip."""
     factor = min(rows / height, columns / width)
     w, h = max(1, min(round(width * factor), columns)), max(1, min(round(height * factor), rows))
     return Crop((columns - w) // 2, (rows - h) // 2, w, h, height, width)
@@ -148,7 +148,7 @@ def person_range(poses: np.ndarray, rows: int, columns: int) -> tuple[np.ndarray
     """
     wide, tight = (_union(person_boxes(poses, margin, hidden_legs=True), rows, columns) for margin in (1., TIGHT))
     if wide is None:
-        raise InputError('no person found in any frame, so there is nothing to crop around; try another estimator or a centred crop')
+        raise InputError('no person found in any frame, so there is nothing to crop around; try another estimator or a centered crop')
     return wide, tight
 
 

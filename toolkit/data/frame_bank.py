@@ -1,4 +1,4 @@
-"""Frames of clips with their garments found once, to be recoloured again and again: what colour codes are measured on."""
+"""Frames of clips with their garments found once, to be recolored again and again: what color codes are measured on."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Recolored:
 
     Attributes:
         frames: (N, H, W, 3) uint8.
-        colors: (N, 2, 2) float64 realised mean a, b of upper and lower garment, NaN where it was not recoloured or is not seen.
+        colors: (N, 2, 2) float64 realised mean a, b of upper and lower garment, NaN where it was not recolored or is not seen.
     """
 
     frames: np.ndarray
@@ -82,11 +82,11 @@ class FrameBank:
         return len(self.frames)
 
     def recolored(self, regions: Sequence[str] = REGIONS, seed: int | Sequence[int] = 0) -> Recolored:
-        """Give each frame's garments colours of their own.
+        """Give each frame's garments colors of their own.
 
         Args:
             regions: 'up', 'down'; the other garment stays as it is.
-            seed: of the colours, a number or several.
+            seed: of the colors, a number or several.
         """
         rng, frames = np.random.default_rng(seed), self.frames.copy()
         colors = np.full((len(self), 2, 2), np.nan)
@@ -106,7 +106,7 @@ class FrameBank:
         """Some of the frames as a collated batch of windows of one frame, for a model's preprocessor.
 
         Args:
-            frames: (N, H, W, 3) uint8, those of the bank or recoloured ones.
+            frames: (N, H, W, 3) uint8, those of the bank or recolored ones.
             chosen: numbers of frames.
         """
         pictures = torch.from_numpy(np.ascontiguousarray(np.moveaxis(frames[chosen], -1, 1)))

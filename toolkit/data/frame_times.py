@@ -91,7 +91,7 @@ def display_order(stamps: Iterable[tuple[float, float | None]]) -> list[float]:
 
 
 def usual_step(times: np.ndarray) -> float | None:
-    """Median distance of neighbouring times that go forward, (T,) -> seconds; None for fewer than two times."""
+    """Median distance of neighboring times that go forward, (T,) -> seconds; None for fewer than two times."""
     steps = np.diff(times)
     steps = steps[steps > 1e-6]
     return float(np.median(steps)) if len(steps) else None

@@ -25,7 +25,7 @@ class PrepareSettings:
     Attributes:
         height, width: size of the clip; None for both: see :mod:`toolkit.data.clip_size`.
         multiple: height and width must be multiples of this, as the networks need it.
-        crop: 'person' (around the person in all frames), 'center' (largest centred window), or (x, y, width, height) in source pixels.
+        crop: 'person' (around the person in all frames), 'center' (largest centered window), or (x, y, width, height) in source pixels.
         follow: which of several people: 'left', 'right', 'largest', or (x, y) in source pixels, a point on the person, in the first
             frame that shows somebody. None is the most prominent one, or the one whom the estimator finds.
         fps: constant rate to make by time stamps; None keeps every frame, or makes a variable rate constant at its average.

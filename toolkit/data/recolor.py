@@ -1,4 +1,4 @@
-"""The colour augmentation as a transform of samples: other clothes, everything else as it was."""
+"""The color augmentation as a transform of samples: other clothes, everything else as it was."""
 
 import numpy as np
 
@@ -11,18 +11,18 @@ from toolkit.structures import InputError
 
 @TRANSFORMS.register_module()
 class RecolorGarments:
-    """Give the person of a sample clothes of random colours (method of paper A, section 3.1).
+    """Give the person of a sample clothes of random colors (method of paper A, section 3.1).
 
     Edges, masks and poses stay: lightness, and with it structure, is not changed. The garments are found in the frames themselves; see
     :func:`toolkit.colors.garments.garment_masks`. Adds ``garment_colors`` (T, 2, 2) float32 to the sample: realised mean a, b of the
-    upper and of the lower garment of each frame, NaN where it was not recoloured or is not to be seen.
+    upper and of the lower garment of each frame, NaN where it was not recolored or is not to be seen.
 
     Args:
         region: 'up', 'down' or 'both' garments.
-        per: 'clip' draws one colour for all frames of a window and its content frame (stage II); 'frame' draws for each frame and
+        per: 'clip' draws one color for all frames of a window and its content frame (stage II); 'frame' draws for each frame and
             leaves the content frame as it is (stage I).
         chroma: smallest and largest chroma drawn.
-        keep: probability of keeping the original colour.
+        keep: probability of keeping the original color.
         colorizer: ``COLORIZERS`` config, default ``LabShift``.
     """
 

@@ -1,4 +1,4 @@
-"""A clip whose person can be dressed in any colours, and the areas of its frames that a colour code should and should not reach."""
+"""A clip whose person can be dressed in any colors, and the areas of its frames that a color code should and should not reach."""
 
 from functools import cached_property
 
@@ -76,7 +76,7 @@ class RecolorableClip:
         return cls(dataset.clip_part(index, start, start + min(count, total)), colorizer)
 
     def draw(self, rng: np.random.Generator, avoid: tuple = ()) -> tuple[tuple[int, int], tuple[int, int]]:
-        """Random colours (a, b) for both garments that sRGB can show at their lightness.
+        """Random colors (a, b) for both garments that sRGB can show at their lightness.
 
         Args:
             rng: random generator.
@@ -86,7 +86,7 @@ class RecolorableClip:
                      for i, mean in enumerate(self._means))
 
     def dressed(self, up: tuple[float, float], down: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
-        """The person in other colours.
+        """The person in other colors.
 
         Returns:
             Frames (T, H, W, 3) and content frame (H, W, 3), uint8.
@@ -117,6 +117,6 @@ def _hands(pose: np.ndarray, height: int, width: int) -> np.ndarray:
     for elbow, wrist in ((R_ELBOW, R_WRIST), (L_ELBOW, L_WRIST)):
         if pose[wrist, 2] > 0:
             reach = HAND_REACH * (pose[wrist, :2] - pose[elbow, :2]) if pose[elbow, 2] > 0 else 0
-            centre = pose[wrist, :2] + reach
-            found |= segment_distance(x, y, centre, centre) < HAND_RADIUS * scale
+            center = pose[wrist, :2] + reach
+            found |= segment_distance(x, y, center, center) < HAND_RADIUS * scale
     return found

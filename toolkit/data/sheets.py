@@ -1,4 +1,4 @@
-"""Contact sheets: labelled rows of pictures on one sheet, and overlays of what was found in a frame."""
+"""Contact sheets: labeled rows of pictures on one sheet, and overlays of what was found in a frame."""
 
 import cv2
 import numpy as np
@@ -8,7 +8,7 @@ from toolkit.skeletons import P
 PART_COLORS = np.array([
     (0, 0, 0), (230, 25, 75), (255, 225, 25), (60, 180, 75), (0, 130, 200), (245, 130, 48), (145, 30, 180), (70, 240, 240),
     (240, 50, 230), (210, 245, 60), (250, 190, 190)], np.uint8)
-"""(P + 1, 3) RGB; colour of part label i, 0 = background."""
+"""(P + 1, 3) RGB; color of part label i, 0 = background."""
 assert len(PART_COLORS) == P + 1
 
 
@@ -21,7 +21,7 @@ def to_rgb(image: np.ndarray) -> np.ndarray:
 
 
 def paint_parts(parts: np.ndarray) -> np.ndarray:
-    """Part labels (H, W) uint8 as colours, (H, W, 3) uint8."""
+    """Part labels (H, W) uint8 as colors, (H, W, 3) uint8."""
     return PART_COLORS[np.minimum(parts, P)]
 
 

@@ -68,7 +68,7 @@ def move(sample: dict, picture: Callable[[np.ndarray, fields.Field], np.ndarray]
 class RandomFlip:
     """Mirror all frames and the content frame together; left and right of poses and part labels are exchanged.
 
-    Not used by the methods by default: colour codes may tell left from right.
+    Not used by the methods by default: color codes may tell left from right.
 
     Args:
         probability: of mirroring.

@@ -42,7 +42,7 @@ class RCFNetwork(nn.Module):
     Source: Liu et al., "Richer convolutional features for edge detection", CVPR 2017.
 
     Convention:
-        Pixel centres at integers: all five score maps are aligned with the input's pixels (transposed convolution, crop from the top
+        Pixel centers at integers: all five score maps are aligned with the input's pixels (transposed convolution, crop from the top
         left by :data:`CROP_OFFSETS`).
     """
 

@@ -21,7 +21,7 @@ class SoftCanny:
         thin: thin edges to ridges; False gives the plain gradient magnitude.
         knee: lifts weak edges (face, folds) next to strong ones, e -> e (1 + knee) / (e + knee); None = proportional to the gradient.
         noise: share of the largest strength that is subtracted first, so that noise is not lifted.
-        min_strength: lower bound of the divisor in grey levels per pixel, so that noise of an empty frame is not blown up.
+        min_strength: lower bound of the divisor in gray levels per pixel, so that noise of an empty frame is not blown up.
 
     Raises:
         InputError: sigma or percentile out of range, or frames that are not (T, H, W, 3) uint8.
@@ -51,8 +51,8 @@ class SoftCanny:
         return np.stack([self._edges(frame) for frame in frames]) if len(frames) else np.zeros(frames.shape[:3], np.float32)
 
     def _edges(self, frame: np.ndarray) -> np.ndarray:
-        grey = cv2.GaussianBlur(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY).astype(np.float32), (0, 0), self.sigma)
-        gx, gy = cv2.Scharr(grey, cv2.CV_32F, 1, 0, scale=1 / 32), cv2.Scharr(grey, cv2.CV_32F, 0, 1, scale=1 / 32)
+        gray = cv2.GaussianBlur(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY).astype(np.float32), (0, 0), self.sigma)
+        gx, gy = cv2.Scharr(gray, cv2.CV_32F, 1, 0, scale=1 / 32), cv2.Scharr(gray, cv2.CV_32F, 0, 1, scale=1 / 32)
         strength = cv2.magnitude(gx, gy)
         if self.thin:
             strength = cv2.min(strength, self._ridge(strength, gx, gy))

@@ -1,4 +1,4 @@
-"""The colour encoder of one garment: what of a frame it sees, its network, and where its codes lie."""
+"""The color encoder of one garment: what of a frame it sees, its network, and where its codes lie."""
 
 import torch
 import torch.nn.functional as F
@@ -18,7 +18,7 @@ SEES = ('region', 'body', 'whole')
 class RegionEncoder(nn.Module):
     """Frame -> mean and log-variance of the code of its upper or lower clothes.
 
-    What the encoder is not to see is set to 0, mid-grey in [-1, 1], which adds nothing to a convolution.
+    What the encoder is not to see is set to 0, mid-gray in [-1, 1], which adds nothing to a convolution.
 
     The extra state holds :attr:`config`, see :func:`toolkit.weights.pack_config`, so that an encoder can be rebuilt from a checkpoint
     alone, and one that would see other pixels than it was trained on is refused.
@@ -116,7 +116,7 @@ class RegionEncoder(nn.Module):
             InputError: names what differs.
         """
         for key, theirs, mine in _differences(unpack_config(state), self.config):
-            raise InputError(f'the weights are of a colour encoder with {key}={theirs!r}, this one has {mine!r}')
+            raise InputError(f'the weights are of a color encoder with {key}={theirs!r}, this one has {mine!r}')
 
 
 def _differences(theirs: dict, mine: dict, where: str = 'encoder'):

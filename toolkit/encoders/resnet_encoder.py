@@ -44,7 +44,7 @@ class ResNetEncoder(nn.Module):
     256 channels), LeakyReLU, pooling, two linear heads. A unit of the last map sees 154 pixels. BicycleGAN's "Res256" is ``n_down=5``
     and has 2,594,144 parameters at ``nz=16`` and 2,590,032 at 8; "Res128" is ``n_down=4`` with 1,348,192 and 1,344,080.
 
-    The defaults are what kept colour best in measurements on recoloured people. BicycleGAN's own are ``norm='instance'``,
+    The defaults are what kept color best in measurements on recolored people. BicycleGAN's own are ``norm='instance'``,
     ``init='xavier'``, ``logvar_bias=0``, ``pooling='avg8'``.
 
     Args:
@@ -53,7 +53,7 @@ class ResNetEncoder(nn.Module):
         nef: channels after the first convolution; they grow to 4 times as many.
         n_down: number of halvings before pooling; the first is the strided convolution.
         norm: ``'none'``, best where the picture shows one garment alone; ``'instance'``, which takes a map's overall level away, and
-            much of a colour with it; ``'instance_but_first'``, instance norm but none before the first block's first convolution,
+            much of a color with it; ``'instance_but_first'``, instance norm but none before the first block's first convolution,
             best on whole frames; ``'group32'``, min(32, C / 4) groups, with weights.
         init: ``'kaiming'``, or ``'xavier'`` with a gain of 0.02, at which mu is nearly 0 at first; the head of the log-variance always
             has the latter.

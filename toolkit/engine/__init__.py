@@ -1,4 +1,4 @@
-"""Optimisers, distributed wrapping, exact checkpoints, loops, hooks and logging.
+"""Optimizers, distributed wrapping, exact checkpoints, loops, hooks and logging.
 
 ``HOOKS``, ``LOOPS``, ``VISUALIZERS``, ``VISBACKENDS``, ``MODEL_WRAPPERS``, ``OPTIMIZERS``, ``OPTIM_WRAPPERS``,
 ``OPTIM_WRAPPER_CONSTRUCTORS``, ``PARAM_SCHEDULERS``: as in MMEngine. Work of a hook between two iterations belongs into

@@ -1,4 +1,4 @@
-"""Batch normalisation over the samples of all processes, on GPUs and CPUs."""
+"""Batch normalization over the samples of all processes, on GPUs and CPUs."""
 
 import torch
 from mmengine.dist import get_world_size
@@ -15,7 +15,7 @@ class SharedBatchNorm(_BatchNorm):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise (B, C, ...); in eval mode with the running statistics, as usual."""
+        """Normalize (B, C, ...); in eval mode with the running statistics, as usual."""
         if not self.training or get_world_size() == 1:
             return super().forward(x)
         places = [0, *range(2, x.ndim)]
@@ -45,7 +45,7 @@ class SharedBatchNorm(_BatchNorm):
 
 
 def share_batch_norm(network: nn.Module) -> nn.Module:
-    """Let all batch normalisation of a network take its statistics over all processes; keys of checkpoints stay.
+    """Let all batch normalization of a network take its statistics over all processes; keys of checkpoints stay.
 
     Args:
         network: changed in place, its parameters and buffers are kept.

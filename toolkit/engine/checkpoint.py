@@ -4,7 +4,7 @@ A checkpoint holds plain data only, so that it loads with ``weights_only=True``:
 
 - ``meta``: format, iter, samples, max_iters, seed, world_size, threads, config (plain data), versions, plugins, time;
 - ``state_dict``: the model, with the keys of a single process;
-- ``optimizer``, ``param_schedulers``: by name of the optimiser;
+- ``optimizer``, ``param_schedulers``: by name of the optimizer;
 - ``ranks``: for each process its random state, the state of its hooks, and those buffers and extra states of the model that differ from
   the first process's.
 """
@@ -146,7 +146,7 @@ def check_checkpoint(runner, path: str | Path, resume: bool) -> dict[str, Any]:
     """See whether a runner could go on from a checkpoint, or load its weights, before its data is there. Nothing is loaded.
 
     Args:
-        runner: with model and optimisers built.
+        runner: with model and optimizers built.
         path: the checkpoint.
         resume: whether its training state is wanted too.
 
@@ -155,7 +155,7 @@ def check_checkpoint(runner, path: str | Path, resume: bool) -> dict[str, Any]:
 
     Raises:
         InputError: unreadable or unsafe file, one of another model; to resume also weights only, another format, seed or set of
-            optimisers.
+            optimizers.
     """
     checkpoint = read_checkpoint(path)
     if resume:
@@ -180,7 +180,7 @@ def _check_training_state(runner, checkpoint: dict, path: str | Path) -> None:
         raise InputError(f'{path} was trained with seed {meta["seed"]}, the config says {runner.seed}; set '
                          f'randomness.seed={meta["seed"]} to go on')
     if set(checkpoint['optimizer']) != set(runner.optim_wrapper.keys()):
-        raise InputError(f'{path} has the optimisers {sorted(checkpoint["optimizer"])}, the config has '
+        raise InputError(f'{path} has the optimizers {sorted(checkpoint["optimizer"])}, the config has '
                          f'{sorted(runner.optim_wrapper.keys())}')
 
 
@@ -188,11 +188,11 @@ def restore_training_state(runner, path: str | Path) -> None:
     """Put a built runner where the checkpoint's run was.
 
     Args:
-        runner: with loops, optimisers and schedulers built.
+        runner: with loops, optimizers and schedulers built.
         path: a checkpoint of :func:`training_state`.
 
     Raises:
-        InputError: weights only, another format, seed, architecture or set of optimisers.
+        InputError: weights only, another format, seed, architecture or set of optimizers.
     """
     checkpoint = check_checkpoint(runner, path, resume=True)
     meta = checkpoint['meta']
@@ -218,11 +218,11 @@ def _restore(runner, checkpoint: dict, path: str | Path, same_world: bool) -> No
     for name, group in (runner.param_schedulers or {}).items():
         saved = checkpoint['param_schedulers'].get(name, [])
         if len(saved) != len(group):
-            raise InputError(f'{path}: optimiser {name!r} had {len(saved)} schedulers, the config has {len(group)}')
+            raise InputError(f'{path}: optimizer {name!r} had {len(saved)} schedulers, the config has {len(group)}')
         for scheduler, state in zip(group, saved):
             if missing := set(scheduler.state_dict()) - set(state):
                 kind = type(scheduler).__name__
-                raise InputError(f'{path}: a scheduler of optimiser {name!r} was of another kind than the {kind} of the config (no '
+                raise InputError(f'{path}: a scheduler of optimizer {name!r} was of another kind than the {kind} of the config (no '
                                  f'{", ".join(sorted(missing))}), or the file is damaged')
             scheduler.load_state_dict(state)
     for name, hook in _hooks_with_state(runner).items():
@@ -236,7 +236,7 @@ def _restore_named(optim_wrapper, states: dict[str, dict], path: str | Path) -> 
         try:
             optim_wrapper[name].load_state_dict(state)
         except (ValueError, KeyError) as error:
-            raise InputError(f'{path}: the state of optimiser {name!r} does not fit the config ({error})') from error
+            raise InputError(f'{path}: the state of optimizer {name!r} does not fit the config ({error})') from error
         check_optimizer_state(optim_wrapper[name].optimizer, name, path)
 
 

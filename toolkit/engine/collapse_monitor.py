@@ -42,7 +42,7 @@ class CollapseMonitor(Hook):
         interval: iterations between looks.
         samples: items looked at.
         threshold: ratio below which it warns.
-        begin: first iteration that may warn; a new generator paints grey.
+        begin: first iteration that may warn; a new generator paints gray.
         patience: looks in a row below the threshold after which the run is stopped.
         stop: save a checkpoint and end the run then, else only warn.
         batch_size: items at a time.

@@ -44,7 +44,7 @@ def count_flops(model: VideoModel, optim_wrapper: dict | None, height: int, widt
 
     Args:
         model: built, on the CPU.
-        optim_wrapper: config of the optimisers; None for a model that is not trained, whose networks are then not run.
+        optim_wrapper: config of the optimizers; None for a model that is not trained, whose networks are then not run.
         height, width: picture size.
 
     Returns:

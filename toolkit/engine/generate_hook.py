@@ -31,7 +31,7 @@ class GenerateHook(Hook):
     """Generates fixed clips every ``interval`` iterations and at the end.
 
     For each clip it writes ``<work_dir>/vis/<iteration>_<clip>.png`` (rows: real, pose, generated) and ``.mp4`` (side by side), and
-    gives the sheet to the visualiser (TensorBoard, WandB). Only frames that are generated are read, some at a time. Training is not
+    gives the sheet to the visualizer (TensorBoard, WandB). Only frames that are generated are read, some at a time. Training is not
     touched: random numbers and modes are restored. Process 0 generates; the others wait.
 
     Args:

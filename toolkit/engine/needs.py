@@ -3,7 +3,7 @@
 A config says under ``needs`` what it builds on, each entry under a name of its choice::
 
     needs = dict(
-        up=dict(part='model.colour_codes.up', config='{{fileDirname}}/stage1_bicyclegan_up.py'),
+        up=dict(part='model.color_codes.up', config='{{fileDirname}}/stage1_bicyclegan_up.py'),
         pose_network=dict(
             part='model.losses.skeleton.pose_network', config='{{fileDirname}}/quick_pose_network.py',
             use=dict(type='TrainedPoseNetwork'), also={'model.losses.skeleton.stage': None},

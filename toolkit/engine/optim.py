@@ -1,4 +1,4 @@
-"""One optimiser per group of networks, each with its own precision, accumulation and clipping."""
+"""One optimizer per group of networks, each with its own precision, accumulation and clipping."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ class OptimWrapper(_OptimWrapper):
     """Full precision. MMEngine's wrapper, but clipping does not wait for the device and full windows of accumulation are assured.
 
     Args:
-        optimizer: a torch optimiser.
+        optimizer: a torch optimizer.
         accumulative_counts: calls of ``update_params`` that make one update; the loss is divided by it.
         clip_grad: arguments of ``clip_grad_norm_`` (or, with ``type='value'``, of ``clip_grad_value_``).
     """
@@ -85,7 +85,7 @@ class AmpOptimWrapper(OptimWrapper):
         self.loss_scaler.update()
 
     def state_dict(self) -> dict:
-        """State of optimiser and scaler."""
+        """State of optimizer and scaler."""
         return dict(super().state_dict(), loss_scaler=self.loss_scaler.state_dict())
 
     def load_state_dict(self, state_dict: dict) -> None:
@@ -99,7 +99,7 @@ class AmpOptimWrapper(OptimWrapper):
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
 class NetworkOptimizers:
-    """Builds an :class:`mmengine.optim.OptimWrapperDict` with one optimiser per entry of the config.
+    """Builds an :class:`mmengine.optim.OptimWrapperDict` with one optimizer per entry of the config.
 
     An entry looks like ``g=dict(networks=['net_g'], type='OptimWrapper', optimizer=dict(type='Adam', lr=2e-4), clip_grad=...,
     accumulative_counts=1)``. Adam, AdamW and SGD use their fused kernels where all parameters are on a GPU, unless the config
@@ -124,11 +124,11 @@ class NetworkOptimizers:
             model: the model, wrapped or not; its networks are direct children.
 
         Raises:
-            InputError: unknown network, a trainable parameter in no or in two optimisers, an entry without trainable parameters.
+            InputError: unknown network, a trainable parameter in no or in two optimizers, an entry without trainable parameters.
         """
         model = bare(model)
         if not self.entries:
-            raise InputError('optim_wrapper names no optimiser; add for example g=dict(networks=["net_g"], '
+            raise InputError('optim_wrapper names no optimizer; add for example g=dict(networks=["net_g"], '
                              'optimizer=dict(type="Adam", lr=2e-4))')
         owner: dict[nn.Parameter, str] = {}
         wrappers = {}
@@ -137,7 +137,7 @@ class NetworkOptimizers:
         forgotten = [key for key, p in model.named_parameters() if p.requires_grad and p not in owner]
         if forgotten:
             networks = sorted({key.split('.')[0] for key in forgotten})
-            raise InputError(f'optim_wrapper: no optimiser trains {", ".join(networks)} ({len(forgotten)} parameters, first '
+            raise InputError(f'optim_wrapper: no optimizer trains {", ".join(networks)} ({len(forgotten)} parameters, first '
                              f'{forgotten[0]}); add it to the networks of an entry, or freeze it')
         return OptimWrapperDict(**wrappers)
 
@@ -166,7 +166,7 @@ class NetworkOptimizers:
 
 
 def use_amp(cfg: dict, dtype: str = 'bfloat16') -> None:
-    """Switch every optimiser of a config to half precision, in place.
+    """Switch every optimizer of a config to half precision, in place.
 
     Args:
         cfg: a whole config.

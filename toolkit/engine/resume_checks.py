@@ -13,12 +13,12 @@ from toolkit.engine.saving import tensors
 from toolkit.structures import InputError
 
 LIKE_PARAMETERS = ('exp_avg', 'exp_avg_sq', 'max_exp_avg_sq', 'momentum_buffer', 'square_avg', 'grad_avg', 'acc_delta', 'sum')
-"""States of torch's optimisers that have the shape of their parameter."""
+"""States of torch's optimizers that have the shape of their parameter."""
 ADVICE = 'the file is damaged; use an earlier checkpoint'
 
 
 def check_state_of_run(checkpoint: dict[str, Any], path: str | Path) -> None:
-    """Check position, processes, random states and optimisers. Errors of other kinds than these mean damage, too.
+    """Check position, processes, random states and optimizers. Errors of other kinds than these mean damage, too.
 
     Args:
         checkpoint: of :func:`toolkit.engine.checkpoint.training_state`.
@@ -44,7 +44,7 @@ def check_state_of_run(checkpoint: dict[str, Any], path: str | Path) -> None:
         raise InputError(f'{path}: {bad[0]} is not finite, training had diverged: use an earlier checkpoint')
     for name, state in checkpoint['optimizer'].items():
         if any(tensor.is_floating_point() and tensor.isnan().any() for tensor in tensors(state)):
-            raise InputError(f'{path}: the state of optimiser {name!r} is not finite, training had diverged: use an earlier checkpoint')
+            raise InputError(f'{path}: the state of optimizer {name!r} is not finite, training had diverged: use an earlier checkpoint')
 
 
 def check_optimizer_state(optimizer: Optimizer, name: str, path: str | Path) -> None:
@@ -52,7 +52,7 @@ def check_optimizer_state(optimizer: Optimizer, name: str, path: str | Path) -> 
 
     Args:
         optimizer: after ``load_state_dict``.
-        name: of the optimiser, for messages.
+        name: of the optimizer, for messages.
         path: of the checkpoint, for messages.
 
     Raises:
@@ -62,5 +62,5 @@ def check_optimizer_state(optimizer: Optimizer, name: str, path: str | Path) -> 
         for key in LIKE_PARAMETERS:
             value = state.get(key)
             if isinstance(value, Tensor) and isinstance(parameter, torch.nn.Parameter) and value.shape != parameter.shape:
-                raise InputError(f'{path}: {key} of optimiser {name!r} has the shape {tuple(value.shape)}, its parameter '
+                raise InputError(f'{path}: {key} of optimizer {name!r} has the shape {tuple(value.shape)}, its parameter '
                                  f'{tuple(parameter.shape)}: the checkpoint is of another model, or damaged')

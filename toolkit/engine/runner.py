@@ -138,7 +138,7 @@ class TrainRunner(Runner):
             return super().build_param_scheduler(scheduler)
 
     def build_optim_wrapper(self, optim_wrapper: dict | OptimWrapper) -> OptimWrapper | OptimWrapperDict:
-        """Build the optimisers; the constructor is ``NetworkOptimizers`` unless the config says otherwise."""
+        """Build the optimizers; the constructor is ``NetworkOptimizers`` unless the config says otherwise."""
         if isinstance(optim_wrapper, dict):
             optim_wrapper = copy.deepcopy(optim_wrapper)
             optim_wrapper.setdefault('constructor', 'NetworkOptimizers')
@@ -200,7 +200,7 @@ class TrainRunner(Runner):
 
     @property
     def gradients_pending(self) -> bool:
-        """Whether some optimiser is inside an accumulation window, where no checkpoint would be exact."""
+        """Whether some optimizer is inside an accumulation window, where no checkpoint would be exact."""
         return any(getattr(wrapper, 'pending', False) for wrapper in self.optim_wrapper.values())
 
     def save(self, path: str | Path | None = None, pointer: bool = True) -> Path:
@@ -235,7 +235,7 @@ class TrainRunner(Runner):
         self.save(Path(out_dir) / filename)
 
     def train(self) -> nn.Module:
-        """Train. The optimisers and the checkpoint to start from are checked before the data, which may take long to be there.
+        """Train. The optimizers and the checkpoint to start from are checked before the data, which may take long to be there.
 
         Returns:
             The model.

@@ -17,7 +17,7 @@ from toolkit.registry import MODEL_WRAPPERS
 class SeparateDDP(MMSeparateDistributedDataParallel):
     """Wraps each trainable child of the model by itself, on GPUs (NCCL) or CPUs (gloo); frozen children stay bare.
 
-    Batch normalisation takes its statistics over the samples of all processes, see :mod:`toolkit.engine.batch_norm`.
+    Batch normalization takes its statistics over the samples of all processes, see :mod:`toolkit.engine.batch_norm`.
 
     Args:
         module: the model.

@@ -114,7 +114,7 @@ class Up(nn.Module):
         in_channels: channels of the input.
         out_channels: channels of the output.
         norm: see :func:`make_norm`.
-        up: 'transposed', a transposed 3x3 convolution of stride 2 as published, or 'nearest', nearest-neighbour doubling and a 3x3
+        up: 'transposed', a transposed 3x3 convolution of stride 2 as published, or 'nearest', nearest-neighbor doubling and a 3x3
             convolution, which cannot draw a checkerboard. Both have the same number of parameters.
         film: maker of the modulation layer that follows the norm.
 

@@ -86,7 +86,7 @@ class RegionFiLM(nn.Module):
     Args:
         channels: C of the maps.
         z_dims: length of each region's code; a region of length 0 has no say.
-        hidden: units of a hidden layer (ReLU) before the linear one; 0 for none. A layer that is alone needs it: colour is not
+        hidden: units of a hidden layer (ReLU) before the linear one; 0 for none. A layer that is alone needs it: color is not
             linear in the code.
     """
 

@@ -53,7 +53,7 @@ def choose(trained: Trained, request: Request, work_dir: str | Path, progress: b
         progress: show bars.
 
     Raises:
-        InputError: a wish that the model cannot fulfil, unusable input, clips that do not fit.
+        InputError: a wish that the model cannot fulfill, unusable input, clips that do not fit.
     """
     model = trained.model
     request.check(model)
@@ -126,13 +126,13 @@ def dress(trained: Trained, content: Clip, size: tuple[int, int], colors: Colors
         frames: T, how many are to be generated.
         content_frame: which frame of ``content``.
         work_dir: where pictures of other people are prepared.
-        progress: say what colours become.
+        progress: say what colors become.
 
     Returns:
         A code for each video to generate, (1, D) or (T, D); None stands for the content's own clothes.
 
     Raises:
-        InputError: a model without colour codes, or a wish that cannot be fulfilled.
+        InputError: a model without color codes, or a wish that cannot be fulfilled.
     """
     if not colors.wanted:
         return [None]
@@ -144,7 +144,7 @@ def clothes(model: VideoModel, content: dict[str, torch.Tensor], colors: Colors,
     """As :func:`dress`, from a content batch.
 
     Args:
-        model: with colour codes.
+        model: with color codes.
         content: of :func:`toolkit.inference.wardrobe.content_batch`.
         colors, frames, work_dir, progress: see :func:`dress`.
         size: (H, W) that pictures of other people are prepared to.

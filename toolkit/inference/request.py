@@ -26,7 +26,7 @@ class Request:
         retarget: see :func:`toolkit.inference.driving.driving_poses`.
         direction: of a transfer between two persons: 'ab' (the default) if ``driving`` shows its person A, 'ba' if it shows B.
         max_frames: stop after so many frames.
-        colors: what the person wears, for a model with colour codes; default the content's own clothes.
+        colors: what the person wears, for a model with color codes; default the content's own clothes.
 
     Raises:
         InputError: a value that cannot be, or a file that is not there.
@@ -52,7 +52,7 @@ class Request:
 
     @property
     def looks(self) -> Sequence[str | Path]:
-        """Looks that the colours name: pairs of colours, or files."""
+        """Looks that the colors name: pairs of colors, or files."""
         colors = self.colors
         return [*colors.looks, *(colors.interpolate or ()), *([colors.like] if colors.like else [])]
 
@@ -62,7 +62,7 @@ class Request:
         return [path for path in (self.content, self.driving, *self.looks) if path is not None]
 
     def check(self, model: VideoModel) -> None:
-        """Refuse what a model could not fulfil, before a video is prepared.
+        """Refuse what a model could not fulfill, before a video is prepared.
 
         Raises:
             InputError: names the wish, or what the model needs and nobody gives.

@@ -1,4 +1,4 @@
-"""What the person of a generated video wears: from colours, a picture or chance to the codes that a generator takes."""
+"""What the person of a generated video wears: from colors, a picture or chance to the codes that a generator takes."""
 
 import re
 from collections.abc import Sequence
@@ -27,13 +27,13 @@ class Colors:
     """A wish what to wear: one of five ways. Nothing at all is the content's own clothes.
 
     Attributes:
-        up, down: colours of the garments such as '#c03030'; None leaves one as it is. Only hue and chroma are taken: lightness, and
+        up, down: colors of the garments such as '#c03030'; None leaves one as it is. Only hue and chroma are taken: lightness, and
             with it folds and prints, stays the content's own, so that black clothes do not become yellow.
-        like: picture, video or prepared clip of somebody whose clothes' colours to take.
+        like: picture, video or prepared clip of somebody whose clothes' colors to take.
         looks: generate a video for each of them. A look is 'UP,DOWN', either of which may be empty, as in '#c03030,', or what ``like``
             takes.
-        samples: generate so many videos, each in colours of chance.
-        interpolate: two looks, from the first of which the colours go over to the second.
+        samples: generate so many videos, each in colors of chance.
+        interpolate: two looks, from the first of which the colors go over to the second.
         seed: of ``samples``.
         regions: 'up', 'down' or 'both', what ``like`` and ``samples`` change.
 
@@ -55,19 +55,19 @@ class Colors:
                 'interpolate': self.interpolate}
         given = [name for name, value in ways.items() if value]
         if len(given) > 1:
-            raise InputError(f'colours: {" and ".join(given)} exclude each other; give one of them')
+            raise InputError(f'colors: {" and ".join(given)} exclude each other; give one of them')
         check_seed(self.seed)
         if self.samples < 0:
-            raise InputError(f'colours: samples must not be negative, got {self.samples}')
+            raise InputError(f'colors: samples must not be negative, got {self.samples}')
         if self.regions not in (*REGIONS, 'both'):
-            raise InputError(f"colours: regions must be 'up', 'down' or 'both', got {self.regions!r}")
+            raise InputError(f"colors: regions must be 'up', 'down' or 'both', got {self.regions!r}")
         if self.regions != 'both' and not (self.like or self.samples):
-            raise InputError('colours: regions goes with like or samples only; a colour says by itself which garment it is for')
+            raise InputError('colors: regions goes with like or samples only; a color says by itself which garment it is for')
         for color in (self.up, self.down):
             if color is not None:
                 hex_to_lab(color)
         if self.interpolate and len(self.interpolate) != 2:
-            raise InputError(f'colours: interpolate takes two looks, got {len(self.interpolate)}')
+            raise InputError(f'colors: interpolate takes two looks, got {len(self.interpolate)}')
 
     @property
     def wanted(self) -> bool:
@@ -81,24 +81,24 @@ class Colors:
 
 
 def hex_to_lab(color: str) -> tuple[float, float, float]:
-    """L, a, b of a colour such as '#c03030'.
+    """L, a, b of a color such as '#c03030'.
 
     Raises:
         InputError: something else.
     """
     if not re.fullmatch('#?[0-9a-fA-F]{6}', color):
-        raise InputError(f"{color!r} is not a colour: expected six hexadecimal digits such as '#c03030'")
+        raise InputError(f"{color!r} is not a color: expected six hexadecimal digits such as '#c03030'")
     rgb = torch.tensor(list(bytes.fromhex(color.lstrip('#')))) / 255
     return tuple(rgb_to_lab(rgb).tolist())
 
 
 def lab_to_hex(lab: Sequence[float]) -> str:
-    """The reverse of :func:`hex_to_lab`, of the nearest colour that sRGB can show."""
+    """The reverse of :func:`hex_to_lab`, of the nearest color that sRGB can show."""
     return '#' + bytes((lab_to_rgb(torch.tensor(lab)) * 255).round().to(torch.uint8).tolist()).hex()
 
 
 def split_look(look: str | Path) -> tuple[str | None, str | None] | None:
-    """The colours (up, down) of a look 'UP,DOWN', or None for anything else, which must be a file then."""
+    """The colors (up, down) of a look 'UP,DOWN', or None for anything else, which must be a file then."""
     parts = [part.strip() for part in str(look).split(',')]
     if Path(look).exists() or len(parts) != 2 or not all(part == '' or part[0] == '#' for part in parts):
         return None
@@ -134,35 +134,35 @@ def check_look(look: str | Path) -> None:
     """Refuse what is no look.
 
     Raises:
-        InputError: neither a pair of colours nor a file.
+        InputError: neither a pair of colors nor a file.
     """
     if pair := split_look(look):
         for color in filter(None, pair):
             hex_to_lab(color)
     elif not Path(look).exists():
-        raise InputError(f"{str(look)!r} is neither a file nor two colours such as '#c03030,#2040a0'")
+        raise InputError(f"{str(look)!r} is neither a file nor two colors such as '#c03030,#2040a0'")
 
 
 def check_has_codes(model: VideoModel) -> None:
-    """Refuse a model without colour codes.
+    """Refuse a model without color codes.
 
     Raises:
         InputError: says which config has them.
     """
     if model.codes is None:
-        raise InputError('this model has no colour codes, so it can only generate the clothes it was trained on; train one with '
-                         'configs/stage2_colours.py')
+        raise InputError('this model has no color codes, so it can only generate the clothes it was trained on; train one with '
+                         'configs/stage2_colors.py')
 
 
 class Wardrobe:
     """The codes a person can wear.
 
     Args:
-        model: with colour codes.
+        model: with color codes.
         content: of :func:`content_batch`, the person.
 
     Raises:
-        InputError: a model without colour codes.
+        InputError: a model without color codes.
     """
 
     def __init__(self, model: VideoModel, content: dict[str, Tensor]) -> None:
@@ -171,28 +171,28 @@ class Wardrobe:
         self.own = model.encode(content)
 
     def colored(self, up: str | None = None, down: str | None = None) -> tuple[Tensor, list[ColorDraw]]:
-        """The person's own garments in other colours; they are recoloured in the content frame as in training, which is encoded.
+        """The person's own garments in other colors; they are recolored in the content frame as in training, which is encoded.
 
         Args:
             up, down: such as '#c03030'; None leaves a garment as it is.
 
         Returns:
-            Code (1, D), and a record of each colour asked for, with what it became at the garment's own lightness.
+            Code (1, D), and a record of each color asked for, with what it became at the garment's own lightness.
 
         Raises:
-            InputError: not a colour, or a garment that is not seen in the content frame.
+            InputError: not a color, or a garment that is not seen in the content frame.
         """
         wanted = {region: hex_to_lab(color)[1:] for region, color in (('up', up), ('down', down)) if color}
         frame, parts, mask, pose = (self.content[f'content_{key}'].numpy() for key in ('frame', 'parts', 'mask', 'pose'))
         frames, records = recolor_frames(np.ascontiguousarray(np.moveaxis(frame, 1, -1)), parts[:, 0], mask[:, 0], pose, **wanted)
         for region in wanted.keys() - {record.region for record in records}:
-            raise InputError(f'the {NAMES[region]} garment is not seen in the content frame, so it cannot be given a colour; choose '
+            raise InputError(f'the {NAMES[region]} garment is not seen in the content frame, so it cannot be given a color; choose '
                              f'another content frame')
         recolored = torch.from_numpy(frames).movedim(-1, 1).contiguous()
         return self.model.encode(dict(self.content, content_frame=recolored)), records
 
     def like(self, clip: Clip, regions: str = 'both') -> Tensor:
-        """The colours of somebody else's clothes.
+        """The colors of somebody else's clothes.
 
         Args:
             clip: whose; the first frame that shows somebody is taken.
@@ -209,12 +209,12 @@ class Wardrobe:
         for region, area in zip(REGIONS, visible):
             if regions in (region, 'both') and area < MIN_AREA:
                 rest = REGIONS[1 - REGIONS.index(region)]
-                raise InputError(f'{clip.folder}: the {NAMES[region]} garment is not seen; take the colour of the {NAMES[rest]} one '
+                raise InputError(f'{clip.folder}: the {NAMES[region]} garment is not seen; take the color of the {NAMES[rest]} one '
                                  f'alone (regions {rest!r})')
         return self._exchange(self.model.encode(other), regions)
 
     def samples(self, count: int, seed: int = 0, regions: str = 'both') -> list[Tensor]:
-        """Colours of chance, see :meth:`toolkit.models.colour_codes.ColourCodes.sample`.
+        """Colors of chance, see :meth:`toolkit.models.color_codes.ColorCodes.sample`.
 
         Args:
             count: how many.
@@ -244,11 +244,11 @@ class Wardrobe:
 
 
 def describe(records: Sequence[ColorDraw], asked: dict[str, str]) -> list[str]:
-    """What became of colours asked for, a line each.
+    """What became of colors asked for, a line each.
 
     Args:
         records: of :meth:`Wardrobe.colored`.
-        asked: region -> the colour in hexadecimal.
+        asked: region -> the color in hexadecimal.
     """
     lines = []
     for record in records:

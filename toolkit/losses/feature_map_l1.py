@@ -13,7 +13,7 @@ class FeatureMapL1Loss(nn.Module):
     r"""Weighted L1 of feature maps: :math:`\mathrm{mean}(w \, |\hat F - F|)` over batch, channels and pixels.
 
     An edge map is almost all background; a plain mean is small for an empty one. So w is 1, times ``1 + edge_weight`` on the edge
-    channel where the real map has an edge (above 0.2), times ``mask_weight`` inside the person's mask. Weights are not normalised.
+    channel where the real map has an edge (above 0.2), times ``mask_weight`` inside the person's mask. Weights are not normalized.
 
     Args:
         edge_weight: what an edge pixel counts more, on the edge channel.

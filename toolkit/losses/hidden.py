@@ -8,7 +8,7 @@ from torch import Tensor, nn
 class HiddenNetwork(nn.Module):
     """Base of a loss with a frozen network that is no submodule.
 
-    The network appears in no ``parameters()``, ``state_dict()`` or optimiser, but follows ``.to(device)``; it stays frozen, in eval
+    The network appears in no ``parameters()``, ``state_dict()`` or optimizer, but follows ``.to(device)``; it stays frozen, in eval
     mode and in float32.
     """
 

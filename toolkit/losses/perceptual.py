@@ -23,17 +23,17 @@ class PerceptualLoss(HiddenNetwork):
     - ``vgg19``: :math:`\sum_k w_k \, \mathrm{mean} |\phi_k(\text{fake}) - \phi_k(\text{real})|` over relu1_1 ... relu5_1 with
       :math:`w = 1/32, 1/16, 1/8, 1/4, 1`.
     - ``squeezenet1_1``: where VGG-19's weights are missing. Mean over layers of that distance, divided in every layer and picture by
-      the mean activation of the real picture; input always normalised as for ImageNet. 0 is equal, about 1 is unrelated.
+      the mean activation of the real picture; input always normalized as for ImageNet. 0 is equal, about 1 is unrelated.
     - ``off``: always 0.
     - ``auto``: the first of these whose weights are there. What was taken is logged and stands in ``backbone_name``.
 
-    pix2pixHD weights it by 10. The network is no submodule: it appears in no ``parameters()``, ``state_dict()`` or optimiser, follows
+    pix2pixHD weights it by 10. The network is no submodule: it appears in no ``parameters()``, ``state_dict()`` or optimizer, follows
     ``.to(device)``, stays frozen, in eval mode and in float32, and is run outside autocast.
 
     Args:
         network: 'auto', 'vgg19', 'squeezenet1_1' or 'off'.
         norm: input of VGG-19: 'none' gives it the picture in [-1, 1] as pix2pixHD does, for which its weight of 10 was chosen;
-            'imagenet' normalises as the network was trained.
+            'imagenet' normalizes as the network was trained.
         weights: weight file of the network; None searches the weights folders, for VGG-19 torch's cache, too.
         download: let torchvision fetch VGG-19 (548 MB) where no file is found.
         layers: ascending indices in torchvision's ``features`` whose output is compared; None takes the network's own.

@@ -91,7 +91,7 @@ def load_vgg19(weights: str | None = None, indices: tuple[int, ...] = VGG19_LAYE
 
 
 def load_squeezenet(weights: str | None = None, indices: tuple[int, ...] = SQUEEZENET_LAYERS) -> Features:
-    """torchvision's SqueezeNet 1.1 with ImageNet weights, the input normalised as for ImageNet.
+    """torchvision's SqueezeNet 1.1 with ImageNet weights, the input normalized as for ImageNet.
 
     Args:
         weights: safetensors file with torchvision's state dict; None looks for :data:`SQUEEZENET_FILE` in the weights folders.

@@ -11,12 +11,12 @@ from toolkit.structures import InputError
 class RegionL1Loss(nn.Module):
     """Mean absolute difference inside a region, for each sample by itself, then the mean over samples.
 
-    A garment that fills a twelfth of the frame counts as much as the whole frame, so that a code that carries its colour is worth its
+    A garment that fills a twelfth of the frame counts as much as the whole frame, so that a code that carries its color is worth its
     price. Unlike :class:`toolkit.losses.l1.L1Loss` with a mask, a sample with a small region counts as much as one with a large one.
 
     Args:
         min_area: a region of less than so many pixels counts as if it were as large, so that a few do not rule the batch.
-        cell: compare averages over squares of so many pixels, of what lies in the region: the colours of larger parts alone, and no
+        cell: compare averages over squares of so many pixels, of what lies in the region: the colors of larger parts alone, and no
             detail, which an L1 loss blurs where it cannot be known.
 
     Raises:

@@ -165,7 +165,7 @@ def torso_points(pose: np.ndarray, scale: float) -> np.ndarray | None:
 
 
 def head_center(pose: np.ndarray, scale: float) -> np.ndarray | None:
-    """Centre of the head: mean of the visible head joints, else half a body scale above the neck.
+    """Center of the head: mean of the visible head joints, else half a body scale above the neck.
 
     Args:
         pose: (K, 3) clean pose.

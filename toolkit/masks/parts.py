@@ -35,7 +35,7 @@ def part_labels(pose: np.ndarray, mask: np.ndarray, threshold: float = 0.5, reac
         InputError: the mask is not (H, W).
 
     Convention:
-        Pixel centres at integer coordinates. Labels of the source frame, to be used with
+        Pixel centers at integer coordinates. Labels of the source frame, to be used with
         :class:`toolkit.warpers.part_affine.PartAffineWarper`.
     """
     mask = np.asarray(mask)

@@ -1,4 +1,4 @@
-"""Upper and lower body regions of a pose: the gates through which colour codes enter a generator."""
+"""Upper and lower body regions of a pose: the gates through which color codes enter a generator."""
 
 import numpy as np
 
@@ -47,7 +47,7 @@ def pose_regions(pose: np.ndarray, height: int, width: int, dilation: float = DI
         (2, H, W) float32 in [0, 1]: upper, lower. All 0 where the pose is missing.
 
     Convention:
-        Pixel centres at integer coordinates; edges are linear ramps of 0.06 body scales (at least 1 pixel), 0.5 on the outline.
+        Pixel centers at integer coordinates; edges are linear ramps of 0.06 body scales (at least 1 pixel), 0.5 on the outline.
     """
     pose = clean_pose(pose)
     regions = np.zeros((2, height, width), np.float32)

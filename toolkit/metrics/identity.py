@@ -1,4 +1,4 @@
-"""Identity: does the generated person have the colours and the texture of the one they should be?"""
+"""Identity: does the generated person have the colors and the texture of the one they should be?"""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -13,7 +13,7 @@ from toolkit.skeletons import torso_scale
 from toolkit.structures import InputError
 
 REGIONS = ('detected', 'input')
-KINDS = {'colour': 3, 'texture': 8}
+KINDS = {'color': 3, 'texture': 8}
 """Statistics and the numbers they have for each pixel."""
 ORIENTATIONS = 4
 SCALES = (1.0, 2.0)
@@ -29,7 +29,7 @@ def appearance(frame: np.ndarray) -> dict[str, np.ndarray]:
         frame: (H, W, 3) uint8 RGB.
 
     Returns:
-        ``colour`` (H, W, 3) CIE L*a*b*, and ``texture`` (H, W, 8): how fast L* changes in four directions at two scales (Gaussian
+        ``color`` (H, W, 3) CIE L*a*b*, and ``texture`` (H, W, 8): how fast L* changes in four directions at two scales (Gaussian
         derivatives of 1 and 2 pixels), in L* a pixel.
     """
     lab = cv2.cvtColor(frame.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
@@ -39,7 +39,7 @@ def appearance(frame: np.ndarray) -> dict[str, np.ndarray]:
         smooth = cv2.GaussianBlur(lab[..., 0], (0, 0), scale, borderType=cv2.BORDER_REFLECT_101)
         across, down = (cv2.Sobel(smooth, cv2.CV_32F, dx, dy, ksize=1, scale=0.5) for dx, dy in ((1, 0), (0, 1)))
         responses += [np.abs(np.cos(angle) * across + np.sin(angle) * down) for angle in angles]
-    return {'colour': lab, 'texture': np.stack(responses, -1)}
+    return {'color': lab, 'texture': np.stack(responses, -1)}
 
 
 def person_pixels(frames: Iterable[np.ndarray], poses: Iterable[np.ndarray]) -> dict[str, np.ndarray]:
@@ -50,7 +50,7 @@ def person_pixels(frames: Iterable[np.ndarray], poses: Iterable[np.ndarray]) -> 
         poses: (K, 3) each; :func:`toolkit.metrics.person_region.person_region` says which pixels count.
 
     Returns:
-        ``colour`` (N, 3) and ``texture`` (N, 8), see :func:`appearance`; N = 0 where nobody is.
+        ``color`` (N, 3) and ``texture`` (N, 8), see :func:`appearance`; N = 0 where nobody is.
     """
     found = {kind: [np.zeros((0, size), np.float32)] for kind, size in KINDS.items()}
     for frame, pose in zip(frames, poses):
@@ -72,12 +72,12 @@ class PersonPixels:
 
     def add(self, pixels: dict[str, np.ndarray]) -> None:
         """Add some of :func:`person_pixels`."""
-        count = len(pixels['colour'])
+        count = len(pixels['color'])
         self._parts.append({kind: values[self._skip::self._step] for kind, values in pixels.items()})
         self._skip = (self._skip - count) % self._step
-        while sum(len(part['colour']) for part in self._parts) > KEPT_PIXELS:
+        while sum(len(part['color']) for part in self._parts) > KEPT_PIXELS:
             everything = self.pixels()
-            self._skip += self._step * (len(everything['colour']) % 2)
+            self._skip += self._step * (len(everything['color']) % 2)
             self._step *= 2
             self._parts = [{kind: np.ascontiguousarray(values[::2]) for kind, values in everything.items()}]
 
@@ -120,10 +120,10 @@ def sliced_wasserstein(a: np.ndarray, b: np.ndarray) -> float:
 class Identity(ClipMetric):
     """Sliced Wasserstein distances between the generated person's pixels and those of each person's training frames.
 
-    ``colour`` and ``texture`` are the distances to the target, ``..._source`` those to the person of the input, and ``..._share`` is
+    ``color`` and ``texture`` are the distances to the target, ``..._source`` those to the person of the input, and ``..._share`` is
     target / (target + source): 0 is the target, 1 the source, 0.5 neither. ``..._truth`` is the target's distance from their own
     training frames where the true result is known: no transfer can be expected to be nearer. Distributions are compared, not where a
-    colour is: shirt and trousers exchanged would go unnoticed.
+    color is: shirt and trousers exchanged would go unnoticed.
 
     Which pixels are the person's is said by a pose, for generated and real frames alike, since a segmentation network may find anything
     in a bad picture and would be one more thing to install. By default it is the pose that a pose estimator finds in the generated
@@ -153,7 +153,7 @@ class Identity(ClipMetric):
         self.missing = self.no_estimator or 'no training frames of the two persons were shown to this metric'
         where = "the input's pose" if self.estimator is None else f'the pose found by {self.estimator.name} ({self.estimator.version})'
         self.definitions = {}
-        for kind, what in (('colour', 'L*a*b* colours'), ('texture', "|oriented derivatives of L*|")):
+        for kind, what in (('color', 'L*a*b* colors'), ('texture', "|oriented derivatives of L*|")):
             text = f'sliced Wasserstein distance of {what} inside {where} to '
             share = f'distance of {what} to the target / (to the target + to the source); 0 is the target person, 1 the source'
             self.definitions |= {
@@ -177,7 +177,7 @@ class Identity(ClipMetric):
         for name, frames in domains.items():
             places = np.unique(np.linspace(0, len(frames) - 1, self.frames).round().astype(int))
             pixels = person_pixels(*zip(*(frames[int(i)] for i in places)))
-            if not len(pixels['colour']):
+            if not len(pixels['color']):
                 raise InputError(f'Identity: no training frame of person {name.upper()} has shoulders and hips')
             self.domains[name] = {kind: projected_quantiles(values) for kind, values in pixels.items()}
         self.missing = ''
@@ -224,7 +224,7 @@ class Identity(ClipMetric):
     def _distances(self, person: PersonPixels) -> dict[tuple[str, str], float]:
         """(kind, domain) -> distance; empty where nobody is seen."""
         pixels = person.pixels()
-        if not len(pixels['colour']):
+        if not len(pixels['color']):
             return {}
         own = {kind: projected_quantiles(values) for kind, values in pixels.items()}
         return {(kind, name): sliced_wasserstein(own[kind], domain[kind]) for kind in KINDS for name, domain in self.domains.items()}

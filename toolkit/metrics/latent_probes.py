@@ -1,4 +1,4 @@
-"""What codes say about colours, persons and poses: probes on arrays, each an exact function of its inputs.
+"""What codes say about colors, persons and poses: probes on arrays, each an exact function of its inputs.
 
 Sources: ridge probes as usual for representations; distance correlation (Szekely et al. 2007); circular correlation (Fisher and Lee
 1983).
@@ -17,10 +17,10 @@ def ridge_predict(codes: np.ndarray, targets: np.ndarray, test_codes: np.ndarray
     """Linear prediction of targets from codes, fitted by least squares with a small penalty on the slopes.
 
     Args:
-        codes: (N, D) to fit on; each dimension is standardised by its own mean and spread.
+        codes: (N, D) to fit on; each dimension is standardized by its own mean and spread.
         targets: (N, M).
         test_codes: (L, D).
-        ridge: penalty for each sample, on slopes of standardised codes; the intercept is free.
+        ridge: penalty for each sample, on slopes of standardized codes; the intercept is free.
 
     Returns:
         (L, M) float64.
@@ -60,7 +60,7 @@ def ridge_r2(codes: np.ndarray, targets: np.ndarray, test_codes: np.ndarray, tes
     return r_squared(ridge_predict(codes, targets, test_codes), test_targets)
 
 
-def neighbour_r2(codes: np.ndarray, targets: np.ndarray, test_codes: np.ndarray, test_targets: np.ndarray, count: int = 10) -> float:
+def neighbor_r2(codes: np.ndarray, targets: np.ndarray, test_codes: np.ndarray, test_targets: np.ndarray, count: int = 10) -> float:
     """:func:`r_squared` of the mean target of the ``count`` nearest codes; also finds what is not coded linearly."""
     codes, test_codes, targets = _matrix('codes', codes), _matrix('test codes', test_codes), _matrix('targets', targets)
     nearest = np.argsort(_distances(test_codes, codes), 1, kind='stable')[:, :count]
@@ -119,7 +119,7 @@ def distance_correlation(x: np.ndarray, y: np.ndarray) -> float:
     Returns:
         In [0, 1]; 0 where one of them does not vary.
     """
-    a, b = (_centred(_distances(v, v)) for v in (_thinned(x), _thinned(y)))
+    a, b = (_centered(_distances(v, v)) for v in (_thinned(x), _thinned(y)))
     spread = np.sqrt(np.square(a).mean() * np.square(b).mean())
     return float(np.sqrt(max((a * b).mean(), 0) / spread)) if spread > 0 else 0.0
 
@@ -147,7 +147,7 @@ def hue_correlation(first: np.ndarray, second: np.ndarray) -> float:
     """Circular correlation of two sets of hues, which needs no mean direction.
 
     Args:
-        first: (N, 2) colours a, b.
+        first: (N, 2) colors a, b.
         second: (N, 2).
 
     Returns:
@@ -160,7 +160,7 @@ def hue_correlation(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def principal_components(codes: np.ndarray, orient: np.ndarray | None = None, count: int = 2) -> tuple[np.ndarray, np.ndarray]:
-    """PCA, centred and not whitened.
+    """PCA, centered and not whitened.
 
     Args:
         codes: (N, D).
@@ -171,8 +171,8 @@ def principal_components(codes: np.ndarray, orient: np.ndarray | None = None, co
         (N, count) coordinates, zeros where there are fewer dimensions; and (count,) shares of the variance.
     """
     codes = _matrix('codes', codes)
-    centred = codes - codes.mean(0)
-    left, sizes, _ = np.linalg.svd(centred, full_matrices=False)
+    centered = codes - codes.mean(0)
+    left, sizes, _ = np.linalg.svd(centered, full_matrices=False)
     points, shares = np.zeros((len(codes), count)), np.zeros(count)
     there = min(count, len(sizes))
     points[:, :there] = left[:, :there] * sizes[:there]
@@ -201,5 +201,5 @@ def _distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.sqrt(np.maximum(np.square(x).sum(1)[:, None] + np.square(y).sum(1) - 2 * x @ y.T, 0))
 
 
-def _centred(distances: np.ndarray) -> np.ndarray:
+def _centered(distances: np.ndarray) -> np.ndarray:
     return distances - distances.mean(0) - distances.mean(1)[:, None] + distances.mean()

@@ -1,4 +1,4 @@
-"""The probes of colour codes by name: what each means, what it should be, and the table of results."""
+"""The probes of color codes by name: what each means, what it should be, and the table of results."""
 
 import textwrap
 from collections.abc import Sequence
@@ -31,12 +31,12 @@ class Probe:
 
 PROBES = {
     'r2_mu': Probe("R2 of a ridge probe mu -> (a, b) of the own garment, fitted on training clips, on held-out clips", 'higher', 0.8),
-    'r2_z': Probe('the same from the sampled z: does colour survive the noise?', 'higher', 0.8),
-    'r2_neighbours': Probe('the same from the 10 nearest training codes', 'higher'),
+    'r2_z': Probe('the same from the sampled z: does color survive the noise?', 'higher', 0.8),
+    'r2_neighbors': Probe('the same from the 10 nearest training codes', 'higher'),
     'r2_new_person': Probe('ridge probe mu -> (a, b) on persons it was not fitted on (5 folds by person)', 'higher'),
-    'r2_shuffled': Probe('control: r2_mu with the training colours shuffled; at most 0'),
-    'r2_both': Probe('r2_mu with both garments recoloured', 'higher'),
-    'r2_other': Probe("R2 of mu -> (a, b) of the OTHER garment, both recoloured", 'lower', 0.2),
+    'r2_shuffled': Probe('control: r2_mu with the training colors shuffled; at most 0'),
+    'r2_both': Probe('r2_mu with both garments recolored', 'higher'),
+    'r2_other': Probe("R2 of mu -> (a, b) of the OTHER garment, both recolored", 'lower', 0.2),
     'dcor': Probe('distance correlation of mu and (a, b)', 'higher'),
     'distance_rank': Probe('Spearman correlation of pairwise distances of mu and of (a, b)', 'higher'),
     'hue': Probe('circular correlation of the hue that the probe finds with the true one', 'higher'),
@@ -47,27 +47,27 @@ PROBES = {
     'sigma': Probe('mean standard deviation of the sampled code'),
     'swap_dab': Probe("distance in a, b of G(F, mu of another frame)'s garment from that frame's garment", 'lower', 20),
     'swap_de': Probe('the same as dE76 in L, a, b', 'lower'),
-    'swap_blind': Probe('swap_dab of a generator that always paints the mean colour'),
+    'swap_blind': Probe('swap_dab of a generator that always paints the mean color'),
     'inside': Probe('mean |G(F, z1) - G(F, z2)| inside the garment, pictures in [-1, 1]', 'higher'),
     'outside': Probe('the same where nothing of the garment is', 'lower'),
     'l1': Probe('mean |G(F, mu) - frame|, pictures in [-1, 1]', 'lower'),
-    'monotone': Probe('share of steps along a linear interpolation of codes that go towards the colour at its end', 'higher'),
+    'monotone': Probe('share of steps along a linear interpolation of codes that go towards the color at its end', 'higher'),
     'resp': Probe("share of the wanted change of the garment's mean a, b that is delivered when only this garment's code is exchanged",
                   'higher', 0.9),
-    'de': Probe("dE76 of the garment's mean from the recoloured clip's, code of the clip's recoloured content frame", 'lower', 10),
+    'de': Probe("dE76 of the garment's mean from the recolored clip's, code of the clip's recolored content frame", 'lower', 10),
     'dab': Probe('the same in a, b', 'lower'),
     'de_actor': Probe("dE76 of the garment's mean from the donor's content frame, donor another clip of the same person", 'lower', 10),
     'de_across': Probe('the same, donor another person', 'lower'),
     'dab_across': Probe('de_across in a, b', 'lower'),
-    'dab_blind': Probe('dab of a generator that always paints the mean colour'),
+    'dab_blind': Probe('dab of a generator that always paints the mean color'),
     'moved_own': Probe("mean per-pixel dE76 of the own half of the body when only this garment's code is exchanged", 'higher'),
     'moved_other': Probe('the same in the other half of the body', 'lower', 4, ('up',)),
     'moved_head_hands': Probe('the same on head and hands', 'lower', 4, ('up',)),
     'moved_background': Probe('the same in the background', 'lower', 1.5, ('up',)),
-    'sharpness': Probe('mean |Laplacian| of luma inside the person, generated / recoloured', 'one'),
-    'pck': Probe('PCK@0.1 of limb joints in generated frames in recoloured clothes'),
+    'sharpness': Probe('mean |Laplacian| of luma inside the person, generated / recolored', 'one'),
+    'pck': Probe('PCK@0.1 of limb joints in generated frames in recolored clothes'),
     'pck_change': Probe('that less PCK@0.1 in their own clothes'),
-    'pck_real': Probe('PCK@0.1 in the real, recoloured frames: what a perfect generator would get'),
+    'pck_real': Probe('PCK@0.1 in the real, recolored frames: what a perfect generator would get'),
 }
 MISSING = '-'
 

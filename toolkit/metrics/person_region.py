@@ -55,8 +55,8 @@ def person_region(pose: np.ndarray, height: int, width: int) -> np.ndarray:
             cv2.line(region, start, end, 1, thickness, cv2.LINE_8, SUBPIXEL_BITS)
     if pose[NECK, 2] > 0:
         up = joints[NECK] - joints[[R_HIP, L_HIP]].mean(0)
-        centre = joints[NECK] + HEAD_RISE * scale * up / max(np.linalg.norm(up), 1e-6)
-        cv2.circle(region, tuple(fixed(centre).tolist()), round(HEAD_RADIUS * scale * 2**SUBPIXEL_BITS), 1, -1, cv2.LINE_8,
+        center = joints[NECK] + HEAD_RISE * scale * up / max(np.linalg.norm(up), 1e-6)
+        cv2.circle(region, tuple(fixed(center).tolist()), round(HEAD_RADIUS * scale * 2**SUBPIXEL_BITS), 1, -1, cv2.LINE_8,
                    SUBPIXEL_BITS)
     return region.astype(bool)
 

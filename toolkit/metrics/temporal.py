@@ -76,7 +76,7 @@ class Moments:
 def optical_flow(frame: np.ndarray, previous: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Dense flow from a frame back to the one before it (DIS, Kroeger et al. 2016).
 
-    Convention: ``frame(x, y) = previous(x + u, y + v)``, pixels, pixel centres at integers.
+    Convention: ``frame(x, y) = previous(x + u, y + v)``, pixels, pixel centers at integers.
 
     Args:
         frame: (H, W, 3) uint8 RGB, sides of at least 16 pixels.
@@ -86,10 +86,10 @@ def optical_flow(frame: np.ndarray, previous: np.ndarray) -> tuple[np.ndarray, n
         Flow (H, W, 2) float32, and (H, W) bool: where the flow back and forth agrees (|sum|^2 < 0.01 (|f|^2 + |b|^2) + 0.5, Sundaram et
         al. 2010) and points into the picture, so that neither occlusion nor the border spoils it.
     """
-    grey, grey_previous = (cv2.cvtColor(f, cv2.COLOR_RGB2GRAY) for f in (frame, previous))
+    gray, gray_previous = (cv2.cvtColor(f, cv2.COLOR_RGB2GRAY) for f in (frame, previous))
     dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    back, forth = dis.calc(grey, grey_previous, None), dis.calc(grey_previous, grey, None)
-    height, width = grey.shape
+    back, forth = dis.calc(gray, gray_previous, None), dis.calc(gray_previous, gray, None)
+    height, width = gray.shape
     x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
     at_x, at_y = x + back[..., 0], y + back[..., 1]
     forth = cv2.remap(forth, at_x, at_y, cv2.INTER_LINEAR)

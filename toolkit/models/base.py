@@ -55,7 +55,7 @@ class VideoModel(PaintedVideos, BaseModel):
         self.set_train_state(seed=0, rank=0, iteration=0, max_iters=1)
 
     def init_weights(self) -> None:
-        """Nothing: networks initialise themselves when they are built."""
+        """Nothing: networks initialize themselves when they are built."""
 
     def forward(self, *args, **kwargs) -> None:
         """Not used: a method is called through its steps."""
@@ -145,11 +145,11 @@ class VideoModel(PaintedVideos, BaseModel):
         return {name: self.losses.weights.get(name, 1.0) * loss for name, loss in losses.items()}
 
     def step(self, optim_wrapper: OptimWrapperDict, name: str, loss: Tensor) -> None:
-        """Backward and, at the end of an accumulation window, update and clear the gradients of one optimiser.
+        """Backward and, at the end of an accumulation window, update and clear the gradients of one optimizer.
 
         Args:
-            optim_wrapper: of all optimisers.
-            name: of the optimiser.
+            optim_wrapper: of all optimizers.
+            name: of the optimizer.
             loss: scalar.
         """
         optim_wrapper[name].update_params(loss.float())
@@ -198,10 +198,10 @@ class VideoModel(PaintedVideos, BaseModel):
 
     @torch.no_grad()
     def update_ema(self, network: nn.Module, ema: nn.Module, decay: float, optim_wrapper: OptimWrapper) -> None:
-        """Move the averaged copy towards the network, where its optimiser has just stepped: ``ema = d ema + (1 - d) network``.
+        """Move the averaged copy towards the network, where its optimizer has just stepped: ``ema = d ema + (1 - d) network``.
 
         ``d = min(decay, (1 + i) / (10 + i))`` after i steps, so that the average follows from the start. Buffers are copied. Within a
-        window of accumulated gradients nothing happens, so that ``decay`` counts steps of the optimiser.
+        window of accumulated gradients nothing happens, so that ``decay`` counts steps of the optimizer.
 
         Args:
             network: the network, wrapped or not.
@@ -254,7 +254,7 @@ class VideoModel(PaintedVideos, BaseModel):
 
     @staticmethod
     def clip_result(data: dict, generated: np.ndarray) -> dict:
-        """What metrics and visualisation take: generated and true clip side by side.
+        """What metrics and visualization take: generated and true clip side by side.
 
         Args:
             data: a whole-clip item with a batch axis of 1.

@@ -21,7 +21,7 @@ def person_removed(frame: np.ndarray, mask: np.ndarray, dilation: int = 7, radiu
         frame: (H, W, 3) uint8 RGB.
         mask: (H, W) bool, the person.
         dilation: pixels by which the mask is grown first, for hair and soft borders.
-        radius: neighbourhood of the inpainting, in pixels.
+        radius: neighborhood of the inpainting, in pixels.
 
     Returns:
         (H, W, 3) uint8 RGB, unchanged outside the grown mask.
@@ -117,8 +117,8 @@ class PasteParts(Baseline):
             picture, pose, parts = (x.expand(len(targets), *x.shape[1:]) for x in source)
             warp = self.warper(picture, pose, targets, parts)
             opaque = (2 * warp.coverage).clamp(max=1)
-            colours = warp.maps / warp.coverage.clamp(min=1e-6)
-            frames.append((opaque * colours + (1 - opaque) * background).clamp(0, 255).round().to(torch.uint8))
+            colors = warp.maps / warp.coverage.clamp(min=1e-6)
+            frames.append((opaque * colors + (1 - opaque) * background).clamp(0, 255).round().to(torch.uint8))
         return torch.cat(frames).permute(0, 2, 3, 1).cpu().numpy()
 
     @property

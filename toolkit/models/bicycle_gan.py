@@ -1,4 +1,4 @@
-"""Stage I of paper A: learn colour encoders with BicycleGAN on recoloured frames.
+"""Stage I of paper A: learn color encoders with BicycleGAN on recolored frames.
 
 Sources: *Disentangled Human Action Video Generation via Decoupled Learning* (Yang et al. 2019, section 3.1); *Toward multimodal
 image-to-image translation* (Zhu et al. 2017).
@@ -29,7 +29,7 @@ class Frames(NamedTuple):
 
     Attributes:
         features: A, (N, C, H, W) in [-1, 1].
-        images: B, (N, 3, H, W) in [-1, 1], recoloured frames.
+        images: B, (N, 3, H, W) in [-1, 1], recolored frames.
         regions: (N, 2, H, W) in [0, 1].
         masks: (N, 1, H, W) in [0, 1].
         recolored: (N, 1, H, W) in [0, 1], where the garment in question is.
@@ -48,7 +48,7 @@ class Frames(NamedTuple):
 
 @MODELS.register_module()
 class BicycleGAN(VideoModel):
-    """Learns to encode the colour of one garment: G paints the recoloured frame B from its feature map A and its code z = E(B).
+    """Learns to encode the color of one garment: G paints the recolored frame B from its feature map A and its code z = E(B).
 
     Two schemes:
 
@@ -65,7 +65,7 @@ class BicycleGAN(VideoModel):
 
     - ``frames``: ``fake``, ``real`` (N, 3, H, W) and ``conditions``, A (N, C, H, W), in [-1, 1]; ``masks`` of the person (N, 1, H, W)
       and ``regions`` (N, 2, H, W) in [0, 1];
-    - ``region``: the same, with ``masks`` where the garment in question was recoloured, which makes the code worth its price;
+    - ``region``: the same, with ``masks`` where the garment in question was recolored, which makes the code worth its price;
     - ``gan``: ``scores`` of the discriminator (needed), and ``gan2``: of that of the random branch, 'official' only (needed there);
     - ``z``: the latent regression, codes as ``fake``, ``real`` (N, D); without it the scheme 'paper' is cVAE-GAN;
     - ``kl``: ``mu``, ``logvar`` (N, D) of the codes.
@@ -136,15 +136,15 @@ class BicycleGAN(VideoModel):
             data: a collated batch of windows, see :class:`toolkit.data.windows.ClipWindows`; every frame of a window is a sample. It
                 may hold ``recolored_region`` (B, T, 1, H, W); else the region of the pose inside the mask takes its place.
             optim_wrapper: with the keys ``g``, ``e`` and ``d``, and ``d2`` where there is a second discriminator. G and E learn from
-                one backward pass: ``e`` follows the precision and accumulation of ``g``; one optimiser ``g`` of both also works.
+                one backward pass: ``e`` follows the precision and accumulation of ``g``; one optimizer ``g`` of both also works.
 
         Returns:
             Detached scalars: every weighted loss of ``g/...``, ``d/...``, ``d2/...``, and ``e/nats``, ``e/sigma``.
 
         Raises:
-            InputError: an odd batch with scheme 'official', or optimisers that do not fit each other.
+            InputError: an odd batch with scheme 'official', or optimizers that do not fit each other.
         """
-        self._check_optimisers(optim_wrapper)
+        self._check_optimizers(optim_wrapper)
         frames = self.frames_of(self.data_preprocessor(data, True))
         encoded, random = self._halves(frames)
         in_g = optim_wrapper['g'].optim_context
@@ -214,7 +214,7 @@ class BicycleGAN(VideoModel):
         return (painted * (wanted + wanted_too)).sum() + (z * wanted_of_z).sum()
 
     def step(self, optim_wrapper: OptimWrapperDict, name: str, loss: Tensor) -> None:
-        """As in the base class; the encoder's optimiser updates together with the generator's, from the same backward pass."""
+        """As in the base class; the encoder's optimizer updates together with the generator's, from the same backward pass."""
         super().step(optim_wrapper, name, loss)
         if name == 'g' and 'e' in optim_wrapper and optim_wrapper['g'].should_update():
             optim_wrapper['e'].step()
@@ -228,7 +228,7 @@ class BicycleGAN(VideoModel):
 
     def _train_discriminators(self, optim_wrapper: OptimWrapperDict,
                               fakes: list[tuple[str, Frames, Tensor, Frames]]) -> dict[str, Tensor]:
-        """One step of each discriminator; ``fakes`` holds (optimiser, what it was painted from, picture, real frames)."""
+        """One step of each discriminator; ``fakes`` holds (optimizer, what it was painted from, picture, real frames)."""
         gan, losses = self.losses[self.judge], {}
         for number, (name, condition, fake, real) in enumerate(fakes):
             network = getattr(self, f'net_{name}')
@@ -256,7 +256,7 @@ class BicycleGAN(VideoModel):
         return frames.part(0, size // 2), frames.part(size // 2, size)
 
     @staticmethod
-    def _check_optimisers(optim_wrapper: OptimWrapperDict) -> None:
+    def _check_optimizers(optim_wrapper: OptimWrapperDict) -> None:
         if any(getattr(w, 'dtype', None) is torch.float16 for w in optim_wrapper.values()):
             raise InputError('BicycleGAN cannot train in float16: its encoder and generator share a backward pass; use bfloat16')
         if 'e' in optim_wrapper and optim_wrapper['e']._accumulative_counts != optim_wrapper['g']._accumulative_counts:

@@ -56,7 +56,7 @@ class CycleGAN(VideoModel):
         discriminator: ``DISCRIMINATORS`` config; its ``input_nc`` is filled in.
         losses: see above.
         previous_frames: each generator also sees so many of its own last frames (2 in paper B's future directions; 0 is CycleGAN).
-        first: the frames before the first one: ``'zeros'`` (mid-grey) or ``'input'`` (the input's first frame).
+        first: the frames before the first one: ``'zeros'`` (mid-gray) or ``'input'`` (the input's first frame).
         carry: go on from the generated frames of the mini-batch before where the data does, see ``sequence`` of
             :class:`toolkit.data.unpaired.UnpairedClips`.
         window: consecutive frames of a training item, through which gradients flow; at least 3 for ``temporal``.
@@ -211,7 +211,7 @@ class CycleGAN(VideoModel):
     @staticmethod
     @contextmanager
     def _contexts(wrapper, *networks: nn.Module) -> Iterator[None]:
-        """The contexts of one optimiser for several networks."""
+        """The contexts of one optimizer for several networks."""
         with ExitStack() as stack:
             for network in networks:
                 stack.enter_context(wrapper.optim_context(network))

@@ -22,7 +22,7 @@ from toolkit.structures import InputError
 
 
 def feature_picture(features: np.ndarray) -> np.ndarray:
-    """A feature map as one picture: stick figure in colours, edges in grey.
+    """A feature map as one picture: stick figure in colors, edges in gray.
 
     Args:
         features: (..., H, W, 4) uint8.

@@ -52,7 +52,7 @@ class HeadCrops:
             no head.
 
         Convention:
-            Pixel centres at integer coordinates; bilinear, the border's pixels continue beyond the frame.
+            Pixel centers at integer coordinates; bilinear, the border's pixels continue beyond the frame.
         """
         joints, boxes = (torch.from_numpy(array).to(frames.device) for array in self._measure(poses.detach().cpu().numpy()))
         if anchors is not None:
@@ -60,9 +60,9 @@ class HeadCrops:
             scale = target[2] / source[2]
             joints[..., :2] = (joints[..., :2] - source[:2]) * scale + target[:2]
             boxes = torch.cat([(boxes[:, :2] - source[:2]) * scale + target[:2], boxes[:, 2:] * scale], 1)
-        centre, half = boxes[:, :2], boxes[:, 2].clamp_min(1e-3)
+        center, half = boxes[:, :2], boxes[:, 2].clamp_min(1e-3)
         unit = (torch.arange(self.size, device=frames.device) + 0.5) / self.size * 2 - 1
-        places = torch.stack(torch.meshgrid(unit, unit, indexing='xy'), -1) * half[:, None, None, None] + centre[:, None, None]
+        places = torch.stack(torch.meshgrid(unit, unit, indexing='xy'), -1) * half[:, None, None, None] + center[:, None, None]
         extent = places.new_tensor(frames.shape[:-3:-1])
         heads = F.grid_sample(frames.float(), 2 * (places + 0.5) / extent - 1, padding_mode='border', align_corners=False)
         away = (places[:, None] - joints[:, :, None, None, :2]) / (2 * SPREAD * half[:, None, None, None, None])
@@ -70,13 +70,13 @@ class HeadCrops:
         return torch.cat([heads, spots], 1) * (boxes[:, 2] > 0).float()[:, None, None, None]
 
     def _measure(self, poses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Joints of the heads (N, 5, 3), x, y and seen (0 or 1), and boxes (N, 3), centre and half of the side (0 without a head)."""
+        """Joints of the heads (N, 5, 3), x, y and seen (0 or 1), and boxes (N, 3), center and half of the side (0 without a head)."""
         joints, boxes = np.zeros((len(poses), len(HEAD_JOINTS), 3), np.float32), np.zeros((len(poses), 3), np.float32)
         for pose, joint, box in zip(map(clean_pose, poses), joints, boxes):
             scale = float(body_scale(pose))
-            centre = head_center(pose, scale) if scale > 0 else None
-            if centre is not None:
+            center = head_center(pose, scale) if scale > 0 else None
+            if center is not None:
                 joint[:] = pose[list(HEAD_JOINTS)]
                 joint[:, 2] = joint[:, 2] > 0
-                box[:] = *centre, self.reach * scale
+                box[:] = *center, self.reach * scale
         return joints, boxes

@@ -13,10 +13,10 @@ CHANCE = 0.5
 
 
 def augment(images: Tensor, poses: Tensor, rng: torch.Generator, scale: float = 1.35, rotation: float = 12, shift: float = 0.15,
-            colour: float = 0.15, noise: float = 0.15) -> tuple[Tensor, Tensor]:
-    """Mirror, turn, scale, move, recolour, blur and disturb each picture, and move its pose along.
+            color: float = 0.15, noise: float = 0.15) -> tuple[Tensor, Tensor]:
+    """Mirror, turn, scale, move, recolor, blur and disturb each picture, and move its pose along.
 
-    A pose network that is to judge generated pictures meets half-finished ones: in wrong colours, soft, speckled.
+    A pose network that is to judge generated pictures meets half-finished ones: in wrong colors, soft, speckled.
 
     Args:
         images: (B, 3, H, W) in [-1, 1].
@@ -25,7 +25,7 @@ def augment(images: Tensor, poses: Tensor, rng: torch.Generator, scale: float = 
         scale: largest factor, and one over the smallest.
         rotation: largest angle, in degrees.
         shift: largest move along each axis, as a share of the picture's side.
-        colour: standard deviation of a random linear map of the channels from the identity, and of its offset.
+        color: standard deviation of a random linear map of the channels from the identity, and of its offset.
         noise: largest standard deviation.
 
     Returns:
@@ -52,8 +52,8 @@ def augment(images: Tensor, poses: Tensor, rng: torch.Generator, scale: float = 
     poses = torch.cat([places, (poses[..., 2] * inside)[..., None]], -1)
     poses = torch.where(mirrored[:, None, None], poses[:, torch.from_numpy(MIRROR_JOINT)], poses)
 
-    mix = torch.eye(3, device=images.device) + colour * torch.randn(count, 3, 3, generator=rng).to(images.device)
-    offset = colour * torch.randn(count, 3, 1, 1, generator=rng).to(images.device)
+    mix = torch.eye(3, device=images.device) + color * torch.randn(count, 3, 3, generator=rng).to(images.device)
+    offset = color * torch.randn(count, 3, 1, 1, generator=rng).to(images.device)
     images = torch.einsum('bij,bjhw->bihw', mix, images) + offset
     soft = F.avg_pool2d(F.pad(images, (1, 1, 1, 1), mode='replicate'), 3, 1)
     images = torch.lerp(images, soft, draw(0, 1, 1, 1, 1) * (draw(0, 1, 1, 1, 1) < CHANCE))

@@ -1,4 +1,4 @@
-"""The video generator: pix2pixHD that paints a frame from its feature map, a colour code and its own previous frame.
+"""The video generator: pix2pixHD that paints a frame from its feature map, a color code and its own previous frame.
 
 Sources: pix2pixHD (Wang et al. 2018), the two-frame scheme of Everybody Dance Now (Chan et al. 2019, section 4), and stage II of
 *Disentangled Human Action Video Generation via Decoupled Learning* (Yang et al. 2019, section 3.2).
@@ -15,7 +15,7 @@ from toolkit import fields
 from toolkit.fit import build_discriminator, build_generator
 from toolkit.models.bare import bare
 from toolkit.models.base import VideoModel
-from toolkit.models.colour_codes import ColourCodes
+from toolkit.models.color_codes import ColorCodes
 from toolkit.models.feature_curriculum import FeatureCurriculum
 from toolkit.models.feature_maps import FeatureMaps
 from toolkit.models.painting import Painter
@@ -33,7 +33,7 @@ class VideoPix2PixHD(VideoModel):
     Each frame is ``v_t = G([F_t, v_{t-1}], z)``; the frame before the first is a constant picture. The previous frame is not detached:
     what is wrong in the second frame also teaches the first. The discriminator sees ``[F_1 .. F_T, v_1 .. v_T]`` over channels.
 
-    With ``colour_codes``, z is the code of the clothes in the content frame, which a transform recolours together with the window. It
+    With ``color_codes``, z is the code of the clothes in the content frame, which a transform recolors together with the window. It
     is the same for all frames of a clip, and a ``z`` in the batch takes its place. Without, the generator has no z.
 
     Any losses can be listed in ``losses``, under any names, see :class:`toolkit.models.loss_table.LossTable`. They are offered:
@@ -49,13 +49,13 @@ class VideoPix2PixHD(VideoModel):
         generator: ``GENERATORS`` config; its ``input_nc`` is filled in (channels of F + 3).
         discriminator: ``DISCRIMINATORS`` config; its ``input_nc`` is filled in for windows of ``window`` frames.
         losses: see above.
-        colour_codes: arguments of :class:`toolkit.models.colour_codes.ColourCodes`; None for a generator that learns the clothes as
-            they are. The generator's ``z_dims`` are filled in. With ``frozen=False`` the optimiser ``g`` trains ``colour_codes`` along.
+        color_codes: arguments of :class:`toolkit.models.color_codes.ColorCodes`; None for a generator that learns the clothes as
+            they are. The generator's ``z_dims`` are filled in. With ``frozen=False`` the optimizer ``g`` trains ``color_codes`` along.
         feature_maps: arguments of :class:`toolkit.models.feature_maps.FeatureMaps`.
         curriculum: arguments of :class:`toolkit.models.feature_curriculum.FeatureCurriculum`; None trains on what
             generation uses.
         window: frames of a training window (T).
-        v0: the frame before the first: ``'zeros'`` (mid-grey, what both official codes do) or ``'black'`` (what the paper says).
+        v0: the frame before the first: ``'zeros'`` (mid-gray, what both official codes do) or ``'black'`` (what the paper says).
             Training and generation share it, and it is stored in checkpoints with the config.
         frame_reduce: ``'mean'`` or ``'sum'``, see above.
         ema: decay of the exponential moving average of the generator that generation uses; None for none.
@@ -68,12 +68,12 @@ class VideoPix2PixHD(VideoModel):
     offers = dict(
         frames=('fake', 'real', 'masks', 'regions', 'poses', 'conditions'), gan=('scores', 'fake_features', 'real_features'))
 
-    nested = dict(feature_maps=FeatureMaps, curriculum=FeatureCurriculum, colour_codes=ColourCodes)
+    nested = dict(feature_maps=FeatureMaps, curriculum=FeatureCurriculum, color_codes=ColorCodes)
 
-    def __init__(self, generator: dict, discriminator: dict, losses: dict, colour_codes: dict | None = None,
+    def __init__(self, generator: dict, discriminator: dict, losses: dict, color_codes: dict | None = None,
                  feature_maps: dict | None = None, curriculum: dict | None = None, window: int = 2,
                  v0: str = 'zeros', frame_reduce: str = 'mean', ema: float | None = 0.999, **kwargs) -> None:
-        codes = None if colour_codes is None else ColourCodes(**colour_codes)
+        codes = None if color_codes is None else ColorCodes(**color_codes)
         super().__init__(losses=losses, **kwargs)
         if not self.losses:
             raise InputError('model.losses has no loss of a weight above 0: there is nothing to learn from')
@@ -92,7 +92,7 @@ class VideoPix2PixHD(VideoModel):
         self.v0 = v0
         self.frame_scale = 1 if frame_reduce == 'mean' else window
         channels = self.feature_maps.channels
-        self.colour_codes, self.codes_learn = codes, codes is not None and not codes.frozen
+        self.color_codes, self.codes_learn = codes, codes is not None and not codes.frozen
         z_dims = None if codes is None else codes.z_dims
         self.net_g = build_generator(generator, 'VideoPix2PixHD', channels + 3, z_dims)
         self.net_d = build_discriminator(discriminator, 'VideoPix2PixHD', window * (channels + 3))
@@ -100,7 +100,7 @@ class VideoPix2PixHD(VideoModel):
         if ema is not None:
             self.net_g_ema = self.ema_copy(self.net_g)
             if self.codes_learn:
-                self.colour_codes_ema = self.ema_copy(self.colour_codes)
+                self.color_codes_ema = self.ema_copy(self.color_codes)
 
     def check_data(self, dataset: Dataset) -> None:
         """As in the base class: the discriminator is made for windows of :attr:`window` frames."""
@@ -119,23 +119,23 @@ class VideoPix2PixHD(VideoModel):
             Detached scalars: every weighted loss of ``g/...`` and ``d/...``.
 
         Raises:
-            InputError: other optimisers, which would never be stepped; codes in the batch for encoders that are to learn.
+            InputError: other optimizers, which would never be stepped; codes in the batch for encoders that are to learn.
         """
         if set(optim_wrapper.keys()) != {'g', 'd'}:
-            raise InputError(f'optim_wrapper has the entries {", ".join(optim_wrapper.keys())}, expected g and d; colour_codes that '
+            raise InputError(f'optim_wrapper has the entries {", ".join(optim_wrapper.keys())}, expected g and d; color_codes that '
                              f'are trained belong to the networks of g')
         batch = self.data_preprocessor(data, True)
         if 'z' in batch and self.codes_learn:
-            raise InputError('the dataset gives codes (z), so that the encoders of model.colour_codes would never be used and not '
-                             'learn: leave z out of the batches, or set model.colour_codes.frozen to True')
+            raise InputError('the dataset gives codes (z), so that the encoders of model.color_codes would never be used and not '
+                             'learn: leave z out of the batches, or set model.color_codes.frozen to True')
         real = batch['frames']
         with optim_wrapper['g'].optim_context(self.net_g):
             features = 2 * self.training_features(batch) - 1
         if self.judge:
             with optim_wrapper['d'].optim_context(self.net_d):
                 real_scores = self.net_d(pack(features, real))
-        with optim_wrapper['g'].optim_context(self.colour_codes):
-            z = self.code(batch, self.colour_codes)
+        with optim_wrapper['g'].optim_context(self.color_codes):
+            z = self.code(batch, self.color_codes)
         with optim_wrapper['g'].optim_context(self.net_g):
             fake = self.unroll(self.net_g, features, batch.get('regions'), z)
         g = {}
@@ -157,12 +157,12 @@ class VideoPix2PixHD(VideoModel):
                  'real': 0.5 * gan(real_scores, real=True, for_discriminator=True)}
             self.step(optim_wrapper, 'd', sum(d.values()))
 
-        if self.colour_codes is not None:
-            bare(self.colour_codes).observe(z)
+        if self.color_codes is not None:
+            bare(self.color_codes).observe(z)
         if self.ema_decay is not None:
             self.update_ema(self.net_g, self.net_g_ema, self.ema_decay, optim_wrapper['g'])
-            if hasattr(self, 'colour_codes_ema'):
-                self.update_ema(self.colour_codes, self.colour_codes_ema, self.ema_decay, optim_wrapper['g'])
+            if hasattr(self, 'color_codes_ema'):
+                self.update_ema(self.color_codes, self.color_codes_ema, self.ema_decay, optim_wrapper['g'])
         return {**{f'g/{k}': v.detach() for k, v in g.items()}, **{f'd/{k}': v.detach() for k, v in d.items()}}
 
     def training_features(self, batch: dict) -> Tensor:
@@ -222,7 +222,7 @@ class VideoPix2PixHD(VideoModel):
 
         Args:
             content: the ``content_*`` entries of a dataset item with a batch axis of 1 (uint8 maps as datasets yield them).
-            z: (1, D) colour code, or (T, D), one for each frame; None takes that of the content frame.
+            z: (1, D) color code, or (T, D), one for each frame; None takes that of the content frame.
 
         Returns:
             The painter. Each frame is painted from the one before.
@@ -239,7 +239,7 @@ class VideoPix2PixHD(VideoModel):
         def paint(frame: dict) -> np.ndarray:
             nonlocal previous, count
             if z is not None and 1 < len(z) <= count:
-                raise InputError(f'{len(z)} colour codes for more frames: give one for all, or one for each')
+                raise InputError(f'{len(z)} color codes for more frames: give one for all, or one for each')
             batch = {**held, **self.data_preprocessor(frame)}
             with self.evaluating(net), self.inference_context():
                 features = 2 * self.feature_maps(batch) - 1
@@ -251,9 +251,9 @@ class VideoPix2PixHD(VideoModel):
         return paint
 
     @property
-    def codes(self) -> ColourCodes | None:
-        """The colour codes that generation uses: the averaged ones where there are some."""
-        return getattr(self, 'colour_codes_ema', self.colour_codes)
+    def codes(self) -> ColorCodes | None:
+        """The color codes that generation uses: the averaged ones where there are some."""
+        return getattr(self, 'color_codes_ema', self.color_codes)
 
     @torch.no_grad()
     def encode(self, content: dict) -> Tensor | None:
@@ -263,7 +263,7 @@ class VideoPix2PixHD(VideoModel):
             content: as in :meth:`open`.
 
         Returns:
-            (1, D), or None for a model without colour codes.
+            (1, D), or None for a model without color codes.
         """
         codes = self.codes
         if codes is None:

@@ -179,10 +179,10 @@ class ConvolutionalPoseMachine(FrozenNetwork):
     @torch.no_grad()
     def _locate(self, frame: np.ndarray, box: Box, margin: float) -> np.ndarray:
         """(14, 3) joints in pixels of the frame, from one square cut."""
-        centre = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
+        center = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
         scale = max(box[2] - box[0] + 1, box[3] - box[1] + 1) * margin / SIDE
         matrix = np.array([
-            [scale, 0, centre[0] - scale * (SIDE - 1) / 2], [0, scale, centre[1] - scale * (SIDE - 1) / 2]], np.float32)
+            [scale, 0, center[0] - scale * (SIDE - 1) / 2], [0, scale, center[1] - scale * (SIDE - 1) / 2]], np.float32)
         flags = cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR
         source = cv2.GaussianBlur(frame, (0, 0), scale / 2) if scale > 1.5 else frame
         crop = cv2.warpAffine(source, matrix, (SIDE, SIDE), flags=flags, borderMode=cv2.BORDER_CONSTANT, borderValue=(128, 128, 128))

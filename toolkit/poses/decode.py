@@ -1,6 +1,6 @@
 """From heatmaps and part affinity fields to people: peaks, limb scores, the greedy parser, and one person followed through a clip.
 
-Map coordinates are cells; cell i of a map of stride s has its centre at pixel ``(i + 0.5) * s - 0.5``.
+Map coordinates are cells; cell i of a map of stride s has its center at pixel ``(i + 0.5) * s - 0.5``.
 Source: Cao et al. 2017, section 3; thresholds as in its released code.
 """
 
@@ -51,7 +51,7 @@ def cell_to_pixel(cells: np.ndarray, stride: float = 8) -> np.ndarray:
 
 
 def refine_peak(heat: np.ndarray, x: int, y: int) -> tuple[float, float]:
-    """Place a peak between cells by a parabola through the logarithms of its neighbours (exact for a Gaussian).
+    """Place a peak between cells by a parabola through the logarithms of its neighbors (exact for a Gaussian).
 
     Args:
         heat: (h, w).
@@ -61,9 +61,9 @@ def refine_peak(heat: np.ndarray, x: int, y: int) -> tuple[float, float]:
     Returns:
         x, y in cells; at the border of the map the coordinate stays whole.
     """
-    def offset(before: float, centre: float, after: float) -> float:
-        before, centre, after = np.log(np.maximum([before, centre, after], 1e-3))
-        curvature = before - 2 * centre + after
+    def offset(before: float, center: float, after: float) -> float:
+        before, center, after = np.log(np.maximum([before, center, after], 1e-3))
+        curvature = before - 2 * center + after
         return float(np.clip(0.5 * (before - after) / curvature, -0.5, 0.5)) if curvature < -1e-6 else 0.0
 
     height, width = heat.shape
@@ -73,7 +73,7 @@ def refine_peak(heat: np.ndarray, x: int, y: int) -> tuple[float, float]:
 
 
 def find_peaks(heat: np.ndarray, threshold: float = 0.1) -> list[np.ndarray]:
-    """Local maxima of each joint's heatmap: not below their 8 neighbours (of equal neighbours one) and above the threshold.
+    """Local maxima of each joint's heatmap: not below their 8 neighbors (of equal neighbors one) and above the threshold.
 
     Args:
         heat: (18, h, w).
@@ -86,9 +86,9 @@ def find_peaks(heat: np.ndarray, threshold: float = 0.1) -> list[np.ndarray]:
     padded = np.pad(heat, ((0, 0), (1, 1), (1, 1)), constant_values=-np.inf)
     is_peak = heat > threshold
     for index, (dy, dx) in enumerate(np.ndindex(3, 3)):
-        neighbour = padded[:, dy:dy + height, dx:dx + width]
+        neighbor = padded[:, dy:dy + height, dx:dx + width]
         if index != 4:
-            is_peak &= heat > neighbour if index < 4 else heat >= neighbour
+            is_peak &= heat > neighbor if index < 4 else heat >= neighbor
     peaks = []
     for joint, where in enumerate(is_peak):
         found = [(*refine_peak(heat[joint], x, y), heat[joint, y, x]) for y, x in np.argwhere(where)]

@@ -3,9 +3,9 @@
 =================  ==========  ====================================  =============================================  ================
 style              background  joints                                limbs                                          where they meet
 =================  ==========  ====================================  =============================================  ================
-openpose_black     black       discs in the joint's colour, last     ellipse in the limb's colour                   maximum of limbs
-openpose           the frame   discs in the joint's colour, first    ellipse in the limb's colour                   0.4 old, 0.6 new
-edn                white       discs in the joint's colour, first    ellipse in the colour of the limb's 1st joint  0.4 old, 0.6 new
+openpose_black     black       discs in the joint's color, last     ellipse in the limb's color                   maximum of limbs
+openpose           the frame   discs in the joint's color, first    ellipse in the limb's color                   0.4 old, 0.6 new
+edn                white       discs in the joint's color, first    ellipse in the color of the limb's 1st joint  0.4 old, 0.6 new
 pg                 black       discs of 2 px, last                   smooth white line of 1 px, all 19 limbs        overwritten
 =================  ==========  ====================================  =============================================  ================
 
@@ -124,8 +124,8 @@ def disc_mask(x: float, y: float, radius: float, height: int, width: int) -> tup
     """Rasterise a joint: pixels at most ``radius`` from (x, y).
 
     Args:
-        x: of the centre.
-        y: of the centre.
+        x: of the center.
+        y: of the center.
         radius: in pixels.
         height: of the picture.
         width: of the picture.

@@ -18,7 +18,7 @@ def pose_fields(poses: Tensor, size: tuple[int, int], stride: int, sigma: float,
     Args:
         poses: (B, 18, 3), x and y in pixels and confidence; a joint of confidence 0 is in no map, nor are its limbs.
         size: (H, W) of the picture.
-        stride: pixels of a cell, whose centre lies at pixel ``(i + 0.5) * stride - 0.5``.
+        stride: pixels of a cell, whose center lies at pixel ``(i + 0.5) * stride - 0.5``.
         sigma: of the Gaussian of a joint, in pixels.
         limb_width: sigma across a limb, and how far its field reaches beyond both joints, in pixels.
 

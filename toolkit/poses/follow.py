@@ -54,14 +54,14 @@ def choose_among(people: list[Person], follow: Follow, where: str) -> Person:
     """
     if follow == 'largest':
         return max(people, key=lambda p: p.size)
-    centres = [p.pose[p.pose[:, 2] > 0, :2].mean(0) for p in people]
+    centers = [p.pose[p.pose[:, 2] > 0, :2].mean(0) for p in people]
     if follow in SIDES:
-        order = np.argsort([x for x, _ in centres])
+        order = np.argsort([x for x, _ in centers])
         return people[order[0 if follow == 'left' else -1]]
-    distances = [float(np.hypot(*(centre - follow))) for centre in centres]
+    distances = [float(np.hypot(*(center - follow))) for center in centers]
     person = people[int(np.argmin(distances))]
     if not holds(person, follow):
-        seen = ' and '.join(f'{x:.0f},{y:.0f}' for x, y in centres)
+        seen = ' and '.join(f'{x:.0f},{y:.0f}' for x, y in centers)
         raise InputError(f'{where}: nobody at {follow[0]:.0f},{follow[1]:.0f}; the middle of who is seen is at {seen} (x,y)')
     return person
 

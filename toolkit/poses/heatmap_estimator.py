@@ -49,7 +49,7 @@ class HeatmapEstimator(FrozenNetwork):
         """Differentiable maps, for losses.
 
         Args:
-            images: (B, 3, H, W) float RGB in [-1, 1]; sides that are no multiple of ``multiple`` are padded with grey at the
+            images: (B, 3, H, W) float RGB in [-1, 1]; sides that are no multiple of ``multiple`` are padded with gray at the
                 right and bottom, and the maps cut back.
             stage: of which stage, from 1; None for the last.
 

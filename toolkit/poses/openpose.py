@@ -64,7 +64,7 @@ class OpenPose(HeatmapEstimator):
     """Realtime multi-person pose estimation (Cao et al. 2017), the full body network: 52,311,446 parameters, stride 8.
 
     Two published forms of its weights are read: ``body_pose_model.pth`` with Caffe's layer names (``conv1_1.weight``), and
-    ``pose_model.pth`` with Sequential indices (``model0.0.weight``). They are not distributed here; OpenPose's licence allows
+    ``pose_model.pth`` with Sequential indices (``model0.0.weight``). They are not distributed here; OpenPose's license allows
     non-commercial use only.
 
     Args:

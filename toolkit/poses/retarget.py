@@ -1,4 +1,4 @@
-"""Global pose normalisation: move and scale one person's poses into the place and size of another.
+"""Global pose normalization: move and scale one person's poses into the place and size of another.
 
 Source: Everybody Dance Now (Chan et al. 2019) and its released code, corrected: joints are found by name (the code took an ear for an
 ankle), the pivot is the foot of the current frame (the code kept that of the first frame, so that feet missed their place), and the
@@ -103,8 +103,8 @@ class PoseNormalizer:
                 return cls(mode, *anchors, tuple(source_size), tuple(target_size), median_window)
         which = 'source' if anchors[0] is None else 'target'
         raise InputError(
-            f'pose normalisation: the {which} poses show both shoulders in fewer than {MIN_FRAMES} frames; check the {which} video, or '
-            'generate without normalisation')
+            f'pose normalization: the {which} poses show both shoulders in fewer than {MIN_FRAMES} frames; check the {which} video, or '
+            'generate without normalization')
 
     def __call__(self, poses: np.ndarray) -> np.ndarray:
         """Map source poses into the target video.
@@ -150,19 +150,19 @@ class PoseNormalizer:
         """Rebuild from :meth:`to_dict`.
 
         Raises:
-            InputError: not the values of a normaliser.
+            InputError: not the values of a normalizer.
         """
         try:
             mode = values['mode']
             if mode not in MODES or values['format'] != FORMAT:
                 raise InputError(
-                    f'pose normaliser: mode {mode!r}, format {values["format"]!r}; expected one of {MODES} and format {FORMAT}')
+                    f'pose normalizer: mode {mode!r}, format {values["format"]!r}; expected one of {MODES} and format {FORMAT}')
             kind = _Range if mode == 'feet' else _Anchor
             source, target = (kind(**{f.name: float(values[side][f.name]) for f in fields(kind)}) for side in ('source', 'target'))
             return cls(
                 mode, source, target, tuple(values['source_size']), tuple(values['target_size']), int(values['median_window']))
         except (KeyError, TypeError) as error:
-            raise InputError(f'pose normaliser: {error!r} in its saved values; fit it again') from error
+            raise InputError(f'pose normalizer: {error!r} in its saved values; fit it again') from error
 
 
 def _toes(poses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

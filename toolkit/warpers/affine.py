@@ -1,4 +1,4 @@
-"""One affine transform per body part from two poses: closed form for limbs, regularised least squares for torso and head.
+"""One affine transform per body part from two poses: closed form for limbs, regularized least squares for torso and head.
 
 Source: Deformable GAN (Siarohin et al. 2018), completed for missing and degenerate joints.
 """
@@ -12,7 +12,7 @@ from toolkit.structures import InputError
 
 DET_RANGE = (1 / 16, 16.0)
 MIN_LENGTH = 2.0
-REGULARISATION = 0.1
+REGULARIZATION = 0.1
 HALF_WIDTH = 0.2
 """Half width of the limb rectangle in body scales; matters only for the similarity fallback."""
 
@@ -27,7 +27,7 @@ SHOULDERS = [R_SHOULDER, L_SHOULDER]
 def part_affines(
     source_pose: Tensor,
     target_pose: Tensor,
-    regularisation: float = REGULARISATION,
+    regularization: float = REGULARIZATION,
     min_length: float = MIN_LENGTH,
     det_range: tuple[float, float] = DET_RANGE,
     consecutive: bool = False,
@@ -37,7 +37,7 @@ def part_affines(
     Limbs map bone to bone along the bone and by the ratio of body scales across it:
     :math:`T(p) = a_1 + \frac{L_1}{L_2} ((p - a_2) \cdot u_2) u_1 + \frac{s_1}{s_2} ((p - a_2) \cdot n_2) n_1` (1 source, 2 target),
     which is the least-squares fit of the four corners of a limb rectangle. Torso (4 joints) and head (common head joints and both
-    shoulders) minimise :math:`\sum |T x_i - y_i|^2 + \mu |A - A_{sim}|^2` with :math:`\mu = 0.1 s_2^2` and the best similarity
+    shoulders) minimize :math:`\sum |T x_i - y_i|^2 + \mu |A - A_{sim}|^2` with :math:`\mu = 0.1 s_2^2` and the best similarity
     :math:`A_{sim}`.
 
     What happens when joints are missing (confidence 0, NaN, infinite) or degenerate:
@@ -52,7 +52,7 @@ def part_affines(
     Args:
         source_pose: (B, K, 3) x, y in pixels and confidence.
         target_pose: (B, K, 3).
-        regularisation: :math:`\mu / s_2^2`; 0 = plain least squares.
+        regularization: :math:`\mu / s_2^2`; 0 = plain least squares.
         min_length: shortest bone in pixels.
         det_range: smallest and largest allowed absolute determinant.
         consecutive: the batch is a sequence of frames: an invalid torso takes over the last valid transform.
@@ -61,14 +61,14 @@ def part_affines(
         matrices (B, P, 2, 3) float64, zero where invalid; valid (B, P) bool; mirrored (B, P) bool.
 
     Convention:
-        Direction target -> source: ``source = A @ target + t``; pixel centres at integer coordinates. No gradient reaches the poses.
+        Direction target -> source: ``source = A @ target + t``; pixel centers at integer coordinates. No gradient reaches the poses.
     """
     source, target = _clean(source_pose, 'source_pose'), _clean(target_pose, 'target_pose')
     if source.shape != target.shape:
         raise InputError(f'source_pose {tuple(source.shape)} and target_pose {tuple(target.shape)} differ in shape: expand the source '
                          'to one per target')
     scales = body_scale(torch.stack([source, target])).unbind(0)
-    trunk, trunk_valid = _fit_torso_and_head(source, target, scales, regularisation, det_range)
+    trunk, trunk_valid = _fit_torso_and_head(source, target, scales, regularization, det_range)
     if consecutive:
         held, held_valid = _hold_last(trunk[:, 0], trunk_valid[:, 0])
         trunk, trunk_valid = torch.stack([held, trunk[:, 1]], 1), torch.stack([held_valid, trunk_valid[:, 1]], 1)
@@ -99,9 +99,9 @@ def _usable(matrices: Tensor, det_range: tuple[float, float]) -> Tensor:
 
 
 def fit_points(target: Tensor, source: Tensor, weights: Tensor, mu: Tensor) -> tuple[Tensor, Tensor]:
-    r"""Regularised affine and best similarity that take target points to source points.
+    r"""Regularized affine and best similarity that take target points to source points.
 
-    Minimises :math:`\sum_i w_i |A x_i + t - y_i|^2 + \mu |A - A_{sim}|^2`.
+    Minimizes :math:`\sum_i w_i |A x_i + t - y_i|^2 + \mu |A - A_{sim}|^2`.
 
     Args:
         target: (..., N, 2) points x.
@@ -148,7 +148,7 @@ def _first_usable(matrices: Tensor, allowed: Tensor, fallbacks: list, det_range:
     return matrices, found
 
 
-def _fit_torso_and_head(source, target, scales, regularisation, det_range):
+def _fit_torso_and_head(source, target, scales, regularization, det_range):
     """(B, 2, 2, 3) transforms and (B, 2) whether they are usable."""
     common = (source[..., 2] > 0) & (target[..., 2] > 0)
     corners, head, shoulders, neck = (common * _only(joints, common) for joints in (TORSO_JOINTS, HEAD_JOINTS, SHOULDERS, [NECK]))
@@ -158,7 +158,7 @@ def _fit_torso_and_head(source, target, scales, regularisation, det_range):
     count = weights.sum(-1)
     enough = torch.stack([count[:, 0] >= 2, (count[:, 1] >= 3) & (head.sum(-1) >= 1)], 1)
     x, y = target[:, None, :, :2], source[:, None, :, :2]
-    affine, similar = fit_points(x, y, weights, (regularisation * scales[1]**2)[:, None])
+    affine, similar = fit_points(x, y, weights, (regularization * scales[1]**2)[:, None])
 
     def moved():
         anchors = torch.stack([neck, head], 1)

@@ -11,7 +11,7 @@ from toolkit.masks.geometry import part_shapes
 from toolkit.registry import WARPERS
 from toolkit.skeletons import MIRROR_PART, P
 from toolkit.structures import InputError
-from toolkit.warpers.affine import DET_RANGE, MIN_LENGTH, REGULARISATION, part_affines
+from toolkit.warpers.affine import DET_RANGE, MIN_LENGTH, REGULARIZATION, part_affines
 from toolkit.warpers.candidates import Candidates, inside, label_extents, reachable
 from toolkit.warpers.source_masks import grow_extents, part_bits
 
@@ -50,7 +50,7 @@ class PartAffineWarper(nn.Module):
         mask_space: where maps are cut into parts. ``source``: by the source part labels, before sampling (the paper). ``target``: the
             whole map is sampled, then cut by the part's shape under the target pose (Deformable GAN). ``both``: both.
         sampling: ``bilinear`` or ``nearest``.
-        regularisation: weight of the pull towards a similarity for torso and head.
+        regularization: weight of the pull towards a similarity for torso and head.
         min_length: bones shorter than this many pixels count as missing.
         det_range: smallest and largest allowed area ratio of a transform.
         consecutive: batches are consecutive frames; an unusable torso takes over the transform of the frame before.
@@ -61,7 +61,7 @@ class PartAffineWarper(nn.Module):
         InputError: unknown option.
 
     Convention:
-        Direction target -> source: target pixel p shows source position T(p). Pixel centres at integer coordinates (in terms of
+        Direction target -> source: target pixel p shows source position T(p). Pixel centers at integer coordinates (in terms of
         ``grid_sample``: align_corners=False with positions converted by (2x + 1) / W - 1). Outside the source everything is zero.
         Maps must be >= 0 with a zero background: negative values lose against it. Gradients reach the maps through the part that won.
 
@@ -73,7 +73,7 @@ class PartAffineWarper(nn.Module):
         self,
         mask_space: str = 'source',
         sampling: str = 'bilinear',
-        regularisation: float = REGULARISATION,
+        regularization: float = REGULARIZATION,
         min_length: float = MIN_LENGTH,
         det_range: tuple[float, float] = DET_RANGE,
         consecutive: bool = False,
@@ -85,7 +85,7 @@ class PartAffineWarper(nn.Module):
                 raise InputError(f'{name}={value!r} is unknown, expected one of {allowed}')
         self.mask_space, self.sampling, self.joint_overlap = mask_space, sampling, joint_overlap
         self.affine_options = dict(
-            regularisation=regularisation, min_length=min_length, det_range=tuple(det_range), consecutive=consecutive)
+            regularization=regularization, min_length=min_length, det_range=tuple(det_range), consecutive=consecutive)
 
     def extra_repr(self) -> str:
         return f'mask_space={self.mask_space!r}, sampling={self.sampling!r}, joint_overlap={self.joint_overlap}'

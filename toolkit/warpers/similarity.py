@@ -16,13 +16,13 @@ def rescale_maps(maps: Tensor, source: Tensor, target: Tensor, cell: float = 1.0
         maps: (N, C, h, w); directions stored in channels keep theirs, as the scale is the same along both axes.
         source: (3,) x, y of the source person's anchor and their height, in pixels.
         target: (3,) the same of the target person.
-        cell: pixels a cell of the maps covers; the centre of cell i lies at pixel (i + .5) * cell - .5.
+        cell: pixels a cell of the maps covers; the center of cell i lies at pixel (i + .5) * cell - .5.
 
     Returns:
         (N, C, h, w), bilinear, 0 where nothing was.
 
     Convention:
-        Pixel centres at integer coordinates. The same as ``grid_sample`` with ``align_corners=False`` and zero padding.
+        Pixel centers at integer coordinates. The same as ``grid_sample`` with ``align_corners=False`` and zero padding.
     """
     source, target = source.to(maps), target.to(maps)
     scale = target[2] / source[2]

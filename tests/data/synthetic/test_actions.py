@@ -138,7 +138,7 @@ def test_actors_differ_in_clothes_and_size_and_move_in_time(people):
     assert all(pose[sk.L_WRIST, 1] < pose[sk.NOSE, 1] for pose in raised)
 
 
-def test_shirt_has_the_colour_of_the_truth(people):
+def test_shirt_has_the_color_of_the_truth(people):
     actor = 0
     assert people.truth(actor)['pattern'] == 'plain'
     frame, _, _, parts = people.render(actor, 0, 0)

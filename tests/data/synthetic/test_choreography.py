@@ -14,8 +14,8 @@ def test_motion_is_smooth(name):
     joints = np.stack([build_skeleton(actor, p).joints() for p in parameters(name, 100)])
     speed = np.linalg.norm(np.diff(joints, axis=0), axis=-1) * 25
     jerk = np.linalg.norm(np.diff(joints, 2, axis=0), axis=-1)
-    assert speed.max() < 6.5, 'metres a second'
-    assert jerk.max() < 0.09, 'metres'
+    assert speed.max() < 6.5, 'meters a second'
+    assert jerk.max() < 0.09, 'meters'
     assert np.linalg.norm(np.ptp(joints, 0), axis=-1).max() > 0.15, 'something moves'
 
 

@@ -10,11 +10,11 @@ from toolkit.data.synthetic.clothes import Cloth, periodic_noise
 from toolkit.data.synthetic.renderer import Renderer
 
 
-def grey(height=64, width=48):
+def gray(height=64, width=48):
     return Canvas(np.full((height, width, 3), 100, np.float32), 1.0)
 
 
-def test_camera_centres_the_person_and_scales():
+def test_camera_centers_the_person_and_scales():
     camera = Camera(384, 256)
     assert camera.project(np.array([0, 1.0, 0])) == pytest.approx((127.5, 218, 134))
     x, _, scale = camera.project(np.array([0.5, 1.0, 1.0]))
@@ -30,8 +30,8 @@ def test_noise_is_named_by_the_frame_and_not_by_the_call():
     assert np.array_equal(pictures[0], pictures[2]) and not np.array_equal(pictures[0], pictures[1])
 
 
-def test_paint_replaces_colour_where_alpha_is_one():
-    canvas = grey()
+def test_paint_replaces_color_where_alpha_is_one():
+    canvas = gray()
     alpha = np.zeros((10, 10), np.float32)
     alpha[2:8, 2:8] = 1
     alpha[0, 0] = 0.25
@@ -43,7 +43,7 @@ def test_paint_replaces_colour_where_alpha_is_one():
 
 
 def test_contact_shadow_falls_on_the_body_only():
-    canvas = grey()
+    canvas = gray()
     canvas.coverage[:, :20] = 1
     alpha = np.zeros((20, 20), np.float32)
     alpha[:, 8:12] = 1
@@ -68,7 +68,7 @@ def test_tube_is_as_thick_as_its_profile():
 
 
 def test_window_outside_the_frame_is_none():
-    canvas = grey()
+    canvas = gray()
     assert canvas.window(-50, 0, -10, 20) is None and canvas.window(-5, -5, 500, 500) == (0, 0, 48, 64)
 
 

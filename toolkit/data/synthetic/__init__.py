@@ -9,7 +9,7 @@ choreography    the keyframes of the actions and the motion between them
 skeleton        joints in the room from the angles of a choreography
 camera          perspective, blur and sensor noise
 room            wall, floor, furniture
-canvas          how a layer goes on top of others: colour, coverage, part labels, contact shadows
+canvas          how a layer goes on top of others: color, coverage, part labels, contact shadows
 body            tubes (limbs) and slabs (trunk)
 clothes         cloth: patterns, folds, prints
 face, hair      pictures of the surface of a head

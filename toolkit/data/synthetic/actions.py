@@ -26,7 +26,7 @@ KEPT_RENDERERS = 2
 
 
 class SyntheticActions:
-    """Videos of people who do not exist, with true poses, masks, part labels and colours of clothes.
+    """Videos of people who do not exist, with true poses, masks, part labels and colors of clothes.
 
     Every actor does every action, in time with the others, in a room of their own before a static camera. A frame depends on its
     (seed, actor, action, t) and on the sizes alone: the order of rendering and the number of processes do not change a bit of it.

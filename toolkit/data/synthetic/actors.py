@@ -21,7 +21,7 @@ BRIGHTEST_HAIR = 0.8
 
 @dataclass(frozen=True)
 class Actor:
-    """One actor. Colours are RGB in 0..255, lengths in metres.
+    """One actor. Colors are RGB in 0..255, lengths in meters.
 
     Attributes:
         height: body height.
@@ -72,7 +72,7 @@ class Actor:
 def make_actor(index: int, seed: int = 0) -> Actor:
     """Describe an actor.
 
-    The traits walk through the tables with different strides, so that neighbours differ in all of them. Two rules keep pose networks
+    The traits walk through the tables with different strides, so that neighbors differ in all of them. Two rules keep pose networks
     trained on photographs at work: hair is never lighter than the skin, and no shirt is nearly black.
 
     Args:

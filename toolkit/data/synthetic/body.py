@@ -15,7 +15,7 @@ STEPS = 256
 
 @dataclass(frozen=True)
 class Profile:
-    """A radius or half-width along a limb: ``at`` positions, ``size`` metres there, linear between."""
+    """A radius or half-width along a limb: ``at`` positions, ``size`` meters there, linear between."""
 
     at: tuple[float, ...]
     size: tuple[float, ...]
@@ -34,7 +34,7 @@ class Tube:
         canvas: where it will be painted.
         camera: the view.
         bones: 2 or 3 world points, (3,) each.
-        thickest: largest radius of any layer, metres.
+        thickest: largest radius of any layer, meters.
     """
 
     def __init__(self, canvas: Canvas, camera: Camera, bones: list[np.ndarray], thickest: float) -> None:
@@ -80,7 +80,7 @@ class Tube:
 
         Args:
             profile: radius over the position 0..nodes-1.
-            cloth: its colour.
+            cloth: its color.
             labels: part label of each bone.
             start: the layer begins at this position.
             stop: it ends at this one, with an edge that bulges by ``bulge`` as round things do.
@@ -156,12 +156,12 @@ class Tube:
 
 @dataclass(frozen=True)
 class Opening:
-    """The neckline: half a loop of world axes ``side`` and ``front`` around ``centre``, each (3,) metres, and all that is above it.
+    """The neckline: half a loop of world axes ``side`` and ``front`` around ``center``, each (3,) meters, and all that is above it.
 
-    ``power`` 2 is a round front, 1 a pointed one. ``band`` is the width of a ribbed edge, metres (0: none).
+    ``power`` 2 is a round front, 1 a pointed one. ``band`` is the width of a ribbed edge, meters (0: none).
     """
 
-    centre: np.ndarray
+    center: np.ndarray
     side: np.ndarray
     front: np.ndarray
     power: float = 2.0
@@ -169,8 +169,8 @@ class Opening:
 
     def distance(self, camera: Camera, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Signed distance in pixels to the loop, negative inside; x (1, w), y (h, 1) -> (h, w)."""
-        cx, cy, scale = camera.project(self.centre)
-        ends = [camera.project(self.centre + axis) for axis in (self.side, self.front)]
+        cx, cy, scale = camera.project(self.center)
+        ends = [camera.project(self.center + axis) for axis in (self.side, self.front)]
         (a, b), (c, d) = ((ends[0][0] - cx, ends[1][0] - cx), (ends[0][1] - cy, ends[1][1] - cy))
         determinant = a * d - b * c
         least = 0.15 * scale * scale * float(np.linalg.norm(self.side)) * float(np.linalg.norm(self.front))
@@ -198,13 +198,13 @@ def slab(
         bottom: (3,) world point at position 0.
         top: (3,) world point at position 1.
         profile: half-width over the position; where it begins and ends, so does the slab.
-        cloth: its colour. Tiles repeat; others are centred on the front.
+        cloth: its color. Tiles repeat; others are centered on the front.
         label: part label.
         width: factor on the half-width (a turned trunk is narrower).
         twist: radians, how far the front of the cloth is turned to image right.
         contact: strength of the contact shadow.
         hem: how far the lower edge bulges, share of the length.
-        stretch: metres of cloth per unit of position.
+        stretch: meters of cloth per unit of position.
         opening: neckline.
         shoulders: flatten the shading towards the top, where arms join.
     """

@@ -18,7 +18,7 @@ SPARE = 61
 class Camera:
     """A static camera 5 m in front of the person, at 1 m above the floor.
 
-    World axes: X to the person's left (image right), Y up from the floor, Z towards the camera, in metres. Pixel centres are at
+    World axes: X to the person's left (image right), Y up from the floor, Z towards the camera, in meters. Pixel centers are at
     integers. The view scales with the height of the frame; a wider frame shows more of the room.
 
     Args:
@@ -34,7 +34,7 @@ class Camera:
         self.height, self.width = height, width
         self.unit = height / REFERENCE_HEIGHT
         self.focal = FOCAL * self.unit
-        self.centre_x = (width - 1) / 2
+        self.center_x = (width - 1) / 2
         self.horizon = scale_points(HORIZON_ROW, self.unit)
         self.key = key
         generator = np.random.default_rng((*key, 11))
@@ -46,13 +46,13 @@ class Camera:
         """Project a world point.
 
         Args:
-            point: (3,) metres.
+            point: (3,) meters.
 
         Returns:
-            x and y in pixels, and the scale there in pixels per metre.
+            x and y in pixels, and the scale there in pixels per meter.
         """
         scale = self.focal / (DISTANCE - float(point[2]))
-        return self.centre_x + scale * float(point[0]), self.horizon + scale * (EYE_HEIGHT - float(point[1])), scale
+        return self.center_x + scale * float(point[0]), self.horizon + scale * (EYE_HEIGHT - float(point[1])), scale
 
     def develop(self, canvas: np.ndarray, key: tuple[int, ...]) -> np.ndarray:
         """Turn the light of a painted frame into a picture.

@@ -1,4 +1,4 @@
-"""The picture that is being painted: colour, coverage and part labels, and how one layer goes on top of them."""
+"""The picture that is being painted: color, coverage and part labels, and how one layer goes on top of them."""
 
 import cv2
 import numpy as np
@@ -54,7 +54,7 @@ class Canvas:
         return box if box[2] - box[0] > 1 and box[3] - box[1] > 1 else None
 
     def grid(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
-        """Pixel centres of a window: x (1, w) and y (h, 1), float32."""
+        """Pixel centers of a window: x (1, w) and y (h, 1), float32."""
         x0, y0, x1, y1 = window
         return self._columns[:, x0:x1], self._rows[y0:y1]
 
@@ -67,7 +67,7 @@ class Canvas:
             color: (h, w, 3) float32; overwritten.
             alpha: (h, w) float32 coverage of the layer.
             label: part label, one or (h, w) uint8.
-            shade: (h, w) float32 factor on the colour.
+            shade: (h, w) float32 factor on the color.
             contact: strength of the contact shadow.
             contact_alpha: (h, w) coverage that casts it, where it is not ``alpha``.
         """

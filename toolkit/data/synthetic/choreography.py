@@ -8,7 +8,7 @@ import numpy as np
 REST = dict(
     right_upper_arm=(10, 4), right_forearm=(8, 62), left_upper_arm=(11, 0), left_forearm=(8, 56), right_foot=(-0.10, 0, 0),
     left_foot=(0.10, 0, 0), x=0, y=0, z=0, lean=0, bend=0, yaw=0, turn=0, head_yaw=0, head_pitch=0, head_roll=0, fist=0)
-"""Standing at ease. Arms: degrees off straight down, degrees of swing from sideways to forward. Feet and pelvis shift: metres.
+"""Standing at ease. Arms: degrees off straight down, degrees of swing from sideways to forward. Feet and pelvis shift: meters.
 
 ``lean`` sideways, ``bend`` forward, ``yaw`` of the upper body against the feet, ``turn`` of the whole body: degrees. ``fist``: 0 or 1.
 """

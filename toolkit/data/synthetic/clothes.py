@@ -9,15 +9,15 @@ from toolkit.data.synthetic.actors import Actor
 from toolkit.data.synthetic.skeleton import FOREARM, THIGH, UPPER_ARM
 
 DENSITY = 300
-"""Texels per metre cloth is painted at."""
+"""Texels per meter cloth is painted at."""
 TILE = 0.6
 SCREEN_DENSITY = 200
-"""Texels per metre it is shown at, in frames of 384 rows."""
+"""Texels per meter it is shown at, in frames of 384 rows."""
 
 
 @dataclass(frozen=True)
 class Cloth:
-    """Attributes: tile (h, w, 3) float32 RGB in 0..255; density in texels per metre; repeats: whether it is a tile."""
+    """Attributes: tile (h, w, 3) float32 RGB in 0..255; density in texels per meter; repeats: whether it is a tile."""
 
     tile: np.ndarray
     density: float
@@ -49,7 +49,7 @@ def _finish(tile: np.ndarray, unit: float, repeats: bool = True) -> Cloth:
 
 
 def plain(color: tuple, generator: np.random.Generator, unit: float, grain: float = 0.02) -> Cloth:
-    """A tile of one colour with a little mottling: skin, shoes."""
+    """A tile of one color with a little mottling: skin, shoes."""
     side = 90
     tile = np.empty((side, side, 3), np.float32)
     tile[:] = color
@@ -66,11 +66,11 @@ def strands(color: tuple, generator: np.random.Generator, unit: float) -> Cloth:
     return _finish(tile, unit)
 
 
-def _bend(tile: np.ndarray, generator: np.random.Generator, metres: float, strength: float) -> None:
-    """Creases across a limb where it bends, ``metres`` below its upper end."""
+def _bend(tile: np.ndarray, generator: np.random.Generator, meters: float, strength: float) -> None:
+    """Creases across a limb where it bends, ``meters`` below its upper end."""
     height, width = tile.shape[:2]
     creases = np.tanh(1.5 * periodic_noise(generator, height, width, 2.6, 11))
-    near = np.exp(-((np.arange(height, dtype=np.float32) - metres * DENSITY) / (0.045 * DENSITY))**2)
+    near = np.exp(-((np.arange(height, dtype=np.float32) - meters * DENSITY) / (0.045 * DENSITY))**2)
     tile *= (1 - strength * near[:, None] * (0.45 - 0.75 * creases))[..., None]
 
 
@@ -115,7 +115,7 @@ def trouser_cloth(actor: Actor, unit: float) -> Cloth:
 
 
 def shirt_cloth(actor: Actor, unit: float) -> Cloth:
-    """The shirt's front: pattern, creases from armpits and waist, print or buttons. (0.9 m, 0.7 m), centred on the breastbone."""
+    """The shirt's front: pattern, creases from armpits and waist, print or buttons. (0.9 m, 0.7 m), centered on the breastbone."""
     height, width = int(DENSITY * 0.9), int(DENSITY * 0.7)
     generator = actor.generator(4)
     piece = np.tile(_shirt_tile(actor, generator), (2, 2, 1))[:height, :width].copy()

@@ -10,7 +10,7 @@ from toolkit.data.synthetic.actors import Actor
 from toolkit.data.synthetic.skeleton import HEAD_AXES
 
 DENSITY = 600
-"""Texels per metre the face is painted at."""
+"""Texels per meter the face is painted at."""
 REACH = 1.1
 """The picture spans -1.1..1.1 half-axes of the head in both directions."""
 
@@ -44,7 +44,7 @@ class _Painter:
         return np.round([((REACH + x) * self.a * 16, (REACH - y) * self.b * 16) for x, y in points]).astype(np.int32)
 
     def blend(self, mask: np.ndarray, amount: float, color: np.ndarray | None, soft: float = 0.0) -> None:
-        """Towards a colour (None: black) by a mask in 0..255, blurred by ``soft`` metres."""
+        """Towards a color (None: black) by a mask in 0..255, blurred by ``soft`` meters."""
         if soft:
             mask = cv2.GaussianBlur(mask, (0, 0), soft * DENSITY)
         weight = mask.astype(np.float32)[..., None] * (amount / 255)
@@ -66,10 +66,10 @@ class _Painter:
         self.blend(mask, amount, color, soft)
         return mask
 
-    def line(self, points: list, metres: float, amount: float, color: np.ndarray, soft: float = 0.0) -> None:
+    def line(self, points: list, meters: float, amount: float, color: np.ndarray, soft: float = 0.0) -> None:
         """An open line."""
         mask = np.zeros((self.height, self.width), np.uint8)
-        cv2.polylines(mask, [self.place(points)], False, 255, max(round(metres * DENSITY), 1), cv2.LINE_AA, 4)
+        cv2.polylines(mask, [self.place(points)], False, 255, max(round(meters * DENSITY), 1), cv2.LINE_AA, 4)
         self.blend(mask, amount, color, soft)
 
 
@@ -78,7 +78,7 @@ def paint_face(actor: Actor, density: float) -> Face:
 
     Args:
         actor: whose face.
-        density: texels per metre of the result.
+        density: texels per meter of the result.
     """
     brush = _Painter(actor)
     skin, hair = np.array(actor.skin, np.float32), np.array(actor.hair, np.float32)

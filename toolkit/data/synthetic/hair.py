@@ -14,9 +14,9 @@ ROWS, COLUMNS = 144, 288
 
 @dataclass(frozen=True)
 class Ball:
-    """An ellipsoid of hair in half-axes of the head: ``centre`` and ``axes``."""
+    """An ellipsoid of hair in half-axes of the head: ``center`` and ``axes``."""
 
-    centre: tuple[float, float, float]
+    center: tuple[float, float, float]
     axes: tuple[float, float, float]
 
 

@@ -11,7 +11,7 @@ from toolkit.data.synthetic.canvas import Canvas, shading
 
 DENSITY = 1000
 FINGERS = ((-.026, .150), (-.009, .170), (.009, .163), (.026, .136))
-"""Sideways place and reach of the finger tips, metres."""
+"""Sideways place and reach of the finger tips, meters."""
 
 
 class Hands:

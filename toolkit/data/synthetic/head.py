@@ -22,22 +22,22 @@ HEAD_LABEL = 2
 
 
 class _View:
-    """Rays of a window in metres from the middle of the head, upright (the roll taken out)."""
+    """Rays of a window in meters from the middle of the head, upright (the roll taken out)."""
 
-    def __init__(self, window: Window, centre: tuple[float, float], scale: float, roll: float) -> None:
+    def __init__(self, window: Window, center: tuple[float, float], scale: float, roll: float) -> None:
         x0, y0, x1, y1 = window
         self.rows, self.columns = y1 - y0, x1 - x0
         self.pixel = 1 / (scale * SAMPLES)
         offset = (np.arange(SAMPLES, dtype=np.float32) + 0.5) / SAMPLES - 0.5
-        right = ((np.arange(x0, x1, dtype=np.float32)[:, None] + offset).ravel() - centre[0])[None] / scale
-        up = (centre[1] - (np.arange(y0, y1, dtype=np.float32)[:, None] + offset).ravel())[:, None] / scale
+        right = ((np.arange(x0, x1, dtype=np.float32)[:, None] + offset).ravel() - center[0])[None] / scale
+        up = (center[1] - (np.arange(y0, y1, dtype=np.float32)[:, None] + offset).ravel())[:, None] / scale
         cos, sin = math.cos(roll), math.sin(roll)
         self.x, self.y = right * cos - up * sin, right * sin + up * cos
         self.screen_x, self.screen_y = right, -up
         self.cos, self.sin = cos, sin
 
     def around(self, place: np.ndarray, reach: float) -> tuple[tuple[slice, slice], '_View'] | None:
-        """The part of the view within ``reach`` metres of an upright point, and where it is in the view; None outside."""
+        """The part of the view within ``reach`` meters of an upright point, and where it is in the view; None outside."""
         x, y = float(place[0]) * self.cos + float(place[1]) * self.sin, float(place[1]) * self.cos - float(place[0]) * self.sin
         columns = np.flatnonzero(np.abs(self.screen_x[0] - x) < reach)
         rows = np.flatnonzero(np.abs(self.screen_y[:, 0] + y) < reach)
@@ -65,20 +65,20 @@ class Head:
         self.hair = paint_hair(actor, self.style)
         self.skin = np.array(actor.skin, np.float32)
 
-    def _window(self, canvas: Canvas, centre: tuple[float, float], scale: float, up: float, down: float, side: float) -> Window | None:
+    def _window(self, canvas: Canvas, center: tuple[float, float], scale: float, up: float, down: float, side: float) -> Window | None:
         b = float(self.axes[1]) * scale
-        return canvas.window(centre[0] - side * b - 1, centre[1] - up * b - 1, centre[0] + side * b, centre[1] + down * b)
+        return canvas.window(center[0] - side * b - 1, center[1] - up * b - 1, center[0] + side * b, center[1] + down * b)
 
     def _cast(self, ball: Ball, view: _View, rotation: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Meet an ellipsoid.
 
         Returns:
-            depth towards the camera (metres), how far inside the outline (1 in the middle, 0 on it, negative outside), and the
+            depth towards the camera (meters), how far inside the outline (1 in the middle, 0 on it, negative outside), and the
             (3, ...) point on the unit sphere of the ellipsoid in head coordinates.
         """
         inverse = 1 / (np.array(ball.axes) * self.axes)
         matrix = (rotation.T * inverse[:, None]).tolist()
-        start = (-np.array(ball.centre) / np.array(ball.axes)).tolist()
+        start = (-np.array(ball.center) / np.array(ball.axes)).tolist()
         ray = [row[2] for row in matrix]
         square = sum(r * r for r in ray)
         origin = [row[0] * x + (row[1] * view.y + s) for row, s in zip(matrix, start)]
@@ -98,20 +98,20 @@ class Head:
         u, v = angle * (COLUMNS / 360), (1 - sphere[1]) * (ROWS / 2) - 0.5
         return cv2.remap(self.hair, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
-    def paint(self, canvas: Canvas, skeleton: Skeleton, centre: tuple[float, float], scale: float) -> None:
+    def paint(self, canvas: Canvas, skeleton: Skeleton, center: tuple[float, float], scale: float) -> None:
         """Paint the head with its hair.
 
         Args:
             canvas: where.
             skeleton: the pose.
-            centre: x, y of the middle of the head in pixels.
-            scale: pixels per metre there.
+            center: x, y of the middle of the head in pixels.
+            scale: pixels per meter there.
         """
         top = 1.75 if self.style.knot else 1.4
-        window = self._window(canvas, centre, scale, top, 1.25, 1.15)
+        window = self._window(canvas, center, scale, top, 1.25, 1.15)
         if window is None:
             return
-        view = _View(window, centre, scale, skeleton.head_roll)
+        view = _View(window, center, scale, skeleton.head_roll)
         rotation = head_rotation(skeleton.head_yaw, skeleton.head_pitch)
         color, alpha, front = self._skin(view, rotation)
         for ball in (self.style.knot, self.style.shell):
@@ -134,7 +134,7 @@ class Head:
         canvas.paint(window, color, alpha, HEAD_LABEL, None, contact)
 
     def _skin(self, view: _View, rotation: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Skull, nose and ears: colour, coverage and depth."""
+        """Skull, nose and ears: color, coverage and depth."""
         low = np.clip(view.y * (-1 / float(self.axes[1])), 0, 1)
         tapered = view.x / (1 - self.jaw * low**2.2)
         front, inside, sphere = self._cast(SKULL, view, rotation, tapered)
@@ -150,7 +150,7 @@ class Head:
         front: np.ndarray) -> None:
         """Add a small ellipsoid of skin where it stands out from what is there."""
         reach = float(max(np.array(ball.axes) * self.axes)) + 2 * view.pixel
-        found = view.around(rotation @ (np.array(ball.centre) * self.axes), reach)
+        found = view.around(rotation @ (np.array(ball.center) * self.axes), reach)
         if found is None:
             return
         where, view = found
@@ -185,15 +185,15 @@ class Head:
         color += (above - color) * cv2.merge((weight, weight, weight))
         alpha[...] = both
 
-    def paint_back(self, canvas: Canvas, skeleton: Skeleton, centre: tuple[float, float], scale: float) -> None:
+    def paint_back(self, canvas: Canvas, skeleton: Skeleton, center: tuple[float, float], scale: float) -> None:
         """Paint the hair behind neck and shoulders, if the style has any; before the trunk. Arguments as in :meth:`paint`."""
         ball = self.style.back
         if ball is None:
             return
-        window = self._window(canvas, centre, scale, 1.3, 2.5, 2.2)
+        window = self._window(canvas, center, scale, 1.3, 2.5, 2.2)
         if window is None:
             return
-        view = _View(window, centre, scale, 0.6 * skeleton.head_roll)
+        view = _View(window, center, scale, 0.6 * skeleton.head_roll)
         rotation = head_rotation(skeleton.head_yaw, 0.4 * skeleton.head_pitch)
         _, inside, sphere = self._cast(ball, view, rotation, view.x)
         texture = self._hair_at(sphere)

@@ -251,7 +251,7 @@ class Renderer:
 
     def _lining(self, canvas: Canvas, opening: Opening) -> None:
         """The inside of the shirt behind the neck."""
-        x, y, scale = self.camera.project(opening.centre)
+        x, y, scale = self.camera.project(opening.center)
         reach = float(np.linalg.norm(opening.side)) * scale + 2
         window = canvas.window(x - reach, y - reach, x + reach, y + reach)
         if window is None:
@@ -273,7 +273,7 @@ class Renderer:
             side, front, drop = opening.side * sign, opening.front, body.up * h
             corners = (side * .96 + drop * .010, side * .66 + front * .34 + drop * .002, front * .98,
                        front * .74 + side * .66 - drop * .040, side * 1.14 - drop * .010)
-            outline = np.array([self.camera.project(opening.centre + corner)[:2] for corner in corners])
+            outline = np.array([self.camera.project(opening.center + corner)[:2] for corner in corners])
             low, high = outline.min(0).tolist(), outline.max(0).tolist()
             window = canvas.window(low[0] - 2, low[1] - 2, high[0] + 2, high[1] + 2)
             if window is None:

@@ -48,7 +48,7 @@ def paint_room(camera: Camera, index: int, seed: int, dark: bool = False, room: 
 
     Args:
         camera: the view, for its size and the perspective of the floor.
-        index: which room; neighbours look different.
+        index: which room; neighbors look different.
         seed: of everything random in it.
         dark: a darker wall, for people in light clothes.
         room: one of :data:`ROOMS`: 'furnished', or 'plain', a smooth wall without floor or things, as in a studio.
@@ -92,7 +92,7 @@ def _floor(picture, camera, x, y, zoom, index, generator) -> None:
         return
     x, y = (x[top:] + .5) / OVERSAMPLE - .5, (y[top:] + .5) / OVERSAMPLE - .5
     depth = camera.focal / np.maximum(y - camera.horizon, 1)
-    across = (x - camera.centre_x) * depth / camera.focal
+    across = (x - camera.center_x) * depth / camera.focal
     plank = np.floor(across / .14)
     jitter = np.mod(np.sin(plank * 12.9898 + index) * 43758.5453, 1)
     end = np.abs(np.mod(depth + jitter * 1.2, 1.2) - .6) > .59

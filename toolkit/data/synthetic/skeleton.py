@@ -25,7 +25,7 @@ class Skeleton:
     """A posed body in world coordinates.
 
     Attributes:
-        points: name -> (3,) metres: the 18 joints, 'pelvis', 'chest_top' (base of the neck), 'head', and 'hand' and 'toe' of
+        points: name -> (3,) meters: the 18 joints, 'pelvis', 'chest_top' (base of the neck), 'head', and 'hand' and 'toe' of
             each side.
         up: (3,) unit vector, up along the torso.
         left: (3,) unit vector, to the left along the shoulders.
@@ -33,7 +33,7 @@ class Skeleton:
         head_yaw: radians, positive to image right.
         head_pitch: radians, positive looks down.
         head_roll: radians, positive tips the head to image right.
-        head_axes: (3,) half-axes of the head, metres.
+        head_axes: (3,) half-axes of the head, meters.
         turn: radians, heading of the body (mean of hips and shoulders), positive to image right.
     """
 

@@ -1,4 +1,4 @@
-"""About a minute on one CPU core: the colour encoder of the upper body, on the people of the demo at 96x64."""
+"""About a minute on one CPU core: the color encoder of the upper body, on the people of the demo at 96x64."""
 _base_ = ['../stage1_bicyclegan_up.py']
 
 _data = dict(

@@ -1,23 +1,23 @@
-"""Control of colours on made-up means and pictures."""
+"""Control of colors on made-up means and pictures."""
 
 import numpy as np
 import pytest
 
-from toolkit.metrics.colour_control import colour_response, delta_e, leaks, monotonicity, region_mean
+from toolkit.metrics.color_control import color_response, delta_e, leaks, monotonicity, region_mean
 
 WANTED = np.array([[30., -40], [10, 0], [-20, 5]])
 
 
 @pytest.mark.parametrize('share', [1, 0.5, 0, -0.25])
 def test_response_is_the_share_delivered(share):
-    assert colour_response(share * WANTED, WANTED) == pytest.approx(share)
+    assert color_response(share * WANTED, WANTED) == pytest.approx(share)
 
 
 def test_response_ignores_what_goes_sideways_and_what_is_not_seen():
-    assert colour_response(WANTED @ [[0, 1], [-1, 0]], WANTED) == pytest.approx(0)
+    assert color_response(WANTED @ [[0, 1], [-1, 0]], WANTED) == pytest.approx(0)
     hidden = np.array([[np.nan, np.nan]])
-    assert colour_response(np.concatenate([WANTED, hidden]), np.concatenate([WANTED, 1 + 0 * hidden])) == pytest.approx(1)
-    assert np.isnan(colour_response(np.zeros((2, 2)), np.zeros((2, 2))))
+    assert color_response(np.concatenate([WANTED, hidden]), np.concatenate([WANTED, 1 + 0 * hidden])) == pytest.approx(1)
+    assert np.isnan(color_response(np.zeros((2, 2)), np.zeros((2, 2))))
 
 
 def test_region_mean_is_weighted():

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from toolkit.encoders.region_encoder import RegionEncoder
-from toolkit.models.colour_codes import KEPT_CODES, MIN_STD, ColourCodes, load_encoder
+from toolkit.models.color_codes import KEPT_CODES, MIN_STD, ColorCodes, load_encoder
 from toolkit.registry import MODELS
 from toolkit.structures import InputError, MissingWeightsError
 from toolkit.weights import use_packed_configs
@@ -47,9 +47,9 @@ def test_an_encoder_comes_back_from_its_checkpoint_alone(runs):
 
 
 @pytest.mark.parametrize('up', ['up', 'up/iter_0000010.pth'])
-def test_codes_are_both_means_standardised(runs, up):
+def test_codes_are_both_means_standardized(runs, up):
     root, models = runs
-    codes = ColourCodes(str(root / up), root / 'down')
+    codes = ColorCodes(str(root / up), root / 'down')
     z = codes(*batch())
     assert codes.z_dims == (4, 3) and z.shape == (2, 7) and not z.requires_grad
     for part, model in zip(z.split((4, 3), 1), models.values()):
@@ -59,7 +59,7 @@ def test_codes_are_both_means_standardised(runs, up):
 
 
 def test_mean_and_spread_can_be_measured_again(runs):
-    codes = ColourCodes(runs[0] / 'up', runs[0] / 'down')
+    codes = ColorCodes(runs[0] / 'up', runs[0] / 'down')
     mu = 5 + torch.tensor([1., 2, 3, 4, 5, 6, 7]) * torch.randn(4000, 7)
     codes.fit(mu)
     torch.testing.assert_close(codes.mean, mu.mean(0))
@@ -69,18 +69,18 @@ def test_mean_and_spread_can_be_measured_again(runs):
 
 
 def test_they_stay_frozen_in_a_model_that_trains(runs):
-    codes = ColourCodes(runs[0] / 'up', runs[0] / 'down')
+    codes = ColorCodes(runs[0] / 'up', runs[0] / 'down')
     outer = torch.nn.ModuleList([codes, torch.nn.Linear(1, 1)]).train()
     assert outer[1].training and not any(m.training for m in codes.modules())
     assert not any(p.requires_grad for p in codes.parameters())
 
 
 def test_a_model_of_stage_two_needs_no_files_of_stage_one(runs):
-    codes = ColourCodes(runs[0] / 'up', runs[0] / 'down')
+    codes = ColorCodes(runs[0] / 'up', runs[0] / 'down')
     state = codes.state_dict()
-    config = dict(colour_codes=dict(up='gone', down='gone'))
-    use_packed_configs(config, {f'colour_codes.{k}': v for k, v in state.items()})
-    again = ColourCodes(**config['colour_codes'])
+    config = dict(color_codes=dict(up='gone', down='gone'))
+    use_packed_configs(config, {f'color_codes.{k}': v for k, v in state.items()})
+    again = ColorCodes(**config['color_codes'])
     assert not torch.equal(again(*batch()), codes(*batch()))
     again.load_state_dict(state)
     assert torch.equal(again(*batch()), codes(*batch()))
@@ -88,7 +88,7 @@ def test_a_model_of_stage_two_needs_no_files_of_stage_one(runs):
 
 def test_encoders_can_learn_with_what_they_serve():
     network = dict(type='ResNetEncoder', nz=2, nef=4, n_down=3)
-    codes = ColourCodes(dict(encoder=network), dict(encoder=network), frozen=False).train()
+    codes = ColorCodes(dict(encoder=network), dict(encoder=network), frozen=False).train()
     codes(*batch()).square().sum().backward()
     learning = {name: p.grad is not None for name, p in codes.named_parameters() if p.requires_grad}
     assert all(learning.values()) and len(learning) > 20 and not any('logvar' in name for name in learning)
@@ -97,15 +97,15 @@ def test_encoders_can_learn_with_what_they_serve():
 
 def test_a_missing_checkpoint_says_how_to_make_it(tmp_path, runs):
     with pytest.raises(MissingWeightsError, match=r"'down'.*nowhere.*tools/train.py configs/stage1_bicyclegan_down.py"):
-        ColourCodes(runs[0] / 'up', tmp_path / 'nowhere')
+        ColorCodes(runs[0] / 'up', tmp_path / 'nowhere')
 
 
 def test_wrong_checkpoints(tmp_path, runs):
     with pytest.raises(InputError, match="'up'.*of region 'down'"):
-        ColourCodes(runs[0] / 'down', runs[0] / 'down')
+        ColorCodes(runs[0] / 'down', runs[0] / 'down')
     other = tmp_path / 'other.pth'
     torch.save(dict(state_dict={'net_g.weight': torch.zeros(1)}), other)
-    with pytest.raises(InputError, match=r"other.pth holds no colour encoder.*stage1_\*"):
+    with pytest.raises(InputError, match=r"other.pth holds no color encoder.*stage1_\*"):
         load_encoder(other)
     torch.save(dict(state_dict={k: v for k, v in runs[1]['up'].state_dict().items() if 'stem' not in k}), other)
     with pytest.raises(InputError, match='2 missing in the file.*stem'):
@@ -114,7 +114,7 @@ def test_wrong_checkpoints(tmp_path, runs):
 
 def test_samples_are_codes_of_training():
     network = dict(type='ResNetEncoder', nz=2, nef=4, n_down=3)
-    codes = ColourCodes(dict(encoder=network), dict(encoder=network), frozen=False)
+    codes = ColorCodes(dict(encoder=network), dict(encoder=network), frozen=False)
     assert (torch.cov(codes.sample(4000, 1).T) - torch.eye(4)).abs().max() < 0.1, 'N(0, 1) before any'
     for start in range(0, 3 * KEPT_CODES, 6):
         codes.observe(torch.arange(start, start + 6.)[:, None].expand(-1, 4))

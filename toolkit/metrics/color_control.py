@@ -1,4 +1,4 @@
-"""What a colour code does to pictures: whether the garment follows it, how near it comes, and what else moves."""
+"""What a color code does to pictures: whether the garment follows it, how near it comes, and what else moves."""
 
 from collections.abc import Mapping
 
@@ -22,7 +22,7 @@ def region_mean(pictures: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def delta_e(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """dE76 of Lab colours, or the distance in the a, b plane of (a, b) alone.
+    """dE76 of Lab colors, or the distance in the a, b plane of (a, b) alone.
 
     Args:
         first: (..., 3) or (..., 2).
@@ -34,12 +34,12 @@ def delta_e(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.linalg.norm(np.asarray(first, np.float64) - np.asarray(second, np.float64), axis=-1)
 
 
-def colour_response(delivered: np.ndarray, wanted: np.ndarray) -> float:
-    """Share of wanted colour changes that was delivered: ``sum(delivered . wanted) / sum(wanted . wanted)``.
+def color_response(delivered: np.ndarray, wanted: np.ndarray) -> float:
+    """Share of wanted color changes that was delivered: ``sum(delivered . wanted) / sum(wanted . wanted)``.
 
     Args:
         delivered: (N, 2) change of a region's mean a, b in generated pictures when its code is exchanged.
-        wanted: (N, 2) the same in real, recoloured pictures.
+        wanted: (N, 2) the same in real, recolored pictures.
 
     Returns:
         1 where all changes are delivered, 0 where the code does nothing, below 0 for the wrong direction; NaN without wanted change.

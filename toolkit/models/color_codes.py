@@ -1,4 +1,4 @@
-"""Colour codes for stage II: the two encoders of stage I, rebuilt from their checkpoints, frozen, with their codes standardised."""
+"""Color codes for stage II: the two encoders of stage I, rebuilt from their checkpoints, frozen, with their codes standardized."""
 
 from contextlib import nullcontext
 from pathlib import Path
@@ -13,12 +13,12 @@ from toolkit.structures import InputError
 from toolkit.weights import EXTRA_STATE, load_state, read_checkpoint, trained_checkpoint, unpack_config
 
 MIN_STD = 0.05
-"""A dimension of mu that varies less than this against a prior of 1 carries nothing, and is not blown up by standardising."""
+"""A dimension of mu that varies less than this against a prior of 1 carries nothing, and is not blown up by standardizing."""
 KEPT_CODES = 512
 
 
 def load_encoder(checkpoint: str | Path, prefix: str = 'net_e.') -> RegionEncoder:
-    """Rebuild a colour encoder from a stage I checkpoint alone.
+    """Rebuild a color encoder from a stage I checkpoint alone.
 
     Args:
         checkpoint: of :class:`toolkit.models.bicycle_gan.BicycleGAN`.
@@ -33,14 +33,14 @@ def load_encoder(checkpoint: str | Path, prefix: str = 'net_e.') -> RegionEncode
     state = {key[len(prefix):]: value for key, value in read_checkpoint(checkpoint)['state_dict'].items() if key.startswith(prefix)}
     if EXTRA_STATE not in state:
         raise InputError(
-            f'{checkpoint} holds no colour encoder under {prefix!r}; it must be a checkpoint of stage I (configs/stage1_*.py)')
+            f'{checkpoint} holds no color encoder under {prefix!r}; it must be a checkpoint of stage I (configs/stage1_*.py)')
     encoder = ENCODERS.build(unpack_config(state[EXTRA_STATE]))
     load_state(encoder, state, checkpoint)
     return encoder.requires_grad_(False).eval()
 
 
-class ColourCodes(nn.Module):
-    """Code of the clothes in a frame: ``[z_up, z_down]``, standardised means of the two encoders.
+class ColorCodes(nn.Module):
+    """Code of the clothes in a frame: ``[z_up, z_down]``, standardized means of the two encoders.
 
     Stage I leaves each dimension of mu with a mean and spread of its own. Here they are subtracted and divided by, as measured while
     the encoder was trained, or by :meth:`fit`; they are kept in checkpoints.
@@ -56,7 +56,7 @@ class ColourCodes(nn.Module):
 
     Raises:
         MissingWeightsError: no checkpoint; the message says which command makes it.
-        InputError: not a colour encoder, or of the other region.
+        InputError: not a color encoder, or of the other region.
     """
 
     mean: Tensor
@@ -101,7 +101,7 @@ class ColourCodes(nn.Module):
         return (self.mu(frames, regions, masks) - self.mean) / self.std
 
     def mu(self, frames: Tensor, regions: Tensor, masks: Tensor) -> Tensor:
-        """Codes before standardising, see :meth:`forward`."""
+        """Codes before standardizing, see :meth:`forward`."""
         with torch.no_grad() if self.frozen else nullcontext():
             return torch.cat([encoder(frames, regions, masks)[0] for encoder in (self.up, self.down)], 1)
 
@@ -135,7 +135,7 @@ class ColourCodes(nn.Module):
     def sample(self, count: int, seed: int = 0) -> Tensor:
         """Random codes: z_up of one training frame with z_down of another; of N(0, 1) before there are any.
 
-        The colours of a garment fill a thin, curved sheet of the code's space. On recoloured synthetic people (codes of 16 and 8) the
+        The colors of a garment fill a thin, curved sheet of the code's space. On recolored synthetic people (codes of 16 and 8) the
         nearest training code was, on average, .53 and .50 away from codes of other frames, 1.6 and 1.0 from samples of a normal
         distribution of their mean and covariance, and 3.7 and 2.1 from samples of N(0, 1).
 
@@ -154,7 +154,7 @@ class ColourCodes(nn.Module):
                 codes.append(torch.from_numpy(rng.standard_normal(sum(self.z_dims))).to(self.seen))
         return torch.stack(codes)
 
-    def train(self, mode: bool = True) -> 'ColourCodes':
+    def train(self, mode: bool = True) -> 'ColorCodes':
         """Set training mode; frozen encoders stay in eval mode."""
         return super().train(mode and not self.frozen)
 
@@ -164,8 +164,8 @@ def _build(region: str, source: str | Path | dict) -> RegionEncoder:
         encoder = ENCODERS.build(dict(dict(type='RegionEncoder', region=region), **source))
     else:
         config = f'configs/stage1_bicyclegan_{region}.py'
-        encoder = load_encoder(trained_checkpoint(source, f'colour encoder {region!r}', config))
+        encoder = load_encoder(trained_checkpoint(source, f'color encoder {region!r}', config))
     if not isinstance(encoder, RegionEncoder) or encoder.region != region:
         found = f'of region {encoder.region!r}' if isinstance(encoder, RegionEncoder) else f'a {type(encoder).__name__}'
-        raise InputError(f'colour encoder {region!r}: {source} is {found}; expected a RegionEncoder of region {region!r}')
+        raise InputError(f'color encoder {region!r}: {source} is {found}; expected a RegionEncoder of region {region!r}')
     return encoder
