@@ -2,10 +2,10 @@
 
     python tools/prepare_data.py me_*.mp4 --out data/mine --person me
     python tools/prepare_data.py dancer_*.mp4 --out data/mine --person dancer
-    python tools/train.py configs/demo/own_transfer.py --amp
-    python tools/generate.py work_dirs/own_transfer --driving dancer.mp4 --direction ba --out me.mp4
+    python tools/train.py configs/own/transfer.py --amp
+    python tools/generate.py work_dirs/transfer --driving dancer.mp4 --direction ba --out me.mp4
 """
-_base_ = ['cyclegan.py']
+_base_ = ['../experiments/cyclegan.py']
 
 _split_rule = dict(train_actions_per_person=8, train_fraction=0.75)
 _a = dict(_delete_=True, root='data/mine', persons=['me'], pixels=96 * 64, split_rule=_split_rule)

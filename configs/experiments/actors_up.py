@@ -1,5 +1,5 @@
 """Three minutes on one CPU core: the color encoder of the upper body on six actors at 128x96, to measure what it knows."""
-_base_ = ['colors_up.py']
+_base_ = ['../demo/colors_up.py']
 
 _data = dict(
     root='data/demo_actors', size=None, synthetic=dict(height=128, width=96, actors=[0, 3, 5, 9, 10, 12], actions=16, frames=24),

@@ -2,7 +2,7 @@
 
 With the weights of a perceptual network (torchvision's SqueezeNet is enough) in TOOLKIT_WEIGHTS the pictures get sharper.
 """
-_base_ = ['colors.py']
+_base_ = ['../demo/colors.py']
 
 _data = dict(
     root='data/demo_actors', synthetic=dict(height=128, width=96, actors=[0, 3, 5, 9, 10, 12], actions=16, frames=24),

@@ -1,11 +1,11 @@
 """A quarter of an hour on two CPU cores: one prepared clip of your own, about as small as 192x128. Its last quarter is held out.
 
     python tools/prepare_data.py squats.mp4 --out data/mine
-    python tools/train.py configs/demo/own_video.py --amp
+    python tools/train.py configs/own/video.py --amp
 
 A short clip is learned by heart sooner than its person: random content frames vary the edges, and the perceptual loss weighs most.
 """
-_base_ = ['synthetic.py']
+_base_ = ['../demo/synthetic.py']
 
 _root = 'data/mine'
 _held_out = (0.75, 1.0)

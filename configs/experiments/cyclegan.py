@@ -1,7 +1,7 @@
 """Minutes on one CPU core: CycleGAN between two synthetic actors before plain walls at 96x64; the truth about four actions is known.
 
-    python tools/train.py configs/demo/cyclegan.py --amp
-    python tools/test.py configs/demo/cyclegan.py work_dirs/cyclegan --baselines --out cyclegan.json
+    python tools/train.py configs/experiments/cyclegan.py --amp
+    python tools/test.py configs/experiments/cyclegan.py work_dirs/cyclegan --baselines --out cyclegan.json
 
 What differs from the published settings, because so few iterations and so small pictures want it: no mirroring, which would mirror the
 light, too; CycleGAN's identity loss, without which both generators together often learn to move everybody aside; discriminators of
