@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch.utils.data import default_collate
 
-from toolkit.data.clip import ClipWriter
-from toolkit.data.windows import ClipWindows
+from toolkit.clips.clip import ClipWriter
+from toolkit.datasets.windows import ClipWindows
 from toolkit.metrics.base import with_scored
 from toolkit.metrics.evaluator import ClipEvaluator
 from toolkit.registry import METRICS, MODELS, load_plugins

@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
-from toolkit.data.windows import ClipWindows
+from toolkit.datasets.windows import ClipWindows
 from toolkit.masks.regions import pose_regions
 from toolkit.poses.draw import draw_pose
 

@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from toolkit.data.video import VideoReader
 from toolkit.registry import POSE_ESTIMATORS, load_plugins
 from toolkit.skeletons import LIMB_JOINTS, to_openpose18, torso_scale
 from toolkit.structures import InputError, MissingWeightsError
+from toolkit.video.io import VideoReader
 
 ESTIMATORS = ('MediaPipePose', 'OpenPoseMobile', 'ConvolutionalPoseMachine', 'OpenPose', 'MMPoseEstimator')
 RADIUS = 0.25

@@ -14,13 +14,13 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from toolkit.data.clip import ClipWriter
-from toolkit.data.crop import Crop, person_crop
-from toolkit.data.prepare_parts import build_parts
-from toolkit.data.video import read_video
+from toolkit.clips.clip import ClipWriter
+from toolkit.clips.crop import Crop, person_crop
 from toolkit.masks.parts import part_labels
+from toolkit.preparing.parts import build_parts
 from toolkit.registry import load_plugins
 from toolkit.skeletons import HEAD_JOINTS, LIMB_PARTS, TORSO_JOINTS, torso_scale
+from toolkit.video.io import read_video
 
 
 class Stopwatch:
@@ -38,7 +38,7 @@ class Stopwatch:
 
 
 def toolkit_way(path: Path, parts, count: int, size: tuple[int, int], folder: Path) -> tuple[Stopwatch, Crop]:
-    """Whole chunks through every stage, as :func:`toolkit.data.prepare.prepare_video` does."""
+    """Whole chunks through every stage, as :func:`toolkit.preparing.prepare.prepare_video` does."""
     estimator, edge_detector, segmentor = parts
     watch = Stopwatch()
     frames = watch('decode', lambda: [frame for frame, _ in itertools.islice(read_video(path), count)])

@@ -19,12 +19,12 @@ import numpy as np
 import skimage.color
 import torch
 
+from toolkit.clips.clip import Clip
 from toolkit.colors.draws import REGIONS
 from toolkit.colors.garments import fit_garment_colors
 from toolkit.colors.lab_uint8 import rgb8_to_lab
 from toolkit.colors.recolor import Recolor, apply_colors, build_colorizer, clip_garment_masks, recolor_frames
-from toolkit.data.clip import Clip
-from toolkit.data.synthetic.actions import SyntheticActions
+from toolkit.synthetic.actions import SyntheticActions
 
 COLORS = dict(up=(-35., 30.), down=(30., -40.))
 

@@ -3,7 +3,7 @@
 Two synthetic actors, one action, the same frames. The loss is taken between frames of the one and: the other in the same pose (what a
 transfer should give), the frame itself out of focus (as half-finished pictures are) or moved sideways, an empty picture, and noise;
 each divided by that of the empty picture. Above 1 the loss would rather have nobody. Needs the weights of OpenPoseMobile;
-``--checkpoint`` compares with a network of ``configs/demo/transfer_pose_network.py``, best on its own actors:
+``--checkpoint`` compares with a network of ``configs/experiments/transfer_pose_network.py``, best on its own actors:
 
     TOOLKIT_WEIGHTS=weights python benchmarks/bench_skeleton_loss.py
     TOOLKIT_WEIGHTS=weights python benchmarks/bench_skeleton_loss.py --room plain --stature 1.2 --min-side 128 \\
@@ -16,9 +16,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from toolkit.data.synthetic import SyntheticActions
 from toolkit.losses.skeleton import SkeletonLoss
 from toolkit.structures import MissingWeightsError
+from toolkit.synthetic import SyntheticActions
 
 SHIFTS = (1, 2, 4, 6, 10)
 SCALES = ((1,), (2,), (4,), (8,), (1, 2, 4, 8), (2, 4, 8, 16))

@@ -16,10 +16,10 @@ import numpy as np
 import torch
 
 from toolkit import skeletons as sk
-from toolkit.data.synthetic import SyntheticActions
 from toolkit.poses.decode import cell_to_pixel, refine_peak
 from toolkit.registry import POSE_ESTIMATORS, SEGMENTORS
 from toolkit.structures import MissingWeightsError
+from toolkit.synthetic import SyntheticActions
 
 ALL_JOINTS = tuple(range(sk.K))
 

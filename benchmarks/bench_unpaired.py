@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 import torch
 
-from toolkit.data.unpaired import UnpairedClips
-from toolkit.data.windows import ClipWindows
+from toolkit.datasets.unpaired import UnpairedClips
+from toolkit.datasets.windows import ClipWindows
 from toolkit.registry import TRANSFORMS
 
 TRANSFORM = dict(type='RandomFlip')

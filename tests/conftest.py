@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.stick_people import people, stick, still, walk  # noqa: F401
+
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / 'shared'
 
@@ -37,8 +39,8 @@ def shared_weights(monkeypatch) -> Path:
 @pytest.fixture(scope='module')
 def clips(tmp_path_factory) -> list:
     """One clip each of two persons, 4 frames of 96x64, in one folder."""
-    from toolkit.data.clip import Clip
-    from toolkit.data.synthetic.actions import SyntheticActions
+    from toolkit.clips.clip import Clip
+    from toolkit.synthetic.actions import SyntheticActions
     root = tmp_path_factory.mktemp('clips')
     actions = SyntheticActions(height=96, width=64, actors=13, actions=16, frames=4)
     actions.write(root, actors=[0, 3], actions=[1], num_workers=1, progress=False)

@@ -12,12 +12,12 @@ import torch
 from mmengine.config import Config
 
 from toolkit import apis
-from toolkit.data.clip import Clip
-from toolkit.data.clip_folder import SOUND_FILE
-from toolkit.data.synthetic.actions import SyntheticActions
-from toolkit.data.video import VideoReader, VideoWriter
+from toolkit.clips.clip import Clip
+from toolkit.clips.folder import SOUND_FILE
 from toolkit.registry import MODELS
 from toolkit.structures import InputError
+from toolkit.synthetic.actions import SyntheticActions
+from toolkit.video.io import VideoReader, VideoWriter
 
 SIZE = (96, 64)
 ROOT = Path(__file__).resolve().parent.parent
@@ -118,5 +118,5 @@ def test_a_checkpoint_tells_the_size_that_was_left_to_the_clips(clips, tmp_path)
     options = [f'train_dataloader.dataset.root={root}', 'train_dataloader.dataset.pixels=2048', 'train_dataloader.dataset.exclude=None',
                'train_cfg.max_iters=1', 'custom_hooks=[]', 'model.losses.perceptual.weight=0.0', 'model.generator.ngf=4',
                'model.discriminator.ndf=4']
-    work_dir = apis.train(ROOT / 'configs' / 'demo' / 'own_video.py', tmp_path / 'run', cfg_options=options)
+    work_dir = apis.train(ROOT / 'configs' / 'own' / 'video.py', tmp_path / 'run', cfg_options=options)
     assert apis.load(work_dir).size == (64, 32)

@@ -11,10 +11,10 @@ from torch import nn
 from torch.utils.data import default_collate
 
 from toolkit import apis
-from toolkit.data.synthetic.actions import SyntheticActions
 from toolkit.engine import launch
 from toolkit.engine.launch import build_runner, load_config
 from toolkit.registry import DATASETS, POSE_ESTIMATORS
+from toolkit.synthetic.actions import SyntheticActions
 from toolkit.weights import latest_checkpoint
 
 ROOT = Path(__file__).resolve().parent.parent

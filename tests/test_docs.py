@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from tests.data.conftest import stick_pose
 from tests.models import test_video_pix2pixhd as video
-from toolkit.data.clip import find_clips
+from tests.stick_people import stick_pose
+from toolkit.clips.clip import find_clips
 from toolkit.engine.launch import load_config
 from toolkit.fit import build_generator
 from toolkit.registry import ALL_REGISTRIES, LOSSES, MODELS, SEGMENTORS

@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from toolkit import fields
-from toolkit.data.tensors import collate
-from toolkit.data.transforms import RandomCrop, RandomFlip, resize_image
-from toolkit.data.windows import ClipWindows
+from toolkit.datasets.tensors import collate
+from toolkit.datasets.transforms import RandomCrop, RandomFlip, resize_image
+from toolkit.datasets.windows import ClipWindows
 from toolkit.metrics.parts import ClipParts
-from toolkit.models.preprocessor import VideoPreprocessor
+from toolkit.model_parts.preprocessor import VideoPreprocessor
 from toolkit.structures import InputError
 
 SIZES = dict(picture=(3, 96, 64), labels=(1, 96, 64), pose=(18, 3))

@@ -44,6 +44,6 @@ def test_what_is_not_json_or_cannot_be_written_is_refused(tmp_path):
 
 
 def test_no_other_code_writes_under_a_temporary_name():
-    known = ('clip_folder.py', 'work_dir.py')  # they look for leftovers
+    known = ('folder.py', 'work_dir.py')  # they look for leftovers
     writers = [path.name for path in TOOLKIT.rglob('*.py') if "tmp'" in path.read_text() and path.name not in known]
     assert writers == ['files.py']

@@ -7,8 +7,8 @@ from torch import nn
 
 from tests.models import test_bicycle_gan as bicycle
 from tests.models import test_video_pix2pixhd as video
-from toolkit.data.prepare_checks import check_maps
 from toolkit.fit import build_discriminator, build_generator, check_call
+from toolkit.preparing.checks import check_maps
 from toolkit.registry import DISCRIMINATORS, ENCODERS, GENERATORS, MODELS, POSE_NETWORKS, RESTORERS, WARPERS
 from toolkit.structures import InputError
 

@@ -9,20 +9,26 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 BASE = {'structures', 'skeletons', 'fields', 'registry', 'plugins', 'weights', 'cli', 'locks', 'signatures', 'outputs', 'packaged',
-        'files', 'fit'}
+        'files', 'fit', 'sheets'}
 PERCEPTION = {'poses', 'pose_networks', 'edges', 'masks', 'colors'}
 PARTS = {'encoders', 'generators', 'restorers', 'discriminators', 'losses', 'warpers'}
+CLIPS = BASE | {'poses', 'clips'}
 ALLOWED = {
     **dict.fromkeys(BASE, BASE),
     **dict.fromkeys(PERCEPTION, BASE | PERCEPTION),
     **dict.fromkeys(PARTS, BASE | PERCEPTION | PARTS),
-    'data': BASE | PERCEPTION | {'warpers', 'data'},
+    'video': CLIPS | {'video'},
+    'clips': CLIPS,
+    'preparing': CLIPS | PERCEPTION | {'video', 'preparing'},
+    'synthetic': CLIPS | {'synthetic'},
+    'datasets': CLIPS | PERCEPTION | {'synthetic', 'datasets'},
     'metrics': BASE | {'poses', 'metrics'},
-    'models': BASE | PERCEPTION | PARTS | {'models'},
+    'model_parts': BASE | PERCEPTION | PARTS | {'model_parts'},
 }
-ALLOWED['engine'] = ALLOWED['models'] | {'engine', 'data', 'metrics'}
-ALLOWED['analysis'] = ALLOWED['models'] | {'data', 'metrics', 'analysis'}
-ALLOWED['inference'] = ALLOWED['engine'] | {'inference'}
+ALLOWED['models'] = ALLOWED['baselines'] = ALLOWED['model_parts'] | {'models', 'baselines'}
+ALLOWED['engine'] = ALLOWED['models'] | ALLOWED['datasets'] | {'video', 'engine', 'metrics'}
+ALLOWED['analysis'] = ALLOWED['models'] | ALLOWED['datasets'] | {'metrics', 'analysis'}
+ALLOWED['inference'] = ALLOWED['engine'] | ALLOWED['preparing'] | {'inference'}
 ALLOWED['apis'] = ALLOWED['inference'] | {'apis'}
 ALLOWED['__main__'] = BASE
 HEAVY = {'mmpose', 'mmdet', 'mediapipe', 'mmcv', 'torchvision', 'lpips'}

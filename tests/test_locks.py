@@ -57,6 +57,6 @@ def test_a_folder_that_cannot_be(tmp_path):
 
 
 def test_everything_is_imported_without_what_only_posix_has():
-    code = "import sys; sys.modules.update(fcntl=None, termios=None); import toolkit.apis, toolkit.data.report; print('fine')"
+    code = "import sys; sys.modules.update(fcntl=None, termios=None); import toolkit.apis, toolkit.preparing.report; print('fine')"
     out = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, cwd=ROOT)
     assert out.stdout.strip() == 'fine', out.stderr

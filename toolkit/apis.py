@@ -4,14 +4,14 @@
 
     from toolkit import apis
     clip = apis.prepare('me_dancing.mp4', 'data/mine')
-    apis.train('configs/demo/own_video.py', cfg_options=['train_dataloader.dataset.root=data/mine'])
-    apis.generate('work_dirs/own_video', content='me.jpg', driving='dancer.mp4', out='result.mp4')
+    apis.train('configs/own/video.py', cfg_options=['train_dataloader.dataset.root=data/mine'])
+    apis.generate('work_dirs/video', content='me.jpg', driving='dancer.mp4', out='result.mp4')
 """
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from toolkit.data.clip import Clip
+from toolkit.clips.clip import Clip
 from toolkit.engine.launch import build_runner, load_config
 from toolkit.inference.clips import as_clip, prepare
 from toolkit.inference.driving import driving_poses

@@ -17,7 +17,7 @@ PREFIX = 'hvt::'
 
 
 def config_names() -> list[str]:
-    """Names of the configs that can be trained, for example ``demo/own_video``."""
+    """Names of the configs that can be trained, for example ``own/video``."""
     names = (path.relative_to(CONFIGS).with_suffix('').as_posix() for path in CONFIGS.rglob('*.py'))
     return sorted(name for name in names if not name.startswith('_base_/'))
 
@@ -27,7 +27,7 @@ def find_config(name: str | Path) -> Path:
 
     Args:
         name: a file, with or without ``.py``; or, where there is no such file, the name of a config of the toolkit, such as
-            ``stage2_pix2pixhd`` or ``configs/demo/own_video.py``; ``hvt::NAME`` always is one of the toolkit.
+            ``stage2_pix2pixhd`` or ``configs/own/video.py``; ``hvt::NAME`` always is one of the toolkit.
 
     Raises:
         InputError: there is none, with near names.

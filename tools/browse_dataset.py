@@ -67,7 +67,7 @@ def main(argv: list[str] | None = None) -> None:
 
 def build_dataset(source: str, dataloader: str, options: list[str]):
     """The dataset of a config, or of a folder of clips."""
-    from toolkit.data.windows import ClipWindows
+    from toolkit.datasets.windows import ClipWindows
     from toolkit.engine.build_errors import naming_parts
     from toolkit.engine.launch import load_config
     from toolkit.packaged import find_config
@@ -97,8 +97,8 @@ def write_sheet(path: Path, items: list[dict], height: int) -> None:
     """One row an item."""
     import cv2
 
-    from toolkit.data.sheets import contact_sheet
     from toolkit.files import make_folder, write_file
+    from toolkit.sheets import contact_sheet
     rows, labels = zip(*(item_row(item) for item in items))
     sheet = contact_sheet(list(rows), list(labels), height=height)
     make_folder(path.parent)
@@ -121,7 +121,7 @@ def item_row(item: dict) -> tuple[list, list[str]]:
     """Pictures of one item and their labels."""
     import numpy as np
 
-    from toolkit.data.sheets import paint_parts
+    from toolkit.sheets import paint_parts
     if 'a' in item:
         (row, labels), (more, others) = (person_row(item[name], name.upper()) for name in 'ab')
         return row + more, labels + others

@@ -105,8 +105,8 @@ def fast_bfloat16() -> bool:
 
 def content_and_driving() -> tuple[Path, Path]:
     """Folders of a training clip and of a held-out clip of the same person."""
-    from toolkit.data.clip import find_clips
-    from toolkit.data.split import split_clips
+    from toolkit.clips.clip import find_clips
+    from toolkit.datasets.split import split_clips
     from toolkit.engine.launch import load_config
     dataset = load_config(ROOT / STAGE_2).train_dataloader.dataset
     halves = split_clips(find_clips(dataset.root), **dataset.split_rule)

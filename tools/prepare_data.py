@@ -123,14 +123,14 @@ def main(argv: list[str] | None = None) -> int:
     from tqdm import tqdm
 
     from toolkit.cli import Interrupted
-    from toolkit.data.clip_folder import check_clip_folder
-    from toolkit.data.clip_size import choose_size, folder_size
-    from toolkit.data.prepare import Preparation, clip_target
-    from toolkit.data.prepare_parts import build_parts
-    from toolkit.data.prepare_settings import PrepareSettings, clip_names
-    from toolkit.data.report import check_report, write_report
+    from toolkit.clips.folder import check_clip_folder
+    from toolkit.clips.size import choose_size, folder_size
     from toolkit.files import make_folder
     from toolkit.plugins import import_custom
+    from toolkit.preparing.parts import build_parts
+    from toolkit.preparing.prepare import Preparation, clip_target
+    from toolkit.preparing.report import check_report, write_report
+    from toolkit.preparing.settings import PrepareSettings, clip_names
     from toolkit.registry import load_plugins
     from toolkit.structures import InputError
     load_plugins()

@@ -265,8 +265,8 @@ def save_videos(folder: str, overwrite: bool):
     """What writes each clip as one video, part by part: pose maps, a transfer's input, real, what each model made, side by side."""
     import numpy as np
 
-    from toolkit.data.video import VideoWriter
     from toolkit.outputs import plain_path
+    from toolkit.video.io import VideoWriter
 
     @contextmanager
     def watch() -> Iterator[Callable[[dict[str, dict]], None]]:

@@ -194,7 +194,7 @@ class Study:
 
     def _bank(self, trained, half: str):
         """Frames of a half of the clips, shared by checkpoints of the same data."""
-        from toolkit.data.frame_bank import FrameBank
+        from toolkit.analysis.frame_bank import FrameBank
         config = dataset_config(trained.config, half, self.args.data)
         key = json.dumps([config, colorizer(trained.config)], sort_keys=True, default=str)
         if key not in self._banks:
@@ -205,7 +205,7 @@ class Study:
 
     def _clips(self, trained) -> list:
         """Held-out clips, two neighbors at a time, which mostly show the same person."""
-        from toolkit.data.recolorable_clip import RecolorableClip
+        from toolkit.analysis.recolorable_clip import RecolorableClip
         from toolkit.engine.datasets import give_fields
         from toolkit.metrics.evaluator import pick_clips
         dataset = build(dict(dataset_config(trained.config, 'test', self.args.data), window=None))

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from toolkit.analysis.clip_control import Dressed, ModelPainter, interpolate, measure_control
+from toolkit.analysis.recolorable_clip import RecolorableClip
 from toolkit.colors.lab_uint8 import rgb8_to_lab
-from toolkit.data.recolorable_clip import RecolorableClip
-from toolkit.data.synthetic.actions import SyntheticActions
-from toolkit.data.windows import ClipWindows
+from toolkit.datasets.windows import ClipWindows
 from toolkit.metrics.color_control import region_mean
 from toolkit.registry import MODELS
 from toolkit.structures import InputError
+from toolkit.synthetic.actions import SyntheticActions
 
 
 @pytest.fixture(scope='module')

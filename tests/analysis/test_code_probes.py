@@ -8,13 +8,13 @@ import torch
 
 from toolkit.analysis import code_probes
 from toolkit.analysis.code_probes import encoder_of, interpolated_pictures, probe_encoder, probe_pictures
+from toolkit.analysis.frame_bank import FrameBank
 from toolkit.colors.lab_uint8 import lab_to_rgb8, rgb8_to_lab
-from toolkit.data.frame_bank import FrameBank
-from toolkit.data.synthetic.actions import SyntheticActions
-from toolkit.data.windows import ClipWindows
+from toolkit.datasets.windows import ClipWindows
 from toolkit.encoders.region_encoder import RegionEncoder
 from toolkit.metrics.color_control import region_mean
-from toolkit.models.preprocessor import VideoPreprocessor
+from toolkit.model_parts.preprocessor import VideoPreprocessor
+from toolkit.synthetic.actions import SyntheticActions
 
 
 @pytest.fixture(scope='module')

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from toolkit.colors.garments import fit_garment_colors, garment_masks
-from toolkit.data.synthetic.actions import SyntheticActions
 from toolkit.structures import InputError
+from toolkit.synthetic.actions import SyntheticActions
 
 
 def masks_of(p):

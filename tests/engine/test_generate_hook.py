@@ -6,8 +6,8 @@ import av
 import cv2
 import numpy as np
 
-from toolkit.data.clip import Clip, ClipWriter
-from toolkit.data.windows import ClipWindows
+from toolkit.clips.clip import Clip, ClipWriter
+from toolkit.datasets.windows import ClipWindows
 from toolkit.engine.generate_hook import GenerateHook
 from toolkit.registry import MODELS
 

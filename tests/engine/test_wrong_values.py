@@ -5,11 +5,11 @@ import copy
 import pytest
 from mmengine.config import Config
 
-from toolkit.data.synthetic.actions import SyntheticActions
 from toolkit.engine.config import check_config
 from toolkit.engine.launch import build_runner
 from toolkit.registry import LOSSES
 from toolkit.structures import InputError, MissingWeightsError
+from toolkit.synthetic.actions import SyntheticActions
 
 WRONG = ('text', None, -1, float('nan'), {'a': 1})
 

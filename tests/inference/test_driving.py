@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from toolkit import apis
-from toolkit.data.windows import ClipWindows
+from toolkit.datasets.windows import ClipWindows
 from toolkit.inference.driving import driving_poses, frame_steps
 from toolkit.structures import InputError
 

@@ -11,12 +11,12 @@ import torch
 from mmengine.config import Config
 
 from toolkit import apis
+from toolkit.clips.clip import Clip
 from toolkit.colors.lab import rgb_to_lab
-from toolkit.data.clip import Clip
-from toolkit.data.video import VideoReader
 from toolkit.engine.launch import build_runner, load_config
 from toolkit.inference.wardrobe import Colors, Wardrobe, content_batch, describe, hex_to_lab, lab_to_hex, split_look
 from toolkit.structures import InputError
+from toolkit.video.io import VideoReader
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 SIZE = (96, 64)

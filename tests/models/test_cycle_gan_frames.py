@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tests.models.cycle_gan_parts import TEMPORAL, H, W, batch_of, build, clip_of, images, optimizers
-from toolkit.models.judged import triples
+from toolkit.model_parts.judged import triples
 from toolkit.structures import InputError
 
 

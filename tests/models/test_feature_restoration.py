@@ -7,9 +7,9 @@ import torch
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 
 from toolkit import apis
+from toolkit.model_parts.feature_maps import FeatureMaps
+from toolkit.model_parts.frozen_restoration import load_restoration
 from toolkit.models.base import VideoModel
-from toolkit.models.feature_maps import FeatureMaps
-from toolkit.models.frozen_restoration import load_restoration
 from toolkit.registry import MODELS
 from toolkit.restorers.restoration import RestorationNetwork
 from toolkit.structures import InputError, MissingWeightsError

@@ -6,7 +6,7 @@ import torch
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 
 from toolkit.losses.skeleton import SkeletonLoss
-from toolkit.models.pose_augmentation import augment
+from toolkit.model_parts.pose_augmentation import augment
 from toolkit.models.pose_training import highest_peaks
 from toolkit.poses.fields import pose_fields
 from toolkit.poses.trained_pose_network import TrainedPoseNetwork
@@ -191,7 +191,7 @@ def test_as_estimator_it_answers_in_pixels_of_the_frame(checkpoint, monkeypatch,
 
 
 def test_without_a_run_it_says_which_command_makes_one(tmp_path):
-    with pytest.raises(MissingWeightsError, match=r'Train it first: python tools/train.py configs/demo/transfer_pose_network.py'):
+    with pytest.raises(MissingWeightsError, match=r'Train it first: python tools/train.py configs/.*/transfer_pose_network.py'):
         TrainedPoseNetwork(tmp_path / 'transfer_pose_network')
 
 

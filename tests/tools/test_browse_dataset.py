@@ -3,7 +3,7 @@ import cv2
 import numpy as np
 import pytest
 
-from toolkit.data.clip import ClipWriter
+from toolkit.clips.clip import ClipWriter
 
 
 @pytest.fixture

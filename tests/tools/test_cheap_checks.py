@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from toolkit.data.clip import Clip
-from toolkit.data.synthetic.actions import SyntheticActions
-from toolkit.data.video import VideoReader
+from toolkit.clips.clip import Clip
 from toolkit.engine.launch import load_config
 from toolkit.registry import MODELS
+from toolkit.synthetic.actions import SyntheticActions
+from toolkit.video.io import VideoReader
 
 
 @pytest.fixture

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from mmengine.config import Config
 
 from toolkit import apis
-from toolkit.data import prepare_parts
-from toolkit.data.prepare import prepare_video
-from toolkit.data.video import VideoWriter
+from toolkit.preparing import parts as prepare_parts
+from toolkit.preparing.prepare import prepare_video
 from toolkit.registry import MODELS
+from toolkit.video.io import VideoWriter
 
 SIZE = (64, 32)
 FRAMES = ('frames/000000.png', 'frames/000007.png')

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from toolkit import apis, fields
-from toolkit.data.directed import DirectedClips
-from toolkit.data.unpaired import UnpairedClips
-from toolkit.data.windows import ClipWindows
+from toolkit.datasets.directed import DirectedClips
+from toolkit.datasets.unpaired import UnpairedClips
+from toolkit.datasets.windows import ClipWindows
 from toolkit.engine.flops import count_flops
 from toolkit.engine.launch import build_runner, load_config
 from toolkit.inference.driving import frame_steps

@@ -11,11 +11,11 @@ import torch
 from torch.utils.data import default_collate
 
 from toolkit import apis
-from toolkit.data.video import VideoReader
-from toolkit.data.windows import ClipWindows
+from toolkit.datasets.windows import ClipWindows
 from toolkit.engine.launch import build_runner, load_config
 from toolkit.registry import MODELS
 from toolkit.structures import InputError
+from toolkit.video.io import VideoReader
 from toolkit.weights import latest_checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 
-from toolkit.data.clip import find_clips
+from toolkit.clips.clip import find_clips
 from toolkit.registry import EDGE_DETECTORS, POSE_ESTIMATORS, SEGMENTORS
 
 

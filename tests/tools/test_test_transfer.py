@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from toolkit import apis
-from toolkit.data.clip import Clip
+from toolkit.clips.clip import Clip
 from toolkit.engine.launch import load_config
 from toolkit.models.loss_table import for_generation
 from toolkit.registry import MODELS, POSE_ESTIMATORS

@@ -8,9 +8,9 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from toolkit.data.synthetic.actions import SyntheticActions
 from toolkit.metrics.pck import JUDGES, first_available
 from toolkit.registry import MODELS
+from toolkit.synthetic.actions import SyntheticActions
 
 STAGE1 = dict(
     type='BicycleGAN', losses=dict(gan=dict(type='GANLoss')), generator=dict(type='UNet', n_down=2, ngf=4),

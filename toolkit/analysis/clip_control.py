@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from toolkit import fields
+from toolkit.analysis.recolorable_clip import RecolorableClip
 from toolkit.colors.lab_uint8 import rgb8_to_lab
-from toolkit.data.recolorable_clip import RecolorableClip
 from toolkit.metrics.color_control import color_response, delta_e, leaks, monotonicity, region_mean
 from toolkit.metrics.latent_report import Column
 from toolkit.metrics.pck import correct_keypoints, detect, torso_diagonal

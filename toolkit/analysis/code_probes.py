@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from toolkit.analysis.frame_bank import FrameBank
 from toolkit.colors.lab_uint8 import rgb8_to_lab
-from toolkit.data.frame_bank import FrameBank
 from toolkit.encoders.region_encoder import RegionEncoder
 from toolkit.metrics.color_control import delta_e, monotonicity, region_mean
 from toolkit.metrics.latent_probes import (

@@ -10,8 +10,6 @@ import numpy as np
 import torch
 from mmengine.hooks import Hook
 
-from toolkit.data.sheets import contact_sheet
-from toolkit.data.video import VideoWriter
 from toolkit.engine.datasets import build_dataset, give_fields
 from toolkit.engine.random_state import random_state_kept
 from toolkit.engine.together import on_main_process
@@ -20,7 +18,9 @@ from toolkit.metrics.parts import ClipParts
 from toolkit.models.bare import unwrapped
 from toolkit.outputs import plain_path
 from toolkit.registry import HOOKS
+from toolkit.sheets import contact_sheet
 from toolkit.structures import InputError
+from toolkit.video.io import VideoWriter
 
 ROWS = {'real': 'real', 'pose': 'pose_maps', 'generated': 'generated'}
 """Name of a row of the sheet -> key of the result."""

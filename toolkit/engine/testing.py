@@ -10,7 +10,7 @@ from mmengine.config import Config
 from torch import nn
 
 from toolkit import __version__
-from toolkit.data.domain_frames import domain_frames
+from toolkit.datasets.domain_frames import domain_frames
 from toolkit.engine.build_errors import naming_parts
 from toolkit.engine.checkpoint import load_checkpoint
 from toolkit.models.loss_table import for_generation
@@ -63,7 +63,7 @@ def training_domains(train: Mapping[str, Any], dataset: Any) -> dict[str, Any]:
         dataset: that is tested on.
 
     Returns:
-        'a' and 'b' -> :class:`toolkit.data.domain_frames.DomainFrames`; empty where there are no two persons.
+        'a' and 'b' -> :class:`toolkit.datasets.domain_frames.DomainFrames`; empty where there are no two persons.
     """
     return domain_frames(train) if hasattr(dataset, 'domains') and {'a', 'b'} <= set(train) else {}
 

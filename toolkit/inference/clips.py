@@ -4,9 +4,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from toolkit.data.clip import Clip
-from toolkit.data.prepare import prepare_video
-from toolkit.data.prepare_parts import build_parts
+from toolkit.clips.clip import Clip
+from toolkit.preparing.parts import build_parts
+from toolkit.preparing.prepare import prepare_video
 from toolkit.registry import load_plugins
 
 
@@ -20,7 +20,7 @@ def prepare(video: str | Path, out_dir: str | Path, size: tuple[int, int] | None
         size: (H, W) of the clip; by default that of the clips in ``out_dir``, or else one that fits person and video.
         pose, edges, mask: configs of a pose estimator, edge detector and segmentor; None takes the best that is installed.
         progress: show a bar.
-        settings: of :func:`toolkit.data.prepare.prepare_video`.
+        settings: of :func:`toolkit.preparing.prepare.prepare_video`.
 
     Returns:
         The clip. One that is finished already is returned as it is, an interrupted one is continued.

@@ -6,10 +6,10 @@ import numpy as np
 import torch
 
 from toolkit import fields
-from toolkit.data.clip import Clip
-from toolkit.data.same_person import same_person
-from toolkit.data.tensors import computed, pose_tensors, with_channels
-from toolkit.data.transforms import resize_image, scale_pose
+from toolkit.clips.clip import Clip
+from toolkit.clips.same_person import same_person
+from toolkit.datasets.tensors import computed, pose_tensors, with_channels
+from toolkit.datasets.transforms import resize_image, scale_pose
 from toolkit.inference.request import check_retarget
 from toolkit.poses.retarget import PoseNormalizer
 
@@ -23,7 +23,7 @@ def driving_poses(driving: Clip, content: Clip | None, size: tuple[int, int], re
         content: whose body; None for the driving person's own.
         size: (H, W) of the frames to generate.
         retarget: 'on', 'off', or 'auto': on unless both clips are known to show the same person
-            (:func:`toolkit.data.same_person.same_person`).
+            (:func:`toolkit.clips.same_person.same_person`).
         say: called with one line that tells whether the poses were fitted, and why.
 
     Returns:

@@ -9,9 +9,9 @@ import torch
 from tqdm import tqdm
 
 from toolkit import fields
-from toolkit.data.clip import Clip
-from toolkit.data.clip_size import check_shape
-from toolkit.data.plate import background_plate
+from toolkit.clips.clip import Clip
+from toolkit.clips.size import check_shape
+from toolkit.datasets.plate import background_plate
 from toolkit.inference.clips import as_clip
 from toolkit.inference.driving import driving_poses, frame_steps
 from toolkit.inference.loading import Trained

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from toolkit import fields
-from toolkit.data.directed import DIRECTIONS
+from toolkit.datasets.directed import DIRECTIONS
 from toolkit.inference.wardrobe import Colors, check_has_codes, check_look
 from toolkit.models.base import VideoModel
 from toolkit.structures import InputError

@@ -7,15 +7,15 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from toolkit.data.sheets import contact_sheet
-from toolkit.data.sound import clip_sound
-from toolkit.data.tensors import pose_tensors
-from toolkit.data.transforms import resize_image
-from toolkit.data.video import VideoWriter, check_suffix
+from toolkit.datasets.tensors import pose_tensors
+from toolkit.datasets.transforms import resize_image
 from toolkit.files import check_output, write_file
 from toolkit.inference.painting import Chosen
 from toolkit.inference.wardrobe import Colors
 from toolkit.outputs import refuse_existing, refuse_inputs
+from toolkit.sheets import contact_sheet
+from toolkit.video.io import VideoWriter, check_suffix
+from toolkit.video.sound import clip_sound
 
 SHEET_COLUMNS = 6
 

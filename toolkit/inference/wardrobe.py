@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from toolkit.clips.clip import Clip
 from toolkit.colors.draws import ColorDraw
 from toolkit.colors.lab import lab_to_rgb, rgb_to_lab
 from toolkit.colors.recolor import MIN_AREA, recolor_frames
-from toolkit.data.clip import Clip
-from toolkit.data.windows import ClipWindows
+from toolkit.datasets.windows import ClipWindows
 from toolkit.fields import content_of
 from toolkit.models.base import VideoModel
 from toolkit.skeletons import REGIONS
@@ -214,7 +214,7 @@ class Wardrobe:
         return self._exchange(self.model.encode(other), regions)
 
     def samples(self, count: int, seed: int = 0, regions: str = 'both') -> list[Tensor]:
-        """Colors of chance, see :meth:`toolkit.models.color_codes.ColorCodes.sample`.
+        """Colors of chance, see :meth:`toolkit.model_parts.color_codes.ColorCodes.sample`.
 
         Args:
             count: how many.

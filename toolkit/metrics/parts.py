@@ -14,8 +14,8 @@ class ClipParts:
     """A clip of a dataset, read part by part.
 
     Iterating yields items of at most ``length`` frames, in order, with a batch axis of 1. A dataset that offers ``clip_length``,
-    ``clip_part`` and ``clip_masks``, as :class:`toolkit.data.windows.ClipWindows` does, reads only these frames; the items of another
-    one are read whole and cut.
+    ``clip_part`` and ``clip_masks``, as :class:`toolkit.datasets.windows.ClipWindows` does, reads only these frames; the items of
+    another one are read whole and cut.
 
     Args:
         dataset: of whole clips.

@@ -273,7 +273,7 @@ class VideoModel(PaintedVideos, BaseModel):
             pose_maps=pictures('pose_maps'), mask=pictures('masks')[..., 0] > 127, poses=data['poses'][0].cpu().numpy())
 
     def example_batch(self, height: int, width: int, frames: int = 2) -> dict:
-        """A made-up batch of one sample in the form of :class:`toolkit.data.windows.ClipWindows`, for counting operations.
+        """A made-up batch of one sample in the form of :class:`toolkit.datasets.windows.ClipWindows`, for counting operations.
 
         Args:
             height, width: picture size.

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from toolkit import fields
 from toolkit.fit import build_discriminator, build_generator, check_attributes
+from toolkit.model_parts.feature_maps import FeatureMaps
 from toolkit.models.bare import bare
 from toolkit.models.base import VideoModel
-from toolkit.models.feature_maps import FeatureMaps
 from toolkit.registry import ENCODERS, MODELS
 from toolkit.structures import InputError
 
@@ -79,7 +79,7 @@ class BicycleGAN(VideoModel):
         discriminator: ``DISCRIMINATORS`` config; ``input_nc`` is filled in.
         losses: see above.
         scheme: see above.
-        feature_maps: arguments of :class:`toolkit.models.feature_maps.FeatureMaps`; default the frame's own edges.
+        feature_maps: arguments of :class:`toolkit.model_parts.feature_maps.FeatureMaps`; default the frame's own edges.
         conditional: the discriminators see A beside the picture.
         same_discriminator: 'official' with one discriminator for both branches.
         z_target: 'paper' only: what the regression should find, the ``'sample'`` z or ``'mu'``; a constant either way.
@@ -133,8 +133,8 @@ class BicycleGAN(VideoModel):
         """One update of generator and encoder, then one of the discriminators.
 
         Args:
-            data: a collated batch of windows, see :class:`toolkit.data.windows.ClipWindows`; every frame of a window is a sample. It
-                may hold ``recolored_region`` (B, T, 1, H, W); else the region of the pose inside the mask takes its place.
+            data: a collated batch of windows, see :class:`toolkit.datasets.windows.ClipWindows`; every frame of a window is a sample.
+                It may hold ``recolored_region`` (B, T, 1, H, W); else the region of the pose inside the mask takes its place.
             optim_wrapper: with the keys ``g``, ``e`` and ``d``, and ``d2`` where there is a second discriminator. G and E learn from
                 one backward pass: ``e`` follows the precision and accumulation of ``g``; one optimizer ``g`` of both also works.
 

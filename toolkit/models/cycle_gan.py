@@ -17,13 +17,13 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from toolkit.fit import build_discriminator, build_generator
-from toolkit.models.auto_weight import AutoWeight
+from toolkit.model_parts.auto_weight import AutoWeight
+from toolkit.model_parts.foreground import Foreground, Scene
+from toolkit.model_parts.frame_memory import FrameMemory
+from toolkit.model_parts.head_crops import HeadCrops
+from toolkit.model_parts.image_pool import ImagePool
+from toolkit.model_parts.judged import JUDGES, SEEN, TRIPLE, seen_by
 from toolkit.models.base import VideoModel
-from toolkit.models.foreground import Foreground, Scene
-from toolkit.models.frame_memory import FrameMemory
-from toolkit.models.head_crops import HeadCrops
-from toolkit.models.image_pool import ImagePool
-from toolkit.models.judged import JUDGES, SEEN, TRIPLE, seen_by
 from toolkit.models.painting import Painter
 from toolkit.models.transfer import transfer_baselines, transfer_result
 from toolkit.registry import MODELS, check_keys
@@ -58,16 +58,16 @@ class CycleGAN(VideoModel):
         previous_frames: each generator also sees so many of its own last frames (2 in paper B's future directions; 0 is CycleGAN).
         first: the frames before the first one: ``'zeros'`` (mid-gray) or ``'input'`` (the input's first frame).
         carry: go on from the generated frames of the mini-batch before where the data does, see ``sequence`` of
-            :class:`toolkit.data.unpaired.UnpairedClips`.
+            :class:`toolkit.datasets.unpaired.UnpairedClips`.
         window: consecutive frames of a training item, through which gradients flow; at least 3 for ``temporal``.
         skeleton_scaling: compare the output's skeleton with that of the input scaled and moved to the other person's size and place.
             The data must give anchors.
         foreground: keep the input's scene and translate the person alone: ``dict(margin=...)``, see
-            :class:`toolkit.models.foreground.Scene`. The data must give masks and plates. Discriminators then see the real person
+            :class:`toolkit.model_parts.foreground.Scene`. The data must give masks and plates. Discriminators then see the real person
             pasted into the same scene, so that the background tells them nothing. ``cycle`` and ``identity`` should look at ``masks``
             (``masked=True``), as the scene is always equal.
-        auto_weight: arguments of :class:`toolkit.models.auto_weight.AutoWeight` for ``weight='auto_freeze'``.
-        face_crops: arguments of :class:`toolkit.models.head_crops.HeadCrops` for ``face``.
+        auto_weight: arguments of :class:`toolkit.model_parts.auto_weight.AutoWeight` for ``weight='auto_freeze'``.
+        face_crops: arguments of :class:`toolkit.model_parts.head_crops.HeadCrops` for ``face``.
         pool_size: pictures in each pool; 0 for none.
         ema: decay of averaged copies of the generators that generation uses; None for none, as published.
         kwargs: of :class:`toolkit.models.base.VideoModel`.
@@ -147,7 +147,7 @@ class CycleGAN(VideoModel):
         """One update of both generators, then one of all discriminators.
 
         Args:
-            data: a collated batch of :class:`toolkit.data.unpaired.UnpairedClips`.
+            data: a collated batch of :class:`toolkit.datasets.unpaired.UnpairedClips`.
             optim_wrapper: with the keys ``g`` and ``d``.
 
         Returns:
@@ -310,7 +310,7 @@ class CycleGAN(VideoModel):
         """What the generators themselves paint of a training batch, both ways, for watching them.
 
         Args:
-            data: a collated batch of :class:`toolkit.data.unpaired.UnpairedClips`.
+            data: a collated batch of :class:`toolkit.datasets.unpaired.UnpairedClips`.
 
         Returns:
             Direction -> the last input frame of each window and its translation, not put into a scene, (B, 3, H, W) each.
@@ -366,7 +366,7 @@ class CycleGAN(VideoModel):
         return paint
 
     def example_batch(self, height: int, width: int, frames: int | None = None) -> dict:
-        """A made-up batch of one sample in the form of :class:`toolkit.data.unpaired.UnpairedClips`."""
+        """A made-up batch of one sample in the form of :class:`toolkit.datasets.unpaired.UnpairedClips`."""
         plain = super().example_batch(height, width, frames or self.window)
         item = {k: plain[k] for k in ('frames', 'masks', 'poses', 'clip', 'index', 'fps')}
         item |= dict(plate=plain['content_frame'], follows=torch.tensor([False]),

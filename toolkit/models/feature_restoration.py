@@ -13,10 +13,10 @@ from mmengine.optim import OptimWrapperDict
 from torch import Tensor
 
 from toolkit import fields
+from toolkit.baselines.actions import Baseline
 from toolkit.fit import SIDE, build_discriminator, check_attributes, check_call
+from toolkit.model_parts.feature_maps import FeatureMaps
 from toolkit.models.base import VideoModel
-from toolkit.models.baselines import Baseline
-from toolkit.models.feature_maps import FeatureMaps
 from toolkit.registry import MODELS, RESTORERS
 from toolkit.structures import InputError
 
@@ -41,7 +41,7 @@ def restored_clip(model: VideoModel, feature_maps: FeatureMaps, estimate: Callab
     Args:
         model: that preprocesses.
         feature_maps: that warps.
-        estimate: (N, 8, H, W) of :meth:`toolkit.models.feature_maps.FeatureMaps.warped` -> (N, 4, H, W), both in [0, 1].
+        estimate: (N, 8, H, W) of :meth:`toolkit.model_parts.feature_maps.FeatureMaps.warped` -> (N, 4, H, W), both in [0, 1].
         data: one whole-clip item (``window=None``) with a batch axis of 1.
         chunk: frames at a time.
 
@@ -105,7 +105,7 @@ class FeatureRestoration(VideoModel):
         """One update of the restoration network, then one of the discriminator.
 
         Args:
-            data: a collated batch of windows, see :class:`toolkit.data.windows.ClipWindows`; every frame of a window is a sample.
+            data: a collated batch of windows, see :class:`toolkit.datasets.windows.ClipWindows`; every frame of a window is a sample.
             optim_wrapper: with the keys ``g`` and ``d``.
 
         Returns:

@@ -26,7 +26,7 @@ class PaintedVideos:
     paints_from: tuple[str, ...] = ()
     """What the painter is given of each frame; nothing for a method that makes no videos."""
     codes: nn.Module | None = None
-    """Codes of clothes that a method can be opened with, see :class:`toolkit.models.color_codes.ColorCodes`."""
+    """Codes of clothes that a method can be opened with, see :class:`toolkit.model_parts.color_codes.ColorCodes`."""
     encoder: nn.Module | None = None
     """The encoder of a garment (:class:`toolkit.encoders.region_encoder.RegionEncoder`) of a method that learns one; it paints pictures
     from its codes by ``decode(features, z, regions)``, with what ``frames_of(batch)`` gives."""

@@ -8,8 +8,8 @@ from mmengine.optim import OptimWrapperDict
 from torch import Tensor
 
 from toolkit.fit import SIDE, check_attributes, check_call
+from toolkit.model_parts.pose_augmentation import augment
 from toolkit.models.base import VideoModel
-from toolkit.models.pose_augmentation import augment
 from toolkit.models.transfer import transfer_result
 from toolkit.poses.decode import cell_to_pixel, refine_peak
 from toolkit.poses.fields import pose_fields
@@ -31,7 +31,7 @@ class PoseTraining(VideoModel):
         network: ``POSE_NETWORKS`` config of a network with ``stride`` and ``multiple`` that gives both maps, such as ``PoseUNet``.
         sigma: of a joint's Gaussian, in pixels.
         limb_width: of a limb's field, in pixels.
-        augmentation: arguments of :func:`toolkit.models.pose_augmentation.augment`; None changes nothing.
+        augmentation: arguments of :func:`toolkit.model_parts.pose_augmentation.augment`; None changes nothing.
         losses: see above; by default ``mse`` alone, a :class:`toolkit.losses.summed_squares.SummedSquaresLoss`.
         kwargs: of :class:`toolkit.models.base.VideoModel`.
 
@@ -61,8 +61,8 @@ class PoseTraining(VideoModel):
         """One update of the network.
 
         Args:
-            data: a collated batch of :class:`toolkit.data.unpaired.UnpairedClips`, whose two persons are one batch here, or of
-                :class:`toolkit.data.windows.ClipWindows`.
+            data: a collated batch of :class:`toolkit.datasets.unpaired.UnpairedClips`, whose two persons are one batch here, or of
+                :class:`toolkit.datasets.windows.ClipWindows`.
             optim_wrapper: with the key ``h``.
 
         Returns:
@@ -98,7 +98,8 @@ class PoseTraining(VideoModel):
         """Find the joints of one clip, each at the highest peak of its map.
 
         Args:
-            data: one item of :class:`toolkit.data.directed.DirectedClips` or a whole clip of ``ClipWindows`` with a batch axis of 1.
+            data: one item of :class:`toolkit.datasets.directed.DirectedClips` or a whole clip of ``ClipWindows`` with a batch axis
+                of 1.
 
         Returns:
             See :func:`toolkit.models.transfer.transfer_result`; ``generated`` are the frames themselves, and ``detected`` (T, 18, 3)

@@ -16,7 +16,7 @@ def transfer_result(data: dict, generated: np.ndarray) -> dict:
     """The result of a transfer, the true result where it is known, and the input.
 
     Args:
-        data: one item of :class:`toolkit.data.directed.DirectedClips` with a batch axis of 1; or one whole clip of ``ClipWindows``,
+        data: one item of :class:`toolkit.datasets.directed.DirectedClips` with a batch axis of 1; or one whole clip of ``ClipWindows``,
             which is then taken for one of person A. ``truth_*`` entries become what the result is compared with, else it is the input.
         generated: (T, H, W, 3) uint8.
 

@@ -13,11 +13,11 @@ from torch.utils.data import Dataset
 
 from toolkit import fields
 from toolkit.fit import build_discriminator, build_generator
+from toolkit.model_parts.color_codes import ColorCodes
+from toolkit.model_parts.feature_curriculum import FeatureCurriculum
+from toolkit.model_parts.feature_maps import FeatureMaps
 from toolkit.models.bare import bare
 from toolkit.models.base import VideoModel
-from toolkit.models.color_codes import ColorCodes
-from toolkit.models.feature_curriculum import FeatureCurriculum
-from toolkit.models.feature_maps import FeatureMaps
 from toolkit.models.painting import Painter
 from toolkit.registry import MODELS
 from toolkit.structures import InputError
@@ -49,10 +49,10 @@ class VideoPix2PixHD(VideoModel):
         generator: ``GENERATORS`` config; its ``input_nc`` is filled in (channels of F + 3).
         discriminator: ``DISCRIMINATORS`` config; its ``input_nc`` is filled in for windows of ``window`` frames.
         losses: see above.
-        color_codes: arguments of :class:`toolkit.models.color_codes.ColorCodes`; None for a generator that learns the clothes as
+        color_codes: arguments of :class:`toolkit.model_parts.color_codes.ColorCodes`; None for a generator that learns the clothes as
             they are. The generator's ``z_dims`` are filled in. With ``frozen=False`` the optimizer ``g`` trains ``color_codes`` along.
-        feature_maps: arguments of :class:`toolkit.models.feature_maps.FeatureMaps`.
-        curriculum: arguments of :class:`toolkit.models.feature_curriculum.FeatureCurriculum`; None trains on what
+        feature_maps: arguments of :class:`toolkit.model_parts.feature_maps.FeatureMaps`.
+        curriculum: arguments of :class:`toolkit.model_parts.feature_curriculum.FeatureCurriculum`; None trains on what
             generation uses.
         window: frames of a training window (T).
         v0: the frame before the first: ``'zeros'`` (mid-gray, what both official codes do) or ``'black'`` (what the paper says).
@@ -112,7 +112,7 @@ class VideoPix2PixHD(VideoModel):
         """One update of the generator, then one of the discriminator.
 
         Args:
-            data: a collated batch of windows, see :class:`toolkit.data.windows.ClipWindows`.
+            data: a collated batch of windows, see :class:`toolkit.datasets.windows.ClipWindows`.
             optim_wrapper: with the keys ``g`` and ``d``.
 
         Returns:

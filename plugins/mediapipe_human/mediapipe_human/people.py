@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from toolkit.data.crop import person_boxes
+from toolkit.clips.crop import person_boxes
 from toolkit.poses.decode import Person
 from toolkit.poses.follow import Follow, choose_among, holds
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from mediapipe_human.people import surroundings
 from mediapipe_human.solution import PoseSolution, Session
-from toolkit.data.quality import mask_agreement
+from toolkit.preparing.quality import mask_agreement
 from toolkit.registry import SEGMENTORS
 
 MISFIT = .5

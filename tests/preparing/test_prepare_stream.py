@@ -1,0 +1,200 @@
+"""Preparing as a stream: memory that does not grow with the video, and one person from the first frame to the last."""
+
+import gc
+import weakref
+
+import av
+import numpy as np
+import pytest
+
+from toolkit.poses.decode import Person, follow_person
+from toolkit.preparing import prepare as module
+from toolkit.preparing.prepare import prepare_video
+from toolkit.structures import InputError
+
+SIZE = dict(height=96, width=64, min_person=10)
+FRAMES = 150
+
+
+class Columns:
+    """Everybody in a frame of stub people, left to right: (x of the middle, first row, height)."""
+
+    @staticmethod
+    def find(frame):
+        body = (frame[..., 0].astype(int) - frame[..., 1] > 80) & (frame[..., 2].astype(int) - frame[..., 1] > 50)
+        edges = np.flatnonzero(np.diff(np.pad(body.any(0), 1).astype(int)))
+        for start, stop in zip(edges[::2], edges[1::2]):
+            rows = np.flatnonzero(body[:, (start + stop) // 2])
+            yield (start + stop - 1) / 2, rows[0], rows[-1] - rows[0] + 1
+
+
+@pytest.fixture
+def two(people, tmp_path):
+    """Two people; the left one shrinks, the right one grows, from frame 50 on he is the larger one."""
+    frames = [people.draw(96, 160, 40, 24, 18 - t / 50, others=[(110, 24, 16 + t / 50)]) for t in range(FRAMES)]
+    return people.write(tmp_path / 'two.mp4', frames)
+
+
+@pytest.fixture
+def parts(people, stick):
+    """Estimators of each kind, and a segmentor; the last two start with the largest person, whoever that is then."""
+
+    class Everybody:
+        name, version = 'Everybody', '1'
+
+        def detect(self, frames):
+            return [[Person(stick(x, y + h / 7.4, h / 3.7), h) for x, y, h in Columns.find(frame)] for frame in frames]
+
+        def __call__(self, frames):
+            return follow_person(self.detect(frames))
+
+    class Tracker:
+        name, version = 'Tracker', '1'
+
+        def __init__(self, fail_at=None):
+            self.fail_at, self.frames = fail_at, 0
+
+        def track(self, frames, last=None):
+            at = None
+            for frame in frames:
+                self.frames += 1
+                if self.frames == self.fail_at:
+                    raise KeyboardInterrupt
+                found = list(Columns.find(frame))
+                x, y, h = max(found, key=lambda f: f[2]) if at is None else min(found, key=lambda f: abs(f[0] - at))
+                at = x
+                yield stick(x, y + h / 7.4, h / 3.7)
+
+        def __call__(self, frames):
+            return np.stack(list(self.track(frames)))
+
+    class MaskTracker:
+        name, version = 'MaskTracker', '1'
+
+        def __init__(self):
+            self.poses = None
+
+        def track(self, frames, poses):
+            self.poses, value = poses, 0
+            for frame in frames:
+                value = min(value + 1, 200)
+                yield np.full(frame.shape[:2], value / 255, np.float32)
+
+        def __call__(self, frames, poses):
+            return np.stack(list(self.track(frames, poses)))
+
+    class Parts:
+        everybody, tracker, mask_tracker, edges, mask = Everybody, Tracker, MaskTracker, people.Edges, people.Mask
+    return Parts
+
+
+def source_x(clip):
+    """The neck's x in pixels of the source."""
+    x, _, w, _ = clip.manifest['source']['crop']
+    return (clip.array('raw')[:, 1, 0] + .5) * w / clip.width - .5 + x
+
+
+def test_few_frames_of_the_source_are_held_at_a_time(people, monkeypatch, tmp_path):
+    path = people.write(tmp_path / 'long.mp4', [people.draw(96, 160, 40, 24, 18)] * 100)
+    alive, most, real = set(), [0], module.read_video
+
+    class Counted:
+        def __init__(self, *arguments):
+            self.reader = real(*arguments)
+
+        def at_most(self, max_side):
+            return self
+
+        def __getattr__(self, name):
+            return getattr(self.reader, name)
+
+        def __iter__(self):
+            for number, (frame, *rest) in enumerate(self.reader):
+                frame = frame.copy()
+                alive.add(number)
+                weakref.finalize(frame, alive.discard, number)
+                most[0] = max(most[0], len(alive))
+                yield frame, *rest
+                del frame
+
+    monkeypatch.setattr(module, 'read_video', Counted)
+    clip = prepare_video(path, tmp_path / 'out', people.Pose(), people.Edges(), people.Mask(), **SIZE)
+    assert len(clip) == 100 and most[0] <= 4, f'{most[0]} frames of the source in memory at a time'
+
+
+def test_decoded_frames_are_freed_at_once(people, tmp_path):
+    path = people.write(tmp_path / 'long.mp4', [people.draw(96, 160, 40, 24, 18)] * 60)
+    gc.collect()
+    gc.disable()
+    try:
+        kept = [sum(type(o) is av.VideoFrame for o in gc.get_objects()) for _ in module.read_video(path)][-1]
+    finally:
+        gc.enable()
+    assert kept < 10, f'{kept} decoded frames wait for the garbage collector'
+
+
+@pytest.mark.parametrize('kind', ['everybody', 'tracker'])
+def test_the_person_stays_the_same_through_the_clip(parts, two, tmp_path, kind):
+    clip = prepare_video(two, tmp_path / 'out', getattr(parts, kind)(), parts.edges(), parts.mask(), **SIZE)
+    x = source_x(clip)
+    assert len(clip) == FRAMES and np.ptp(x) < 3, 'the person changes'
+    assert not clip.manifest['report']['switches']
+    if kind == 'everybody':
+        assert clip.array('people').tolist() == [2] * FRAMES, 'all frames are counted'
+
+
+@pytest.mark.parametrize('stop', [1, 90, 149])
+def test_an_interrupted_tracker_ends_as_an_uninterrupted_one(parts, two, tmp_path, stop):
+    whole = prepare_video(two, tmp_path / 'whole', parts.tracker(), parts.edges(), parts.mask(), **SIZE)
+    with pytest.raises(KeyboardInterrupt):
+        prepare_video(two, tmp_path / 'out', parts.tracker(stop), parts.edges(), parts.mask(), **SIZE)
+    clip = prepare_video(two, tmp_path / 'out', parts.tracker(), parts.edges(), parts.mask(), **SIZE)
+    assert np.array_equal(clip.array('raw'), whole.array('raw')) and np.array_equal(clip.array('people'), whole.array('people'))
+
+
+def test_a_tracker_that_resumes_gets_the_last_pose_and_the_frames_after_it(parts, two, tmp_path):
+    class Resuming(parts.tracker):
+        resumes = True
+
+        def track(self, frames, last=None):
+            self.last = last
+            yield from super().track(frames, last)
+
+    with pytest.raises(KeyboardInterrupt):
+        prepare_video(two, tmp_path / 'out', Resuming(140), parts.edges(), parts.mask(), **SIZE)
+    again = Resuming()
+    prepare_video(two, tmp_path / 'out', again, parts.edges(), parts.mask(), **SIZE)
+    assert again.frames == FRAMES - 128 and again.last.shape == (18, 3) and again.last[1, 2] == 1
+
+
+def test_a_mask_tracker_sees_one_stream_also_after_an_interruption(parts, people, two, tmp_path, monkeypatch):
+    clip = prepare_video(two, tmp_path / 'whole', parts.tracker(), parts.edges(), parts.mask_tracker(), **SIZE)
+    assert [round(clip.mask(t).max() * 255) for t in (0, 31, 32, 149)] == [1, 32, 33, 150]
+
+    class Failing(people.Edges):
+        calls = 0
+
+        def __call__(self, frames):
+            Failing.calls += 1
+            if Failing.calls == 4:
+                raise KeyboardInterrupt
+            return super().__call__(frames)
+
+    with pytest.raises(KeyboardInterrupt):
+        prepare_video(two, tmp_path / 'out', parts.tracker(), Failing(), parts.mask_tracker(), **SIZE)
+    again = prepare_video(two, tmp_path / 'out', parts.tracker(), parts.edges(), parts.mask_tracker(), **SIZE)
+    assert all(np.array_equal(again.mask(t), clip.mask(t)) for t in range(FRAMES))
+
+
+@pytest.mark.parametrize('follow, x', [('left', 40), ('right', 110), ('largest', 40), ((110, 40), 110)])
+def test_the_person_asked_for_is_followed(parts, two, tmp_path, follow, x):
+    clip = prepare_video(two, tmp_path / 'out', parts.everybody(), parts.edges(), parts.mask(), follow=follow, **SIZE)
+    assert np.abs(source_x(clip) - x).max() < 3
+
+
+def test_a_wish_to_follow_somebody_is_never_ignored(parts, two, tmp_path):
+    for estimator, follow, message in (
+            (parts.tracker(), 'left', 'Tracker finds one person.*KeypointFiles'), (parts.everybody(), (75, 40), 'nobody at 75,40.*40,'),
+            (parts.everybody(), (400, 40), 'beyond the frames of 160x96'), (parts.everybody(), 'ann', 'left, right, largest')):
+        with pytest.raises(InputError, match=message):
+            prepare_video(two, tmp_path / 'out', estimator, parts.edges(), parts.mask(), follow=follow, **SIZE)

@@ -1,0 +1,101 @@
+"""A folder of rendered clips: made once, kept whole, and never a folder of the user's."""
+
+import multiprocessing
+import os
+import shutil
+import signal
+import time
+
+import numpy as np
+import pytest
+
+from toolkit.clips.clip import Clip, find_clips
+from toolkit.datasets.windows import ClipWindows
+from toolkit.structures import InputError
+from toolkit.synthetic.actions import SyntheticActions
+from toolkit.synthetic.build import build_synthetic
+
+OPTIONS = dict(height=64, width=48, actors=[0, 3], actions=[1], frames=3, num_workers=0)
+
+
+def counted(root, log):
+    render = SyntheticActions.render
+
+    def counting(self, *key):
+        with open(log, 'a') as file:
+            file.write('x')
+        return render(self, *key)
+
+    SyntheticActions.render = counting
+    build_synthetic(root, OPTIONS)
+
+
+def test_one_of_many_processes_renders(tmp_path):
+    context = multiprocessing.get_context('fork')
+    processes = [context.Process(target=counted, args=(tmp_path / 'made', tmp_path / 'log')) for _ in range(4)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [p.exitcode for p in processes] == [0] * 4 and (tmp_path / 'log').read_text() == 'x' * 6
+    assert [c.person for c in ClipWindows(tmp_path / 'made', synthetic=OPTIONS).clips] == ['actor_00', 'actor_03']
+
+
+def test_a_folder_of_the_user_is_left_alone(clips, tmp_path):
+    shutil.copytree(clips[0].folder, tmp_path / 'mine' / 'dance')
+    before = sorted(tmp_path.rglob('*'))
+    with pytest.raises(InputError, match=r'holds what is not synthetic \(dance\).*train_dataloader.dataset.synthetic=None'):
+        ClipWindows(tmp_path / 'mine', synthetic=OPTIONS)
+    assert sorted(tmp_path.rglob('*')) == before
+    assert len(ClipWindows(tmp_path / 'mine', synthetic=None).clips) == 1
+    (tmp_path / 'mine' / 'synthetic.json').write_text('[1]')
+    with pytest.raises(InputError, match='not ours'):
+        build_synthetic(tmp_path / 'mine', OPTIONS)
+
+
+def test_options_that_show_nothing_else_are_served_by_what_is_there(tmp_path):
+    build_synthetic(tmp_path / 'made', OPTIONS)
+    stamps = {p: p.stat().st_mtime_ns for p in tmp_path.rglob('*.jpg')}
+    for change in (dict(num_workers=1), dict(frame_format='png'), dict(seed=0), dict(edge_detector=None)):
+        build_synthetic(tmp_path / 'made', dict(OPTIONS, **change))
+    assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob('*.jpg')} == stamps
+    with pytest.raises(InputError, match='height was 64, now 128'):
+        build_synthetic(tmp_path / 'made', dict(OPTIONS, height=128))
+    with pytest.raises(InputError, match='seed was 0, now 1'):
+        build_synthetic(tmp_path / 'made', dict(OPTIONS, seed=1))
+
+
+def test_clips_that_are_missing_are_made_again(tmp_path):
+    build_synthetic(tmp_path / 'made', OPTIONS)
+    whole = Clip(tmp_path / 'made' / '03_wave_both').frames()
+    shutil.rmtree(tmp_path / 'made' / '03_wave_both')
+    build_synthetic(tmp_path / 'made', OPTIONS)
+    np.testing.assert_array_equal(Clip(tmp_path / 'made' / '03_wave_both').frames(), whole)
+
+
+def render_slowly(root):
+    build_synthetic(root, dict(OPTIONS, actors=6, actions=4, frames=40, num_workers=2))
+
+
+@pytest.mark.skipif(not os.path.isdir('/proc'), reason='asks /proc for the children of a process')
+def test_workers_of_a_killed_process_end(tmp_path):
+    process = multiprocessing.get_context('fork').Process(target=render_slowly, args=(tmp_path / 'made',))
+    process.start()
+    until = time.monotonic() + 60
+    while not list(tmp_path.glob('made/.*.partial')) and time.monotonic() < until:
+        time.sleep(.02)
+    children = [int(pid) for pid in open(f'/proc/{process.pid}/task/{process.pid}/children').read().split()]
+    assert len(children) >= 2
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+
+    def alive(pid):
+        try:
+            return open(f'/proc/{pid}/stat').read().rpartition(')')[2].split()[0] not in 'ZX'
+        except OSError:
+            return False
+
+    while any(map(alive, children)) and time.monotonic() < until:
+        time.sleep(.02)
+    assert not any(map(alive, children))
+    assert len(find_clips(tmp_path)) < 24

@@ -1,0 +1,176 @@
+"""Plain baselines that need no training: what every method must beat on the same clips with the same metrics."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from mmengine.optim import OptimWrapperDict
+from torch import Tensor
+
+from toolkit.models.base import VideoModel
+from toolkit.registry import MODELS, WARPERS
+from toolkit.structures import InputError
+
+
+def person_removed(frame: np.ndarray, mask: np.ndarray, dilation: int = 7, radius: int = 5) -> np.ndarray:
+    """The frame with the person painted over from around (Telea 2004).
+
+    Args:
+        frame: (H, W, 3) uint8 RGB.
+        mask: (H, W) bool, the person.
+        dilation: pixels by which the mask is grown first, for hair and soft borders.
+        radius: neighborhood of the inpainting, in pixels.
+
+    Returns:
+        (H, W, 3) uint8 RGB, unchanged outside the grown mask.
+    """
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * dilation + 1, 2 * dilation + 1))
+    return cv2.inpaint(np.ascontiguousarray(frame), cv2.dilate(mask.astype(np.uint8), disc), radius, cv2.INPAINT_TELEA)
+
+
+class Baseline(VideoModel):
+    """A model without networks: it can be tested like any other and not trained.
+
+    Args:
+        kwargs: of :class:`toolkit.models.base.VideoModel`.
+    """
+
+    def __init__(self, **kwargs) -> None:
+        super().__init__(losses={}, **kwargs)
+
+    def train_step(self, data: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
+        """There is nothing to train.
+
+        Raises:
+            InputError: always.
+        """
+        raise InputError(f'{type(self).__name__} is a baseline without parameters: test it, there is nothing to train')
+
+
+@MODELS.register_module()
+class CopyContent(Baseline):
+    """Baseline: the content frame, again and again. Perfect background, right clothes, no action."""
+
+    def test_step(self, data: dict) -> list[dict]:
+        """Repeat the content frame over a clip.
+
+        Args:
+            data: one whole-clip item (``window=None``) with a batch axis of 1.
+
+        Returns:
+            One dict, see :meth:`toolkit.models.base.VideoModel.clip_result`.
+        """
+        content = data['content_frame'][0].permute(1, 2, 0).cpu().numpy()
+        return [self.clip_result(data, np.repeat(content[None], data['frames'].shape[1], 0))]
+
+
+@MODELS.register_module()
+class PasteParts(Baseline):
+    """Baseline: the content person's own parts, carried to each pose, pasted on the content frame with the person painted over.
+
+    What a method gets without any network that paints: right clothes, right pose as far as affine parts go, cracks at bent joints and
+    no new surface where the person turns. Pixels covered by half or more are opaque, so that two parts that share a border leave no
+    seam.
+
+    Args:
+        warper: config of a ``WARPERS`` part.
+        chunk: frames warped at a time.
+        kwargs: of :class:`toolkit.models.base.VideoModel`.
+    """
+
+    def __init__(self, warper: dict | None = None, chunk: int = 16, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.warper = WARPERS.build(warper or {'type': 'PartAffineWarper'})
+        self.chunk = chunk
+
+    def test_step(self, data: dict) -> list[dict]:
+        """Paste a whole clip.
+
+        Args:
+            data: one whole-clip item (``window=None``) with a batch axis of 1.
+
+        Returns:
+            One dict, see :meth:`toolkit.models.base.VideoModel.clip_result`.
+        """
+        return list(self.test_stream([data]))
+
+    @torch.no_grad()
+    def test_stream(self, parts: Iterable[dict]) -> Iterator[dict]:
+        """Paste a clip that comes in parts, see :meth:`toolkit.models.base.VideoModel.test_stream`; the person is painted over once."""
+        background = None
+        for data in parts:
+            content = data['content_frame'][0]
+            if background is None:
+                mask = data['content_mask'][0, 0].cpu().numpy() >= 128
+                background = person_removed(content.permute(1, 2, 0).cpu().numpy(), mask)
+                background = torch.from_numpy(background).permute(2, 0, 1).to(self.device, torch.float32)
+            yield self.clip_result(data, self._paste(data, content, background))
+
+    def _paste(self, data: dict, content: Tensor, background: Tensor) -> np.ndarray:
+        poses = data['poses'][0].to(self.device)
+        source = [x.to(self.device) for x in (content[None].float(), data['content_pose'], data['content_parts'][:, 0])]
+        frames = []
+        for start in range(0, len(poses), self.chunk):
+            targets = poses[start:start + self.chunk]
+            picture, pose, parts = (x.expand(len(targets), *x.shape[1:]) for x in source)
+            warp = self.warper(picture, pose, targets, parts)
+            opaque = (2 * warp.coverage).clamp(max=1)
+            colors = warp.maps / warp.coverage.clamp(min=1e-6)
+            frames.append((opaque * colors + (1 - opaque) * background).clamp(0, 255).round().to(torch.uint8))
+        return torch.cat(frames).permute(0, 2, 3, 1).cpu().numpy()
+
+    @property
+    def device(self) -> torch.device:
+        """Where the data preprocessor puts data."""
+        return self.data_preprocessor.device
+
+
+def pose_distance(poses: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Mean distance of the joints that two poses share, in pixels.
+
+    Args:
+        poses: (N, K, 3).
+        target: (K, 3).
+
+    Returns:
+        (N,) infinite where no joint is shared.
+    """
+    shared = (poses[..., 2] > 0) & (target[:, 2] > 0)
+    distances = np.linalg.norm(poses[..., :2] - target[:, :2], axis=-1)
+    count = shared.sum(-1)
+    return np.where(count, (distances * shared).sum(-1) / np.maximum(count, 1), np.inf)
+
+
+@MODELS.register_module()
+class NearestFrame(Baseline):
+    """Baseline: for each pose, the nearest training frame of the same person. Real pictures, but only old ones.
+
+    Args:
+        examples: a :class:`toolkit.datasets.windows.ClipWindows` of the training frames.
+        kwargs: of :class:`toolkit.models.base.VideoModel`.
+    """
+
+    def __init__(self, examples: Any, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.examples = examples
+
+    def test_step(self, data: dict) -> list[dict]:
+        """Answer each pose of a clip by a training frame.
+
+        Args:
+            data: one whole-clip item (``window=None``) with a batch axis of 1.
+
+        Returns:
+            One dict, see :meth:`toolkit.models.base.VideoModel.clip_result`.
+
+        Raises:
+            InputError: no training frame of this person.
+        """
+        person = data['person'][0]
+        places, poses = self.examples.poses(person)
+        if not places:
+            raise InputError(f'clip {data["clip"][0]}: no training frame of {person!r}, so NearestFrame has nothing to show')
+        nearest = [int(pose_distance(poses, target).argmin()) for target in data['poses'][0].cpu().numpy()]
+        return [self.clip_result(data, np.stack([self.examples.frame(*places[i]) for i in nearest]))]

@@ -1,0 +1,1 @@
+"""From a video to a prepared clip, and the report of what was found."""

@@ -1,0 +1,67 @@
+"""The folder of rendered clips that a dataset asks for: made on first use, by one process, and never a folder of the user's."""
+
+import inspect
+import json
+from pathlib import Path
+
+from toolkit.files import make_folder, read_json, write_json
+from toolkit.locks import locked
+from toolkit.structures import InputError
+
+MARKER, LOCK = 'synthetic.json', '.synthetic.lock'
+WRITING_OPTIONS = ('frame_format', 'num_workers', 'edge_detector')
+FREE_OPTIONS = ('frame_format', 'num_workers')
+"""Options that change how clips are written, not what they show: what is there already serves whatever they are."""
+
+
+def build_synthetic(root: str | Path, options: dict) -> None:
+    """Render synthetic actions into ``root`` unless they are there; one process does it, the others wait.
+
+    ``synthetic.json`` says that a folder is ours and with what options; it is written first. Clips that are missing are rendered, at
+    every call. A folder without it that holds anything is somebody's own: nothing is rendered there.
+
+    Args:
+        root: folder of clips.
+        options: arguments of :class:`toolkit.synthetic.actions.SyntheticActions` and of its ``write``; ``actors`` and ``actions``
+            may also be lists of numbers or names to render only these.
+
+    Raises:
+        InputError: ``root`` holds synthetic clips of other options, or what is not synthetic.
+    """
+    from toolkit.synthetic.actions import SyntheticActions
+    root, options = Path(root), json.loads(json.dumps(options))
+    writing = {k: v for k, v in options.items() if isinstance(v, list) or k in WRITING_OPTIONS}
+    people = SyntheticActions(**{k: v for k, v in options.items() if k not in writing})
+    chosen = {k: v for k, v in writing.items() if k not in WRITING_OPTIONS}
+    defaults = {k: p.default for k, p in inspect.signature(SyntheticActions).parameters.items() if p.default is not p.empty}
+    asked = {k: v for k, v in {**defaults, **options}.items() if k not in FREE_OPTIONS and v is not None}
+    _check_ours(root, asked, defaults)
+    if (root / MARKER).exists() and not people.missing(root, **chosen):
+        return
+    make_folder(root)
+    with locked(root / LOCK):
+        _check_ours(root, asked, defaults)
+        write_json(root / MARKER, asked)
+        if people.missing(root, **chosen):
+            people.write(root, **writing)
+
+
+def _check_ours(root: Path, asked: dict, defaults: dict) -> None:
+    if root.exists() and not root.is_dir():
+        raise InputError(f'{root}: is no folder; choose another')
+    names = sorted(p.name for p in root.iterdir() if p.name != LOCK) if root.is_dir() else []
+    if MARKER not in names and names:
+        raise InputError(
+            f'{root}: holds what is not synthetic ({", ".join(names[:3])}{" and more" if len(names) > 3 else ""}), so no synthetic '
+            f'clips are rendered there. For clips of your own set synthetic=None beside root, as in --cfg-options '
+            f'train_dataloader.dataset.synthetic=None; or choose another folder')
+    if MARKER in names:
+        was = read_json(root / MARKER)
+        if not isinstance(was, dict):
+            raise InputError(f'{root / MARKER}: is not ours; choose another folder')
+        was = {**defaults, **was}
+        differing = [f'{k} was {was.get(k)!r}, now {asked.get(k)!r}' for k in sorted({*was, *asked})
+                     if k not in FREE_OPTIONS and was.get(k) != asked.get(k)]
+        if differing:
+            raise InputError(f'{root}: holds synthetic actions of other options ({"; ".join(differing[:4])}); choose another folder '
+                             f'or remove it')

@@ -1,0 +1,1 @@
+"""Video, pictures and sound in and out."""

@@ -1,0 +1,248 @@
+"""Video in and out through PyAV: any input FFmpeg knows, H.264 out."""
+
+import errno
+import warnings
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+
+from toolkit.outputs import partial_video, refuse_existing
+from toolkit.structures import InputError
+from toolkit.video.frame_times import MAX_RATE, is_variable, stands_still, usual_step
+from toolkit.video.picture_file import PICTURE_SUFFIXES, is_heif
+from toolkit.video.pictures import PictureReader, open_pictures
+from toolkit.video.reader import VideoReader
+from toolkit.video.sound import PROBLEMS as SOUND_PROBLEMS
+from toolkit.video.sound import SoundTrack
+from toolkit.video.source import require_source
+
+WRITABLE_SUFFIXES = ('.mp4', '.mkv', '.mov')
+
+
+def read_video(path: str | Path, fps: float | Fraction = 25, max_side: int | None = None) -> VideoReader | PictureReader:
+    """Open a video, an animated picture (GIF, PNG, WebP, AVIF), a folder of pictures or a single picture for reading.
+
+    Args:
+        path: file or folder.
+        fps: frame rate to assume for pictures; videos know their own.
+        max_side: make frames smaller as they are read, so that no side is longer than this; None keeps their size.
+
+    Returns:
+        A reader with ``fps``, ``num_frames``, ``height``, ``width``, ``full_size``, ``problems`` and ``notes``; iterating yields
+        (frame (H, W, 3) uint8 RGB, time in seconds), times strictly increasing; ``times()`` are those of all frames, ``numbers()``
+        their numbers in the source; ``at_most(max_side)`` gives a reader of smaller frames.
+
+    Raises:
+        InputError: the message names the path and what is wrong with it.
+    """
+    path = Path(path)
+    require_source(path)
+    if path.is_dir() or path.suffix.lower() in (*PICTURE_SUFFIXES, '.gif') or is_heif(path):
+        return open_pictures(path, fps, max_side)
+    return VideoReader(path, max_side)
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What is known of a video without decoding it.
+
+    Attributes:
+        codec: name of the codec, or ``pictures``.
+        fps: average frame rate.
+        num_frames: number of coded frames.
+        height, width: of the frames as shown.
+        duration: seconds.
+        variable: the frame rate varies.
+        gaps: numbers of the frames before which at least one frame is missing in a stream of constant rate.
+        sample_rate: frames a second to sample the video at, where its own times are not to be taken: they vary, have long gaps, or are
+            closer than :data:`~toolkit.video.frame_times.MAX_RATE` allows. None: every frame is taken.
+    """
+
+    codec: str
+    fps: Fraction
+    num_frames: int
+    height: int
+    width: int
+    duration: float
+    variable: bool
+    gaps: tuple[int, ...]
+    sample_rate: float | None
+
+
+def video_info(source: str | Path | VideoReader | PictureReader) -> VideoInfo:
+    """Size, rate, number of frames, and where the time stamps have gaps, without decoding.
+
+    A stream counts as variable when more than a tenth of its frames last 1.5 times longer or shorter than the median frame.
+
+    Args:
+        source: a path, or a reader that is open already.
+
+    Raises:
+        InputError: as :func:`read_video`.
+    """
+    reader = read_video(source) if isinstance(source, (str, Path)) else source
+    times = reader.times()
+    steps = np.diff(times)
+    median = usual_step(times) or 1 / float(reader.fps)
+    variable = is_variable(times)
+    gaps = () if variable else tuple(int(i) + 1 for i in np.flatnonzero(steps > 1.5 * median))
+    duration = float(times[-1]) + median if len(times) else 0.
+    sampled = variable or stands_still(times) or len(steps) / max(duration, 1e-9) > 1.02 * MAX_RATE
+    return VideoInfo(reader.codec, reader.fps, len(times), *reader.full_size, duration, variable, gaps,
+                     float(reader.fps) if sampled else None)
+
+
+def check_suffix(path: str | Path) -> None:
+    """Refuse a name that :class:`VideoWriter` would not write to.
+
+    Raises:
+        InputError: a suffix of no video.
+    """
+    suffix = Path(path).suffix
+    if suffix.lower() not in WRITABLE_SUFFIXES:
+        raise InputError(f'{path}: videos are written as {", ".join(WRITABLE_SUFFIXES)}, not as {suffix!r}')
+
+
+class VideoWriter:
+    """Writes H.264 (yuv420p, BT.709), which browsers play. Frames of odd size are padded to even by repeating the last row or column.
+
+    The file appears under its name only when it is complete; after an error in the ``with`` block the frames so far stay, playable, in
+    :func:`toolkit.outputs.partial_video`.
+
+    Args:
+        path: file to write, .mp4, .mkv or .mov; folders are made.
+        fps: frames per second.
+        size: (H, W), or None to take it from the first frame.
+        crf: quality, 0 (lossless) to 51 (worst).
+        preset: x264's trade of speed for size.
+        overwrite: replace a file of that name.
+        sound: file with sound that begins with the first frame; as much of it as the frames last goes in. Where it cannot be put in, a
+            warning says why.
+
+    Raises:
+        InputError: a file is there already, unwritable path, unknown suffix, a frame of another size or kind, no frame written.
+    """
+
+    def __init__(self, path: str | Path, fps: float | Fraction, size: tuple[int, int] | None = None, crf: int = 18,
+                 preset: str = 'medium', overwrite: bool = False, sound: Path | None = None):
+        self.path = Path(path)
+        check_suffix(self.path)
+        refuse_existing([self.path], overwrite)
+        if not 0 < float(fps) < 1e6:
+            raise InputError(f'{self.path}: fps must be positive and below a million, got {fps}')
+        self.fps = Fraction(fps).limit_denominator(30030)
+        self.size, self.num_frames = tuple(size) if size else None, 0
+        self._options = dict(crf=str(crf), preset=preset)
+        self._partial = partial_video(self.path)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            options = {'movflags': 'faststart'} if self.path.suffix.lower() != '.mkv' else {}
+            self._partial.unlink(missing_ok=True)
+            self._partial.touch(exist_ok=False)
+            self._container = av.open(str(self._partial), 'w', options=options)
+        except OSError as error:
+            raise InputError(f'{self.path}: cannot write here ({error.strerror}); choose another path') from error
+        self._stream, self._sound_file, self._sound = None, sound, None
+
+    def _start(self) -> None:
+        height, width = (n + n % 2 for n in self.size)
+        try:
+            self._stream = self._container.add_stream('libx264', rate=self.fps, options=self._options)
+        except (av.error.FFmpegError, ValueError) as error:
+            raise InputError('this FFmpeg has no H.264 encoder (libx264); install PyAV from its wheels') from error
+        self._stream.width, self._stream.height, self._stream.pix_fmt = width, height, 'yuv420p'
+        context = self._stream.codec_context
+        context.colorspace = context.color_primaries = context.color_trc = 1
+        context.color_range = 1
+        if self._sound_file:
+            try:
+                self._sound = SoundTrack(self._sound_file, self._container, self.path.suffix.lower())
+            except SOUND_PROBLEMS as error:
+                self._go_on_silent(error)
+
+    def _go_on_silent(self, error: Exception) -> None:
+        self._close_sound()
+        warnings.warn(f'{self.path}: the sound cannot be put in ({error})', stacklevel=2)
+
+    def _close_sound(self) -> None:
+        if self._sound is not None:
+            self._sound.close()
+            self._sound = None
+
+    def _mux_sound(self) -> None:
+        """Put in the sound of the frames so far."""
+        try:
+            for packet in self._sound.until(self.num_frames / self.fps) if self._sound else ():
+                self._container.mux(packet)
+        except SOUND_PROBLEMS as error:
+            if getattr(error, 'errno', None) in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+                raise self._full_disk(error) from error
+            self._go_on_silent(error)
+
+    def write(self, frame: np.ndarray) -> None:
+        """Append one frame, (H, W, 3) uint8 RGB."""
+        if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
+            raise InputError(f'{self.path}: frame {self.num_frames} must be (H, W, 3) uint8 RGB, got {frame.shape} {frame.dtype}')
+        self.size = self.size or frame.shape[:2]
+        if frame.shape[:2] != self.size:
+            raise InputError(f'{self.path}: frame {self.num_frames} is {frame.shape[:2]} (H, W), the video is {self.size}')
+        if self._stream is None:
+            self._start()
+        height, width = self.size
+        if height % 2 or width % 2:
+            frame = cv2.copyMakeBorder(frame, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format='rgb24')
+        picture = picture.reformat(format='yuv420p', dst_colorspace='ITU709', src_color_range='JPEG', dst_color_range='MPEG')
+        picture.pts, picture.time_base = self.num_frames, 1 / self.fps
+        self._mux(picture)
+        self.num_frames += 1
+        self._mux_sound()
+
+    def _mux(self, picture: av.VideoFrame | None) -> None:
+        with self._naming_full_disk():
+            self._container.mux(self._stream.encode(picture))
+
+    @contextmanager
+    def _naming_full_disk(self):
+        try:
+            yield
+        except OSError as error:
+            raise self._full_disk(error) from error
+
+    def _full_disk(self, error: OSError) -> InputError:
+        return InputError(f'{self.path}: writing fails at frame {self.num_frames} ({error.strerror}); is the disk full?')
+
+    def _finish_partial(self) -> None:
+        try:
+            if self._stream is not None:
+                self._mux(None)
+        finally:
+            self._close_sound()
+            with self._naming_full_disk():
+                self._container.close()
+
+    def close(self) -> None:
+        """Finish the file and give it its name."""
+        if not self.num_frames:
+            self._container.close()
+            self._partial.unlink(missing_ok=True)
+            raise InputError(f'{self.path}: no frame was written')
+        self._finish_partial()
+        self._partial.replace(self.path)
+
+    def __enter__(self) -> 'VideoWriter':
+        return self
+
+    def __exit__(self, kind, error, trace) -> None:
+        if kind is None:
+            self.close()
+        elif self.num_frames:
+            self._finish_partial()
+        else:
+            self._container.close()
+            self._partial.unlink(missing_ok=True)

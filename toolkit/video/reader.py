@@ -1,0 +1,234 @@
+"""Reads any video that FFmpeg knows, frame by frame."""
+
+import warnings
+from collections.abc import Iterable, Iterator
+from copy import copy
+from fractions import Fraction
+from itertools import count
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+from av.video.reformatter import Interpolation, VideoReformatter
+
+from toolkit.structures import InputError
+from toolkit.video.filters import ToneMap, deinterlaced
+from toolkit.video.frame_times import DEFAULT_RATE, ForwardTimes, display_order, true_rate, usual_step
+from toolkit.video.source import READING_ERRORS, check_pixels, open_video, video_stream
+
+
+def orient(frame: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Turn and flip a frame as a display matrix says.
+
+    Args:
+        frame: (H, W, C).
+        matrix: (2, 2), rows (a, b), (c, d): pixel (x, y) is shown at (a x + c y, b x + d y) up to a shift. Only turns by quarters and
+            flips are applied; the nearest one is taken.
+
+    Returns:
+        (H, W, C) or (W, H, C).
+    """
+    (a, b), (c, d) = matrix
+    if _is_turned(matrix):
+        frame, a, d = frame.transpose(1, 0, 2), c, b
+    return np.ascontiguousarray(frame[::-1 if d < 0 else 1, ::-1 if a < 0 else 1])
+
+
+def _is_turned(matrix: np.ndarray) -> bool:
+    """Whether rows become columns."""
+    (a, b), (c, d) = np.abs(matrix)
+    return a + d < b + c
+
+
+def _display_matrix(frame: av.VideoFrame) -> np.ndarray | None:
+    """The matrix of a frame. Asking for side data ties the frame into a cycle of references, so it must not be done for each frame."""
+    for side in frame.side_data:
+        if side.type.name == 'DISPLAYMATRIX':
+            return np.frombuffer(bytes(side), np.int32)[[0, 1, 3, 4]].reshape(2, 2).astype(float)
+    return None
+
+
+class VideoReader:
+    """Streams the frames of a video file in constant memory; can be iterated again and again.
+
+    Rotation and flip flags and non-square pixels are applied. Damaged frames are skipped; where a file stops early, what decodes is
+    given, one warning says at which frame, and :attr:`problems` holds the message. Times are those of the file, made strictly
+    increasing by :class:`~toolkit.video.frame_times.ForwardTimes`.
+
+    Args:
+        path: a file FFmpeg can read.
+        max_side: make frames smaller as they are decoded, so that no side is longer than this; None keeps their size.
+
+    Attributes:
+        fps: frame rate, Fraction: the announced one, or that of the time stamps where the two differ.
+        num_frames: frames the file announces, or number of its coded frames.
+        height, width: size of the frames as given, after rotation.
+        full_size: (H, W) of the frames after rotation, without ``max_side``.
+        start_time: seconds on the clock of the file at which the first frame is shown.
+        mended: time stamps went back or had a gap that was cut, so that times are not those of the file's clock.
+        problems: messages about damage met by the last full iteration.
+        notes: what was done to the pictures, a sentence each.
+
+    Raises:
+        InputError: no such file, not a video, no video stream, no frames.
+    """
+
+    def __init__(self, path: str | Path, max_side: int | None = None):
+        self.path = Path(path)
+        self.problems: list[str] = []
+        self.notes: list[str] = []
+        self._reformatter, self._factor = VideoReformatter(), 1.
+        self._turn = None
+        with self._open() as container:
+            stream = self._stream(container)
+            self.codec = stream.codec_context.name
+            announced = stream.average_rate or stream.guessed_rate
+            self._sar = stream.sample_aspect_ratio or Fraction(1)
+            check_pixels(self.path, stream.codec_context.height, round(stream.codec_context.width * self._sar))
+            self._duration, num_frames = self._announced_duration(container, stream), stream.frames
+            first = next(self._decode(container, stream, []), None)
+            if first is None:
+                raise InputError(f'{self.path}: the video has zero frames that can be decoded')
+            self.start_time = first.time or 0.
+            self._tone_map = ToneMap.of(first)
+            if self._tone_map:
+                self.notes.append(f'HDR ({self._tone_map.kind}) was made SDR')
+            self.full_size = self.height, self.width = self._shown_size(first)
+        announced = Fraction(announced).limit_denominator(30030) if announced else None
+        self._times, self._step = self._read_times(announced)
+        self.fps = true_rate(self._times, announced)
+        self.num_frames = num_frames or len(self._times)
+        if max_side:
+            vars(self).update(vars(self.at_most(max_side)))
+
+    def at_most(self, max_side: int) -> 'VideoReader':
+        """A reader of the same file whose frames have no side longer than ``max_side`` pixels; the file is not looked at again."""
+        small = copy(self)
+        small._reformatter, small.problems = VideoReformatter(), []
+        small._tone_map = self._tone_map and ToneMap(self._tone_map.kind)
+        small._factor = min(1., max_side / max(self.full_size))
+        small.height, small.width = (max(1, round(n * small._factor)) for n in self.full_size)
+        return small
+
+    def _open(self):
+        return open_video(self.path)
+
+    def _stream(self, container):
+        return video_stream(container, self.path)
+
+    @staticmethod
+    def _announced_duration(container, stream) -> float | None:
+        if stream.duration:
+            return float(stream.duration * stream.time_base)
+        if len(container.streams) == 1 and container.duration:
+            return container.duration / av.time_base
+        return None
+
+    @staticmethod
+    def _decode(container, stream, problems: list[str]) -> Iterator[av.VideoFrame]:
+        damaged, count, ended = 0, 0, None
+        packets = container.demux(stream)
+        while True:
+            try:
+                packet = next(packets, None)
+            except READING_ERRORS as error:
+                ended = f'reading fails after frame {count} ({getattr(error, "strerror", error)})'
+                break
+            if packet is None:
+                break
+            try:
+                frames = packet.decode()
+            except av.error.FFmpegError:
+                damaged += 1
+                continue
+            for frame in frames:
+                damaged += bool(frame.is_corrupt)
+                count += 1
+                yield frame
+        if damaged:
+            problems.append(f'{damaged} damaged frames')
+        if ended:
+            problems.append(ended)
+
+    def _note_fields(self) -> None:
+        note = 'interlaced video was made progressive'
+        if note not in self.notes:
+            self.notes.append(note)
+
+    def _to_rgb(self, frame: av.VideoFrame, *size: int) -> np.ndarray:
+        """(H, W, 3) uint8 RGB; ``size`` is (W, H), or nothing to keep the size."""
+        options = dict(zip(('width', 'height'), size), **(dict(interpolation=Interpolation.AREA) if size else {}))
+        if self._tone_map:
+            frame, options = self._tone_map(self._reformatter.reformat(frame, format='gbrp16le', **options)), {}
+        return self._reformatter.reformat(frame, format='rgb24', **options).to_ndarray()
+
+    def _shown_size(self, frame: av.VideoFrame) -> tuple[int, int]:
+        height, width = frame.height, max(1, round(frame.width * self._sar))
+        matrix = _display_matrix(frame)
+        return (width, height) if matrix is not None and _is_turned(matrix) else (height, width)
+
+    def _to_array(self, frame: av.VideoFrame) -> np.ndarray:
+        if self._factor < 1:
+            height, width = (max(1, round(n * self._factor)) for n in (frame.height, frame.width * self._sar))
+            array = self._to_rgb(frame, width, height)
+        else:
+            array = self._to_rgb(frame)
+            if self._sar != 1:
+                array = cv2.resize(array, (max(1, round(array.shape[1] * self._sar)), array.shape[0]), interpolation=cv2.INTER_LINEAR)
+        if self._turn is None or frame.rotation != self._turn[0]:
+            self._turn = frame.rotation, _display_matrix(frame)
+        return array if self._turn[1] is None else orient(array, self._turn[1])
+
+    def __iter__(self) -> Iterator[tuple[np.ndarray, float]]:
+        """Yields (frame (H, W, 3) uint8 RGB, time in seconds since the first frame), times strictly increasing."""
+        problems, forward = [], ForwardTimes(self._step)
+        with self._open() as container:
+            for frame in deinterlaced(self._decode(container, self._stream(container), problems), self._note_fields):
+                array = self._to_array(frame)
+                if array.shape[:2] != (self.height, self.width):
+                    array = cv2.resize(array, (self.width, self.height), interpolation=cv2.INTER_AREA)
+                yield array, forward(frame.time)
+        end = forward.last + forward.removed + self._step
+        if self._duration and end < .95 * self._duration - .2:
+            problems.append(f'truncated: ends after frame {forward.count} ({end:.2f} s of {self._duration:.2f} s)')
+        self.problems = problems + forward.describe()
+        if self.problems:
+            warnings.warn(f'{self.path}: {"; ".join(self.problems)}', stacklevel=2)
+
+    def _read_times(self, announced: Fraction | None) -> tuple[np.ndarray, float]:
+        """Times of all frames from the packets alone, without decoding, and the usual step between them."""
+        stamps, untimed = [], 0
+        with self._open() as container:
+            packets = container.demux(self._stream(container))
+            while True:
+                try:
+                    packet = next(packets, None)
+                except READING_ERRORS:
+                    break
+                if packet is None:
+                    break
+                if not packet.size or packet.is_discard:
+                    continue
+                shown = packet.dts if packet.pts is None else packet.pts
+                if shown is None:
+                    untimed += 1
+                else:
+                    base = float(packet.time_base)
+                    stamps.append((shown * base, None if packet.dts is None else packet.dts * base))
+        if untimed > len(stamps):
+            stamps = [(i / float(announced or DEFAULT_RATE), None) for i in range(untimed + len(stamps))]
+        shown = np.array(display_order(stamps))
+        step = usual_step(shown) or 1 / float(announced or DEFAULT_RATE)
+        forward = ForwardTimes(step)
+        times = np.array([*map(forward, shown)])
+        self.mended = bool(forward.joins or forward.gaps)
+        return times, step
+
+    def times(self) -> np.ndarray:
+        """Times of all coded frames, found without decoding: (T,) float64 seconds since the first, strictly increasing."""
+        return self._times
+
+    def numbers(self) -> Iterable[int]:
+        """Numbers of the frames in the source, in the order in which iterating gives them: 0, 1, 2, ..."""
+        return count()
