@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 BASE = {'structures', 'skeletons', 'fields', 'registry', 'plugins', 'weights', 'cli', 'locks', 'signatures', 'outputs', 'packaged',
-        'files', 'fit', 'sheets'}
+        'files', 'fit', 'sheets', 'together'}
 PERCEPTION = {'poses', 'pose_networks', 'edges', 'masks', 'colors'}
 PARTS = {'encoders', 'generators', 'restorers', 'discriminators', 'losses', 'warpers'}
 CLIPS = BASE | {'poses', 'clips'}

@@ -34,22 +34,22 @@ class Clips:
 class Offset:
     """Adds a constant to every real frame."""
 
-    def __init__(self, offset, fail_at=None):
-        self.offset, self.fail_at = offset, fail_at
+    def __init__(self, offset, fail_at=None, error=None):
+        self.offset, self.fail_at, self.error = offset, fail_at, error or KeyboardInterrupt()
 
     def test_stream(self, parts):
         return map(self.answer, parts)
 
     def answer(self, data):
         if data['clip'][0] == self.fail_at:
-            raise KeyboardInterrupt
+            raise self.error
         real = data['frames'][0].permute(0, 2, 3, 1).numpy()
         return {'clip': data['clip'][0], 'generated': real + np.uint8(self.offset), 'real': real, 'poses': data['poses'][0].numpy(),
                 'mask': data['masks'][0, :, 0].numpy() > 127, 'scored': np.arange(len(real)) > 0}
 
 
-def evaluator(fail_at=None, **kwargs):
-    models = {'model': Offset(1, fail_at), 'Worse': Offset(5)}
+def evaluator(fail_at=None, error=None, **kwargs):
+    models = {'model': Offset(1, fail_at, error), 'Worse': Offset(5)}
     return ClipEvaluator(models, Clips(), [L1(protocols=['full']), PSNR(protocols=['full'])], **kwargs)
 
 
@@ -186,21 +186,45 @@ def test_fingerprint_depends_on_every_part():
     assert fingerprint('a', {'b': 1}) == fingerprint('a', {'b': 1}) != fingerprint('a', {'b': 2})
 
 
-def one_of_two(rank, port, folder):
+def two_processes(work, *arguments):
+    with socket.socket() as s:
+        s.bind(('127.0.0.1', 0))
+        port = s.getsockname()[1]
+    torch.multiprocessing.spawn(joined, (port, work, *arguments), nprocs=2)
+
+
+def joined(rank, port, work, *arguments):
     torch.distributed.init_process_group('gloo', init_method=f'tcp://127.0.0.1:{port}', rank=rank, world_size=2)
+    work(rank, *arguments)
+    torch.distributed.destroy_process_group()
+
+
+def one_of_two(rank, folder):
     run = evaluator(cache=ResultCache(folder / 'partial', 'key'))
     run.run(range(CLIPS))
     assert run.dataset.loaded == list(range(rank, CLIPS, 2))
     summary = run.summarize()['model']['l1/full']
     assert list(summary.per_clip) == [f'clip{i}' for i in range(CLIPS)] and summary.value == 1
-    torch.distributed.destroy_process_group()
 
 
 def test_two_processes_share_the_clips(tmp_path):
-    with socket.socket() as s:
-        s.bind(('127.0.0.1', 0))
-        port = s.getsockname()[1]
-    torch.multiprocessing.spawn(one_of_two, (port, tmp_path), nprocs=2)
+    two_processes(one_of_two, tmp_path)
     alone = evaluator(cache=ResultCache(tmp_path / 'partial', 'key'))
     alone.run(range(CLIPS))
     assert alone.dataset.loaded == []  # one process takes over what two have measured
+
+
+def one_fails(rank, folder):
+    run = evaluator(fail_at='clip1', error=RuntimeError('out of memory'), cache=ResultCache(folder / 'partial', 'key'))
+    error, message = (RuntimeError, '^out of memory') if rank else (InputError, 'process 1: RuntimeError: out of memory')
+    with pytest.raises(error, match=message):
+        run.run(range(CLIPS))
+    assert run.dataset.loaded == ([1] if rank else [0, 2, 4])
+
+
+def test_an_error_of_one_process_ends_both(tmp_path):
+    """And what the other one measured is kept."""
+    two_processes(one_fails, tmp_path)
+    again = evaluator(cache=ResultCache(tmp_path / 'partial', 'key'))
+    again.run(range(CLIPS))
+    assert again.dataset.loaded == [1, 3]

@@ -8,10 +8,10 @@ from torch.nn.functional import adaptive_avg_pool2d
 from torch.utils.data import default_collate
 
 from toolkit.engine.random_state import random_state_kept
-from toolkit.engine.together import on_main_process
 from toolkit.models.bare import unwrapped
 from toolkit.registry import HOOKS
 from toolkit.structures import InputError
+from toolkit.together import on_main_process
 
 SIZE = 32
 REMEDIES = 'Smaller batches, a lower learning rate, a smaller skeleton weight, skeleton_scaling or bodies of one size'

@@ -12,7 +12,6 @@ from mmengine.hooks import Hook
 
 from toolkit.engine.datasets import build_dataset, give_fields
 from toolkit.engine.random_state import random_state_kept
-from toolkit.engine.together import on_main_process
 from toolkit.files import write_file
 from toolkit.metrics.parts import ClipParts
 from toolkit.models.bare import unwrapped
@@ -20,6 +19,7 @@ from toolkit.outputs import plain_path
 from toolkit.registry import HOOKS
 from toolkit.sheets import contact_sheet
 from toolkit.structures import InputError
+from toolkit.together import on_main_process
 from toolkit.video.io import VideoWriter
 
 ROWS = {'real': 'real', 'pose': 'pose_maps', 'generated': 'generated'}

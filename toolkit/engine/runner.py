@@ -25,13 +25,13 @@ from toolkit.engine.mmengine_names import OUR_HOOKS
 from toolkit.engine.processes import process_environment
 from toolkit.engine.saving import check_finite, write_atomically
 from toolkit.engine.sections import Loader
-from toolkit.engine.together import on_main_process
 from toolkit.engine.work_dir import set_aside, to_itself
 from toolkit.engine.workers import ignore_signals
 from toolkit.models.bare import bare, unwrapped
 from toolkit.plugins import describe_plugins
 from toolkit.registry import DATA_SAMPLERS, LOOPS, MODEL_WRAPPERS, check_keys
 from toolkit.structures import InputError, check_seed
+from toolkit.together import on_main_process
 from toolkit.weights import POINTER, latest_checkpoint
 
 TEST_SECTIONS = ('test_dataloader', 'test_cfg', 'test_evaluator')

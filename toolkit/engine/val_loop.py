@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mmengine.dist import all_gather_object, get_dist_info
+from mmengine.dist import get_dist_info
 from mmengine.evaluator import Evaluator
 from mmengine.runner import ValLoop as MMEngineValLoop
 from torch.utils.data import DataLoader
@@ -15,6 +15,7 @@ from toolkit.models.bare import bare, unwrapped
 from toolkit.models.loss_table import trained_against
 from toolkit.registry import LOOPS
 from toolkit.structures import InputError
+from toolkit.together import from_all_processes
 
 
 @LOOPS.register_module()
@@ -76,15 +77,8 @@ class ValLoop(MMEngineValLoop):
         return metrics
 
     def _measure(self, evaluator: ClipEvaluator) -> None:
-        """Measure this process's clips and gather those of all; an error of one process ends all."""
+        """Measure this process's clips and gather those of all."""
         rank, world = get_dist_info()
-        failure, mine = None, {}
-        try:
-            mine = {index: evaluator.measure(index, lambda samples: None) for index in self.clips[rank::world]}
-        except Exception as error:  # whatever it is, the others must learn of it
-            failure = error
-        gathered = all_gather_object((mine, failure and f'{type(failure).__name__}: {failure}'))
-        told = next((error for _, error in gathered if error), None)
-        if failure or told:
-            raise failure or InputError(f'validation failed in another process: {told}')
-        evaluator.results = {index: rows for part, _ in gathered for index, rows in part.items()}
+        parts = from_all_processes(
+            lambda: {index: evaluator.measure(index, lambda samples: None) for index in self.clips[rank::world]})
+        evaluator.results = {index: rows for part in parts for index, rows in part.items()}

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.dist import all_gather_object, get_dist_info
+from mmengine.dist import get_dist_info
 
 from toolkit.metrics.base import ClipMetric, Summary, with_heights, with_scored
 from toolkit.metrics.parts import ClipParts
 from toolkit.metrics.result_cache import ResultCache
 from toolkit.structures import InputError
+from toolkit.together import from_all_processes
 
 Watch = Callable[[], AbstractContextManager[Callable[[dict[str, dict]], None]]]
 
@@ -73,7 +74,16 @@ class ClipEvaluator:
             progress: wraps the loop over clips, for a progress bar.
             watch: entered for each newly measured clip, it gives a function that is called with each part of it: model name -> what its
                 ``test_step`` returned. The clip counts as done after it is left: what it writes is whole.
+
+        Raises:
+            Exception: of measuring. Where it happens in one process, each of the others still measures its clips, and raises an
+                InputError then.
         """
+        parts = from_all_processes(lambda: self._run_share(indices, progress, watch))
+        self.results = {i: rows for part in parts for i, rows in part.items()}
+
+    def _run_share(self, indices: Sequence[int], progress: Callable[[Iterable], Iterable], watch: Watch | None) -> dict:
+        """Measure this process's share; the results so far are in ``results``, too."""
         rank, world = get_dist_info()
         done = self.cache.load() if self.cache else {}
         if self.cache:
@@ -86,8 +96,7 @@ class ClipEvaluator:
             self.results[index] = results
             if self.cache:
                 self.cache.add(index, results)
-        if world > 1:
-            self.results = {i: r for part in all_gather_object(self.results) for i, r in part.items()}
+        return self.results
 
     def measure(self, index: int, see: Callable[[dict[str, dict]], None]) -> dict[str, list[dict]]:
         """Measure clip ``index`` part by part: model name -> one row per metric."""

@@ -11,9 +11,9 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from torch import nn
 
-from toolkit.engine.together import on_main_process
 from toolkit.models.base import VideoModel
 from toolkit.registry import DATASETS, HOOKS, METRICS, MODELS
+from toolkit.together import on_main_process
 
 
 class Pool(nn.Module):
