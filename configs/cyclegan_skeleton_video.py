@@ -4,7 +4,7 @@ _base_ = 'cyclegan_skeleton.py'
 model = dict(
     window=3,
     previous_frames=2,
-    carry=True,
+    stateful=True,
     losses=dict(
         temporal=dict(type='GANLoss', objective='lsgan', weight=1.0), cycle=dict(masked=True), identity=dict(masked=True)),
     skeleton_scaling=True,

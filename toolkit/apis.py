@@ -16,14 +16,14 @@ from toolkit.engine.launch import build_runner, load_config
 from toolkit.inference.clips import as_clip, prepare
 from toolkit.inference.driving import driving_poses
 from toolkit.inference.loading import Trained, load
-from toolkit.inference.painting import choose, dress, paint, stream
+from toolkit.inference.outfits import Colors
+from toolkit.inference.painting import choose, outfit_codes, paint, stream
 from toolkit.inference.request import Request
 from toolkit.inference.result import Result, result_files
-from toolkit.inference.wardrobe import Colors
 from toolkit.structures import InputError
 
-__all__ = ['Clip', 'Colors', 'InputError', 'Request', 'Result', 'Trained', 'as_clip', 'choose', 'dress', 'driving_poses', 'generate',
-           'load', 'paint', 'prepare', 'result_files', 'stream', 'train']
+__all__ = ['Clip', 'Colors', 'InputError', 'Request', 'Result', 'Trained', 'as_clip', 'choose', 'driving_poses', 'generate', 'load',
+           'outfit_codes', 'paint', 'prepare', 'result_files', 'stream', 'train']
 
 
 def train(config: str | Path, work_dir: str | Path | None = None, resume: bool | str = False, amp: bool = False,
@@ -64,7 +64,7 @@ def generate(checkpoint: str | Path | Trained, content: str | Path | None, drivi
             :class:`toolkit.inference.request.Request`.
 
     Returns:
-        ``out``. With several looks the videos are ``<out>_0``, ``<out>_1`` and so on, or one of all with ``side_by_side``; then
+        ``out``. With several outfits the videos are ``<out>_0``, ``<out>_1`` and so on, or one of all with ``side_by_side``; then
         ``<out>.png``, which is returned, is a sheet with a row for each.
 
     Raises:

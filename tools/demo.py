@@ -21,7 +21,7 @@ from toolkit.cli import main_guard, spoken
 ROOT = Path(__file__).resolve().parent.parent
 STAGE_1 = {region: f'configs/demo/colors_{region}.py' for region in ('up', 'down')}
 STAGE_2 = 'configs/demo/colors.py'
-LOOKS = [',', '#c03030,#2040a0', '#2a9040,#c8b040', '#3050c8,#a03070', '#b040b0,#208080']
+OUTFITS = [',', '#c03030,#2040a0', '#2a9040,#c8b040', '#3050c8,#a03070', '#b040b0,#208080']
 METRICS = ['PSNR', 'SSIM', 'MSSSIM', 'L1', 'Sharpness', 'PCK', 'Temporal']
 SHOWN = ['psnr/crop', 'ssim/crop', 'ms_ssim/crop', 'l1/crop', 'sharpness/person', 'pck/limbs@0.2', 'pck/limbs@0.1', 'temporal/td']
 
@@ -54,7 +54,7 @@ def main(argv: list[str] | None = None) -> None:
     checkpoint = latest_checkpoint(out / Path(STAGE_2).stem)
     run('test.py', STAGE_2, checkpoint, '--baselines', '--metrics', *METRICS, '--clips', 2, '--out', metrics, '--overwrite')
     content, driving = content_and_driving()
-    run('generate.py', checkpoint, '--content', content, '--driving', driving, '--looks', *LOOKS, '--side-by-side', '--out', video,
+    run('generate.py', checkpoint, '--content', content, '--driving', driving, '--outfits', *OUTFITS, '--side-by-side', '--out', video,
         '--overwrite')
     print_summary(metrics)
     print(f'\n{video}  real, pose, generated in own and in four other pairs of colors: {driving.name!r} was not trained on\n'

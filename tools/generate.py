@@ -10,10 +10,10 @@ A checkpoint of configs/stage2_colors.py or stage2_end_to_end.py also chooses th
 
     --up-color '#c03030' --down-color '#2040a0'     one or both garments of CONTENT in another color; its lightness stays
     --color-from friend.jpg --color-regions up      as somebody else wears it
-    --looks '#c03030,#2040a0' ',#30c030' friend.jpg a video for each look 'UP,DOWN' or picture, result_0.mp4 to result_2.mp4, and
+    --outfits '#c03030,#2040a0' ',#30c030' me.jpg   a video for each outfit 'UP,DOWN' or picture, result_0.mp4 to result_2.mp4, and
                                                     result.png; one video of all with --side-by-side
     --sample 4 --seed 1                             the same in four colors of chance
-    --interpolate '#c03030,' '#30c030,#2040a0'      changing while the person moves, between two looks 'UP,DOWN' or two pictures
+    --interpolate '#c03030,' '#30c030,#2040a0'      changing while the person moves, between two outfits 'UP,DOWN' or two pictures
 """
 
 import argparse
@@ -47,17 +47,17 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     colors.add_argument('--down-color', metavar='#RRGGBB', help='color of the lower garment')
     ways = colors.add_mutually_exclusive_group()
     ways.add_argument('--color-from', metavar='PICTURE|VIDEO|CLIP', help='take the colors of this person, as first seen in it')
-    ways.add_argument('--looks', nargs='+', default=[], metavar='LOOK',
-                      help="a video for each look; a look is 'UP,DOWN' (two colors, either may be empty) or a picture, video or clip")
+    ways.add_argument('--outfits', nargs='+', default=[], metavar='OUTFIT',
+                      help="a video for each; an outfit is 'UP,DOWN' (two colors, either may be empty) or a picture, video or clip")
     ways.add_argument('--sample', type=int, default=0, metavar='N', help='N videos in random colors, and a sheet of all')
-    ways.add_argument('--interpolate', nargs=2, metavar=('LOOK', 'LOOK'),
-                      help='go from one look to the other over the video')
+    ways.add_argument('--interpolate', nargs=2, metavar=('OUTFIT', 'OUTFIT'),
+                      help='go from one outfit to the other over the video')
     colors.add_argument('--seed', type=int, default=0, metavar='S', help='of --sample (default 0)')
     colors.add_argument('--color-regions', choices=['up', 'down', 'both'], default='both',
                         help='garments that --color-from and --sample change (default both)')
     args = parser.parse_args(argv)
-    if (args.up_color or args.down_color) and (args.color_from or args.looks or args.sample or args.interpolate):
-        parser.error('--up-color and --down-color exclude --color-from, --looks, --sample and --interpolate')
+    if (args.up_color or args.down_color) and (args.color_from or args.outfits or args.sample or args.interpolate):
+        parser.error('--up-color and --down-color exclude --color-from, --outfits, --sample and --interpolate')
     return args
 
 
@@ -68,7 +68,7 @@ def main(argv: list[str] | None = None) -> None:
 
     from toolkit import apis
     from toolkit.outputs import partial_video
-    colors = apis.Colors(args.up_color, args.down_color, args.color_from, args.looks, args.sample, args.interpolate, args.seed,
+    colors = apis.Colors(args.up_color, args.down_color, args.color_from, args.outfits, args.sample, args.interpolate, args.seed,
                          args.color_regions)
     request = apis.Request(args.driving, args.content, args.content_frame, args.retarget, args.direction, args.max_frames, colors)
     result = apis.Result(args.out, colors, args.side_by_side, args.overwrite)

@@ -2,7 +2,7 @@
 _base_ = 'cyclegan_skeleton.py'
 
 model = dict(
-    window=3, previous_frames=2, carry=True,
+    window=3, previous_frames=2, stateful=True,
     losses=dict(temporal=dict(type='GANLoss', objective='lsgan', weight=1.0), cycle=dict(masked=True), identity=dict(masked=True)),
     skeleton_scaling=True, foreground=dict(margin=0.03))
 _networks = ['net_d_a', 'net_d_b', 'net_d_a_time', 'net_d_b_time', 'net_d_a_face', 'net_d_b_face']

@@ -88,7 +88,7 @@ def test_both_are_transformed_independently_and_reproducibly(roots):
 
 
 def test_runs_of_sequential_mini_batches(roots):
-    data = build(roots, window=2, sequence=3, streams=2, transforms=[dict(type='RandomFlip')])
+    data = build(roots, window=2, sequence=3, batch_size=2, transforms=[dict(type='RandomFlip')])
     assert len(data) == 18
     loader = DataLoader(data, batch_size=2, sampler=DrawSampler(data, shuffle=False, seed=0))
     before, starts, jumps = None, set(), 0
@@ -110,7 +110,7 @@ def test_runs_of_sequential_mini_batches(roots):
 
 
 def test_rows_of_two_processes_follow_themselves(roots):
-    data = build(roots, window=1, sequence=3, streams=4)
+    data = build(roots, window=1, sequence=3, batch_size=4)
     for rank in range(2):
         sampler = DrawSampler(data, shuffle=False, seed=0)
         sampler.rank, sampler.world_size = rank, 2
@@ -134,15 +134,15 @@ def test_rows_follow_themselves_for_any_batch_size(roots, monkeypatch):
                 going_on += memory.continues('a', a['clip'], a['index'].tolist(), a['follows'].tolist(), 1)
             assert sum(going_on) == 4 * batch, 'all but the first of each run of three'
     plain = dict(type='DrawSampler', shuffle=False)
-    with pytest.raises(InputError, match='streams=4, but batch size x processes is 2'):
+    with pytest.raises(InputError, match='batch_size=4, but that of all processes is 2'):
         monkeypatch.setattr('toolkit.engine.runner.get_world_size', lambda: 2)
-        TrainRunner.build_dataloader(dict(dataset=dict(cfg, streams=4), batch_size=1, sampler=plain), seed=0)
+        TrainRunner.build_dataloader(dict(dataset=dict(cfg, batch_size=4), batch_size=1, sampler=plain), seed=0)
     with pytest.raises(InputError, match='set sampler.shuffle=False'):
         TrainRunner.build_dataloader(dict(dataset=cfg, batch_size=1, sampler=dict(type='DrawSampler')), seed=0)
 
 
 def test_carry_without_a_sequence_is_refused(roots):
-    model = cycle_gan_parts.build(previous_frames=1, carry=True)
+    model = cycle_gan_parts.build(previous_frames=1, stateful=True)
     model.check_data(build(roots, window=1, sequence=3))
     with pytest.raises(InputError, match='set train_dataloader.dataset.sequence to 2 or more'):
         model.check_data(build(roots))

@@ -43,7 +43,7 @@ def runner():
                            logger=SimpleNamespace(warning=warnings.append))
 
 
-def look(hook, runner, times=1):
+def check(hook, runner, times=1):
     """Iterate until the hook has looked so often; what it logged last."""
     hook.before_train(runner)
     for _ in range(times * hook.interval):
@@ -62,7 +62,7 @@ def test_diversity_is_the_mean_of_all_pairs():
 @pytest.mark.parametrize('keep, warns', [(0.0, True), (0.1, True), (0.3, False), (1.0, False)])
 def test_fires_below_the_threshold_only(runner, keep, warns):
     runner.model = Painter(keep)
-    logged = look(CollapseMonitor(interval=2, samples=8, begin=1), runner)
+    logged = check(CollapseMonitor(interval=2, samples=8, begin=1), runner)
     assert logged['monitor/diversity_ab'] == pytest.approx(keep, abs=1e-4) and logged['monitor/diversity_ba'] == pytest.approx(1)
     assert len(runner.warnings) == warns
     assert all('direction ab' in text and f'{keep:.2f} times' in text for text in runner.warnings)
@@ -70,30 +70,30 @@ def test_fires_below_the_threshold_only(runner, keep, warns):
 
 def test_never_before_its_time(runner):
     hook = CollapseMonitor(interval=2, samples=4, begin=6)
-    look(hook, runner, 2)
+    check(hook, runner, 2)
     assert not runner.warnings
-    look(hook, runner)
+    check(hook, runner)
     assert len(runner.warnings) == 1
-    assert len(runner.model.modes) == 3, 'it looks every second iteration, and all samples at once'
+    assert len(runner.model.modes) == 3, 'it measures every second iteration, and all samples at once'
 
 
 def test_not_a_number_counts_as_collapse(runner):
     runner.model = Painter(float('nan'))
-    look(CollapseMonitor(interval=1, samples=4, begin=1), runner)
+    check(CollapseMonitor(interval=1, samples=4, begin=1), runner)
     assert len(runner.warnings) == 1
 
 
 def test_stops_after_its_patience(runner):
     hook = CollapseMonitor(interval=2, samples=4, begin=1, patience=3, stop=True)
-    look(hook, runner, 2)
+    check(hook, runner, 2)
     resumed = CollapseMonitor(interval=2, samples=4, begin=1, patience=3, stop=True)
     resumed.load_state_dict(hook.state_dict())
     with pytest.raises(InputError, match='stopped at iteration 6.*ab'):
-        look(resumed, runner)
+        check(resumed, runner)
     runner.model = Painter(1.0)
     hook.low = dict(ab=2)
-    look(hook, runner)
-    assert hook.low['ab'] == 0, 'a healthy look ends the count'
+    check(hook, runner)
+    assert hook.low['ab'] == 0, 'a healthy check ends the count'
 
 
 def test_training_is_not_touched(runner):
@@ -101,7 +101,7 @@ def test_training_is_not_touched(runner):
     torch.manual_seed(0)
     expected = torch.rand(2)
     torch.manual_seed(0)
-    look(CollapseMonitor(interval=1, samples=4), runner)
+    check(CollapseMonitor(interval=1, samples=4), runner)
     assert torch.equal(torch.rand(2), expected)
     assert runner.model.training and runner.model.modes == [False]
 

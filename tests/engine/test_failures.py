@@ -13,7 +13,7 @@ from toolkit.structures import InputError
 from toolkit.weights import latest_checkpoint, read_checkpoint
 
 
-def failing(iteration, what='look'):
+def failing(iteration, what='preview'):
     return f"custom_hooks=[{{'type':'FailAt','iteration':{iteration},'what':'{what}'}}]"
 
 

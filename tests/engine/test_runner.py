@@ -114,7 +114,7 @@ def test_work_dir_that_is_a_file(toy, tmp_path):
         build_runner(load_config(toy.config), work_dir=tmp_path / 'file')
 
 
-def test_the_share_of_waiting_for_data_counts_neither_saves_nor_looks(toy, tmp_path, monkeypatch):
+def test_the_share_of_waiting_for_data_counts_neither_saves_nor_previews(toy, tmp_path, monkeypatch):
     save = TrainRunner.save
 
     def slow(self, *args, **kwargs):

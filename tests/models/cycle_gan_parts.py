@@ -28,7 +28,7 @@ class CyclePose(nn.Module):
 
 SKELETON = dict(type='SkeletonLoss', pose_network=dict(type='CyclePose'), min_side=None, weight=2.0)
 TEMPORAL = dict(type='GANLoss', weight=1.0)
-VIDEO = dict(window=3, previous_frames=2, carry=True, skeleton_scaling=True, foreground=dict(margin=0.05))
+VIDEO = dict(window=3, previous_frames=2, stateful=True, skeleton_scaling=True, foreground=dict(margin=0.05))
 
 
 def build(losses=None, seed=0, **options):

@@ -79,7 +79,7 @@ def test_options_that_do_not_go_together():
     for options, message in [
             (dict(losses=dict(cycel=dict(type='L1Loss'))), "'cycel'.*'cycle'"),
             (dict(losses=dict(gan=dict(type='GANLoss', weight=0))), "'gan'"),
-            (dict(losses=dict(temporal=TEMPORAL)), 'at least 3'), (dict(carry=True), 'previous_frames'),
+            (dict(losses=dict(temporal=TEMPORAL)), 'at least 3'), (dict(stateful=True), 'previous_frames'),
             (dict(first='black'), 'first'), (dict(skeleton_scaling=True), 'nothing to scale'),
             (dict(foreground=dict(dilate=1)), 'dilate'),
             (dict(losses=skeleton, auto_weight=dict(ratio=1.0)), 'auto_freeze')]:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tests.models.cycle_gan_parts import TEMPORAL, H, W, batch_of, build, clip_of, images, optimizers
-from toolkit.model_parts.judged import triples
+from toolkit.model_parts.discriminator_inputs import triples
 from toolkit.structures import InputError
 
 
@@ -42,7 +42,7 @@ def test_temporal_discriminators_see_triples():
 
 
 def test_sequential_mini_batches_go_on_without_gradient_into_the_past():
-    model = build(window=2, previous_frames=2, carry=True)
+    model = build(window=2, previous_frames=2, stateful=True)
     wrappers = optimizers(model, lr=0.0)
     seen = []
     model.net_g_ab.register_forward_pre_hook(lambda net, args: seen.append(args[0][:, 3:].detach()))
@@ -62,7 +62,7 @@ def test_sequential_mini_batches_go_on_without_gradient_into_the_past():
 
 
 def test_only_rows_that_continue_go_on():
-    model = build(window=2, previous_frames=1, carry=True)
+    model = build(window=2, previous_frames=1, stateful=True)
     wrappers = optimizers(model, lr=0.0)
     model.train_step(batch_of(2, 2), wrappers)
     data = batch_of(2, 2, first=2)

@@ -215,6 +215,6 @@ def test_weight_and_place_are_set_from_the_command_line():
 
 def test_two_losses_of_one_discriminator_and_a_batch_without_masks_are_refused():
     with pytest.raises(InputError, match='gan and other would both train'):
-        table(gan=dict(type='GANLoss'), other=dict(type='GANLoss')).judge('gan')
+        table(gan=dict(type='GANLoss'), other=dict(type='GANLoss')).adversarial('gan')
     with pytest.raises(InputError, match='model.losses.own needs masks, which the batches'):
         table(own=dict(type='MaskedSpy')).compute('frames', dict(fake=torch.zeros(1), real=torch.zeros(1), masks=None))

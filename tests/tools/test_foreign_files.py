@@ -148,17 +148,17 @@ def without_networks(monkeypatch, parts):
     monkeypatch.setattr('toolkit.inference.clips.build_parts', stubs)
     monkeypatch.setattr(apis, 'load', lambda *words: parts)
     monkeypatch.setattr(apis.Request, 'check', lambda *words: None)
-    monkeypatch.setattr('toolkit.inference.painting.clothes', lambda model, content, colors, *more: [None] * max(1, colors.samples))
+    monkeypatch.setattr('toolkit.inference.painting._codes', lambda model, content, colors, *more: [None] * max(1, colors.samples))
 
 
 def test_the_commands_do_work_where_nothing_is_in_the_way(load_tool, monkeypatch, parts, inputs, tmp_path):
     without_networks(monkeypatch, parts)
     fill(tmp_path, inputs, [], None)
     for command in (('prepare', 'dance.mp4', None, False), ('prepare', 'dance.mp4', 'dance', True),
-                    ('generate', 'dance.mp4', 'out/result.mp4', False), ('generate', 'dance.mp4', 'out/looks.mp4', True)):
+                    ('generate', 'dance.mp4', 'out/result.mp4', False), ('generate', 'dance.mp4', 'out/outfits.mp4', True)):
         assert run(load_tool, tmp_path, command) == 0, command
     made = {path.name for path in (tmp_path / 'out').iterdir()}
-    assert {'dance', 'report.html', 'result.mp4', 'looks_0.mp4', 'looks_1.mp4', 'looks.png'} <= made
+    assert {'dance', 'report.html', 'result.mp4', 'outfits_0.mp4', 'outfits_1.mp4', 'outfits.png'} <= made
 
 
 @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])

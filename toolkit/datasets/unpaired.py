@@ -119,8 +119,8 @@ class UnpairedClips(Dataset):
             Everybody Dance Now, after the average transform.
         sequence: items that follow each other before a jump to another place, transformed alike. Above 1 the data is made of such runs
             from random places, in order: the sampler needs ``shuffle=False``.
-        streams: runs side by side. In training this is the global batch size (batch size x processes), so that row r of each
-            mini-batch goes on where row r of the one before ended; None takes what :meth:`set_streams` says, 1 before.
+        batch_size: of all processes together: so many runs lie side by side, so that row r of each mini-batch goes on where row r of
+            the one before ended. None takes what :meth:`set_batch_size` says, 1 before.
         seed: of all randomness; in a run it is the run's unless the config says otherwise. ``a`` and ``b`` may have one of their own.
 
     Raises:
@@ -131,14 +131,15 @@ class UnpairedClips(Dataset):
     nested = dict(a=ClipWindows, b=ClipWindows)
 
     def __init__(self, a: str | dict, b: str | dict, window: int = 1, size: Sequence[int] | None = None, transforms: Sequence = (),
-                 plates: bool = False, anchors: bool = False, sequence: int = 1, streams: int | None = None, seed: int = 0) -> None:
-        if window is None or window < 1 or sequence < 1 or (streams is not None and streams < 1):
-            raise InputError(f'UnpairedClips: window, sequence and streams must be at least 1, got {window}, {sequence} and {streams}')
+                 plates: bool = False, anchors: bool = False, sequence: int = 1, batch_size: int | None = None, seed: int = 0) -> None:
+        if window is None or window < 1 or sequence < 1 or (batch_size is not None and batch_size < 1):
+            raise InputError(f'UnpairedClips: window, sequence and batch_size must be at least 1, got {window}, {sequence} and '
+                             f'{batch_size}')
         check_seed(seed)
         self.a, self.b = (_Domain(name, options, window, size, transforms, plates, 2 * seed + i)
                           for i, (name, options) in enumerate((('a', a), ('b', b))))
         self.window, self.sequence, self.seed = window, sequence, seed
-        self.streams, self._streams_given = streams or 1, streams is not None
+        self.batch_size, self._given = batch_size or 1, batch_size is not None
         if anchors:
             self._measure()
         self._runs = {}
@@ -162,16 +163,16 @@ class UnpairedClips(Dataset):
         """Whether the items must be taken in order."""
         return self.sequence > 1
 
-    def set_streams(self, rows: int) -> None:
+    def set_batch_size(self, rows: int) -> None:
         """Lay as many runs side by side as a mini-batch of all processes has rows.
 
         Raises:
             InputError: the data set was given another number, with which no row would follow itself.
         """
-        if self.ordered and self._streams_given and self.streams != rows:
-            raise InputError(f'UnpairedClips: streams={self.streams}, but batch size x processes is {rows}, so that no row '
-                             f'of a mini-batch would go on where it was; leave streams out')
-        self.streams = rows
+        if self.ordered and self._given and self.batch_size != rows:
+            raise InputError(f'UnpairedClips: batch_size={self.batch_size}, but that of all processes is {rows}, so that no row '
+                             f'of a mini-batch would go on where it was; leave it out')
+        self.batch_size = rows
 
     @property
     def size(self) -> tuple[int, int]:
@@ -193,7 +194,7 @@ class UnpairedClips(Dataset):
             domain.anchor = torch.from_numpy(domain.mean_anchor(anchor))
 
     def __len__(self) -> int:
-        longest, turn = max(len(self.a), len(self.b)), self.sequence * self.streams
+        longest, turn = max(len(self.a), len(self.b)), self.sequence * self.batch_size
         return longest if self.sequence == 1 else max(longest // turn, 1) * turn
 
     def __getitem__(self, key: int | tuple[int, int]) -> dict:
@@ -205,9 +206,9 @@ class UnpairedClips(Dataset):
             chosen = np.random.default_rng((B_TAG, self.seed, draw, index)).integers(len(self.b))
             places, key, follows = (index % len(self.a), int(chosen)), (draw, index), False
         else:
-            step, stream = divmod(index, self.streams)
+            step, row = divmod(index, self.batch_size)
             run, step = divmod(step, self.sequence)
-            key, follows = (draw, run * self.streams + stream), step > 0
+            key, follows = (draw, run * self.batch_size + row), step > 0
             rng = np.random.default_rng((RUN_TAG, self.seed, *key))
             places = tuple(int(rng.choice(self._runs[name])) + step * self.window for name in 'ab')
         return {name: dict(getattr(self, name).item(place, key), follows=follows) for name, place in zip('ab', places)}

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from toolkit.discriminators.patchgan import PatchDiscriminator, judge_pyramid
+from toolkit.discriminators.patchgan import PatchDiscriminator, multiscale_features
 from toolkit.generators.init import init_xavier
 from toolkit.registry import DISCRIMINATORS
 from toolkit.structures import InputError
@@ -50,4 +50,4 @@ class BicycleDiscriminator(nn.Module):
         Raises:
             InputError: the input has another number of channels.
         """
-        return judge_pyramid(self.scales, x, self.input_nc)
+        return multiscale_features(self.scales, x, self.input_nc)

@@ -66,7 +66,7 @@ def _conv(in_channels: int, out_channels: int, stride: int, padding: int, norm: 
     return spectral_norm(conv) if norm == 'spectral' else conv
 
 
-def judge_pyramid(scales: Sequence[nn.Module], x: Tensor, channels: int) -> list[list[Tensor]]:
+def multiscale_features(scales: Sequence[nn.Module], x: Tensor, channels: int) -> list[list[Tensor]]:
     """Show an input to discriminators at 1, 1/2, 1/4, ... of its size, halved by 3x3 average pooling that leaves the border out.
 
     Args:

@@ -34,16 +34,16 @@ class CollapseMonitor(Hook):
     Every ``interval`` iterations the model translates ``samples`` items, the same each time and spread over the training data. The
     ratio of both diversities stands in the log as ``monitor/diversity_<direction>``: about 1 is healthy, 0 one picture for all. Paper B
     (Tsvetkov and Abu-Saleh) met this collapse with bodies of different sizes and with large batches. Training is not touched: random
-    numbers and modes are restored. Process 0 looks; the others wait.
+    numbers and modes are restored. Process 0 measures; the others wait.
 
     The model needs ``transfer(batch) -> dict[str, (inputs, outputs)]``, see :class:`toolkit.models.cycle_gan.CycleGAN`.
 
     Args:
-        interval: iterations between looks.
+        interval: iterations between checks.
         samples: items looked at.
         threshold: ratio below which it warns.
         begin: first iteration that may warn; a new generator paints gray.
-        patience: looks in a row below the threshold after which the run is stopped.
+        patience: checks in a row below the threshold after which the run is stopped.
         stop: save a checkpoint and end the run then, else only warn.
         batch_size: items at a time.
 
@@ -74,7 +74,7 @@ class CollapseMonitor(Hook):
                 self._items = [dataset[i * len(dataset) // self.samples] for i in range(self.samples)]
 
     def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs: dict[str, Tensor] | None = None) -> None:
-        """Look where it is due; the ratios join the outputs that are logged."""
+        """Measure where it is due; the ratios join the outputs that are logged."""
         iteration = runner.iter + 1
         if iteration % self.interval:
             return
@@ -95,7 +95,7 @@ class CollapseMonitor(Hook):
         if self.stop and collapsed and not runner.gradients_pending:
             raise InputError(
                 f'stopped at iteration {runner.iter}: direction {", ".join(collapsed)} paints nearly the same picture for every input, '
-                f'{self.patience} looks in a row. {REMEDIES} help; or go on with stop=False')
+                f'{self.patience} checks in a row. {REMEDIES} help; or go on with stop=False')
 
     @torch.no_grad()
     def measure(self, runner) -> dict[str, float]:
@@ -112,7 +112,7 @@ class CollapseMonitor(Hook):
                 for direction, pairs in seen.items()}
 
     def state_dict(self) -> dict:
-        """Looks in a row below the threshold."""
+        """Checks in a row below the threshold."""
         return dict(low=dict(self.low))
 
     def load_state_dict(self, state: dict) -> None:

@@ -1,4 +1,4 @@
-"""Looks at what the model paints: contact sheets and short videos of fixed clips during training."""
+"""Previews of what the model paints: contact sheets and short videos of fixed clips during training."""
 
 import time
 from collections.abc import Iterable, Sequence
@@ -35,7 +35,7 @@ class GenerateHook(Hook):
     touched: random numbers and modes are restored. Process 0 generates; the others wait.
 
     Args:
-        interval: iterations between looks.
+        interval: iterations between previews.
         dataset: ``DATASETS`` config that yields whole clips (``window=None``).
         max_frames: frames generated of each clip.
         clips: indices of the dataset's items; None takes the first three.
@@ -66,9 +66,9 @@ class GenerateHook(Hook):
         """Generate where it is due."""
         if runner.iter % self.interval and runner.iter != runner.max_iters:
             return
-        on_main_process(lambda: self._look(runner))
+        on_main_process(lambda: self._preview(runner))
 
-    def _look(self, runner) -> None:
+    def _preview(self, runner) -> None:
         start = time.perf_counter()
         with random_state_kept():
             folder = self.generate(runner)

@@ -28,12 +28,12 @@ class IterLoop(BaseLoop):
     After the hooks of an iteration comes validation where it is due, then the hook point ``after_iteration``, where checkpoints are
     written: a checkpoint always lies after everything that belongs to its iteration. Validation does not touch the random numbers of
     training. On Ctrl-C, SIGTERM or SIGHUP the loop saves a checkpoint at the next possible iteration and ends. It does the same when
-    something fails between two iterations: a look, validation, reading data. Hook points of epochs are called once, before the first
+    something fails between two iterations: a preview, validation, reading data. Hook points of epochs are called once, before the first
     and after the last iteration.
 
     Attributes:
         waited: seconds spent waiting for data.
-        paused: seconds spent between iterations on validation, looks and checkpoints.
+        paused: seconds spent between iterations on validation, previews and checkpoints.
 
     Args:
         runner: a :class:`toolkit.engine.runner.TrainRunner`.

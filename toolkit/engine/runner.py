@@ -176,8 +176,8 @@ class TrainRunner(Runner):
         dataset, sampler = cfg.pop('dataset'), cfg.pop('sampler', dict(type='DefaultSampler', shuffle=False))
         if isinstance(dataset, dict):
             dataset = build_dataset(dataset, seed)
-        if hasattr(dataset, 'set_streams'):
-            dataset.set_streams(cfg.get('batch_size', 1) * get_world_size())
+        if hasattr(dataset, 'set_batch_size'):
+            dataset.set_batch_size(cfg.get('batch_size', 1) * get_world_size())
         if isinstance(sampler, dict):
             sampler = DATA_SAMPLERS.build(sampler, default_args=dict(dataset=dataset, seed=seed))
         if getattr(dataset, 'ordered', False) and getattr(sampler, 'shuffle', False):

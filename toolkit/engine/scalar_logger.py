@@ -29,7 +29,7 @@ class ScalarLogger(Hook):
     Sums stay on the device; only an iteration that logs waits for it. Nothing grows with the length of the run. The log lines, and the
     file ``<work_dir>/<time of the start>/vis_data/scalars.json``, are as MMEngine writes them. A line of the file has ``lr`` (with
     several optimizers one each, such as ``g.lr``), ``data_time`` and ``time`` (seconds of an iteration waiting for data, and in all,
-    both without validation, looks and checkpoints), on GPUs ``memory`` (MB), ``iter``, ``step``, and the means; after validation its
+    both without validation, previews and checkpoints), on GPUs ``memory`` (MB), ``iter``, ``step``, and the means; after validation its
     metrics and ``step``. A resumed run takes the file along into its own folder, cut where it goes on, so that a work dir has one file
     with the whole run; all but the times and the memory are what an uninterrupted run writes.
 
@@ -110,7 +110,7 @@ class ScalarLogger(Hook):
 
     @staticmethod
     def _now(runner) -> tuple[float, float]:
-        """Seconds of training, without what lies between iterations (validation, looks, checkpoints), and of them those of waiting for
+        """Seconds of training, without what lies between iterations (validation, previews, checkpoints), of them those of waiting for
         data."""
         return time.perf_counter() - runner.train_loop.paused, runner.train_loop.waited
 

@@ -15,8 +15,8 @@ from toolkit.datasets.plate import background_plate
 from toolkit.inference.clips import as_clip
 from toolkit.inference.driving import driving_poses, frame_steps
 from toolkit.inference.loading import Trained
+from toolkit.inference.outfits import Colors, OutfitEncoder, check_outfit, content_batch, describe, split_outfit
 from toolkit.inference.request import Request
-from toolkit.inference.wardrobe import Colors, Wardrobe, check_look, content_batch, describe, split_look
 from toolkit.models.base import VideoModel
 
 
@@ -73,7 +73,7 @@ def choose(trained: Trained, request: Request, work_dir: str | Path, progress: b
         given['plate'] = torch.from_numpy(background_plate(driving, size)).movedim(-1, 0)[None]
     openings = [given]
     if request.colors.wanted:
-        codes = clothes(model, given['content'], request.colors, len(poses), work_dir, size, progress)
+        codes = _codes(model, given['content'], request.colors, len(poses), work_dir, size, progress)
         openings = [dict(given, z=z) for z in codes]
     return Chosen(driving, poses, size, openings, model.paints_from, pose_style(trained), fields.added(model.added_fields))
 
@@ -99,7 +99,7 @@ def stream(trained: Trained, content: Clip, poses: np.ndarray, size: tuple[int, 
         poses: (T, 18, 3) in pixels of the frames to generate.
         size: (H, W) of them.
         content_frame: which frame of ``content``.
-        z: (1, D) or (T, D) code of the clothes to wear, see :func:`dress`; None for those of the content frame.
+        z: (1, D) or (T, D) code of the clothes to wear, see :func:`outfit_codes`; None for those of the content frame.
 
     Yields:
         (H, W, 3) uint8 RGB.
@@ -114,8 +114,8 @@ def stream(trained: Trained, content: Clip, poses: np.ndarray, size: tuple[int, 
     return model.generate(frame_steps(model.paints_from, poses, size, style=pose_style(trained), extra=extra), **given)
 
 
-def dress(trained: Trained, content: Clip, size: tuple[int, int], colors: Colors, frames: int, content_frame: int = 0,
-          work_dir: str | Path = 'prepared', progress: bool = True) -> list[torch.Tensor | None]:
+def outfit_codes(trained: Trained, content: Clip, size: tuple[int, int], colors: Colors, frames: int, content_frame: int = 0,
+                 work_dir: str | Path = 'prepared', progress: bool = True) -> list[torch.Tensor | None]:
     """Codes of the clothes that are asked for, for :func:`stream`.
 
     Args:
@@ -136,37 +136,30 @@ def dress(trained: Trained, content: Clip, size: tuple[int, int], colors: Colors
     """
     if not colors.wanted:
         return [None]
-    return clothes(trained.model, content_batch(content, size, content_frame), colors, frames, work_dir, size, progress)
+    return _codes(trained.model, content_batch(content, size, content_frame), colors, frames, work_dir, size, progress)
 
 
-def clothes(model: VideoModel, content: dict[str, torch.Tensor], colors: Colors, frames: int, work_dir: str | Path,
-            size: tuple[int, int], progress: bool = True) -> list[torch.Tensor]:
-    """As :func:`dress`, from a content batch.
-
-    Args:
-        model: with color codes.
-        content: of :func:`toolkit.inference.wardrobe.content_batch`.
-        colors, frames, work_dir, progress: see :func:`dress`.
-        size: (H, W) that pictures of other people are prepared to.
-    """
-    wardrobe = Wardrobe(model, content)
+def _codes(model: VideoModel, content: dict[str, torch.Tensor], colors: Colors, frames: int, work_dir: str | Path,
+           size: tuple[int, int], progress: bool) -> list[torch.Tensor]:
+    """As :func:`outfit_codes`, from a content batch."""
+    encoder = OutfitEncoder(model, content)
 
     def colored(up: str | None, down: str | None) -> torch.Tensor:
-        z, records = wardrobe.colored(up, down)
+        z, records = encoder.colored(up, down)
         for line in describe(records, dict(up=up, down=down)) if progress else ():
             tqdm.write(line)
         return z
 
-    def look(wish: str | Path) -> torch.Tensor:
-        check_look(wish)
-        if pair := split_look(wish):
+    def code(wish: str | Path) -> torch.Tensor:
+        check_outfit(wish)
+        if pair := split_outfit(wish):
             return colored(*pair)
-        return wardrobe.like(as_clip(wish, work_dir, size, progress), colors.regions)
+        return encoder.like(as_clip(wish, work_dir, size, progress), colors.regions)
 
-    if colors.looks:
-        return [look(wish) for wish in colors.looks]
+    if colors.outfits:
+        return [code(wish) for wish in colors.outfits]
     if colors.samples:
-        return wardrobe.samples(colors.samples, colors.seed, colors.regions)
+        return encoder.samples(colors.samples, colors.seed, colors.regions)
     if colors.interpolate:
-        return [wardrobe.between(*map(look, colors.interpolate), frames)]
-    return [look(colors.like) if colors.like else colored(colors.up, colors.down)]
+        return [encoder.between(*map(code, colors.interpolate), frames)]
+    return [code(colors.like) if colors.like else colored(colors.up, colors.down)]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from toolkit import fields
 from toolkit.datasets.directed import DIRECTIONS
-from toolkit.inference.wardrobe import Colors, check_has_codes, check_look
+from toolkit.inference.outfits import Colors, check_has_codes, check_outfit
 from toolkit.models.base import VideoModel
 from toolkit.structures import InputError
 
@@ -51,15 +51,15 @@ class Request:
                 raise InputError(f'{path}: no such file or folder')
 
     @property
-    def looks(self) -> Sequence[str | Path]:
-        """Looks that the colors name: pairs of colors, or files."""
+    def outfits(self) -> Sequence[str | Path]:
+        """Outfits that the colors name: pairs of colors, or files."""
         colors = self.colors
-        return [*colors.looks, *(colors.interpolate or ()), *([colors.like] if colors.like else [])]
+        return [*colors.outfits, *(colors.interpolate or ()), *([colors.like] if colors.like else [])]
 
     @property
     def inputs(self) -> list[str | Path]:
         """Files and folders that are read."""
-        return [path for path in (self.content, self.driving, *self.looks) if path is not None]
+        return [path for path in (self.content, self.driving, *self.outfits) if path is not None]
 
     def check(self, model: VideoModel) -> None:
         """Refuse what a model could not fulfill, before a video is prepared.
@@ -81,8 +81,8 @@ class Request:
             raise InputError(f'a {kind} has no direction: it is not a transfer between two persons')
         if self.colors.wanted:
             check_has_codes(model)
-        for wish in self.looks:
-            check_look(wish)
+        for wish in self.outfits:
+            check_outfit(wish)
 
 
 def check_retarget(retarget: str) -> None:

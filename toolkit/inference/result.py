@@ -1,4 +1,4 @@
-"""Write: the videos of a request, with sound, and the sheet of several looks."""
+"""Write: the videos of a request, with sound, and the sheet of several outfits."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,8 +10,8 @@ from tqdm import tqdm
 from toolkit.datasets.tensors import pose_tensors
 from toolkit.datasets.transforms import resize_image
 from toolkit.files import check_output, write_file
+from toolkit.inference.outfits import Colors
 from toolkit.inference.painting import Chosen
-from toolkit.inference.wardrobe import Colors
 from toolkit.outputs import refuse_existing, refuse_inputs
 from toolkit.sheets import contact_sheet
 from toolkit.video.io import VideoWriter, check_suffix
@@ -21,9 +21,9 @@ SHEET_COLUMNS = 6
 
 
 def result_files(out: str | Path, colors: Colors, side_by_side: bool = False) -> tuple[list[Path], Path | None]:
-    """What a request is written to: the videos, and the sheet of several looks (None for one look)."""
+    """What a request is written to: the videos, and the sheet of several outfits (None for one outfit)."""
     out = Path(out)
-    count = max(len(colors.looks), colors.samples)
+    count = max(len(colors.outfits), colors.samples)
     if not colors.several:
         return [out], None
     return [out] if side_by_side or count == 1 else [out.with_stem(f'{out.stem}_{i}') for i in range(count)], out.with_suffix('.png')
@@ -76,7 +76,7 @@ class Result:
             progress: show bars.
 
         Returns:
-            The video, or the sheet where there are several looks.
+            The video, or the sheet where there are several outfits.
         """
         sound, silent = clip_sound(chosen.driving) if audio else (None, None)
         if silent:

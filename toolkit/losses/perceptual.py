@@ -7,7 +7,7 @@ import torch
 from mmengine.logging import print_log
 from torch import Tensor
 
-from toolkit.losses.hidden import HiddenNetwork
+from toolkit.losses.frozen import FrozenNetworkLoss
 from toolkit.losses.perceptual_backbones import SQUEEZENET_LAYERS, VGG19_LAYERS, Features, load_squeezenet, load_vgg19
 from toolkit.registry import LOSSES
 from toolkit.structures import InputError, MissingWeightsError
@@ -17,7 +17,7 @@ VGG19_WEIGHTS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)
 
 
 @LOSSES.register_module()
-class PerceptualLoss(HiddenNetwork):
+class PerceptualLoss(FrozenNetworkLoss):
     r"""L1 distance of two pictures in the feature maps :math:`\phi_k` of a frozen ImageNet network.
 
     - ``vgg19``: :math:`\sum_k w_k \, \mathrm{mean} |\phi_k(\text{fake}) - \phi_k(\text{real})|` over relu1_1 ... relu5_1 with
@@ -59,7 +59,7 @@ class PerceptualLoss(HiddenNetwork):
         self.backbone_name, features = _choose(network, norm == 'imagenet', weights, download, layers)
         self.relative = self.backbone_name == 'squeezenet1_1'
         if features is not None:
-            self.hide(features)
+            self.freeze(features)
         self.layer_weights = _layer_weights(features, layer_weights)
         print_log(f'perceptual loss: {self.backbone_name}' + (f' (network={network!r})' if network == 'auto' else ''), 'current')
 

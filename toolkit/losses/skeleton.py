@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from toolkit import skeletons as sk
-from toolkit.losses.hidden import HiddenNetwork
+from toolkit.losses.frozen import FrozenNetworkLoss
 from toolkit.registry import LOSSES, POSE_ESTIMATORS
 from toolkit.structures import InputError
 from toolkit.warpers.similarity import rescale_maps
@@ -24,12 +24,12 @@ BODY_PAFS = tuple(
 
 
 @LOSSES.register_module()
-class SkeletonLoss(HiddenNetwork):
+class SkeletonLoss(FrozenNetworkLoss):
     r"""Mean :math:`|H(\text{fake}) - H(\text{real})|` over maps, cells and samples; H is a frozen pose network.
 
     The raw maps are compared: no maximum, no parsing, no clipping, so that a gradient passes wherever the maps differ, also where they
     are negative. ``H(real)`` is computed without gradient. The network is no submodule (see
-    :class:`toolkit.losses.hidden.HiddenNetwork`) and runs in float32.
+    :class:`toolkit.losses.frozen.FrozenNetworkLoss`) and runs in float32.
 
     Typical sizes are 1e-3 to 1e-2, as a person covers few cells: weight it by hundreds, or with ``weight='auto_freeze'`` in
     :class:`toolkit.models.cycle_gan.CycleGAN`.
@@ -77,7 +77,7 @@ class SkeletonLoss(HiddenNetwork):
         self.cache, self._cached = cache, OrderedDict()
         self.optional_inputs = ('anchors', 'keys') if cache else ('anchors',)
         if pose_network is not None:
-            self.hide(self._build(pose_network))
+            self.freeze(self._build(pose_network))
 
     def _build(self, pose_network: dict) -> nn.Module:
         network = POSE_ESTIMATORS.build(pose_network)

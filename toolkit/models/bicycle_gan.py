@@ -104,8 +104,8 @@ class BicycleGAN(VideoModel):
         for name, value, known in (('scheme', scheme, SCHEMES), ('z_target', z_target, Z_TARGETS)):
             if value not in known:
                 raise InputError(f'model.{name}={value!r} is unknown, expected one of {", ".join(known)}')
-        self.judge = self.losses.judge('gan')
-        if self.judge is None or (self.losses.judge('gan2') is not None) != (scheme == 'official'):
+        self.adversarial = self.losses.adversarial('gan')
+        if self.adversarial is None or (self.losses.adversarial('gan2') is not None) != (scheme == 'official'):
             raise InputError(f'model.losses has {", ".join(self.losses) or "nothing"}: BicycleGAN needs gan with a weight above 0, and '
                              f'gan2 with scheme="official" only')
         self.scheme, self.conditional, self.same_discriminator = scheme, conditional, same_discriminator
@@ -156,7 +156,7 @@ class BicycleGAN(VideoModel):
         code = z.detach().requires_grad_() if separate else z
         with in_g(self.net_g):
             painted = self.decode(encoded.features, code, encoded.regions)
-        g = self.losses.compute('gan', dict(scores=self._judge(optim_wrapper, 'd', encoded, painted)))
+        g = self.losses.compute('gan', dict(scores=self._scores(optim_wrapper, 'd', encoded, painted)))
         frames = dict(fake=painted, real=encoded.images, regions=encoded.regions, conditions=encoded.features)
         g |= self.losses.compute('frames', dict(frames, masks=encoded.masks))
         g |= self.losses.compute('region', dict(frames, masks=encoded.recolored))
@@ -167,7 +167,7 @@ class BicycleGAN(VideoModel):
             with in_g(self.net_g):
                 regressed = self.decode(encoded.features, target, encoded.regions)
             second = 'd' if self.same_discriminator else 'd2'
-            g |= self.losses.compute('gan2', dict(scores=self._judge(optim_wrapper, second, encoded, regressed)))
+            g |= self.losses.compute('gan2', dict(scores=self._scores(optim_wrapper, second, encoded, regressed)))
             fakes.append((second, encoded, regressed.detach(), random))
         g = self.weighted(g)
         loss = sum(g.values())
@@ -220,7 +220,7 @@ class BicycleGAN(VideoModel):
             optim_wrapper['e'].step()
             optim_wrapper['e'].zero_grad()
 
-    def _judge(self, optim_wrapper: OptimWrapperDict, name: str, condition: Frames, pictures: Tensor) -> list[list[Tensor]]:
+    def _scores(self, optim_wrapper: OptimWrapperDict, name: str, condition: Frames, pictures: Tensor) -> list[list[Tensor]]:
         """What a discriminator, frozen, says of pictures."""
         network = getattr(self, f'net_{name}')
         with self.frozen(network), optim_wrapper[name].optim_context(network):
@@ -229,7 +229,7 @@ class BicycleGAN(VideoModel):
     def _train_discriminators(self, optim_wrapper: OptimWrapperDict,
                               fakes: list[tuple[str, Frames, Tensor, Frames]]) -> dict[str, Tensor]:
         """One step of each discriminator; ``fakes`` holds (optimizer, what it was painted from, picture, real frames)."""
-        gan, losses = self.losses[self.judge], {}
+        gan, losses = self.losses[self.adversarial], {}
         for number, (name, condition, fake, real) in enumerate(fakes):
             network = getattr(self, f'net_{name}')
             with optim_wrapper[name].optim_context(network):

@@ -18,11 +18,11 @@ from torch.utils.data import Dataset
 
 from toolkit.fit import build_discriminator, build_generator
 from toolkit.model_parts.auto_weight import AutoWeight
+from toolkit.model_parts.discriminator_inputs import CHANNELS, SUFFIXES, TRIPLE, discriminator_input
 from toolkit.model_parts.foreground import Foreground, Scene
 from toolkit.model_parts.frame_memory import FrameMemory
 from toolkit.model_parts.head_crops import HeadCrops
 from toolkit.model_parts.image_pool import ImagePool
-from toolkit.model_parts.judged import JUDGES, SEEN, TRIPLE, seen_by
 from toolkit.models.base import VideoModel
 from toolkit.models.painting import Painter
 from toolkit.models.transfer import transfer_baselines, transfer_result
@@ -57,7 +57,7 @@ class CycleGAN(VideoModel):
         losses: see above.
         previous_frames: each generator also sees so many of its own last frames (2 in paper B's future directions; 0 is CycleGAN).
         first: the frames before the first one: ``'zeros'`` (mid-gray) or ``'input'`` (the input's first frame).
-        carry: go on from the generated frames of the mini-batch before where the data does, see ``sequence`` of
+        stateful: go on from the generated frames of the mini-batch before where the data does, see ``sequence`` of
             :class:`toolkit.datasets.unpaired.UnpairedClips`.
         window: consecutive frames of a training item, through which gradients flow; at least 3 for ``temporal``.
         skeleton_scaling: compare the output's skeleton with that of the input scaled and moved to the other person's size and place.
@@ -83,12 +83,12 @@ class CycleGAN(VideoModel):
     nested = dict(face_crops=HeadCrops, auto_weight=AutoWeight, foreground=Foreground)
 
     def __init__(self, generator: dict, discriminator: dict, losses: dict, previous_frames: int = 0, first: str = 'zeros',
-                 carry: bool = False, window: int = 1, skeleton_scaling: bool = False, foreground: dict | None = None,
+                 stateful: bool = False, window: int = 1, skeleton_scaling: bool = False, foreground: dict | None = None,
                  auto_weight: dict | None = None, face_crops: dict | None = None, pool_size: int = 50, ema: float | None = None,
                  **kwargs) -> None:
         automatic = [name for name, cfg in losses.items() if isinstance(cfg, dict) and cfg.get('weight') == AUTO]
         super().__init__(losses={name: dict(cfg, weight=1.0) if name in automatic else cfg for name, cfg in losses.items()}, **kwargs)
-        self._check(first, carry, previous_frames, window, skeleton_scaling, foreground, automatic, auto_weight)
+        self._check(first, stateful, previous_frames, window, skeleton_scaling, foreground, automatic, auto_weight)
         if face_crops is not None and not any('face' in (name, cfg.get('of')) for name, cfg in losses.items()):
             raise InputError('model.face_crops without model.losses.face: there is nothing that looks at them')
         self.previous_frames, self.first, self.window = previous_frames, first, window
@@ -96,27 +96,27 @@ class CycleGAN(VideoModel):
         channels = 3 * (1 + previous_frames)
         self.net_g_ab, self.net_g_ba = (build_generator(generator, 'CycleGAN', channels, ()) for _ in DIRECTIONS)
         self.head_crops = HeadCrops(**(face_crops or {}))
-        for kind, _, name in self._judges():
-            setattr(self, f'net_d_{name}', build_discriminator(discriminator, 'CycleGAN', SEEN[kind]))
-        self.pools = nn.ModuleDict({name: ImagePool(pool_size) for _, _, name in self._judges()})
+        for kind, _, name in self._discriminators():
+            setattr(self, f'net_d_{name}', build_discriminator(discriminator, 'CycleGAN', CHANNELS[kind]))
+        self.pools = nn.ModuleDict({name: ImagePool(pool_size) for _, _, name in self._discriminators()})
         self.automatic, self.auto_weight = automatic, AutoWeight(**(auto_weight or {})) if automatic else None
-        self.memory = FrameMemory() if carry else None
+        self.memory = FrameMemory() if stateful else None
         self.register_buffer('anchors', torch.tensor([[0.0, 0.0, 1.0]] * 2))
         self.ema_decay = self.averaging(ema)
         if ema is not None:
             self.net_g_ab_ema, self.net_g_ba_ema = self.ema_copy(self.net_g_ab), self.ema_copy(self.net_g_ba)
 
-    def _check(self, first, carry, previous_frames, window, skeleton_scaling, foreground, automatic, auto_weight) -> None:
+    def _check(self, first, stateful, previous_frames, window, skeleton_scaling, foreground, automatic, auto_weight) -> None:
         for name in ('gan', 'cycle'):
             if not self.losses.of(name):
                 raise InputError(f'model.losses: CycleGAN needs {name!r} with a weight above 0')
         if first not in ('zeros', 'input'):
             raise InputError(f"model.first must be 'zeros' or 'input', got {first!r}")
-        if previous_frames < 0 or window < 1 or (carry and not previous_frames):
-            raise InputError(f'model: previous_frames={previous_frames}, window={window}, carry={carry}; expected previous_frames of '
-                             f'at least 0 (1 with carry) and a window of at least 1')
+        if previous_frames < 0 or window < 1 or (stateful and not previous_frames):
+            raise InputError(f'model: previous_frames={previous_frames}, window={window}, stateful={stateful}; expected '
+                             f'previous_frames of at least 0 (1 with stateful) and a window of at least 1')
         if self.losses.of('temporal') and window < TRIPLE:
-            raise InputError(f'model.losses.temporal judges {TRIPLE} frames: set model.window and that of the data to at least '
+            raise InputError(f'model.losses.temporal compares {TRIPLE} frames: set model.window and that of the data to at least '
                              f'{TRIPLE}')
         if skeleton_scaling and not self.losses.of('skeleton'):
             raise InputError('model.skeleton_scaling without model.losses.skeleton: there is nothing to scale')
@@ -136,9 +136,9 @@ class CycleGAN(VideoModel):
         return transfer_baselines()
 
     def check_data(self, dataset: Dataset) -> None:
-        """As in the base class: ``carry`` needs items that follow each other."""
+        """As in the base class: ``stateful`` needs items that follow each other."""
         if self.memory is not None and getattr(dataset, 'sequence', 2) < 2:
-            raise InputError('model.carry goes on from the mini-batch before, but the items of the dataset do not follow each other: '
+            raise InputError('model.stateful goes on from the mini-batch before, but the items of the data do not follow each other: '
                              'set train_dataloader.dataset.sequence to 2 or more, and train_dataloader.sampler.shuffle to False')
 
     # ---- training ---------------------------------------------------------------------------------------------------------------
@@ -170,13 +170,13 @@ class CycleGAN(VideoModel):
                     own = scene and Scene(scene.background, scene.person, scene.person)
                     same = self._chain(f'identity_{source}', goes_on[source])(back, real[source], own)
                     g |= self._compare('identity', source, same, real[source], masks)
-        judges, shown = [(*judge, getattr(self, f'net_d_{judge[-1]}')) for judge in self._judges()], {}
-        nets = [net for *_, net in judges]
+        discriminators, inputs = [(*of, getattr(self, f'net_d_{of[-1]}')) for of in self._discriminators()], {}
+        nets = [net for *_, net in discriminators]
         with self.frozen(*nets), self._contexts(optim_wrapper['d'], *nets):
-            for kind, target, name, net in judges:
+            for kind, target, name, net in discriminators:
                 source = other(target)
-                shown[name] = seen_by(kind, self.head_crops, fake[target], data[source]['poses'], self._anchors(source))
-                values = self.losses.compute(kind, dict(scores=net(shown[name])))
+                inputs[name] = discriminator_input(kind, self.head_crops, fake[target], data[source]['poses'], self._anchors(source))
+                values = self.losses.compute(kind, dict(scores=net(inputs[name])))
                 g |= {f'{loss}_{source}{target}': value for loss, value in values.items()}
         g = {name: self.losses.weights[name.rpartition('_')[0]] * loss for name, loss in g.items()}
         logs = self._add_skeleton(g, real, fake, data)
@@ -184,12 +184,12 @@ class CycleGAN(VideoModel):
 
         d = {}
         with self._contexts(optim_wrapper['d'], *nets):
-            for i, (kind, target, name, net) in enumerate(judges):
-                loss = self.losses[self.losses.judge(kind)]
-                weight = self.losses.weights[self.losses.judge(kind)] / 2
-                past = self.pools[name].query(shown[name].float(), self.noise_generator(salt=i))
+            for i, (kind, target, name, net) in enumerate(discriminators):
+                loss_name = self.losses.adversarial(kind)
+                loss, weight = self.losses[loss_name], self.losses.weights[loss_name] / 2
+                past = self.pools[name].query(inputs[name].float(), self.noise_generator(salt=i))
                 truth = self._seen(batches[target], scenes[other(target)])
-                truth = seen_by(kind, self.head_crops, truth, data[target]['poses'])
+                truth = discriminator_input(kind, self.head_crops, truth, data[target]['poses'])
                 d[f'{name}_real'] = weight * loss(net(truth), real=True, for_discriminator=True)
                 d[f'{name}_fake'] = weight * loss(net(past), real=False, for_discriminator=True)
         self.step(optim_wrapper, 'd', sum(d.values()))
@@ -204,9 +204,10 @@ class CycleGAN(VideoModel):
         given = dict(fake=fake.flatten(0, 1), real=real.flatten(0, 1), masks=None if masks is None else masks.flatten(0, 1))
         return {f'{name}_{source}': loss for name, loss in self.losses.compute(group, given).items()}
 
-    def _judges(self) -> list[tuple[str, str, str]]:
+    def _discriminators(self) -> list[tuple[str, str, str]]:
         """Of each discriminator its loss, the person it knows, and its name after ``net_d_``, which is that of its pool, too."""
-        return [(kind, domain, domain + suffix) for kind, suffix in JUDGES.items() if self.losses.judge(kind) for domain in 'ab']
+        return [(kind, domain, domain + suffix)
+                for kind, suffix in SUFFIXES.items() if self.losses.adversarial(kind) for domain in 'ab']
 
     @staticmethod
     @contextmanager

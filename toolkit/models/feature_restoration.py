@@ -90,8 +90,8 @@ class FeatureRestoration(VideoModel):
         super().__init__(losses=losses, **kwargs)
         if not self.losses:
             raise InputError('model.losses has no loss of a weight above 0: there is nothing to learn from')
-        self.judge = self.losses.judge('gan')
-        if self.judge is None:
+        self.adversarial = self.losses.adversarial('gan')
+        if self.adversarial is None:
             print_log('no loss of a weight above 0 asks the discriminator: net_d is not trained', 'current')
         self.feature_maps = FeatureMaps(warper, pose_channels='warped')
         self.warper_config = warper
@@ -118,12 +118,12 @@ class FeatureRestoration(VideoModel):
             restored = 2 * self.net_g(x) - 1
         condition = 2 * x[:, :self.seen] - 1
         g = self.losses.compute('maps', dict(fake=restored, real=real, masks=batch['masks'].flatten(0, 1)))
-        if not self.judge:
+        if not self.adversarial:
             g = self.weighted(g)
             self.step(optim_wrapper, 'g', sum(g.values()))
             return {f'g/{k}': v.detach() for k, v in g.items()}
 
-        gan = self.losses[self.judge]
+        gan = self.losses[self.adversarial]
         with optim_wrapper['d'].optim_context(self.net_d):
             real_scores = self.net_d(torch.cat([condition, real], 1))
         with self.frozen(self.net_d), optim_wrapper['d'].optim_context(self.net_d):

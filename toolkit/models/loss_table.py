@@ -61,20 +61,20 @@ class LossTable(nn.ModuleDict):
         """Whether some loss of a group wants a tensor of this name."""
         return any(tensor in _wanted(self[name]) for name in self.of(group))
 
-    def judge(self, group: str) -> str | None:
+    def adversarial(self, group: str) -> str | None:
         """Name of the loss that trains the discriminator of a group, None where no loss looks at that discriminator.
 
         Raises:
             InputError: several losses would train it; or some look at its layers, but none trains it.
         """
         names = self.of(group)
-        judges = [name for name in names if 'scores' in self[name].inputs]
-        if len(judges) > 1:
-            raise InputError(f'model.losses: {" and ".join(judges)} would both train the discriminator of {group!r}; keep one of them')
-        if names and not judges:
+        trainers = [name for name in names if 'scores' in self[name].inputs]
+        if len(trainers) > 1:
+            raise InputError(f'model.losses: {" and ".join(trainers)} would both train the discriminator of {group!r}; keep one')
+        if names and not trainers:
             raise InputError(f'model.losses: {", ".join(names)} needs the layers of the discriminator of {group!r}, but no GANLoss '
                              f'trains it; give such a loss a weight above 0, or leave this one out')
-        return judges[0] if judges else None
+        return trainers[0] if trainers else None
 
     def compute(self, group: str, given: Mapping[str, Any]) -> dict[str, Tensor]:
         """Values of the losses of a group, not weighted.
@@ -114,7 +114,7 @@ def for_generation(model: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def trained_against(model: Mapping[str, Any]) -> set[str]:
-    """Types of the parts that a model's losses look through, which must not judge what it generates.
+    """Types of the parts that a model's losses look through, which must not measure what it generates.
 
     Args:
         model: ``MODELS`` config.

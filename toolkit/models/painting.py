@@ -16,7 +16,7 @@ class PaintedVideos:
     """What a method offers that makes videos.
 
     It says what it is told of a video (:attr:`opens_with`) and of each frame (:attr:`paints_from`), and :meth:`open` gives a painter:
-    testing, looks during training and ``tools/generate.py`` all use that. A method that makes something else leaves both empty and has
+    testing, previews in training and ``tools/generate.py`` all use that. A method that makes something else leaves both empty and has
     a :meth:`test_step` of its own.
     """
 

@@ -28,7 +28,7 @@ FIRST_FRAMES = {'zeros': 0.0, 'black': -1.0}
 
 @MODELS.register_module()
 class VideoPix2PixHD(VideoModel):
-    """pix2pixHD over windows of consecutive frames, with a discriminator that judges the frames of a window together.
+    """pix2pixHD over windows of consecutive frames, with a discriminator that sees the frames of a window together.
 
     Each frame is ``v_t = G([F_t, v_{t-1}], z)``; the frame before the first is a constant picture. The previous frame is not detached:
     what is wrong in the second frame also teaches the first. The discriminator sees ``[F_1 .. F_T, v_1 .. v_T]`` over channels.
@@ -77,8 +77,8 @@ class VideoPix2PixHD(VideoModel):
         super().__init__(losses=losses, **kwargs)
         if not self.losses:
             raise InputError('model.losses has no loss of a weight above 0: there is nothing to learn from')
-        self.judge = self.losses.judge('gan')
-        if self.judge is None:
+        self.adversarial = self.losses.adversarial('gan')
+        if self.adversarial is None:
             print_log('no loss of a weight above 0 asks the discriminator: net_d is not trained', 'current')
         if v0 not in FIRST_FRAMES:
             raise InputError(f'model.v0 must be one of {", ".join(FIRST_FRAMES)}, got {v0!r}')
@@ -131,7 +131,7 @@ class VideoPix2PixHD(VideoModel):
         real = batch['frames']
         with optim_wrapper['g'].optim_context(self.net_g):
             features = 2 * self.training_features(batch) - 1
-        if self.judge:
+        if self.adversarial:
             with optim_wrapper['d'].optim_context(self.net_d):
                 real_scores = self.net_d(pack(features, real))
         with optim_wrapper['g'].optim_context(self.color_codes):
@@ -139,7 +139,7 @@ class VideoPix2PixHD(VideoModel):
         with optim_wrapper['g'].optim_context(self.net_g):
             fake = self.unroll(self.net_g, features, batch.get('regions'), z)
         g = {}
-        if self.judge:
+        if self.adversarial:
             with self.frozen(self.net_d), optim_wrapper['d'].optim_context(self.net_d):
                 fake_scores = self.net_d(pack(features, fake))
             g = self.losses.compute('gan', dict(scores=fake_scores, fake_features=fake_scores, real_features=real_scores))
@@ -149,8 +149,8 @@ class VideoPix2PixHD(VideoModel):
         self.step(optim_wrapper, 'g', sum(g.values()))
 
         d = {}
-        if self.judge:
-            gan = self.losses[self.judge]
+        if self.adversarial:
+            gan = self.losses[self.adversarial]
             with optim_wrapper['d'].optim_context(self.net_d):
                 fake_scores = self.net_d(pack(features, fake.detach()))
             d = {'fake': 0.5 * gan(fake_scores, real=False, for_discriminator=True),

@@ -128,11 +128,11 @@ class KillAt(Hook):
 
 @HOOKS.register_module()
 class FailAt(Hook):
-    """Fails between two iterations, as a look may; or kills a data loading process, or makes a weight NaN, before an iteration."""
+    """Fails between two iterations, as a preview may; or kills a data loading process, or makes a weight NaN, before an iteration."""
 
     priority = 'LOW'
 
-    def __init__(self, iteration, what='look'):
+    def __init__(self, iteration, what='preview'):
         self.iteration, self.what = iteration, what
 
     def before_train_iter(self, runner, batch_idx, data_batch=None):
@@ -142,7 +142,7 @@ class FailAt(Hook):
             runner.model.net_g[0].bias.data[0] = float('nan')
 
     def after_iteration(self, runner):
-        if runner.iter == self.iteration and self.what == 'look':
+        if runner.iter == self.iteration and self.what == 'preview':
             on_main_process(lambda: 1 // 0)
 
 

@@ -30,10 +30,10 @@ class Colors:
         up, down: colors of the garments such as '#c03030'; None leaves one as it is. Only hue and chroma are taken: lightness, and
             with it folds and prints, stays the content's own, so that black clothes do not become yellow.
         like: picture, video or prepared clip of somebody whose clothes' colors to take.
-        looks: generate a video for each of them. A look is 'UP,DOWN', either of which may be empty, as in '#c03030,', or what ``like``
-            takes.
+        outfits: generate a video for each of them. An outfit is 'UP,DOWN', either of which may be empty, as in '#c03030,', or what
+            ``like`` takes.
         samples: generate so many videos, each in colors of chance.
-        interpolate: two looks, from the first of which the colors go over to the second.
+        interpolate: two outfits, from the first of which the colors go over to the second.
         seed: of ``samples``.
         regions: 'up', 'down' or 'both', what ``like`` and ``samples`` change.
 
@@ -44,14 +44,14 @@ class Colors:
     up: str | None = None
     down: str | None = None
     like: str | Path | None = None
-    looks: Sequence[str | Path] = ()
+    outfits: Sequence[str | Path] = ()
     samples: int = 0
     interpolate: tuple[str | Path, str | Path] | None = None
     seed: int = 0
     regions: str = 'both'
 
     def __post_init__(self) -> None:
-        ways = {'up and down': self.up or self.down, 'like': self.like, 'looks': self.looks, 'samples': self.samples,
+        ways = {'up and down': self.up or self.down, 'like': self.like, 'outfits': self.outfits, 'samples': self.samples,
                 'interpolate': self.interpolate}
         given = [name for name, value in ways.items() if value]
         if len(given) > 1:
@@ -67,7 +67,7 @@ class Colors:
             if color is not None:
                 hex_to_lab(color)
         if self.interpolate and len(self.interpolate) != 2:
-            raise InputError(f'colors: interpolate takes two looks, got {len(self.interpolate)}')
+            raise InputError(f'colors: interpolate takes two outfits, got {len(self.interpolate)}')
 
     @property
     def wanted(self) -> bool:
@@ -77,7 +77,7 @@ class Colors:
     @property
     def several(self) -> bool:
         """Whether more than one video is asked for."""
-        return bool(self.looks or self.samples)
+        return bool(self.outfits or self.samples)
 
 
 def hex_to_lab(color: str) -> tuple[float, float, float]:
@@ -97,10 +97,10 @@ def lab_to_hex(lab: Sequence[float]) -> str:
     return '#' + bytes((lab_to_rgb(torch.tensor(lab)) * 255).round().to(torch.uint8).tolist()).hex()
 
 
-def split_look(look: str | Path) -> tuple[str | None, str | None] | None:
-    """The colors (up, down) of a look 'UP,DOWN', or None for anything else, which must be a file then."""
-    parts = [part.strip() for part in str(look).split(',')]
-    if Path(look).exists() or len(parts) != 2 or not all(part == '' or part[0] == '#' for part in parts):
+def split_outfit(outfit: str | Path) -> tuple[str | None, str | None] | None:
+    """The colors (up, down) of an outfit 'UP,DOWN', or None for anything else, which must be a file then."""
+    parts = [part.strip() for part in str(outfit).split(',')]
+    if Path(outfit).exists() or len(parts) != 2 or not all(part == '' or part[0] == '#' for part in parts):
         return None
     return parts[0] or None, parts[1] or None
 
@@ -130,17 +130,17 @@ def content_batch(clip: Clip, size: tuple[int, int], frame: int | None = 0, fiel
     return {key: value[None] for key, value in content_of(item).items()}
 
 
-def check_look(look: str | Path) -> None:
-    """Refuse what is no look.
+def check_outfit(outfit: str | Path) -> None:
+    """Refuse what is no outfit.
 
     Raises:
         InputError: neither a pair of colors nor a file.
     """
-    if pair := split_look(look):
+    if pair := split_outfit(outfit):
         for color in filter(None, pair):
             hex_to_lab(color)
-    elif not Path(look).exists():
-        raise InputError(f"{str(look)!r} is neither a file nor two colors such as '#c03030,#2040a0'")
+    elif not Path(outfit).exists():
+        raise InputError(f"{str(outfit)!r} is neither a file nor two colors such as '#c03030,#2040a0'")
 
 
 def check_has_codes(model: VideoModel) -> None:
@@ -154,8 +154,8 @@ def check_has_codes(model: VideoModel) -> None:
                          'configs/stage2_colors.py')
 
 
-class Wardrobe:
-    """The codes a person can wear.
+class OutfitEncoder:
+    """Makes the codes of what a person can wear.
 
     Args:
         model: with color codes.
@@ -247,7 +247,7 @@ def describe(records: Sequence[ColorDraw], asked: dict[str, str]) -> list[str]:
     """What became of colors asked for, a line each.
 
     Args:
-        records: of :meth:`Wardrobe.colored`.
+        records: of :meth:`OutfitEncoder.colored`.
         asked: region -> the color in hexadecimal.
     """
     lines = []

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 
-class HiddenNetwork(nn.Module):
+class FrozenNetworkLoss(nn.Module):
     """Base of a loss with a frozen network that is no submodule.
 
     The network appears in no ``parameters()``, ``state_dict()`` or optimizer, but follows ``.to(device)``; it stays frozen, in eval
@@ -16,7 +16,7 @@ class HiddenNetwork(nn.Module):
         super().__init__()
         self._frozen: tuple[nn.Module, ...] = ()
 
-    def hide(self, network: nn.Module) -> None:
+    def freeze(self, network: nn.Module) -> None:
         """Take a network over and freeze it."""
         self._frozen = (network.requires_grad_(False).eval(),)
 

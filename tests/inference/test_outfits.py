@@ -14,7 +14,7 @@ from toolkit import apis
 from toolkit.clips.clip import Clip
 from toolkit.colors.lab import rgb_to_lab
 from toolkit.engine.launch import build_runner, load_config
-from toolkit.inference.wardrobe import Colors, Wardrobe, content_batch, describe, hex_to_lab, lab_to_hex, split_look
+from toolkit.inference.outfits import Colors, OutfitEncoder, content_batch, describe, hex_to_lab, lab_to_hex, split_outfit
 from toolkit.structures import InputError
 from toolkit.video.io import VideoReader
 
@@ -58,8 +58,8 @@ def trained(runs):
 
 
 @pytest.fixture
-def wardrobe(trained, clips):
-    return Wardrobe(trained.model, content_batch(clips[0], SIZE))
+def encoder(trained, clips):
+    return OutfitEncoder(trained.model, content_batch(clips[0], SIZE))
 
 
 def test_an_interrupted_run_recolors_and_learns_the_same(runs, clips, tmp_path):
@@ -93,63 +93,63 @@ def test_stage_one_is_not_needed_any_more(runs, trained, clips, tmp_path, capsys
     assert again.config.model.color_codes.up.encoder.nef == 8
 
 
-def test_a_garment_in_another_color(wardrobe, clips):
-    z, (record,) = wardrobe.colored(up='#c03030')
-    assert (z - wardrobe.own)[0, UP].abs().max() > 5 * (z - wardrobe.own)[0, DOWN].abs().max()
+def test_a_garment_in_another_color(encoder, clips):
+    z, (record,) = encoder.colored(up='#c03030')
+    assert (z - encoder.own)[0, UP].abs().max() > 5 * (z - encoder.own)[0, DOWN].abs().max()
     lab = hex_to_lab('#c03030')
     assert record.region == 'up' and record.ab == pytest.approx(lab[1:]) and record.realised[0] > 20
     assert describe([record], dict(up='#c03030'))[0].startswith('upper garment: #c03030 has a lightness of 44')
-    both, records = wardrobe.colored('#3050c0', '30c030')
+    both, records = encoder.colored('#3050c0', '30c030')
     assert [r.region for r in records] == ['up', 'down'] and (both - z)[0, DOWN].abs().max() > 0.01
-    kept, records = wardrobe.colored()
-    assert torch.equal(kept, wardrobe.own) and records == []
+    kept, records = encoder.colored()
+    assert torch.equal(kept, encoder.own) and records == []
 
 
-def test_the_recolored_frame_is_what_is_encoded(wardrobe, monkeypatch):
+def test_the_recolored_frame_is_what_is_encoded(encoder, monkeypatch):
     seen = []
-    monkeypatch.setattr(wardrobe.model, 'encode', seen.append)
-    wardrobe.colored(down='#3050c0')
-    before, after = (x['content_frame'][0].movedim(0, -1) for x in (wardrobe.content, seen[0]))
-    background = wardrobe.content['content_mask'][0, 0] == 0
+    monkeypatch.setattr(encoder.model, 'encode', seen.append)
+    encoder.colored(down='#3050c0')
+    before, after = (x['content_frame'][0].movedim(0, -1) for x in (encoder.content, seen[0]))
+    background = encoder.content['content_mask'][0, 0] == 0
     assert torch.equal(before[background], after[background])
-    legs = wardrobe.content['content_regions'][0, 1] * (wardrobe.content['content_mask'][0, 0] > 250) > 250
+    legs = encoder.content['content_regions'][0, 1] * (encoder.content['content_mask'][0, 0] > 250) > 250
     (lightness, *old), (same, *new) = (rgb_to_lab(x[legs].float() / 255).mean(0).tolist() for x in (before, after))
     wanted = hex_to_lab('#3050c0')[1:]
     assert same == pytest.approx(lightness, abs=3), 'lightness stays'
     assert np.hypot(*np.subtract(new, wanted)) < 0.5 * np.hypot(*np.subtract(old, wanted))
 
 
-def test_somebody_elses_colors(wardrobe, trained, clips):
+def test_somebody_elses_colors(encoder, trained, clips):
     other = trained.model.encode(content_batch(clips[1], SIZE))
-    assert torch.equal(wardrobe.like(clips[1]), other)
-    half = wardrobe.like(clips[1], 'down')
-    assert torch.equal(half[:, UP], wardrobe.own[:, UP]) and torch.equal(half[:, DOWN], other[:, DOWN])
+    assert torch.equal(encoder.like(clips[1]), other)
+    half = encoder.like(clips[1], 'down')
+    assert torch.equal(half[:, UP], encoder.own[:, UP]) and torch.equal(half[:, DOWN], other[:, DOWN])
 
 
 def test_a_garment_that_is_not_seen(trained, clips):
     content = content_batch(clips[0], SIZE)
     headless = dict(content, content_mask=content['content_mask'] * 0, content_parts=content['content_parts'] * 0)
     with pytest.raises(InputError, match='upper garment is not seen in the content frame'):
-        Wardrobe(trained.model, headless).colored(up='#c03030')
+        OutfitEncoder(trained.model, headless).colored(up='#c03030')
 
 
-def test_a_portrait_has_no_trousers(wardrobe, clips, tmp_path):
+def test_a_portrait_has_no_trousers(encoder, clips, tmp_path):
     shutil.copytree(clips[1].folder, tmp_path / 'portrait')
     poses = np.array(clips[1].poses)
     poses[:, 8:14] = 0
     np.savez(tmp_path / 'portrait' / 'poses.npz', poses=poses)
     portrait = Clip(tmp_path / 'portrait')
     with pytest.raises(InputError, match="portrait: the lower garment is not seen.*regions 'up'"):
-        wardrobe.like(portrait)
-    assert wardrobe.like(portrait, 'up').shape == (1, 24)
+        encoder.like(portrait)
+    assert encoder.like(portrait, 'up').shape == (1, 24)
 
 
-def test_random_and_changing_codes(wardrobe):
-    codes = wardrobe.samples(3, seed=1, regions='up')
-    assert len(codes) == 3 and all(torch.equal(z[:, DOWN], wardrobe.own[:, DOWN]) for z in codes)
-    assert not torch.equal(codes[0], codes[1]) and torch.equal(codes[0], wardrobe.samples(1, 1, 'up')[0])
+def test_random_and_changing_codes(encoder):
+    codes = encoder.samples(3, seed=1, regions='up')
+    assert len(codes) == 3 and all(torch.equal(z[:, DOWN], encoder.own[:, DOWN]) for z in codes)
+    assert not torch.equal(codes[0], codes[1]) and torch.equal(codes[0], encoder.samples(1, 1, 'up')[0])
     a, b = codes[:2]
-    between = Wardrobe.between(a, b, 5)
+    between = OutfitEncoder.between(a, b, 5)
     torch.testing.assert_close(between, torch.cat([a, 0.75 * a + 0.25 * b, (a + b) / 2, 0.25 * a + 0.75 * b, b]))
 
 
@@ -170,9 +170,9 @@ def test_sampled_videos_and_their_sheet(trained, clips, tmp_path):
 
 
 def test_looks_beside_each_other_in_one_video_and_on_a_sheet(trained, clips, tmp_path):
-    looks = ('#c03030,#3050c0', ',', str(clips[1].folder))
+    outfits = ('#c03030,#3050c0', ',', str(clips[1].folder))
     out = apis.generate(trained, clips[0].folder, clips[1].folder, tmp_path / 'out.mp4', max_frames=2, progress=False,
-                        side_by_side=True, colors=Colors(looks=looks))
+                        side_by_side=True, colors=Colors(outfits=outfits))
     assert out == tmp_path / 'out.png' and sorted(p.name for p in tmp_path.iterdir()) == ['out.mp4', 'out.png']
     frames = list(VideoReader(tmp_path / 'out.mp4'))
     assert len(frames) == 2 and frames[0][0].shape == (SIZE[0], 5 * SIZE[1], 3)
@@ -186,7 +186,7 @@ def test_looks_beside_each_other_in_one_video_and_on_a_sheet(trained, clips, tmp
 def test_colors_that_change_leave_the_first_frame_alone(trained, clips):
     poses = clips[0].poses
     own = list(apis.stream(trained, clips[0], poses, SIZE))
-    z, = apis.dress(trained, clips[0], SIZE, Colors(interpolate=(',', '#c03030,#30c030')), 4, progress=False)
+    z, = apis.outfit_codes(trained, clips[0], SIZE, Colors(interpolate=(',', '#c03030,#30c030')), 4, progress=False)
     changing = list(apis.stream(trained, clips[0], poses, SIZE, z=z))
     assert z.shape == (4, 24) and torch.equal(z[:1], trained.model.encode(content_batch(clips[0], SIZE)))
     assert (changing[0] == own[0]).all()
@@ -194,10 +194,10 @@ def test_colors_that_change_leave_the_first_frame_alone(trained, clips):
 
 @pytest.mark.parametrize('wish, words', [
     (dict(up='red'), "'red' is not a color.*#c03030"), (dict(down='#12345'), "'#12345' is not a color"),
-    (dict(up='#c03030', samples=2), 'up and down and samples exclude'), (dict(looks=[','], like='x'), 'like and looks exclude'),
+    (dict(up='#c03030', samples=2), 'up and down and samples exclude'), (dict(outfits=[','], like='x'), 'like and outfits exclude'),
     (dict(samples=-1), 'negative'),
     (dict(regions='up'), 'regions goes with like or samples'), (dict(samples=1, regions='left'), "'left'"),
-    (dict(interpolate=('a',)), 'two looks, got 1')])
+    (dict(interpolate=('a',)), 'two outfits, got 1')])
 def test_wishes_that_make_no_sense(wish, words):
     with pytest.raises(InputError, match=words):
         Colors(**wish)
@@ -205,16 +205,16 @@ def test_wishes_that_make_no_sense(wish, words):
 
 def test_wishes_that_cannot_be_fulfilled(trained, clips, tmp_path):
     with pytest.raises(InputError, match="'red,blue' is neither a file nor two colors"):
-        apis.dress(trained, clips[0], SIZE, Colors(interpolate=('red,blue', ',')), 4)
+        apis.outfit_codes(trained, clips[0], SIZE, Colors(interpolate=('red,blue', ',')), 4)
     trained.model.color_codes = None
     with pytest.raises(InputError, match='no color codes.*configs/stage2_colors.py'):
-        apis.dress(trained, clips[0], SIZE, Colors(samples=1), 4)
+        apis.outfit_codes(trained, clips[0], SIZE, Colors(samples=1), 4)
 
 
 def test_colors_as_text(tmp_path, monkeypatch):
-    assert split_look('#c03030,#2040a0') == ('#c03030', '#2040a0') and split_look('#c03030, ') == ('#c03030', None)
-    assert split_look(',') == (None, None) and split_look('me.jpg') is None and split_look('a,b') is None
+    assert split_outfit('#c03030,#2040a0') == ('#c03030', '#2040a0') and split_outfit('#c03030, ') == ('#c03030', None)
+    assert split_outfit(',') == (None, None) and split_outfit('me.jpg') is None and split_outfit('a,b') is None
     assert lab_to_hex(hex_to_lab('#c03030')) == '#c03030' and hex_to_lab('ffffff') == pytest.approx((100, 0, 0), abs=0.05)
     monkeypatch.chdir(tmp_path)
     Path('#a,#b').touch()
-    assert split_look('#a,#b') is None, 'a file of that name'
+    assert split_outfit('#a,#b') is None, 'a file of that name'

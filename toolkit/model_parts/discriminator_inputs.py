@@ -5,26 +5,26 @@ from torch import Tensor
 
 from toolkit.model_parts.head_crops import HeadCrops
 
-JUDGES = {'gan': '', 'temporal': '_time', 'face': '_face'}
+SUFFIXES = {'gan': '', 'temporal': '_time', 'face': '_face'}
 """Place of a discriminator's losses -> what follows the person in the discriminator's name."""
 TRIPLE = 3
-"""Frames that a temporal discriminator judges together."""
-SEEN = dict(gan=3, temporal=3 * TRIPLE, face=HeadCrops.channels)
+"""Frames that a temporal discriminator sees together."""
+CHANNELS = dict(gan=3, temporal=3 * TRIPLE, face=HeadCrops.channels)
 """Channels that each discriminator sees."""
 
 
-def seen_by(kind: str, head_crops: HeadCrops, frames: Tensor, poses: Tensor, anchors: Tensor | None = None) -> Tensor:
+def discriminator_input(kind: str, head_crops: HeadCrops, frames: Tensor, poses: Tensor, anchors: Tensor | None = None) -> Tensor:
     """What a discriminator sees of a window.
 
     Args:
-        kind: of the discriminator, a key of :data:`JUDGES`.
+        kind: of the discriminator, a key of :data:`SUFFIXES`.
         head_crops: that cuts heads out.
         frames: (B, T, 3, H, W).
         poses: (B, T, 18, 3), the poses the frames should show.
         anchors: (2, 3), see :meth:`toolkit.model_parts.head_crops.HeadCrops.__call__`.
 
     Returns:
-        (N, C, H, W), C of :data:`SEEN`.
+        (N, C, H, W), C of :data:`CHANNELS`.
     """
     if kind == 'temporal':
         return triples(frames)
