@@ -72,6 +72,11 @@ class Field:
         """Whether it has a height and a width."""
         return self.kind in PICTURES
 
+    @property
+    def shows_colors(self) -> bool:
+        """Whether it shows the colors of the footage: a picture, or the empty scene."""
+        return self.kind == 'picture' or self.name == 'plate'
+
 
 class Batch(dict):
     """A mini-batch or an item. A key that it lacks is an error that helps: somebody wants what the data set does not give."""

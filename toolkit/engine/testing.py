@@ -82,13 +82,14 @@ def build_baselines(model: nn.Module, train: Mapping[str, Any], domains: Mapping
     Raises:
         InputError: no baseline is left.
     """
-    built = {}
+    built, single = {}, dict(window=1, cache='none', transforms=[])
+    shows = train and set(single) <= set(part_arguments(DATASETS.get(train['type'])) or single)
     for name, config in model.baselines().items():
         takes = part_arguments(MODELS.get(config['type'])) or ()
         if 'domains' in takes:
             config = dict(config, domains=domains)
         elif 'examples' in takes:
-            config = dict(config, examples=train and DATASETS.build(dict(train, window=1, cache='none', transforms=[])))
+            config = dict(config, examples=shows and DATASETS.build(dict(train, **single)))
         if all(config.get(key, True) for key in ('domains', 'examples')):
             built[name] = MODELS.build(config)
     if not built:
