@@ -3,7 +3,7 @@
     python tools/train.py configs/quick_pose_network.py
 
 It learns from the poses of the training clips, with half of the channels of pose_network.py and a tenth of its samples. Wide peaks and
-no disturbed pictures make it learn fast. How well it judges is not measured yet: after 700 of its 4,000 iterations it found a tenth of
+no disturbed pictures make it learn fast. How good it is is not measured yet: after 700 of its 4,000 iterations it found a tenth of
 the limbs. For results that count take published weights, or train pose_network.py.
 """
 _base_ = 'pose_network.py'

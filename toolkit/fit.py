@@ -93,7 +93,7 @@ def check_call(registry: Registry, network: nn.Module, owner: str, where: str, i
                wanted: Any | Callable[[Any], bool]) -> None:
     """Refuse a network that cannot be called as its registry says, or returns something else.
 
-    What fails for another reason, such as the size of the picture, is not judged here: the network says it in its own words when it is
+    What fails for another reason, such as the size of the picture, is let pass here: the network says it in its own words when it is
     used.
 
     Args:
@@ -117,7 +117,7 @@ def check_call(registry: Registry, network: nn.Module, owner: str, where: str, i
     called = f'{where}: {owner} calls its {registry.name} as {call} with the shapes {", ".join(map(str, inputs.values()))}'
     try:
         made = _shapes_of_a_call(network, inputs.values())
-    except Exception as error:  # what a network of others may raise; only what is surely its contract is judged
+    except Exception as error:  # what a network of others may raise; only what is surely its contract counts
         if isinstance(error, RuntimeError) and 'channel' in str(error) and 'meta' not in str(error):
             raise InputError(f'{called}, but {name} has a layer for another number of channels ({str(error).splitlines()[0]}). '
                              f'{_contract(registry)}') from error

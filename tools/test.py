@@ -3,7 +3,7 @@
     python tools/test.py configs/stage2_pix2pixhd.py work_dirs/stage2_pix2pixhd/iter_0300000.pth --baselines --out results.json
     torchrun --nproc_per_node 4 tools/test.py CONFIG CHECKPOINT --out results.json
 
-A transfer between two persons is measured in each direction and in both together; PCK is judged by a pose network that the model was
+A transfer between two persons is measured in each direction and in both together; PCK takes a pose network that the model was
 not trained against.
 
 With ``--out`` an interrupted run goes on where it was when the same command is given again. Under torchrun the clips are shared out
@@ -193,7 +193,7 @@ def choose_metrics(cfg, names: list[str] | None) -> list[dict]:
 
 
 def pose_networks(cfg, checkpoint: str | None) -> set[str]:
-    """Names of the pose networks of the model's losses, and of those it was trained with: they would flatter it as judges."""
+    """Names of the pose networks of the model's losses, and of those it was trained with: measured by them it would look too good."""
     from toolkit.models.loss_table import trained_against
     from toolkit.weights import read_checkpoint
     trained = read_checkpoint(checkpoint).get('meta', {}).get('config', {}) if checkpoint else {}

@@ -139,7 +139,7 @@ class Study:
         from toolkit.analysis.clip_control import Dressed, ModelPainter, interpolate, measure_control
         from toolkit.analysis.code_probes import encoder_of
         from toolkit.analysis.latent_figures import draw_strips
-        from toolkit.metrics.pck import JUDGES, first_available
+        from toolkit.metrics.pck import ESTIMATORS, first_available
         from toolkit.outputs import plain_name
         model, codes = trained.model, trained.model.codes
         start, own = 0, {}
@@ -149,8 +149,8 @@ class Study:
             own[region] = self._probe(trained, f'{label} {region}', encode, region, encoder.config, sampled=False)
             start += encoder.nz
         painter, clips = ModelPainter(model), self._clips(trained)
-        judge, reason = first_available(JUDGES)
-        for column in measure_control(painter, clips, label, judge, reason, self.args.seed, bar(f'{label}: painting', 'clip')):
+        estimator, reason = first_available(ESTIMATORS)
+        for column in measure_control(painter, clips, label, estimator, reason, self.args.seed, bar(f'{label}: painting', 'clip')):
             if column.region in own:
                 own[column.region].values |= column.values
                 own[column.region].reasons |= column.reasons
@@ -185,7 +185,7 @@ class Study:
             torch.manual_seed(seed)
             fresh = ENCODERS.build(dict(encoder)).to(preprocessor.device).eval()
             values, _ = probe_encoder(encoder_of(fresh, preprocessor), train, test, region, seed, sampled)
-            self.columns.append(Column(f'{label} untrained', region, values, judge=False))
+            self.columns.append(Column(f'{label} untrained', region, values, control=True))
         note = f'R2 {column.values["r2_mu"]:.2f}, other garment {column.values["r2_other"]:.2f}'
         self.panels[region].append(Panel(label, points.mu, points.colors, note))
         self.args.out.mkdir(parents=True, exist_ok=True)

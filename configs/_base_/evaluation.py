@@ -1,4 +1,4 @@
-"""Evaluation: what tools/test.py measures on the clips of test_dataloader. The first judge of PCK that is installed is taken."""
+"""Evaluation: what tools/test.py measures on the clips of test_dataloader. PCK takes the first pose estimator that is installed."""
 test_evaluator = [
     dict(type='PSNR'),
     dict(type='SSIM'),
@@ -6,7 +6,7 @@ test_evaluator = [
     dict(type='LPIPS', net='auto'),
     dict(type='L1'),
     dict(type='Sharpness'),
-    dict(type='PCK', estimators=['MediaPipePose', 'ConvolutionalPoseMachine']),
+    dict(type='PCK'),
     dict(type='Temporal', net='auto'),
     dict(type='MaskArea'),
 ]

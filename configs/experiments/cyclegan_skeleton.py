@@ -1,4 +1,4 @@
-"""The same with skeleton consistency: input and output must give a pose network the same maps. Another pose network judges the result.
+"""The same with skeleton consistency: input and output must give a pose network the same maps. The result is measured by another.
 
 The pose network is trained first, in ten minutes, on the training clips of both actors, and needs no download:
 

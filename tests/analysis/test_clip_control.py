@@ -63,7 +63,7 @@ def test_a_painter_that_obeys(clips):
         assert values['dab_across'] < 8 < values['dab_blind'] and columns[region].label == f'x {region}'
         assert values['moved_background'] == 0 and values['moved_head_hands'] < 0.5 and values['moved_own'] > 10 * values['moved_other']
     assert columns['both'].values['sharpness'] == pytest.approx(1, abs=0.1)
-    assert columns['both'].reasons == {'pck': 'no pose estimator to judge with'}
+    assert columns['both'].reasons == {'pck': 'no pose estimator'}
 
 
 def test_a_painter_that_does_not_listen(clips):
@@ -86,10 +86,10 @@ def test_without_second_clips_there_is_a_reason(clips):
     assert 'de_actor' not in column.values and set(column.reasons) == {'de_actor', 'de_across'}
 
 
-def test_poses_are_judged_in_both_clothes(clips):
+def test_poses_are_measured_in_both_clothes(clips):
     clip, calls = clips[0], []
 
-    def judge(frames):
+    def estimator(frames):
         """Sees the true pose in looks 1 and 3 (recolored, real), nothing in look 2 (own clothes); afterwards the other way round."""
         calls.append(frames.shape)
         poses = clip.poses.copy()
@@ -97,9 +97,9 @@ def test_poses_are_judged_in_both_clothes(clips):
         poses[..., :2] = (poses[..., :2] + .5) * scale - .5
         return poses if len(calls) in (1, 3, 5) else 0 * poses
 
-    both = measure_control(Deaf(), [clip], 'x', judge)[-1]
+    both = measure_control(Deaf(), [clip], 'x', estimator)[-1]
     assert both.values == dict(both.values, pck=1, pck_real=1) and 'no joint' in both.reasons['pck_change']
-    both = measure_control(Deaf(), [clip], 'x', judge)[-1]
+    both = measure_control(Deaf(), [clip], 'x', estimator)[-1]
     assert both.values == dict(both.values, pck=0, pck_change=-1, pck_real=0) and len(calls) == 6
 
 

@@ -24,7 +24,7 @@ class RecordedPoses:
 @POSE_ESTIMATORS.register_module()
 class WithoutWeights:
     def __init__(self):
-        raise MissingWeightsError('weights judge.pth not found')
+        raise MissingWeightsError('weights other.pth not found')
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def sample(make_sample):
     return sample
 
 
-def judge(*answers):
+def recorded(*answers):
     return PCK(pose_estimator={'type': 'RecordedPoses', 'answers': answers})
 
 
@@ -62,15 +62,15 @@ def test_correct_keypoints_on_both_sides_of_the_radius():
     detected[0, 1, 0] += 10
     detected[0, 2, 2] = 0  # not found, although its coordinates are right
     target[0, 3, 2] = 0  # not asked for
-    correct, judged = correct_keypoints(detected, target, np.array([10.0]))
+    correct, valid = correct_keypoints(detected, target, np.array([10.0]))
     assert correct.tolist() == [[True, False, False, False]]
-    assert judged.tolist() == [[True, True, True, False]]
+    assert valid.tolist() == [[True, True, True, False]]
 
 
-def test_frames_without_scale_are_not_judged():
+def test_frames_without_scale_do_not_count():
     pose = np.ones((2, 4, 3), np.float32)
-    _, judged = correct_keypoints(pose, pose, np.array([0.0, 1.0]))
-    assert judged.tolist() == [[False] * 4, [True] * 4]
+    _, valid = correct_keypoints(pose, pose, np.array([0.0, 1.0]))
+    assert valid.tolist() == [[False] * 4, [True] * 4]
 
 
 def test_exact_fractions(sample):
@@ -79,7 +79,7 @@ def test_exact_fractions(sample):
     found[1, R_ELBOW, 0] += 15
     found[2, R_ELBOW] = 0
     found[2, NOSE, 0] += 25
-    got = values(judge(found, sample['poses']), sample)
+    got = values(recorded(found, sample['poses']), sample)
     assert got['limbs@0.1'] == pytest.approx(22 / 24)
     assert got['limbs@0.2'] == pytest.approx(23 / 24)
     assert got['all@0.1'] == pytest.approx(33 / 36)
@@ -91,22 +91,22 @@ def test_exact_fractions(sample):
 def test_content_frame_does_not_count(sample):
     found = sample['poses'].copy()
     found[0] = 0
-    assert values(judge(found, found), sample)['limbs@0.1'] == 1
+    assert values(recorded(found, found), sample)['limbs@0.1'] == 1
     found = sample['poses'].copy()
     found[1:] = 0
-    assert values(judge(found, found), sample)['limbs@0.1'] == 0
+    assert values(recorded(found, found), sample)['limbs@0.1'] == 0
 
 
-def test_counts_and_judge_are_reported(sample):
+def test_counts_and_estimator_are_reported(sample):
     sample['poses'][1, LIMB_JOINTS[-1]] = 0
-    metric = judge(sample['poses'], sample['poses'])
+    metric = recorded(sample['poses'], sample['poses'])
     summary = metric.summarize([metric.measure(sample)])['pck/limbs@0.1']
     assert (summary.n_frames, summary.n_samples, summary.unit) == (2, 23, 'joints')
     assert 'recorded (1)' in summary.definition
 
 
-def test_real_frames_are_judged_once_for_several_methods(sample):
-    metric = judge(sample['poses'])
+def test_real_frames_are_measured_once_for_several_methods(sample):
+    metric = recorded(sample['poses'])
     metric.measure(sample)
     metric.measure(dict(sample, generated=255 - sample['generated']))
     assert len(metric.estimator.calls) == 3
@@ -114,7 +114,7 @@ def test_real_frames_are_judged_once_for_several_methods(sample):
 
 def test_no_torso_no_number_but_the_box_has_one(sample):
     sample['poses'][:, L_HIP] = 0
-    measures = judge(sample['poses'])
+    measures = recorded(sample['poses'])
     got = measures.measure(sample)['measures']
     assert got['limbs@0.1']['value'] is None and 'left hip' in got['limbs@0.1']['reason']
     assert got['all_box@0.05']['value'] == 1
@@ -151,7 +151,7 @@ def test_no_estimator_gives_the_reasons(sample):
     metric = PCK(estimators=[{'type': 'NotInstalled'}, {'type': 'WithoutWeights'}])
     summary = metric.summarize([metric.measure(sample)])['pck/limbs@0.1']
     assert summary.value is None
-    assert "unknown pose estimator 'NotInstalled'" in summary.reason and 'judge.pth not found' in summary.reason
+    assert "unknown pose estimator 'NotInstalled'" in summary.reason and 'other.pth not found' in summary.reason
 
 
 @POSE_ESTIMATORS.register_module()
@@ -173,15 +173,15 @@ def test_an_estimator_that_needs_a_place_is_told_where_the_person_is(make_sample
     assert estimator.masks.sum() == 2 * 256 * 120
 
 
-def test_who_the_model_was_trained_against_may_not_judge(sample):
+def test_who_the_model_was_trained_against_may_not_measure_it(sample):
     there = {'type': 'RecordedPoses', 'answers': [sample['poses']]}
-    with pytest.raises(InputError, match='RecordedPoses may not judge'):
+    with pytest.raises(InputError, match='RecordedPoses may not measure this model'):
         PCK(pose_estimator=there, trained_against=['RecordedPoses'])
     assert PCK(pose_estimator=there, trained_against=['OpenPoseMobile']).estimator.name == 'recorded'
     other = PCK(estimators=[there, {'type': 'GuidedPoses', 'answers': []}], trained_against=['RecordedPoses'])
     assert type(other.estimator) is GuidedPoses
     nobody = PCK(estimators=[there], trained_against=['recorded'])
-    assert nobody.estimator is None and 'RecordedPoses may not judge' in nobody.missing
+    assert nobody.estimator is None and 'RecordedPoses may not measure this model' in nobody.missing
 
 
 def test_a_transfer_is_compared_with_its_input(sample):
@@ -191,6 +191,6 @@ def test_a_transfer_is_compared_with_its_input(sample):
     metric = PCK(pose_estimator={'type': 'RecordedPoses', 'answers': [given]}, against='input')
     assert values(metric, transfer)['limbs@0.1'] == values(metric, transfer)['ceiling_limbs@0.1'] == 1
     assert "the input's pose" in metric.definitions['limbs@0.1'].text
-    assert values(judge(given), transfer)['limbs@0.1'] == 0
+    assert values(recorded(given), transfer)['limbs@0.1'] == 0
     with pytest.raises(InputError, match='against'):
         PCK(against='truth')

@@ -1,4 +1,4 @@
-"""tools/test.py on a tiny CycleGAN: both directions, baselines, judges, the truth, and no weights of losses."""
+"""tools/test.py on a tiny CycleGAN: both directions, baselines, pose estimators, the truth, and no weights of losses."""
 
 import json
 
@@ -70,7 +70,7 @@ def run(load_tool, folder, monkeypatch, capsys):
 
 
 def learn(folder):
-    """Tell the judge every picture."""
+    """Tell the pose estimator every picture."""
     for path in (folder / 'clips').glob('*/manifest.json'):
         clip = Clip(path.parent)
         TruePosesOfTransfer.known |= {clip.frame(t).tobytes(): clip.poses[t] for t in range(len(clip))}
@@ -111,17 +111,17 @@ def test_each_baseline_is_perfect_in_one_thing(run, folder):
     assert got['CopyTargetFrame']['pck/limbs@0.1'] < 0.9
 
 
-def test_the_judge_is_not_the_network_trained_against(run, folder):
+def test_the_estimator_is_not_the_network_trained_against(run, folder):
     _, text, _ = run('--metrics', 'PCK')
     assert 'found in generated frames by truth (1)' in text
     code, _, error = run('--metrics', 'PCK', '--cfg-options', 'test_evaluator.0.pose_estimator=OpenPoseMobile')
-    assert code == 2 and 'OpenPoseMobile may not judge' in error
+    assert code == 2 and 'OpenPoseMobile may not measure this model' in error
     options = ['test_evaluator.0.pose_estimator=OpenPoseMobile', 'model.losses.skeleton.weight=0', 'model.auto_weight=None']
     code, _, error = run('--metrics', 'PCK', '--cfg-options', *options)
-    assert code == 2 and 'may not judge' in error, 'the checkpoint remembers what it was trained against'
+    assert code == 2 and 'may not measure' in error, 'the checkpoint remembers what it was trained against'
 
 
-def test_who_taught_a_trained_pose_network_may_not_judge(run, folder):
+def test_who_taught_a_trained_pose_network_may_not_measure(run, folder):
     run('--metrics', 'PSNR', '--max-frames', 2)
     (folder / 'trained.py').write_text(
         "_base_ = 'config.py'\n"
@@ -133,7 +133,7 @@ def test_who_taught_a_trained_pose_network_may_not_judge(run, folder):
     path.write_text(json.dumps({**json.loads(manifest), 'made_by': dict(poses=dict(type='truth', version='1'))}))
     try:
         _, text, error = run('--metrics', 'PCK', config='trained.py')
-        assert 'TruePosesOfTransfer may not judge' in text and 'by truth (1)' not in text
+        assert 'TruePosesOfTransfer may not measure' in text and 'by truth (1)' not in text
         _, text, _ = run('--metrics', 'PCK')
         assert 'by truth (1)' in text, 'another network did not learn from it'
     finally:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from toolkit.metrics.pck import JUDGES, first_available
+from toolkit.metrics.pck import ESTIMATORS, first_available
 from toolkit.registry import MODELS
 from toolkit.synthetic.actions import SyntheticActions
 
@@ -75,9 +75,9 @@ def test_both_stages_side_by_side(run, folder):
     assert values['end-to-end up'].keys() >= {'r2_mu', 'r2_other', 'resp', 'de', 'moved_other', 'moved_background', 'dab_blind'}
     assert 'r2_z' not in values['end-to-end up'] and 'sharpness' in values['end-to-end both']
     assert values['decoupled']['r2_mu'] == values['decoupled untrained']['r2_mu'], 'this checkpoint is untrained itself'
-    judge, reason = first_available(JUDGES)
-    assert ('pck' in values['end-to-end both']) == (judge is not None)
-    assert 'pck n/a' not in table and (judge or reason.split(':')[0] in table), 'where a judge is missing, the table says why'
+    estimator, reason = first_available(ESTIMATORS)
+    assert ('pck' in values['end-to-end both']) == (estimator is not None)
+    assert 'pck n/a' not in table and (estimator or reason.split(':')[0] in table), 'where an estimator is missing, the table says why'
     assert len(content['explained_variance']['end-to-end down']) == 2 and content['about']['seed'] == 0
     assert np.load(out / 'codes_decoupled.npz')['mu'].shape[1] == 3
     assert cv2.imread(str(out / 'codes.png')).std() > 10 < cv2.imread(str(out / 'strips_end-to-end.png')).std()

@@ -103,7 +103,7 @@ class Dressed:
         return up if region == 'down' else new_up, down if region == 'up' else new_down
 
 
-def measure_control(painter: Painter, clips: Sequence[RecolorableClip], label: str, judge: Callable | None = None, reason: str = '',
+def measure_control(painter: Painter, clips: Sequence[RecolorableClip], label: str, estimator: Callable | None = None, reason: str = '',
                     seed: int = 0, progress: Callable[[Iterable], Iterable] = iter) -> list[Column]:
     """Every probe of a video generator's color control, see :data:`toolkit.metrics.latent_report.PROBES`.
 
@@ -111,8 +111,8 @@ def measure_control(painter: Painter, clips: Sequence[RecolorableClip], label: s
         painter: what is measured.
         clips: held-out clips.
         label: of the columns.
-        judge: pose estimator, or None.
-        reason: why there is no judge.
+        estimator: of poses, or None.
+        reason: why there is none.
         seed: of the outfits.
         progress: wraps the loop over clips.
 
@@ -148,9 +148,9 @@ def measure_control(painter: Painter, clips: Sequence[RecolorableClip], label: s
                 add(region, kind, np.stack(pair, 1))
             way = region_mean(rgb8_to_lab(interpolate(painter, one, region)), weight)[:, 1:]
             add(region, 'monotone', _forward(way - region_mean(base_lab, weight)[:, 1:]))
-        if judge:
+        if estimator:
             own = painter.paint(clip, painter.encode(clip, clip.content_frame))
-            add('both', 'pck', [_pck(judge, frames, clip) for frames in (base, own, one.frames[0])])
+            add('both', 'pck', [_pck(estimator, frames, clip) for frames in (base, own, one.frames[0])])
     columns = [_column(region, label, {name: v for (r, name), v in rows.items() if r == region}) for region in REGIONS]
     return [*columns, _whole(label, rows, reason)]
 
@@ -188,9 +188,9 @@ def _whole(label: str, rows: dict, reason: str) -> Column:
         if own > 0:
             column.values['pck_change'] = recolored - own
         else:
-            column.reasons['pck_change'] = 'the judge finds no joint of generated frames in their own clothes either'
+            column.reasons['pck_change'] = 'the pose estimator finds no joint of generated frames in their own clothes either'
     else:
-        column.reasons['pck'] = reason or 'no pose estimator to judge with'
+        column.reasons['pck'] = reason or 'no pose estimator'
     return column
 
 
@@ -229,9 +229,9 @@ def _seen(pairs: np.ndarray) -> np.ndarray:
     return pairs[np.isfinite(pairs).all((1, 2))]
 
 
-def _pck(judge: Callable, frames: np.ndarray, clip: RecolorableClip) -> tuple[int, int]:
+def _pck(estimator: Callable, frames: np.ndarray, clip: RecolorableClip) -> tuple[int, int]:
     joints = list(LIMB_JOINTS)
-    found = detect(judge, frames, clip.masks > 0.5)[clip.scored][:, joints]
+    found = detect(estimator, frames, clip.masks > 0.5)[clip.scored][:, joints]
     poses = clip.poses[clip.scored]
-    correct, judged = correct_keypoints(found, poses[:, joints], PCK_ALPHA * torso_diagonal(poses))
-    return int(correct.sum()), int(judged.sum())
+    correct, valid = correct_keypoints(found, poses[:, joints], PCK_ALPHA * torso_diagonal(poses))
+    return int(correct.sum()), int(valid.sum())

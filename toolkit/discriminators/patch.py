@@ -16,7 +16,7 @@ class PatchGAN(MultiscaleDiscriminator):
     Args:
         input_nc: channels of the input.
         ndf: channels after the first convolution.
-        n_layers: number of strided convolutions; 3 judges patches of 70 x 70 pixels.
+        n_layers: number of strided convolutions; 3 sees patches of 70 x 70 pixels.
         norm: 'instance', 'batch', 'spectral' or 'none'.
     """
 

@@ -12,7 +12,7 @@ NORMS = ('instance', 'batch', 'spectral', 'none')
 
 
 class PatchDiscriminator(nn.Module):
-    """4x4 convolutions that judge overlapping patches; 70 x 70 pixels each for ``n_layers`` 3.
+    """4x4 convolutions that classify overlapping patches; 70 x 70 pixels each for ``n_layers`` 3.
 
     ``n_layers`` strided convolutions (ndf, 2 ndf, ... up to 8 ndf channels), one more of stride 1, and one of stride 1 to a single map.
     LeakyReLU 0.2; no norm after the first and last convolution; every convolution has a bias. No sigmoid: the loss decides.

@@ -14,7 +14,7 @@ def build_metrics(configs: Sequence[dict], biased: Collection[str], where: str =
 
     Args:
         configs: of ``METRICS`` parts.
-        biased: types of pose networks that must not judge, see :func:`toolkit.models.loss_table.trained_against`.
+        biased: types of pose networks that must not measure it, see :func:`toolkit.models.loss_table.trained_against`.
         where: place in the config, for errors.
         device: where they compute; None for their own default.
     """

@@ -27,7 +27,7 @@ class ValLoop(MMEngineValLoop):
     Args:
         runner: a :class:`toolkit.engine.runner.TrainRunner`.
         dataloader: config; its dataset yields whole clips (``window=None``).
-        evaluator: ``METRICS`` configs. A pose network that the model is trained against is no judge.
+        evaluator: ``METRICS`` configs. A pose network that the model is trained against measures nothing.
         clips: only as many clips, spread evenly; None for all.
         max_frames: only the first frames of each clip; None for all.
 

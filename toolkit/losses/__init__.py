@@ -9,7 +9,7 @@ constructor. A method gives it exactly these, by keyword. What methods offer, an
   called as ``loss(scores, real=..., for_discriminator=True)``, see :class:`toolkit.losses.gan.GANLoss`;
 - ``fake_features``, ``real_features``: for each scale of a discriminator the outputs of its layers, the prediction last.
 A loss that holds a pretrained network names in ``for_generation`` the arguments that leave it out. Models that only generate are built
-with these, so that they need no weights but their own; and parts that such an argument configures may not judge what the model paints.
+with these, so that they need no weights but their own; and parts that such an argument names may not measure what the model paints.
 """
 
 from toolkit.registry import import_parts

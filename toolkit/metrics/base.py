@@ -103,7 +103,7 @@ def with_heights(sample: dict, heights: Mapping[str, float]) -> dict:
 
 
 def check_sample(sample: dict) -> None:
-    """Refuse what no metric could judge.
+    """Refuse what no metric could measure.
 
     Args:
         sample: what a model's ``test_step`` returns for a clip: ``clip`` (str), ``generated`` and ``real`` (T, H, W, 3) uint8 RGB,

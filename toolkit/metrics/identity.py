@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from toolkit.metrics.base import ClipMetric, Definition, Measure
-from toolkit.metrics.pck import JUDGES, Follower, choose_judge, detect
+from toolkit.metrics.pck import ESTIMATORS, Follower, choose_estimator, detect
 from toolkit.metrics.person_region import person_region
 from toolkit.registry import METRICS
 from toolkit.skeletons import torso_scale
@@ -127,7 +127,7 @@ class Identity(ClipMetric):
 
     Which pixels are the person's is said by a pose, for generated and real frames alike, since a segmentation network may find anything
     in a bad picture and would be one more thing to install. By default it is the pose that a pose estimator finds in the generated
-    frame, so that a person in the wrong pose still counts as who they are (the pose is judged by PCK); frames in which it finds no
+    frame, so that a person in the wrong pose still counts as who they are (the pose is what PCK measures); frames in which it finds no
     torso are looked at where the input's person is.
 
     Args:
@@ -141,12 +141,12 @@ class Identity(ClipMetric):
     needs_domains = True
     needs_height = True
 
-    def __init__(self, region: str = 'detected', estimators: Sequence[str | dict] = JUDGES, pose_estimator: str | dict | None = None,
-                 trained_against: Sequence[str] = (), frames: int = 96, **kwargs) -> None:
+    def __init__(self, region: str = 'detected', estimators: Sequence[str | dict] = ESTIMATORS,
+                 pose_estimator: str | dict | None = None, trained_against: Sequence[str] = (), frames: int = 96, **kwargs) -> None:
         super().__init__(**kwargs)
         if region not in REGIONS or frames < 1:
             raise InputError(f'Identity: region must be one of {", ".join(REGIONS)} and frames at least 1, got {region!r} and {frames}')
-        self.estimator, reason = choose_judge(estimators, pose_estimator, trained_against) if region == 'detected' else (None, '')
+        self.estimator, reason = choose_estimator(estimators, pose_estimator, trained_against) if region == 'detected' else (None, '')
         self.frames = frames
         self.domains: dict[str, dict[str, np.ndarray]] = {}
         self.no_estimator = reason if region == 'detected' and self.estimator is None else ''

@@ -16,13 +16,13 @@ class Probe:
         text: one line, complete enough to repeat the measurement.
         better: see :class:`toolkit.metrics.base.Definition`.
         limit: acceptance limit, or None.
-        judged: regions whose columns the limit is for.
+        limited: regions whose columns the limit is for.
     """
 
     text: str
     better: str = ''
     limit: float | None = None
-    judged: Sequence[str] = REGIONS
+    limited: Sequence[str] = REGIONS
 
     def accepts(self, value: float) -> bool:
         """Whether a value keeps the limit."""
@@ -81,19 +81,19 @@ class Column:
         region: 'up', 'down' or 'both'.
         values: probe -> number.
         reasons: probe -> why there is none.
-        judge: False for controls, which need not keep limits.
+        control: keeps no limits.
     """
 
     label: str
     region: str
     values: dict[str, float] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
-    judge: bool = True
+    control: bool = False
 
     def verdict(self, name: str) -> str:
         """'ok', 'missed', or '' where there is no limit for this column."""
         probe, value = PROBES[name], self.values.get(name)
-        if value is None or value != value or probe.limit is None or not self.judge or self.region not in probe.judged:
+        if value is None or value != value or probe.limit is None or self.control or self.region not in probe.limited:
             return ''
         return 'ok' if probe.accepts(value) else 'missed'
 
@@ -114,8 +114,8 @@ def latent_table(columns: Sequence[Column], width: int = 160) -> str:
         probe = PROBES[name]
         sign = {'higher': '>=', 'lower': '<='}.get(probe.better, '')
         limit = '' if probe.limit is None else f'{sign} {probe.limit:g}'
-        if probe.limit is not None and len(probe.judged) == 1:
-            limit += f' ({probe.judged[0]})'
+        if probe.limit is not None and len(probe.limited) == 1:
+            limit += f' ({probe.limited[0]})'
         rows.append([f'{name} {ARROWS[probe.better]}'.rstrip(), limit, *(_cell(column, name) for column in columns)])
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = ['  '.join([row[0].ljust(widths[0]), row[1].ljust(widths[1]), *(c.rjust(w) for c, w in zip(row[2:], widths[2:]))])
@@ -140,7 +140,7 @@ def _cell(column: Column, name: str) -> str:
 def latent_json(columns: Sequence[Column]) -> dict:
     """Results as plain values, with definitions: ``columns`` and ``definitions``."""
     used = {name for column in columns for name in (*column.values, *column.reasons)}
-    definitions = {name: dict(text=p.text, better=p.better, limit=p.limit, judged=list(p.judged))
+    definitions = {name: dict(text=p.text, better=p.better, limit=p.limit, limited=list(p.limited))
                    for name, p in PROBES.items() if name in used}
     plain = [dict(label=c.label, region=c.region, reasons=c.reasons,
                   values={name: 'n/a' if value != value else float(value) for name, value in c.values.items()},

@@ -17,7 +17,7 @@ from toolkit.structures import InputError, MissingWeightsError
 
 PERSON_HEIGHT = 256
 LONGEST_SIDE = 1280
-JUDGES = ('MediaPipePose', 'ConvolutionalPoseMachine')
+ESTIMATORS = ('MediaPipePose', 'ConvolutionalPoseMachine')
 JOINT_SETS = {'limbs': LIMB_JOINTS, 'all': tuple(range(K))}
 
 
@@ -56,37 +56,37 @@ def correct_keypoints(detected: np.ndarray, target: np.ndarray, radius: np.ndarr
     Args:
         detected: (T, K, 3); confidence 0 = not found, and not found is wrong.
         target: (T, K, 3); a joint with confidence 0 is not asked for.
-        radius: (T,) in pixels; a joint nearer than this is correct. Frames with radius 0 are not judged.
+        radius: (T,) in pixels; a joint nearer than this is correct. Frames with radius 0 do not count.
 
     Returns:
-        ``correct`` and ``judged``, both (T, K) bool; correct joints are judged ones.
+        ``correct`` and ``valid``, both (T, K) bool: valid joints count, and correct ones are valid.
 
     Raises:
         ValueError: shapes do not fit.
     """
     if detected.shape != target.shape or radius.shape != target.shape[:1]:
         raise ValueError(f'poses must be (T, K, 3) and radius (T,), got {detected.shape}, {target.shape} and {radius.shape}')
-    judged = (target[..., 2] > 0) & (radius[:, None] > 0)
+    valid = (target[..., 2] > 0) & (radius[:, None] > 0)
     near = np.linalg.norm(detected[..., :2] - target[..., :2], axis=-1) < radius[:, None]
-    return judged & near & (detected[..., 2] > 0), judged
+    return valid & near & (detected[..., 2] > 0), valid
 
 
-def count_joints(state: dict, key: str, correct: np.ndarray, judged: np.ndarray) -> None:
+def count_joints(state: dict, key: str, correct: np.ndarray, valid: np.ndarray) -> None:
     """Add frames to the counts of a clip.
 
     Args:
         state: where counts are kept.
         key: of these counts.
-        correct, judged: of :func:`correct_keypoints`.
+        correct, valid: of :func:`correct_keypoints`.
     """
-    counts = np.array([correct.sum(), judged.sum(), judged.any(1).sum()], np.int64)
+    counts = np.array([correct.sum(), valid.sum(), valid.any(1).sum()], np.int64)
     state['joints', key] = state.get(('joints', key), 0) + counts
 
 
 def share_of_joints(state: dict, key: str, reason: str) -> Measure:
-    """Correct joints of all judged ones, as :func:`count_joints` counted them; no value, for ``reason``, where none was judged."""
-    correct, judged, frames = map(int, state['joints', key])
-    return Measure(correct / judged, frames, judged) if judged else Measure(None, reason=reason)
+    """Correct joints of all valid ones, as :func:`count_joints` counted them; no value, for ``reason``, where none is valid."""
+    correct, valid, frames = map(int, state['joints', key])
+    return Measure(correct / valid, frames, valid) if valid else Measure(None, reason=reason)
 
 
 def detection_size(frames: np.ndarray, mask: np.ndarray, person: float | None = None) -> tuple[int, int]:
@@ -188,13 +188,13 @@ def first_available(estimators: Sequence[str | dict]) -> tuple[Callable | None, 
     return None, '; '.join(reasons) or 'no pose estimator was named'
 
 
-def choose_judge(estimators: Sequence[str | dict], pose_estimator: str | dict | None,
+def choose_estimator(estimators: Sequence[str | dict], pose_estimator: str | dict | None,
                  trained_against: Sequence[str]) -> tuple[Callable | None, str]:
     """The first estimator that can be had and that the model was not trained against.
 
     Args:
         estimators: names or configs of ``POSE_ESTIMATORS`` parts, best first.
-        pose_estimator: the one judge to take instead.
+        pose_estimator: the only one to take instead.
         trained_against: types of the pose networks of the model's losses, or their ``name``; they would flatter it.
 
     Returns:
@@ -212,13 +212,13 @@ def choose_judge(estimators: Sequence[str | dict], pose_estimator: str | dict | 
 
     if pose_estimator is not None:
         if flatters(pose_estimator):
-            raise InputError(f'{name(pose_estimator)} may not judge: the model was trained against it, so that it would flatter the '
+            raise InputError(f'{name(pose_estimator)} may not measure this model, which was trained against it: it would flatter the '
                              f'model. Name another pose estimator, or several in estimators')
         return first_available([pose_estimator])
     biased = [name(e) for e in estimators if flatters(e)]
     estimator, reason = first_available([e for e in estimators if not flatters(e)])
     if biased:
-        passed = f'{", ".join(biased)} may not judge: the model was trained against it'
+        passed = f'{", ".join(biased)} may not measure this model, which was trained against it'
         reason = passed if len(biased) == len(estimators) else '; '.join(filter(None, [passed, reason]))
         print_log(passed, 'current', logging.WARNING)
     return estimator, reason
@@ -230,15 +230,15 @@ class PCK(ClipMetric):
 
     Correct is nearer to the conditioning pose than alpha x the torso diagonal (right shoulder to left hip of that pose), or than alpha
     x the longer side of the person's box (``box``). Only joints the conditioning pose has are asked for; one that is not found is
-    wrong. ``ceiling_...`` is the same share for the *real* frames: what a perfect generator would get from this judge. Small frames
+    wrong. ``ceiling_...`` is the same share for the *real* frames: what a perfect generator would get from this estimator. Small frames
     are enlarged until the person is 256 pixels high.
 
-    The judge must not be a network that a model was trained against.
+    The estimator must not be a network that the model was trained against.
 
     Args:
-        estimators: names or configs of ``POSE_ESTIMATORS`` parts; the first that can be built is the judge, named in the definitions.
-        pose_estimator: name or config of the one judge to take, instead of ``estimators``.
-        trained_against: estimators that may not judge, see :func:`choose_judge`; the engine fills it in.
+        estimators: names or configs of ``POSE_ESTIMATORS`` parts; the first that can be built is taken and named in the definitions.
+        pose_estimator: name or config of the only one to take, instead of ``estimators``.
+        trained_against: estimators that may not measure this model, see :func:`choose_estimator`; the engine fills it in.
         against: of a transfer: ``'real'`` compares with the poses of the true result where it is known, ``'input'`` with those of the
             video that was translated (the ceiling is then that of the input).
         alphas: fractions of the torso diagonal.
@@ -249,15 +249,15 @@ class PCK(ClipMetric):
     default_prefix = 'pck'
     needs_height = True
 
-    def __init__(self, estimators: Sequence[str | dict] = JUDGES, pose_estimator: str | dict | None = None,
+    def __init__(self, estimators: Sequence[str | dict] = ESTIMATORS, pose_estimator: str | dict | None = None,
                  alphas: Sequence[float] = (0.1, 0.2), box_alpha: float = 0.05, trained_against: Sequence[str] = (),
                  against: str = 'real', **kwargs) -> None:
         super().__init__(**kwargs)
         check_against(against, 'PCK')
         self.against = against
-        self.estimator, reason = choose_judge(estimators, pose_estimator, trained_against)
-        self.missing = '' if self.estimator else f'no pose estimator to judge with: {reason}'
-        judge = f'{self.estimator.name} ({self.estimator.version})' if self.estimator else 'a pose estimator'
+        self.estimator, reason = choose_estimator(estimators, pose_estimator, trained_against)
+        self.missing = '' if self.estimator else f'no pose estimator: {reason}'
+        who = f'{self.estimator.name} ({self.estimator.version})' if self.estimator else 'a pose estimator'
         self._scores = [(f'{joints}@{alpha}', joints, 'torso', alpha) for alpha in alphas for joints in JOINT_SETS]
         self._scores.append((f'all_box@{box_alpha}', 'all', 'box', box_alpha))
         pose = 'conditioning pose' if against == 'real' else "input's pose"
@@ -266,7 +266,7 @@ class PCK(ClipMetric):
                 length = 'torso diagonal' if reference == 'torso' else "longer side of the person's box"
                 what = '12 arm and leg joints' if joints == 'limbs' else f'all {K} joints'
                 self.definitions[prefix + key] = Definition(
-                    f'share of {what} found in {frames} frames by {judge} within {alpha} x {length} of the {pose}',
+                    f'share of {what} found in {frames} frames by {who} within {alpha} x {length} of the {pose}',
                     '' if prefix else 'higher', 'joints')
 
     def update(self, state: dict, sample: dict) -> None:
@@ -286,6 +286,6 @@ class PCK(ClipMetric):
                     detected[scored][:, chosen], sample['poses'][scored][:, chosen], alpha * references[reference][scored]))
 
     def compute(self, state: dict) -> dict[str, Measure]:
-        """Shares over all judged joints of the clip."""
+        """Shares over all valid joints of the clip."""
         reason = 'no scored frame has the joints (right shoulder, left hip) or mask that give the scale'
         return {key: share_of_joints(state, key, reason) for key in self.definitions}

@@ -35,7 +35,7 @@ class PoseAccuracy(ClipMetric):
                 sample['detected'][scored][:, joints], sample['poses'][scored][:, joints], alpha * radius[scored]))
 
     def compute(self, state: dict) -> dict[str, Measure]:
-        """Shares over all judged joints of the clip."""
+        """Shares over all valid joints of the clip."""
         if not state:
             return dict.fromkeys(self._scores, Measure(None, reason='the model does not say where it found joints'))
         reason = 'no scored frame has the joints (right shoulder, left hip) that give the scale'

@@ -1,4 +1,4 @@
-"""Crops of heads with where their nose, eyes and ears are: what a face discriminator judges.
+"""Crops of heads with where their nose, eyes and ears are: what a face discriminator sees.
 
 Source: the face GAN of Everybody Dance Now (Chan et al. 2019, section 4.3), whose discriminator sees the crop beside that of the pose
 map; Tsvetkov and Abu-Saleh (experiments) expect it to help where a CycleGAN paints no faces.

@@ -16,7 +16,7 @@ def augment(images: Tensor, poses: Tensor, rng: torch.Generator, scale: float = 
             color: float = 0.15, noise: float = 0.15) -> tuple[Tensor, Tensor]:
     """Mirror, turn, scale, move, recolor, blur and disturb each picture, and move its pose along.
 
-    A pose network that is to judge generated pictures meets half-finished ones: in wrong colors, soft, speckled.
+    A pose network that is to look at generated pictures meets half-finished ones: in wrong colors, soft, speckled.
 
     Args:
         images: (B, 3, H, W) in [-1, 1].

@@ -1,4 +1,4 @@
-"""A small convolutional pose machine for one person in a box: an estimator independent of the OpenPose networks, to judge results."""
+"""A small convolutional pose machine for one person in a box: an estimator independent of the OpenPose networks, to measure results."""
 
 from collections.abc import Iterable, Iterator
 

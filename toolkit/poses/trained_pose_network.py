@@ -19,8 +19,8 @@ class TrainedPoseNetwork(HeatmapEstimator):
 
     Published pose networks want people of 256 pixels. In frames of 96x64 a picture of another person in the same pose differs for
     them nearly as much as an empty one; this network was trained at the size it is used at. What it learned of some people it may not
-    know of others. It was taught the poses of the prepared clips: those of prepared videos are MediaPipe's, which is then no
-    independent judge of a model that was trained against it.
+    know of others. It was taught the poses of the prepared clips: those of prepared videos are MediaPipe's, which then may
+    not measure a model that was trained against it.
 
     As estimator it resizes frames to the height it was trained at.
 

@@ -179,7 +179,7 @@ def measure_poses(
         still: (T,) mean absolute difference to the frame before, in gray levels.
         gaps: frames before which source frames are missing.
 
-    Shaking is judged at 15 frames a second and more only: at lower rates second differences are motion.
+    Shaking is measured at 15 frames a second and more only: at lower rates second differences are motion.
     """
     quality, total = Quality(), len(raw)
     seen = present(raw)
