@@ -1,6 +1,7 @@
 """Who may import whom, as docs/design.md draws it: walked over the source, so that imports inside functions count too."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -78,6 +79,21 @@ def test_a_wrong_import_would_be_found(tmp_path):
     file.write_text('def f():\n    from toolkit.engine.loop import IterLoop\n    import toolkit.models.base\n')
     assert {layer(name) for name in imports(file)} == {'engine', 'models'}
     assert 'engine' not in ALLOWED['losses'] and 'models' not in ALLOWED['generators']
+
+
+def test_the_guide_draws_these_layers():
+    guide = (ROOT / 'docs' / 'design.md').read_text()
+    drawn = dict(re.findall(r'^(\w+) {2,}(\w+(?:, \w+)*)$', guide, re.M))
+    groups = dict(perception=PERCEPTION, parts=PARTS, methods={'model_parts', 'models', 'baselines'})
+    seen = {room for rooms in drawn for room in groups.get(rooms, {rooms})}
+    assert seen | BASE == set(ALLOWED) - {'__main__'} | BASE
+    for rooms, allowed in drawn.items():
+        allowed = BASE.union(*(groups.get(name, {name}) for name in allowed.split(', ')))
+        for room in groups.get(rooms, {rooms}):
+            assert allowed | {room} == ALLOWED[room] | {room}, room
+    folders = {path.parent.name for path in (ROOT / 'toolkit').glob('*/__init__.py')}
+    table = re.findall(r'^\| (`.*?) \|', guide, re.M)
+    assert folders == {name for row in table for name in re.findall(r'`(\w+)`', row)}
 
 
 def test_import_is_light():

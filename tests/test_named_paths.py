@@ -1,0 +1,89 @@
+"""Every path, config, work dir, command and option that the texts name is there: README, docs, and what the code says of itself."""
+
+import ast
+import re
+import runpy
+from contextlib import redirect_stdout, suppress
+from functools import cache
+from io import StringIO
+from pathlib import Path
+
+import pytest
+
+from toolkit.cli import COMMANDS
+from toolkit.packaged import config_names
+
+ROOT = Path(__file__).resolve().parent.parent
+GUIDES = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md')), *sorted((ROOT / 'plugins').glob('*/README.md'))]
+CODE = [path for folder in ('configs', 'tools', 'toolkit', 'benchmarks') for path in sorted((ROOT / folder).rglob('*.py'))]
+PLACES = (ROOT, ROOT / 'toolkit', ROOT / 'configs')
+FOLDERS = '|'.join({p.name for place in (ROOT, ROOT / 'configs') for p in place.iterdir() if p.is_dir() and p.name.isidentifier()})
+NAMES = {path.name for folder in ('configs', 'tools', 'toolkit', 'tests', 'benchmarks') for path in (ROOT / folder).rglob('*.py')}
+RUNS = {name.rpartition('/')[2] for name in config_names()} | {'mine', 'other', 'NAME'}
+OF_OTHERS = {
+    'setup.py', 'analyze_logs.py', 'inferencer_demo.py', 'demo_inference.py', 'topdown_demo_with_mmdet.py', 'base.py', 'mine.py'}
+COMMAND = re.compile(r'(?:python tools/(\w+)\.py|\bhvt (\w+))((?:[^\n`#]|\\\n)*)')
+
+
+def there(path: str, near: Path) -> bool:
+    return any(any(place.glob(name)) for place in (*PLACES, near) for name in (path.strip('/'), f'{path}.py') if '..' not in name)
+
+
+def texts(file: Path) -> list[str]:
+    """The text of a guide; the docstrings and comments of code."""
+    text = file.read_text()
+    if file.suffix == '.md':
+        return [text]
+    kinds = ast.Module, ast.ClassDef, ast.FunctionDef
+    said = [ast.get_docstring(node) or '' for node in ast.walk(ast.parse(text)) if isinstance(node, kinds)]
+    return said + re.findall(r'# .*', text)
+
+
+def wrong(text: str, file: Path) -> list[str]:
+    """What a text names that is not there."""
+    own = set(re.findall(r'as `(\w+\.py)`', text))
+    found = [target for target in re.findall(r'\]\((?!http)([^)#]+)[^)]*\)', text) if not (file.parent / target).exists()]
+    paths = re.findall(rf'(?<![\w./:*{{-])((?:{FOLDERS})/[\w./*-]*\w)(?!\w*[{{<])', text)
+    paths += [path for path in re.findall(r'(?<![\w./:*{-])(\w[\w/*]*/[\w*]+\.py)\b', text) if not path.startswith('my_')]
+    found += [path for path in paths if 'NAME' not in path and not there(path, file.parent)]
+    found += [name for name in re.findall(r'(?<![\w./*<])([a-z]\w*\.py)\b', text) if name not in NAMES | OF_OTHERS | own]
+    found += [f'work_dirs/{name}' for name in re.findall(r'(?<!--work-dir )work_dirs/(\w+)', text) if name not in RUNS]
+    found += [name for name in re.findall(r'hvt::([\w/]+)', text) if name not in (*config_names(), 'NAME')]
+    for tool, command, rest in COMMAND.findall(text):
+        if not tool and command not in COMMANDS:
+            found.append(f'hvt {command}')
+            continue
+        tool = tool or COMMANDS[command]
+        if (ROOT / 'tools' / f'{tool}.py').is_file():
+            found += [f'{tool} {option}' for option in re.findall(r'(?<!\S)(--[a-z][\w-]*)', rest) if option not in options(tool)]
+    return found
+
+
+@cache
+def options(tool: str) -> set[str]:
+    """Options of a tool, as its help lists them."""
+    with redirect_stdout(StringIO()) as said, suppress(SystemExit):
+        runpy.run_path(str(ROOT / 'tools' / f'{tool}.py'))['main'](['--help'])
+    return set(re.findall(r'--[a-z][\w-]*', said.getvalue()))
+
+
+@pytest.mark.parametrize('file', GUIDES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_guides_name_what_is_there(file):
+    assert not wrong(file.read_text(), file)
+
+
+def test_code_names_what_is_there():
+    found = {str(file.relative_to(ROOT)): [name for text in texts(file) for name in wrong(text, file)] for file in CODE}
+    assert not {file: names for file, names in found.items() if names}
+
+
+@pytest.mark.parametrize('text, named', [
+    ('See `data/clip.py`.', 'data/clip.py'), ('in models/feature_maps.py', 'models/feature_maps.py'),
+    ('configs/own_video.py', 'configs/own_video.py'),
+    ('[here](../toolkit/data/clip.py)', '../toolkit/data/clip.py'), ('see own_video.py', 'own_video.py'),
+    ('work_dirs/own_video/iter_1.pth', 'work_dirs/own_video'), ("_base_ = 'hvt::demo/own_video.py'", 'demo/own_video'),
+    ('`hvt dance me.mp4`', 'hvt dance'), ('`python tools/train.py x.py --works-dir y`', 'train --works-dir')])
+def test_a_wrong_name_would_be_found(text, named):
+    assert named in wrong(text, ROOT / 'docs' / 'x.md')
+    right = '`toolkit/clips/clip.py`, models/base.py, configs/own/*, hvt::own/video.py, work_dirs/video, `hvt train own/video --amp`'
+    assert not wrong(right, ROOT / 'README.md')
