@@ -20,6 +20,7 @@ from toolkit.synthetic.actors import Actor, make_actor
 from toolkit.synthetic.choreography import ACTION_NAMES, parameters
 from toolkit.synthetic.renderer import VERSION, Rendered, Renderer
 from toolkit.synthetic.room import ROOMS
+from toolkit.synthetic.variety import drawn_view, vary
 
 KEPT_RENDERERS = 2
 """Actors whose textures stay in memory at a time."""
@@ -42,6 +43,8 @@ class SyntheticActions:
         seed: of actors, rooms and noise.
         room: what is behind the actors: 'furnished', or 'plain', a smooth wall.
         stature: factor on the height of every actor, 0.5 to 1.2; the rooms stay as they are.
+        varied: draw bodies, clothes, cameras, lights and rooms by chance, see :mod:`toolkit.synthetic.variety`, so that no two actors
+            are alike however many there are. Cameras that are close show a part of the body.
 
     Raises:
         InputError: a size or number out of range.
@@ -54,7 +57,7 @@ class SyntheticActions:
     """
 
     def __init__(self, height: int = 384, width: int = 256, actors: int = 13, actions: int = 16, frames: int = 100, fps: float = 25,
-                 seed: int = 0, room: str = 'furnished', stature: float = 1.0) -> None:
+                 seed: int = 0, room: str = 'furnished', stature: float = 1.0, varied: bool = False) -> None:
         limits = dict(height=(height, 32, 4096), width=(width, 16, 8192), actors=(actors, 1, 1000),
                       actions=(actions, 1, len(ACTION_NAMES)), frames=(frames, 1, 100000), seed=(seed, 0, 2**31 - 1))
         for name, (value, low, high) in limits.items():
@@ -66,7 +69,7 @@ class SyntheticActions:
             raise InputError(f'SyntheticActions: room={room!r} is unknown, expected one of {", ".join(ROOMS)}')
         if not 0.5 <= stature <= 1.2:
             raise InputError(f'SyntheticActions: stature must be in 0.5..1.2, got {stature!r}')
-        self.room, self.stature = room, float(stature)
+        self.room, self.stature, self.varied = room, float(stature), bool(varied)
         self.height, self.width, self.frames, self.fps, self.seed = int(height), int(width), int(frames), fps, int(seed)
         self.actor_names = tuple(f'actor_{i:02d}' for i in range(actors))
         self.action_names = ACTION_NAMES[:actions]
@@ -76,7 +79,8 @@ class SyntheticActions:
     def actor(self, index: int) -> Actor:
         """Describe actor ``index``."""
         actor = make_actor(self._actor_index(index), self.seed)
-        return replace(actor, height=actor.height * self.stature, limbs=self.stature)
+        actor = vary(actor, self.seed) if self.varied else actor
+        return replace(actor, height=actor.height * self.stature, limbs=actor.limbs * self.stature)
 
     def render(self, actor: int, action: int | str, t: int) -> Rendered:
         """Render one frame.
@@ -102,7 +106,8 @@ class SyntheticActions:
 
     def _renderer(self, actor: int) -> Renderer:
         if actor not in self._renderers:
-            self._renderers[actor] = Renderer(self.actor(actor), self.height, self.width, self.seed, self.room)
+            self._renderers[actor] = Renderer(
+                self.actor(actor), self.height, self.width, self.seed, self.room, drawn_view(actor, self.seed) if self.varied else None)
         self._renderers.move_to_end(actor)
         while len(self._renderers) > KEPT_RENDERERS:
             self._renderers.popitem(last=False)
@@ -126,7 +131,8 @@ class SyntheticActions:
 
     def truth(self, actor: int) -> dict:
         """What the manifest of a clip says about the actor."""
-        return dict(self.actor(actor).truth(), seed=self.seed, room=self.room, renderer=VERSION)
+        truth = dict(self.actor(actor).truth(), seed=self.seed, room=self.room, renderer=VERSION)
+        return dict(truth, varied=True) if self.varied else truth
 
     def write(self, root: str | Path, actors: Iterable[int] | None = None, actions: Iterable[int | str] | None = None,
               frame_format: str = 'jpg', num_workers: int = 2, edge_detector: dict | None = None, progress: bool = True) -> list[Path]:
@@ -148,7 +154,7 @@ class SyntheticActions:
             InputError: no such actor or action, or a folder that holds other clips under these names.
         """
         settings = dict(height=self.height, width=self.width, actors=len(self.actor_names), actions=len(self.action_names),
-                        frames=self.frames, fps=self.fps, seed=self.seed, room=self.room, stature=self.stature)
+                        frames=self.frames, fps=self.fps, seed=self.seed, room=self.room, stature=self.stature, varied=self.varied)
         edge_detector = dict(edge_detector or dict(type='SoftCanny'))
         wanted = self._wanted(actors, actions)
         folders = self._folders(root, wanted)

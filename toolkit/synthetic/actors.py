@@ -30,6 +30,7 @@ class Actor:
         neckline: 'crew', 'v' or 'collar' (a buttoned shirt).
         key: numbers that seed everything random about the actor.
         limbs: factor on the thickness of arms, legs and pelvis, which do not follow the height by themselves.
+        legs, arms, shoulders: factors on their length, and on the width of the shoulders.
     """
 
     index: int
@@ -50,6 +51,9 @@ class Actor:
     stubble: bool
     key: tuple[int, int]
     limbs: float = 1.0
+    legs: float = 1.0
+    arms: float = 1.0
+    shoulders: float = 1.0
 
     @property
     def stature(self) -> float:

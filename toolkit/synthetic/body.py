@@ -140,7 +140,7 @@ class Tube:
         label = labels[0]
         if len(set(labels)) > 1:
             label = np.where(self.position < 1, np.uint8(labels[0]), np.uint8(labels[1]))
-        self.canvas.paint(self.window, color, alpha, label, shading(nx, ny, nz), contact, caster)
+        self.canvas.paint(self.window, color, alpha, label, shading(nx, ny, nz, self.canvas.light), contact, caster)
 
     def _pixels(self, position: float) -> float:
         i = min(int(position), len(self.lengths) - 1)
@@ -242,7 +242,7 @@ def slab(
         bend *= 1 - 0.55 * np.clip(t * 4 - 2.9, 0, 1)
     tilt = np.clip(t - 0.62, -0.5, 0.5) * 0.28
     nx, ny = bend * -uy + tilt * ux, bend * ux + tilt * uy
-    shade = shading(nx, ny, np.sqrt(np.clip(1 - nx * nx - ny * ny, 0, 1)))
+    shade = shading(nx, ny, np.sqrt(np.clip(1 - nx * nx - ny * ny, 0, 1)), canvas.light)
     shade *= 1 - 0.17 * np.clip(1 - (t - first) * (length / (9 * canvas.unit)), 0, 1)
     if opening is not None:
         edge = opening.distance(camera, x, y)

@@ -36,7 +36,8 @@ def build_synthetic(root: str | Path, options: dict) -> None:
     defaults = {k: p.default for k, p in inspect.signature(SyntheticActions).parameters.items() if p.default is not p.empty}
     asked = {k: v for k, v in {**defaults, **options}.items() if k not in FREE_OPTIONS and v is not None}
     _check_ours(root, asked, defaults)
-    if (root / MARKER).exists() and not people.missing(root, **chosen):
+    missing = people.missing(root, **chosen)
+    if (root / MARKER).exists() and not missing:
         return
     make_folder(root)
     with locked(root / LOCK):

@@ -25,17 +25,22 @@ class Camera:
         height: rows of a frame.
         width: columns of a frame.
         key: seeds the sensor noise.
+        zoom: size of everything.
+        shift: (x, y) by which the picture is moved to the right and down, in pixels of the 384 rows reference.
 
     Attributes:
         unit: size of a pixel of the 384 rows reference, in pixels of this camera.
+        shift: by which the picture is moved, in pixels of this camera.
     """
 
-    def __init__(self, height: int, width: int, key: tuple[int, ...] = (0,)) -> None:
+    def __init__(self, height: int, width: int, key: tuple[int, ...] = (0,), zoom: float = 1.0,
+                 shift: tuple[float, float] = (0.0, 0.0)) -> None:
         self.height, self.width = height, width
-        self.unit = height / REFERENCE_HEIGHT
+        scale = height / REFERENCE_HEIGHT
+        self.unit, self.shift = scale * zoom, (scale * shift[0], scale * shift[1])
         self.focal = FOCAL * self.unit
-        self.center_x = (width - 1) / 2
-        self.horizon = scale_points(HORIZON_ROW, self.unit)
+        self.center_x = (width - 1) / 2 + self.shift[0]
+        self.horizon = scale_points(HORIZON_ROW, self.unit) + self.shift[1]
         self.key = key
         generator = np.random.default_rng((*key, 11))
         sigma = NOISE * min(max(self.unit, 0.35), 1.0)

@@ -13,10 +13,10 @@ Window = tuple[int, int, int, int]
 """x0, y0, x1, y1 in pixels; x1 and y1 are outside."""
 
 
-def shading(nx: np.ndarray, ny: np.ndarray, nz: np.ndarray) -> np.ndarray:
-    """Half-Lambert brightness of float32 normals in image axes, about 0.32..1.15."""
-    light = nx * LIGHT[0] + ny * LIGHT[1]
-    light += nz * LIGHT[2]
+def shading(nx: np.ndarray, ny: np.ndarray, nz: np.ndarray, to: tuple[float, float, float] = LIGHT) -> np.ndarray:
+    """Half-Lambert brightness of float32 normals in image axes, about 0.32..1.15; ``to`` is the unit vector to the light."""
+    light = nx * to[0] + ny * to[1]
+    light += nz * to[2]
     light *= 0.5
     light += 0.5
     light *= light
@@ -31,6 +31,7 @@ class Canvas:
     Args:
         background: (H, W, 3) float32 RGB in 0..255; copied.
         unit: pixels per pixel of the 384 rows reference.
+        light: unit vector to the light.
 
     Attributes:
         color: (H, W, 3) float32 RGB.
@@ -38,12 +39,12 @@ class Canvas:
         parts: (H, W) uint8, 0 background, part labels from 1. ``parts > 0`` exactly where ``coverage > 0.5``.
     """
 
-    def __init__(self, background: np.ndarray, unit: float) -> None:
+    def __init__(self, background: np.ndarray, unit: float, light: tuple[float, float, float] = LIGHT) -> None:
         self.color = background.copy()
         self.height, self.width = background.shape[:2]
         self.coverage = np.zeros((self.height, self.width), np.float32)
         self.parts = np.zeros((self.height, self.width), np.uint8)
-        self.unit = unit
+        self.unit, self.light = unit, light
         self.contact_size = max(int(5 * unit), 1) | 1
         self._columns = np.arange(self.width, dtype=np.float32)[None]
         self._rows = np.arange(self.height, dtype=np.float32)[:, None]

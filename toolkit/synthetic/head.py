@@ -120,7 +120,7 @@ class Head:
         a, b = 1.14 * float(self.axes[0]), 1.14 * float(self.axes[1])
         nx, ny = np.clip(view.screen_x / a, -1, 1), np.clip(view.screen_y / b, -1, 1)
         nz = np.sqrt(np.clip(1 - nx * nx - ny * ny, 0.02, 1))
-        alpha_light = alpha * shading(nx, ny, nz)
+        alpha_light = alpha * shading(nx, ny, nz, canvas.light)
         color *= cv2.merge((alpha_light, alpha_light, alpha_light))
         self._place(canvas, window, color, alpha, 0.45)
 

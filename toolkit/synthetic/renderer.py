@@ -16,6 +16,7 @@ from toolkit.synthetic.hands import Hands
 from toolkit.synthetic.head import HEAD_LABEL, Head
 from toolkit.synthetic.room import paint_room
 from toolkit.synthetic.skeleton import Skeleton, build_skeleton
+from toolkit.synthetic.variety import View
 
 VERSION = 1
 """Raised whenever pictures change."""
@@ -62,13 +63,16 @@ class Renderer:
         width: columns of a frame.
         seed: of the room and the sensor noise.
         room: see :func:`toolkit.synthetic.room.paint_room`.
+        view: camera, light and colors of the room.
     """
 
-    def __init__(self, actor: Actor, height: int, width: int, seed: int = 0, room: str = 'furnished') -> None:
+    def __init__(self, actor: Actor, height: int, width: int, seed: int = 0, room: str = 'furnished',
+                 view: View | None = None) -> None:
         self.actor = actor
-        self.camera = Camera(height, width, (seed, actor.index))
+        self.view = view = view or View()
+        self.camera = Camera(height, width, (seed, actor.index), view.zoom, view.shift)
         unit = self.camera.unit
-        self.background = paint_room(self.camera, actor.index, seed, sum(actor.shirt) > LIGHT_SHIRT, room)
+        self.background = paint_room(self.camera, actor.index, seed, sum(actor.shirt) > LIGHT_SHIRT, room, view.wall, view.floor)
         self.head, self.hands = Head(actor, unit), Hands(actor, unit)
         self.shirt, self.sleeve, self.trousers = shirt_cloth(actor, unit), sleeve_cloth(actor, unit), trouser_cloth(actor, unit)
         random = actor.generator(6)
@@ -106,7 +110,7 @@ class Renderer:
             key: whole numbers that name the frame; they choose its sensor noise.
         """
         body = build_skeleton(self.actor, parameters)
-        canvas = Canvas(self.background, self.camera.unit)
+        canvas = Canvas(self.background, self.camera.unit, self.view.light)
         points, fist = body.points, float(parameters['fist'])
         self._floor_shadow(canvas, body)
         behind = {side: self._behind(body, side) for side in SIDES}
@@ -148,7 +152,7 @@ class Renderer:
     def _floor_shadow(self, canvas: Canvas, body: Skeleton) -> None:
         """Soft shadows under the feet, which fade as a foot leaves the floor, and of the body to the right."""
         unit, project = self.camera.unit, self.camera.project
-        top = int(300 * unit)
+        top = max(int(300 * unit + self.camera.shift[1]), 0)
         height, width = canvas.height - top, canvas.width
         if height < 4:
             return

@@ -1,11 +1,12 @@
 """The room of an actor: wall, floor, light and a few things that stand about. Painted once."""
 
 import math
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
-from toolkit.synthetic.camera import Camera
+from toolkit.synthetic.camera import REFERENCE_HEIGHT, Camera
 from toolkit.synthetic.clothes import periodic_noise
 
 ROOMS = ('furnished', 'plain')
@@ -43,7 +44,8 @@ class _Brush:
         cv2.fillPoly(self.picture, [np.round(np.array(points) * self.zoom).astype(np.int32)], [float(c) for c in color], cv2.LINE_AA)
 
 
-def paint_room(camera: Camera, index: int, seed: int, dark: bool = False, room: str = 'furnished') -> np.ndarray:
+def paint_room(camera: Camera, index: int, seed: int, dark: bool = False, room: str = 'furnished',
+               wall: Sequence[float] | None = None, floor: Sequence[float] | None = None) -> np.ndarray:
     """Paint the background of a clip.
 
     Args:
@@ -52,21 +54,24 @@ def paint_room(camera: Camera, index: int, seed: int, dark: bool = False, room: 
         seed: of everything random in it.
         dark: a darker wall, for people in light clothes.
         room: one of :data:`ROOMS`: 'furnished', or 'plain', a smooth wall without floor or things, as in a studio.
+        wall, floor: RGB in 0..255; by default those of the room's number.
 
     Returns:
         (H, W, 3) float32 RGB in 0..255.
     """
+    if any(camera.shift):
+        return _moved(camera, index, seed, dark, room, wall, floor)
     generator = np.random.default_rng((seed, index, 500))
     height, width = camera.height * OVERSAMPLE, camera.width * OVERSAMPLE
     zoom = camera.unit * OVERSAMPLE
     y, x = np.mgrid[:height, :width].astype(np.float32)
     picture = np.empty((height, width, 3), np.float32)
-    picture[:] = DARK_WALLS[index % len(DARK_WALLS)] if dark else WALLS[index % len(WALLS)]
+    picture[:] = wall or (DARK_WALLS[index % len(DARK_WALLS)] if dark else WALLS[index % len(WALLS)])
     picture *= (1.06 - .22 * (x / width) - .10 * (y / height))[..., None]
     if room == 'plain':
         return cv2.resize(picture, (camera.width, camera.height), interpolation=cv2.INTER_AREA)
     picture *= (1 + .012 * periodic_noise(generator, height, width, max(zoom, .6), max(zoom, .6)))[..., None]
-    _floor(picture, camera, x, y, zoom, index, generator)
+    _floor(picture, camera, x, y, zoom, index, generator, floor or FLOORS[index // 2 % len(FLOORS)])
     brush = _Brush(picture, zoom)
     foot = WALL_ROW
     brush.box(0, foot - 9, brush.width, foot, (206, 202, 197))
@@ -85,7 +90,17 @@ def paint_room(camera: Camera, index: int, seed: int, dark: bool = False, room: 
     return np.clip(cv2.resize(picture, (camera.width, camera.height), interpolation=cv2.INTER_AREA), 0, 255)
 
 
-def _floor(picture, camera, x, y, zoom, index, generator) -> None:
+def _moved(camera, index, seed, dark, room, wall, floor) -> np.ndarray:
+    """The view of a moved camera: a larger room, of which a part is seen; the wall goes on above it."""
+    x, y = (round(v) for v in camera.shift)
+    rows, columns = camera.height + max(-y, 0), camera.width + 2 * abs(x)
+    whole = paint_room(Camera(rows, columns, zoom=camera.unit * REFERENCE_HEIGHT / rows), index, seed, dark, room, wall, floor)
+    left = abs(x) - x
+    seen = whole[max(-y, 0):max(-y, 0) + camera.height, left:left + camera.width]
+    return np.ascontiguousarray(np.pad(seen, ((max(y, 0), 0), (0, 0), (0, 0)), 'edge')[:camera.height])
+
+
+def _floor(picture, camera, x, y, zoom, index, generator, tone) -> None:
     """Planks in perspective; a rug in some rooms."""
     top = int(WALL_ROW * zoom)
     if top >= picture.shape[0]:
@@ -98,7 +113,7 @@ def _floor(picture, camera, x, y, zoom, index, generator) -> None:
     end = np.abs(np.mod(depth + jitter * 1.2, 1.2) - .6) > .59
     seam = np.abs(np.mod(across / .14, 1) - .5) > .47
     grain = periodic_noise(generator, *x.shape, 1.2 * max(zoom / 2, .5), 8 * max(zoom / 2, .3))
-    floor = np.array(FLOORS[index // 2 % len(FLOORS)], np.float32) * (.9 + .18 * jitter)[..., None]
+    floor = np.array(tone, np.float32) * (.9 + .18 * jitter)[..., None]
     floor *= ((1 + .04 * grain) * (1 - .3 * (seam | end)) * (1.06 - .18 * (x / camera.width)))[..., None]
     if index % 5 == 4:
         inside = np.maximum(np.abs(across) / 1.0, np.abs(depth - 5.0) / .75)

@@ -77,12 +77,12 @@ def build_skeleton(actor: Actor, p: dict[str, np.ndarray]) -> Skeleton:
     up = turned(np.array([math.sin(lean), math.cos(lean) * math.cos(bend), math.cos(lean) * math.sin(bend)]), yaw)
     left = turned(np.array([math.cos(lean), -math.sin(lean), 0.0]), yaw)
     forward = np.cross(left, up)
-    pelvis = np.array([float(p['x']), HIP * h + float(p['y']) - 0.01, float(p['z'])])
+    pelvis = np.array([float(p['x']), HIP * h + (THIGH + SHANK) * h * (actor.legs - 1) + float(p['y']) - 0.01, float(p['z'])])
     chest_top = pelvis + up * (TORSO * h + float(p['breath']) * 0.004)
     points = {'pelvis': pelvis, 'chest_top': chest_top}
     for side, sign in (('right', -1), ('left', 1)):
-        _arm(points, p, side, sign, h, actor.female, left, up, forward)
-        _leg(points, p, side, sign, h, yaw)
+        _arm(points, p, side, sign, actor, left, up, forward)
+        _leg(points, p, side, sign, actor, yaw)
     points['neck'] = (points['right_shoulder'] + points['left_shoulder']) / 2
     yaw_of_head = 0.7 * yaw + math.radians(float(p['head_yaw']))
     pitch = math.radians(float(p['head_pitch'])) + 0.5 * bend
@@ -107,25 +107,27 @@ def _direction(side: int, raised: float, swing: float) -> np.ndarray:
     return np.array([side * math.sin(raised) * math.cos(swing), -math.cos(raised), math.sin(raised) * math.sin(swing)])
 
 
-def _arm(points, p, side, sign, h, female, left, up, forward) -> None:
+def _arm(points, p, side, sign, actor, left, up, forward) -> None:
+    h = actor.height
     upper, fore = p[f'{side}_upper_arm'], p[f'{side}_forearm']
     shrug = min(max((float(upper[0]) - 60) / 110, 0.0), 1.0)
-    half_width = SHOULDER_SIDE * h * (1 - 0.13 * shrug) * (0.93 if female else 1.0)
+    half_width = SHOULDER_SIDE * h * (1 - 0.13 * shrug) * (0.93 if actor.female else 1.0) * actor.shoulders
     shoulder = points['chest_top'] + left * (sign * half_width) + up * ((0.022 * shrug + SHOULDER_UP) * h)
     down = up * 0.9 + UP * 0.1
     first, second = (left * d[0] + down * d[1] + forward * d[2]
                      for d in (_direction(sign, float(upper[0]), float(upper[1])), _direction(sign, float(fore[0]), float(fore[1]))))
     points[f'{side}_shoulder'] = shoulder
-    points[f'{side}_elbow'] = shoulder + first * (UPPER_ARM * h)
-    points[f'{side}_wrist'] = points[f'{side}_elbow'] + second * (FOREARM * h)
+    points[f'{side}_elbow'] = shoulder + first * (UPPER_ARM * h * actor.arms)
+    points[f'{side}_wrist'] = points[f'{side}_elbow'] + second * (FOREARM * h * actor.arms)
     points[f'{side}_hand'] = points[f'{side}_wrist'] + second * (HAND * h)
 
 
-def _leg(points, p, side, sign, h, yaw) -> None:
+def _leg(points, p, side, sign, actor, yaw) -> None:
+    h = actor.height
     hip = points['pelvis'] + turned(np.array([1.0, 0, 0]), 0.6 * yaw) * (sign * HIP_SIDE * h)
     foot = p[f'{side}_foot']
     ankle = np.array([float(foot[0]), ANKLE * h + float(foot[1]), float(foot[2])])
-    thigh, shank = THIGH * h, SHANK * h
+    thigh, shank = THIGH * h * actor.legs, SHANK * h * actor.legs
     reach = ankle - hip
     length = float(np.linalg.norm(reach))
     longest = 0.999 * (thigh + shank)
