@@ -46,7 +46,8 @@ class Field:
         name: the key, for frames of a window or once an item; also the folder of a prepared clip.
         kind: see the module.
         source: 'stored' in a prepared clip; 'drawn' from poses, so that it is known of frames that are still to be generated; 'seen' in
-            frames, so that of those only the content frame's is known; or 'made' by a transform or a data set.
+            frames, so that of those only the content frame's is known; 'footage': taken from other frames of the person, which are
+            known when frames are generated, too; or 'made' by a transform or a data set.
         channels: of a picture or a map.
         content: the key of the same of the content frame; None where there is none.
         per: 'frame': the first axis of an item is time; 'content': only the content frame has it; 'item': once an item.
@@ -109,6 +110,9 @@ TABLE = (
     Field('recolored_region', 'map'),
     Field('garment_colors', 'code'),
     Field('z', 'code', per=ITEM),
+    Field('reference_frames', 'picture', 'footage', 3),
+    Field('reference_parts', 'labels', 'footage', mirror=(0, *(part + 1 for part in MIRROR_PART))),
+    Field('reference_poses', 'pose', 'footage'),
     Field('plate', 'map', channels=3, per=ITEM),
     Field('anchor', 'code', per=ITEM),
     *(Field(name, 'meta', per=ITEM) for name in ('clip', 'person', 'direction', 'index', 'content_index', 'fps', 'follows')),

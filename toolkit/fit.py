@@ -46,7 +46,7 @@ def build_network(registry: Registry, cfg: Mapping, owner: str, where: str, fill
 
 
 def build_generator(cfg: Mapping, owner: str, input_nc: int, z_dims: Sequence[int] | None = None,
-                    where: str = 'model.generator') -> nn.Module:
+                    where: str = 'model.generator', offered: Mapping[str, Any] | None = None) -> nn.Module:
     """Build a generator that fits, see :mod:`toolkit.generators`.
 
     Args:
@@ -55,11 +55,15 @@ def build_generator(cfg: Mapping, owner: str, input_nc: int, z_dims: Sequence[in
         input_nc: channels of its input.
         z_dims: length of each region's code; None leaves them to the config, and an empty list is for methods that have no code.
         where: key of the config.
+        offered: further arguments, filled in where the part takes them.
 
     Raises:
         InputError: names what the method wants and what the part offers.
     """
+    part = GENERATORS.get(cfg['type']) if isinstance(cfg.get('type'), str) else None
+    takes = set() if part is None else part_arguments(part) or set()
     filled = dict(input_nc=input_nc, **(dict(z_dims=tuple(z_dims)) if z_dims else {}))
+    filled |= {key: value for key, value in (offered or {}).items() if key in takes}
     dims = tuple(z_dims or cfg.get('z_dims', ()))
     if z_dims is not None and not z_dims and any(cfg.get('z_dims', ())):
         raise InputError(f'{where}.z_dims={tuple(cfg["z_dims"])}, but {owner} gives its generators no code: leave z_dims out')

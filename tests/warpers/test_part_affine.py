@@ -274,3 +274,20 @@ def test_gpu_equals_cpu(mask_space):
     expected = warper(maps, pose, target, parts)
     for a, b in zip(warper(maps.cuda(), pose.cuda(), target.cuda(), parts.cuda()), expected):
         torch.testing.assert_close(a.cpu(), b, atol=1e-4, rtol=0)
+
+
+def test_layers_hide_what_lies_behind_them():
+    """A dark forearm before a bright torso stays dark, where the maximum would let the torso win."""
+    pose = make_pose()
+    target = pose.clone()
+    target[:, R_WRIST, :2] = torch.tensor([32., 40.])
+    parts = torch.from_numpy(part_labels(pose[0].numpy(), person_mask(pose)))[None]
+    maps = torch.where(parts == 1, 1., .1)[:, None] * (parts > 0)[:, None]
+    found = {merge: PartAffineWarper(merge=merge, joint_overlap=0)(maps, pose, target, parts) for merge in ('max', 'over')}
+    middle = (target[0, R_ELBOW, :2] + target[0, R_WRIST, :2]) / 2
+    x, y = middle.round().long().tolist()
+    assert found['max'].maps[0, 0, y, x] > .9
+    assert abs(float(found['over'].maps[0, 0, y, x]) - .1) < 1e-4
+    assert torch.allclose(found['over'].coverage[0, 0, y, x], torch.tensor(1.))
+    with pytest.raises(InputError, match="merge='sum' is unknown"):
+        PartAffineWarper(merge='sum')

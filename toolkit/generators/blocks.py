@@ -154,7 +154,7 @@ class Head(nn.Module):
     Args:
         in_channels: C_in.
         out_channels: C_out.
-        rgb: called with the maps, z and the gates; what it returns is added before the tanh. None adds nothing.
+        rgb: called with the maps, z and the gates; what it returns is added to the first channels before the tanh. None adds nothing.
     """
 
     def __init__(self, in_channels: int, out_channels: int = 3, rgb: nn.Module | None = None):
@@ -165,7 +165,10 @@ class Head(nn.Module):
     def forward(self, h: Tensor, z: Tensor | None = None, gates: Tensor | None = None) -> Tensor:
         """Paint the picture."""
         picture = self.conv(h)
-        return torch.tanh(picture if self.rgb is None else picture + self.rgb(h, z, gates).to(picture.dtype))
+        if self.rgb is None:
+            return torch.tanh(picture)
+        added = self.rgb(h, z, gates).to(picture.dtype)
+        return torch.tanh(picture + F.pad(added, (0, 0, 0, 0, 0, picture.shape[1] - added.shape[1])))
 
 
 def pyramid(x: Tensor, levels: int) -> list[Tensor]:

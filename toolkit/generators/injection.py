@@ -206,8 +206,8 @@ class CodeInjection:
         return self._film(('last_film', 'region_film'))
 
     def rgb(self, channels: int, output_nc: int) -> nn.Module | None:
-        """What the head adds to a picture of ``output_nc`` channels, or None."""
-        return RegionRGB(channels, output_nc, self.z_dims) if self.z_dim and self.mode == 'region_rgb' else None
+        """What the head adds to a picture, the first three of its ``output_nc`` channels, or None."""
+        return RegionRGB(channels, min(output_nc, 3), self.z_dims) if self.z_dim and self.mode == 'region_rgb' else None
 
     def inject(self, x: Tensor, z: Tensor | None, regions: Tensor | None, levels: int) -> tuple[Tensor, list[Tensor | None]]:
         """Check z and regions, concatenate z to the input where the mode does so, and shrink the regions for the FiLM layers.

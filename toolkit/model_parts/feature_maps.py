@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from toolkit import fields
 from toolkit.fit import SIDE, check_call
 from toolkit.model_parts.frozen_restoration import load_restoration
+from toolkit.model_parts.textures import Textures
 from toolkit.registry import WARPERS
 from toolkit.skeletons import PARTS, K
 from toolkit.structures import InputError
@@ -36,6 +37,10 @@ class FeatureMaps(nn.Module):
         maps: names of added fields (:func:`toolkit.fields.add`) of kind map that stand in F behind the others, in this order. Those
             drawn from poses are taken as they are; those seen in frames are carried from the content frame like its edges, or, with
             ``edge_channel='real'``, are the target frame's own, inside the body mask.
+        references: reference frames of each frame whose pixels are carried to its pose and stand in F behind the maps, see
+            :class:`toolkit.model_parts.textures.Textures`.
+        plate: whether the empty scene stands in F, behind the references.
+        texture_warper: config of a ``WARPERS`` part for the references.
 
     Raises:
         MissingWeightsError: no checkpoint of ``restoration``; the message says which command makes it.
@@ -43,7 +48,8 @@ class FeatureMaps(nn.Module):
     """
 
     def __init__(self, warper: dict | None = None, pose_channels: str = 'rendered', edge_channel: str = 'warped',
-                 restoration: str | Path | dict | None = None, maps: Sequence[str] = ()) -> None:
+                 restoration: str | Path | dict | None = None, maps: Sequence[str] = (), references: int = 0, plate: bool = False,
+                 texture_warper: dict | None = None) -> None:
         super().__init__()
         self.maps = fields.added(maps)
         for field in self.maps:
@@ -62,11 +68,17 @@ class FeatureMaps(nn.Module):
         check_call(WARPERS, self.warper, 'FeatureMaps', 'warper', dict(
             maps=picture, source_pose=pose, target_pose=pose, source_parts=(2, SIDE, SIDE)), [picture, picture, (2, len(PARTS))])
         self.restoration = None if restoration is None else load_restoration(restoration)
+        self.textures = Textures(references, plate, texture_warper) if references or plate else None
+
+    @property
+    def map_channels(self) -> int:
+        """Channels of F before the textures: 3, or 4 with an edge channel, and those of the added maps."""
+        return (3 if self.edge_channel == 'none' else 4) + sum(field.channels for field in self.maps)
 
     @property
     def channels(self) -> int:
-        """Channels of F: 3, or 4 with an edge channel, and those of the added maps."""
-        return (3 if self.edge_channel == 'none' else 4) + sum(field.channels for field in self.maps)
+        """Channels of F."""
+        return self.map_channels + (0 if self.textures is None else self.textures.channels)
 
     @property
     def needs_target_frames(self) -> bool:
@@ -77,7 +89,8 @@ class FeatureMaps(nn.Module):
     def target_keys(self) -> tuple[str, ...]:
         """Keys of the target frames themselves that F needs."""
         added = tuple(field.name for field in self.maps if field.source == 'drawn' or self.needs_target_frames)
-        return (('edges', 'masks') if self.needs_target_frames else ()) + added
+        textures = () if self.textures is None else self.textures.frame_keys
+        return (('edges', 'masks') if self.needs_target_frames else ()) + added + textures
 
     def networks(self) -> dict[str, nn.Module]:
         """The network inside, if any, see :meth:`toolkit.models.base.VideoModel.networks`."""
@@ -96,16 +109,21 @@ class FeatureMaps(nn.Module):
         Args:
             batch: ``poses`` (B, T, K, 3), ``pose_maps`` (B, T, 3, H, W), ``content_pose`` (B, K, 3), ``content_pose_map``
                 (B, 3, H, W), ``content_edge`` and ``content_mask`` (B, 1, H, W), ``content_parts`` (B, 1, H, W) uint8, and for
-                ``edge_channel='real'`` also ``edges`` and ``masks`` (B, T, 1, H, W). Maps in [0, 1].
+                ``edge_channel='real'`` also ``edges`` and ``masks`` (B, T, 1, H, W). Maps in [0, 1]. For textures see
+                :meth:`toolkit.model_parts.textures.Textures.forward`.
 
         Returns:
             (B, T, C, H, W) in [0, 1] on black, C = :attr:`channels`.
 
         Raises:
-            InputError: a batch without one of the added maps.
+            InputError: a batch without one of the added maps, or without what textures are made of.
         """
+        return self._with_textures(self._estimated(batch), batch)
+
+    def _estimated(self, batch: dict) -> Tensor:
+        """F before the textures."""
         if self.edge_channel == 'real' and self.pose_channels == 'rendered':
-            return self.real(batch)
+            return self._real(batch)
         if self.restoration is not None:
             with torch.no_grad():
                 estimated = self.restoration(self.warped(batch).flatten(0, 1)).unflatten(0, batch['poses'].shape[:2])
@@ -124,7 +142,7 @@ class FeatureMaps(nn.Module):
         """The content of a video as all its frames take it, so that nothing about it is computed twice.
 
         Args:
-            content: the ``content_*`` entries of a preprocessed batch.
+            content: the ``content_*`` entries of a preprocessed batch, and what textures need once a video.
 
         Returns:
             The same, with what the warper prepares of it.
@@ -142,6 +160,13 @@ class FeatureMaps(nn.Module):
         Returns:
             As :meth:`forward`.
         """
+        return self._with_textures(self._real(batch), batch)
+
+    def _with_textures(self, maps: Tensor, batch: dict) -> Tensor:
+        return maps if self.textures is None else torch.cat([maps, self.textures(batch)], 2)
+
+    def _real(self, batch: dict) -> Tensor:
+        """F of the real frames before the textures."""
         edge = [] if self.edge_channel == 'none' else [batch['edges'] * batch['masks']]
         return torch.cat([batch['pose_maps'], *edge, *self._added(batch, True)], 2)
 

@@ -283,6 +283,7 @@ class VideoModel(PaintedVideos, BaseModel):
         pose[..., 0], pose[..., 1], pose[..., 2] = width / 2, torch.linspace(0.2, 0.8, 18) * height, 1
         batch = {key: torch.zeros(*lead, field.channels, height, width, dtype=torch.uint8)
                  for of, lead in ((fields.FRAME, (1, frames)), (fields.CONTENT, (1,)))
-                 for key, field in fields.entries(of, self.added_fields) if field.is_picture and field.source != 'made'}
+                 for key, field in fields.entries(of, self.added_fields)
+                 if field.is_picture and field.source not in ('made', 'footage')}
         return dict(batch, poses=pose, content_pose=pose[:, 0], clip=['example'], index=torch.tensor([0]),
                     content_index=torch.tensor([0]), fps=torch.tensor([25.0]))

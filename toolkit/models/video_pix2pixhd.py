@@ -36,6 +36,9 @@ class VideoPix2PixHD(VideoModel):
     With ``color_codes``, z is the code of the clothes in the content frame, which a transform recolors together with the window. It
     is the same for all frames of a clip, and a ``z`` in the batch takes its place. Without, the generator has no z.
 
+    With ``feature_maps=dict(references=2, plate=True)`` F also holds pixels of the same person and the empty scene, and a generator
+    such as :class:`toolkit.generators.blend.BlendGenerator` copies from them. Discriminators see the maps of F without these textures.
+
     Any losses can be listed in ``losses``, under any names, see :class:`toolkit.models.loss_table.LossTable`. They are offered:
 
     - ``frames``: each frame of the window by itself, N = B T: ``fake``, ``real`` (N, 3, H, W) and ``conditions``, F (N, C, H, W), in
@@ -91,11 +94,13 @@ class VideoPix2PixHD(VideoModel):
         self.window = window
         self.v0 = v0
         self.frame_scale = 1 if frame_reduce == 'mean' else window
-        channels = self.feature_maps.channels
+        channels, textures = self.feature_maps.channels, self.feature_maps.textures
         self.color_codes, self.codes_learn = codes, codes is not None and not codes.frozen
         z_dims = None if codes is None else codes.z_dims
-        self.net_g = build_generator(generator, 'VideoPix2PixHD', channels + 3, z_dims)
-        self.net_d = build_discriminator(discriminator, 'VideoPix2PixHD', window * (channels + 3))
+        layout = {} if textures is None else dict(
+            first=self.feature_maps.map_channels, references=textures.references, plate=textures.plate)
+        self.net_g = build_generator(generator, 'VideoPix2PixHD', channels + 3, z_dims, offered=layout)
+        self.net_d = build_discriminator(discriminator, 'VideoPix2PixHD', window * (self.feature_maps.map_channels + 3))
         self.ema_decay = self.averaging(ema)
         if ema is not None:
             self.net_g_ema = self.ema_copy(self.net_g)
@@ -103,10 +108,12 @@ class VideoPix2PixHD(VideoModel):
                 self.color_codes_ema = self.ema_copy(self.color_codes)
 
     def check_data(self, dataset: Dataset) -> None:
-        """As in the base class: the discriminator is made for windows of :attr:`window` frames."""
+        """As in the base class: the discriminator is made for windows of :attr:`window` frames, and textures need their fields."""
         given = getattr(dataset, 'window', self.window)
         if given != self.window:
             raise InputError(f'model.window={self.window}, but train_dataloader.dataset.window={given}: set both to the same number')
+        if self.feature_maps.textures is not None:
+            self.feature_maps.textures.check(dataset[0])
 
     def train_step(self, data: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
         """One update of the generator, then one of the discriminator.
@@ -131,9 +138,10 @@ class VideoPix2PixHD(VideoModel):
         real = batch['frames']
         with optim_wrapper['g'].optim_context(self.net_g):
             features = 2 * self.training_features(batch) - 1
+        conditions = features[:, :, :self.feature_maps.map_channels]
         if self.adversarial:
             with optim_wrapper['d'].optim_context(self.net_d):
-                real_scores = self.net_d(pack(features, real))
+                real_scores = self.net_d(pack(conditions, real))
         with optim_wrapper['g'].optim_context(self.color_codes):
             z = self.code(batch, self.color_codes)
         with optim_wrapper['g'].optim_context(self.net_g):
@@ -141,7 +149,7 @@ class VideoPix2PixHD(VideoModel):
         g = {}
         if self.adversarial:
             with self.frozen(self.net_d), optim_wrapper['d'].optim_context(self.net_d):
-                fake_scores = self.net_d(pack(features, fake))
+                fake_scores = self.net_d(pack(conditions, fake))
             g = self.losses.compute('gan', dict(scores=fake_scores, fake_features=fake_scores, real_features=real_scores))
         frames = dict(fake=fake, real=real, conditions=features, **{k: batch[k] for k in ('masks', 'regions', 'poses') if k in batch})
         frames = self.losses.compute('frames', {key: value.flatten(0, 1) for key, value in frames.items()})
@@ -152,7 +160,7 @@ class VideoPix2PixHD(VideoModel):
         if self.adversarial:
             gan = self.losses[self.adversarial]
             with optim_wrapper['d'].optim_context(self.net_d):
-                fake_scores = self.net_d(pack(features, fake.detach()))
+                fake_scores = self.net_d(pack(conditions, fake.detach()))
             d = {'fake': 0.5 * gan(fake_scores, real=False, for_discriminator=True),
                  'real': 0.5 * gan(real_scores, real=True, for_discriminator=True)}
             self.step(optim_wrapper, 'd', sum(d.values()))
@@ -203,12 +211,17 @@ class VideoPix2PixHD(VideoModel):
             frames.append(previous)
         return torch.stack(frames, 1)
 
-    opens_with = ('content', 'z')
+    @property
+    def opens_with(self) -> tuple[str, ...]:
+        """As in the base class: the content frame, a code, and what textures need once a video."""
+        textures = self.feature_maps.textures
+        return 'content', 'z', *(() if textures is None else textures.item_keys)
 
     @property
     def paints_from(self) -> tuple[str, ...]:
         """As in the base class: what a pose tells, and what F takes of the target frames."""
-        return *fields.keys(fields.FRAME, kind='pose'), *fields.keys(fields.FRAME, source='drawn'), *self.feature_maps.target_keys
+        poses = fields.keys(fields.FRAME, source='stored', kind='pose')
+        return *poses, *fields.keys(fields.FRAME, source='drawn'), *self.feature_maps.target_keys
 
     def check_generates(self) -> None:
         """As in the base class."""
@@ -217,22 +230,23 @@ class VideoPix2PixHD(VideoModel):
                              'for comparison; train one with warped edges to generate')
 
     @torch.no_grad()
-    def open(self, content: dict, z: Tensor | None = None) -> Painter:
+    def open(self, content: dict, z: Tensor | None = None, plate: Tensor | None = None) -> Painter:
         """Begin a video, see :meth:`toolkit.models.base.VideoModel.open`.
 
         Args:
             content: the ``content_*`` entries of a dataset item with a batch axis of 1 (uint8 maps as datasets yield them).
             z: (1, D) color code, or (T, D), one for each frame; None takes that of the content frame.
+            plate: (1, 3, H, W) uint8, the empty scene, for a model that has it in F.
 
         Returns:
             The painter. Each frame is painted from the one before.
 
         Raises:
-            InputError: by the painter, for more frames than codes.
+            InputError: by the painter, for more frames than codes, or where textures are missing.
         """
         net = self.net_g_ema if self.ema_decay is not None else self.net_g
         z = self.encode(content) if z is None else z.to(self.data_preprocessor.device)
-        held = self.feature_maps.held(self.data_preprocessor(content))
+        held = self.feature_maps.held(self.data_preprocessor(content if plate is None else dict(content, plate=plate)))
         previous, count = None, 0
 
         @torch.no_grad()
@@ -249,6 +263,11 @@ class VideoPix2PixHD(VideoModel):
             return self.data_preprocessor.to_uint8(previous)[0].numpy()
 
         return paint
+
+    def example_batch(self, height: int, width: int, frames: int = 2) -> dict:
+        """As in the base class, with what textures are made of."""
+        textures = self.feature_maps.textures
+        return super().example_batch(height, width, frames) | ({} if textures is None else textures.example(height, width, frames))
 
     @property
     def codes(self) -> ColorCodes | None:

@@ -1,4 +1,4 @@
-"""Warp source maps to a target pose, part by part, and merge the parts by their maximum."""
+"""Warp source maps to a target pose, part by part, and merge the parts."""
 
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ from toolkit.warpers.source_masks import grow_extents, part_bits
 
 MASK_SPACES = ('source', 'target', 'both')
 SAMPLINGS = ('bilinear', 'nearest')
+MERGES = ('max', 'over')
 
 
 class Warp(NamedTuple):
@@ -41,7 +42,7 @@ class Source(NamedTuple):
 
 @WARPERS.register_module()
 class PartAffineWarper(nn.Module):
-    r"""Part-wise affine warp with max-merge, :math:`\tilde F = \max_i T_i(F \cdot L_i)`.
+    r"""Part-wise affine warp, by default with max-merge, :math:`\tilde F = \max_i T_i(F \cdot L_i)`.
 
     Each of the ten parts moves by its own affine transform (:func:`toolkit.warpers.affine.part_affines`). All samples and parts are
     handled together: one list of reachable target pixels, one gather, one scatter with maximum; the same code on CPU and GPU.
@@ -56,6 +57,9 @@ class PartAffineWarper(nn.Module):
         consecutive: batches are consecutive frames; an unusable torso takes over the transform of the frame before.
         joint_overlap: parts that share a joint both own the pixels within this distance of it, in body scales; fills the cracks that
             open at bent joints. 0 = labels as they are.
+        merge: where several parts show something: ``max``, the largest value of each map (the paper); ``over``, the part in front,
+            as layers are put over each other: torso, head, legs, arms, forearms in front. For maps that are colors, whose maximum
+            would be a color that nobody has. No gradient reaches the maps then.
 
     Raises:
         InputError: unknown option.
@@ -78,17 +82,19 @@ class PartAffineWarper(nn.Module):
         det_range: tuple[float, float] = DET_RANGE,
         consecutive: bool = False,
         joint_overlap: float = 0.12,
+        merge: str = 'max',
     ) -> None:
         super().__init__()
-        for name, value, allowed in (('mask_space', mask_space, MASK_SPACES), ('sampling', sampling, SAMPLINGS)):
+        for name, value, allowed in (
+                ('mask_space', mask_space, MASK_SPACES), ('sampling', sampling, SAMPLINGS), ('merge', merge, MERGES)):
             if value not in allowed:
                 raise InputError(f'{name}={value!r} is unknown, expected one of {allowed}')
-        self.mask_space, self.sampling, self.joint_overlap = mask_space, sampling, joint_overlap
+        self.mask_space, self.sampling, self.joint_overlap, self.merge = mask_space, sampling, joint_overlap, merge
         self.affine_options = dict(
             regularization=regularization, min_length=min_length, det_range=tuple(det_range), consecutive=consecutive)
 
     def extra_repr(self) -> str:
-        return f'mask_space={self.mask_space!r}, sampling={self.sampling!r}, joint_overlap={self.joint_overlap}'
+        return f'mask_space={self.mask_space!r}, sampling={self.sampling!r}, joint_overlap={self.joint_overlap}, merge={self.merge!r}'
 
     def prepare(self, source_pose: Tensor, source_parts: Tensor) -> Source:
         """Source masks and their extents, which are the same for all targets of a source.
@@ -115,8 +121,8 @@ class PartAffineWarper(nn.Module):
             source: of :meth:`prepare` for the same source; None computes it.
 
         Returns:
-            maps (B, C, H, W) of the input's dtype; coverage (B, 1, H, W), maximum of the warped part masks; valid (B, P), parts that
-            have a transform.
+            maps (B, C, H, W) of the input's dtype, at the edge of a part weighted with its mask; coverage (B, 1, H, W), the warped part
+            masks, merged in the same way; valid (B, P), parts that have a transform.
 
         Raises:
             InputError: shapes that do not fit together.
@@ -139,7 +145,8 @@ class PartAffineWarper(nn.Module):
         wanted = torch.ones_like(labels) if self.mask_space == 'target' else 1 << labels
         dtype = maps.dtype if maps.dtype in (torch.float32, torch.float64) else torch.float32
         values = self._sample(maps.to(dtype), source.bits, matrices, wanted.to(source.bits.dtype), candidates)
-        merged = _max_merge(values, candidates, (len(labels), *maps.shape[2:])).to(maps.dtype)
+        merge = _max_merge if self.merge == 'max' else _over_merge
+        merged = merge(values, candidates, (len(labels), *maps.shape[2:])).to(maps.dtype)
         return Warp(merged[:, :-1], merged[:, -1:], valid)
 
     @staticmethod
@@ -190,4 +197,17 @@ def _max_merge(values: Tensor, at: Candidates, shape: tuple[int, int, int]) -> T
     batch, height, width = shape
     merged = values.new_zeros(len(values), batch * height * width)
     merged.scatter_reduce_(1, at.pixel.expand_as(values), values, 'amax')
+    return merged.reshape(-1, batch, height, width).transpose(0, 1)
+
+
+@torch.no_grad()
+def _over_merge(values: Tensor, at: Candidates, shape: tuple[int, int, int]) -> Tensor:
+    """(B, C + 1, H, W): the parts put over each other, one after the other, the last value being how much a part hides."""
+    batch, height, width = shape
+    merged = values.new_zeros(len(values), batch * height * width)
+    parts = at.group % P
+    for part in range(P):
+        chosen = (parts == part).nonzero()[:, 0]
+        pixel, front = at.pixel[chosen], values[:, chosen]
+        merged[:, pixel] = front + (1 - front[-1]) * merged[:, pixel]
     return merged.reshape(-1, batch, height, width).transpose(0, 1)

@@ -1,0 +1,135 @@
+"""The generator that blends: what it copies, from where, with any body, and within its method."""
+
+import pytest
+import torch
+from mmengine.optim import OptimWrapper, OptimWrapperDict
+
+from toolkit.engine.flops import count_flops
+from toolkit.registry import GENERATORS, MODELS
+from toolkit.structures import InputError
+
+H, W = 64, 48
+BODIES = dict(
+    GlobalGenerator=dict(type='GlobalGenerator', ngf=8, n_down=2, n_blocks=1),
+    LocalEnhancer=dict(type='LocalEnhancer', ngf=8, n_down=2, n_blocks=1, n_local_blocks=1),
+    UNet=dict(type='UNet', ngf=8, n_down=3), ResNetGenerator=dict(type='ResNetGenerator', ngf=8, n_blocks=1))
+
+
+@GENERATORS.register_module()
+class Says(torch.nn.Module):
+    """A body that says the same everywhere: painted black, what the test wants of matte and weights."""
+
+    def __init__(self, input_nc, output_nc, says):
+        super().__init__()
+        assert len(says) == output_nc
+        self.says = says
+
+    def forward(self, x, z=None, regions=None):
+        return torch.tensor(self.says)[None, :, None, None].expand(len(x), -1, *x.shape[2:])
+
+
+def blend(says, **kwargs):
+    return GENERATORS.build(dict(type='BlendGenerator', input_nc=15, first=1, references=2, plate=True,
+                                 generator=dict(type='Says', says=says), **kwargs))
+
+
+def x_of(coverage=(1., 1.)):
+    """One map, references of the values .2 and .4 with coverages -1..1, the plate .6, the previous frame."""
+    values = [0.] + [.2] * 3 + [2 * coverage[0] - 1] + [.4] * 3 + [2 * coverage[1] - 1] + [.6] * 3 + [.9] * 3
+    return torch.tensor(values)[None, :, None, None].expand(1, -1, 4, 4)
+
+
+@pytest.mark.parametrize('weights, coverage, value', [
+    ((1., -1., -1.), (1, 1), -1), ((-1., 1., -1.), (1, 1), .2), ((-1., -1., 1.), (1, 1), .4), ((-1., 1., 1.), (1, 1), .3),
+    ((-1., 1., 0.), (0, 1), .4), ((0., 1., 1.), (0, 0), -1)])
+def test_weights_choose_among_what_is_shown(weights, coverage, value):
+    picture = blend([-1., -1., -1., 1., *weights])(x_of(coverage))
+    assert picture.shape == (1, 3, 4, 4)
+    assert torch.allclose(picture, torch.tensor(float(value)), atol=.03)
+
+
+@pytest.mark.parametrize('matte, value', [(-1., .6), (1., .2), (0., .4)])
+def test_the_matte_puts_the_person_before_the_empty_scene(matte, value):
+    picture = blend([-1., -1., -1., matte, -1., 1., -1.])(x_of())
+    assert torch.allclose(picture, torch.tensor(value), atol=.01)
+
+
+def test_without_blending_the_body_paints_the_person():
+    assert torch.allclose(blend([-.5, -.5, -.5, 1.], blend=False)(x_of()), torch.tensor(-.5), atol=.01)
+
+
+def test_nothing_to_blend_is_refused():
+    for options in (dict(), dict(references=2, blend=False)):
+        with pytest.raises(InputError, match='nothing to blend: set feature_maps'):
+            GENERATORS.build(dict(type='BlendGenerator', input_nc=15, generator=BODIES['UNet'], **options))
+
+
+def model_of(body, z_dims=None, **feature_maps):
+    torch.manual_seed(0)
+    generator = dict(type='BlendGenerator', generator=dict(BODIES[body]))
+    if z_dims:
+        generator['z_dims'] = z_dims
+    return MODELS.build(dict(
+        type='VideoPix2PixHD', generator=generator,
+        discriminator=dict(type='MultiscaleDiscriminator', ndf=8, n_layers=2, num_scales=2),
+        losses=dict(gan=dict(type='GANLoss'), l1=dict(type='L1Loss')),
+        feature_maps=dict(references=2, plate=True) | feature_maps))
+
+
+OPTIMIZERS = dict(g=dict(networks=['net_g'], type='OptimWrapper', optimizer=dict(type='Adam', lr=1e-3)),
+                  d=dict(networks=['net_d'], type='OptimWrapper', optimizer=dict(type='Adam', lr=1e-3)))
+
+
+@pytest.mark.parametrize('body', BODIES)
+def test_every_generator_can_be_the_body(body):
+    model = model_of(body)
+    optimizers = OptimWrapperDict(**{key: OptimWrapper(torch.optim.Adam(network.parameters(), 1e-3))
+                                     for key, network in (('g', model.net_g), ('d', model.net_d))})
+    before = [p.clone() for p in model.net_g.parameters()]
+    batch = model.example_batch(H, W)
+    losses = model.train_step(batch, optimizers)
+    assert all(value.isfinite() for value in losses.values())
+    assert any(not torch.equal(a, b) for a, b in zip(before, model.net_g.parameters()))
+    assert model.test_step(batch)[0]['generated'].shape == (2, H, W, 3)
+
+
+def test_the_cost_of_a_step_is_counted():
+    rows = {row.name: row for row in count_flops(model_of('GlobalGenerator'), OPTIMIZERS, H, W)}
+    assert rows['net_g'].macs > 0 and rows['net_g'].calls == 2
+
+
+def test_discriminators_see_no_textures():
+    model = model_of('GlobalGenerator')
+    assert model.net_d.input_nc == 2 * (4 + 3) and model.net_g.body.input_nc == 4 + 8 + 3 + 3
+
+
+def test_the_color_code_acts_on_what_is_painted_alone():
+    net = model_of('GlobalGenerator', z_dims=(4, 4)).net_g
+    x, regions = torch.rand(1, 18, H, W), torch.ones(1, 2, H, W)
+    with torch.no_grad():
+        for layer in net.body.head.rgb.modules():
+            if isinstance(layer, torch.nn.Linear):
+                layer.weight.normal_()
+        a, b = (net.body(x, z, regions) for z in torch.randn(2, 1, 8))
+    assert (a - b)[:, :3].abs().mean() > .01
+    assert torch.equal(a[:, 3:], b[:, 3:])
+
+
+def test_arguments_that_are_filled_in_are_refused():
+    with pytest.raises(InputError, match='model.generator.references=3, but VideoPix2PixHD needs 2: leave references out'):
+        MODELS.build(dict(
+            type='VideoPix2PixHD', generator=dict(type='BlendGenerator', references=3, generator=BODIES['UNet']),
+            discriminator=dict(type='MultiscaleDiscriminator'), losses=dict(l1=dict(type='L1Loss')), feature_maps=dict(references=2)))
+    with pytest.raises(InputError, match='nothing to blend'):
+        model_of('UNet', references=0, plate=False)
+
+
+def test_a_data_set_without_references_is_refused_before_training():
+    model = model_of('GlobalGenerator')
+    with pytest.raises(InputError, match=r'gives no reference_frames, .*: set references=dict\(count=2\) and plate=True in the data'):
+        model.check_data([dict(frames=torch.zeros(2, 3, H, W))])
+    item = {key: value[0] for key, value in model.example_batch(H, W).items()}
+    model.check_data([item])
+    item['reference_poses'] = item['reference_poses'][:, :1]
+    with pytest.raises(InputError, match='references=2, but the data set gives 1 references a frame'):
+        model.check_data([item])

@@ -1,0 +1,87 @@
+"""Textures in F: what a reference shows under the target's pose, the empty scene, and who is refused."""
+
+import pytest
+import torch
+
+from tests.warpers.test_part_affine import make_pose
+from toolkit.masks.parts import part_labels
+from toolkit.model_parts.feature_maps import FeatureMaps
+from toolkit.model_parts.textures import Textures
+from toolkit.structures import InputError
+
+H, W = 96, 64
+
+
+def batch_of(scale=2, shift=0, references=1, frames=2):
+    """A person in a picture of smooth colors; the target stands ``shift`` pixels to the right of the references."""
+    pose = make_pose()
+    mask = torch.zeros(H * scale, W * scale)
+    mask[8 * scale:84 * scale, 16 * scale:50 * scale] = 1
+    large = pose[0].numpy().copy()
+    large[:, :2] = large[:, :2] * scale + (scale - 1) / 2
+    parts = torch.from_numpy(part_labels(large, mask.numpy()))
+    y, x = torch.meshgrid((torch.arange(H * scale) + .5) / scale, (torch.arange(W * scale) + .5) / scale, indexing='ij')
+    colors = torch.stack([x / W, y / H, (x + y) / (W + H)])
+    moved = pose[0].clone()
+    moved[:, 0] += shift
+    lead = 1, frames, references
+    return dict(
+        poses=moved.expand(1, frames, -1, -1), pose_maps=torch.zeros(1, frames, 3, H, W),
+        reference_frames=(2 * colors - 1).expand(*lead, -1, -1, -1), reference_parts=parts.expand(*lead, 1, -1, -1),
+        reference_poses=pose[0].expand(*lead, -1, -1), plate=torch.full((1, 3, H, W), .25)), colors
+
+
+@pytest.mark.parametrize('scale', [1, 2])
+@pytest.mark.parametrize('shift', [0, 5])
+def test_a_reference_lies_where_its_person_moved(scale, shift):
+    batch, colors = batch_of(scale, shift)
+    found = Textures(1, True)(batch)
+    assert found.shape == (1, 2, 7, H, W)
+    truth = torch.nn.functional.avg_pool2d(colors[None], scale)[0]
+    inside = found[0, 0, 3] > .99
+    assert inside[30:45, 24 + shift:36 + shift].all() and not inside[:, :10].any()
+    truth = torch.roll(truth, shift, -1)
+    assert (found[0, 0, :3] - truth)[:, inside].abs().max() < .01
+    assert torch.equal(found[0, 1, 4:], batch['plate'][0])
+
+
+def test_what_a_reference_shows_fades_towards_its_rim():
+    batch, _ = batch_of(1)
+    coverage = Textures(1, False)(batch)[0, 0, 3]
+    row = coverage[34, 12:24].tolist()
+    assert row == sorted(row) and any(.1 < value < .9 for value in row)
+
+
+def test_every_reference_has_its_channels():
+    batch, _ = batch_of(references=2)
+    batch['reference_frames'] = batch['reference_frames'].clone()
+    batch['reference_frames'][:, :, 1] = -1
+    found = Textures(2, False)(batch)
+    assert found.shape[2] == 8
+    assert found[:, :, :3].max() > .5 and found[:, :, 4:7].max() == 0
+    assert torch.equal(found[:, :, 3], found[:, :, 7])
+
+
+def test_f_ends_with_the_textures():
+    maps = FeatureMaps(references=1, plate=True, edge_channel='none')
+    assert (maps.map_channels, maps.channels) == (3, 10)
+    assert set(maps.target_keys) == {'reference_frames', 'reference_parts', 'reference_poses'}
+    batch, _ = batch_of()
+    assert torch.equal(maps(batch)[:, :, 3:], maps.textures(batch))
+
+
+@pytest.mark.parametrize('change, message', [
+    (lambda batch: batch.pop('plate'), 'gives no plate: set references=dict\\(count=1\\) and plate=True'),
+    (lambda batch: batch.pop('reference_poses'), 'gives no reference_poses'),
+    (lambda batch: batch.update(reference_poses=batch['reference_poses'].repeat(1, 1, 3, 1, 1)), 'references=1, but .* gives 3'),
+    (lambda batch: batch.update(reference_frames=batch['reference_frames'][..., :-8, :]), '184x128, .* 96x64')])
+def test_a_batch_without_what_is_needed_is_refused(change, message):
+    batch, _ = batch_of()
+    change(batch)
+    with pytest.raises(InputError, match=message):
+        Textures(1, True)(batch)
+
+
+def test_a_negative_number_of_references_is_refused():
+    with pytest.raises(InputError, match='references=-1'):
+        FeatureMaps(references=-1)

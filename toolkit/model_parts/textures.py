@@ -1,0 +1,127 @@
+"""What footage shows already: pixels of the same person, carried to each pose, and the empty scene."""
+
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from toolkit.registry import WARPERS
+from toolkit.skeletons import K as JOINTS
+from toolkit.structures import InputError
+
+FEATHER = 3
+"""Side of the window, in pixels, over which the edge of what a reference shows fades."""
+LEAST = 1e-3
+"""Coverage below which a pixel counts as not shown."""
+
+
+class Textures(nn.Module):
+    """The last channels of F: for each reference frame its colors under the target pose and where it shows the person, then the plate.
+
+    References are warped at their own size, which may be some times that of the window, and then reduced: what is sampled at a small
+    size is blurred. What a reference shows fades towards its rim, so that slivers of a part, and the scene that a mask took for the
+    person, weigh nothing.
+
+    Args:
+        references: reference frames of each frame; 0 for none.
+        plate: whether the empty scene is shown.
+        warper: ``WARPERS`` config of the references; by default a ``PartAffineWarper`` that lays the parts over each other.
+
+    Raises:
+        InputError: a number of references below 0.
+    """
+
+    def __init__(self, references: int, plate: bool, warper: Mapping | None = None) -> None:
+        super().__init__()
+        if references < 0:
+            raise InputError(f'feature_maps.references={references}, expected the number of reference frames, 0 or more')
+        self.references, self.plate = references, plate
+        self.warper = WARPERS.build(dict(warper or dict(type='PartAffineWarper', merge='over')))
+
+    @property
+    def channels(self) -> int:
+        """Four a reference (RGB, coverage) and three of the plate."""
+        return 4 * self.references + 3 * self.plate
+
+    @property
+    def frame_keys(self) -> tuple[str, ...]:
+        """What is needed of each frame to paint."""
+        return ('reference_frames', 'reference_parts', 'reference_poses') if self.references else ()
+
+    @property
+    def item_keys(self) -> tuple[str, ...]:
+        """What is needed once a video."""
+        return ('plate',) if self.plate else ()
+
+    def check(self, batch: Mapping) -> None:
+        """Refuse an item or a batch that lacks what is needed.
+
+        Raises:
+            InputError: names the keys and the options.
+        """
+        missing = [key for key in (*self.frame_keys, *self.item_keys) if key not in batch]
+        if missing:
+            options = [f'references=dict(count={self.references})'] * bool(self.references) + ['plate=True'] * self.plate
+            raise InputError(f'model.feature_maps has references={self.references} and plate={self.plate}, but the data set gives no '
+                             f'{", ".join(missing)}: set {" and ".join(options)} in the data set, or leave them out of the model')
+        if self.references and (count := batch['reference_poses'].shape[-3]) != self.references:
+            raise InputError(f'model.feature_maps.references={self.references}, but the data set gives {count} references a frame: set '
+                             f'references.count of the data set and references of the model to the same number')
+
+    def forward(self, batch: Mapping) -> Tensor:
+        """The textures of a preprocessed batch; no gradient flows.
+
+        Args:
+            batch: ``poses`` (B, T, 18, 3) and ``pose_maps`` (B, T, 3, H, W) of the target frames; ``reference_frames``
+                (B, T, K, 3, s H, s W) in [-1, 1], ``reference_parts`` (B, T, K, 1, s H, s W) uint8 and ``reference_poses``
+                (B, T, K, 18, 3) in pixels of the window; ``plate`` (B, 3, H, W) in [0, 1].
+
+        Returns:
+            (B, T, C, H, W) in [0, 1], C = :attr:`channels`. Colors are black where a reference shows nothing.
+
+        Raises:
+            InputError: something is missing, or the references are no multiple of the window's size.
+        """
+        self.check(batch)
+        shape = batch['pose_maps'].shape
+        found = [self._carried(batch)] if self.references else []
+        if self.plate:
+            found.append(batch['plate'][:, None].expand(-1, shape[1], -1, -1, -1))
+        return torch.cat(found, 2)
+
+    @torch.no_grad()
+    def _carried(self, batch: Mapping) -> Tensor:
+        """(B, T, 4 K, H, W): colors and coverage of each reference."""
+        frames, lead = batch['reference_frames'], batch['reference_frames'].shape[:3]
+        height, width = batch['pose_maps'].shape[-2:]
+        scale = frames.shape[-1] / width
+        if frames.shape[-2] != scale * height:
+            raise InputError(f'reference_frames are {frames.shape[-2]}x{frames.shape[-1]}, the frames of the window {height}x{width} '
+                             '(height x width): expected the same shape')
+        source = _scaled(batch['reference_poses'].flatten(0, 2), scale)
+        target = _scaled(batch['poses'][:, :, None].expand(-1, -1, self.references, -1, -1).flatten(0, 2), scale)
+        with torch.autocast(frames.device.type, enabled=False):
+            warp = self.warper((frames.flatten(0, 2).float() + 1) / 2, source, target, batch['reference_parts'].flatten(0, 2)[:, 0])
+            maps = torch.cat([warp.maps, warp.coverage], 1)
+            if scale != 1:
+                maps = F.interpolate(maps, size=(height, width), mode='area')
+            coverage = maps[:, 3:]
+            colors = torch.where(coverage > LEAST, maps[:, :3] / coverage.clamp(min=LEAST), 0).clamp(0, 1)
+            spread = F.avg_pool2d(coverage, FEATHER, 1, FEATHER // 2, count_include_pad=False)
+            return torch.cat([colors, torch.minimum(coverage, 2 * spread - 1).clamp(0, 1)], 1).unflatten(0, lead).flatten(2, 3)
+
+    def example(self, height: int, width: int, frames: int) -> dict[str, Tensor]:
+        """What is needed for a made-up batch of one sample, in the form of items; a person without joints."""
+        batch = {}
+        if self.references:
+            lead = 1, frames, self.references
+            batch |= dict(reference_frames=torch.zeros(*lead, 3, height, width, dtype=torch.uint8),
+                          reference_parts=torch.zeros(*lead, 1, height, width, dtype=torch.uint8),
+                          reference_poses=torch.zeros(*lead, JOINTS, 3))
+        return batch | (dict(plate=torch.zeros(1, 3, height, width, dtype=torch.uint8)) if self.plate else {})
+
+
+def _scaled(poses: Tensor, scale: float) -> Tensor:
+    """Poses in a picture ``scale`` times as large; pixel centers at integer coordinates."""
+    return torch.cat([poses[..., :2] * scale + (scale - 1) / 2, poses[..., 2:]], -1)
