@@ -20,6 +20,8 @@ PACKED_LENGTH = 1024
 PATH_LENGTH = 4096
 EXTRA_STATE = '_extra_state'
 """Key under which PyTorch keeps what :func:`pack_config` made, behind the name of its network."""
+META = 'human_video_toolkit'
+"""Key of the metadata of safetensors under which our ``meta`` stands as JSON."""
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 """What weights may be stored as."""
 
@@ -142,13 +144,22 @@ def _read_torch(path: Path) -> Any:
         raise InputError(f'checkpoint {path} is damaged or truncated ({reason}). Copy it again, or use an earlier one.') from error
 
 
-def _read_safetensors(path: Path) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
+def _read_safetensors(path: Path) -> dict[str, Any]:
+    """Weights; with what is said about them where :mod:`toolkit.engine.export` wrote them."""
+    from safetensors import SafetensorError, safe_open
     from safetensors.torch import load_file
     try:
-        return load_file(path)
-    except (SafetensorError, OSError, ValueError, MemoryError) as error:
+        with safe_open(path, 'pt') as file:
+            told = (file.metadata() or {}).get(META)
+        state = load_file(path)
+        if told is None:
+            return state
+        meta = json.loads(told)
+    except (SafetensorError, OSError, ValueError, MemoryError, RecursionError) as error:
         raise InputError(f'checkpoint {path} is damaged or truncated ({error})') from error
+    if not isinstance(meta, dict):
+        raise InputError(f'checkpoint {path} is damaged: what it says about its weights is {meta!r}')
+    return dict(state_dict=state, meta=meta)
 
 
 def load_state(module: nn.Module, state: Mapping[str, Any], source: str | Path, strict: bool = True) -> list[str]:

@@ -33,6 +33,10 @@ from toolkit.structures import InputError
 from toolkit.weights import check_state, load_state, read_checkpoint, use_packed_configs
 
 FORMAT = 1
+AVERAGED = '_ema'
+"""Behind the name of a network: its average, which generates."""
+EXPORTED = 'exported'
+"""In ``meta`` of a file of :mod:`toolkit.engine.export`: it holds what generates alone."""
 
 
 def load_checkpoint(path: str | Path, model: nn.Module, strict: bool = True) -> dict[str, Any]:
@@ -51,8 +55,34 @@ def load_checkpoint(path: str | Path, model: nn.Module, strict: bool = True) -> 
     """
     checkpoint = read_checkpoint(path)
     with unwrapped(model) as bare:
-        load_state(bare, checkpoint['state_dict'], path, strict)
+        load_state(bare, whole_state(bare, checkpoint), path, strict)
     return checkpoint.get('meta', {})
+
+
+def only_trains(network: str) -> bool:
+    """Whether a network is a discriminator, by its name: nothing but training needs it."""
+    return network.startswith('net_d')
+
+
+def whole_state(model: nn.Module, checkpoint: Mapping[str, Any]) -> dict[str, Any]:
+    """The weights of a checkpoint for a model. A file that holds what generates alone (:mod:`toolkit.engine.export`) is completed:
+    averaged copies begin as their networks, and discriminators stay as they are.
+
+    Args:
+        model: not wrapped.
+        checkpoint: of :func:`toolkit.weights.read_checkpoint`.
+    """
+    state, meta = dict(checkpoint['state_dict']), checkpoint.get('meta')
+    if not (isinstance(meta, Mapping) and meta.get(EXPORTED)):
+        return state
+    for key, value in model.state_dict().items():
+        network, _, rest = key.partition('.')
+        trained = f'{network.removesuffix(AVERAGED)}.{rest}'
+        if key not in state and trained in state:
+            state[key] = state[trained]
+        elif key not in state and only_trains(network):
+            state[key] = value
+    return state
 
 
 def checkpoint_config(path: str | Path, allow_imports: Sequence[str] = ()) -> Config:
@@ -161,7 +191,7 @@ def check_checkpoint(runner, path: str | Path, resume: bool) -> dict[str, Any]:
     if resume:
         _check_training_state(runner, checkpoint, path)
     with unwrapped(runner.model) as bare:
-        check_state(bare, checkpoint['state_dict'], path)
+        check_state(bare, whole_state(bare, checkpoint), path)
     return checkpoint
 
 

@@ -27,7 +27,8 @@ class VideoModel(PaintedVideos, BaseModel):
 
     A method trains by :meth:`train_step`, and makes videos as :class:`toolkit.models.painting.PaintedVideos` says.
 
-    A method keeps its networks as direct children (``self.net_g``, ``self.net_d``; never in a ModuleDict) and calls them as
+    A method keeps its networks as direct children (``self.net_g``; never in a ModuleDict), discriminators under names that begin with
+    ``net_d``, which generation does not need, and calls them as
     ``self.net_g(x)``: in a distributed run the engine replaces these children by wrappers that average gradients, and calling anything
     inside a wrapper would skip that. The forward of a network runs inside its own ``optim_wrapper[name].optim_context(self.net)``.
 

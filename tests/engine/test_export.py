@@ -1,0 +1,96 @@
+"""What generates, alone: small, loads like a checkpoint, and starts a training."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from toolkit import apis
+from toolkit.engine.checkpoint import load_checkpoint
+from toolkit.engine.export import export_checkpoint
+from toolkit.registry import MODELS
+from toolkit.structures import InputError
+from toolkit.weights import META, read_checkpoint
+
+MODEL = dict(
+    type='VideoPix2PixHD', generator=dict(type='GlobalGenerator', ngf=8, n_down=2, n_blocks=1), ema=.9,
+    discriminator=dict(type='MultiscaleDiscriminator', ndf=8, n_layers=2, num_scales=2), losses=dict(gan=dict(type='GANLoss')))
+
+
+@pytest.fixture(scope='module')
+def checkpoint(tmp_path_factory):
+    torch.manual_seed(0)
+    model = MODELS.build(MODEL)
+    for parameter in model.net_g_ema.parameters():
+        parameter.data += .01
+    config = dict(model=MODEL, train_dataloader=dict(dataset=dict(type='ClipWindows', root='clips', size=(64, 48))))
+    path = tmp_path_factory.mktemp('run') / 'iter_0000007.pth'
+    torch.save(dict(state_dict=model.state_dict(), meta=dict(iter=7, seed=3, world_size=1, config=config)), path)
+    return path
+
+
+@pytest.fixture
+def exported(checkpoint, tmp_path):
+    return export_checkpoint(checkpoint, tmp_path / 'small.safetensors')
+
+
+def test_it_generates_what_the_checkpoint_generates_and_is_small(checkpoint, exported):
+    assert exported.stat().st_size < .4 * checkpoint.stat().st_size
+    assert {key.split('.')[0] for key in load_file(exported)} == {'net_g'}
+    assert {value.dtype for value in load_file(exported).values()} == {torch.float16}
+    models = [apis.load(path, 'cpu') for path in (checkpoint, exported)]
+    assert [trained.size for trained in models] == [(64, 48)] * 2
+    torch.manual_seed(1)
+    features = torch.randn(1, 2, 4, 64, 48)
+    whole, small = (trained.model.unroll(trained.model.net_g_ema, features, None, None) for trained in models)
+    raw = models[0].model.unroll(models[0].model.net_g, features, None, None)
+    assert (whole - small).abs().max() < .02 < (whole - raw).abs().max()
+
+
+def test_it_says_where_it_is_from(exported):
+    meta = read_checkpoint(exported)['meta']
+    assert (meta['iter'], meta['seed'], meta['exported']) == (7, 3, True) and 'world_size' not in meta
+    assert meta['config']['model']['generator']['ngf'] == 8
+
+
+def test_a_training_starts_from_it_with_a_discriminator_of_its_own(checkpoint, exported):
+    torch.manual_seed(5)
+    model = MODELS.build(MODEL)
+    fresh = {key: value.clone() for key, value in model.net_d.state_dict().items()}
+    assert load_checkpoint(exported, model)['iter'] == 7
+    averaged = read_checkpoint(checkpoint)['state_dict']
+    for name, value in model.net_g.state_dict().items():
+        torch.testing.assert_close(value, averaged[f'net_g_ema.{name}'], atol=1e-3, rtol=1e-3)
+        assert torch.equal(value, model.net_g_ema.state_dict()[name])
+    assert all(torch.equal(value, model.net_d.state_dict()[name]) for name, value in fresh.items())
+    other = MODELS.build(dict(MODEL, generator=dict(MODEL['generator'], n_blocks=2)))
+    with pytest.raises(InputError, match='does not fit VideoPix2PixHD.*missing in the file: net_g'):
+        load_checkpoint(exported, other)
+
+
+def test_any_size_is_that_of_the_clips(checkpoint, tmp_path):
+    assert apis.load(export_checkpoint(checkpoint, tmp_path / 'any.safetensors', any_size=True), 'cpu').size is None
+
+
+def test_what_cannot_be_exported_is_refused(checkpoint, exported, tmp_path):
+    before = exported.read_bytes()
+    for out, options, said in (
+            (exported, {}, 'exists already; say --overwrite'), (tmp_path / 'a.pth', {}, 'ends with .safetensors'),
+            (tmp_path / 'a.safetensors', dict(dtype='int8'), 'dtype must be one of')):
+        with pytest.raises(InputError, match=said):
+            export_checkpoint(checkpoint, out, **options)
+    assert exported.read_bytes() == before
+    content = torch.load(checkpoint)
+    next(value for key, value in content['state_dict'].items() if key.startswith('net_g_ema')).fill_(1e6)
+    torch.save(content, tmp_path / 'large.pth')
+    with pytest.raises(InputError, match='net_g.* has values that float16 cannot hold; choose bfloat16'):
+        export_checkpoint(tmp_path / 'large.pth', tmp_path / 'large.safetensors')
+    assert export_checkpoint(tmp_path / 'large.pth', tmp_path / 'large.safetensors', 'bfloat16').exists()
+
+
+@pytest.mark.parametrize('told', ['{', '[]', json.dumps(dict(config=5))])
+def test_a_damaged_note_is_named(exported, told):
+    save_file(load_file(exported), exported, {META: told})
+    with pytest.raises(InputError, match=r'small\.safetensors'):
+        apis.load(exported, 'cpu')
