@@ -95,11 +95,11 @@ TINY = ('model.losses.perceptual.weight=0', 'model.generator.ngf=4', 'model.gene
         'train_dataloader.persistent_workers=False')
 
 
-def write_npz(folder):
+def write_npz(folder, frames=3):
     folder.mkdir(parents=True)
     for number in range(2):
-        clip = dict(frames=np.full((3, 64, 32, 3), 90 + number, np.uint8), edges=np.zeros((3, 64, 32), np.uint8),
-                    masks=np.full((3, 64, 32), 255, np.uint8), poses=np.stack([stick_pose(14 + t, 12, 12) for t in range(3)]))
+        clip = dict(frames=np.full((frames, 64, 32, 3), 90 + number, np.uint8), edges=np.zeros((frames, 64, 32), np.uint8),
+                    masks=np.full((frames, 64, 32), 255, np.uint8), poses=np.stack([stick_pose(14 + t, 12, 12) for t in range(frames)]))
         np.savez(folder / f'{number}.npz', **clip)
 
 
@@ -109,6 +109,9 @@ def test_the_data_set_of_the_guide_is_trained_with(own):
     assert run('train', 'mine.py', '--work-dir', 'out', '--cfg-options', *TINY) == 0
     assert (folder / 'out' / 'iter_0000003.pth').is_file()
     assert run('browse_dataset', 'mine.py', '--out', 'items.png', '--items', '2') == 0 and (folder / 'items.png').is_file()
+    write_npz(folder / 'data' / 'npz_test', frames=5)
+    assert run('test', 'mine.py', 'out', '--metrics', 'PSNR', '--out', 'numbers.json', '--cfg-options', *TINY) == 0
+    assert (folder / 'numbers.json').is_file()
 
 
 @pytest.mark.parametrize('items, message', [
@@ -118,7 +121,7 @@ def test_a_data_set_that_cannot_do_is_refused_in_one_line(own, items, message, c
     folder = own('NpzWindows', 'npz_windows')
     write_npz(folder / 'data' / 'npz')
     module = folder / 'npz_windows.py'
-    module.write_text(module.read_text().replace('        return item_tensors(', '        item = item_tensors(') + f'        {items}\n')
+    module.write_text(re.sub(r'return dict\(item, .*', items, module.read_text()))
     assert run('train', 'mine.py', '--work-dir', 'out', '--cfg-options', *TINY) == 2
     lines = capsys.readouterr().err.splitlines()
     assert f'error: {message}' in lines[-1] and 'list_parts.py DATASETS' in lines[-1] and 'Traceback' not in ' '.join(lines)
