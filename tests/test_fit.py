@@ -80,7 +80,7 @@ def test_a_generator_without_a_code_in_a_method_that_has_one():
 
 
 def test_an_encoder_that_is_shown_no_region():
-    with pytest.raises(InputError, match='needs region_index, .*of its encoder, but ResNetEncoder has no region_index, observe'):
+    with pytest.raises(InputError, match='ResNetEncoder.*a region encoder is expected here.*RegionEncoder'):
         MODELS.build(dict(type='BicycleGAN', losses=dict(gan=dict(type='GANLoss')), generator=dict(type='UNet'),
                           encoder=dict(type='ResNetEncoder', nz=3, nef=4, n_down=3), discriminator=dict(type='PatchGAN')))
 

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BASE = {'structures', 'skeletons', 'fields', 'registry', 'plugins', 'weights', 'cli', 'locks', 'signatures', 'outputs', 'packaged',
         'files', 'fit', 'sheets', 'together'}
 PERCEPTION = {'poses', 'pose_networks', 'edges', 'masks', 'colors'}
-PARTS = {'encoders', 'generators', 'restorers', 'discriminators', 'losses', 'warpers'}
+PARTS = {'encoders', 'region_encoders', 'generators', 'restorers', 'discriminators', 'losses', 'warpers'}
 CLIPS = BASE | {'poses', 'clips'}
 ALLOWED = {
     **dict.fromkeys(BASE, BASE),

@@ -16,7 +16,7 @@ from toolkit.structures import InputError
 ROOT = Path(__file__).resolve().parent.parent
 KINDS = dict(
     POSE_ESTIMATORS='Pose', EDGE_DETECTORS='Edge', SEGMENTORS='Mask', COLORIZERS='Color', WARPERS='Warp', ENCODERS='Encoder',
-    GENERATORS='Generator', RESTORERS='Restorer', POSE_NETWORKS='PoseNetwork',
+    REGION_ENCODERS='RegionCode', GENERATORS='Generator', RESTORERS='Restorer', POSE_NETWORKS='PoseNetwork',
     DISCRIMINATORS='Discriminator', LOSSES='Loss', MODELS='Model', DATASETS='Data', TRANSFORMS='Transform', DATA_SAMPLERS='Sampler',
     METRICS='Metric',
     HOOKS='Hook', LOOPS='Loop', VISUALIZERS='Visualizer', VISBACKENDS='Backend', MODEL_WRAPPERS='Wrapper', OPTIMIZERS='Optimizer',

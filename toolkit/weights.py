@@ -242,12 +242,40 @@ def load_weights(module: nn.Module, path: str | Path, prefix: str = '', strict: 
         InputError: see :func:`read_checkpoint` and :func:`load_state`; no key has the prefix.
     """
     checkpoint = read_checkpoint(path)
-    state = {k[len(prefix):]: v for k, v in checkpoint['state_dict'].items() if k.startswith(prefix)}
+    state = _under(prefix, checkpoint['state_dict'])
     if not state:
         networks = sorted({k.split('.')[0] for k in checkpoint['state_dict']})
         raise InputError(f'checkpoint {path} has no weights that begin with {prefix!r}; it holds {", ".join(networks) or "nothing"}')
     load_state(module, state, path, strict)
     return checkpoint.get('meta', {})
+
+
+def load_network(registry: Any, path: str | Path, prefix: str, what: str, made_by: str) -> nn.Module:
+    """Rebuild a :class:`ConfiguredNetwork` that another run trained from its checkpoint alone.
+
+    Args:
+        registry: of the network.
+        path: see :func:`read_checkpoint`.
+        prefix: where the network is in it, for example ``'net_e.'``.
+        what, made_by: what is looked for, and the config that makes it, for the message.
+
+    Returns:
+        The network, on the CPU, in eval mode and frozen.
+
+    Raises:
+        InputError: unreadable file, no such network in it, or weights that do not fit.
+    """
+    state = _under(prefix, read_checkpoint(path)['state_dict'])
+    config = unpack_config(state[EXTRA_STATE]) if EXTRA_STATE in state else {}
+    if str(config.get('type')) not in registry:
+        raise InputError(f'{path} holds no {what} under {prefix!r}; it must be a checkpoint of {made_by}')
+    network = registry.build(config)
+    load_state(network, state, path)
+    return network.requires_grad_(False).eval()
+
+
+def _under(prefix: str, state: Mapping[str, Any]) -> dict[str, Any]:
+    return {key[len(prefix):]: value for key, value in state.items() if key.startswith(prefix)}
 
 
 def pack_config(config: dict) -> Tensor:

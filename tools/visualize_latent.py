@@ -172,7 +172,7 @@ class Study:
         from toolkit.analysis.latent_figures import Panel
         from toolkit.metrics.latent_report import Column
         from toolkit.outputs import plain_name
-        from toolkit.registry import ENCODERS
+        from toolkit.registry import REGION_ENCODERS
         train, test = (self._bank(trained, half) for half in ('train', 'test'))
         seed, preprocessor = self.args.seed, trained.model.data_preprocessor
         say(f'{label}: probing codes')
@@ -183,7 +183,7 @@ class Study:
         if key not in self._untrained:
             self._untrained.add(key)
             torch.manual_seed(seed)
-            fresh = ENCODERS.build(dict(encoder)).to(preprocessor.device).eval()
+            fresh = REGION_ENCODERS.build(dict(encoder)).to(preprocessor.device).eval()
             values, _ = probe_encoder(encoder_of(fresh, preprocessor), train, test, region, seed, sampled)
             self.columns.append(Column(f'{label} untrained', region, values, control=True))
         note = f'R2 {column.values["r2_mu"]:.2f}, other garment {column.values["r2_other"]:.2f}'

@@ -11,9 +11,9 @@ from toolkit.analysis.code_probes import encoder_of, interpolated_pictures, prob
 from toolkit.analysis.frame_bank import FrameBank
 from toolkit.colors.lab_uint8 import lab_to_rgb8, rgb8_to_lab
 from toolkit.datasets.windows import ClipWindows
-from toolkit.encoders.region_encoder import RegionEncoder
 from toolkit.metrics.color_control import region_mean
 from toolkit.model_parts.preprocessor import VideoPreprocessor
+from toolkit.region_encoders.region_encoder import RegionEncoder
 from toolkit.synthetic.actions import SyntheticActions
 
 

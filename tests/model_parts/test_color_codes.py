@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from toolkit.encoders.region_encoder import RegionEncoder
-from toolkit.model_parts.color_codes import KEPT_CODES, MIN_STD, ColorCodes, load_encoder
-from toolkit.registry import MODELS
+from toolkit.model_parts.color_codes import KEPT_CODES, MIN_STD, ColorCodes
+from toolkit.region_encoders.region_encoder import RegionEncoder
+from toolkit.registry import MODELS, REGION_ENCODERS
 from toolkit.structures import InputError, MissingWeightsError
-from toolkit.weights import use_packed_configs
+from toolkit.weights import load_network, use_packed_configs
 
 
 def stage1(region, nz, seed):
@@ -39,7 +39,7 @@ def batch():
 
 def test_an_encoder_comes_back_from_its_checkpoint_alone(runs):
     root, models = runs
-    encoder = load_encoder(root / 'down' / 'iter_0000010.pth')
+    encoder = load_network(REGION_ENCODERS, root / 'down' / 'iter_0000010.pth', 'net_e.', 'color encoder', 'stage I')
     assert encoder.config == models['down'].net_e.config and encoder.region == 'down' and encoder.nz == 3
     assert not encoder.training and not any(p.requires_grad for p in encoder.parameters())
     for mine, theirs in zip(encoder(*batch()), models['down'].encode(*batch())):
@@ -105,11 +105,11 @@ def test_wrong_checkpoints(tmp_path, runs):
         ColorCodes(runs[0] / 'down', runs[0] / 'down')
     other = tmp_path / 'other.pth'
     torch.save(dict(state_dict={'net_g.weight': torch.zeros(1)}), other)
-    with pytest.raises(InputError, match=r"other.pth holds no color encoder.*stage1_\*"):
-        load_encoder(other)
+    with pytest.raises(InputError, match=r"other.pth holds no color encoder.*stage1_bicyclegan_up"):
+        ColorCodes(other, other)
     torch.save(dict(state_dict={k: v for k, v in runs[1]['up'].state_dict().items() if 'stem' not in k}), other)
     with pytest.raises(InputError, match='2 missing in the file.*stem'):
-        load_encoder(other)
+        ColorCodes(other, other)
 
 
 def test_samples_are_codes_of_training():

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from toolkit.analysis.frame_bank import FrameBank
 from toolkit.colors.lab_uint8 import rgb8_to_lab
-from toolkit.encoders.region_encoder import RegionEncoder
 from toolkit.metrics.color_control import delta_e, monotonicity, region_mean
 from toolkit.metrics.latent_probes import (
     distance_correlation,
@@ -24,6 +23,7 @@ from toolkit.metrics.latent_probes import (
     ridge_r2,
 )
 from toolkit.models.base import VideoModel
+from toolkit.region_encoders.region_encoder import RegionEncoder
 from toolkit.skeletons import REGIONS
 
 Encode = Callable[[FrameBank, np.ndarray], tuple[np.ndarray, np.ndarray]]

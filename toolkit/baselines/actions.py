@@ -98,24 +98,23 @@ class PasteParts(Baseline):
 
     @torch.no_grad()
     def test_stream(self, parts: Iterable[dict]) -> Iterator[dict]:
-        """Paste a clip that comes in parts, see :meth:`toolkit.models.base.VideoModel.test_stream`; the person is painted over once."""
+        """Paste a clip that comes in parts, see :meth:`toolkit.models.base.VideoModel.test_stream`; its content is prepared once."""
         background = None
         for data in parts:
-            content = data['content_frame'][0]
             if background is None:
-                mask = data['content_mask'][0, 0].cpu().numpy() >= 128
+                content, mask = data['content_frame'][0], data['content_mask'][0, 0].cpu().numpy() >= 128
                 background = person_removed(content.permute(1, 2, 0).cpu().numpy(), mask)
                 background = torch.from_numpy(background).permute(2, 0, 1).to(self.device, torch.float32)
-            yield self.clip_result(data, self._paste(data, content, background))
+                source = [x.to(self.device) for x in (content[None].float(), data['content_pose'], data['content_parts'][:, 0])]
+                prepared = [self.warper.prepare(*source[1:])] if hasattr(self.warper, 'prepare') else []
+            yield self.clip_result(data, self._paste(data['poses'][0].to(self.device), source, prepared, background))
 
-    def _paste(self, data: dict, content: Tensor, background: Tensor) -> np.ndarray:
-        poses = data['poses'][0].to(self.device)
-        source = [x.to(self.device) for x in (content[None].float(), data['content_pose'], data['content_parts'][:, 0])]
+    def _paste(self, poses: Tensor, source: list[Tensor], prepared: list, background: Tensor) -> np.ndarray:
         frames = []
         for start in range(0, len(poses), self.chunk):
             targets = poses[start:start + self.chunk]
-            picture, pose, parts = (x.expand(len(targets), *x.shape[1:]) for x in source)
-            warp = self.warper(picture, pose, targets, parts)
+            picture, pose, labels = (x.expand(len(targets), *x.shape[1:]) for x in source)
+            warp = self.warper(picture, pose, targets, labels, *prepared)
             opaque = (2 * warp.coverage).clamp(max=1)
             colors = warp.maps / warp.coverage.clamp(min=1e-6)
             frames.append((opaque * colors + (1 - opaque) * background).clamp(0, 255).round().to(torch.uint8))

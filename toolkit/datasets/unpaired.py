@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from toolkit import fields
 from toolkit.datasets.plate import background_plate
 from toolkit.datasets.tensors import SAMPLE, channels_first, computed, tensors
 from toolkit.datasets.transforms import scale_pose
@@ -16,7 +17,8 @@ from toolkit.registry import DATASETS, TRANSFORMS, check_arguments
 from toolkit.skeletons import NECK, NOSE, K
 from toolkit.structures import InputError, check_seed
 
-KEPT = ('frames', 'masks', 'poses')
+KEPT = tuple(key for key in fields.keys(fields.FRAME, source='stored') if key != 'edges')
+"""What an item holds of its frames: all that clips store but the edges, which no transfer uses."""
 ANCHOR_DRAWS = 64
 B_TAG, RUN_TAG = 1, 2
 

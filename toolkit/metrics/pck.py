@@ -12,7 +12,7 @@ from mmengine.logging import print_log
 from toolkit.metrics.base import ClipMetric, Definition, Measure, check_against, compared_with
 from toolkit.metrics.pictures import person_box
 from toolkit.registry import METRICS, POSE_ESTIMATORS
-from toolkit.skeletons import L_HIP, LIMB_JOINTS, R_SHOULDER, K
+from toolkit.skeletons import L_HIP, LIMB_JOINTS, R_SHOULDER, K, scale_points
 from toolkit.structures import InputError, MissingWeightsError
 
 PERSON_HEIGHT = 256
@@ -151,14 +151,14 @@ def detect(estimator: Callable[[np.ndarray], np.ndarray], frames: np.ndarray, ma
         (T, K, 3) float32.
     """
     height, width = detection_size(frames, mask, person)
-    scale = np.array([width / frames.shape[2], height / frames.shape[1]], np.float32)
+    scale = np.array([frames.shape[2] / width, frames.shape[1] / height], np.float32)
     if height != frames.shape[1]:
         frames = np.stack([cv2.resize(f, (width, height), interpolation=cv2.INTER_CUBIC) for f in frames])
     guide = {}
     if 'masks' in inspect.signature(getattr(estimator, 'forward', estimator)).parameters:
         guide['masks'] = np.stack([cv2.resize(m.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) for m in mask])
     poses = np.array((follower or estimator)(frames, **guide), np.float32)
-    poses[..., :2] = (poses[..., :2] + 0.5) / scale - 0.5
+    poses[..., :2] = scale_points(poses[..., :2], scale)
     poses[poses[..., 2] <= 0] = 0
     return poses
 

@@ -7,36 +7,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from toolkit.encoders.region_encoder import RegionEncoder
-from toolkit.registry import ENCODERS
+from toolkit.fit import check_attributes
+from toolkit.region_encoders.region_encoder import RegionEncoder
+from toolkit.registry import REGION_ENCODERS
 from toolkit.structures import InputError
-from toolkit.weights import EXTRA_STATE, load_state, read_checkpoint, trained_checkpoint, unpack_config
+from toolkit.weights import load_network, trained_checkpoint
 
 MIN_STD = 0.05
 """A dimension of mu that varies less than this against a prior of 1 carries nothing, and is not blown up by standardizing."""
 KEPT_CODES = 512
-
-
-def load_encoder(checkpoint: str | Path, prefix: str = 'net_e.') -> RegionEncoder:
-    """Rebuild a color encoder from a stage I checkpoint alone.
-
-    Args:
-        checkpoint: of :class:`toolkit.models.bicycle_gan.BicycleGAN`.
-        prefix: where the encoder is in it.
-
-    Returns:
-        The encoder, on the CPU, in eval mode and frozen; its config is ``encoder.config``.
-
-    Raises:
-        InputError: unreadable file, no encoder in it, or weights that do not fit.
-    """
-    state = {key[len(prefix):]: value for key, value in read_checkpoint(checkpoint)['state_dict'].items() if key.startswith(prefix)}
-    if EXTRA_STATE not in state:
-        raise InputError(
-            f'{checkpoint} holds no color encoder under {prefix!r}; it must be a checkpoint of stage I (configs/stage1_*.py)')
-    encoder = ENCODERS.build(unpack_config(state[EXTRA_STATE]))
-    load_state(encoder, state, checkpoint)
-    return encoder.requires_grad_(False).eval()
 
 
 class ColorCodes(nn.Module):
@@ -48,9 +27,9 @@ class ColorCodes(nn.Module):
     The last codes of stage II's own training are kept too, for :meth:`sample`.
 
     Args:
-        up: of the upper body: a stage I checkpoint, or the work dir of its run, or the config of a
-            :class:`toolkit.encoders.region_encoder.RegionEncoder`, which starts untrained or gets its weights with the whole model's:
-            a checkpoint of stage II holds that config, see :func:`toolkit.weights.use_packed_configs`.
+        up: of the upper body: a stage I checkpoint, or the work dir of its run, or a ``REGION_ENCODERS`` config (``RegionEncoder``
+            unless it says ``type``), which starts untrained or gets its weights with the whole model's: a checkpoint of stage II holds
+            that config, see :func:`toolkit.weights.use_packed_configs`.
         down: the same of the lower body.
         frozen: False lets the encoders learn with the model they serve; mu then is the code as it is.
 
@@ -71,8 +50,8 @@ class ColorCodes(nn.Module):
         self.up, self.down, self.frozen = _build('up', up), _build('down', down), frozen
         for encoder in (self.up, self.down):
             encoder.requires_grad_(not frozen)
-            if not frozen and hasattr(encoder.network, 'logvar'):
-                encoder.network.logvar.requires_grad_(False)
+            if not frozen and hasattr(network := getattr(encoder, 'network', encoder), 'logvar'):
+                network.logvar.requires_grad_(False)
         self.register_buffer('mean', torch.zeros(sum(self.z_dims)))
         self.register_buffer('std', torch.ones(sum(self.z_dims)))
         if frozen:
@@ -159,13 +138,14 @@ class ColorCodes(nn.Module):
         return super().train(mode and not self.frozen)
 
 
-def _build(region: str, source: str | Path | dict) -> RegionEncoder:
+def _build(region: str, source: str | Path | dict) -> nn.Module:
     if isinstance(source, dict):
-        encoder = ENCODERS.build(dict(dict(type='RegionEncoder', region=region), **source))
+        encoder = REGION_ENCODERS.build(dict(dict(type='RegionEncoder', region=region), **source))
     else:
         config = f'configs/stage1_bicyclegan_{region}.py'
-        encoder = load_encoder(trained_checkpoint(source, f'color encoder {region!r}', config))
-    if not isinstance(encoder, RegionEncoder) or encoder.region != region:
-        found = f'of region {encoder.region!r}' if isinstance(encoder, RegionEncoder) else f'a {type(encoder).__name__}'
-        raise InputError(f'color encoder {region!r}: {source} is {found}; expected a RegionEncoder of region {region!r}')
+        path = trained_checkpoint(source, f'color encoder {region!r}', config)
+        encoder = load_network(REGION_ENCODERS, path, 'net_e.', 'color encoder', config)
+    check_attributes(REGION_ENCODERS, encoder, 'ColorCodes', f'model.color_codes.{region}', ('region', 'nz', 'code_mean', 'code_std'))
+    if encoder.region != region:
+        raise InputError(f'color encoder {region!r}: {source} is of region {encoder.region!r}; expected one of region {region!r}')
     return encoder

@@ -3,10 +3,8 @@
 from pathlib import Path
 
 from toolkit.registry import RESTORERS
-from toolkit.structures import InputError
-from toolkit.weights import EXTRA_STATE, ConfiguredNetwork, load_state, read_checkpoint, trained_checkpoint, unpack_config
+from toolkit.weights import ConfiguredNetwork, load_network, trained_checkpoint
 
-NETWORK = 'net_g.'
 CONFIG = 'configs/feature_restoration.py'
 
 
@@ -29,11 +27,5 @@ def load_restoration(source: str | Path | dict) -> ConfiguredNetwork:
         network = RESTORERS.build(dict(dict(type='RestorationNetwork'), **source))
     else:
         path = trained_checkpoint(source, 'feature restoration', CONFIG)
-        weights = read_checkpoint(path)['state_dict']
-        state = {key[len(NETWORK):]: value for key, value in weights.items() if key.startswith(NETWORK)}
-        config = unpack_config(state[EXTRA_STATE]) if EXTRA_STATE in state else {}
-        if str(config.get('type')) not in RESTORERS:
-            raise InputError(f'{path} holds no restoration network; it must be a checkpoint of {CONFIG}')
-        network = RESTORERS.build(config)
-        load_state(network, state, path)
+        network = load_network(RESTORERS, path, 'net_g.', 'restoration network', CONFIG)
     return network.requires_grad_(False).eval()

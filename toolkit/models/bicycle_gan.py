@@ -17,7 +17,7 @@ from toolkit.fit import build_discriminator, build_generator, check_attributes
 from toolkit.model_parts.feature_maps import FeatureMaps
 from toolkit.models.bare import bare
 from toolkit.models.base import VideoModel
-from toolkit.registry import ENCODERS, MODELS
+from toolkit.registry import MODELS, REGION_ENCODERS
 from toolkit.structures import InputError
 
 SCHEMES = ('paper', 'official')
@@ -74,7 +74,7 @@ class BicycleGAN(VideoModel):
     that fall to 0 mean that the code collapsed. The running mean and square of mu are kept in the encoder.
 
     Args:
-        encoder: ``ENCODERS`` config of a :class:`toolkit.encoders.region_encoder.RegionEncoder`, which says whose garment it is.
+        encoder: ``REGION_ENCODERS`` config, which says whose garment it is.
         generator: ``GENERATORS`` config; ``input_nc`` and ``z_dims``, one code, are filled in.
         discriminator: ``DISCRIMINATORS`` config; ``input_nc`` is filled in.
         losses: see above.
@@ -112,8 +112,8 @@ class BicycleGAN(VideoModel):
         self.z_target, self.test_samples = z_target, test_samples
         self.feature_maps = FeatureMaps(**dict(dict(edge_channel='real'), **(feature_maps or {})))
         channels = self.feature_maps.channels
-        self.net_e = ENCODERS.build(encoder)
-        check_attributes(ENCODERS, self.net_e, 'BicycleGAN', 'model.encoder', ('region_index', 'nz', 'observe'))
+        self.net_e = REGION_ENCODERS.build(encoder)
+        check_attributes(REGION_ENCODERS, self.net_e, 'BicycleGAN', 'model.encoder', ('region_index', 'nz', 'observe'))
         self.region_index = self.net_e.region_index
         self.net_g = build_generator(generator, 'BicycleGAN', channels, (self.net_e.nz,))
         seen = 3 + channels * conditional
@@ -285,7 +285,7 @@ class BicycleGAN(VideoModel):
         return bare(self.net_e)
 
     def encode(self, images: Tensor, regions: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
-        """Encode pictures, see :meth:`toolkit.encoders.region_encoder.RegionEncoder.forward`.
+        """Encode pictures, see :meth:`toolkit.region_encoders.region_encoder.RegionEncoder.forward`.
 
         Args:
             images: (B, 3, H, W) in [-1, 1].

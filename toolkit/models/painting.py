@@ -28,7 +28,7 @@ class PaintedVideos:
     codes: nn.Module | None = None
     """Codes of clothes that a method can be opened with, see :class:`toolkit.model_parts.color_codes.ColorCodes`."""
     encoder: nn.Module | None = None
-    """The encoder of a garment (:class:`toolkit.encoders.region_encoder.RegionEncoder`) of a method that learns one; it paints pictures
+    """The encoder of a garment (:mod:`toolkit.region_encoders`) of a method that learns one; it paints pictures
     from its codes by ``decode(features, z, regions)``, with what ``frames_of(batch)`` gives."""
 
     def check_generates(self) -> None:

@@ -7,9 +7,8 @@ from torch import Tensor
 from toolkit.poses.heatmap_estimator import HeatmapEstimator
 from toolkit.registry import POSE_ESTIMATORS, POSE_NETWORKS
 from toolkit.structures import InputError
-from toolkit.weights import EXTRA_STATE, load_state, read_checkpoint, trained_checkpoint, unpack_config
+from toolkit.weights import load_network, trained_checkpoint
 
-NETWORK = 'net_h.'
 CONFIG = 'configs/pose_network.py'
 
 
@@ -38,12 +37,7 @@ class TrainedPoseNetwork(HeatmapEstimator):
 
     def __init__(self, checkpoint: str | Path, **kwargs) -> None:
         path = trained_checkpoint(checkpoint, 'pose network', CONFIG)
-        weights = read_checkpoint(path)['state_dict']
-        state = {key[len(NETWORK):]: value for key, value in weights.items() if key.startswith(NETWORK)}
-        if EXTRA_STATE not in state:
-            raise InputError(f'{path} holds no pose network; it must be a checkpoint of {CONFIG}')
-        network = POSE_NETWORKS.build(unpack_config(state[EXTRA_STATE]))
-        load_state(network, state, path)
+        network = load_network(POSE_NETWORKS, path, 'net_h.', 'pose network', CONFIG)
         super().__init__(**dict(dict(input_height=network.height), **kwargs))
         self.network, self.stride, self.multiple = network, network.stride, network.multiple
         self.freeze()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from toolkit.skeletons import scale_points
 from toolkit.synthetic.camera import REFERENCE_HEIGHT, Camera
 from toolkit.synthetic.clothes import periodic_noise
 
@@ -105,7 +106,7 @@ def _floor(picture, camera, x, y, zoom, index, generator, tone) -> None:
     top = int(WALL_ROW * zoom)
     if top >= picture.shape[0]:
         return
-    x, y = (x[top:] + .5) / OVERSAMPLE - .5, (y[top:] + .5) / OVERSAMPLE - .5
+    x, y = scale_points(x[top:], 1 / OVERSAMPLE), scale_points(y[top:], 1 / OVERSAMPLE)
     depth = camera.focal / np.maximum(y - camera.horizon, 1)
     across = (x - camera.center_x) * depth / camera.focal
     plank = np.floor(across / .14)

@@ -6,7 +6,7 @@ from mmengine.dist import all_reduce
 from torch import Tensor, nn
 
 from toolkit.fit import SIDE, check_attributes, check_call
-from toolkit.registry import ENCODERS
+from toolkit.registry import ENCODERS, REGION_ENCODERS
 from toolkit.skeletons import REGIONS
 from toolkit.structures import InputError
 from toolkit.weights import pack_config, unpack_config
@@ -14,7 +14,7 @@ from toolkit.weights import pack_config, unpack_config
 SEES = ('region', 'body', 'whole')
 
 
-@ENCODERS.register_module()
+@REGION_ENCODERS.register_module()
 class RegionEncoder(nn.Module):
     """Frame -> mean and log-variance of the code of its upper or lower clothes.
 

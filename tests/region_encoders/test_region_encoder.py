@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from toolkit.encoders.region_encoder import RegionEncoder
-from toolkit.registry import ENCODERS
+from toolkit.region_encoders.region_encoder import RegionEncoder
+from toolkit.registry import REGION_ENCODERS
 from toolkit.structures import InputError
 from toolkit.weights import unpack_config
 
@@ -64,7 +64,7 @@ def test_it_can_be_rebuilt_from_its_own_state():
     net = build('down', 'body', norm='instance')
     net.observe(torch.randn(8, 3))
     state = net.state_dict()
-    again = ENCODERS.build(unpack_config(state['_extra_state']))
+    again = REGION_ENCODERS.build(unpack_config(state['_extra_state']))
     again.load_state_dict(state)
     assert again.config == net.config and torch.equal(again.code_mean, net.code_mean)
     assert torch.equal(again(*batch())[0], net(*batch())[0])
