@@ -1,5 +1,6 @@
 """Every config, made tiny, trains, saves, loads and generates."""
 
+import re
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -12,6 +13,7 @@ from torch.utils.data import default_collate
 
 from toolkit import apis
 from toolkit.engine import launch
+from toolkit.engine.datasets import give_fields
 from toolkit.engine.launch import build_runner, load_config
 from toolkit.registry import DATASETS, POSE_ESTIMATORS
 from toolkit.synthetic.actions import SyntheticActions
@@ -119,28 +121,28 @@ def test_config_trains_saves_loads_and_generates(name, clips, earlier, tmp_path)
 
     trained = apis.load(latest_checkpoint(tmp_path / 'run'), device='cpu')
     assert trained.config.model.type == cfg.model.type
-    item = default_collate([DATASETS.build(cfg.test_dataloader.dataset)[0]])
+    dataset = DATASETS.build(cfg.test_dataloader.dataset)
+    give_fields(trained.model, dataset)
+    item = default_collate([dataset[0]])
     with torch.no_grad():
         result = trained.model.test_step(item)[0]
     assert result['generated'].shape == result['real'].shape == (6, 64, 64, 3)
-    folders, out = sorted(p for p in clips.iterdir() if p.is_dir()), tmp_path / 'out.mp4'
-    if cfg.model.type == 'VideoPix2PixHD':
-        generate(trained, folders, out)
-    elif cfg.model.type == 'CycleGAN':
-        apis.generate(trained, None, folders[3], out, direction='ba', max_frames=2, side_by_side=True, progress=False)
-        assert out.stat().st_size > 500
-    else:
-        with pytest.raises(apis.InputError, match=f'{cfg.model.type} does not generate from poses'):
-            apis.generate(trained, folders[0], folders[3], out, progress=False)
+    generate(trained, sorted(p for p in clips.iterdir() if p.is_dir()), tmp_path / 'out.mp4')
 
 
 def generate(trained: apis.Trained, folders: list[Path], out: Path) -> None:
-    """Generate from a content clip and another person's poses, or be told why not."""
-    if trained.model.feature_maps.needs_target_frames:
-        with pytest.raises(apis.InputError, match='edge_channel'):
-            apis.generate(trained, folders[0], folders[3], out, progress=False)
+    """Generate from a content clip and another person's poses, or from another person's video, or be told why not."""
+    model = trained.model
+    given = dict(content=folders[0]) if 'content' in model.opens_with else dict(content=None)
+    given |= dict(direction='ba') if 'direction' in model.opens_with else {}
+    try:
+        model.check_generates()
+    except apis.InputError as error:
+        with pytest.raises(apis.InputError, match=re.escape(str(error))):
+            apis.generate(trained, driving=folders[3], out=out, progress=False, **given)
+        assert not model.paints_from or 'edge_channel' in str(error)
         return
-    apis.generate(trained, folders[0], folders[3], out, max_frames=2, side_by_side=True, progress=False)
+    apis.generate(trained, driving=folders[3], out=out, max_frames=2, side_by_side=True, progress=False, **given)
     assert out.stat().st_size > 500
 
 
