@@ -16,7 +16,7 @@ if 'OMP_WAIT_POLICY' not in os.environ:
     os.environ.setdefault('GOMP_SPINCOUNT', '10000')
 
 COMMANDS = dict(
-    prepare='prepare_data', train='train', test='test', generate='generate', export='export', browse='browse_dataset',
+    prepare='prepare_data', train='train', test='test', generate='generate', publish='publish_model', browse='browse_dataset',
     latent='visualize_latent', configs='list_configs', config='print_config', parts='list_parts', flops='get_flops', demo='demo')
 """Command of ``hvt`` -> tool."""
 

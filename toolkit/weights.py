@@ -1,5 +1,6 @@
-"""Finding checkpoints, reading them safely and loading them strictly."""
+"""Finding checkpoints, reading them safely, loading them strictly, and writing weights with what belongs to them."""
 
+import hashlib
 import json
 import pickle
 import zipfile
@@ -10,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from toolkit.files import write_file
 from toolkit.packaged import CONFIGS
 from toolkit.structures import InputError, MissingWeightsError
 
@@ -145,7 +147,7 @@ def _read_torch(path: Path) -> Any:
 
 
 def _read_safetensors(path: Path) -> dict[str, Any]:
-    """Weights; with what is said about them where :mod:`toolkit.engine.export` wrote them."""
+    """Weights; with what is said about them where :func:`write_weights` wrote them."""
     from safetensors import SafetensorError, safe_open
     from safetensors.torch import load_file
     try:
@@ -159,7 +161,51 @@ def _read_safetensors(path: Path) -> dict[str, Any]:
         raise InputError(f'checkpoint {path} is damaged or truncated ({error})') from error
     if not isinstance(meta, dict):
         raise InputError(f'checkpoint {path} is damaged: what it says about its weights is {meta!r}')
+    if 'sha256' in meta and meta['sha256'] != weights_hash(state):
+        raise InputError(f'checkpoint {path} is damaged: its weights are not those that were written. Copy it again.')
     return dict(state_dict=state, meta=meta)
+
+
+def weights_hash(state: Mapping[str, Tensor]) -> str:
+    """SHA-256 of names, kinds, shapes and values of weights, in hexadecimal digits; the order does not count."""
+    digest = hashlib.sha256()
+    for key in sorted(state):
+        tensor = state[key].detach().cpu().contiguous()
+        digest.update(f'{key} {tensor.dtype} {tuple(tensor.shape)} '.encode())
+        digest.update(tensor.flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def check_weights_name(path: str | Path) -> None:
+    """Refuse a name for weights that are to be written.
+
+    Raises:
+        InputError: it does not end with ``.safetensors``.
+    """
+    if Path(path).suffix != '.safetensors':
+        raise InputError(f'{path}: expected a name that ends with .safetensors')
+
+
+def write_weights(path: str | Path, state: Mapping[str, Tensor], meta: Mapping[str, Any]) -> str:
+    """Write weights and what belongs to them as safetensors, whole or not at all; :func:`read_checkpoint` reads both.
+
+    Args:
+        path: ``.safetensors`` file.
+        state: key -> tensor.
+        meta: plain data: numbers, texts, lists and dicts.
+
+    Returns:
+        The hash, see :func:`weights_hash`. It is in the file, too, as ``sha256``, and is checked when the file is read.
+
+    Raises:
+        InputError: another ending, or a file that cannot be written.
+    """
+    from safetensors.torch import save
+    check_weights_name(path)
+    state = {key: value.detach().cpu().clone(memory_format=torch.contiguous_format) for key, value in state.items()}
+    found = weights_hash(state)
+    write_file(path, save(state, {META: json.dumps(dict(meta, sha256=found), sort_keys=True)}))
+    return found
 
 
 def load_state(module: nn.Module, state: Mapping[str, Any], source: str | Path, strict: bool = True) -> list[str]:

@@ -6,12 +6,14 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from tests.models.cycle_gan_parts import build as build_cycle_gan
 from toolkit import apis
 from toolkit.engine.checkpoint import load_checkpoint
 from toolkit.engine.export import export_checkpoint
+from toolkit.files import source_hash
 from toolkit.registry import MODELS
 from toolkit.structures import InputError
-from toolkit.weights import META, read_checkpoint
+from toolkit.weights import META, read_checkpoint, weights_hash
 
 MODEL = dict(
     type='VideoPix2PixHD', generator=dict(type='GlobalGenerator', ngf=8, n_down=2, n_blocks=1), ema=.9,
@@ -32,7 +34,8 @@ def checkpoint(tmp_path_factory):
 
 @pytest.fixture
 def exported(checkpoint, tmp_path):
-    return export_checkpoint(checkpoint, tmp_path / 'small.safetensors')
+    export_checkpoint(checkpoint, tmp_path / 'small.safetensors')
+    return tmp_path / 'small.safetensors'
 
 
 def test_it_generates_what_the_checkpoint_generates_and_is_small(checkpoint, exported):
@@ -70,7 +73,8 @@ def test_a_training_starts_from_it_with_a_discriminator_of_its_own(checkpoint, e
 
 
 def test_any_size_is_that_of_the_clips(checkpoint, tmp_path):
-    assert apis.load(export_checkpoint(checkpoint, tmp_path / 'any.safetensors', any_size=True), 'cpu').size is None
+    export_checkpoint(checkpoint, tmp_path / 'any.safetensors', any_size=True)
+    assert apis.load(tmp_path / 'any.safetensors', 'cpu').size is None
 
 
 def test_what_cannot_be_exported_is_refused(checkpoint, exported, tmp_path):
@@ -86,7 +90,42 @@ def test_what_cannot_be_exported_is_refused(checkpoint, exported, tmp_path):
     torch.save(content, tmp_path / 'large.pth')
     with pytest.raises(InputError, match='net_g.* has values that float16 cannot hold; choose bfloat16'):
         export_checkpoint(tmp_path / 'large.pth', tmp_path / 'large.safetensors')
-    assert export_checkpoint(tmp_path / 'large.pth', tmp_path / 'large.safetensors', 'bfloat16').exists()
+    export_checkpoint(tmp_path / 'large.pth', tmp_path / 'large.safetensors', 'bfloat16')
+    assert (tmp_path / 'large.safetensors').exists()
+
+
+def test_a_pool_of_pictures_stays_behind(tmp_path):
+    model = build_cycle_gan(pool_size=2)
+    torch.save(dict(state_dict=model.state_dict(), meta=dict(config=dict(model=dict(type='CycleGAN')))), tmp_path / 'a.pth')
+    export_checkpoint(tmp_path / 'a.pth', tmp_path / 'a.safetensors', 'float32')
+    state = load_file(tmp_path / 'a.safetensors')
+    assert {key.partition('.')[0] for key in state} == {'net_g_ab', 'net_g_ba', 'anchors'}
+    other = build_cycle_gan(pool_size=2)
+    load_checkpoint(tmp_path / 'a.safetensors', other)
+    assert all(torch.equal(value, state[f'net_g_ab.{key}']) for key, value in other.net_g_ab.state_dict().items())
+
+
+def test_numbers_of_this_checkpoint_alone(checkpoint, tmp_path):
+    results, out = tmp_path / 'results.json', tmp_path / 'me.safetensors'
+    content = dict(about=dict(checkpoint='a.pth', checkpoint_sha256=source_hash(checkpoint)), metrics=dict(PSNR=dict(mean=20.5)))
+    results.write_text(json.dumps(content))
+    about = export_checkpoint(checkpoint, out, results=results)
+    meta = read_checkpoint(out)['meta']
+    assert meta['metrics'] == dict(PSNR=dict(mean=20.5)) and meta['sha256'] == about['sha256'] == weights_hash(load_file(out))
+    for text, said in ((json.dumps(dict(content, about=dict(checkpoint='a.pth'))), 'results of a.pth, another file'),
+                       ('[]', 'holds no results'), ('{', 'results.json: not readable')):
+        results.write_text(text)
+        with pytest.raises(InputError, match=said):
+            export_checkpoint(checkpoint, tmp_path / 'other.safetensors', results=results)
+    assert not (tmp_path / 'other.safetensors').exists()
+
+
+def test_other_values_than_were_written_are_noticed(exported):
+    content = bytearray(exported.read_bytes())
+    content[-3] ^= 1
+    exported.write_bytes(content)
+    with pytest.raises(InputError, match='its weights are not those that were written'):
+        read_checkpoint(exported)
 
 
 @pytest.mark.parametrize('told', ['{', '[]', json.dumps(dict(config=5))])

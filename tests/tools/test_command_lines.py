@@ -93,7 +93,7 @@ def test_bugs_keep_their_traceback():
         main()
 
 
-def test_export_writes_a_small_checkpoint(run, tmp_path):
+def test_publish_writes_a_small_checkpoint(run, tmp_path):
     import torch
 
     from toolkit.registry import MODELS
@@ -101,7 +101,7 @@ def test_export_writes_a_small_checkpoint(run, tmp_path):
                  discriminator=dict(type='MultiscaleDiscriminator', ndf=4, n_layers=1, num_scales=1),
                  losses=dict(gan=dict(type='GANLoss')))
     torch.save(dict(state_dict=MODELS.build(model).state_dict(), meta=dict(config=dict(model=model))), tmp_path / 'iter_0000001.pth')
-    code, out, _ = run('export', tmp_path, '--out', tmp_path / 'small.safetensors')
+    code, out, _ = run('publish_model', tmp_path, '--out', tmp_path / 'small.safetensors')
     assert code == 0 and out.startswith(f'written to {tmp_path}/small.safetensors, 0.')
-    code, _, error = run('export', tmp_path, '--out', tmp_path / 'small.safetensors')
+    code, _, error = run('publish_model', tmp_path, '--out', tmp_path / 'small.safetensors')
     assert code == 2 and error.startswith('error: ') and 'exists already' in error

@@ -66,7 +66,7 @@ def only_trains(network: str) -> bool:
 
 def whole_state(model: nn.Module, checkpoint: Mapping[str, Any]) -> dict[str, Any]:
     """The weights of a checkpoint for a model. A file that holds what generates alone (:mod:`toolkit.engine.export`) is completed:
-    averaged copies begin as their networks, and discriminators stay as they are.
+    averaged copies begin as their networks; discriminators, and pools of pictures, stay as they are.
 
     Args:
         model: not wrapped.
@@ -80,7 +80,7 @@ def whole_state(model: nn.Module, checkpoint: Mapping[str, Any]) -> dict[str, An
         trained = f'{network.removesuffix(AVERAGED)}.{rest}'
         if key not in state and trained in state:
             state[key] = state[trained]
-        elif key not in state and only_trains(network):
+        elif key not in state and (only_trains(network) or not isinstance(value, Tensor)):
             state[key] = value
     return state
 
