@@ -64,7 +64,7 @@ def test_nothing_to_blend_is_refused():
             GENERATORS.build(dict(type='BlendGenerator', input_nc=15, generator=BODIES['UNet'], **options))
 
 
-def model_of(body, z_dims=None, **feature_maps):
+def model_of(body, z_dims=None, discriminator_view=None, **feature_maps):
     torch.manual_seed(0)
     generator = dict(type='BlendGenerator', generator=dict(BODIES[body]))
     if z_dims:
@@ -72,7 +72,7 @@ def model_of(body, z_dims=None, **feature_maps):
     return MODELS.build(dict(
         type='VideoPix2PixHD', generator=generator,
         discriminator=dict(type='MultiscaleDiscriminator', ndf=8, n_layers=2, num_scales=2),
-        losses=dict(gan=dict(type='GANLoss'), l1=dict(type='L1Loss')),
+        losses=dict(gan=dict(type='GANLoss'), l1=dict(type='L1Loss')), discriminator_view=discriminator_view,
         feature_maps=dict(references=2, plate=True) | feature_maps))
 
 

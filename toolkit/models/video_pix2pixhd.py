@@ -4,6 +4,8 @@ Sources: pix2pixHD (Wang et al. 2018), the two-frame scheme of Everybody Dance N
 *Disentangled Human Action Video Generation via Decoupled Learning* (Yang et al. 2019, section 3.2).
 """
 
+from functools import partial
+
 import numpy as np
 import torch
 from mmengine.logging import print_log
@@ -14,6 +16,7 @@ from torch.utils.data import Dataset
 from toolkit import fields
 from toolkit.fit import build_discriminator, build_generator
 from toolkit.model_parts.color_codes import ColorCodes
+from toolkit.model_parts.discriminator_view import DiscriminatorView, Shown
 from toolkit.model_parts.feature_curriculum import FeatureCurriculum
 from toolkit.model_parts.feature_maps import FeatureMaps
 from toolkit.models.bare import bare
@@ -22,7 +25,7 @@ from toolkit.models.painting import Painter
 from toolkit.registry import MODELS
 from toolkit.structures import InputError
 
-CURRICULUM_SALT = 7
+CURRICULUM_SALT, VIEW_SALT = 7, 8
 FIRST_FRAMES = {'zeros': 0.0, 'black': -1.0}
 
 
@@ -57,6 +60,7 @@ class VideoPix2PixHD(VideoModel):
         feature_maps: arguments of :class:`toolkit.model_parts.feature_maps.FeatureMaps`.
         curriculum: arguments of :class:`toolkit.model_parts.feature_curriculum.FeatureCurriculum`; None trains on what
             generation uses.
+        discriminator_view: arguments of :class:`toolkit.model_parts.discriminator_view.DiscriminatorView`; None shows whole frames.
         window: frames of a training window (T).
         v0: the frame before the first: ``'zeros'`` (mid-gray, what both official codes do) or ``'black'`` (what the paper says).
             Training and generation share it, and it is stored in checkpoints with the config.
@@ -71,11 +75,11 @@ class VideoPix2PixHD(VideoModel):
     offers = dict(
         frames=('fake', 'real', 'masks', 'regions', 'poses', 'conditions'), gan=('scores', 'fake_features', 'real_features'))
 
-    nested = dict(feature_maps=FeatureMaps, curriculum=FeatureCurriculum, color_codes=ColorCodes)
+    nested = dict(feature_maps=FeatureMaps, curriculum=FeatureCurriculum, color_codes=ColorCodes, discriminator_view=DiscriminatorView)
 
     def __init__(self, generator: dict, discriminator: dict, losses: dict, color_codes: dict | None = None,
-                 feature_maps: dict | None = None, curriculum: dict | None = None, window: int = 2,
-                 v0: str = 'zeros', frame_reduce: str = 'mean', ema: float | None = 0.999, **kwargs) -> None:
+                 feature_maps: dict | None = None, curriculum: dict | None = None, discriminator_view: dict | None = None,
+                 window: int = 2, v0: str = 'zeros', frame_reduce: str = 'mean', ema: float | None = 0.999, **kwargs) -> None:
         codes = None if color_codes is None else ColorCodes(**color_codes)
         super().__init__(losses=losses, **kwargs)
         if not self.losses:
@@ -91,6 +95,7 @@ class VideoPix2PixHD(VideoModel):
             raise InputError(f'model.window={window}, expected at least 1 frame')
         self.feature_maps = FeatureMaps(**(feature_maps or {}))
         self.curriculum = None if curriculum is None else FeatureCurriculum(**curriculum)
+        self.discriminator_view = None if discriminator_view is None else DiscriminatorView(**discriminator_view)
         self.window = window
         self.v0 = v0
         self.frame_scale = 1 if frame_reduce == 'mean' else window
@@ -138,10 +143,12 @@ class VideoPix2PixHD(VideoModel):
         real = batch['frames']
         with optim_wrapper['g'].optim_context(self.net_g):
             features = 2 * self.training_features(batch) - 1
-        conditions = features[:, :, :self.feature_maps.map_channels]
+        conditions, shown = features[:, :, :self.feature_maps.map_channels], None
+        if self.adversarial and self.discriminator_view is not None:
+            shown = self.discriminator_view.of(batch, partial(self.randn, salt=VIEW_SALT))
         if self.adversarial:
             with optim_wrapper['d'].optim_context(self.net_d):
-                real_scores = self.net_d(pack(conditions, real))
+                real_scores = self.net_d(pack(conditions, real, shown))
         with optim_wrapper['g'].optim_context(self.color_codes):
             z = self.code(batch, self.color_codes)
         with optim_wrapper['g'].optim_context(self.net_g):
@@ -149,7 +156,7 @@ class VideoPix2PixHD(VideoModel):
         g = {}
         if self.adversarial:
             with self.frozen(self.net_d), optim_wrapper['d'].optim_context(self.net_d):
-                fake_scores = self.net_d(pack(conditions, fake))
+                fake_scores = self.net_d(pack(conditions, fake, shown))
             g = self.losses.compute('gan', dict(scores=fake_scores, fake_features=fake_scores, real_features=real_scores))
         frames = dict(fake=fake, real=real, conditions=features, **{k: batch[k] for k in ('masks', 'regions', 'poses') if k in batch})
         frames = self.losses.compute('frames', {key: value.flatten(0, 1) for key, value in frames.items()})
@@ -160,7 +167,7 @@ class VideoPix2PixHD(VideoModel):
         if self.adversarial:
             gan = self.losses[self.adversarial]
             with optim_wrapper['d'].optim_context(self.net_d):
-                fake_scores = self.net_d(pack(conditions, fake.detach()))
+                fake_scores = self.net_d(pack(conditions, fake.detach(), shown))
             d = {'fake': 0.5 * gan(fake_scores, real=False, for_discriminator=True),
                  'real': 0.5 * gan(real_scores, real=True, for_discriminator=True)}
             self.step(optim_wrapper, 'd', sum(d.values()))
@@ -295,12 +302,13 @@ class VideoPix2PixHD(VideoModel):
         return z
 
 
-def pack(conditions: Tensor, frames: Tensor) -> Tensor:
+def pack(conditions: Tensor, frames: Tensor, shown: Shown | None = None) -> Tensor:
     """Input of the discriminator: the frames of a window and their conditions side by side in the channels.
 
     Args:
         conditions: (B, T, C, H, W), what each frame was painted from; at a network's input, so in [-1, 1].
         frames: (B, T, 3, H, W) pictures in [-1, 1].
+        shown: what the discriminator sees of both; None for all.
 
     Returns:
         (B, T * (C + 3), H, W): [F1, F2, ..., v1, v2, ...], all conditions in order of time, then all frames.
@@ -312,4 +320,5 @@ def pack(conditions: Tensor, frames: Tensor) -> Tensor:
     if conditions.ndim != 5 or windows[0] != windows[1]:
         raise InputError(f'conditions of shape {tuple(conditions.shape)} and frames of shape {tuple(frames.shape)}: expected '
                          '(B, T, C, H, W) and (B, T, 3, H, W) with equal B, T, H and W')
+    conditions, frames = (conditions, frames) if shown is None else shown(conditions, frames)
     return torch.cat([conditions.flatten(1, 2), frames.flatten(1, 2)], 1)
