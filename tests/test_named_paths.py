@@ -19,6 +19,8 @@ CODE = [path for folder in ('configs', 'tools', 'toolkit', 'benchmarks') for pat
 PLACES = (ROOT, ROOT / 'toolkit', ROOT / 'configs')
 FOLDERS = '|'.join({p.name for place in (ROOT, ROOT / 'configs') for p in place.iterdir() if p.is_dir() and p.name.isidentifier()})
 NAMES = {path.name for folder in ('configs', 'tools', 'toolkit', 'tests', 'benchmarks') for path in (ROOT / folder).rglob('*.py')}
+KINDS = {name for folder in ('toolkit', 'plugins') for path in (ROOT / folder).rglob('*.py')
+         for name in re.findall(r'^class (\w+)', path.read_text(), re.M)} | {'IterBasedTrainLoop'}
 RUNS = {name.rpartition('/')[2] for name in config_names()} | {'mine', 'other', 'NAME'}
 OF_OTHERS = {
     'setup.py', 'analyze_logs.py', 'inferencer_demo.py', 'demo_inference.py', 'topdown_demo_with_mmdet.py', 'base.py', 'mine.py'}
@@ -49,6 +51,9 @@ def wrong(text: str, file: Path) -> list[str]:
     found += [name for name in re.findall(r'(?<![\w./*<])([a-z]\w*\.py)\b', text) if name not in NAMES | OF_OTHERS | own]
     found += [f'work_dirs/{name}' for name in re.findall(r'(?<!--work-dir )work_dirs/(\w+)', text) if name not in RUNS]
     found += [name for name in re.findall(r'hvt::([\w/]+)', text) if name not in (*config_names(), 'NAME')]
+    if file.parent.name == 'docs' and file.name != 'keypoints.md':
+        own_classes = set(re.findall(r'class (\w+)', text))
+        found += [name for name in re.findall(r'`([A-Z]\w*[a-z]\w*)`', text) if name not in KINDS | own_classes]
     for tool, command, rest in COMMAND.findall(text):
         if not tool and command not in COMMANDS:
             found.append(f'hvt {command}')
@@ -81,6 +86,7 @@ def test_code_names_what_is_there():
     ('See `data/clip.py`.', 'data/clip.py'), ('in models/feature_maps.py', 'models/feature_maps.py'),
     ('configs/own_video.py', 'configs/own_video.py'),
     ('[here](../toolkit/data/clip.py)', '../toolkit/data/clip.py'), ('see own_video.py', 'own_video.py'),
+    ('a `HiddenLoss`', 'HiddenLoss'),
     ('work_dirs/own_video/iter_1.pth', 'work_dirs/own_video'), ("_base_ = 'hvt::demo/own_video.py'", 'demo/own_video'),
     ('`hvt dance me.mp4`', 'hvt dance'), ('`python tools/train.py x.py --works-dir y`', 'train --works-dir')])
 def test_a_wrong_name_would_be_found(text, named):
