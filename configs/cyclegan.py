@@ -1,10 +1,10 @@
 """CycleGAN between two persons (the baseline of paper B) at 256x256: 100 + 100 epochs of 1,200 frames, batch 1.
 
-The two persons are synthetic actors by default. For two videos of your own prepare both (tools/prepare_data.py, 256x256), then:
+The two persons are synthetic actors by default. For clips of two persons of your own (tools/prepare_data.py, 256x256) write a config::
 
-    python tools/train.py configs/cyclegan.py --cfg-options \\
-        train_dataloader.dataset.a=data/me train_dataloader.dataset.b=data/dancer \\
-        test_dataloader.dataset.a=data/me test_dataloader.dataset.b=data/dancer test_dataloader.dataset.paired=False
+    _base_ = 'hvt::cyclegan.py'
+    data = dict(a=dict(_delete_=True, root='data/me'), b=dict(_delete_=True, root='data/dancer'))
+    test_dataloader = dict(dataset=dict(paired=False))
 
 An epoch has as many iterations as the longer video has frames: set epoch_iters of param_scheduler (and max_iters) to it.
 """

@@ -14,5 +14,5 @@ optim_wrapper = dict(d=dict(networks=['net_d_a', 'net_d_b', 'net_d_a_time', 'net
 
 train_dataloader = dict(
     sampler=dict(shuffle=False),
-    dataset=dict(window=3, sequence=4, anchors=True, plates=True))
-test_dataloader = dict(dataset=dict(plates=True))
+    dataset=dict(window=3, sequence=4, anchors=True))
+data = dict(plates=True)

@@ -115,7 +115,7 @@ def test_the_sound_of_the_driving_clip_goes_into_the_result(trained, clips, tmp_
 
 def test_a_checkpoint_tells_the_size_that_was_left_to_the_clips(clips, tmp_path):
     root = clips[0].folder.parent
-    options = [f'train_dataloader.dataset.root={root}', 'train_dataloader.dataset.pixels=2048', 'train_dataloader.dataset.exclude=None',
+    options = [f'data.root={root}', 'data.pixels=2048', 'train_dataloader.dataset.exclude=None',
                'train_cfg.max_iters=1', 'custom_hooks=[]', 'model.losses.perceptual.weight=0.0', 'model.generator.ngf=4',
                'model.discriminator.ndf=4']
     work_dir = apis.train(ROOT / 'configs' / 'own' / 'video.py', tmp_path / 'run', cfg_options=options)

@@ -78,13 +78,11 @@ def shrink(cfg: Config, clips: Path, earlier: Callable[[str], Path] | None) -> N
 
     With ``earlier=None`` what it builds on stays as it is.
     """
-    hooks = [hook for hook in cfg.get('custom_hooks', []) if 'dataset' in hook]
-    for hook in hooks:
-        hook.update(interval=2, max_frames=2, clips=[0])
-    loaders = [cfg[key] for key in ('train_dataloader', 'val_dataloader', 'test_dataloader') if key in cfg]
-    for loader in (*loaders, *hooks):
+    for hook in cfg.get('custom_hooks', []):
+        if hook.type == 'GenerateHook':
+            hook.update(interval=2, max_frames=2, clips=[0])
+    for loader in (cfg[key] for key in ('train_dataloader', 'val_dataloader', 'test_dataloader') if key in cfg):
         shrink_data(loader.dataset, clips)
-    for loader in loaders:
         loader.update(num_workers=0, persistent_workers=False, batch_size=min(loader.get('batch_size', 1), 4))
     values = dict(ngf=8, ndf=8, n_down=2, n_blocks=1, n_local_blocks=1, num_scales=2, network='off', pooling='adaptive',
                   pose_network=dict(type='TinyPoseOfConfigs'), min_side=None, stage=None)

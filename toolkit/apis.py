@@ -4,7 +4,7 @@
 
     from toolkit import apis
     clip = apis.prepare('me_dancing.mp4', 'data/mine')
-    apis.train('configs/own/video.py', cfg_options=['train_dataloader.dataset.root=data/mine'])
+    apis.train('configs/own/video.py', cfg_options=['data.root=data/mine'])
     apis.generate('work_dirs/video', content='me.jpg', driving='dancer.mp4', out='result.mp4')
 """
 

@@ -1,20 +1,17 @@
 """Data: the synthetic actions, 13 actors x 16 actions x 100 frames at 384x256, made on first use."""
-_root = 'data/synthetic_actions'
-_synthetic = dict(height=384, width=256, actors=13, actions=16, frames=100)
+data = dict(root='data/synthetic_actions', synthetic=dict(height=384, width=256, actors=13, actions=16, frames=100))
 
 train_dataloader = dict(
     batch_size=1,
     num_workers=2,
     persistent_workers=True,
     sampler=dict(type='DrawSampler', shuffle=True),
-    dataset=dict(type='ClipWindows', root=_root, synthetic=_synthetic, split='train', window=2, content='first'))
+    dataset=dict(type='ClipWindows', split='train', window=2, content='first'))
 
 test_dataloader = dict(
     batch_size=1,
     num_workers=0,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(type='ClipWindows', root=_root, synthetic=_synthetic, split='test', window=None))
+    dataset=dict(type='ClipWindows', split='test', window=None))
 
-custom_hooks = [
-    dict(type='GenerateHook', interval=5000, max_frames=50, clips=[0, 1],
-         dataset=dict(type='ClipWindows', root=_root, synthetic=_synthetic, split='test', window=None))]
+custom_hooks = [dict(type='GenerateHook', interval=5000, max_frames=50, clips=[0, 1])]

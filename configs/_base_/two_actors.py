@@ -1,9 +1,9 @@
 """Data: two synthetic actors at 256x256, 12 actions of 100 frames each for training, made on first use."""
-_size = (256, 256)
 _split_rule = dict(test_actions=['wave_both', 'squat', 'kick', 'bow'])
 _synthetic = dict(height=256, width=256, actions=16, frames=100)
-_a = dict(root='data/actor_01_256', synthetic=dict(_synthetic, actors=[1]), split_rule=_split_rule)
-_b = dict(root='data/actor_08_256', synthetic=dict(_synthetic, actors=[8]), split_rule=_split_rule)
+data = dict(
+    size=(256, 256), a=dict(root='data/actor_01_256', synthetic=dict(_synthetic, actors=[1]), split_rule=_split_rule),
+    b=dict(root='data/actor_08_256', synthetic=dict(_synthetic, actors=[8]), split_rule=_split_rule))
 
 train_dataloader = dict(
     batch_size=1,
@@ -11,11 +11,11 @@ train_dataloader = dict(
     persistent_workers=True,
     sampler=dict(type='DrawSampler', shuffle=True),
     dataset=dict(
-        type='UnpairedClips', a=dict(_a, split='train'), b=dict(_b, split='train'), window=1, size=_size,
+        type='UnpairedClips', a=dict(split='train'), b=dict(split='train'), window=1,
         transforms=[dict(type='RandomCrop', scale=286 / 256), dict(type='RandomFlip')]))
 
 test_dataloader = dict(
     batch_size=1,
     num_workers=0,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(type='DirectedClips', a=dict(_a, split='test'), b=dict(_b, split='test'), size=_size, paired=True))
+    dataset=dict(type='DirectedClips', a=dict(split='test'), b=dict(split='test'), paired=True))

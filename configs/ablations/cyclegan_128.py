@@ -1,5 +1,4 @@
 """128x128 pixels and 6 residual blocks, as both papers do for small pictures."""
 _base_ = '../cyclegan.py'
 model = dict(generator=dict(n_blocks=6))
-train_dataloader = dict(dataset=dict(size=(128, 128)))
-test_dataloader = dict(dataset=dict(size=(128, 128)))
+data = dict(size=(128, 128))

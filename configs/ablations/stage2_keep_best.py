@@ -5,9 +5,7 @@ _trained = [
     'wave_right', 'wave_both', 'salute', 'arms_up', 'side_step', 'jumping_jack', 'march', 'side_bend', 'punch', 'lunge', 'hip_twist',
     'point_left', 'kick', 'bow']
 train_dataloader = dict(dataset=dict(actions=_trained))
-val_dataloader = dict(dataset=dict(
-    type='ClipWindows', root='data/synthetic_actions', synthetic=dict(height=384, width=256, actors=13, actions=16, frames=100),
-    split='train', actions=_validated, window=None))
+val_dataloader = dict(dataset=dict(split='train', actions=_validated))
 val_evaluator = [dict(type='SSIM'), dict(type='LPIPS', net='auto')]
 val_cfg = dict(clips=8, max_frames=24)
 train_cfg = dict(val_interval=5000)

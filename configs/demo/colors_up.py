@@ -1,13 +1,11 @@
 """About a minute on one CPU core: the color encoder of the upper body, on the people of the demo at 96x64."""
 _base_ = ['../stage1_bicyclegan_up.py']
 
-_data = dict(
+data = dict(
     root='data/demo_actions', size=(96, 64),
     synthetic=dict(height=192, width=128, actors=[1], actions=16, frames=48),
     split_rule=dict(train_actions_per_person=14, train_fraction=0.875))
-
-train_dataloader = dict(batch_size=8, num_workers=0, persistent_workers=False, dataset=dict(**_data, cache='decoded'))
-test_dataloader = dict(dataset=_data)
+train_dataloader = dict(batch_size=8, num_workers=0, persistent_workers=False, dataset=dict(cache='decoded'))
 custom_hooks = []
 
 model = dict(

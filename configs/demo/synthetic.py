@@ -1,17 +1,11 @@
 """Minutes on two CPU cores: the video generator of paper A on one synthetic actor at 192x128; two actions are held out."""
 _base_ = ['../_base_/runtime.py', '../_base_/synthetic_actions.py', '../_base_/video_pix2pixhd.py', '../_base_/evaluation.py']
 
-_root = 'data/demo_actions'
-_synthetic = dict(height=192, width=128, actors=[1], actions=16, frames=48)
-_split = dict(train_actions_per_person=14, train_fraction=0.875)
-
-train_dataloader = dict(
-    batch_size=2, num_workers=0, persistent_workers=False,
-    dataset=dict(root=_root, synthetic=_synthetic, split_rule=_split, cache='decoded'))
-test_dataloader = dict(dataset=dict(root=_root, synthetic=_synthetic, split_rule=_split))
-custom_hooks = [
-    dict(type='GenerateHook', interval=400, max_frames=24, clips=[0],
-         dataset=dict(type='ClipWindows', root=_root, synthetic=_synthetic, split_rule=_split, split='test', window=None))]
+data = dict(
+    root='data/demo_actions', synthetic=dict(height=192, width=128, actors=[1], actions=16, frames=48),
+    split_rule=dict(train_actions_per_person=14, train_fraction=0.875))
+train_dataloader = dict(batch_size=2, num_workers=0, persistent_workers=False, dataset=dict(cache='decoded'))
+custom_hooks = [dict(type='GenerateHook', interval=400, max_frames=24, clips=[0])]
 
 model = dict(
     generator=dict(_delete_=True, type='GlobalGenerator', ngf=24, n_down=3, n_blocks=4),

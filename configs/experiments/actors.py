@@ -4,14 +4,11 @@ With the weights of a perceptual network (torchvision's SqueezeNet is enough) in
 """
 _base_ = ['../demo/colors.py']
 
-_data = dict(
+data = dict(
     root='data/demo_actors', synthetic=dict(height=128, width=96, actors=[0, 3, 5, 9, 10, 12], actions=16, frames=24),
     split_rule=dict(train_actions_per_person=12, train_fraction=0.75))
-
 train_dataloader = dict(
-    batch_size=4,
-    dataset=dict(**_data, transforms=[dict(type='RecolorGarments', region='both', per='clip', keep=0.1)]))
-test_dataloader = dict(dataset=_data)
+    batch_size=4, dataset=dict(transforms=[dict(type='RecolorGarments', region='both', per='clip', keep=0.1)]))
 custom_hooks = []
 model = dict(
     discriminator=dict(ndf=32),

@@ -6,10 +6,9 @@
 """
 _base_ = 'cyclegan_skeleton.py'
 
-_b = dict(root='data/demo_studio_08_small', synthetic=dict(stature=0.8))
+data = dict(b=dict(root='data/demo_studio_08_small', synthetic=dict(stature=0.8)))
 model = dict(skeleton_scaling=True)
-train_dataloader = dict(dataset=dict(b=_b, anchors=True))
-test_dataloader = dict(dataset=dict(b=_b))
+train_dataloader = dict(dataset=dict(anchors=True))
 test_evaluator = [
     dict(type='PCK', against='real', estimators=['MediaPipePose', 'ConvolutionalPoseMachine']),
     dict(type='Identity', estimators=['MediaPipePose', 'ConvolutionalPoseMachine']),

@@ -8,17 +8,11 @@ weight the L1 loss falls more slowly.
 """
 _base_ = ['../feature_restoration.py']
 
-_root = 'data/demo_restoration'
-_synthetic = dict(height=192, width=128, actors=[1, 8], actions=8, frames=32)
-_split = dict(train_actions_per_person=6, train_fraction=0.75)
-
-train_dataloader = dict(
-    batch_size=4, num_workers=0, persistent_workers=False,
-    dataset=dict(root=_root, synthetic=_synthetic, split_rule=_split, cache='decoded'))
-test_dataloader = dict(dataset=dict(root=_root, synthetic=_synthetic, split_rule=_split))
-custom_hooks = [
-    dict(type='GenerateHook', interval=500, max_frames=24, clips=[0, 2],
-         dataset=dict(type='ClipWindows', root=_root, synthetic=_synthetic, split_rule=_split, split='test', window=None))]
+data = dict(
+    root='data/demo_restoration', synthetic=dict(height=192, width=128, actors=[1, 8], actions=8, frames=32),
+    split_rule=dict(train_actions_per_person=6, train_fraction=0.75))
+train_dataloader = dict(batch_size=4, num_workers=0, persistent_workers=False, dataset=dict(cache='decoded'))
+custom_hooks = [dict(type='GenerateHook', interval=500, max_frames=24, clips=[0, 2])]
 
 model = dict(
     generator=dict(ngf=16, n_down=1, n_blocks=3), discriminator=dict(ndf=16, n_layers=2), losses=dict(gan=dict(weight=0.1)),

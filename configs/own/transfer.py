@@ -8,9 +8,7 @@
 _base_ = ['../experiments/cyclegan.py']
 
 _split_rule = dict(train_actions_per_person=8, train_fraction=0.75)
-_a = dict(_delete_=True, root='data/mine', persons=['me'], pixels=96 * 64, split_rule=_split_rule)
-_b = dict(_delete_=True, root='data/mine', persons=['dancer'], pixels=96 * 64, split_rule=_split_rule)
-
-train_dataloader = dict(
-    dataset=dict(size=None, a=dict(_a, split='train', cache='decoded'), b=dict(_b, split='train', cache='decoded')))
-test_dataloader = dict(dataset=dict(size=None, a=dict(_a, split='test'), b=dict(_b, split='test'), paired=False))
+data = dict(
+    size=None, a=dict(_delete_=True, root='data/mine', persons=['me'], pixels=96 * 64, split_rule=_split_rule),
+    b=dict(_delete_=True, root='data/mine', persons=['dancer'], pixels=96 * 64, split_rule=_split_rule))
+test_dataloader = dict(dataset=dict(paired=False))

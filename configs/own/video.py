@@ -7,15 +7,11 @@ A short clip is learned by heart sooner than its person: random content frames v
 """
 _base_ = ['../demo/synthetic.py']
 
-_root = 'data/mine'
 _held_out = (0.75, 1.0)
-_data = dict(root=_root, pixels=192 * 128, split=None, split_rule=None, synthetic=None)
-
-train_dataloader = dict(dataset=dict(**_data, exclude=_held_out, content='random'))
-test_dataloader = dict(dataset=dict(**_data, frames=_held_out, content=0))
-custom_hooks = [
-    dict(type='GenerateHook', interval=500, max_frames=24,
-         dataset=dict(type='ClipWindows', **_data, window=None, frames=_held_out, content=0))]
+data = dict(root='data/mine', pixels=192 * 128, split_rule=None, synthetic=None)
+train_dataloader = dict(dataset=dict(split=None, exclude=_held_out, content='random'))
+test_dataloader = dict(dataset=dict(split=None, frames=_held_out, content=0))
+custom_hooks = [dict(type='GenerateHook', interval=500, max_frames=24)]
 
 model = dict(
     discriminator=dict(ndf=32),

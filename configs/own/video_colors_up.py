@@ -1,7 +1,5 @@
 """The color encoder of the upper body on prepared clips of your own; see video_colors.py."""
 _base_ = ['../demo/colors_up.py']
 
-_data = dict(
+data = dict(
     root='data/mine', size=None, pixels=96 * 64, synthetic=None, split_rule=dict(train_actions_per_person=8, train_fraction=0.75))
-train_dataloader = dict(dataset=_data)
-test_dataloader = dict(dataset=_data)

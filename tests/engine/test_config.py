@@ -111,7 +111,7 @@ def test_keys_of_plain_dicts_are_checked(tmp_path, config, text, words):
     ('optim_wrapper.g.networks=net_g', ["optim_wrapper.g.networks='net_g': expected a list, each text"]),
     ('train_dataloader.batch_size=None', ['train_dataloader.batch_size=None: expected a whole number']),
     ('train_dataloader.dataset.size=64', ['train_dataloader.dataset.size=64: expected a list, each a whole number or None']),
-    ('train_dataloader.dataset.synthetic.frames=None', ['train_dataloader.dataset.synthetic.frames=None: expected']),
+    ('data.synthetic.frames=None', ['data.synthetic.frames=None: expected']),
     ('train_cfg.max_iters=[]', ['train_cfg.max_iters=[]: expected a whole number']),
     ('randomness.seed=first', ['randomness.seed']),
     ('default_hooks.checkpoint.interval=None', ['default_hooks.checkpoint.interval=None: expected a whole number']),
@@ -127,7 +127,7 @@ def test_kinds_of_values_are_checked(option, words):
 
 def test_overrides_reach_into_plain_dicts():
     cfg = load_config(STAGE_2, ['model.feature_maps.restoration=work_dirs/some', 'model.curriculum.probability=0.5',
-                                'train_dataloader.dataset.synthetic.frames=5', 'model.color_codes.frozen=False'])
+                                'data.synthetic.frames=5', 'model.color_codes.frozen=False'])
     assert cfg.model.feature_maps.restoration == 'work_dirs/some' and cfg.model.curriculum == dict(probability=0.5)
     cfg = load_config(TRANSFER, ['model.face_crops.size=32', "train_dataloader.dataset.a.persons=['me']"])
     assert cfg.model.face_crops == dict(size=32) and cfg.train_dataloader.dataset.a.persons == ['me']

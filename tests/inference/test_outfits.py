@@ -26,8 +26,8 @@ UP, DOWN = slice(0, 16), slice(16, 24)
 def train(name, root, work_dir, iterations, more=None, resume=False):
     options = {
         'train_cfg.max_iters': iterations, 'train_dataloader.num_workers': 0, 'train_dataloader.persistent_workers': False,
-        'train_dataloader.batch_size': 2, 'train_dataloader.dataset.root': str(root), 'train_dataloader.dataset.synthetic': None,
-        'train_dataloader.dataset.split': None, 'train_dataloader.dataset.size': SIZE, 'custom_hooks': [],
+        'train_dataloader.batch_size': 2, 'data': dict(root=str(root), synthetic=None, size=SIZE), 'custom_hooks': [],
+        'train_dataloader.dataset.split': None, 'test_dataloader.dataset.split': None,
         'default_hooks.checkpoint.interval': 2, **(more or {})}
     build_runner(load_config(CONFIGS / name, options), work_dir, resume).train()
     return work_dir / f'iter_{iterations:07d}.pth'

@@ -44,7 +44,7 @@ def test_one_of_many_processes_renders(tmp_path):
 def test_a_folder_of_the_user_is_left_alone(clips, tmp_path):
     shutil.copytree(clips[0].folder, tmp_path / 'mine' / 'dance')
     before = sorted(tmp_path.rglob('*'))
-    with pytest.raises(InputError, match=r'holds what is not synthetic \(dance\).*train_dataloader.dataset.synthetic=None'):
+    with pytest.raises(InputError, match=r'holds what is not synthetic \(dance\).*data.synthetic=None'):
         ClipWindows(tmp_path / 'mine', synthetic=OPTIONS)
     assert sorted(tmp_path.rglob('*')) == before
     assert len(ClipWindows(tmp_path / 'mine', synthetic=None).clips) == 1

@@ -33,12 +33,11 @@ def floor(poses, size):
 CONFIG = '''
 _base_ = 'hvt::stage2_pix2pixhd.py'
 custom_imports = dict(imports=['depth_map'])
-_data = dict(root={root!r}, synthetic=None, split=None, split_rule=None)
-train_dataloader = dict(num_workers=0, persistent_workers=False, dataset=_data)
-test_dataloader = dict(num_workers=0, persistent_workers=False, dataset=_data)
+data = dict(root={root!r}, synthetic=None)
+train_dataloader = dict(num_workers=0, persistent_workers=False, dataset=dict(split=None))
+test_dataloader = dict(dataset=dict(split=None))
 train_cfg = dict(max_iters=2)
-custom_hooks = [dict(type='GenerateHook', interval=2, max_frames=2, clips=[0],
-                     dataset=dict(type='ClipWindows', **_data, window=None))]
+custom_hooks = [dict(type='GenerateHook', interval=2, max_frames=2, clips=[0])]
 default_hooks = dict(checkpoint=dict(interval=2))
 model = dict(
     generator=dict(_delete_=True, type='GlobalGenerator', ngf=4, n_down=1, n_blocks=1),

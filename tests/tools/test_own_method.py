@@ -24,11 +24,11 @@ METHOD = next(block for block in GUIDE if 'class PlainPix2Pix' in block)
 MINE = next(block for block in GUIDE if "type='PlainPix2Pix'" in block)
 CONFIG = '''
 _base_ = 'mine.py'
-_data = dict(root={root!r}, synthetic=None, split=None)
-train_dataloader = dict(batch_size=2, num_workers=0, persistent_workers=False, dataset=_data)
-test_dataloader = dict(num_workers=0, persistent_workers=False, dataset=_data)
+data = dict(root={root!r}, synthetic=None)
+train_dataloader = dict(batch_size=2, num_workers=0, persistent_workers=False, dataset=dict(split=None))
+test_dataloader = dict(dataset=dict(split=None))
 train_cfg = dict(max_iters=4)
-custom_hooks = [dict(type='GenerateHook', interval=4, max_frames=2, clips=[0], dataset=dict(type='ClipWindows', **_data, window=None))]
+custom_hooks = [dict(type='GenerateHook', interval=4, max_frames=2, clips=[0])]
 default_hooks = dict(checkpoint=dict(interval=2))
 model = dict(generator=dict(ngf=4, n_blocks=1), discriminator=dict(ndf=4, n_layers=1))
 test_evaluator = [dict(type='PSNR'), dict(type='L1')]

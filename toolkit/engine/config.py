@@ -13,6 +13,7 @@ from mmengine.config import Config
 
 from toolkit.engine.mmengine_names import check_names
 from toolkit.engine.sections import Top
+from toolkit.engine.shared_data import data_takers, follow_test, share_data
 from toolkit.engine.takers import ANY, check_node, known_keys, nested_takers, takers_of
 from toolkit.packaged import PREFIX, find_config
 from toolkit.plugins import import_custom
@@ -22,7 +23,8 @@ from toolkit.structures import InputError
 
 
 def load_config(path: str | Path, cfg_options: dict[str, Any] | Sequence[str] | None = None) -> Config:
-    """Read a text config, import plugins and ``custom_imports`` (of all its bases too), apply overrides and check every key.
+    """Read a text config, import plugins and ``custom_imports`` (of all its bases too), apply overrides, write ``data`` into each data
+    set (:mod:`toolkit.engine.shared_data`) and check every key.
 
     Args:
         path: a config file, or the name of one of the toolkit's, see :func:`toolkit.packaged.find_config`.
@@ -38,6 +40,7 @@ def load_config(path: str | Path, cfg_options: dict[str, Any] | Sequence[str] | 
     modules = [m for file in files for m in _imports(_read(file))]
     import_custom(modules)
     options = cfg_options if isinstance(cfg_options, dict) else parse_options(cfg_options or ())
+    follow_test(cfg._cfg_dict)
     for key in sorted(options, key=lambda key: not key.startswith('custom_imports')):
         set_option(cfg._cfg_dict, key, options[key])
         if key.startswith('custom_imports'):
@@ -48,6 +51,8 @@ def load_config(path: str | Path, cfg_options: dict[str, Any] | Sequence[str] | 
         cfg.custom_imports = dict(imports=modules)
     for key in [k for k in cfg._cfg_dict if k.startswith('_')]:
         del cfg._cfg_dict[key]
+    follow_test(cfg._cfg_dict)
+    share_data(cfg._cfg_dict)
     check_config(cfg)
     return cfg
 
@@ -97,7 +102,7 @@ def set_option(cfg: dict, key: str, value: Any) -> None:
         else:
             takers = takers_of(where, node, takers)
             known = set(node) | known_keys(takers)
-            inner = nested_takers(takers, part)
+            inner = data_takers(cfg) if parts[:depth + 1] == ['data'] else nested_takers(takers, part)
             new_part = isinstance(value, dict) and 'type' in value
             allowed = part in known and (part in node or last or inner or new_part) or last and new_part and not takers
             if not allowed and ANY not in known:

@@ -36,18 +36,18 @@ class GenerateHook(Hook):
 
     Args:
         interval: iterations between previews.
-        dataset: ``DATASETS`` config that yields whole clips (``window=None``).
+        dataset: ``DATASETS`` config that yields whole clips (``window=None``); None for that of ``test_dataloader``.
         max_frames: frames generated of each clip.
         clips: indices of the dataset's items; None takes the first three.
         columns: frames shown on a contact sheet.
 
     Raises:
-        InputError: an index beyond the dataset.
+        InputError: an index beyond the dataset, or no dataset.
     """
 
     priority = 'LOW'
 
-    def __init__(self, interval: int, dataset: dict, max_frames: int = 50, clips: Sequence[int] | None = None,
+    def __init__(self, interval: int, dataset: dict | None = None, max_frames: int = 50, clips: Sequence[int] | None = None,
                  columns: int = 6) -> None:
         if interval < 1 or max_frames < 1:
             raise InputError(f'GenerateHook: interval and max_frames must be at least 1, got {interval} and {max_frames}')
@@ -56,7 +56,10 @@ class GenerateHook(Hook):
 
     def before_train(self, runner) -> None:
         """Build the data set, so that its errors come before the first iteration."""
-        self._dataset = build_dataset(self._config, runner.seed)
+        config = self._config or (runner.cfg.get('test_dataloader') or {}).get('dataset')
+        if not config:
+            raise InputError('GenerateHook: the config has no test_dataloader, whose clips it would show; give the hook a dataset')
+        self._dataset = build_dataset(config, runner.seed)
         give_fields(runner.model, self._dataset)
         self.clips = list(range(min(3, len(self._dataset)))) if self.clips is None else list(self.clips)
         if any(not 0 <= i < len(self._dataset) for i in self.clips):

@@ -63,6 +63,8 @@ def build_runner(cfg: Config, work_dir: str | Path | None = None, resume: bool |
         cfg.val_cfg = {'type': 'ValLoop', **(cfg.get('val_cfg') or {})}
         if not cfg.get('val_evaluator'):
             raise InputError(f'config {cfg.filename} has a val_dataloader, but no val_evaluator; leave both out for no validation')
+    if training and cfg.get('val_evaluator') and 'val_dataloader' not in cfg:
+        raise InputError(f'config {cfg.filename} has a val_evaluator, but neither a val_dataloader nor a test_dataloader')
     if amp and training:
         use_amp(cfg, 'bfloat16' if amp is True else amp)
     keep: dict[str, Any] = cfg._cfg_dict

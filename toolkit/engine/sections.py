@@ -94,6 +94,7 @@ class Top(TypedDict, total=False):
     """A whole config. Helper variables of a config file begin with an underscore and are dropped after reading."""
 
     model: dict
+    data: dict | None
     work_dir: str | None
     train_dataloader: dict | None
     val_dataloader: dict | None

@@ -55,7 +55,7 @@ def _check_ours(root: Path, asked: dict, defaults: dict) -> None:
         raise InputError(
             f'{root}: holds what is not synthetic ({", ".join(names[:3])}{" and more" if len(names) > 3 else ""}), so no synthetic '
             f'clips are rendered there. For clips of your own set synthetic=None beside root, as in --cfg-options '
-            f'train_dataloader.dataset.synthetic=None; or choose another folder')
+            f'data.synthetic=None; or choose another folder')
     if MARKER in names:
         was = read_json(root / MARKER)
         if not isinstance(was, dict):
