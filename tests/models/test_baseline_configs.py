@@ -1,0 +1,45 @@
+"""Every baseline's config, made tiny: its cost is counted, and a run that was stopped goes on as if it had not been."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.test_configs import clips, shrink  # noqa: F401
+from toolkit.engine.flops import count_flops
+from toolkit.engine.launch import build_runner, load_config
+from toolkit.registry import MODELS
+
+FOLDER = Path(__file__).resolve().parents[2] / 'configs' / 'baselines'
+NAMES = sorted(path.stem for path in FOLDER.glob('*.py'))
+METHODS = {load_config(FOLDER / f'{name}.py').model.type: name for name in NAMES}
+
+
+def tiny(name, clips):  # noqa: F811
+    cfg = load_config(FOLDER / f'{name}.py')
+    shrink(cfg, clips, lambda other: pytest.fail(f'{name} builds on {other}'))
+    return cfg
+
+
+@pytest.mark.parametrize('name', sorted(METHODS.values()))
+def test_cost_is_counted(name, clips):  # noqa: F811
+    cfg = tiny(name, clips)
+    rows = count_flops(MODELS.build(cfg.model.to_dict()), cfg.optim_wrapper.to_dict(), 64, 64)
+    assert {row.name for row in rows} >= {'net_g'} and all(row.macs for row in rows if row.calls)
+    assert all(row.calls for row in rows if row.name.startswith('net_')), rows
+
+
+@pytest.mark.parametrize('name', sorted(METHODS.values()))
+def test_it_resumes_exactly(name, clips, tmp_path):  # noqa: F811
+    def run(folder, iterations, resume=False):
+        cfg = tiny(name, clips)
+        cfg.custom_hooks, cfg.default_hooks.checkpoint.interval, cfg.train_cfg.max_iters = [], iterations, 2
+        runner = build_runner(cfg, tmp_path / folder, resume=resume)
+        runner.train_loop.max_iters = iterations
+        runner.train()
+        return torch.load(tmp_path / folder / f'iter_{iterations:07}.pth', weights_only=True)['state_dict']
+
+    whole = run('whole', 2)
+    run('half', 1)
+    resumed = run('half', 2, resume=True)
+    assert whole and all(torch.equal(value, resumed[key]) for key, value in whole.items() if torch.is_tensor(value))
