@@ -7,8 +7,7 @@
 """
 _base_ = ['../experiments/cyclegan.py']
 
-_split_rule = dict(train_actions_per_person=8, train_fraction=0.75)
-data = dict(
-    size=None, a=dict(_delete_=True, root='data/mine', persons=['me'], pixels=96 * 64, split_rule=_split_rule),
-    b=dict(_delete_=True, root='data/mine', persons=['dancer'], pixels=96 * 64, split_rule=_split_rule))
+_person = dict(
+    _delete_=True, root='data/mine', pixels=96 * 64, multiple=8, split_rule=dict(train_actions_per_person=8, train_fraction=0.75))
+data = dict(size=None, a=dict(_person, persons=['me']), b=dict(_person, persons=['dancer']))
 test_dataloader = dict(dataset=dict(paired=False))

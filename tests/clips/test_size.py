@@ -77,6 +77,13 @@ def test_smaller_sizes_keep_the_shape():
     assert smaller_size(320, 320, 192 * 128) == (160, 160) and smaller_size(96, 64, 192 * 128) == (96, 64)
 
 
+def test_what_is_prepared_by_default_is_not_squeezed_when_it_is_made_smaller():
+    for pixels, multiple in ((192 * 128, 16), (96 * 64, 8)):
+        for height, width in sizes(PIXELS, 32):
+            h, w = smaller_size(height, width, pixels, multiple)
+            assert h * width == w * height and .8 < h * w / pixels < 1.25
+
+
 def test_windows_take_the_shape_of_their_clips(people, tmp_path):
     parts = people.Pose(), people.Edges(), people.Mask()
     path = people.write(tmp_path / 'wide.mp4', [people.draw(144, 256, 40 + 6 * t, 30, 28) for t in range(8)])

@@ -94,7 +94,7 @@ def folder_size(folder: str | Path, leave_out: Collection[str] = ()) -> tuple[in
     return next(iter(found), None)
 
 
-def smaller_size(height: int, width: int, pixels: int, multiple: int = 32) -> tuple[int, int]:
+def smaller_size(height: int, width: int, pixels: int, multiple: int = 16) -> tuple[int, int]:
     """The size with about ``pixels`` pixels, sides multiples of ``multiple``, nearest to the shape of (height, width); never larger."""
     if height * width <= pixels:
         return height, width

@@ -50,7 +50,8 @@ class ClipWindows(Dataset):
             of each clip: (0.75, 1.0) is its last quarter, whatever its length.
         exclude: (start, stop) in the same way, use no window that touches these frames, nor any of them as content.
         size: (H, W) to resize to; poses are scaled along. By default clips must be of one size, which is taken.
-        pixels: without ``size``, resize to the shape of the clips with about so many pixels at most and sides that are multiples of 32.
+        pixels: without ``size``, resize to the shape of the clips with about so many pixels.
+        multiple: with ``pixels``, of which the sides are multiples, as networks want it; with a small one the shape is kept better.
         pose_style: style of the stick figures.
         transforms: configs or callables (sample, rng) -> sample, see :mod:`toolkit.datasets.transforms`.
         skip_empty: leave out windows with a frame in which no joint is seen.
@@ -73,7 +74,7 @@ class ClipWindows(Dataset):
             actions: str | Sequence[str] | None = None, split: str | None = None, split_rule: dict | None = None,
             split_file: str | Path | None = None, frames: Sequence[float | None] | None = None,
             exclude: Sequence[float | None] | None = None, size: Sequence[int] | None = None, pixels: int | None = None,
-            pose_style: str = 'openpose_black', transforms: Sequence[dict | Callable] = (), skip_empty: bool = True,
+            multiple: int = 16, pose_style: str = 'openpose_black', transforms: Sequence[dict | Callable] = (), skip_empty: bool = True,
             cache: str = 'none', cache_limit: float = 4, seed: int = 0, synthetic: dict | None = None):
         if window is not None and window < 1:
             raise InputError(f'window must be at least 1 frame or None for whole clips, got {window}')
@@ -91,7 +92,7 @@ class ClipWindows(Dataset):
         self.clips = self._choose_clips(persons, actions, split, split_rule or {}, split_file)
         self.size = tuple(size) if size else self._common_size()
         if pixels and not size:
-            self.size = smaller_size(*self.size, pixels)
+            self.size = smaller_size(*self.size, pixels, multiple)
         self.allowed = [self._allowed_frames(clip, frames, exclude) for clip in self.clips]
         for clip in self.clips:
             clip.check_whole()
