@@ -38,3 +38,29 @@ def test_only_what_is_shown_is_read(tmp_path, monkeypatch):
     np.testing.assert_array_equal(sheet[..., ::-1], sheets['generate/monday/walk'])
     shown = sheet[16, :, 0]
     assert {0, 3 * 20, 3 * 39} <= set(shown.tolist()), 'the first, the middle and the last frame'
+
+
+def test_before_and_after_stand_in_one_sheet(tmp_path, monkeypatch):
+    """What was generated before training is shown above what is generated later."""
+    make_clip(tmp_path / 'clips' / 'walk')
+    data = dict(type='ClipWindows', root=str(tmp_path / 'clips'), window=None)
+    hook = GenerateHook(interval=5, dataset=data, max_frames=4, before=True)
+    level, sheets = [40], []
+    model = MODELS.build(dict(type='CopyContent'))
+    step = type(model).test_step
+    monkeypatch.setattr(type(model), 'test_step', lambda self, data: [
+        dict(result, generated=np.full_like(result['generated'], level[0])) for result in step(self, data)])
+    runner = SimpleNamespace(
+        work_dir=tmp_path, iter=0, max_iters=9, seed=0, model=model, logger=SimpleNamespace(info=lambda text: None),
+        train_loop=SimpleNamespace(stop_training=False),
+        visualizer=SimpleNamespace(add_image=lambda name, image, step: sheets.append((step, image))))
+    hook.before_train(runner)
+    for iteration in (3, 5, 9):
+        level[0], runner.iter = 200, iteration
+        hook.after_iteration(runner)
+    assert [step for step, _ in sheets] == [0, 5, 9]
+    first, last = sheets[0][1], sheets[-1][1]
+    assert len(last) == len(first) + 36, 'real, pose, before and after'
+    column = last[:, 20, 0]
+    before, after = np.flatnonzero(column == 40), np.flatnonzero(column == 200)
+    assert len(before) and len(after) and before.max() < after.min()

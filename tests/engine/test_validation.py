@@ -121,3 +121,24 @@ def test_a_metric_that_misses_its_weights_chooses_no_checkpoint(config, tmp_path
 def test_the_first_metric_is_taken_for_auto(config, tmp_path):
     build_runner(load_config(config, [*KEEP_BEST, 'default_hooks.checkpoint.save_best=auto']), work_dir=tmp_path / 'run').train()
     assert [p.name for p in (tmp_path / 'run').glob('best_*')] == ['best_l1_full_iter_0000004.pth']
+
+
+def test_auto_leaves_out_a_metric_that_misses_its_weights(config, tmp_path, monkeypatch):
+    l1 = METRICS.get('L1')
+    init = l1.__init__
+    monkeypatch.setattr(l1, '__init__', lambda self, **kwargs: init(self, **kwargs) or setattr(self, 'missing', 'no weights'))
+    build_runner(load_config(config, [*KEEP_BEST, 'default_hooks.checkpoint.save_best=auto']), work_dir=tmp_path / 'run').train()
+    assert [p.name for p in (tmp_path / 'run').glob('best_*')] == ['best_psnr_full_iter_0000004.pth']
+
+
+@pytest.mark.parametrize('patience, last', [(1, 6), (2, 8)])
+def test_training_ends_when_nothing_gets_better(config, tmp_path, patience, last):
+    options = [*KEEP_BEST, f'default_hooks.checkpoint.patience={patience}']
+    build_runner(load_config(config, options), work_dir=tmp_path / 'run').train()
+    assert sorted(p.name for p in (tmp_path / 'run').glob('*.pth')) == [
+        'best_l1_full_iter_0000004.pth', *(f'iter_{n:07d}.pth' for n in range(4, last + 1, 4) if n != last), f'iter_{last:07d}.pth']
+
+
+def test_patience_without_a_metric_is_refused(config, tmp_path):
+    with pytest.raises(InputError, match='patience=2 needs to be at least 1, and a metric in save_best'):
+        build_runner(load_config(config, ['default_hooks.checkpoint.patience=2']), work_dir=tmp_path / 'run')

@@ -23,24 +23,28 @@ class CheckpointHook(Hook):
     Args:
         interval: iterations between checkpoints; 0 or -1 for the end only.
         max_keep_ckpts: number of checkpoints kept, oldest deleted first; 0 or -1 for all. The best one is kept besides.
-        save_best: name of a validation metric, such as ``'lpips/full'``; ``'auto'`` for the first; or None.
+        save_best: name of a validation metric, such as ``'ssim/full'``; ``'auto'`` for the first whose weights are there; or None.
         rule: ``'greater'``, ``'less'`` or (nearest to) ``'one'`` is better; None for what the metric says of itself.
+        patience: stop the training after so many validations in a row that found no new best; None for never.
         by_epoch: False; MMEngine's configs say it.
 
     Raises:
-        InputError: unknown rule, ``by_epoch=True``; before training a ``save_best`` that validation does not give, or that does not
-            say what is better.
+        InputError: unknown rule, ``by_epoch=True``, patience without ``save_best``; before training a ``save_best`` that validation
+            does not give, or that does not say what is better.
     """
 
     priority = 'VERY_LOW'
 
     def __init__(self, interval: int = 1000, max_keep_ckpts: int = 3, save_best: str | None = None, rule: str | None = None,
-                 by_epoch: bool = False) -> None:
+                 patience: int | None = None, by_epoch: bool = False) -> None:
         if by_epoch:
             raise InputError('checkpoint.by_epoch=True: training counts iterations; give interval in iterations and leave by_epoch out')
         if rule is not None and rule not in RULES:
             raise InputError(f"checkpoint.rule must be 'greater', 'less' or 'one', got {rule!r}")
+        if patience is not None and (patience < 1 or save_best is None):
+            raise InputError(f'checkpoint.patience={patience} needs to be at least 1, and a metric in save_best')
         self.interval, self.max_keep, self.save_best, self.rule = interval, max_keep_ckpts, save_best, rule
+        self.patience, self._waited = patience, 0
         self.best: float | None = None
         self._best_of: str | None = None
         self._new_best = self._due = False
@@ -56,11 +60,11 @@ class CheckpointHook(Hook):
         if self.rule is None:
             raise InputError(f"checkpoint.rule: {self.save_best} does not say what is better; set rule='greater' or rule='less'")
         if self._best_of != self.save_best:
-            self.best = None
+            self.best, self._waited = None, 0
 
     def _choose(self, known: dict) -> None:
         if self.save_best == 'auto':
-            self.save_best = next(iter(known))
+            self.save_best = next((name for name, (metric, _) in known.items() if not metric.missing), next(iter(known)))
         if self.save_best not in known:
             raise InputError(f'checkpoint.save_best={self.save_best!r} is not among the validation metrics: {", ".join(known)}.'
                              f'{did_you_mean(self.save_best, known)}')
@@ -78,7 +82,12 @@ class CheckpointHook(Hook):
                              f'{", ".join(metrics or ()) or "none"}')
         value = float(metrics[self.save_best])
         if self.best is None or RULES[self.rule](value, self.best):
-            self.best, self._best_of, self._new_best = value, self.save_best, True
+            self.best, self._best_of, self._new_best, self._waited = value, self.save_best, True, 0
+            return
+        self._waited += 1
+        if self._waited == self.patience:
+            runner.train_loop.stop_training = True
+            runner.logger.info(f'{self._waited} validations without a better {self.save_best} than {self.best:.4g}: training ends')
 
     def after_iteration(self, runner) -> None:
         """Save where it is due."""
@@ -106,9 +115,9 @@ class CheckpointHook(Hook):
                 path.unlink()
 
     def state_dict(self) -> dict:
-        """Best value so far, and of which metric."""
-        return dict(best=self.best, best_of=self._best_of)
+        """Best value so far, of which metric, and how many validations ago."""
+        return dict(best=self.best, best_of=self._best_of, waited=self._waited)
 
     def load_state_dict(self, state: dict) -> None:
         """Restore the best value."""
-        self.best, self._best_of = state['best'], state['best_of']
+        self.best, self._best_of, self._waited = state['best'], state['best_of'], state['waited']

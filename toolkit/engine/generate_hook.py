@@ -40,6 +40,7 @@ class GenerateHook(Hook):
         max_frames: frames generated of each clip.
         clips: indices of the dataset's items; None takes the first three.
         columns: frames shown on a contact sheet.
+        before: generate before the first iteration, too; later sheets have the rows real, pose, before and after.
 
     Raises:
         InputError: an index beyond the dataset, or no dataset.
@@ -48,11 +49,12 @@ class GenerateHook(Hook):
     priority = 'LOW'
 
     def __init__(self, interval: int, dataset: dict | None = None, max_frames: int = 50, clips: Sequence[int] | None = None,
-                 columns: int = 6) -> None:
+                 columns: int = 6, before: bool = False) -> None:
         if interval < 1 or max_frames < 1:
             raise InputError(f'GenerateHook: interval and max_frames must be at least 1, got {interval} and {max_frames}')
         self.interval, self.max_frames, self.clips, self.columns = interval, max_frames, clips, columns
         self._config, self._dataset = dataset, None
+        self.before, self._first = before, {}
 
     def before_train(self, runner) -> None:
         """Build the data set, so that its errors come before the first iteration."""
@@ -64,10 +66,12 @@ class GenerateHook(Hook):
         self.clips = list(range(min(3, len(self._dataset)))) if self.clips is None else list(self.clips)
         if any(not 0 <= i < len(self._dataset) for i in self.clips):
             raise InputError(f'GenerateHook: clips={self.clips}, but its dataset has {len(self._dataset)} clips')
+        if self.before and not runner.iter:
+            on_main_process(lambda: self._preview(runner))
 
     def after_iteration(self, runner) -> None:
         """Generate where it is due."""
-        if runner.iter % self.interval and runner.iter != runner.max_iters:
+        if runner.iter % self.interval and runner.iter != runner.max_iters and not runner.train_loop.stop_training:
             return
         on_main_process(lambda: self._preview(runner))
 
@@ -113,6 +117,10 @@ class GenerateHook(Hook):
                         for name, frame in zip(ROWS, frames):
                             rows[name].append(frame.copy())
                     t += 1
+        if self.before and not runner.iter:
+            self._first[clip] = rows['generated']
+        if runner.iter and clip in self._first:
+            rows |= {'before': self._first[clip], 'after': rows.pop('generated')}
         labels = [[f'{name} {t}' if i == 0 else str(t) for i, t in enumerate(shown)] for name in rows]
         sheet = contact_sheet(list(rows.values()), labels)
         write_file(f'{path}.png', cv2.imencode('.png', sheet[..., ::-1])[1].tobytes())
