@@ -14,8 +14,8 @@ code      numbers                      numbers                            as the
 meta      numbers, texts               numbers, texts                     as they are: what is said about an item
 ========= ============================ ================================== =============================================================
 
-``...`` is T for the frames of a window and nothing for its content frame. A key that no field describes is passed on as it is; where
-that could be wrong, it is an error.
+``...`` is T for the frames of a window, (T, K) for their references and nothing for the content frame. A key that no field describes is
+passed on as it is; where that could be wrong, it is an error.
 """
 
 import inspect
@@ -78,6 +78,11 @@ class Field:
         """Whether it shows the colors of the footage: a picture, or the empty scene."""
         return self.kind == 'picture' or self.name == 'plate'
 
+    @property
+    def has_place(self) -> bool:
+        """Whether data sets bring it as arrays that move with the frames when these are mirrored or cropped."""
+        return self.source in ('stored', 'footage') or self.compute is not None
+
 
 class Batch(dict):
     """A mini-batch or an item. A key that it lacks is an error that helps: somebody wants what the data set does not give."""
@@ -99,25 +104,28 @@ def check_item(item: Any) -> Batch:
     return Batch(item)
 
 
+MIRRORED_LABELS = (0, *(part + 1 for part in MIRROR_PART))
 TABLE = (
     Field('frames', 'picture', 'stored', 3, 'content_frame'),
     Field('pose_maps', 'map', 'drawn', 3, 'content_pose_map'),
     Field('edges', 'map', 'stored', 1, 'content_edge'),
     Field('masks', 'map', 'stored', 1, 'content_mask'),
     Field('regions', 'map', 'drawn', 2, 'content_regions'),
-    Field('parts', 'labels', 'stored', 1, 'content_parts', CONTENT, mirror=(0, *(part + 1 for part in MIRROR_PART))),
+    Field('parts', 'labels', 'stored', 1, 'content_parts', CONTENT, mirror=MIRRORED_LABELS),
     Field('poses', 'pose', 'stored', content='content_pose'),
+    Field('reference_frames', 'picture', 'footage', 3),
+    Field('reference_parts', 'labels', 'footage', mirror=MIRRORED_LABELS),
+    Field('reference_poses', 'pose', 'footage'),
     Field('recolored_region', 'map'),
     Field('garment_colors', 'code'),
     Field('z', 'code', per=ITEM),
-    Field('reference_frames', 'picture', 'footage', 3),
-    Field('reference_parts', 'labels', 'footage', mirror=(0, *(part + 1 for part in MIRROR_PART))),
-    Field('reference_poses', 'pose', 'footage'),
-    Field('plate', 'map', channels=3, per=ITEM),
+    Field('plate', 'map', 'footage', 3, per=ITEM),
     Field('anchor', 'code', per=ITEM),
     *(Field(name, 'meta', per=ITEM) for name in ('clip', 'person', 'direction', 'index', 'content_index', 'fps', 'follows')),
 )
 """The fields of the toolkit."""
+REFERENCES = tuple(field.name for field in TABLE if field.source == 'footage' and field.per == FRAME)
+"""Keys of the reference frames, see :mod:`toolkit.datasets.references`."""
 
 
 ADDED: dict[str, Field] = {}

@@ -2,7 +2,9 @@
 
 import numpy as np
 
-from toolkit.colors.recolor import Recolor
+from toolkit.colors.recolor import Recolor, recolor_frames
+from toolkit.datasets.transforms import scale_pose
+from toolkit.fields import REFERENCES
 from toolkit.masks.parts import part_labels
 from toolkit.registry import TRANSFORMS
 from toolkit.skeletons import REGIONS
@@ -14,13 +16,14 @@ class RecolorGarments:
     """Give the person of a sample clothes of random colors (method of paper A, section 3.1).
 
     Edges, masks and poses stay: lightness, and with it structure, is not changed. The garments are found in the frames themselves; see
-    :func:`toolkit.colors.garments.garment_masks`. Adds ``garment_colors`` (T, 2, 2) float32 to the sample: realised mean a, b of the
-    upper and of the lower garment of each frame, NaN where it was not recolored or is not to be seen.
+    :func:`toolkit.colors.garments.garment_masks`. References of the sample get the colors of its frames.
+    Adds ``garment_colors`` (T, 2, 2) float32 to the sample: realised mean a, b of the upper and of the lower garment of each frame, NaN
+    where it was not recolored or is not to be seen.
 
     Args:
         region: 'up', 'down' or 'both' garments.
-        per: 'clip' draws one color for all frames of a window and its content frame (stage II); 'frame' draws for each frame and
-            leaves the content frame as it is (stage I).
+        per: 'clip' draws one color for all frames of a window, its content frame and references (stage II); 'frame' draws for each
+            frame and leaves the content frame and references as they are (stage I).
         chroma: smallest and largest chroma drawn.
         keep: probability of keeping the original color.
         colorizer: ``COLORIZERS`` config, default ``LabShift``.
@@ -51,4 +54,27 @@ class RecolorGarments:
             if not record.kept:
                 colors[rows, REGIONS.index(record.region)] = record.realised
         changed = dict(sample, frames=frames[:count], garment_colors=colors)
-        return changed if self.recolor.per == 'frame' else dict(changed, content_frame=frames[count])
+        if self.recolor.per == 'frame':
+            return changed
+        wanted = {record.region: (record.a, record.b) for record in records if not record.kept}
+        if wanted and 'reference_frames' in sample:
+            changed['reference_frames'] = recolor_references(sample, wanted, self.recolor.colorizer)
+        return dict(changed, content_frame=frames[count])
+
+
+def recolor_references(sample: dict, wanted: dict[str, tuple[float, float]], colorizer: object = None) -> np.ndarray:
+    """The references of a sample with garments of other colors.
+
+    Args:
+        sample: with ``reference_frames``, ``reference_parts`` and ``reference_poses``; ``frames`` tell the size of the poses.
+        wanted: region -> (a, b).
+        colorizer: built part of ``COLORIZERS``, default ``LabShift``.
+
+    Returns:
+        ``reference_frames`` anew. A garment that is not to be seen stays as it is.
+    """
+    frames, parts, poses = (sample[key] for key in REFERENCES)
+    scale = frames.shape[-3] / sample['frames'].shape[1]
+    flat, parts = frames.reshape(-1, *frames.shape[-3:]), parts.reshape(-1, *parts.shape[-2:])
+    poses = scale_pose(poses.reshape(-1, *poses.shape[-2:]), scale, scale)
+    return recolor_frames(flat, parts, np.float32(parts > 0), poses, **wanted, colorizer=colorizer)[0].reshape(frames.shape)

@@ -52,9 +52,8 @@ def tensors(sample: dict) -> dict:
     out = {}
     for key, value in sample.items():
         found = fields.find(key)
-        if found and (key in SAMPLE or found[0].compute):
-            is_pose, time = found[0].kind == 'pose', found[1] == fields.FRAME
-            value = torch.from_numpy(pose_array(value)) if is_pose else with_channels(value, time)
+        if found and found[0].has_place:
+            value = torch.from_numpy(pose_array(value)) if found[0].kind == 'pose' else with_channels(value, found[0])
         elif isinstance(value, np.ndarray) and value.dtype.kind in 'biuf':
             value = own(value)
         elif not isinstance(value, (torch.Tensor, np.number, int, float, str)):
@@ -89,7 +88,7 @@ def pose_tensors(poses: np.ndarray, height: int, width: int, style: str = 'openp
 def computed(extra: Sequence[fields.Field], given: dict) -> dict[str, torch.Tensor]:
     """Added fields in an item's form, by name, see :func:`toolkit.fields.computed`."""
     values = {field.name: (field, fields.computed(field, given)) for field in extra}
-    return {name: with_channels(value, True) if field.is_picture else own(value) for name, (field, value) in values.items()}
+    return {name: with_channels(value, field) if field.is_picture else own(value) for name, (field, value) in values.items()}
 
 
 def pose_array(poses: np.ndarray) -> np.ndarray:
@@ -97,9 +96,9 @@ def pose_array(poses: np.ndarray) -> np.ndarray:
     return np.array(poses, np.float32, order='C')
 
 
-def with_channels(pictures: np.ndarray, time: bool) -> torch.Tensor:
-    """Pictures of a sample, (H, W) or (H, W, C), with an axis of time before it or not, as those of an item."""
-    return channels_first(pictures) if pictures.ndim == 3 + time else own(pictures)[..., None, :, :]
+def with_channels(pictures: np.ndarray, field: fields.Field) -> torch.Tensor:
+    """Pictures of a sample, (..., H, W) or (..., H, W, C) as the field has channels, as those of an item."""
+    return channels_first(pictures) if field.channels > 1 else own(pictures)[..., None, :, :]
 
 
 def channels_first(images: np.ndarray) -> torch.Tensor:

@@ -2,7 +2,8 @@
 
 A transform is called with (sample, rng). The sample is a dict of arrays: ``frames`` (T, H, W, 3), ``edges``, ``masks`` (T, H, W)
 uint8, ``poses`` (T, 18, 3), and ``content_frame``, ``content_edge``, ``content_mask``, ``content_parts``, ``content_pose`` of the
-content frame.
+content frame; where the data set brings them, also ``reference_frames`` (T, K, s H, s W, 3) and ``reference_parts`` (T, K, s H, s W)
+uint8, ``reference_poses`` (T, K, 18, 3) and ``plate`` (H, W, 3).
 Stick figures and regions are drawn afterwards from the changed poses, so that they always agree. ``rng`` is seeded by (seed, draw,
 index): what a transform draws from it does not depend on workers or on where a run was interrupted.
 
@@ -45,20 +46,22 @@ def move(sample: dict, picture: Callable[[np.ndarray, fields.Field], np.ndarray]
 
     Args:
         sample: its entries are replaced.
-        picture: changes a picture, map or labels (H, W[, C]), of a field.
-        pose: changes poses (..., 18, 3).
+        picture: changes a picture, map or labels (h, w[, C]), of a field; h and w are those of the frames, or of references a whole
+            multiple of them.
+        pose: changes poses (..., 18, 3) in pixels of the frames.
 
     Raises:
         InputError: an entry with the height and width of the frames that a transform added before: nobody knows how to move it.
     """
     size = sample['frames'].shape[1:3]
     for key, value in sample.items():
-        field, of = fields.find(key) or (None, None)
-        stored = field and (field.source == 'stored' or field.compute)
-        if stored and field.kind == 'pose':
+        field, _ = fields.find(key) or (None, None)
+        if field and field.has_place and field.kind == 'pose':
             sample[key] = pose(value)
-        elif stored and field.is_picture:
-            sample[key] = np.stack([picture(image, field) for image in value]) if of == fields.FRAME else picture(value, field)
+        elif field and field.has_place and field.is_picture:
+            lead = value.ndim - (3 if field.channels > 1 else 2)
+            moved = np.stack([picture(image, field) for image in value.reshape(-1, *value.shape[lead:])])
+            sample[key] = moved.reshape(*value.shape[:lead], *moved.shape[1:])
         elif any(tuple(value.shape[i:i + 2]) == size for i in range(getattr(value, 'ndim', 0))):
             raise InputError(f'{key!r} was added by an earlier transform and has the height and width of the frames: list transforms '
                              'that mirror or crop before the one that adds it')
@@ -125,7 +128,9 @@ class RandomCrop:
         y, x = int(rng.integers(large[0] - height + 1)), int(rng.integers(large[1] - width + 1))
 
         def picture(image: np.ndarray, field: fields.Field) -> np.ndarray:
-            return np.ascontiguousarray(resize_image(image, *large, field.kind == 'labels')[y:y + height, x:x + width])
+            s = image.shape[0] // rows
+            enlarged = resize_image(image, s * large[0], s * large[1], field.kind == 'labels')
+            return np.ascontiguousarray(enlarged[s * y:s * (y + height), s * x:s * (x + width)])
 
         def pose(value: np.ndarray) -> np.ndarray:
             value = scale_pose(value, large[0] / rows, large[1] / columns)

@@ -10,6 +10,7 @@ from torch.utils.data import Dataset
 
 from toolkit.clips.clip import Clip, find_clips
 from toolkit.clips.size import smaller_size
+from toolkit.datasets.footage import ClipFootage, References
 from toolkit.datasets.split import split_by_file, split_clips
 from toolkit.datasets.tensors import SAMPLE, item_tensors
 from toolkit.datasets.transforms import resize_image, scale_pose
@@ -18,6 +19,9 @@ from toolkit.registry import DATASETS, TRANSFORMS
 from toolkit.skeletons import K
 from toolkit.structures import InputError, check_seed
 from toolkit.synthetic.build import build_synthetic
+
+POOL = ('root', 'persons', 'actions', 'split', 'split_rule', 'split_file', 'frames', 'exclude', 'synthetic')
+"""What may be said of the frames that references are taken from."""
 
 
 @DATASETS.register_module()
@@ -31,6 +35,11 @@ class ClipWindows(Dataset):
         content_frame (3, H, W), content_pose_map (3, H, W), content_edge, content_mask, content_parts (1, H, W) uint8
         content_regions (2, H, W) uint8   content_pose (18, 3) float32
         clip (folder of the clip, relative to ``root``), person (str)   index, content_index (int, frames in the clip)   fps (float)
+
+    With ``references`` also K references of each frame (:mod:`toolkit.datasets.references`), and with ``plate`` the empty scene::
+
+        reference_frames (T, K, 3, s H, s W) uint8   reference_parts (T, K, 1, s H, s W) uint8   plate (3, H, W) uint8
+        reference_poses (T, K, 18, 3) float32, in pixels of the window
 
     Whatever else a transform adds to a sample is in the item too, such as ``garment_colors`` of RecolorGarments, and so are the fields
     of :meth:`add_fields`.
@@ -58,6 +67,9 @@ class ClipWindows(Dataset):
         cache: 'none', or 'decoded': all pictures are decoded once and kept in memory, shared with forked workers.
         cache_limit: most memory for that, in GiB.
         seed: of all randomness; in a run it is the run's unless the config says otherwise.
+        references: arguments of :class:`toolkit.datasets.footage.References`; None for items without references.
+        plate: give the empty scene (:func:`toolkit.datasets.plate.background_plate`), seen in the frames in use, or for whole clips in
+            those of the references' pool; where the camera moves see :func:`toolkit.datasets.footage.empty_scene`.
         synthetic: options of the synthetic actions to render into ``root`` on first use, see
             :func:`toolkit.synthetic.build.build_synthetic`.
 
@@ -66,7 +78,7 @@ class ClipWindows(Dataset):
     """
 
     takes_draw = True
-    nested = dict(split_rule=split_clips, synthetic=(
+    nested = dict(split_rule=split_clips, references=References, synthetic=(
         'toolkit.synthetic.actions:SyntheticActions', 'toolkit.synthetic.actions:SyntheticActions.write'))
 
     def __init__(
@@ -75,7 +87,8 @@ class ClipWindows(Dataset):
             split_file: str | Path | None = None, frames: Sequence[float | None] | None = None,
             exclude: Sequence[float | None] | None = None, size: Sequence[int] | None = None, pixels: int | None = None,
             multiple: int = 16, pose_style: str = 'openpose_black', transforms: Sequence[dict | Callable] = (), skip_empty: bool = True,
-            cache: str = 'none', cache_limit: float = 4, seed: int = 0, synthetic: dict | None = None):
+            cache: str = 'none', cache_limit: float = 4, seed: int = 0, references: dict | None = None, plate: bool = False,
+            synthetic: dict | None = None):
         if window is not None and window < 1:
             raise InputError(f'window must be at least 1 frame or None for whole clips, got {window}')
         check_seed(seed)
@@ -107,6 +120,12 @@ class ClipWindows(Dataset):
         self._cache, self.added = {}, []
         if cache == 'decoded':
             self._fill_cache(cache_limit)
+        self.references, self.plate = None if references is None else References(**references), plate
+        self._footage = None
+        if self.references or plate:
+            self._footage = ClipFootage(
+                self.clips, self.allowed, self.size, self._pool(split, split_rule, split_file), self.references, window, plate, seed,
+                cache_limit * 2**30 if cache == 'decoded' else None)
 
     def _choose_clips(self, persons, actions, split, split_rule, split_file) -> list[Clip]:
         clips = find_clips(self.root)
@@ -153,6 +172,18 @@ class ClipWindows(Dataset):
         if isinstance(self.content, int) and not -len(clip) <= self.content < len(clip):
             raise InputError(f'clip {clip.name} has {len(clip)} frames, no content frame {self.content}')
         return allowed
+
+    def _pool(self, split, split_rule, split_file) -> tuple[list[Clip], list[np.ndarray]] | None:
+        """Clips that references are taken from and which frames of each are in use; None for those of this data set."""
+        pool = self.references and self.references.pool
+        if pool is None and (self.window is not None or split != 'test'):
+            return None
+        pool = dict(pool or dict(split='train'))
+        if unknown := sorted(set(pool) - set(POOL)):
+            raise InputError(f'references.pool: {", ".join(unknown)} cannot be given, only {", ".join(POOL)}')
+        own = {} if 'root' in pool else dict(root=self.root, split_rule=split_rule, split_file=split_file)
+        chosen = ClipWindows(**{**own, **pool}, window=1, size=self.size)
+        return chosen.clips, chosen.allowed
 
     def _window_starts(self, clip: Clip, allowed: np.ndarray, skip_empty: bool) -> list[int]:
         if self.window is None:
@@ -269,6 +300,11 @@ class ClipWindows(Dataset):
     def _item(self, index: int, draw: int, part: tuple[int, int] | None) -> dict:
         keys = (*SAMPLE, *self._stored(self.clips[self.locate(int(index))[0]]))
         sample, about, rng = self.sample(index, draw, keys, part)
+        if self._footage is not None:
+            number, start = self.locate(int(index))
+            wanted = range(about['index'], about['index'] + len(sample['frames']))
+            window = range(start, start + self.clip_length(index))
+            sample |= self._footage.sample(number, window, wanted, about['content_index'], (int(draw), int(index) % len(self)))
         for transform in self.transforms:
             sample = transform(sample, rng)
         return {**item_tensors(sample, self.pose_style, self.added), **about}

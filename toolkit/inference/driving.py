@@ -69,4 +69,5 @@ def frame_steps(names: Sequence[str], poses: np.ndarray, size: tuple[int, int], 
         told = pose_tensors(poses[t:t + 1], *size, style, extra)
         given = dict({name: picture(name, t)[None] for name in inputs}, poses=poses[t:t + 1], size=size)
         told |= computed(seen, given)
-        yield {name: told[name][None] if name in told else with_channels(picture(name, t), False)[None, None] for name in names}
+        yield {name: told[name][None] if name in told else with_channels(picture(name, t), fields.named(name))[None, None]
+               for name in names}

@@ -1,0 +1,289 @@
+"""References and the empty scene in the items of :class:`toolkit.datasets.windows.ClipWindows`."""
+
+import logging
+from collections import OrderedDict
+from collections.abc import Sequence
+
+import numpy as np
+from mmengine.logging import print_log
+
+from toolkit.clips.clip import Clip
+from toolkit.datasets.plate import FITS, background_plate, camera_moves, scene_difference
+from toolkit.datasets.references import PoseSearch, ReferenceTrack
+from toolkit.datasets.transforms import resize_image, scale_pose
+from toolkit.structures import InputError
+
+TAG = 77
+"""Tells the random numbers of references from those of transforms."""
+HANDFUL = (2, 24)
+"""A handful of frames is so many, the last not included."""
+KEPT_PICTURES = 32
+BYTES = 4
+"""A pixel of a frame and its part label."""
+
+
+class Footage:
+    """Frames of clips that references are taken from.
+
+    Args:
+        clips: prepared clips.
+        allowed: for each clip (T,) bool, which frames may be shown.
+        size: (H, W) of the frames to generate.
+        scale: the references' pictures are so many times as large; footage that is smaller is enlarged.
+        keep: decode every picture once and keep it in memory.
+    """
+
+    def __init__(self, clips: Sequence[Clip], allowed: Sequence[np.ndarray], size: Sequence[int], scale: int = 2,
+                 keep: bool = False) -> None:
+        self.clips, self.allowed, self.size = list(clips), list(allowed), tuple(size)
+        self.picture_size = scale * size[0], scale * size[1]
+        self._kept: OrderedDict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = OrderedDict()
+        self._limit = float('inf') if keep else KEPT_PICTURES
+        self._searches: dict[str | None, PoseSearch] = {}
+        for number in range(len(self.clips)) if keep else ():
+            for t in np.flatnonzero(self._shown(number)):
+                self._pictures(number, int(t))
+
+    def memory(self) -> int:
+        """Bytes that all pictures take when they are kept."""
+        return sum(int(self._shown(n).sum()) * min(clip.height * clip.width, self.picture_size[0] * self.picture_size[1]) * BYTES
+                   for n, clip in enumerate(self.clips))
+
+    def _shown(self, number: int) -> np.ndarray:
+        return self.allowed[number] & (self.clips[number].poses[..., 2] > 0).any(-1)
+
+    def search(self, person: str | None = None) -> PoseSearch:
+        """What finds the frames of a person, of all clips by default; made once."""
+        if person not in self._searches:
+            numbers = [n for n, clip in enumerate(self.clips) if person in (None, clip.person)]
+            frames = [np.flatnonzero(self._shown(n)) for n in numbers]
+            poses = [self._poses(n, t) for n, t in zip(numbers, frames)]
+            self._searches[person] = PoseSearch(
+                np.concatenate([np.empty((0, 18, 3), np.float32), *poses]), np.repeat(numbers, [len(t) for t in frames]),
+                np.concatenate([np.empty(0, np.int64), *frames]))
+        return self._searches[person]
+
+    def _poses(self, number: int, t: int | np.ndarray) -> np.ndarray:
+        clip = self.clips[number]
+        return scale_pose(clip.poses[t], self.size[0] / clip.height, self.size[1] / clip.width)
+
+    def entries(self, search: PoseSearch, rows: Sequence[Sequence[int]]) -> dict[str, np.ndarray]:
+        """The references of frames in the form of a sample, see :mod:`toolkit.fields`.
+
+        Args:
+            search: of :meth:`search`.
+            rows: (T, K), of each frame its references.
+        """
+        places = [[(int(search.clips[row]), int(search.frames[row])) for row in of_frame] for of_frame in rows]
+        pictures = [[self._enlarged(*place) for place in of_frame] for of_frame in places]
+        return dict(
+            reference_frames=np.stack([[frame for frame, _ in of_frame] for of_frame in pictures]),
+            reference_parts=np.stack([[parts for _, parts in of_frame] for of_frame in pictures]),
+            reference_poses=np.stack([[self._poses(*place) for place in of_frame] for of_frame in places]))
+
+    def _enlarged(self, number: int, t: int) -> tuple[np.ndarray, np.ndarray]:
+        frame, parts = self._pictures(number, t)
+        return resize_image(frame, *self.picture_size), resize_image(parts, *self.picture_size, labels=True)
+
+    def _pictures(self, number: int, t: int) -> tuple[np.ndarray, np.ndarray]:
+        """Frame and part labels, not enlarged. The last ones are kept: neighbors in a video take the same."""
+        if (number, t) in self._kept:
+            self._kept.move_to_end((number, t))
+            return self._kept[number, t]
+        clip = self.clips[number]
+        frame, parts = clip.frame(t), clip.parts(t)
+        if frame.shape[0] * frame.shape[1] > self.picture_size[0] * self.picture_size[1]:
+            frame, parts = resize_image(frame, *self.picture_size), resize_image(parts, *self.picture_size, labels=True)
+        self._kept[number, t] = frame, parts
+        if len(self._kept) > self._limit:
+            self._kept.popitem(last=False)
+        return frame, parts
+
+
+class References:
+    """How the references of a data set are chosen.
+
+    Args:
+        count: K, references of each frame; 0 for none, where ``pool`` is only to say where the empty scene is seen.
+        scale: their pictures are so many times as large as the frames, so that they can be warped at the footage's resolution.
+        gap: (smallest, largest), drawn for each item: of the item's own clip no frame is taken that is so near to a frame of the
+            window or nearer. Only of data sets of windows.
+        vary: draw for each item how many frames there are to choose from, a third each: another clip of the person alone (where there
+            is one), a handful of frames, all. Only of data sets of windows.
+        pool: arguments of :class:`toolkit.datasets.windows.ClipWindows` that choose the frames to take: ``root``, ``persons``,
+            ``actions``, ``split``, ``split_rule``, ``split_file``, ``frames``, ``exclude``. Root and rules are those of the data set if
+            no root is given. By default windows take the frames of their own data set, and whole clips, which are generated for a test,
+            the training half where their data set is of the split 'test'.
+
+    Raises:
+        InputError: a value that cannot be.
+    """
+
+    nested = dict(pool='toolkit.datasets.windows:ClipWindows')
+
+    def __init__(self, count: int = 2, scale: int = 2, gap: Sequence[int] = (1, 6), vary: bool = False,
+                 pool: dict | None = None) -> None:
+        if count < 0 or not isinstance(scale, int) or not 1 <= scale <= 8:
+            raise InputError(f'references: count={count}, scale={scale}; expected at least 0, and a whole number from 1 to 8')
+        if len(gap) != 2 or not 0 <= gap[0] <= gap[1]:
+            raise InputError(f'references.gap={tuple(gap)}, expected (smallest, largest), whole numbers of frames of at least 0')
+        self.count, self.scale, self.gap, self.vary, self.pool = count, scale, tuple(gap), vary, pool
+
+
+class ClipFootage:
+    """What the items of a data set are given of other frames.
+
+    Args:
+        clips, allowed, size: of the data set: its clips, which frames of each are in use, (H, W) of its items.
+        pool: (clips, allowed) of the frames that may be taken; None for those of the data set itself.
+        references: how references are chosen; None for a plate alone.
+        window: frames of an item, None for whole clips.
+        plate: give the empty scene.
+        seed: of the data set.
+        cache_limit: most bytes of the pictures that are kept in memory; None keeps none.
+
+    Raises:
+        InputError: no frames to take of somebody; tested frames among those that may be taken.
+    """
+
+    def __init__(self, clips: Sequence[Clip], allowed: Sequence[np.ndarray], size: Sequence[int],
+                 pool: tuple[Sequence[Clip], Sequence[np.ndarray]] | None, references: References | None, window: int | None,
+                 plate: bool, seed: int, cache_limit: float | None = None) -> None:
+        self.clips, self.allowed, self.size = clips, allowed, size
+        self.options, self.window, self.plate, self.seed = references or References(0), window, plate, seed
+        given = pool or (clips, allowed)
+        self.footage = Footage(*given, size, self.options.scale)
+        places = {clip.folder.resolve(): number for number, clip in enumerate(self.footage.clips)}
+        self._places = [places.get(clip.folder.resolve()) for clip in clips]
+        self._plates: dict[int, np.ndarray] = {}
+        self._whole: tuple[int, list] | None = None
+        self._check(pool is None)
+        if cache_limit is not None and self.options.count:
+            need = self.footage.memory()
+            if need > cache_limit:
+                raise InputError(f"cache='decoded' needs {need / 2**30:.1f} GiB more for the references; raise cache_limit or set "
+                                 f"cache='none'")
+            self.footage = Footage(*given, size, self.options.scale, keep=True)
+        if self.plate and self.window:
+            for number in range(len(clips)):
+                self._plate(number, None)
+
+    def _check(self, own: bool) -> None:
+        if self.window is None:
+            if own:
+                raise InputError(
+                    'whole clips are generated for a test, so their references and empty scene must come from other frames: say from '
+                    'which by references=dict(pool=dict(...)), for example pool=dict(exclude=(0.75, 1.0)) where the last quarter is '
+                    "tested, or pool=dict(split='train')")
+            if self.options.vary:
+                raise InputError('references.vary is for training: leave it out of a data set of whole clips (window=None)')
+            for clip, allowed, place in zip(self.clips, self.allowed, self._places):
+                both = np.flatnonzero(allowed & self.footage.allowed[place]) if place is not None else ()
+                if len(both):
+                    raise InputError(f'clip {clip.name}: frame {both[0]} is tested and may be taken as a reference at once; leave the '
+                                     f'tested frames out of references.pool by exclude=(start, stop) or by a split')
+        if not self.options.count:
+            return
+        room = 0 if self.window is None else self.window + 2 * self.options.gap[1]
+        for clip, place in zip(self.clips, self._places):
+            found = self.footage.search(clip.person)
+            if not len(found):
+                raise InputError(f'clip {clip.name}: references.pool has no frame of {clip.person!r}; name clips of that person in '
+                                 f'references=dict(pool=dict(root=..., persons=...)), or prepare one')
+            most = len(found) - (found.clips == place).sum() if place is not None else len(found)
+            if place is not None and not most and len(found) <= room:
+                raise InputError(
+                    f'clip {clip.name}: {len(found)} frames of {clip.person!r} are in use, too few for a reference that is more than '
+                    f'{self.options.gap[1]} frames away from a window of {self.window}; set references.gap to less, or use more frames')
+
+    def sample(self, number: int, window: range, wanted: range, content: int, key: tuple[int, int]) -> dict[str, np.ndarray]:
+        """References and plate of a window in the form of a sample.
+
+        Args:
+            number: of the clip.
+            window: frames of the item.
+            wanted: those of them that are asked for.
+            content: the content frame.
+            key: (draw, index) of the item.
+        """
+        out = dict(plate=self._plate(number, content)) if self.plate else {}
+        if self.options.count:
+            search = self.footage.search(self.clips[number].person)
+            rows = self._rows(search, number, window, key)[wanted.start - window.start:wanted.stop - window.start]
+            out |= self.footage.entries(search, rows)
+        return out
+
+    def _rows(self, search: PoseSearch, number: int, window: range, key: tuple[int, int]) -> list[list[int]]:
+        """Of each frame of an item its references. Those of a whole clip are found once for all its parts."""
+        if self._whole and self._whole[0] == number:
+            return self._whole[1]
+        clip = self.clips[number]
+        poses = scale_pose(clip.poses[window.start:window.stop], self.size[0] / clip.height, self.size[1] / clip.width)
+        track = ReferenceTrack(search, self.options.count)
+        if self.window is None:
+            self._whole = number, [track(pose) for pose in poses]
+            return self._whole[1]
+        allowed = self._allowed(search, number, window, np.random.default_rng((TAG, self.seed, *key)))
+        return [track(pose, allowed) for pose in poses]
+
+    def _allowed(self, search: PoseSearch, number: int, window: range, rng: np.random.Generator) -> np.ndarray:
+        """Which frames an item may take, (N,) bool."""
+        gap, place = int(rng.integers(self.options.gap[0], self.options.gap[1] + 1)), self._places[number]
+        near = (search.frames >= window.start - gap) & (search.frames < window.stop + gap)
+        allowed = ~(near & (search.clips == place)) if place is not None else np.ones(len(search), bool)
+        if not self.options.vary:
+            return allowed
+        kind, others = int(rng.integers(3)), np.unique(search.clips[search.clips != (-1 if place is None else place)])
+        if kind == 0 and len(others):
+            return search.clips == rng.choice(others)
+        if kind == 1:
+            rows = np.flatnonzero(allowed)
+            allowed = np.zeros_like(allowed)
+            allowed[rng.choice(rows, min(len(rows), int(rng.integers(*HANDFUL))), replace=False)] = True
+        return allowed
+
+    def _plate(self, number: int, content: int | None) -> np.ndarray:
+        """The empty scene of a clip, made once."""
+        if number not in self._plates:
+            self._plates[number] = self._made_plate(number, content)
+        return self._plates[number]
+
+    def _made_plate(self, number: int, content: int | None) -> np.ndarray:
+        clip, place = self.clips[number], self._places[number]
+        if content is None:
+            content = int(np.flatnonzero(self.allowed[number])[0])
+        if place is None or not self.footage.allowed[place].any():
+            place = self._same_scene(clip, content)
+        if place is not None:
+            return empty_scene(self.footage.clips[place], self.size, np.flatnonzero(self.footage.allowed[place]), clip, content)
+        return background_plate(clip, self.size, [content])
+
+    def _same_scene(self, clip: Clip, content: int) -> int | None:
+        """The clip of the person whose background is most like that of the content frame; None where none is like it."""
+        differences = {n: scene_difference(clip, content, other, int(np.flatnonzero(self.footage.allowed[n])[0]))
+                       for n, other in enumerate(self.footage.clips) if other.person == clip.person and self.footage.allowed[n].any()}
+        best = min(differences, key=differences.get, default=None)
+        return best if best is not None and differences[best] < FITS else None
+
+
+def empty_scene(clip: Clip, size: Sequence[int], frames: Sequence[int], shown: Clip, content: int) -> np.ndarray:
+    """The plate of a clip; where its camera moves the content frame with the person painted over, and a warning.
+
+    That picture is the only one of the scene that training and generation both have, and it is in the range of true plates, so that
+    a generator learns how far to trust it.
+
+    Args:
+        clip: with masks.
+        size: (H, W) of the result.
+        frames: numbers of the frames that may be looked at.
+        shown: the clip of the content frame.
+        content: its number.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+    """
+    if not camera_moves(clip, frames):
+        return background_plate(clip, size, frames)
+    print_log(f'clip {clip.name}: the camera moves, so there is no empty scene for all frames. The content frame with the person '
+              'painted over takes its place, and what is seen behind the person will not move along', 'current', logging.WARNING)
+    return background_plate(shown, size, [content])
