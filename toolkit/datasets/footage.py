@@ -137,6 +137,7 @@ class ClipFootage:
         clips, allowed, size: of the data set: its clips, which frames of each are in use, (H, W) of its items.
         pool: (clips, allowed) of the frames that may be taken; None for those of the data set itself.
         references: how references are chosen; None for a plate alone.
+        contents: for each clip of the data set its content frame, or one that stands for those that are drawn.
         window: frames of an item, None for whole clips.
         plate: give the empty scene.
         seed: of the data set.
@@ -147,9 +148,9 @@ class ClipFootage:
     """
 
     def __init__(self, clips: Sequence[Clip], allowed: Sequence[np.ndarray], size: Sequence[int],
-                 pool: tuple[Sequence[Clip], Sequence[np.ndarray]] | None, references: References | None, window: int | None,
-                 plate: bool, seed: int, cache_limit: float | None = None) -> None:
-        self.clips, self.allowed, self.size = clips, allowed, size
+                 pool: tuple[Sequence[Clip], Sequence[np.ndarray]] | None, references: References | None,
+                 contents: Sequence[int], window: int | None, plate: bool, seed: int, cache_limit: float | None = None) -> None:
+        self.clips, self.allowed, self.size, self.contents = clips, allowed, size, contents
         self.options, self.window, self.plate, self.seed = references or References(0), window, plate, seed
         given = pool or (clips, allowed)
         self.footage = Footage(*given, size, self.options.scale)
@@ -159,14 +160,13 @@ class ClipFootage:
         self._whole: tuple[int, list] | None = None
         self._check(pool is None)
         if cache_limit is not None and self.options.count:
-            need = self.footage.memory()
-            if need > cache_limit:
-                raise InputError(f"cache='decoded' needs {need / 2**30:.1f} GiB more for the references; raise cache_limit or set "
-                                 f"cache='none'")
+            if (need := self.footage.memory()) > cache_limit:
+                raise InputError(f"cache='decoded' needs {need / 2**30:.1f} GiB more for the references; raise cache_limit by that, or "
+                                 f"set cache='none'")
             self.footage = Footage(*given, size, self.options.scale, keep=True)
         if self.plate and self.window:
             for number in range(len(clips)):
-                self._plate(number, None)
+                self._plate(number)
 
     def _check(self, own: bool) -> None:
         if self.window is None:
@@ -196,17 +196,16 @@ class ClipFootage:
                     f'clip {clip.name}: {len(found)} frames of {clip.person!r} are in use, too few for a reference that is more than '
                     f'{self.options.gap[1]} frames away from a window of {self.window}; set references.gap to less, or use more frames')
 
-    def sample(self, number: int, window: range, wanted: range, content: int, key: tuple[int, int]) -> dict[str, np.ndarray]:
+    def sample(self, number: int, window: range, wanted: range, key: tuple[int, int]) -> dict[str, np.ndarray]:
         """References and plate of a window in the form of a sample.
 
         Args:
             number: of the clip.
             window: frames of the item.
             wanted: those of them that are asked for.
-            content: the content frame.
             key: (draw, index) of the item.
         """
-        out = dict(plate=self._plate(number, content)) if self.plate else {}
+        out = dict(plate=self._plate(number)) if self.plate else {}
         if self.options.count:
             search = self.footage.search(self.clips[number].person)
             rows = self._rows(search, number, window, key)[wanted.start - window.start:wanted.stop - window.start]
@@ -242,16 +241,14 @@ class ClipFootage:
             allowed[rng.choice(rows, min(len(rows), int(rng.integers(*HANDFUL))), replace=False)] = True
         return allowed
 
-    def _plate(self, number: int, content: int | None) -> np.ndarray:
+    def _plate(self, number: int) -> np.ndarray:
         """The empty scene of a clip, made once."""
         if number not in self._plates:
-            self._plates[number] = self._made_plate(number, content)
+            self._plates[number] = self._made_plate(number)
         return self._plates[number]
 
-    def _made_plate(self, number: int, content: int | None) -> np.ndarray:
-        clip, place = self.clips[number], self._places[number]
-        if content is None:
-            content = int(np.flatnonzero(self.allowed[number])[0])
+    def _made_plate(self, number: int) -> np.ndarray:
+        clip, place, content = self.clips[number], self._places[number], self.contents[number]
         if place is None or not self.footage.allowed[place].any():
             place = self._same_scene(clip, content)
         if place is not None:

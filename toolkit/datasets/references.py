@@ -84,19 +84,13 @@ def _body_scale(at: np.ndarray, seen: np.ndarray) -> np.ndarray:
     both = seen[:, BONES].all(-1)
     said = np.linalg.norm(at[:, BONES[:, 0]] - at[:, BONES[:, 1]], axis=-1) / LENGTHS
     said = -np.sort(-np.where(both, said, -1), 1)
-    scale = said[np.arange(len(said)), (both.sum(1) - 1).clip(0) // 4]
-    spread = np.where(seen[..., None], at, np.nan)
-    lone = scale <= 0
-    if lone.any():
-        spread = np.where(seen[lone].any(1), np.nan_to_num(_extent(spread[lone])), 0)
-        scale[lone] = spread
+    place = (both.sum(1) - 1).clip(0) / 4
+    low, row = place.astype(int), np.arange(len(said))
+    scale = said[row, low] + (place - low) * (said[row, np.ceil(place).astype(int)] - said[row, low])
+    for i in np.flatnonzero(scale <= 0):
+        there = at[i, seen[i]]
+        scale[i] = np.ptp(there, 0).max() if len(there) else 0
     return np.maximum(scale, 1)
-
-
-def _extent(at: np.ndarray) -> np.ndarray:
-    """Larger side of the box of the points that are not NaN, (N,)."""
-    low, high = (how(np.where(np.isnan(at), fill, at), 1) for how, fill in ((np.min, np.inf), (np.max, -np.inf)))
-    return np.where(np.isfinite(high), high - low, 0).max(-1)
 
 
 def _center(at: np.ndarray, seen: np.ndarray, scale: np.ndarray) -> np.ndarray:

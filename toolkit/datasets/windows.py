@@ -117,15 +117,15 @@ class ClipWindows(Dataset):
             raise InputError(
                 f'{self.root}: {len(self.clips)} clips of {long} frames, but no window of {window or "any"} frames in a row is left '
                 f'(frames={frames}, exclude={exclude}). Use longer clips or other frames; shares such as (0.75, 1.0) fit any length')
-        self._cache, self.added = {}, []
+        self._cache, self.added, left = {}, [], None
         if cache == 'decoded':
-            self._fill_cache(cache_limit)
+            left = cache_limit * 2**30 - self._fill_cache(cache_limit)
         self.references, self.plate = None if references is None else References(**references), plate
         self._footage = None
         if self.references or plate:
             self._footage = ClipFootage(
-                self.clips, self.allowed, self.size, self._pool(split, split_rule, split_file), self.references, window, plate, seed,
-                cache_limit * 2**30 if cache == 'decoded' else None)
+                self.clips, self.allowed, self.size, self._pool(split, split_rule, split_file), self.references,
+                [self._fixed_content(number) for number in range(len(self.clips))], window, plate, seed, left)
 
     def _choose_clips(self, persons, actions, split, split_rule, split_file) -> list[Clip]:
         clips = find_clips(self.root)
@@ -210,17 +210,18 @@ class ClipWindows(Dataset):
         return number, self._starts[number][index - (self._ends[number] - len(self._starts[number]))]
 
     def _content_index(self, number: int, wanted: Sequence[int], rng: np.random.Generator) -> int:
-        allowed = np.flatnonzero(self.allowed[number])
-        if self.content == 'first':
-            return int(allowed[0])
-        clip = self.clips[number]
-        if self.content == 'random':
-            others = np.setdiff1d(allowed, wanted)
-            seen = others[(clip.poses[others, :, 2] > 0).any(-1)]
-            return int(rng.choice(seen if len(seen) else others))
-        return self.content % len(clip)
+        if self.content != 'random':
+            return self._fixed_content(number)
+        others = np.setdiff1d(np.flatnonzero(self.allowed[number]), wanted)
+        seen = others[(self.clips[number].poses[others, :, 2] > 0).any(-1)]
+        return int(rng.choice(seen if len(seen) else others))
 
-    def _fill_cache(self, limit: float) -> None:
+    def _fixed_content(self, number: int) -> int:
+        """The number that ``content`` names, else the first frame in use."""
+        return self.content % len(self.clips[number]) if isinstance(self.content, int) else int(self.allowed[number].argmax())
+
+    def _fill_cache(self, limit: float) -> float:
+        """Decode all pictures; returns the bytes that they take."""
         need = sum(len(clip) for clip in self.clips) * self.size[0] * self.size[1] * 6 / 2**30
         if need > limit:
             raise InputError(
@@ -229,6 +230,7 @@ class ClipWindows(Dataset):
         for number, clip in enumerate(self.clips):
             for kind in stored_pictures():
                 self._cache[number, kind] = np.stack([self._decode(clip, kind, t) for t in range(len(clip))])
+        return need * 2**30
 
     def poses(self, person: str) -> tuple[list[tuple[int, int]], np.ndarray]:
         """All frames in use that show a person.
@@ -304,7 +306,7 @@ class ClipWindows(Dataset):
             number, start = self.locate(int(index))
             wanted = range(about['index'], about['index'] + len(sample['frames']))
             window = range(start, start + self.clip_length(index))
-            sample |= self._footage.sample(number, window, wanted, about['content_index'], (int(draw), int(index) % len(self)))
+            sample |= self._footage.sample(number, window, wanted, (int(draw), int(index) % len(self)))
         for transform in self.transforms:
             sample = transform(sample, rng)
         return {**item_tensors(sample, self.pose_style, self.added), **about}
