@@ -1,0 +1,232 @@
+"""Everybody Dance Now: two frames at a time from stick figures, then a second look at the face.
+
+Source: Chan et al. 2019, Everybody Dance Now, section 4.
+"""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from mmengine.optim import OptimWrapperDict
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from toolkit.fit import build_discriminator, build_generator
+from toolkit.generators.local_enhancer import LocalEnhancer
+from toolkit.generators.pix2pixhd import GlobalGenerator
+from toolkit.model_parts.face_crops import FaceCrops
+from toolkit.models.adversaries import Adversaries
+from toolkit.models.bare import bare
+from toolkit.models.base import VideoModel
+from toolkit.models.painting import Painter
+from toolkit.models.video_pix2pixhd import pack
+from toolkit.registry import MODELS
+from toolkit.structures import InputError
+
+GLOBAL, LOCAL, FACE = range(3)
+SEEN = 6
+"""Channels of a stick figure and a picture."""
+
+
+@MODELS.register_module()
+class EverybodyDanceNow(Adversaries, VideoModel):
+    r"""Paints ``v_t = G(F_t, v_{t-1})`` of one person; the discriminator sees ``[F_1, F_2, v_1, v_2]``; a face GAN adds a residual.
+
+    One run has three stages:
+
+    1. global: the trunk alone, with a head of its own, paints frames of half the size;
+    2. local: the coarse-to-fine generator starts from that trunk and paints whole frames;
+    3. face: G is fixed, a small generator learns the residual at the face, ``v + r(v_face, F_face)``, against a discriminator that
+       sees ``[F_face, face]``.
+
+    :math:`L = L_{GAN} + 10 L_{FM} + 10 L_{VGG}`, over two frames; the mean of both in the global stage, their sum in the local one, as
+    in the authors' code. Gradients of the second frame reach the first. The frame before the first is gray (zeros).
+
+    The pose of another person is normalized to the body and the floor of this one: generation does it for every method that takes a
+    ``content``, see :mod:`toolkit.poses.retarget`. Of the content nothing but its poses is used.
+
+    Where it differs from the paper and its code:
+
+    - All stages are in one run, with the same discriminator; the authors have a run each. Theirs updates the generator twice an
+      iteration by mistake.
+    - Stick figures are shown in [-1, 1] on black; theirs in [0, 1] on white.
+    - Faces of any number of samples are cut out, each at its own place; the authors' code needs a batch of one. The side of the square
+      is 64 pixels at 384 x 256, theirs is 128 at 512 x 1024.
+
+    Any losses can be listed in ``losses``, see :class:`toolkit.models.loss_table.LossTable`. They are offered:
+
+    - ``frames``: ``fake``, ``real``, ``conditions`` (N, 3, H, W) in [-1, 1]; ``masks`` (N, 1, H, W) and ``regions`` (N, 2, H, W) in
+      [0, 1], N = 2 B; ``poses`` (N, 18, 3) in pixels;
+    - ``gan``: ``scores``, ``fake_features`` and ``real_features`` of the discriminator of two frames;
+    - ``face_frames``: ``fake``, ``real`` (N, 3, S, S), faces; ``face``: as ``gan``, of the discriminator of faces.
+
+    Args:
+        generator: arguments of :class:`toolkit.generators.local_enhancer.LocalEnhancer`.
+        discriminator: ``DISCRIMINATORS`` config; ``input_nc`` is filled in: 12.
+        losses: see above.
+        face_generator: ``GENERATORS`` config; ``input_nc`` is filled in: 6. None leaves the face as it is.
+        face_discriminator: ``DISCRIMINATORS`` config; ``input_nc`` is filled in: 6.
+        face_size: side of the face's square, in pixels.
+        stages: shares of the run at which the local and the face stage begin. (0, 1) is the local stage alone.
+        window: frames of a training window.
+        kwargs: of :class:`toolkit.models.base.VideoModel`.
+
+    Raises:
+        InputError: losses or options that cannot be, or that do not go together.
+    """
+
+    offers = dict(
+        frames=('fake', 'real', 'masks', 'regions', 'poses', 'conditions'), gan=('scores', 'fake_features', 'real_features'),
+        face_frames=('fake', 'real'), face=('scores', 'fake_features', 'real_features'))
+    nested = dict(generator=LocalEnhancer)
+    opens_with = ('content',)
+    paints_from = ('poses', 'pose_maps')
+
+    def __init__(self, generator: dict, discriminator: dict, losses: dict, face_generator: dict | None = None,
+                 face_discriminator: dict | None = None, face_size: int = 64, stages: tuple[float, float] = (0.125, 0.875),
+                 window: int = 2, **kwargs) -> None:
+        super().__init__(losses=losses, **kwargs)
+        self.check_losses()
+        if len(stages) != 2 or not 0 <= stages[0] <= stages[1] <= 1:
+            raise InputError(f'model.stages={tuple(stages)}, expected two rising shares of the run, from 0 to 1')
+        if (face_generator is None) != (face_discriminator is None):
+            raise InputError('model.face_generator and model.face_discriminator go together: give both, or none')
+        if face_generator is not None and not (self.losses.of('face') or self.losses.of('face_frames')):
+            raise InputError('model.face_generator without a loss of="face" or of="face_frames": it would not learn')
+        self.window, self.stages, self.face_size, self.with_face = window, tuple(stages), face_size, face_generator is not None
+        self.net_g = LocalEnhancer(SEEN, **generator)
+        self.net_g_coarse = GlobalGenerator(SEEN, **_of_trunk(generator))
+        self.net_d = build_discriminator(discriminator, 'EverybodyDanceNow', window * SEEN)
+        if self.with_face:
+            self.net_g_face = build_generator(face_generator, 'EverybodyDanceNow', SEEN, (), 'model.face_generator')
+            self.net_d_face = build_discriminator(face_discriminator, 'EverybodyDanceNow', SEEN, 'model.face_discriminator')
+        self.register_buffer('reached', torch.zeros((), dtype=torch.long))
+        self.set_train_state(seed=0, rank=0, iteration=int(500 * sum(stages)), max_iters=1000)  # cost is counted in the local stage
+
+    def check_data(self, dataset: Dataset) -> None:
+        """As in the base class: the discriminator is made for windows of :attr:`window` frames."""
+        given = getattr(dataset, 'window', self.window)
+        if given != self.window:
+            raise InputError(f'model.window={self.window}, but train_dataloader.dataset.window={given}: set both to the same number')
+
+    @property
+    def stage(self) -> int:
+        """Of this iteration: 0 global, 1 local, 2 face."""
+        done = self.iteration / self.max_iters
+        return FACE if self.with_face and done >= self.stages[1] else LOCAL if done >= self.stages[0] else GLOBAL
+
+    def train_step(self, data: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
+        """One update of the networks of the stage, generators first.
+
+        Args:
+            data: a collated batch of windows, see :class:`toolkit.datasets.windows.ClipWindows`.
+            optim_wrapper: with the keys ``g`` and ``d``.
+
+        Returns:
+            Detached scalars: every weighted loss of ``g/...`` and ``d/...`` of the stage.
+        """
+        if self.stage >= LOCAL > int(self.reached) and self.stages[0] > 0:
+            bare(self.net_g).trunk.load_state_dict(bare(self.net_g_coarse).trunk.state_dict())
+        self.reached.fill_(self.stage)
+        batch = self.data_preprocessor(data, True)
+        if self.stage == FACE:
+            return self._face_step(batch, optim_wrapper)
+        net, cell = (self.net_g, 1) if self.stage == LOCAL else (self.net_g_coarse, 2**bare(self.net_g).n_enhancers)
+        figures, real = (smaller(batch[key], cell) for key in ('pose_maps', 'frames'))
+        figures = 2 * figures - 1
+        with optim_wrapper['g'].optim_context(net):
+            fake = unroll(net, figures)
+        of_fake, of_real = pack(figures, fake.float()), pack(figures, real)
+        g = self.fool(optim_wrapper, self.net_d, 'gan', of_fake, of_real)
+        given = {key: smaller(batch[key], cell).flatten(0, 1) for key in ('masks', 'regions') if key in batch}
+        poses = batch['poses'].flatten(0, 1)
+        given['poses'] = torch.cat([(poses[..., :2] + 0.5) / cell - 0.5, poses[..., 2:]], -1)
+        given |= {name: maps.flatten(0, 1) for name, maps in (('fake', fake), ('real', real), ('conditions', figures))}
+        scale = self.window if self.stage == LOCAL else 1
+        g = self.weighted(g | {name: scale * loss for name, loss in self.losses.compute('frames', given).items()})
+        self.step(optim_wrapper, 'g', sum(g.values()))
+        d = self.teach(optim_wrapper, self.net_d, 'gan', of_fake, of_real)
+        if d:
+            self.step(optim_wrapper, 'd', sum(d.values()))
+        return self.logged(g=g, d=d)
+
+    def _face_step(self, batch: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
+        """The face stage: the main generator paints, and does not learn."""
+        figures = 2 * batch['pose_maps'] - 1
+        with torch.no_grad(), self.evaluating(self.net_g), optim_wrapper['g'].optim_context(self.net_g):
+            painted = unroll(bare(self.net_g), figures).flatten(0, 1).float()
+        crops = FaceCrops(batch['poses'].flatten(0, 1), self.face_size, *figures.shape[-2:])
+        figure, before, real = map(crops.cut, (figures.flatten(0, 1), painted, batch['frames'].flatten(0, 1)))
+        with optim_wrapper['g'].optim_context(self.net_g_face):
+            fake = before + self.net_g_face(torch.cat([figure, before], 1)).float() * crops.seen[:, None, None, None]
+        of_fake, of_real = torch.cat([figure, fake], 1), torch.cat([figure, real], 1)
+        g = self.fool(optim_wrapper, self.net_d_face, 'face', of_fake, of_real)
+        g = self.weighted(g | self.losses.compute('face_frames', dict(fake=fake, real=real)))
+        self.step(optim_wrapper, 'g', sum(g.values()))
+        d = self.teach(optim_wrapper, self.net_d_face, 'face', of_fake, of_real)
+        if d:
+            self.step(optim_wrapper, 'd', sum(d.values()))
+        return self.logged(g=g, d={f'face_{name}': value for name, value in d.items()})
+
+    def open(self, content: dict) -> Painter:
+        """Begin a video, see :meth:`toolkit.models.base.VideoModel.open`.
+
+        Args:
+            content: not looked at; poses were fitted to it.
+
+        Returns:
+            The painter. Each frame is painted from the one before, with its face; in the global stage in half the size, enlarged.
+        """
+        cell = 2**bare(self.net_g).n_enhancers if int(self.reached) == GLOBAL and self.stages[0] > 0 else 1
+        net = bare(self.net_g_coarse if cell > 1 else self.net_g)
+        previous: Tensor | None = None
+
+        @torch.no_grad()
+        def paint(frame: dict) -> np.ndarray:
+            nonlocal previous
+            batch = self.data_preprocessor(frame)
+            figures = 2 * smaller(batch['pose_maps'], cell) - 1
+            with self.evaluating(net), self.inference_context():
+                picture = unroll(net, figures, previous)[:, 0].float()
+            if int(self.reached) == FACE:
+                picture = self._with_face(picture, figures[:, 0], batch['poses'][:, 0])
+            previous = picture
+            whole = F.interpolate(picture, scale_factor=cell, mode='bilinear') if cell > 1 else picture
+            return self.data_preprocessor.to_uint8(whole)[0].numpy()
+
+        return paint
+
+    def _with_face(self, picture: Tensor, figure: Tensor, poses: Tensor) -> Tensor:
+        crops = FaceCrops(poses, self.face_size, *picture.shape[-2:])
+        net = bare(self.net_g_face)
+        with self.evaluating(net), self.inference_context():
+            residual = net(torch.cat([crops.cut(figure), crops.cut(picture)], 1)).float()
+        return crops.add(picture, residual)
+
+
+def unroll(net: nn.Module, figures: Tensor, previous: Tensor | None = None) -> Tensor:
+    """Paint a window frame after frame, gradients flowing through all of them.
+
+    Args:
+        net: the generator.
+        figures: (B, T, 3, H, W) stick figures in [-1, 1].
+        previous: (B, 3, H, W), the frame before the first; None for gray.
+
+    Returns:
+        (B, T, 3, H, W) in [-1, 1].
+    """
+    previous, frames = torch.zeros_like(figures[:, 0]) if previous is None else previous, []
+    for t in range(figures.shape[1]):
+        previous = net(torch.cat([figures[:, t], previous.to(figures.dtype)], 1))
+        frames.append(previous)
+    return torch.stack(frames, 1)
+
+
+def smaller(maps: Tensor, cell: int) -> Tensor:
+    """Means over squares of ``cell`` pixels, (B, T, C, H, W) -> (B, T, C, H / cell, W / cell)."""
+    return maps if cell == 1 else F.avg_pool2d(maps.flatten(0, 1), cell).unflatten(0, maps.shape[:2])
+
+
+def _of_trunk(generator: dict) -> dict:
+    """Arguments of the global generator whose trunk is that of a coarse-to-fine generator."""
+    coarse = {key: value for key, value in generator.items() if key not in ('n_enhancers', 'n_local_blocks')}
+    return dict(coarse, ngf=generator.get('ngf', 32) * 2**generator.get('n_enhancers', 1))
