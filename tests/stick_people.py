@@ -102,11 +102,11 @@ class StubEdges:
         return np.abs(np.diff(gray, axis=2, prepend=gray[..., :1])).clip(0, 255) / 255
 
 
-def write_frames(path, frames, fps=25):
+def write_frames(path, frames, fps=25, pix_fmt='yuv444p'):
     """An H.264 video written without the toolkit."""
     with av.open(str(path), 'w') as container:
         stream = container.add_stream('libx264', rate=Fraction(fps), options={'crf': '4', 'preset': 'ultrafast'})
-        stream.height, stream.width, stream.pix_fmt = *frames[0].shape[:2], 'yuv444p'
+        stream.height, stream.width, stream.pix_fmt = *frames[0].shape[:2], pix_fmt
         for frame in frames:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format='rgb24')))
         container.mux(stream.encode(None))

@@ -6,13 +6,13 @@ import shutil
 import sys
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 import torch
 
+from tests.helpers import adams
 from tests.models import test_video_pix2pixhd as video
-from tests.stick_people import stick_pose
+from tests.stick_people import stick_pose, write_frames
 from toolkit.clips.clip import find_clips
 from toolkit.engine.launch import load_config
 from toolkit.fit import build_generator
@@ -41,7 +41,7 @@ def test_losses_of_the_plugin_guide_train(kind, module, name, tmp_path, monkeypa
         cfg = load_config('configs/mine.py', ['model.losses.perceptual.weight=0']).model.to_dict()
         torch.manual_seed(0)
         model = MODELS.build(dict(cfg, **SMALL))
-        logs = model.train_step(video.batch_of(model), video.optimizers(model))
+        logs = model.train_step(video.batch_of(model), adams(model))
     finally:
         LOSSES._module_dict.pop(kind, None)
     assert set(logs) == {'g/gan', 'g/fm', f'g/{name}', 'd/fake', 'd/real'} and 0 < logs[f'g/{name}'] < 30
@@ -80,7 +80,7 @@ def test_the_generator_of_the_guide_trains_and_takes_codes(own):
     cfg = load_config('mine.py', ['model.losses.perceptual.weight=0', 'model.generator.width=4']).model.to_dict()
     model = MODELS.build(dict(cfg, discriminator=SMALL['discriminator']))
     before = model.net_g.layers[0].weight.detach().clone()
-    assert 'g/fm' in model.train_step(video.batch_of(model), video.optimizers(model))
+    assert 'g/fm' in model.train_step(video.batch_of(model), adams(model))
     assert type(model.net_g).__name__ == 'PlainGenerator' and not torch.equal(model.net_g.layers[0].weight, before)
     coded = build_generator(dict(type='PlainGenerator'), 'Method', 7, (3, 2))
     x, z, regions = torch.zeros(1, 7, 16, 16), torch.randn(2, 5), torch.zeros(1, 2, 16, 16)
@@ -135,13 +135,7 @@ class WholeMask:
 
 
 def prepare(folder):
-    with av.open(str(folder / 'dance.mp4'), 'w') as container:
-        stream = container.add_stream('libx264', rate=25)
-        stream.height, stream.width, stream.pix_fmt = 96, 64, 'yuv420p'
-        for t in range(6):
-            picture = np.full((96, 64, 3), 100 + t, np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format='rgb24')))
-        container.mux(stream.encode(None))
+    write_frames(folder / 'dance.mp4', [np.full((96, 64, 3), 100 + t, np.uint8) for t in range(6)])
     return run('prepare_data', 'dance.mp4', '--out', 'data/dance', '--import', 'my_pose', '--pose', 'MyPose', 'confidence=0.8',
                '--mask', 'WholeMask', '--size', '96x64')
 

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+from tests.helpers import adams
 from tests.models import test_bicycle_gan as bicycle
 from tests.models import test_video_pix2pixhd as video
 from toolkit.fit import build_discriminator, build_generator, check_call
@@ -135,7 +136,7 @@ def test_generators_take_each_others_place(generator):
         color_codes=dict(up=dict(encoder=dict(type='ResNetEncoder', nz=3, nef=4, n_down=3)),
                           down=dict(encoder=dict(type='ResNetEncoder', nz=2, nef=4, n_down=3))),
         discriminator=dict(type='PatchGAN', ndf=4, n_layers=1)))
-    assert model.train_step(video.batch_of(model), video.optimizers(model))['g/gan'] > 0
+    assert model.train_step(video.batch_of(model), adams(model))['g/gan'] > 0
 
 
 LOSSES = dict(gan=dict(type='GANLoss'))

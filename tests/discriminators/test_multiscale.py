@@ -4,13 +4,10 @@ import pytest
 import torch
 from torch import nn
 
+from tests.helpers import count
 from toolkit.discriminators.multiscale import MultiscaleDiscriminator
 from toolkit.registry import DISCRIMINATORS
 from toolkit.structures import InputError
-
-
-def count(module):
-    return sum(p.numel() for p in module.parameters())
 
 
 @pytest.mark.parametrize('options, parameters', [

@@ -5,20 +5,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers import child_config
 from toolkit.engine.config import load_config, parse_options
 from toolkit.structures import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def child(tmp_path, toy, text):
-    path = tmp_path / 'child.py'
-    path.write_text(f'_base_ = {str(toy.config)!r}\n{text}\n')
-    return path
-
-
 def test_a_three_line_ablation_inherits(toy, tmp_path):
-    cfg = load_config(child(tmp_path, toy, 'model = dict(width=5)\n'))
+    cfg = load_config(child_config(tmp_path, toy, 'model = dict(width=5)\n'))
     assert cfg.model.width == 5 and cfg.model.type == 'ToyGAN' and cfg.train_cfg.max_iters == 8 and cfg.default_scope == 'toolkit'
 
 
@@ -47,7 +42,7 @@ def test_a_three_line_ablation_inherits(toy, tmp_path):
 ])
 def test_mistakes_in_a_file_are_errors(toy, tmp_path, text, words):
     with pytest.raises(InputError) as error:
-        load_config(child(tmp_path, toy, text))
+        load_config(child_config(tmp_path, toy, text))
     for word in words:
         assert word in str(error.value)
 
@@ -141,7 +136,7 @@ def test_overrides_of_a_part_of_the_users_own(toy, tmp_path, monkeypatch):
         'from toolkit.registry import LOSSES\n\n@LOSSES.register_module()\nclass TakesAnything:\n'
         '    def __init__(self, **options):\n        pass\n')
     monkeypatch.syspath_prepend(str(tmp_path))
-    path = child(tmp_path, toy, 'custom_imports = dict(imports=["parts_that_take_anything"])\n'
+    path = child_config(tmp_path, toy, 'custom_imports = dict(imports=["parts_that_take_anything"])\n'
                                 'model = dict(losses=dict(a=dict(type="TakesAnything")))')
     assert load_config(path, ['model.losses.a.depth=3', 'model.losses.a.weight=2']).model.losses.a.depth == 3
     cfg = load_config(toy.config, ["model.losses.b={'type': 'TakesAnything', 'depth': 4}",
@@ -189,12 +184,12 @@ def test_overrides(toy):
 def test_a_childs_custom_imports_keep_the_parents(toy, tmp_path, monkeypatch):
     (tmp_path / 'more_parts_of_child.py').write_text('LOADED = True\n')
     monkeypatch.syspath_prepend(str(tmp_path))
-    cfg = load_config(child(tmp_path, toy, 'custom_imports = dict(imports=["more_parts_of_child"])'))
+    cfg = load_config(child_config(tmp_path, toy, 'custom_imports = dict(imports=["more_parts_of_child"])'))
     assert cfg.custom_imports.imports == ['toy_parts', 'more_parts_of_child'] and 'more_parts_of_child' in sys.modules
 
 
 def test_helper_variables_begin_with_an_underscore(toy, tmp_path):
-    cfg = load_config(child(tmp_path, toy, '_width = 6\nmodel = dict(width=_width)'))
+    cfg = load_config(child_config(tmp_path, toy, '_width = 6\nmodel = dict(width=_width)'))
     assert cfg.model.width == 6 and '_width' not in cfg
 
 

@@ -2,21 +2,16 @@
 
 import pytest
 
+from tests.helpers import child_config
 from toolkit.engine.launch import build_runner, load_config
 from toolkit.structures import InputError
-
-
-def config(tmp_path, toy, text):
-    path = tmp_path / 'child.py'
-    path.write_text(f'_base_ = {str(toy.config)!r}\n{text}\n')
-    return path
 
 
 @pytest.mark.parametrize('loop', ["dict(_delete_=True, type='IterBasedTrainLoop', max_iters=4, val_interval=2)",
                                   'dict(_delete_=True, by_epoch=False, max_iters=4, val_interval=2)'])
 def test_loops_by_iterations_are_ours(toy, tmp_path, loop):
     block = "dict(checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=1, max_keep_ckpts=2), timer=None, sampler_seed=None)"
-    runner = build_runner(load_config(config(tmp_path, toy, f'train_cfg = {loop}\ndefault_hooks = {block}')), tmp_path / 'run')
+    runner = build_runner(load_config(child_config(tmp_path, toy, f'train_cfg = {loop}\ndefault_hooks = {block}')), tmp_path / 'run')
     runner.train()
     assert type(runner.train_loop).__name__ == 'IterLoop'
     assert sorted(p.name for p in (tmp_path / 'run').glob('*.pth')) == ['iter_0000003.pth', 'iter_0000004.pth']
@@ -24,7 +19,7 @@ def test_loops_by_iterations_are_ours(toy, tmp_path, loop):
 
 def test_the_key_of_mmengine_does_not_add_a_second_hook(toy, tmp_path):
     text = "default_hooks = dict(param_scheduler=dict(type='ParamSchedulerHook'), runtime_info=dict(type='TrainStateHook'))"
-    runner = build_runner(load_config(config(tmp_path, toy, text)), tmp_path / 'run')
+    runner = build_runner(load_config(child_config(tmp_path, toy, text)), tmp_path / 'run')
     names = [type(hook).__name__ for hook in runner.hooks]
     assert sorted(names) == ['CheckpointHook', 'ParamSchedulerHook', 'ScalarLogger', 'TrainStateHook']
     runner.train()
@@ -36,7 +31,7 @@ def test_early_stopping_of_mmengine_ends_with_a_checkpoint(toy, tmp_path):
 custom_hooks = [dict(type='EarlyStoppingHook', monitor='error', rule='less', patience=1, min_delta=9)]
 train_cfg = dict(val_interval=2)
 default_hooks = dict(checkpoint=dict(interval=100))"""
-    build_runner(load_config(config(tmp_path, toy, text)), tmp_path / 'run').train()
+    build_runner(load_config(child_config(tmp_path, toy, text)), tmp_path / 'run').train()
     assert [p.name for p in (tmp_path / 'run').glob('*.pth')] == ['iter_0000004.pth']
 
 
@@ -62,7 +57,7 @@ default_hooks = dict(checkpoint=dict(interval=100))"""
 ])
 def test_other_names_are_refused_with_the_right_one(toy, tmp_path, text, words):
     with pytest.raises(InputError) as error:
-        load_config(config(tmp_path, toy, text))
+        load_config(child_config(tmp_path, toy, text))
     for word in words:
         assert word in str(error.value)
 
@@ -75,4 +70,4 @@ def test_lazy_configs_are_refused_by_name(tmp_path):
 
 def test_epochs_of_checkpoints_are_refused(toy, tmp_path):
     with pytest.raises(InputError, match='by_epoch=True: training counts iterations'):
-        build_runner(load_config(config(tmp_path, toy, 'default_hooks = dict(checkpoint=dict(by_epoch=True))')), tmp_path / 'run')
+        build_runner(load_config(child_config(tmp_path, toy, 'default_hooks = dict(checkpoint=dict(by_epoch=True))')), tmp_path / 'run')

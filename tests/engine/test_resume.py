@@ -1,16 +1,11 @@
 """An interrupted run ends with the same bits as one that was not."""
 
-import json
 import signal
 
 import pytest
 import torch
 
-
-def scalars(work_dir):
-    file, = work_dir.glob('*/vis_data/scalars.json')
-    lines = [json.loads(line) for line in file.read_text().splitlines()]
-    return [{key: value for key, value in line.items() if key not in ('time', 'data_time')} for line in lines]
+from tests.helpers import scalars
 
 
 @pytest.mark.parametrize('processes', [1, 2])

@@ -1,12 +1,12 @@
 """Validation during training: whole clips, the best checkpoint by what a metric says of itself, exact over interruptions."""
 
-import json
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from tests.helpers import scalars
 from toolkit.engine.launch import build_runner, load_config
 from toolkit.registry import DATASETS, METRICS, MODELS
 from toolkit.structures import InputError
@@ -58,11 +58,6 @@ val_evaluator = [dict(type='L1'), dict(type='PSNR')]
 val_cfg = dict(clips=3)
 """)
     return path
-
-
-def scalars(folder):
-    file, = folder.glob('*/vis_data/scalars.json')
-    return [{k: v for k, v in json.loads(line).items() if k not in ('time', 'data_time')} for line in file.read_text().splitlines()]
 
 
 def test_the_best_checkpoint_is_kept_and_an_interruption_changes_nothing(toy, config, tmp_path):

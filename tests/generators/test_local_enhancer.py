@@ -4,15 +4,12 @@ import pytest
 import torch
 from torch import nn
 
+from tests.helpers import count
 from toolkit.generators.local_enhancer import LocalEnhancer
 from toolkit.generators.pix2pixhd import GlobalGenerator
 from toolkit.structures import InputError
 
 SMALL = dict(ngf=4, n_down=2, n_blocks=1, n_local_blocks=1)
-
-
-def count(module):
-    return sum(p.numel() for p in module.parameters())
 
 
 @pytest.mark.parametrize('options, parameters', [

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from tests.helpers import count
 from toolkit.generators.blocks import ResidualBlock
 from toolkit.generators.local_enhancer import LocalEnhancer
 from toolkit.generators.pix2pixhd import GlobalGenerator
@@ -12,10 +13,6 @@ from toolkit.registry import GENERATORS
 from toolkit.structures import InputError
 
 SMALL = dict(ngf=8, n_down=3, n_blocks=2)
-
-
-def count(module):
-    return sum(p.numel() for p in module.parameters())
 
 
 @pytest.mark.parametrize('options, parameters', [

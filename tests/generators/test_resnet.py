@@ -4,12 +4,9 @@ import pytest
 import torch
 from torch import nn
 
+from tests.helpers import count
 from toolkit.registry import DISCRIMINATORS, GENERATORS
 from toolkit.structures import InputError
-
-
-def count(module):
-    return sum(p.numel() for p in module.parameters())
 
 
 @pytest.mark.parametrize('options, parameters', [

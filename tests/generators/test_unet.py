@@ -5,12 +5,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from tests.helpers import count
 from toolkit.generators.unet import UNet
 from toolkit.structures import InputError
-
-
-def parameters(module):
-    return sum(p.numel() for p in module.parameters())
 
 
 @pytest.mark.parametrize('n_down, z_injection, counts', [
@@ -18,7 +15,7 @@ def parameters(module):
     (7, 'input', (41_834_883, 41_843_075, 41_851_267)), (8, 'input', (54_418_819, 54_427_011, 54_435_203))])
 def test_parameter_counts(n_down, z_injection, counts):
     with torch.device('meta'):
-        assert tuple(parameters(UNet(4, n_down=n_down, z_dims=(nz,), z_injection=z_injection)) for nz in (8, 16, 24)) == counts
+        assert tuple(count(UNet(4, n_down=n_down, z_dims=(nz,), z_injection=z_injection)) for nz in (8, 16, 24)) == counts
 
 
 def test_u128_at_384_x_256():

@@ -4,8 +4,8 @@ import copy
 
 import pytest
 import torch
-from mmengine.optim import OptimWrapper, OptimWrapperDict
 
+from tests.helpers import adams
 from toolkit import apis
 from toolkit.model_parts.feature_maps import FeatureMaps
 from toolkit.model_parts.frozen_restoration import load_restoration
@@ -35,11 +35,6 @@ def stage2(**feature_maps):
     torch.manual_seed(0)
     curriculum = feature_maps.pop('curriculum', None)
     return MODELS.build(dict(STAGE2, feature_maps=feature_maps, curriculum=curriculum))
-
-
-def optimizers(model, lr=1e-2):
-    return OptimWrapperDict(
-        g=OptimWrapper(torch.optim.Adam(model.net_g.parameters(), lr)), d=OptimWrapper(torch.optim.Adam(model.net_d.parameters(), lr)))
 
 
 def batch_of(model: VideoModel, size=2, frames=1, seed=0):
@@ -74,7 +69,7 @@ def run(tmp_path_factory):
 def test_train_step_moves_both_networks(sees):
     model = build(sees=sees)
     before = copy.deepcopy(model.state_dict())
-    logs = model.train_step(batch_of(model), optimizers(model))
+    logs = model.train_step(batch_of(model), adams(model, 1e-2))
     assert set(logs) == {'g/gan', 'g/l1', 'g/fm', 'd/fake', 'd/real'}
     assert all(v.isfinite() and not v.requires_grad for v in logs.values())
     for prefix in ('net_g.', 'net_d.'):
@@ -84,13 +79,13 @@ def test_train_step_moves_both_networks(sees):
 def test_the_discriminator_is_judged_on_what_the_network_sees():
     model, shapes = build(sees='warped'), []
     model.net_d.register_forward_pre_hook(lambda module, args: shapes.append(tuple(args[0].shape)))
-    model.train_step(batch_of(model), optimizers(model))
+    model.train_step(batch_of(model), adams(model, 1e-2))
     assert set(shapes) == {(2, 8, H, W)}
 
 
 def test_each_network_learns_from_its_own_loss_only():
     model = build()
-    wrappers, left = optimizers(model), {}
+    wrappers, left = adams(model, 1e-2), {}
     for name, other in (('g', model.net_d), ('d', model.net_g)):
         def update(loss, name=name, other=other):
             for network in (model.net_g, model.net_d):
@@ -105,7 +100,7 @@ def test_each_network_learns_from_its_own_loss_only():
 def test_without_a_gan_only_the_restoration_network_is_trained():
     model = build(dict(l1=dict(type='FeatureMapL1Loss'), gan=dict(type='GANLoss', weight=0.0)))
     before = copy.deepcopy(model.net_d.state_dict())
-    logs = model.train_step(batch_of(model), optimizers(model))
+    logs = model.train_step(batch_of(model), adams(model, 1e-2))
     assert set(logs) == {'g/l1'} and all(torch.equal(v, before[k]) for k, v in model.net_d.state_dict().items())
 
 
@@ -116,7 +111,7 @@ def test_nothing_to_learn_from():
 
 def test_training_lowers_the_error():
     model = build(dict(l1=dict(type='FeatureMapL1Loss')))
-    wrappers, data = optimizers(model), batch_of(model)
+    wrappers, data = adams(model, 1e-2), batch_of(model)
     losses = [model.train_step(data, wrappers)['g/l1'].item() for _ in range(30)]
     assert losses[-1] < 0.8 * losses[0]
 
@@ -169,7 +164,7 @@ def test_stage_two_sees_restored_edges_and_rendered_poses(run):
 def test_training_stage_two_leaves_it_alone(run):
     model = stage2(restoration=str(run[0])).train()
     before = copy.deepcopy(model.feature_maps.state_dict())
-    model.train_step(batch_of(model, frames=2), optimizers(model))
+    model.train_step(batch_of(model, frames=2), adams(model, 1e-2))
     assert not model.feature_maps.restoration.training
     assert all(p.grad is None for p in model.feature_maps.parameters())
     assert all(torch.equal(v, before[k]) for k, v in model.feature_maps.state_dict().items()) and before

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import nn
 
+from tests.helpers import adams
 from tests.models import cycle_gan_parts as cycle
 from tests.models import test_bicycle_gan as bicycle
 from tests.models import test_video_pix2pixhd as video
@@ -93,7 +95,7 @@ def test_every_registered_loss_says_what_it_needs():
 def test_video_pix2pixhd_calls_a_loss_of_any_name_with_what_it_declares(name, kind, inputs):
     model = build_video({'gan': dict(type='GANLoss'), name: dict(type=kind, weight=0.5)})
     data = video.batch_of(model)
-    logs = model.train_step(data, video.optimizers(model))
+    logs = model.train_step(data, adams(model))
     call, = model.losses[name].calls
     assert set(call) == inputs and set(logs) == {'g/gan', f'g/{name}', 'd/fake', 'd/real'}
     torch.testing.assert_close(call['real'], data['frames'].flatten(0, 1) / 127.5 - 1)
@@ -145,7 +147,7 @@ def test_feature_restoration_calls_a_loss_of_any_name():
         type='FeatureRestoration', generator=dict(type='RestorationNetwork', ngf=4, n_down=1, n_blocks=1),
         discriminator=dict(type='MultiscaleDiscriminator', ndf=4, n_layers=1, num_scales=1), losses=dict(own=dict(type='MaskedSpy'))))
     assert isinstance(model, FeatureRestoration)
-    logs = model.train_step(video.batch_of(model), video.optimizers(model))
+    logs = model.train_step(video.batch_of(model), adams(model))
     assert set(logs) == {'g/own'} and model.losses['own'].calls[0]['masks'].shape[1] == 1
 
 
@@ -154,7 +156,7 @@ def test_pose_training_calls_a_loss_of_any_name():
     model = MODELS.build(dict(type='PoseTraining', network=dict(type='PoseUNet'), losses=losses))
     data = video.batch_of(model, size=1)
     optimizer = torch.optim.SGD(model.net_h.parameters(), 0.01)
-    logs = model.train_step(data, video.OptimWrapperDict(h=video.OptimWrapper(optimizer)))
+    logs = model.train_step(data, OptimWrapperDict(h=OptimWrapper(optimizer)))
     assert set(logs) == {'h/own', 'h/empty'} and len(model.losses['own'].calls) == 1
 
 
@@ -162,7 +164,7 @@ def test_pose_training_calls_a_loss_of_any_name():
 def test_without_an_adversarial_loss_no_discriminator_is_trained(off):
     model = build_video(dict(gan=off, l1=dict(type='L1Loss')))
     before = {key: value.clone() for key, value in model.net_d.state_dict().items()}
-    logs = model.train_step(video.batch_of(model), video.optimizers(model))
+    logs = model.train_step(video.batch_of(model), adams(model))
     assert set(logs) == {'g/l1'} and all(torch.equal(value, before[key]) for key, value in model.net_d.state_dict().items())
     with pytest.raises(InputError, match='fm needs the layers of the discriminator'):
         build_video(dict(gan=off, fm=dict(type='FeatureMatchingLoss')))

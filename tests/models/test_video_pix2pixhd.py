@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from mmengine.optim import OptimWrapper, OptimWrapperDict
 
+from tests.helpers import adams
 from toolkit.models.video_pix2pixhd import VideoPix2PixHD
 from toolkit.registry import MODELS
 from toolkit.structures import InputError
@@ -23,11 +23,6 @@ def build(window=2, z_dims=(0, 0), **kwargs):
         losses=dict(gan=dict(type='GANLoss', objective='lsgan'), fm=dict(type='FeatureMatchingLoss', weight=10.0),
                     l1=dict(type='L1Loss', weight=5.0)),
         window=window, **kwargs))
-
-
-def optimizers(model, lr=1e-3):
-    return OptimWrapperDict(
-        g=OptimWrapper(torch.optim.Adam(model.net_g.parameters(), lr)), d=OptimWrapper(torch.optim.Adam(model.net_d.parameters(), lr)))
 
 
 def batch_of(model, size=2, frames=2, seed=0):
@@ -80,7 +75,7 @@ def test_options_that_cannot_be(options, message):
 def test_train_step_moves_every_network_and_reports_weighted_losses(window):
     model = build(window)
     before = copy.deepcopy(model.state_dict())
-    logs = model.train_step(batch_of(model, frames=window), optimizers(model))
+    logs = model.train_step(batch_of(model, frames=window), adams(model))
     assert set(logs) == {'g/gan', 'g/fm', 'g/l1', 'd/fake', 'd/real'}
     assert all(v.isfinite() and not v.requires_grad for v in logs.values())
     for prefix in ('net_g.', 'net_d.', 'net_g_ema.'):
@@ -106,13 +101,13 @@ def test_the_generator_update_leaves_no_gradient_in_the_discriminator(monkeypatc
         original(self, wrappers, name, loss)
 
     monkeypatch.setattr(VideoPix2PixHD, 'step', spy)
-    model.train_step(batch_of(model), optimizers(model))
+    model.train_step(batch_of(model), adams(model))
     assert seen == [0]
 
 
 def test_the_discriminator_update_leaves_no_gradient_in_the_generator():
     model = build()
-    wrappers = optimizers(model)
+    wrappers = adams(model)
     gradients = {}
     update = wrappers['d'].update_params
 
@@ -134,7 +129,7 @@ def test_losses_of_a_batch_are_the_mean_of_its_samples():
     logs = []
     for data in (batch, *rows):
         model = build()
-        logs.append(model.train_step(data, optimizers(model)))
+        logs.append(model.train_step(data, adams(model)))
     for key in ('g/fm', 'g/l1', 'd/real'):
         torch.testing.assert_close(logs[0][key], (logs[1][key] + logs[2][key]) / 2, rtol=1e-4, atol=1e-5)
 
@@ -143,7 +138,7 @@ def test_identical_runs_are_bitwise_equal():
     states = []
     for _ in range(2):
         model = build()
-        wrappers = optimizers(model)
+        wrappers = adams(model)
         for i in range(2):
             model.train_step(batch_of(model, seed=i), wrappers)
         states.append(model.state_dict())

@@ -3,13 +3,10 @@
 import pytest
 import torch
 
+from tests.helpers import count
 from toolkit.registry import DISCRIMINATORS, RESTORERS
 from toolkit.restorers.restoration import RestorationNetwork
 from toolkit.structures import InputError
-
-
-def count(module):
-    return sum(p.numel() for p in module.parameters())
 
 
 @pytest.mark.parametrize('options, expected', [({}, 7_856_516), (dict(sees='warped'), 7_843_972), (dict(ngf=32), 1_974_468)])

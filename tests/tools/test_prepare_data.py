@@ -4,10 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 
+from tests.stick_people import write_frames
 from toolkit.clips.clip import find_clips
 from toolkit.registry import EDGE_DETECTORS, POSE_ESTIMATORS, SEGMENTORS
 
@@ -63,14 +63,7 @@ def run(load_tool, monkeypatch, tmp_path, capsys):
 
 
 def video(path, brightness=120, frames=6, size=(96, 64)):
-    with av.open(str(path), 'w') as container:
-        stream = container.add_stream('libx264', rate=25)
-        stream.height, stream.width, stream.pix_fmt = *size, 'yuv420p'
-        for t in range(frames):
-            picture = np.full((*size, 3), brightness and brightness + t, np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format='rgb24')))
-        container.mux(stream.encode(None))
-    return path
+    return write_frames(path, [np.full((*size, 3), brightness and brightness + t, np.uint8) for t in range(frames)], pix_fmt='yuv420p')
 
 
 def test_clips_and_report_are_made_and_a_second_run_does_nothing(run, tmp_path):
