@@ -1,10 +1,11 @@
-"""The few calls of a user's own program: prepare a video, train a config, load what was trained, generate a video.
+"""The few calls of a user's own program: prepare a video, train a config, test and load what was trained, generate a video.
 
 ::
 
     from toolkit import apis
     clip = apis.prepare('me_dancing.mp4', 'data/mine')
     apis.train('configs/own/video.py', cfg_options=['data.root=data/mine'])
+    apis.test('configs/own/video.py', 'work_dirs/video')['metrics']['ssim/crop']['value']
     apis.generate('work_dirs/video', content='me.jpg', driving='dancer.mp4', out='result.mp4')
 """
 
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from toolkit.clips.clip import Clip
+from toolkit.engine.evaluation import Evaluation
 from toolkit.engine.launch import build_runner, load_config
 from toolkit.inference.clips import as_clip, prepare
 from toolkit.inference.driving import driving_poses
@@ -23,7 +25,7 @@ from toolkit.inference.result import Result, result_files
 from toolkit.structures import InputError
 
 __all__ = ['Clip', 'Colors', 'InputError', 'Request', 'Result', 'Trained', 'as_clip', 'choose', 'driving_poses', 'generate', 'load',
-           'outfit_codes', 'paint', 'prepare', 'result_files', 'stream', 'train']
+           'outfit_codes', 'paint', 'prepare', 'result_files', 'stream', 'test', 'train']
 
 
 def train(config: str | Path, work_dir: str | Path | None = None, resume: bool | str = False, amp: bool = False,
@@ -43,6 +45,26 @@ def train(config: str | Path, work_dir: str | Path | None = None, resume: bool |
     runner = build_runner(load_config(config, list(cfg_options)), work_dir, resume, amp)
     runner.train()
     return Path(runner.work_dir)
+
+
+def test(config: str | Path, checkpoint: str | Path | None = None, cfg_options: Sequence[str] = (), **wishes) -> dict:
+    """Measure a checkpoint on the test clips of a config, as ``tools/test.py`` does.
+
+    Args:
+        config: a config file.
+        checkpoint: of ``tools/train.py``, or the work dir of a run; None for a model without weights.
+        cfg_options: ``'key=value'`` overrides.
+        wishes: ``baselines``, ``metrics``, ``clips``, ``max_frames``, ``out``, ``videos``, ``overwrite`` and ``device`` of
+            :class:`toolkit.engine.evaluation.Evaluation`.
+
+    Returns:
+        ``about``, ``metrics``, ``baselines`` and ``directions``, see :meth:`toolkit.engine.evaluation.Evaluation.results`.
+    """
+    evaluation = Evaluation(config, checkpoint, list(cfg_options), **wishes)
+    evaluation.run()
+    if evaluation.out:
+        evaluation.write()
+    return evaluation.results()
 
 
 def generate(checkpoint: str | Path | Trained, content: str | Path | None, driving: str | Path, out: str | Path, *,

@@ -76,7 +76,7 @@ def test_some_clips_frames_and_metrics(run):
 @pytest.mark.parametrize('arguments, message', [
     (['--launcher', 'slurm'], '--launcher slurm needs srun'),
     (['--launcher', 'mpi'], '--launcher mpi needs mpirun'),
-    (['--metrics', 'PSNRR'], "--metrics PSNRR: not in test_evaluator, which has PSNR, MSSSIM, MaskArea. Did you mean 'PSNR'?"),
+    (['--metrics', 'PSNRR'], "metrics PSNRR: not in test_evaluator, which has PSNR, MSSSIM, MaskArea. Did you mean 'PSNR'?"),
     (['--cfg-options', 'test_dataloader.dataset.window=2'], 'window must be None'),
     (['nothing.pth'], 'nothing.pth does not exist'),
     (['--clips', '0'], 'at least 1'),

@@ -4,6 +4,10 @@ import os
 import subprocess
 from collections.abc import Mapping
 
+import torch
+from mmengine.dist import get_rank
+from mmengine.runner import set_random_seed
+
 from toolkit.structures import InputError
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
@@ -14,6 +18,31 @@ FAMILIES = {
 """Starter -> its names of rank, number of processes, rank on this machine, and processes on this machine."""
 STARTERS = dict(pytorch='torchrun --nproc_per_node 2', slurm='srun --ntasks 2 python', mpi='mpirun -n 2 python')
 PORT = '29500'
+
+
+def join_processes(device: str | None = None, launcher: str | None = None) -> tuple[int, str]:
+    """Join the other processes of a test, if there are any, fix the seeds and choose this process's device.
+
+    Args:
+        device: for example ``'cuda:0'``; None for the process's GPU, or the CPU where there is none.
+        launcher: one of :data:`LAUNCHERS`; None notices torchrun.
+
+    Returns:
+        The process's number among all, and its device.
+
+    Raises:
+        InputError: as :func:`process_environment`.
+    """
+    os.environ.update(process_environment(launcher or 'none'))
+    world, local = int(os.environ.get('WORLD_SIZE', '1')), int(os.environ.get('LOCAL_RANK', '0'))
+    if world > 1 and launcher != 'none' and not torch.distributed.is_initialized():
+        torch.distributed.init_process_group('gloo')
+    set_random_seed(0)
+    if device is None:
+        device = f'cuda:{local % torch.cuda.device_count()}' if torch.cuda.is_available() else 'cpu'
+    if device.startswith('cuda'):
+        torch.cuda.set_device(device)
+    return get_rank(), device
 
 
 def process_environment(launcher: str, environment: Mapping[str, str] = os.environ) -> dict[str, str]:

@@ -1,0 +1,75 @@
+"""A test from a program: the same as tools/test.py, which the tests of tools try with all its options."""
+
+import json
+
+import numpy as np
+import pytest
+from mmengine.config import Config
+
+from toolkit import apis
+from toolkit.clips.clip import ClipWriter
+from toolkit.engine.evaluation import Evaluation, choose_metrics
+from toolkit.structures import InputError
+from toolkit.video.io import VideoReader
+
+CONFIG = '''
+model = dict(type='CopyContent')
+data = dict(root={root!r})
+test_dataloader = dict(dataset=dict(type='ClipWindows', window=None))
+test_evaluator = [dict(type='PSNR', protocols=['full']), dict(type='L1', protocols=['full'])]
+'''
+
+
+@pytest.fixture
+def config(tmp_path):
+    for number in range(3):
+        writer = ClipWriter(tmp_path / 'clips' / str(number), str(number), 'ann', f'wave_{number}', 32, 32, 25)
+        flat = np.zeros((32, 32), np.float32)
+        for t in range(4):
+            writer.add(np.full((32, 32, 3), 60 * number + 10 * t, np.uint8), np.ones((18, 3)), flat, flat, flat.astype(np.uint8))
+        writer.finish()
+    (tmp_path / 'config.py').write_text(CONFIG.format(root=str(tmp_path / 'clips')))
+    return tmp_path / 'config.py'
+
+
+def test_measured_written_and_gone_on_with(config, tmp_path):
+    out = tmp_path / 'out.json'
+    first = Evaluation(config, metrics=['l1'], clips=2, max_frames=3, out=out, videos=tmp_path / 'videos')
+    assert (first.indices, first.measured) == ([0, 2], [])
+    with pytest.raises(KeyboardInterrupt):
+        first.run(stop_after_one)
+    assert first.measured == [0] and '1 clip, 2 frames' in first.tables()
+    again = Evaluation(config, metrics=['l1'], clips=2, max_frames=3, out=out, videos=tmp_path / 'videos')
+    asked = []
+    again.run(lambda clips: asked.extend(clips) or clips)
+    again.write()
+    assert asked == [2] and again.measured == [0, 2]
+    content = json.loads(out.read_text())
+    assert content['metrics'] == json.loads(json.dumps(again.results()['metrics'])) and list(content) == ['about', 'metrics']
+    assert content['metrics']['l1/full']['value'] == pytest.approx(15) and content['about']['clips_available'] == 3
+    video = VideoReader(tmp_path / 'videos' / '2.mp4')
+    assert next(iter(video))[0].shape == (32, 3 * 32, 3)
+    with pytest.raises(InputError, match='out.json: exists already'):
+        Evaluation(config, out=out)
+
+
+def test_one_call_of_a_program(config, tmp_path):
+    results = apis.test(config, cfg_options=['test_dataloader.dataset.actions=wave_1'], out=tmp_path / 'out.json')
+    assert results['metrics']['l1/full']['n_clips'] == 1 and (tmp_path / 'out.json').exists()
+
+
+def stop_after_one(clips):
+    yield clips[0]
+    raise KeyboardInterrupt
+
+
+def test_a_config_whose_test_has_windows_is_refused(config):
+    with pytest.raises(InputError, match='window must be None, for whole clips; got 2'):
+        Evaluation(config, cfg_options={'test_dataloader.dataset.window': 2})
+
+
+def test_metrics_by_name():
+    cfg = Config(dict(test_evaluator=[dict(type='PSNR'), dict(type='L1')]), filename=None)
+    assert choose_metrics(cfg, ['psnr']) == [dict(type='PSNR')] and len(choose_metrics(cfg, None)) == 2
+    with pytest.raises(InputError, match="PSNRR: not in test_evaluator, which has PSNR, L1. Did you mean 'PSNR'"):
+        choose_metrics(cfg, ['PSNRR'])
