@@ -44,9 +44,10 @@ def test_a_picture_moves_like_a_video(trained, actions, tmp_path):
     with VideoWriter(tmp_path / 'dancer.mp4', 25) as video:
         for t in range(40, 46):
             video.write(actions.render(4, 'jumping_jack', t).frame)
+    trained.size = (104, 72)
     out = apis.generate(trained, tmp_path / 'me.png', tmp_path / 'dancer.mp4', tmp_path / 'out.mp4', side_by_side=True, progress=False)
     frames = [frame for frame, _ in VideoReader(out)]
-    assert len(frames) == 6 and frames[0].shape == (96, 3 * 64, 3)
+    assert len(frames) == 6 and frames[0].shape == (104, 3 * 72, 3)
     prepared = {p.name.rpartition('-')[0] for p in (tmp_path / 'out.prepared').iterdir()}
     assert prepared == {'me', 'dancer'}
 

@@ -42,4 +42,4 @@ def as_clip(path: str | Path, work_dir: str | Path, size: tuple[int, int] | None
     path = Path(path)
     if (path / 'manifest.json').is_file():
         return Clip(path)
-    return prepare(path, work_dir, size or (384, 256), progress=progress, unique=True)
+    return prepare(path, work_dir, size or (384, 256), progress=progress, unique=True, multiple=1 if size else 32)
