@@ -4,6 +4,11 @@ import numpy as np
 import pytest
 
 from toolkit.clips.clip import ClipWriter
+from toolkit.datasets.sheets import DatasetSheets, shown_frames
+from toolkit.datasets.tensors import drawn_item
+from toolkit.engine.launch import dataset_of
+from toolkit.registry import DATASETS
+from toolkit.structures import InputError
 
 
 @pytest.fixture
@@ -70,6 +75,28 @@ def test_two_persons_of_a_transfer(tool, clips, tmp_path):
         assert np.abs(sheet[50, 36 * (3 * 4 + column) + 20].astype(int) - (0, 40, 200)).max() <= 2
 
 
-def test_long_windows_are_thinned(tool):
-    item = {'frames': range(100)}
-    assert tool.shown_frames(item) == [0, 20, 40, 59, 79, 99]
+def test_sheets_from_a_program(clips, tmp_path):
+    assert shown_frames(100) == [0, 20, 40, 59, 79, 99] and shown_frames(2) == [0, 1]
+    sheets = DatasetSheets(tmp_path / 'sheet.png', items=2, height=64)
+    assert sheets.write(dataset_of(clips)) == [tmp_path / 'sheet.png']
+    assert cv2.imread(str(tmp_path / 'sheet.png')).shape == (2 * 68 + 4, 12 * 36 + 4, 3)
+    with pytest.raises(InputError, match='sheet.png: exists already'):
+        DatasetSheets(tmp_path / 'sheet.png')
+    with pytest.raises(InputError, match='fields depth: a Items has no add_fields'):
+        DATASETS.module_dict['Items'] = Items
+        (tmp_path / 'items.py').write_text("train_dataloader = dict(dataset=dict(type='Items'))")
+        try:
+            dataset_of(tmp_path / 'items.py', fields=['depth'])
+        finally:
+            del DATASETS.module_dict['Items']
+
+
+class Items:
+    """Draws nothing: it is asked for an index alone."""
+
+    def __getitem__(self, index):
+        return dict(index=index)
+
+
+def test_a_data_set_that_draws_nothing_is_asked_for_an_index():
+    assert drawn_item(Items(), 3, draw=2) == dict(index=3)

@@ -122,7 +122,7 @@ def test_visualize_latent(run, checkpoint, arguments, message):
 
 @pytest.mark.parametrize('arguments, message', [
     (['--out', 'config.py/sheet.png'], 'is a file, not a folder'),
-    (['--out', 'sheet.png', '--items', '0'], '--items must be at least 1'),
+    (['--out', 'sheet.png', '--items', '0'], 'items must be at least 1'),
     (['--out', 'sheet.png', '--dataloader', 'val_dataloader'], 'has no val_dataloader'),
 ])
 def test_browse_dataset(run, config, arguments, message):

@@ -8,6 +8,7 @@ from mmengine.logging import print_log
 from torch.utils.data import Dataset
 
 from toolkit.clips.clip import find_clips
+from toolkit.datasets.tensors import drawn_item
 from toolkit.registry import DATASETS
 from toolkit.structures import InputError, check_seed
 
@@ -84,7 +85,7 @@ class MixedClips(Dataset):
             raise IndexError(f'MixedClips has {len(self)} items, no number {index}')
         index %= len(self)
         name, number = self.locate(index, draw)
-        item = self.parts[name][(number, draw * len(self) + index) if getattr(self.parts[name], 'takes_draw', False) else number]
+        item = drawn_item(self.parts[name], number, draw * len(self) + index)
         return {**item, **{about: f'{name}/{item[about]}' for about in ('person', 'clip') if about in item}}
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from torch.utils.data import default_collate
+from torch.utils.data import Dataset, default_collate
 
 from toolkit import fields
 from toolkit.masks.regions import pose_regions
@@ -109,6 +109,11 @@ def channels_first(images: np.ndarray) -> torch.Tensor:
 def own(array: np.ndarray) -> torch.Tensor:
     """A tensor with memory of its own, never the cache's."""
     return torch.from_numpy(np.array(array))
+
+
+def drawn_item(dataset: Dataset, index: int, draw: int = 0) -> dict:
+    """An item of one random draw; some data sets draw nothing, and take the index alone."""
+    return fields.check_item(dataset[index, draw] if getattr(dataset, 'takes_draw', False) else dataset[index])
 
 
 def collate(items: Sequence[Mapping]) -> dict[str, Any]:

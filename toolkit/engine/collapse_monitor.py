@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 from torch.utils.data import default_collate
 
+from toolkit.datasets.tensors import drawn_item
 from toolkit.engine.random_state import random_state_kept
 from toolkit.models.bare import unwrapped
 from toolkit.registry import HOOKS
@@ -71,7 +72,7 @@ class CollapseMonitor(Hook):
         if is_main_process():
             with random_state_kept():
                 dataset = runner.train_loop.dataloader.dataset
-                self._items = [dataset[i * len(dataset) // self.samples] for i in range(self.samples)]
+                self._items = [drawn_item(dataset, i * len(dataset) // self.samples) for i in range(self.samples)]
 
     def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs: dict[str, Tensor] | None = None) -> None:
         """Measure where it is due; the ratios join the outputs that are logged."""

@@ -1,9 +1,11 @@
 """From a config file to a runner: what the tools and :mod:`toolkit.apis` share."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from torch.utils.data import Dataset
 
 from toolkit.cli import Interrupted, add_config_arguments, main_guard
 from toolkit.engine.build_errors import naming_parts
@@ -14,10 +16,14 @@ from toolkit.engine.optim import use_amp
 from toolkit.engine.processes import LAUNCHERS
 from toolkit.engine.runner import TrainRunner
 from toolkit.files import check_output, make_folder
+from toolkit.packaged import find_config
+from toolkit.registry import DATASETS, load_plugins
 from toolkit.structures import InputError
 from toolkit.weights import checkpoint_file, latest_checkpoint
 
-__all__ = ['Interrupted', 'add_config_arguments', 'build_runner', 'check_config', 'load_config', 'main_guard']
+__all__ = ['Interrupted', 'add_config_arguments', 'build_runner', 'check_config', 'dataset_of', 'load_config',
+           'main_guard']
+
 
 def build_runner(cfg: Config, work_dir: str | Path | None = None, resume: bool | str | Path = False, amp: bool | str = False,
                  launcher: str | None = None, load_from: str | Path | None = None, training: bool = True) -> TrainRunner:
@@ -90,3 +96,36 @@ def build_runner(cfg: Config, work_dir: str | Path | None = None, resume: bool |
             return TrainRunner.from_cfg(cfg)
     except ImportError as error:
         raise InputError(f'config {cfg.filename} uses a part whose package is not installed: {error}') from error
+
+
+def dataset_of(source: str | Path, dataloader: str = 'train_dataloader', cfg_options: dict[str, Any] | Sequence[str] = (),
+               fields: Sequence[str] = ()) -> Dataset:
+    """The data set of a config, or of a folder of prepared clips.
+
+    Args:
+        source: a config file, the name of one of the toolkit's, or a folder.
+        dataloader: which one of the config.
+        cfg_options: overrides of the config, see :func:`load_config`.
+        fields: added fields (:func:`toolkit.fields.add`) that its items hold, too.
+
+    Raises:
+        InputError: neither a folder nor a config, no such data loader, a data set that has no added fields; whatever building raises.
+    """
+    load_plugins()
+    if Path(source).is_dir():
+        dataset = DATASETS.build(dict(type='ClipWindows', root=str(source)))
+    else:
+        try:
+            find_config(source)
+        except InputError as error:
+            raise InputError(f'{source}: no folder of prepared clips, and no config: {error}') from error
+        cfg = load_config(source, cfg_options)
+        if not cfg.get(dataloader):
+            raise InputError(f'{source}: has no {dataloader}; there are {[k for k in cfg if k.endswith("dataloader")]}')
+        with naming_parts(cfg._cfg_dict):
+            dataset = DATASETS.build(cfg[dataloader]['dataset'])
+    if fields and not hasattr(dataset, 'add_fields'):
+        raise InputError(f'fields {", ".join(fields)}: a {type(dataset).__name__} has no add_fields')
+    if fields:
+        dataset.add_fields(fields)
+    return dataset

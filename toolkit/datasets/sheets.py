@@ -1,0 +1,119 @@
+"""What a training will see, as pictures: one row an item of a data set."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from toolkit.datasets.tensors import drawn_item
+from toolkit.fields import ADDED
+from toolkit.files import check_output, make_folder, write_file
+from toolkit.outputs import refuse_existing, refuse_filled
+from toolkit.sheets import contact_sheet, paint_parts
+from toolkit.structures import InputError
+
+MOST_FRAMES = 6
+
+
+@dataclass
+class DatasetSheets:
+    """Sheets of items of a data set.
+
+    Attributes:
+        out: a .png file, or a folder for one sheet a page.
+        items: how many, spread over the data set.
+        rows: items on one sheet.
+        height: of each picture on the sheet, in pixels.
+        draw: number of the random draw.
+        overwrite: replace sheets that are there.
+
+    Raises:
+        InputError: numbers that are too small, or a file that is there.
+    """
+
+    out: Path
+    items: int = 8
+    rows: int = 8
+    height: int = 192
+    draw: int = 0
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        for name, least in (('items', 1), ('rows', 1), ('height', 16), ('draw', 0)):
+            if getattr(self, name) < least:
+                raise InputError(f'{name} must be at least {least}, got {getattr(self, name)}')
+        self.out = Path(self.out)
+        self._file = self.out.suffix.lower() == '.png'
+        check_output(self.out, folder=not self._file)
+        if not self._file or self.items > self.rows:
+            refuse_filled(self.out.with_suffix(''), self.overwrite)
+        if self._file:
+            refuse_existing([self.out], self.overwrite)
+
+    def write(self, dataset: Dataset) -> list[Path]:
+        """Write the sheets; the files."""
+        indices = np.unique(np.linspace(0, len(dataset) - 1, self.items).round().astype(int)).tolist()
+        pages = [indices[i:i + self.rows] for i in range(0, len(indices), self.rows)]
+        folder = self.out.with_suffix('')
+        paths = [self.out] if self._file and len(pages) == 1 else [folder / f'{number:03d}.png' for number in range(len(pages))]
+        for path, page in zip(paths, pages):
+            rows, labels = zip(*(item_row(drawn_item(dataset, index, self.draw)) for index in page))
+            sheet = contact_sheet(list(rows), list(labels), height=self.height)
+            make_folder(path.parent)
+            write_file(path, cv2.imencode('.png', sheet[..., ::-1])[1].tobytes())
+        return paths
+
+
+def shown_frames(count: int) -> list[int]:
+    """Places of the frames to show of a window of ``count`` frames: all, or some that are spread over it."""
+    return np.unique(np.linspace(0, count - 1, min(count, MOST_FRAMES)).round().astype(int)).tolist()
+
+
+def item_row(item: dict) -> tuple[list[np.ndarray], list[str]]:
+    """Pictures of one item and their labels.
+
+    Of a window: its content frame; of each frame the frame, stick figure, edges, mask, regions (upper body red, lower body blue) and
+    added fields; the content frame's part labels. Of two unpaired persons the frames and masks of each, and the empty scene where there
+    is one; of a transfer's test clips also the true result where it is known.
+    """
+    if 'a' in item:
+        (row, labels), (more, others) = (_person_row(item[name], name.upper()) for name in 'ab')
+        return row + more, labels + others
+    if 'direction' in item:
+        return _person_row(item, item['direction'])
+    row, labels = [_picture(item['content_frame'])], [f'{item.get("clip", "")} content {item.get("content_index", "")}'.strip()]
+    added = [name for name, field in ADDED.items() if name in item and field.compute and field.is_picture]
+    for t in shown_frames(len(item['frames'])):
+        upper, lower = item['regions'][t].numpy()
+        row += [_picture(item['frames'][t]), _picture(item['pose_maps'][t]), item['edges'][t, 0].numpy(), item['masks'][t, 0].numpy(),
+                np.stack([upper, np.zeros_like(upper), lower], -1), *(_added_picture(item[name][t]) for name in added)]
+        labels += [f'frame {item.get("index", 0) + t}', 'pose', 'edges', 'mask', 'regions', *added]
+    return row + [paint_parts(item['content_parts'][0].numpy())], [*labels, 'content parts']
+
+
+def _person_row(item: dict, name: str) -> tuple[list[np.ndarray], list[str]]:
+    row, labels = [], []
+    for t in shown_frames(len(item['frames'])):
+        row += [_picture(item['frames'][t]), item['masks'][t, 0].numpy()]
+        labels += [f'{name} {item["clip"]} {item["index"] + t}', 'mask']
+        if 'truth_frames' in item:
+            row.append(_picture(item['truth_frames'][t]))
+            labels.append('truth')
+    if 'plate' in item:
+        row.append(_picture(item['plate']))
+        labels.append('empty scene')
+    return row, labels
+
+
+def _picture(tensor: Tensor) -> np.ndarray:
+    """(C, H, W) -> (H, W, C)."""
+    return tensor.permute(1, 2, 0).numpy()
+
+
+def _added_picture(tensor: Tensor) -> np.ndarray:
+    """The first three channels (C, H, W) of an added field as RGB, or one as gray."""
+    shown = tensor[:3].numpy()
+    return shown[0] if len(shown) == 1 else np.stack([*shown, *[np.zeros_like(shown[0])] * (3 - len(shown))], -1)
