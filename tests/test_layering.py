@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 BASE = {'structures', 'skeletons', 'fields', 'registry', 'plugins', 'weights', 'cli', 'locks', 'signatures', 'outputs', 'packaged',
-        'files', 'fit', 'sheets', 'together'}
+        'files', 'fit', 'network_files', 'sheets', 'together'}
 PERCEPTION = {'poses', 'pose_networks', 'edges', 'masks', 'colors'}
 PARTS = {'encoders', 'region_encoders', 'generators', 'restorers', 'discriminators', 'losses', 'warpers'}
 CLIPS = BASE | {'poses', 'clips'}
@@ -27,6 +27,7 @@ ALLOWED = {
     'model_parts': BASE | PERCEPTION | PARTS | {'model_parts'},
 }
 ALLOWED['models'] = ALLOWED['baselines'] = ALLOWED['model_parts'] | {'models', 'baselines'}
+ALLOWED['conversion'] = BASE | PERCEPTION | {'conversion'}
 ALLOWED['engine'] = ALLOWED['models'] | ALLOWED['datasets'] | {'video', 'engine', 'metrics'}
 ALLOWED['analysis'] = ALLOWED['models'] | ALLOWED['datasets'] | {'metrics', 'analysis'}
 ALLOWED['inference'] = ALLOWED['engine'] | ALLOWED['preparing'] | {'inference'}

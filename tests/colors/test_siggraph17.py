@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from toolkit.colors.anchors import Hints
-from toolkit.colors.siggraph17 import SIGGRAPH17, load_network
+from toolkit.colors.siggraph17 import SIGGRAPH17
 from toolkit.colors.siggraph17_network import SIGGRAPH17Network
 from toolkit.structures import InputError, MissingWeightsError
 
@@ -55,7 +55,7 @@ def test_mid_gray_without_hints_enters_as_zeros(network):
 
 @torch.no_grad()
 def test_weight_files_load_into_evaluation_mode(network, folder):
-    loaded = load_network(folder / 'caffemodel.pth')
+    loaded = SIGGRAPH17(str(folder / 'caffemodel.pth')).network
     assert not loaded.training and not any(p.requires_grad for p in loaded.parameters())
     inputs = torch.rand(1, 1, 16, 16) * 100, torch.rand(1, 2, 16, 16), torch.ones(1, 1, 16, 16)
     torch.testing.assert_close(loaded(*inputs)[1], network(*inputs)[1])

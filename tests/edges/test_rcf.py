@@ -5,7 +5,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from toolkit.edges.rcf import CROP_OFFSETS, RCF, STAGE_STRIDES, RCFNetwork, bilinear_kernel, load_rcf_weights
+from toolkit.edges.rcf import CROP_OFFSETS, RCF, STAGE_STRIDES, RCFNetwork, bilinear_kernel, published
 from toolkit.structures import InputError, MissingWeightsError
 
 
@@ -82,7 +82,8 @@ def test_detector_loads_published_formats(network, weights, tmp_path):
     torch.save({'epoch': 9, 'state_dict': other}, tmp_path / 'other.pth')
     save_file(state, tmp_path / 'rcf.safetensors')
     for name in ('other.pth', 'rcf.safetensors'):
-        loaded = load_rcf_weights(tmp_path / name)
+        _, loaded, left = published(tmp_path / name)
+        assert list(left) == (['weight_deconv2'] if name == 'other.pth' else [])
         assert loaded.keys() == state.keys() and torch.equal(loaded['score_fuse.weight'], state['score_fuse.weight'])
 
 
@@ -98,7 +99,7 @@ def test_wrong_and_missing_weights_are_named(network, tmp_path, monkeypatch):
     with pytest.raises(InputError, match='wrong.pth does not fit RCF'):
         RCF(str(tmp_path / 'wrong.pth'))
     torch.save([1, 2], tmp_path / 'list.pth')
-    with pytest.raises(InputError, match='no state dict'):
+    with pytest.raises(InputError, match='list.pth is not a checkpoint'):
         RCF(str(tmp_path / 'list.pth'))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv('TOOLKIT_WEIGHTS', str(tmp_path))

@@ -90,5 +90,5 @@ def test_missing_and_wrong_weights(thin, tmp_path, monkeypatch):
     with pytest.raises(InputError, match='has shape'):
         OpenPose()
     (tmp_path / 'body_pose_model.pth').write_bytes(b'no weights')
-    with pytest.raises(InputError, match='cannot be read'):
+    with pytest.raises(InputError, match='body_pose_model.pth is not a checkpoint'):
         OpenPose()

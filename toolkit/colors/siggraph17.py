@@ -8,9 +8,10 @@ import torch.nn.functional as F
 
 from toolkit.colors.anchors import Hints
 from toolkit.colors.siggraph17_network import MULTIPLE, SIGGRAPH17Network
+from toolkit.network_files import network_config
 from toolkit.registry import COLORIZERS
 from toolkit.structures import InputError, find_weights
-from toolkit.weights import load_state, read_checkpoint
+from toolkit.weights import check_state, read_checkpoint
 
 MASK_CENTERS = {'caffemodel.pth': 0., 'pytorch.pth': .5, 'siggraph17-df00044c.pth': 0.}
 """Published files, best first, and what each subtracts from its hint mask: 0 if converted from Caffe, 0.5 if trained again."""
@@ -23,7 +24,7 @@ class SIGGRAPH17:
     Args:
         weights: name or path of a weight file; None looks for the published ones. ``pytorch.pth`` is known to follow hints only
             near them.
-        mask_cent: what to subtract from the hint mask; None goes by the name of the file.
+        mask_cent: what to subtract from the hint mask; None goes by the name of the file, or by what a converted file says.
         size: height and width the network works at; colors are enlarged to the frame, its lightness stays whole. None is the
             frame's own size.
         device: for the network.
@@ -40,14 +41,13 @@ class SIGGRAPH17:
     def __init__(
             self, weights: str | None = None, mask_cent: float | None = None, size: tuple[int, int] | None = None, device: str = 'cpu'):
         path = find_weights(*((weights,) if weights else MASK_CENTERS))
-        if mask_cent is None and path.name not in MASK_CENTERS:
-            raise InputError(
-                f'SIGGRAPH17: {path.name} is none of {", ".join(MASK_CENTERS)}; say mask_cent=0 if its weights come from Caffe, 0.5 if '
-                'they were trained with PyTorch')
-        self.mask_cent = MASK_CENTERS[path.name] if mask_cent is None else mask_cent
+        options, state, _ = published(path, mask_cent)
+        self.mask_cent = options['mask_cent']
         self.version = path.stem
         self.size, self.device = size, torch.device(device)
-        self.network = load_network(path).to(self.device)
+        self.network = SIGGRAPH17Network()
+        self.network.load_state_dict(state)
+        self.network.eval().requires_grad_(False).to(self.device)
 
     @torch.no_grad()
     def __call__(self, lab: np.ndarray, weight: np.ndarray, target_ab: tuple[float, float], hints: Hints) -> np.ndarray:
@@ -83,19 +83,31 @@ def _resize(maps: torch.Tensor, size: tuple[int, int] | None) -> torch.Tensor:
     return F.interpolate(maps, size, mode='bilinear', align_corners=False, antialias=True)
 
 
-def load_network(path: str | Path) -> SIGGRAPH17Network:
-    """Read a published weight file.
+def published(path: str | Path, mask_cent: float | None = None) -> tuple[dict, dict[str, torch.Tensor], dict[str, str]]:
+    """Read published weights.
 
     Args:
-        path: the file; batch counters, which old files lack, may be missing.
+        path: the file, or one converted from it; batch counters, which old files lack, may be missing.
+        mask_cent: see :class:`SIGGRAPH17`.
 
     Returns:
-        The network in evaluation mode, without gradients.
+        ``mask_cent`` as an option of the colorizer; the network's state dict; and keys that have no place in it (none).
 
     Raises:
-        InputError: damaged, or not of this network.
+        InputError: damaged, not of this network, or of unknown name without ``mask_cent``.
     """
-    network = SIGGRAPH17Network()
-    counters = {k: v for k, v in network.state_dict().items() if k.endswith('num_batches_tracked')}
-    load_state(network, {**counters, **read_checkpoint(path)['state_dict']}, path)
-    return network.eval().requires_grad_(False)
+    path, checkpoint = Path(path), read_checkpoint(path)
+    told = network_config(checkpoint.get('meta') or {}, path)
+    known = MASK_CENTERS.get(path.name) if told is None else told[1].get('mask_cent')
+    if mask_cent is None and known is None:
+        raise InputError(
+            f'SIGGRAPH17: {path.name} is none of {", ".join(MASK_CENTERS)}; say mask_cent=0 if its weights come from Caffe, 0.5 if '
+            'they were trained with PyTorch')
+    with torch.device('meta'):
+        network = SIGGRAPH17Network()
+    own, state = network.state_dict(), dict(checkpoint['state_dict'])
+    for key, value in own.items():
+        if key.endswith('num_batches_tracked'):
+            state.setdefault(key, torch.zeros(value.shape, dtype=value.dtype))
+    check_state(network, state, path)
+    return dict(mask_cent=float(known if mask_cent is None else mask_cent)), {key: state[key].to(own[key].dtype) for key in own}, {}

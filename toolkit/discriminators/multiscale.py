@@ -21,17 +21,19 @@ class MultiscaleDiscriminator(nn.Module):
         num_scales: number of discriminators.
         norm: 'instance', 'batch', 'spectral' or 'none', see :class:`toolkit.discriminators.patchgan.PatchDiscriminator`.
         padding: border of every convolution in pixels; 2 as published.
+        most: channels that are not exceeded; 512 as published, None for 8 ndf.
 
     Raises:
         InputError: unknown norm, or ``num_scales`` below 1.
     """
 
-    def __init__(self, input_nc: int, ndf: int = 64, n_layers: int = 3, num_scales: int = 3, norm: str = 'instance', padding: int = 2):
+    def __init__(self, input_nc: int, ndf: int = 64, n_layers: int = 3, num_scales: int = 3, norm: str = 'instance', padding: int = 2,
+                 most: int | None = 512):
         super().__init__()
         if num_scales < 1:
             raise InputError(f'num_scales={num_scales}, expected at least 1')
         self.input_nc = input_nc
-        self.scales = nn.ModuleList(PatchDiscriminator(input_nc, ndf, n_layers, norm, padding) for _ in range(num_scales))
+        self.scales = nn.ModuleList(PatchDiscriminator(input_nc, ndf, n_layers, norm, padding, most) for _ in range(num_scales))
 
     def forward(self, x: Tensor) -> list[list[Tensor]]:
         """Judge at every scale.

@@ -21,7 +21,7 @@ class PatchGAN(MultiscaleDiscriminator):
     """
 
     def __init__(self, input_nc: int, ndf: int = 64, n_layers: int = 3, norm: str = 'instance'):
-        super().__init__(input_nc, ndf, n_layers, num_scales=1, norm=norm, padding=1)
+        super().__init__(input_nc, ndf, n_layers, num_scales=1, norm=norm, padding=1, most=None)
         with torch.no_grad():
             for layer in self.modules():
                 if isinstance(layer, nn.Conv2d):

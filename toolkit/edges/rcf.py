@@ -1,14 +1,13 @@
 """RCF: richer convolutional features for edge detection, VGG-16 version."""
 
-import re
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from toolkit.edges.network import NetworkEdgeDetector
+from toolkit.network_files import read_state
 from toolkit.registry import EDGE_DETECTORS
 from toolkit.structures import InputError, find_weights
 
@@ -107,31 +106,34 @@ class RCFNetwork(nn.Module):
         return score[..., offset:offset + size[0], offset:offset + size[1]]
 
 
-def load_rcf_weights(path: Path) -> dict[str, Tensor]:
-    """Read published RCF weights and bring their names to those of :class:`RCFNetwork`.
+def published(path: str | Path) -> tuple[dict, dict[str, Tensor], dict[str, str]]:
+    """Read published weights and bring their names to those of :class:`RCFNetwork`.
 
-    Known formats: plain or nested (``state_dict``, ``model``) state dicts, ``module.`` prefixes, a fusion named ``score_final``,
-    stored upsampling kernels (dropped: they are fixed), safetensors.
+    Known formats: a state dict, plain or in a checkpoint, ``module.`` before its names, a fusion named ``score_final``, stored
+    upsampling kernels (left out: they are fixed), safetensors.
 
     Args:
         path: file of torch.save or safetensors.
 
+    Returns:
+        No options of the detector; the network's state dict; and keys that have no place in it, with the reason.
+
     Raises:
-        InputError: the file holds something else.
+        InputError: unreadable, unsafe or of another network.
     """
-    state = load_file(path) if path.suffix == '.safetensors' else torch.load(path, map_location='cpu', weights_only=True)
-    for key in ('state_dict', 'model'):
-        state = state.get(key, state) if isinstance(state, dict) else state
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise InputError(f'{path} holds no state dict of tensors: expected the published RCF weights, such as bsds500_pascal_model.pth')
-    state = {re.sub(r'^module\.', '', k).replace('score_final', 'score_fuse'): v for k, v in state.items()}
-    state = {k: v for k, v in state.items() if 'deconv' not in k and 'upsample' not in k}
+    found = read_state(path)
+    left = {key: 'upsampling is a fixed bilinear one' for key in found if 'deconv' in key or 'upsample' in key}
+    state = {key.replace('score_final', 'score_fuse'): value.float() for key, value in found.items() if key not in left}
     with torch.device('meta'):
-        expected = {k: v.shape for k, v in RCFNetwork().state_dict().items()}
-    wrong = sorted(k for k in expected.keys() | state.keys() if k not in expected or k not in state or state[k].shape != expected[k])
+        expected = RCFNetwork().state_dict()
+    wrong = [f'{key} is {tuple(state[key].shape)} in the file, {tuple(expected[key].shape)} in RCF' for key in expected
+             if key in state and state[key].shape != expected[key].shape]
+    wrong += [f'{key} is missing' for key in expected if key not in state]
+    wrong += [f'{key} is unknown' for key in state if key not in expected]
     if wrong:
-        raise InputError(f'{path} does not fit RCF (VGG-16): {len(wrong)} missing, unknown or misshapen entries, first {wrong[:4]}')
-    return state
+        raise InputError(f'{path} does not fit RCF (VGG-16): {len(wrong)} missing, unknown or misshapen entries, first '
+                         f'{"; ".join(wrong[:4])}')
+    return {}, state, left
 
 
 @EDGE_DETECTORS.register_module()
@@ -162,10 +164,10 @@ class RCF(NetworkEdgeDetector):
         path = find_weights(weights)
         if not scales or min(scales) <= 0:
             raise InputError(f'RCF needs at least one scale > 0, got {scales}')
-        state = load_rcf_weights(path)
+        _, state, _ = published(path)
         with torch.device('meta'):
             network = RCFNetwork()
-        network.load_state_dict({k: v.float() for k, v in state.items()}, assign=True)
+        network.load_state_dict(state, assign=True)
         super().__init__(network, device, batch_size)
         self.scales = tuple(scales)
 

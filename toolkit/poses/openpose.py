@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from toolkit.network_files import read_state
 from toolkit.poses.heatmap_estimator import HeatmapEstimator
 from toolkit.registry import POSE_ESTIMATORS
 from toolkit.structures import InputError, find_weights
@@ -109,19 +110,31 @@ class OpenPose(HeatmapEstimator):
         return heat, paf
 
     def _load(self, path: Path) -> None:
-        try:
-            state = torch.load(path, map_location='cpu', weights_only=True)
-        except Exception as error:
-            raise InputError(f'{path}: cannot be read as a PyTorch file of weights ({error})') from error
-        state = state.get('state_dict', state) if isinstance(state, dict) else {}
-        caffe = _caffe_names()
-        renamed = {}
-        for key, tensor in state.items():
-            layer, _, kind = key.removeprefix('module.').rpartition('.')
-            renamed[f'{caffe.get(layer, layer)}.{kind}'] = tensor
-        own = self.state_dict()
-        for key, tensor in own.items():
-            if key not in renamed or renamed[key].shape != tensor.shape:
-                found = f'has shape {tuple(renamed[key].shape)}' if key in renamed else 'is missing'
-                raise InputError(f'{path}: {key} {found}, expected shape {tuple(tensor.shape)}; is it OpenPose\'s COCO body network?')
-        self.load_state_dict({key: renamed[key] for key in own})
+        self.load_state_dict(published(path)[1])
+
+
+def published(path: str | Path) -> tuple[dict, dict[str, torch.Tensor], dict[str, str]]:
+    """Read published weights.
+
+    Args:
+        path: file in one of the two forms, see :class:`OpenPose`, or one converted from them.
+
+    Returns:
+        No options of the estimator; its state dict; and keys that have no place in it, with the reason.
+
+    Raises:
+        InputError: unreadable, unsafe or of another network.
+    """
+    with torch.device('meta'):
+        own = OpenPose(weights=None).state_dict()
+    caffe, renamed, names = _caffe_names(), {}, {}
+    for key, tensor in read_state(path).items():
+        layer, _, kind = key.rpartition('.')
+        name = f'{caffe.get(layer, layer)}.{kind}'
+        renamed[name], names[name] = tensor, key
+    for key, tensor in own.items():
+        if key not in renamed or renamed[key].shape != tensor.shape:
+            found = f'{names[key]} has shape {tuple(renamed[key].shape)}' if key in renamed else f'{key} is missing'
+            raise InputError(f'{path}: {found}, expected shape {tuple(tensor.shape)}; is it OpenPose\'s COCO body network?')
+    left = {names[key]: 'no layer of the body network' for key in renamed if key not in own}
+    return {}, {key: renamed[key].float() for key in own}, left
