@@ -9,21 +9,27 @@ from toolkit.fit import SIDE, build_network, check_call
 from toolkit.registry import GENERATORS
 from toolkit.structures import InputError
 
-SHARPNESS = 4.0
-"""Factor of the weights, which the body gives in [-1, 1]: e to the 8 lies between the largest and the smallest."""
+SHARPNESS = 5.0
+"""Factor of the weights, which the body gives in [-1, 1]: e to the 10 lies between the largest and the smallest."""
 MATTE_SHARPNESS = 8.0
-LEAST = 1e-6
-"""Share of a reference that shows nothing: less than e to the -8, so that no weight can bring it back."""
+LEAST = 1e-9
+"""Share of a reference that shows nothing, so small that no weight can bring it back."""
+FURTHER, PAINTED = -3.0, -6.0
+"""Logarithm of the weight with which references but the nearest, and what is painted, start."""
+COVERED = 0.02
+"""Where references show nothing or all, the matte starts as far from 0 or 1."""
 
 
 @GENERATORS.register_module()
 class BlendGenerator(nn.Module):
     """Any generator as a body, and a head that blends.
 
-    The body gives RGB, a matte m and a weight for each of {RGB, reference 1, ..., reference K}. The picture is
+    The body gives RGB, a matte m and a weight for each of {reference 1, ..., reference K, RGB}. The picture is
     ``m (softmax blend of RGB and the references' colors) + (1 - m) plate``. A reference weighs nothing where it shows nothing. Without
     a plate there is no matte, without references no weights. A latent code enters the body as it does without blending; its
     ``region_rgb`` acts on the painted RGB alone.
+
+    A body that says nothing yet copies: the nearest reference that shows something, over the plate. It learns where to do otherwise.
 
     Args:
         input_nc: channels of the input.
@@ -50,10 +56,21 @@ class BlendGenerator(nn.Module):
         self.layout = [3, int(plate), self.blended and 1 + self.blended]
         filled, dims = dict(input_nc=input_nc, output_nc=sum(self.layout)), tuple(z_dims or generator.get('z_dims') or ())
         where, code = 'model.generator.generator', any(dims)
-        self.body = build_network(GENERATORS, generator, 'BlendGenerator', where, filled | (dict(z_dims=dims) if z_dims else {}))
+        self.painter = build_network(GENERATORS, generator, 'BlendGenerator', where, filled | (dict(z_dims=dims) if z_dims else {}))
         inputs = dict(x=(2, input_nc, SIDE, SIDE), z=(2, sum(dims)) if code else None,
                       regions=(2, len(dims), SIDE, SIDE) if code else None)
-        check_call(GENERATORS, self.body, 'BlendGenerator', where, inputs, (2, filled['output_nc'], SIDE, SIDE))
+        check_call(GENERATORS, self.painter, 'BlendGenerator', where, inputs, (2, filled['output_nc'], SIDE, SIDE))
+        self._say_nothing()
+
+    @torch.no_grad()
+    def _say_nothing(self) -> None:
+        """Begin with 0 for the matte and the weights, where the last layer of the body is a convolution."""
+        layers = [layer for layer in self.painter.modules()
+                  if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)) and layer.out_channels == sum(self.layout)]
+        if layers:
+            weight = layers[-1].weight
+            (weight if isinstance(layers[-1], nn.Conv2d) else weight.transpose(0, 1))[3:] = 0
+            layers[-1].bias[3:] = 0
 
     def forward(self, x: Tensor, z: Tensor | None = None, regions: Tensor | None = None) -> Tensor:
         """Paint a picture.
@@ -66,16 +83,19 @@ class BlendGenerator(nn.Module):
         Returns:
             (B, 3, H, W) float32 in [-1, 1].
         """
-        picture, matte, weights = self.body(x, z, regions).float().split(self.layout, 1)
+        picture, matte, weights = self.painter(x, z, regions).float().split(self.layout, 1)
         textures = x[:, self.first:].float()
+        shown = textures[:, :4 * self.references].unflatten(1, (self.references, 4))
+        coverage = (shown[:, :, 3] + 1) / 2
         if self.blended:
-            shown = textures[:, :4 * self.references].unflatten(1, (self.references, 4))
-            coverage = torch.log(((shown[:, :, 3] + 1) / 2).clamp(min=LEAST))
-            own, others = (SHARPNESS * weights).split([1, self.references], 1)
-            own, *others = torch.cat([own, others + coverage], 1).softmax(1).split(1, 1)
+            start = coverage.clamp(min=LEAST).log() + x.new_tensor([0, *[FURTHER] * (self.references - 1)])[:, None, None]
+            start = torch.cat([start, torch.full_like(start[:, :1], PAINTED)], 1)
+            *others, own = (SHARPNESS * weights + start).softmax(1).split(1, 1)
             picture = own * picture + sum(weight * colors for weight, colors in zip(others, shown[:, :, :3].unbind(1)))
         if self.plate:
-            matte = torch.sigmoid(MATTE_SHARPNESS * matte)
-            start = 4 * self.references
-            picture = torch.lerp(textures[:, start:start + 3], picture, matte)
+            matte = MATTE_SHARPNESS * matte
+            if self.references:
+                matte = matte + (1 - (1 - coverage).prod(1, keepdim=True)).clamp(COVERED, 1 - COVERED).logit()
+            plate = textures[:, 4 * self.references:4 * self.references + 3]
+            picture = torch.lerp(plate, picture, torch.sigmoid(matte))
         return picture
