@@ -8,45 +8,30 @@ Exit codes: 0 all clips are ready, 1 a clip failed (the reason is printed and in
 
 import argparse
 import ast
-import atexit
-import os
-import sys
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from toolkit.cli import main_guard
+from toolkit.structures import InputError
+
+SETTINGS = ('multiple', 'crop', 'follow', 'fps', 'start', 'end', 'max_frames', 'smooth', 'trim', 'frame_format', 'min_presence',
+            'min_person')
 
 
-def parse_size(text: str) -> tuple[int, int]:
-    """``384x256`` -> (384, 256)."""
-    try:
-        height, width = (int(n) for n in text.lower().split('x'))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f'expected HEIGHTxWIDTH, for example 384x256, got {text!r}') from None
-    return height, width
-
-
-def parse_crop(text: str) -> str | tuple[int, ...]:
-    """``person``, ``center`` or ``x,y,w,h``."""
-    if text in ('person', 'center'):
-        return text
-    try:
-        x, y, w, h = (int(n) for n in text.split(','))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected person, center or X,Y,WIDTH,HEIGHT in pixels of the video, got {text!r}") from None
-    return x, y, w, h
-
-
-def parse_follow(text: str) -> str | tuple[float, ...]:
-    """``left``, ``right``, ``largest`` or ``x,y``."""
-    if text in ('left', 'right', 'largest'):
-        return text
-    try:
-        x, y = (float(n) for n in text.split(','))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f'expected left, right, largest or X,Y in pixels of the video, got {text!r}') from None
-    return x, y
+def numbers(expected: str, count: int, kind: type, separator: str = ',', words: tuple[str, ...] = ()) -> Callable[[str], Any]:
+    """What reads ``count`` numbers, or one of some words: ``384x256`` -> (384, 256)."""
+    def parse(text: str) -> str | tuple:
+        if text in words:
+            return text
+        try:
+            found = tuple(kind(number) for number in text.lower().split(separator))
+        except ValueError:
+            found = ()
+        if len(found) != count:
+            raise argparse.ArgumentTypeError(f'expected {expected}, got {text!r}')
+        return found
+    return parse
 
 
 def parse_part(words: list[str] | None) -> dict | None:
@@ -57,7 +42,7 @@ def parse_part(words: list[str] | None) -> dict | None:
     for word in words[1:]:
         key, equals, value = word.partition('=')
         if not equals:
-            raise argparse.ArgumentTypeError(f'expected TYPE KEY=VALUE ..., got {word!r}')
+            raise InputError(f'expected TYPE KEY=VALUE ..., got {word!r}')
         try:
             config[key] = ast.literal_eval(value)
         except (ValueError, SyntaxError):
@@ -71,13 +56,16 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=summary, epilog=details, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('videos', nargs='+', metavar='VIDEO')
     parser.add_argument('--out', required=True, type=Path, help='folder for the clips and report.html')
-    parser.add_argument('--size', type=parse_size, metavar='HxW',
+    parser.add_argument('--size', type=numbers('HEIGHTxWIDTH, for example 384x256', 2, int, 'x'), metavar='HxW',
                         help='height and width of the clips (default: those of the clips in OUT, or else a shape that fits the people '
                              'in all videos, with about as many pixels as 384x256)')
     parser.add_argument('--multiple', type=int, default=32, help='what height and width must be multiples of (default 32)')
-    parser.add_argument('--crop', type=parse_crop, default='person',
+    parser.add_argument('--crop', default='person',
+                        type=numbers('person, center or X,Y,WIDTH,HEIGHT in pixels of the video', 4, int, words=('person', 'center')),
                         help='person (default): around the person in all frames; center: largest centered window; or X,Y,WIDTH,HEIGHT')
-    parser.add_argument('--follow', type=parse_follow, metavar='WHOM',
+    people = ('left', 'right', 'largest')
+    parser.add_argument('--follow', metavar='WHOM',
+                        type=numbers('left, right, largest or X,Y in pixels of the video', 2, float, words=people),
                         help='which of several people: left, right, largest, or X,Y, a point on the person in pixels of the video; in '
                              'the first frame that shows somebody (default: the most prominent one)')
     parser.add_argument('--fps', type=float,
@@ -105,14 +93,7 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--frame-format', choices=['png', 'jpg'], default='png')
     parser.add_argument('--overwrite', action='store_true', help='make clips again that are there already')
     parser.add_argument('--keep-going', action='store_true', help='after a clip failed go on with the others')
-    args = parser.parse_args(argv)
-    try:
-        args.pose, args.edges, args.mask = (parse_part(words) for words in (args.pose, args.edges, args.mask))
-    except argparse.ArgumentTypeError as error:
-        parser.error(str(error))
-    if args.name and len(args.videos) > 1:
-        parser.error('--name is for a single video')
-    return args
+    return parser.parse_args(argv)
 
 
 @main_guard
@@ -120,130 +101,18 @@ def main(argv: list[str] | None = None) -> int:
     """Parse the command line, prepare this process's share of the videos, write the report."""
     args = parse_arguments(argv)
 
-    from tqdm import tqdm
-
-    from toolkit.cli import Interrupted
-    from toolkit.clips.folder import check_clip_folder
-    from toolkit.clips.size import choose_size, folder_size
-    from toolkit.files import make_folder
     from toolkit.plugins import import_custom
-    from toolkit.preparing.parts import build_parts
-    from toolkit.preparing.prepare import Preparation, clip_target
-    from toolkit.preparing.report import check_report, write_report
-    from toolkit.preparing.settings import PrepareSettings, clip_names
+    from toolkit.preparing.batch import VideoBatch
+    from toolkit.preparing.settings import PrepareSettings
     from toolkit.registry import load_plugins
-    from toolkit.structures import InputError
     load_plugins()
     import_custom(args.imports, '--import')
-    rank, processes = int(os.environ.get('RANK', 0)), int(os.environ.get('WORLD_SIZE', 1))
-    settings = {key: getattr(args, key) for key in (
-        'multiple', 'crop', 'follow', 'fps', 'start', 'end', 'max_frames', 'smooth', 'trim', 'frame_format', 'min_presence',
-        'min_person')}
-    settings.update(zip(('height', 'width'), args.size or (None, None)))
-    settings = PrepareSettings(**settings)
-    for path in args.videos if not args.keep_going else ():
-        if not Path(path).exists():
-            raise InputError(f'{path}: no such file or folder')
-    names = [args.name] if args.name else clip_names(args.videos)
-    for path, name in zip(args.videos, names):
-        folder = clip_target(path, args.out, name)
-        if not args.keep_going:
-            check_clip_folder(folder, args.overwrite, reuse=True)
-    check_report(args.out)
-    if args.overwrite or not all((Path(args.out) / name / 'manifest.json').exists() for name in names):
-        make_folder(args.out)
-    size = args.size or folder_size(args.out, names if args.overwrite else ())
-    share = list(zip(args.videos, names))[rank::processes]
-    failed, parts, configs = 0, *(build_parts(args.pose, args.edges, args.mask) if share else (None, None))
-    if share and len(args.videos) > 1 and hasattr(parts[0], 'people_of_frames'):
-        raise InputError(
-            f'--pose: the keypoint files belong to one video, but {len(args.videos)} videos are given; prepare them one by one')
-    jobs = [Preparation(path, args.out, *parts, settings, name, args.person, args.action, args.overwrite, configs)
-            for path, name in share]
-
-    def each(step: Callable) -> list:
-        """What ``step`` gives for each clip that has not failed so far."""
-        nonlocal failed
-        results = []
-        for number, job in enumerate(jobs, 1):
-            if job.failed or (failed and not args.keep_going):
-                continue
-            name = job.folder.name
-            with Progress(f'[{number}/{len(jobs)}] {name}', quiet=rank > 0) as job.progress:
-                try:
-                    results.append(step(job))
-                    continue
-                except InputError as error:
-                    job.failed, failed = True, failed + 1
-                    message = f'FAILED {name}: {error}'
-                except KeyboardInterrupt:
-                    raise Interrupted('interrupted; what is done is kept, the same command goes on from there') from None
-            print(message, file=sys.stderr, flush=True)
-        return results
-
-    if size is None:
-        ranges = [found for found in each(Preparation.look) if found]
-        if args.keep_going or not failed:
-            ranges = sum(over_processes(ranges, processes), [])
-            size = choose_size(ranges, args.multiple) if ranges else None
-
-    def make(job: Preparation) -> None:
-        if not args.size:
-            job.set_size(*size)
-        clip = job.run()
-        warnings = ''.join(f'\n  warning: {w}' for w in clip.manifest.get('report', {}).get('warnings', []))
-        tqdm.write(f'ready {job.folder.name}: {len(clip)} frames of {clip.height}x{clip.width}{warnings}')
-        sys.stdout.flush()
-
-    if size is not None:
-        each(make)
-    page = write_report(args.out) if os.access(args.out, os.W_OK) else None
-    if args.keep_going or not failed:
-        failed = sum(over_processes(failed, processes))
-    if rank == 0:
-        print(f'look at {page}' if page else f'{args.out} cannot be written to: its report stays as it is')
-    return 1 if failed else 0
-
-
-def over_processes(value, processes: int) -> list:
-    """The values of all processes, in the same order everywhere. It waits until each has come here."""
-    if processes == 1:
-        return [value]
-    from torch import distributed
-    if not distributed.is_initialized():
-        distributed.init_process_group('gloo', timeout=timedelta(days=7))
-        atexit.register(distributed.destroy_process_group)
-    values = [None] * processes
-    distributed.all_gather_object(values, value)
-    return values
-
-
-class Progress:
-    """One bar for each stage of a clip; nothing when ``quiet``."""
-
-    def __init__(self, label: str, quiet: bool):
-        self.label, self.quiet, self.stage, self.bar = label, quiet, None, None
-
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        """Show that ``done`` of ``total`` frames have passed ``stage``."""
-        from tqdm import tqdm
-        if stage != self.stage:
-            self.close()
-            self.stage = stage
-            self.bar = tqdm(total=total, desc=f'{self.label} {stage}', unit='frame', leave=False, disable=self.quiet)
-        self.bar.total = total
-        self.bar.update(done - self.bar.n)
-
-    def close(self) -> None:
-        """Take the bar away."""
-        if self.bar is not None:
-            self.bar.close()
-
-    def __enter__(self) -> 'Progress':
-        return self
-
-    def __exit__(self, *error) -> None:
-        self.close()
+    height, width = args.size or (None, None)
+    settings = PrepareSettings(height, width, **{key: getattr(args, key) for key in SETTINGS})
+    batch = VideoBatch(
+        args.videos, args.out, settings, pose=parse_part(args.pose), edges=parse_part(args.edges), mask=parse_part(args.mask),
+        name=args.name, person=args.person, action=args.action, overwrite=args.overwrite, keep_going=args.keep_going)
+    return 1 if batch.run() else 0
 
 
 if __name__ == '__main__':

@@ -9,6 +9,7 @@ import pytest
 
 from tests.stick_people import write_frames
 from toolkit.clips.clip import find_clips
+from toolkit.preparing import batch
 from toolkit.registry import EDGE_DETECTORS, POSE_ESTIMATORS, SEGMENTORS
 
 
@@ -104,7 +105,7 @@ def test_interrupted_by_hand(run, tmp_path):
 def test_processes_share_the_videos(run, load_tool, tmp_path, monkeypatch):
     videos = [video(tmp_path / f'{n}.mp4') for n in 'abc']
     tool = load_tool('prepare_data')
-    monkeypatch.setattr(tool, 'over_processes', lambda value, processes: [value])
+    monkeypatch.setattr(batch, 'over_processes', lambda value, processes: [value])
     for rank, expected in ((1, ['b']), (0, ['a', 'b', 'c'])):
         monkeypatch.setenv('RANK', str(rank))
         monkeypatch.setenv('WORLD_SIZE', '2')
