@@ -1,6 +1,5 @@
 """Draws of colors."""
 
-import json
 
 import numpy as np
 import pytest
@@ -50,12 +49,6 @@ def test_hues_that_are_to_be_avoided():
 def test_nearly_black_clothes_get_the_most_there_is():
     a, b = draw_color(np.random.default_rng(0), 1.2, chroma=(40, 80), keep=0)
     assert 0 < np.hypot(a, b) < 40
-
-
-def test_record_survives_json():
-    draw = ColorDraw(3., -4., 55., 'down', realised=(2.5, -3.5), frame=7, clip='walk', seed=(1, 2, 3), colorizer='LabShift')
-    assert ColorDraw.from_dict(json.loads(json.dumps(draw.to_dict()))) == draw
-    assert draw.ab == (3., -4.)
 
 
 def test_refusals():

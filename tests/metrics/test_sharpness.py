@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from toolkit.metrics.mask_area import MaskArea
-from toolkit.metrics.sharpness import Sharpness, laplacian_strength, sharpness_ratio
+from toolkit.metrics.sharpness import Sharpness, laplacian_strength
 
 
 def test_laplacian_of_one_bright_pixel():
@@ -39,9 +39,6 @@ def test_only_inside_the_mask(make_sample):
 
 
 def test_flat_person_has_no_reference(make_sample):
-    flat = np.zeros((1, 8, 8, 3), np.uint8)
-    with pytest.raises(ValueError, match='flat'):
-        sharpness_ratio(flat, flat, np.ones((1, 8, 8), bool))
     sample = make_sample()
     sample['real'][:] = sample['generated'][:] = 0
     assert 'flat' in Sharpness().measure(sample)['measures']['person']['reason']

@@ -7,7 +7,6 @@ from toolkit.poses.decode import (
     Person,
     cell_to_pixel,
     count_people,
-    decode_single,
     find_peaks,
     follow_person,
     limb_support,
@@ -56,9 +55,9 @@ def test_joints_come_back_within_a_pixel(seed):
     rng = np.random.default_rng(seed)
     points = standing(128, 60, 280) + rng.uniform(-4, 4, (K, 2))
     heat, paf = maps_of([points])
-    for pose in (decode_single(heat, paf), parse_people(heat, paf)[0].pose):
-        assert (pose[:, 2] > 0.1).all()
-        assert np.linalg.norm(cell_to_pixel(pose[:, :2]) - points, axis=-1).max() < 1
+    pose = parse_people(heat, paf)[0].pose
+    assert (pose[:, 2] > 0.1).all()
+    assert np.linalg.norm(cell_to_pixel(pose[:, :2]) - points, axis=-1).max() < 1
 
 
 def test_peak_exactly_at_a_cell_center_and_at_the_border():
@@ -98,12 +97,11 @@ def test_two_people_are_told_apart():
         assert error < 1.5
 
 
-def test_single_decoding_drops_a_joint_that_no_field_supports():
+def test_a_joint_that_no_field_supports_is_dropped():
     heat, paf = maps_of([standing(128, 60, 280)])
     wrist = INDEX['left_wrist']
     heat[wrist] = 0
     heat[wrist, 2, 2] = 0.9
-    assert decode_single(heat, paf)[wrist].tolist() == [0, 0, 0]
     assert parse_people(heat, paf)[0].pose[wrist].tolist() == [0, 0, 0]
 
 
@@ -121,7 +119,6 @@ def test_a_weakly_connected_joint_is_added_to_its_person():
 def test_empty_maps_have_nobody():
     heat, paf = np.zeros((K, *SIZE), np.float32), np.zeros((38, *SIZE), np.float32)
     assert parse_people(heat, paf) == []
-    assert not decode_single(heat, paf).any()
     assert count_people([]) == 0
     assert not follow_person([[], []]).any()
 

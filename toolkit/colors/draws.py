@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -25,8 +25,6 @@ class ColorDraw:
         kept: the region keeps its own colors.
         realised: mean (a, b) of the region after recoloring and clipping to 8 bits; None before.
         frame: index of the frame, None for a whole clip.
-        clip: name of the clip.
-        seed: whatever the random generator was seeded with.
         colorizer: name of the colorizer, None before.
     """
 
@@ -37,8 +35,6 @@ class ColorDraw:
     kept: bool = False
     realised: tuple[float, float] | None = None
     frame: int | None = None
-    clip: str | None = None
-    seed: int | tuple[int, ...] | None = None
     colorizer: str | None = None
 
     def __post_init__(self):
@@ -48,15 +44,6 @@ class ColorDraw:
     @property
     def ab(self) -> tuple[float, float]:
         return self.a, self.b
-
-    def to_dict(self) -> dict:
-        """All fields, as JSON can hold them."""
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
-
-    @classmethod
-    def from_dict(cls, fields: dict) -> 'ColorDraw':
-        """The reverse of :meth:`to_dict`."""
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
 
 
 def hue_difference(first: tuple[float, float], second: tuple[float, float]) -> float:

@@ -23,16 +23,9 @@ class LabShift:
         self.kappa = kappa
 
     def __call__(self, lab: np.ndarray, weight: np.ndarray, target_ab: tuple[float, float], hints: Hints) -> np.ndarray:
-        """Recolor.
+        """Recolor as :mod:`toolkit.colors` says.
 
-        Args:
-            lab: (H, W, 3) float32.
-            weight: (H, W) float32 in [0, 1], the region.
-            target_ab: color wanted.
-            hints: only ``region_ab`` is used, the mean color of the region over the clip; None takes the mean of this frame.
-
-        Returns:
-            (H, W, 2) float32.
+        Of the hints only ``region_ab`` is used, the mean color of the region over the clip; None takes the mean of this frame.
         """
         ab = lab[..., 1:]
         mean = hints.region_ab if hints.region_ab is not None else np.tensordot(weight, ab, 2) / max(float(weight.sum()), 1e-6)

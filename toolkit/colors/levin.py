@@ -41,17 +41,7 @@ class LevinOptimization:
         self.max_points, self.sigma, self.hint_strength, self.pull, self.margin = max_points, sigma, hint_strength, pull, margin
 
     def __call__(self, lab: np.ndarray, weight: np.ndarray, target_ab: tuple[float, float], hints: Hints) -> np.ndarray:
-        """Recolor.
-
-        Args:
-            lab: (H, W, 3) float32.
-            weight: (H, W) float32 in [0, 1], the region.
-            target_ab: color wanted.
-            hints: points and their colors.
-
-        Returns:
-            (H, W, 2) float32; outside of the region and its margin the original colors.
-        """
+        """Recolor as :mod:`toolkit.colors` says; outside of the region and its margin are the original colors."""
         out = lab[..., 1:].copy()
         x, y, width, height = cv2.boundingRect((weight > 0).astype(np.uint8))
         if not width:

@@ -3,7 +3,6 @@
 Source: Disentangled human action video generation, 3.1: stage I recolors every frame on its own, stage II all frames of a clip alike.
 """
 
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -221,15 +220,13 @@ class Recolor:
         self.colorizer = build_colorizer(colorizer)
 
     def __call__(self, frames: np.ndarray, parts: np.ndarray, masks: np.ndarray, poses: np.ndarray, rng: np.random.Generator,
-                 colors: GarmentColors | None = None, clip: str | None = None, seed: int | Sequence[int] | None = None,
-                 ) -> tuple[np.ndarray, list[ColorDraw]]:
+                 colors: GarmentColors | None = None) -> tuple[np.ndarray, list[ColorDraw]]:
         """Draw and recolor.
 
         Args:
             frames, parts, masks, poses: see :func:`recolor_frames`.
             rng: decides on everything random.
             colors: see :func:`garment_masks`.
-            clip, seed: for the records.
 
         Returns:
             New frames (T, H, W, 3), and the records, by frame and region; a region that is not to be seen has none.
@@ -239,15 +236,15 @@ class Recolor:
             colors = fit_garment_colors(frames, parts, masks, poses, SAMPLED_FRAMES)
         weights = clip_garment_masks(frames, parts, masks, poses, colors)
         if self.per == 'clip':
-            return self._same(frames, weights, poses, parts, rng, dict(clip=clip, seed=seed))
+            return self._same(frames, weights, poses, parts, rng)
         out, records = np.empty_like(frames), []
         for t in range(len(frames)):
             one = slice(t, t + 1)
-            out[one], found = self._same(frames[one], weights[:, one], poses[one], parts[one], rng, dict(clip=clip, seed=seed, frame=t))
+            out[one], found = self._same(frames[one], weights[:, one], poses[one], parts[one], rng, t)
             records += found
         return out, records
 
-    def _same(self, frames, weights, poses, parts, rng, note: dict) -> tuple[np.ndarray, list[ColorDraw]]:
+    def _same(self, frames, weights, poses, parts, rng, frame: int | None = None) -> tuple[np.ndarray, list[ColorDraw]]:
         """Recolor all frames alike."""
         targets, records = {}, []
         for region in self.regions:
@@ -256,7 +253,7 @@ class Recolor:
             if mean is None:
                 continue
             lightness, own = float(mean[0]), (float(mean[1]), float(mean[2]))
-            record = ColorDraw(*(drawn or own), lightness, region, kept=drawn is None, colorizer=self.colorizer.name, **note)
+            record = ColorDraw(*(drawn or own), lightness, region, kept=drawn is None, frame=frame, colorizer=self.colorizer.name)
             records.append(record)
             if drawn is None:
                 record.realised = own

@@ -51,17 +51,7 @@ class SIGGRAPH17:
 
     @torch.no_grad()
     def __call__(self, lab: np.ndarray, weight: np.ndarray, target_ab: tuple[float, float], hints: Hints) -> np.ndarray:
-        """Recolor.
-
-        Args:
-            lab: (H, W, 3) float32; only L is looked at.
-            weight: (H, W) float32, not used: the hints say where.
-            target_ab: color wanted, not used: it is in the hints.
-            hints: points and their colors.
-
-        Returns:
-            (H, W, 2) float32.
-        """
+        """Recolor as :mod:`toolkit.colors` says; only L and the hints are looked at."""
         height, width = lab.shape[:2]
         ab, mask = hints.maps(height, width)
         arrays = [np.ascontiguousarray(a[None]) for a in (lab[None, ..., 0], ab.transpose(2, 0, 1), mask[None])]

@@ -187,12 +187,12 @@ class UnpairedClips(Dataset):
         return [*self.a.windows.clips, *self.b.windows.clips]
 
     def _measure(self) -> None:
-        fitted = PoseNormalizer.fit(self.a.poses(), self.b.poses(), self.a.windows.size, self.b.windows.size).to_dict()
-        for domain, body in ((self.a, fitted['source']), (self.b, fitted['target'])):
-            if fitted['mode'] == 'feet':
-                anchor = body['x'], (body['far'] + body['close']) / 2, (body['height_far'] + body['height_close']) / 2
+        fitted = PoseNormalizer.fit(self.a.poses(), self.b.poses())
+        for domain, body in ((self.a, fitted.source), (self.b, fitted.target)):
+            if fitted.mode == 'feet':
+                anchor = body.x, (body.far + body.close) / 2, (body.height_far + body.height_close) / 2
             else:
-                anchor = body['x'], body['y'], body['size']
+                anchor = body.x, body.y, body.size
             domain.anchor = torch.from_numpy(domain.mean_anchor(anchor))
 
     def __len__(self) -> int:

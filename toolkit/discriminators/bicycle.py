@@ -1,18 +1,21 @@
 """BicycleGAN's discriminator. Source: Zhu et al. 2017, Toward multimodal image-to-image translation."""
 
-from torch import Tensor, nn
+from torch import nn
 
-from toolkit.discriminators.patchgan import PatchDiscriminator, multiscale_features
+from toolkit.discriminators.multiscale import MultiscaleDiscriminator
+from toolkit.discriminators.patchgan import PatchDiscriminator
 from toolkit.generators.init import init_xavier
 from toolkit.registry import DISCRIMINATORS
 from toolkit.structures import InputError
 
 
 @DISCRIMINATORS.register_module()
-class BicycleDiscriminator(nn.Module):
+class BicycleDiscriminator(MultiscaleDiscriminator):
     """PatchGAN discriminators on the picture at 1, 1/2, ... of its size, each with fewer channels.
 
     The second scale has half the channels of the first, the third a quarter of the second, and so on, as in the authors' code.
+    The predictions are (B, 1, 46, 30) and (B, 1, 22, 14) for 384 x 256 pixels and the defaults.
+
     ``n_layers=3`` is "basic_256_multi": patches of 70 x 70 pixels, 3,458,978 parameters at input_nc=3 and 3,465,122 at 7 (2 scales).
     ``n_layers=2`` is "basic_128_multi": 34 x 34 pixels, 830,626 parameters at input_nc=3. The discriminator of pix2pixHD
     (:class:`toolkit.discriminators.multiscale.MultiscaleDiscriminator`) has equal scales, wider borders and other first weights.
@@ -29,7 +32,7 @@ class BicycleDiscriminator(nn.Module):
     """
 
     def __init__(self, input_nc: int, ndf: int = 64, n_layers: int = 3, num_scales: int = 2, norm: str = 'instance'):
-        super().__init__()
+        nn.Module.__init__(self)
         widths = [ndf]
         for scale in range(1, num_scales):
             widths.append(round(widths[-1] / 2**scale))
@@ -40,18 +43,3 @@ class BicycleDiscriminator(nn.Module):
         self.scales = nn.ModuleList(PatchDiscriminator(input_nc, width, n_layers, norm, padding=1) for width in widths)
         if norm != 'spectral':
             init_xavier(self)
-
-    def forward(self, x: Tensor) -> list[list[Tensor]]:
-        """Judge at every scale.
-
-        Args:
-            x: (B, input_nc, H, W).
-
-        Returns:
-            For each scale, finest first, the output of every layer, the last one is the prediction: (B, 1, 46, 30) and
-            (B, 1, 22, 14) for 384 x 256 pixels and the defaults.
-
-        Raises:
-            InputError: the input has another number of channels.
-        """
-        return multiscale_features(self.scales, x, self.input_nc)

@@ -1,8 +1,5 @@
 """PatchGAN discriminator that shows its layers. Source: Isola et al. 2017, pix2pix; padding and features as in pix2pixHD."""
 
-from collections.abc import Sequence
-
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
@@ -48,14 +45,7 @@ class PatchDiscriminator(nn.Module):
         self.layers.append(nn.Sequential(_conv(channels[-1], 1, 1, padding, norm)))
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """Judge.
-
-        Args:
-            x: (B, input_nc, H, W).
-
-        Returns:
-            n_layers + 2 tensors: the output of every layer, the last one is the prediction (B, 1, h, w).
-        """
+        """(B, input_nc, H, W) -> the outputs of all n_layers + 2 layers; the last one is the prediction (B, 1, h, w)."""
         outputs = []
         for layer in self.layers:
             x = layer(x)
@@ -67,26 +57,3 @@ def _conv(in_channels: int, out_channels: int, stride: int, padding: int, norm: 
     conv = nn.Conv2d(in_channels, out_channels, 4, stride, padding)
     nn.init.normal_(conv.weight, 0, 0.02)
     return spectral_norm(conv) if norm == 'spectral' else conv
-
-
-def multiscale_features(scales: Sequence[nn.Module], x: Tensor, channels: int) -> list[list[Tensor]]:
-    """Show an input to discriminators at 1, 1/2, 1/4, ... of its size, halved by 3x3 average pooling that leaves the border out.
-
-    Args:
-        scales: a discriminator for each size, finest first.
-        x: (B, C, H, W).
-        channels: expected C.
-
-    Returns:
-        What each discriminator returns.
-
-    Raises:
-        InputError: the input has another number of channels.
-    """
-    if x.ndim != 4 or x.shape[1] != channels:
-        raise InputError(f'input of shape {tuple(x.shape)}, expected (B, {channels}, H, W)')
-    outputs = [scales[0](x)]
-    for discriminator in scales[1:]:
-        x = F.avg_pool2d(x, 3, stride=2, padding=1, count_include_pad=False)
-        outputs.append(discriminator(x))
-    return outputs

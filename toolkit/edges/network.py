@@ -30,13 +30,7 @@ class NetworkEdgeDetector:
 
     @torch.inference_mode()
     def __call__(self, frames: np.ndarray) -> np.ndarray:
-        """Edges of frames.
-
-        Args:
-            frames: (T, H, W, 3) uint8 RGB.
-
-        Returns:
-            (T, H, W) float32 in [0, 1], 1 = edge.
+        """Edges (T, H, W) float32 in [0, 1] of frames (T, H, W, 3) uint8 RGB.
 
         Raises:
             InputError: frames of another shape or type.

@@ -58,25 +58,11 @@ class RCFNetwork(nn.Module):
         self.score_fuse = nn.Conv2d(5, 1, 1)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Fused edge logits.
-
-        Args:
-            images: (B, 3, H, W) float, BGR in 0..255, any size from 9 x 9 on.
-
-        Returns:
-            (B, 1, H, W).
-        """
+        """Fused edge logits (B, 1, H, W) of images (B, 3, H, W) float, BGR in 0..255, any size from 9 x 9 on."""
         return self.score_fuse(torch.cat(self.side_logits(images), 1))
 
     def side_logits(self, images: Tensor) -> list[Tensor]:
-        """The five side outputs.
-
-        Args:
-            images: (B, 3, H, W) float, BGR in 0..255.
-
-        Returns:
-            Five logits (B, 1, H, W), finest first.
-        """
+        """The five side outputs (B, 1, H, W), finest first, of images as in :meth:`forward`."""
         x, sides = images - images.new_tensor(MEAN_BGR)[:, None, None], []
         for stage, widths in enumerate(STAGE_WIDTHS, 1):
             if stage > 1:
@@ -90,16 +76,7 @@ class RCFNetwork(nn.Module):
 
     @staticmethod
     def upsample(score: Tensor, stage: int, size: tuple[int, int]) -> Tensor:
-        """Bring a stage's score map to the input's pixels.
-
-        Args:
-            score: (B, 1, h, w).
-            stage: 1..5.
-            size: height and width of the input.
-
-        Returns:
-            (B, 1, H, W).
-        """
+        """Bring the score map (B, 1, h, w) of a stage, 1..5, to the (B, 1, H, W) pixels of the input."""
         stride, offset = STAGE_STRIDES[stage - 1], CROP_OFFSETS[stage - 1]
         if stride > 1:
             score = F.conv_transpose2d(score, bilinear_kernel(2 * stride).to(score), stride=stride)

@@ -39,14 +39,7 @@ class SoftCanny:
         self.min_strength = min_strength
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
-        """Edges of frames.
-
-        Args:
-            frames: (T, H, W, 3) uint8 RGB.
-
-        Returns:
-            (T, H, W) float32 in [0, 1].
-        """
+        """Edges (T, H, W) float32 in [0, 1] of frames (T, H, W, 3) uint8 RGB."""
         check_frames(frames)
         return np.stack([self._edges(frame) for frame in frames]) if len(frames) else np.zeros(frames.shape[:3], np.float32)
 

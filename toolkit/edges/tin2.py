@@ -52,14 +52,7 @@ class TIN2Network(nn.Module):
         self.score_final = nn.Conv2d(2, 1, 1)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Fused edge logits.
-
-        Args:
-            images: (B, 3, H, W) float, BGR in 0..255.
-
-        Returns:
-            (B, 1, H, W).
-        """
+        """Fused edge logits (B, 1, H, W) of images (B, 3, H, W) float, BGR in 0..255."""
         x, scores = images, []
         for stage in (1, 2):
             if stage == 2:

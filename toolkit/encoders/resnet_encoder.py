@@ -89,13 +89,7 @@ class ResNetEncoder(nn.Module):
         nn.init.constant_(self.logvar.bias, logvar_bias)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Encode.
-
-        Args:
-            x: (B, input_nc, H, W) float in [-1, 1].
-
-        Returns:
-            mu (B, nz) and logvar (B, nz), float32 also under autocast.
+        """Encode as :mod:`toolkit.encoders` says; float32 also under autocast.
 
         Raises:
             InputError: the picture is too small, or does not fit ``pooling='avg8'``.

@@ -100,19 +100,11 @@ class GlobalGenerator(nn.Module):
         init_normal(self)
 
     def forward(self, x: Tensor, z: Tensor | None = None, regions: Tensor | None = None) -> Tensor:
-        """Paint a picture.
-
-        Args:
-            x: (B, input_nc, H, W) float in [-1, 1]; H and W multiples of 2**n_down and at least twice that.
-            z: (B, sum(z_dims)) latent code, or None for a generator without.
-            regions: (B, len(z_dims), H, W) in [0, 1], where each region's code acts; not needed by
-                'film', 'stem_nonorm' and 'tile'.
-
-        Returns:
-            (B, output_nc, H, W) in [-1, 1].
+        """Paint a picture (B, output_nc, H, W) in [-1, 1]; called as :mod:`toolkit.generators` says.
 
         Raises:
-            InputError: size that does not fit (the message names the nearest that do), or z or regions missing or not wanted.
+            InputError: H and W are no multiples of 2**n_down of at least twice that (the message names the nearest that
+                fit), or z or regions missing or not wanted; 'film', 'stem_nonorm' and 'tile' need no regions.
         """
         check_input(x, self.input_nc, self.multiple)
         x, gates = self.injection.inject(x, z, regions, self.n_down)

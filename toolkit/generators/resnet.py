@@ -47,18 +47,10 @@ class ResNetGenerator(nn.Module):
                     layer.bias.zero_()
 
     def forward(self, x: Tensor, z: Tensor | None = None, regions: Tensor | None = None) -> Tensor:
-        """Translate a picture.
-
-        Args:
-            x: (B, input_nc, H, W) float in [-1, 1]; H and W multiples of 2**n_down and at least twice that.
-            z: None, it has no code.
-            regions: not used.
-
-        Returns:
-            (B, output_nc, H, W) in [-1, 1].
+        """Paint a picture (B, output_nc, H, W) in [-1, 1] from x alone; called as :mod:`toolkit.generators` says.
 
         Raises:
-            InputError: size that does not fit (the message names the nearest that do), or a code.
+            InputError: H and W are no multiples of 2**n_down of at least twice that (the message names what fits); or a code.
         """
         if z is not None:
             raise InputError('ResNetGenerator without a code got one')

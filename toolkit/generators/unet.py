@@ -81,18 +81,10 @@ class UNet(nn.Module):
         init_xavier(self)
 
     def forward(self, x: Tensor, z: Tensor | None = None, regions: Tensor | None = None) -> Tensor:
-        """Paint a picture.
-
-        Args:
-            x: (B, input_nc, H, W) float in [-1, 1]; H and W multiples of 2**n_down.
-            z: (B, sum(z_dims)) latent code, or None for a generator without.
-            regions: not used.
-
-        Returns:
-            (B, output_nc, H, W) in [-1, 1].
+        """Paint a picture (B, output_nc, H, W) in [-1, 1]; called as :mod:`toolkit.generators` says, regions are not used.
 
         Raises:
-            InputError: size that does not fit, or a code that is missing or of another length.
+            InputError: H and W are no multiples of 2**n_down, or a code that is missing or of another length.
         """
         self._check(x, z)
         skips = []

@@ -42,7 +42,7 @@ def driving_poses(driving: Clip, content: Clip | None, size: tuple[int, int], re
     if same:
         return poses
     own = np.repeat(own, 3, 0) if len(own) < 3 else own
-    return PoseNormalizer.fit(poses, own, size, size)(poses)
+    return PoseNormalizer.fit(poses, own)(poses)
 
 
 def frame_steps(names: Sequence[str], poses: np.ndarray, size: tuple[int, int], driving: Clip | None = None,

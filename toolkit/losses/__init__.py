@@ -1,8 +1,9 @@
 """Losses, one file each.
 
-``LOSSES``: an ``nn.Module`` without trainable parameters that returns a scalar. It declares what it needs by name: ``inputs`` are the
-arguments of its ``forward`` that it must get, ``optional_inputs`` those it takes where a method has them. Both may be set by the
-constructor. A method gives it exactly these, by keyword. What methods offer, and in which shapes, stands in their docstrings; most have
+``LOSSES``: an ``nn.Module`` without trainable parameters that returns a scalar; no gradient reaches what is real. It declares what it
+needs by name: ``inputs`` are the arguments of its ``forward`` that it must get, ``optional_inputs`` those it takes where a method has
+them. Both may be set by the constructor. A method gives it exactly these, by keyword. What methods offer, and in which shapes, stands
+in their docstrings; most have
 
 - ``fake``, ``real``: pictures (N, 3, H, W) in [-1, 1]; ``masks`` (N, 1, H, W) in [0, 1], where the person is;
 - ``scores``: what a discriminator says of the generated pictures. A loss that takes them trains the discriminator, too: it is also

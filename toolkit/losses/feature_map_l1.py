@@ -27,16 +27,7 @@ class FeatureMapL1Loss(nn.Module):
         self.edge_weight, self.mask_weight = edge_weight, mask_weight
 
     def forward(self, fake: Tensor, real: Tensor, masks: Tensor) -> Tensor:
-        """Compute the loss.
-
-        Args:
-            fake: (B, 4, H, W) in [-1, 1], stick figure RGB and edge.
-            real: (B, 4, H, W) in [-1, 1]; a constant, no gradient reaches it.
-            masks: (B, 1, H, W) person masks in [0, 1].
-
-        Returns:
-            Scalar, float32.
-        """
+        """Scalar, float32, of fake and real (B, 4, H, W) in [-1, 1], stick figure RGB and edge, and masks (B, 1, H, W) in [0, 1]."""
         real = real.detach().float()
         weight = 1 + (self.mask_weight - 1) * masks.detach().float()
         on_edge = 1 + self.edge_weight * (real[:, 3:] > 2 * EDGE_THRESHOLD - 1).float()

@@ -28,14 +28,7 @@ class FeatureMatchingLoss(nn.Module):
         self.layer_weight = 4 / (n_layers + 1)
 
     def forward(self, fake_features: Sequence[Sequence[Tensor]], real_features: Sequence[Sequence[Tensor]]) -> Tensor:
-        """Compute the loss.
-
-        Args:
-            fake_features: for each scale the outputs of all layers, the prediction last.
-            real_features: the same for the real picture.
-
-        Returns:
-            Scalar, float32.
+        """Scalar, float32, of the layers' outputs at each scale, the prediction last.
 
         Raises:
             InputError: the two do not have the same scales and layers.

@@ -50,15 +50,12 @@ class GANLoss(nn.Module):
 
     def forward(self, scores: Tensor | Sequence[Tensor | Sequence[Tensor]], real: bool = True,
                 for_discriminator: bool = False) -> Tensor:
-        """Compute the loss.
+        """Scalar, float32.
 
         Args:
             scores: one prediction, or one entry a scale: a prediction of any shape, or a list of layer outputs whose last is it.
             real: whether the scores should say real.
             for_discriminator: whether the discriminator learns from it, else the generator.
-
-        Returns:
-            Scalar, float32.
         """
         scales = [scores] if isinstance(scores, Tensor) else scores
         last = [scale if isinstance(scale, Tensor) else scale[-1] for scale in scales]

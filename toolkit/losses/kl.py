@@ -32,15 +32,7 @@ class KLLoss(nn.Module):
         self.reduction = reduction
 
     def forward(self, mu: Tensor, logvar: Tensor) -> Tensor:
-        """Compute the loss.
-
-        Args:
-            mu: (B, D).
-            logvar: (B, D), natural logarithm of the variance.
-
-        Returns:
-            Scalar, float32.
-        """
+        """Scalar, float32, of mu and logvar (B, D), the natural logarithm of the variance."""
         mu, logvar = mu.float(), logvar.float()
         nats = 0.5 * (mu.square() + logvar.exp() - 1 - logvar)
         if self.reduction == 'mean':

@@ -18,15 +18,9 @@ class L1Loss(nn.Module):
         self.inputs = ('fake', 'real', 'masks') if masked else ('fake', 'real')
 
     def forward(self, fake: Tensor, real: Tensor, masks: Tensor | None = None) -> Tensor:
-        """Compute the loss.
+        """Scalar, float32, of fake and real (B, C, H, W).
 
-        Args:
-            fake: (B, C, H, W).
-            real: (B, C, H, W); a constant, no gradient reaches it.
-            masks: (B, 1, H, W) weights in [0, 1], or None for the whole picture. The mean is over the batch; all-zero masks give 0.
-
-        Returns:
-            Scalar, float32.
+        ``masks`` (B, 1, H, W) are weights in [0, 1], None is the whole picture. The mean is over the batch; all-zero masks give 0.
         """
         difference = (fake.float() - real.detach().float()).abs()
         if masks is None:

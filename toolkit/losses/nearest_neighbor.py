@@ -54,15 +54,7 @@ class NearestNeighborLoss(FrozenNetworkLoss):
         print_log(f'nearest-neighbor loss: {self.backbone_name}', 'current')
 
     def forward(self, fake: Tensor, real: Tensor) -> Tensor:
-        """Compute the loss.
-
-        Args:
-            fake: (B, 3, H, W) RGB in [-1, 1].
-            real: (B, 3, H, W); a constant, no gradient reaches it.
-
-        Returns:
-            Scalar, float32.
-        """
+        """Scalar, float32, of fake and real (B, 3, H, W) RGB in [-1, 1]."""
         if self.backbone_name == 'off':
             return torch.zeros((), device=fake.device)
         with torch.autocast(fake.device.type, enabled=False):

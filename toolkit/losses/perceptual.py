@@ -64,15 +64,7 @@ class PerceptualLoss(FrozenNetworkLoss):
         print_log(f'perceptual loss: {self.backbone_name}' + (f' (network={network!r})' if network == 'auto' else ''), 'current')
 
     def forward(self, fake: Tensor, real: Tensor) -> Tensor:
-        """Compute the loss.
-
-        Args:
-            fake: (B, 3, H, W) RGB in [-1, 1]; H and W at least 16 for VGG-19.
-            real: (B, 3, H, W) RGB in [-1, 1]; a constant, no gradient reaches it.
-
-        Returns:
-            Scalar, float32.
-        """
+        """Scalar, float32, of fake and real (B, 3, H, W) RGB in [-1, 1]; H and W at least 16 for VGG-19."""
         if not self._frozen:
             return torch.zeros((), device=fake.device)
         with torch.autocast(fake.device.type, enabled=False):

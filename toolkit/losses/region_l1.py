@@ -32,16 +32,7 @@ class RegionL1Loss(nn.Module):
         self.min_area, self.cell = min_area, cell
 
     def forward(self, fake: Tensor, real: Tensor, masks: Tensor) -> Tensor:
-        """Compute the loss.
-
-        Args:
-            fake: (B, C, H, W).
-            real: (B, C, H, W); a constant, no gradient reaches it.
-            masks: (B, 1, H, W) the region, weights in [0, 1]; an empty region adds 0.
-
-        Returns:
-            Scalar, float32.
-        """
+        """Scalar, float32, of fake and real (B, C, H, W); masks (B, 1, H, W) are weights in [0, 1], an empty region adds 0."""
         region = masks.detach().float()
         difference = (fake.float() - real.detach().float()) * region
         if self.cell > 1:

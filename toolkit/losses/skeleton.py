@@ -89,17 +89,13 @@ class SkeletonLoss(FrozenNetworkLoss):
         return network
 
     def forward(self, fake: Tensor, real: Tensor, anchors: Tensor | None = None, keys: Sequence[Hashable] | None = None) -> Tensor:
-        """Compute the loss.
+        """Scalar, float32, of fake and real (B, 3, H, W) RGB in [-1, 1]; ``fake`` should show the skeleton of ``real``.
 
         Args:
-            fake: (B, 3, H, W) RGB in [-1, 1].
-            real: (B, 3, H, W) RGB in [-1, 1], whose skeleton ``fake`` should show; no gradient reaches it.
+            fake, real: see above.
             anchors: (2, 3) x, y and body height in pixels, of the person in ``real`` and of the one in ``fake``: the maps of ``real``
                 are scaled and moved from the one to the other first. None compares them in place.
             keys: names of the real pictures, equal only for equal pictures, with which their maps are cached; None does not cache.
-
-        Returns:
-            Scalar, float32.
 
         Raises:
             InputError: the loss was built without a pose network.

@@ -12,13 +12,5 @@ class SummedSquaresLoss(nn.Module):
     inputs = ('fake', 'real')
 
     def forward(self, fake: Tensor, real: Tensor) -> Tensor:
-        """Compute the loss.
-
-        Args:
-            fake: (B, C, H, W).
-            real: (B, C, H, W); a constant, no gradient reaches it.
-
-        Returns:
-            Scalar, float32.
-        """
+        """Scalar, float32, of two stacks (B, C, H, W); no gradient reaches ``real``."""
         return (fake.float() - real.detach().float()).square().sum(1).mean()

@@ -40,14 +40,7 @@ class PoseGrabCut:
         self.iterations, self.max_side, self.coherence = iterations, max_side, coherence
 
     def __call__(self, frames: np.ndarray, poses: np.ndarray | None) -> np.ndarray:
-        """Masks of the person the poses show.
-
-        Args:
-            frames: (T, H, W, 3) uint8 RGB, consecutive.
-            poses: (T, K, 3).
-
-        Returns:
-            (T, H, W) float32 in [0, 1]; zeros for a frame without a pose.
+        """Masks (T, H, W) float32 in [0, 1] of the person the poses show; zeros for a frame without a pose. See :mod:`toolkit.masks`.
 
         Raises:
             InputError: no poses, or another number of them than frames.

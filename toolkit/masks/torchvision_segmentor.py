@@ -63,14 +63,7 @@ class TorchvisionSegmentor:
 
     @torch.inference_mode()
     def __call__(self, frames: np.ndarray, poses: np.ndarray | None) -> np.ndarray:
-        """Masks of one person.
-
-        Args:
-            frames: (T, H, W, 3) uint8 RGB.
-            poses: (T, K, 3), or None to take the most prominent person.
-
-        Returns:
-            (T, H, W) float32 in [0, 1]; zeros where no person is found.
+        """Masks (T, H, W) float32 in [0, 1] of one person, the most prominent one without poses; zeros where none is found.
 
         Raises:
             InputError: another number of poses than frames.

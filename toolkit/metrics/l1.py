@@ -10,15 +10,13 @@ def l1(generated: np.ndarray, real: np.ndarray) -> np.ndarray:
     """Mean absolute difference over all pixels and channels of a picture.
 
     Args:
-        generated: (N, H, W, 3) uint8.
-        real: (N, H, W, 3) uint8.
+        generated, real: (N, H, W, 3) uint8.
 
     Returns:
         (N,) float64 in 0..255. Lower is better.
 
     Raises:
-        TypeError: pictures are not uint8.
-        ValueError: shapes differ or are not (N, H, W, 3).
+        TypeError, ValueError: see :func:`toolkit.metrics.pictures.check_pair`.
     """
     check_pair(generated, real)
     return np.array([np.abs(g.astype(np.int16) - r).mean() for g, r in zip(generated, real)], np.float64)

@@ -12,15 +12,13 @@ def psnr(generated: np.ndarray, real: np.ndarray) -> np.ndarray:
     """Peak signal-to-noise ratio, ``10 log10(255^2 / MSE)``, MSE over all pixels and channels of a picture.
 
     Args:
-        generated: (N, H, W, 3) uint8.
-        real: (N, H, W, 3) uint8.
+        generated, real: (N, H, W, 3) uint8.
 
     Returns:
         (N,) float64 in dB; infinite for equal pictures. Higher is better.
 
     Raises:
-        TypeError: pictures are not uint8.
-        ValueError: shapes differ or are not (N, H, W, 3).
+        TypeError, ValueError: see :func:`toolkit.metrics.pictures.check_pair`.
 
     Example:
         >>> a = np.zeros((1, 8, 8, 3), np.uint8)

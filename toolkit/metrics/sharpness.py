@@ -4,7 +4,6 @@ import cv2
 import numpy as np
 
 from toolkit.metrics.base import ClipMetric, Definition, Measure
-from toolkit.metrics.pictures import check_pair
 from toolkit.registry import METRICS
 
 FLAT = 'the real frames are flat inside the mask: sharpness has no reference'
@@ -24,31 +23,9 @@ def laplacian_strength(frames: np.ndarray, mask: np.ndarray) -> np.ndarray:
     return np.array([np.abs(cv2.Laplacian(y, cv2.CV_32F))[m].mean(dtype=np.float64) for y, m in zip(luma, mask)])
 
 
-def sharpness_ratio(generated: np.ndarray, real: np.ndarray, mask: np.ndarray) -> float:
-    """Mean of :func:`laplacian_strength` over generated frames, divided by that over real frames.
-
-    Args:
-        generated: (N, H, W, 3) uint8.
-        real: (N, H, W, 3) uint8.
-        mask: (N, H, W) bool, no mask empty.
-
-    Returns:
-        1 where both are equally sharp, below 1 for blur, above 1 for noise or ringing.
-
-    Raises:
-        TypeError: pictures are not uint8.
-        ValueError: shapes differ, or the real frames are flat inside the mask.
-    """
-    check_pair(generated, real)
-    reference = laplacian_strength(real, mask).mean()
-    if reference == 0:
-        raise ValueError(FLAT)
-    return float(laplacian_strength(generated, mask).mean() / reference)
-
-
 @METRICS.register_module()
 class Sharpness(ClipMetric):
-    """:func:`sharpness_ratio` inside the true mask, one ratio per clip, mean over clips. It finds the blur that PSNR and L1 reward."""
+    """Mean :func:`laplacian_strength` in the true mask, generated / real, mean over clips: finds the blur that PSNR and L1 reward."""
 
     default_prefix = 'sharpness'
     needs_truth = True

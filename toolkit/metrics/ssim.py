@@ -18,16 +18,14 @@ def ssim(generated: np.ndarray, real: np.ndarray, device: torch.device | str = '
     pixels and RGB channels, no luma conversion.
 
     Args:
-        generated: (N, H, W, 3) uint8, sides of at least 11 pixels.
-        real: (N, H, W, 3) uint8.
+        generated, real: (N, H, W, 3) uint8, sides of at least 11 pixels.
         device: where to compute.
 
     Returns:
         (N,) float64 in [-1, 1], 1 for equal pictures. Higher is better.
 
     Raises:
-        TypeError: pictures are not uint8.
-        ValueError: shapes differ, are not (N, H, W, 3), or a side is below 11.
+        TypeError, ValueError: see :func:`toolkit.metrics.pictures.check_pair`; a side below 11.
     """
     if min(real.shape[1:3]) < WINDOW:
         raise ValueError(f'SSIM needs sides of at least {WINDOW} px, got {real.shape[1]}x{real.shape[2]}')
@@ -41,16 +39,14 @@ def ms_ssim(generated: np.ndarray, real: np.ndarray, device: torch.device | str 
     contrast-structure terms count as 0 (else their powers are not numbers); data range 255; mean over RGB channels.
 
     Args:
-        generated: (N, H, W, 3) uint8, sides above 160 pixels.
-        real: (N, H, W, 3) uint8.
+        generated, real: (N, H, W, 3) uint8, sides above 160 pixels.
         device: where to compute.
 
     Returns:
         (N,) float64 in [0, 1], 1 for equal pictures. Higher is better.
 
     Raises:
-        TypeError: pictures are not uint8.
-        ValueError: shapes differ, are not (N, H, W, 3), or a side is not above 160.
+        TypeError, ValueError: see :func:`toolkit.metrics.pictures.check_pair`; a side that is not above 160.
     """
     if min(real.shape[1:3]) <= MS_SSIM_SIDE:
         raise ValueError(f'MS-SSIM needs sides above {MS_SSIM_SIDE} px, got {real.shape[1]}x{real.shape[2]}')

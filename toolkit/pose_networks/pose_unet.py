@@ -53,14 +53,7 @@ class PoseUNet(ConfiguredNetwork):
         self.config = dict(type='PoseUNet', widths=list(widths), stride=stride, height=height)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Look at pictures.
-
-        Args:
-            images: (B, 3, H, W) RGB in [-1, 1], sides multiples of ``multiple``.
-
-        Returns:
-            Heatmaps (B, 19, H / stride, W / stride), the last one background, and part affinity fields (B, 38, ...), float32.
-        """
+        """Heatmaps and fields, float32, as :mod:`toolkit.pose_networks` says."""
         steps = [self.stem(images)]
         for down in self.downs:
             steps.append(down(steps[-1]))

@@ -147,14 +147,9 @@ class ConvolutionalPoseMachine(FrozenNetwork):
         return to_openpose18(np.array(list(self._follow(zip(frames, boxes))), np.float32).reshape(-1, len(CPM14), 3), 'cpm14')
 
     def track(self, frames: Iterable[np.ndarray], last: np.ndarray | None = None) -> Iterator[np.ndarray]:
-        """Follow one person through a clip, frame by frame.
+        """Follow one person, see :mod:`toolkit.preparing.poses`.
 
-        Args:
-            frames: frames (H, W, 3) uint8 RGB of one clip from its beginning.
-            last: not used: 14 joints decide where to look, which an 18-joint pose does not hold.
-
-        Yields:
-            For each frame the pose, (18, 3) float32.
+        ``last`` is not used: 14 joints decide where to look, which an 18-joint pose does not hold.
         """
         yield from (to_openpose18(pose, 'cpm14') for pose in self._follow((frame, None) for frame in frames))
 

@@ -207,29 +207,6 @@ def complete(pose: np.ndarray, peaks: list[np.ndarray], used: list[set[int]], pa
     return pose
 
 
-def decode_single(heat: np.ndarray, paf: np.ndarray, threshold: float = 0.1) -> np.ndarray:
-    """Pose of the only person in view: each joint at its map's maximum.
-
-    Args:
-        heat: (18, h, w).
-        paf: (38, h, w).
-        threshold: a joint whose maximum is not above it is missing; so is one with a mean field support below 0.05 on all its limbs.
-
-    Returns:
-        (18, 3) float32 in cells.
-    """
-    pose = np.zeros((K, 3))
-    for joint, values in enumerate(heat):
-        y, x = np.unravel_index(values.argmax(), values.shape)
-        if values[y, x] > threshold:
-            pose[joint] = *refine_peak(values, x, y), values[y, x]
-    supported = np.zeros(K, bool)
-    for limb, (a, b) in enumerate(LIMBS):
-        if pose[a, 2] > 0 and pose[b, 2] > 0 and limb_support(paf, limb, pose[None, a], pose[None, b]).mean() >= MIN_FIELD:
-            supported[[a, b]] = True
-    return np.where(supported[:, None], pose, 0).astype(np.float32)
-
-
 def pose_distance(a: np.ndarray, b: np.ndarray) -> float:
     """Median distance of the joints both poses have; infinite if there is none. Arguments: (18, 3) each."""
     shared = (a[:, 2] > 0) & (b[:, 2] > 0)

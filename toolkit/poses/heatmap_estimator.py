@@ -39,9 +39,14 @@ class HeatmapEstimator(FrozenNetwork):
         self.batch_size = batch_size
 
     def fields(self, images: torch.Tensor, stage: int | None = None) -> tuple[torch.Tensor, torch.Tensor]:
-        """Heatmaps (B, 19, h, w) and fields (B, 38, h, w) at ``stride`` of images (B, 3, H, W), sides multiples of ``multiple``.
+        """Run the network.
 
-        ``stage`` is the number of stages to run, from 1; None runs all.
+        Args:
+            images: (B, 3, H, W) RGB in [-1, 1], sides multiples of ``multiple``.
+            stage: number of stages to run, from 1; None for all.
+
+        Returns:
+            Heatmaps (B, 19, H / stride, W / stride), the last one background, and part affinity fields (B, 38, ...) of that stage.
         """
         raise NotImplementedError
 

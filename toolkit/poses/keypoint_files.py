@@ -131,13 +131,7 @@ class KeypointFiles:
         return [[self._in_pixels(*pair, size) for pair in self.people.get(number, ())] for number in numbers]
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
-        """Give the poses that belong to all frames of a video.
-
-        Args:
-            frames: (T, H, W, 3) uint8 RGB; only their number and size are looked at.
-
-        Returns:
-            (T, 18, 3) float32 in pixels of the frames.
+        """Poses (T, 18, 3) that belong to all frames (T, H, W, 3) of a video, of which only the number and the size are looked at.
 
         Raises:
             InputError: the files tell of another number of frames.

@@ -219,26 +219,11 @@ class MMPoseEstimator:
             self.model.dataset_meta = meta
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
-        """Estimate poses.
-
-        Args:
-            frames: (T, H, W, 3) uint8 RGB.
-
-        Returns:
-            (T, 18, 3) float32; missing joints are zero.
-        """
+        """Poses (T, 18, 3) float32 of frames (T, H, W, 3) uint8 RGB, see :mod:`toolkit.poses`."""
         return np.array(list(self.track(frames)), np.float32).reshape(-1, len(JOINTS), 3)
 
     def track(self, frames: Iterable[np.ndarray], last: np.ndarray | None = None) -> Iterator[np.ndarray]:
-        """Follow one person through a clip, frame by frame.
-
-        Args:
-            frames: frames (H, W, 3) uint8 RGB.
-            last: pose (18, 3) in the frame before the first, to go on from.
-
-        Yields:
-            For each frame the pose, (18, 3) float32.
-        """
+        """Follow one person, see :mod:`toolkit.preparing.poses`."""
         for frame in frames:
             box = pose_box(last) if last is not None and (last[:, 2] > 0).sum() >= MIN_JOINTS else None
             if box is None:

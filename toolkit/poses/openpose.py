@@ -93,15 +93,7 @@ class OpenPose(HeatmapEstimator):
         self.freeze()
 
     def fields(self, images: torch.Tensor, stage: int | None = None) -> tuple[torch.Tensor, torch.Tensor]:
-        """Run the network.
-
-        Args:
-            images: (B, 3, H, W) RGB in [-1, 1], H and W multiples of 8.
-            stage: number of stages to run, from 1; None for all.
-
-        Returns:
-            Heatmaps (B, 19, H/8, W/8), the last one background, and part affinity fields (B, 38, H/8, W/8), of that stage.
-        """
+        """Heatmaps and fields of a stage, see :meth:`toolkit.poses.heatmap_estimator.HeatmapEstimator.fields`."""
         features = self.model0((images.flip(1) + 1) * (127.5 / 256) - 0.5)
         x = features
         for number in range(1, (stage or STAGES) + 1):

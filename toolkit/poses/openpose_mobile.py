@@ -87,15 +87,7 @@ class OpenPoseMobile(HeatmapEstimator):
         self.freeze()
 
     def fields(self, images: torch.Tensor, stage: int | None = None) -> tuple[torch.Tensor, torch.Tensor]:
-        """Run the network.
-
-        Args:
-            images: (B, 3, H, W) RGB in [-1, 1], H and W multiples of 16.
-            stage: number of stages to run, from 1; None for all.
-
-        Returns:
-            Heatmaps (B, 19, H/8, W/8), the last one background, and part affinity fields (B, 38, H/8, W/8).
-        """
+        """Heatmaps and fields of a stage, see :meth:`toolkit.poses.heatmap_estimator.HeatmapEstimator.fields`; sides in steps of 16."""
         x = self.stem((images.flip(1) + 1) * 127.5)
         for i, block in enumerate(self.blocks):
             x = block(x)

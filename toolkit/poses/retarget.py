@@ -5,7 +5,7 @@ ankle), the pivot is the foot of the current frame (the code kept that of the fi
 lengths of the two walking ranges are compared after scaling.
 """
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,12 +13,11 @@ from toolkit.skeletons import L_ANKLE, L_EAR, L_HIP, L_SHOULDER, NECK, NOSE, R_A
 from toolkit.structures import InputError
 
 ALPHA = 0.5
+"""How far above the median the far end of the walking range may lie, relative to the close end."""
 NEAR = 0.05
 CLOSE_HEIGHT = 0.9
 MEDIAN_WINDOW = 7
 MIN_FRAMES = 3
-MODES = ('feet', 'torso', 'shoulders')
-FORMAT = 1
 
 
 @dataclass
@@ -60,47 +59,38 @@ class PoseNormalizer:
         mode: 'feet', 'torso' or 'shoulders'.
         source: statistics of the source video.
         target: statistics of the target video.
-        source_size: height and width of the source frames.
-        target_size: height and width of the target frames.
         median_window: length of the median filter over the result, in frames; 1 is off.
     """
 
     mode: str
     source: _Range | _Anchor
     target: _Range | _Anchor
-    source_size: tuple[int, int] = field(default=(0, 0))
-    target_size: tuple[int, int] = field(default=(0, 0))
     median_window: int = MEDIAN_WINDOW
 
     @classmethod
-    def fit(
-        cls, source_poses: np.ndarray, target_poses: np.ndarray, source_size: tuple[int, int], target_size: tuple[int, int],
-        alpha: float = ALPHA, median_window: int = MEDIAN_WINDOW) -> 'PoseNormalizer':
+    def fit(cls, source_poses: np.ndarray, target_poses: np.ndarray, median_window: int = MEDIAN_WINDOW) -> 'PoseNormalizer':
         """Measure both persons.
 
         Args:
             source_poses: (S, 18, 3) in pixels of the source frames; confidence 0 = missing.
             target_poses: (T, 18, 3) in pixels of the target frames.
-            source_size: height and width of the source frames.
-            target_size: height and width of the target frames.
-            alpha: how far above the median the far end of the walking range may lie, relative to the close end.
             median_window: see the class.
 
         Raises:
             InputError: one of the videos shows no shoulders at all.
         """
-        ranges = [_feet(poses, alpha) for poses in (source_poses, target_poses)]
+        ranges = [_feet(poses) for poses in (source_poses, target_poses)]
         if None not in ranges:
             source, target = ranges
             scale = (target.height_close / source.height_close + target.height_far / source.height_far) / 2
             if scale * source.length < target.length:
                 middle, half = (target.far + target.close) / 2, scale * source.length / 2
                 target.far, target.close = middle - half, middle + half
-            return cls('feet', source, target, tuple(source_size), tuple(target_size), median_window)
+            return cls('feet', source, target, median_window)
         for mode, measure in (('torso', _torso), ('shoulders', _shoulders)):
             anchors = [measure(poses) for poses in (source_poses, target_poses)]
             if None not in anchors:
-                return cls(mode, *anchors, tuple(source_size), tuple(target_size), median_window)
+                return cls(mode, *anchors, median_window)
         which = 'source' if anchors[0] is None else 'target'
         raise InputError(
             f'pose normalization: the {which} poses show both shoulders in fewer than {MIN_FRAMES} frames; check the {which} video, or '
@@ -141,30 +131,6 @@ class PoseNormalizer:
         foot = (t.far + t.close) / 2 + gain * (toes - (s.far + s.close) / 2)
         return tuple(_hold(values, valid) for values in (scale, t.x - scale * s.x, foot - scale * toes))
 
-    def to_dict(self) -> dict:
-        """Plain values for JSON."""
-        return dict(asdict(self), format=FORMAT)
-
-    @classmethod
-    def from_dict(cls, values: dict) -> 'PoseNormalizer':
-        """Rebuild from :meth:`to_dict`.
-
-        Raises:
-            InputError: not the values of a normalizer.
-        """
-        try:
-            mode = values['mode']
-            if mode not in MODES or values['format'] != FORMAT:
-                raise InputError(
-                    f'pose normalizer: mode {mode!r}, format {values["format"]!r}; expected one of {MODES} and format {FORMAT}')
-            kind = _Range if mode == 'feet' else _Anchor
-            source, target = (kind(**{f.name: float(values[side][f.name]) for f in fields(kind)}) for side in ('source', 'target'))
-            return cls(
-                mode, source, target, tuple(values['source_size']), tuple(values['target_size']), int(values['median_window']))
-        except (KeyError, TypeError) as error:
-            raise InputError(f'pose normalizer: {error!r} in its saved values; fit it again') from error
-
-
 def _toes(poses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Lower ankle's y (T,) and where both ankles are present (T,)."""
     ankles = poses[:, [R_ANKLE, L_ANKLE]]
@@ -177,7 +143,7 @@ def _mid_hip_x(poses: np.ndarray) -> float | None:
     return float(np.median(hips[known, :, 0].mean(-1))) if known.any() else None
 
 
-def _feet(poses: np.ndarray, alpha: float) -> _Range | None:
+def _feet(poses: np.ndarray) -> _Range | None:
     """Walking range of a person, or None if head, ankles and hips are not seen often enough."""
     poses = np.asarray(poses, np.float64)
     toes, valid = _toes(poses)
@@ -192,7 +158,7 @@ def _feet(poses: np.ndarray, alpha: float) -> _Range | None:
     toes = toes[valid]
     close, middle = toes.max(), np.median(toes)
     above = middle - toes
-    above = above[(above > 0) & (above < alpha * (close - middle))]
+    above = above[(above > 0) & (above < ALPHA * (close - middle))]
     far = middle - above.max() if len(above) else middle
     near = NEAR * (close - far)
     height_close = heights[np.abs(toes - close) <= near].max()

@@ -43,17 +43,10 @@ class TrainedPoseNetwork(HeatmapEstimator):
         self.freeze()
 
     def fields(self, images: Tensor, stage: int | None = None) -> tuple[Tensor, Tensor]:
-        """Run the network.
-
-        Args:
-            images: (B, 3, H, W) RGB in [-1, 1], sides multiples of ``multiple``.
-            stage: None or 1, there is only one.
-
-        Returns:
-            Heatmaps (B, 19, H / stride, W / stride), the last one background, and part affinity fields (B, 38, ...).
+        """Heatmaps and fields of a stage, see :meth:`toolkit.poses.heatmap_estimator.HeatmapEstimator.fields`.
 
         Raises:
-            InputError: another stage.
+            InputError: another stage than the only one.
         """
         if stage not in (None, 1):
             raise InputError(f'TrainedPoseNetwork has one stage, asked for number {stage}; leave stage=None')

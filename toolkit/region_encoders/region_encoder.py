@@ -61,16 +61,7 @@ class RegionEncoder(nn.Module):
         return REGIONS.index(self.region)
 
     def forward(self, images: Tensor, regions: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
-        """Encode.
-
-        Args:
-            images: (B, 3, H, W) in [-1, 1].
-            regions: (B, 2, H, W) upper and lower region of the pose, in [0, 1]; not used with ``sees`` 'body' and 'whole'.
-            masks: (B, 1, H, W) person masks in [0, 1]; not used with ``sees='whole'``.
-
-        Returns:
-            mu (B, nz) and logvar (B, nz).
-        """
+        """Encode as :mod:`toolkit.region_encoders` says. Regions are looked at with ``sees='region'`` alone, masks not with 'whole'."""
         seen = self.visible(images, regions, masks)
         if self.size and list(seen.shape[-2:]) != self.size:
             seen = F.interpolate(seen, self.size, mode='area')

@@ -50,17 +50,10 @@ class RestorationNetwork(ConfiguredNetwork):
                            residual=residual)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Restore.
+        """Restore as :mod:`toolkit.restorers` says; with ``sees='warped'`` the first four channels are enough.
 
         Where the sum of map and residual leaves [0, 1] it is cut off, and gradients pass as if it were not: a crack whose first
         residual is negative could not be filled otherwise.
-
-        Args:
-            x: (B, 8, H, W) in [0, 1]: the warped map (stick figure RGB, edge), the stick figure of the target pose, and the coverage of
-                the warped parts. With ``sees='warped'`` only the first four channels count, and no more need be there.
-
-        Returns:
-            (B, 4, H, W) float32 in [0, 1].
         """
         out = self.network(2 * x[:, :self.input_nc] - 1).float()
         if not self.residual:
