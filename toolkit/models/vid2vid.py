@@ -1,0 +1,211 @@
+"""vid2vid: each frame is the last one, moved by a predicted flow, and painted where that does not do.
+
+Source: Wang et al. 2018, Video-to-Video Synthesis, section 3.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from mmengine.optim import OptimWrapperDict
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from toolkit.fit import build_discriminator
+from toolkit.generators.flow_generator import FLOW_UNIT, FlowGenerator, move
+from toolkit.model_parts.classical_flow import batch_flow
+from toolkit.models.adversaries import Adversaries
+from toolkit.models.base import VideoModel
+from toolkit.models.painting import Painter
+from toolkit.registry import MODELS
+from toolkit.structures import InputError
+
+TRIPLE = 3
+"""Frames that a temporal discriminator sees together."""
+EXPLAINED = 0.04
+"""Difference of colors in [-1, 1] up to which a flow explains a pixel."""
+
+
+@MODELS.register_module()
+class Vid2Vid(Adversaries, VideoModel):
+    r"""Paints ``x_t = (1 - m_t) w_t(x_{t-1}) + m_t h_t`` from the last L frames and L + 1 stick figures.
+
+    h is painted, w a flow, m where to paint; before the first frame everything is painted. With ``foreground`` h is painted by two
+    networks, one for the person, where the pose says so, and one for the scene, see
+    :class:`toolkit.generators.flow_generator.FlowGenerator`.
+
+    :math:`L = L_{I} + L_{V} + 10 L_W + 10 L_{FM} + 10 L_{VGG}`: a discriminator of single frames ``[F_t, x_t]``, one for each temporal
+    scale of three frames with the flow between the real ones, and :math:`L_W = |w_t - \hat w_t| + |w_t(\hat x_{t-1}) - \hat x_t|`.
+
+    Where it differs from the paper and its code:
+
+    - The reference flow is DIS of OpenCV instead of FlowNet2. It counts where it explains the real frame, as in the authors' code.
+    - Temporal scale s takes every 2^s-th frame (theirs every 3^s-th), so that windows of 5 frames have two scales.
+    - One spatial scale, trained at once; theirs grows from coarse to fine and from short to long videos.
+    - The first frame is painted without another network for it. The foreground comes from the pose, with a margin, not from labels.
+
+    Any losses can be listed in ``losses``, see :class:`toolkit.models.loss_table.LossTable`. They are offered:
+
+    - ``frames``: ``fake``, ``real`` and ``conditions`` (N, 3, H, W) in [-1, 1]; ``masks`` (N, 1, H, W) and ``regions`` (N, 2, H, W) in
+      [0, 1]; ``poses`` (N, 18, 3); N = B T;
+    - ``gan``: ``scores``, ``fake_features`` and ``real_features`` of the discriminator of frames;
+    - ``temporal``: the same of each temporal scale; the values are added up;
+    - ``flow``: ``fake``, ``real`` (N, 2, H, W) in pixels, N = B (T - 1), and ``masks`` (N, 1, H, W), where the reference is believed;
+    - ``warp``: ``fake``, the last real frame as the predicted flow shows it, and ``real``, the frame (N, 3, H, W).
+
+    Args:
+        generator: arguments of :class:`toolkit.generators.flow_generator.FlowGenerator`.
+        discriminator: ``DISCRIMINATORS`` config of all discriminators; ``input_nc`` is filled in.
+        losses: see above.
+        temporal_scales: number of temporal discriminators.
+        margin: how far around the pose's body the person may be, in heights of the frame.
+        window: frames of a training window (T).
+        kwargs: of :class:`toolkit.models.base.VideoModel`.
+
+    Raises:
+        InputError: losses or options that cannot be.
+    """
+
+    offers = dict(
+        frames=('fake', 'real', 'masks', 'regions', 'poses', 'conditions'), gan=('scores', 'fake_features', 'real_features'),
+        temporal=('scores', 'fake_features', 'real_features'), flow=('fake', 'real', 'masks'), warp=('fake', 'real'))
+    nested = dict(generator=FlowGenerator)
+    opens_with = ('content',)
+    paints_from = ('pose_maps', 'body_parts')
+
+    def __init__(self, generator: dict, discriminator: dict, losses: dict, temporal_scales: int = 2, margin: float = 0.03,
+                 window: int = 5, **kwargs) -> None:
+        super().__init__(losses=losses, **kwargs)
+        self.check_losses()
+        if temporal_scales < 0 or margin < 0:
+            raise InputError(f'model: temporal_scales={temporal_scales}, margin={margin}; expected numbers of at least 0')
+        longest = (TRIPLE - 1) * 2**(temporal_scales - 1) + 1 if temporal_scales else 2
+        if window < longest:
+            raise InputError(f'model.window={window}, but {temporal_scales} temporal scales need {longest} frames')
+        self.window, self.margin, self.scales = window, margin, temporal_scales
+        self.net_g = FlowGenerator(**generator)
+        self.past = self.net_g.past
+        self.net_d = build_discriminator(discriminator, 'Vid2Vid', 6)
+        for scale in range(temporal_scales):
+            setattr(self, f'net_d_time{scale}', build_discriminator(discriminator, 'Vid2Vid', 3 * TRIPLE + 2 * (TRIPLE - 1)))
+
+    def check_data(self, dataset: Dataset) -> None:
+        """As in the base class: windows must be as long as the model's."""
+        given = getattr(dataset, 'window', self.window)
+        if given != self.window:
+            raise InputError(f'model.window={self.window}, but train_dataloader.dataset.window={given}: set both to the same number')
+
+    def train_step(self, data: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
+        """One update of the generator, then one of all discriminators.
+
+        Args:
+            data: a collated batch of windows, see :class:`toolkit.datasets.windows.ClipWindows`.
+            optim_wrapper: with the keys ``g`` and ``d``.
+
+        Returns:
+            Detached scalars: every weighted loss of ``g/...`` and ``d/...``, and ``g/painted``, the mean of m behind the first frame.
+        """
+        batch = self.data_preprocessor(data, True)
+        figures, real = 2 * batch['pose_maps'] - 1, batch['frames']
+        with optim_wrapper['g'].optim_context(self.net_g):
+            fake, flow, painted = self.unroll(self.net_g, figures, self.person(batch['body_parts']))
+        reference = batch_flow(data['frames'], 1, real.device)
+        seen = {'gan': [(self.net_d, [torch.cat([figures, frames], 2).flatten(0, 1) for frames in (fake, real)])], 'temporal': []}
+        for scale in range(self.scales if self.losses.of('temporal') else 0):
+            between = reference if scale == 0 else batch_flow(data['frames'], 2**scale, real.device)
+            inputs = [torch.cat(list(triples(frames, between, 2**scale))) for frames in (fake, real)]
+            seen['temporal'].append((getattr(self, f'net_d_time{scale}'), inputs))
+        g: dict[str, Tensor] = {}
+        for group, asked in seen.items():
+            for network, inputs in asked:
+                for name, value in self.fool(optim_wrapper, network, group, *inputs).items():
+                    g[name] = g[name] + value if name in g else value
+        given = {key: batch[key].flatten(0, 1) for key in ('masks', 'regions', 'poses') if key in batch}
+        given |= {name: maps.flatten(0, 1) for name, maps in (('fake', fake), ('real', real), ('conditions', figures))}
+        g |= self.losses.compute('frames', given) | self._flow_losses(flow, reference, real)
+        g = self.weighted(g)
+        self.step(optim_wrapper, 'g', sum(g.values()))
+        d = {}
+        for group, asked in seen.items():
+            for i, (network, inputs) in enumerate(asked):
+                name = f'time{i}_' if group == 'temporal' else ''
+                d |= {f'{name}{kind}': value for kind, value in self.teach(optim_wrapper, network, group, *inputs).items()}
+        if d:
+            self.step(optim_wrapper, 'd', sum(d.values()))
+        return self.logged(g=g, d=d) | {'g/painted': painted[:, 1:].detach().mean()}
+
+    def _flow_losses(self, flow: Tensor, reference: Tensor, real: Tensor) -> dict[str, Tensor]:
+        before, now = real[:, :-1].flatten(0, 1), real[:, 1:].flatten(0, 1)
+        flow, reference = flow[:, 1:].flatten(0, 1), reference[:, 1:].flatten(0, 1)
+        believed = ((move(before, reference) - now).abs().mean(1, keepdim=True) < EXPLAINED).float()
+        return self.losses.compute('flow', dict(fake=flow, real=reference, masks=believed)) | \
+            self.losses.compute('warp', dict(fake=move(before, flow), real=now))
+
+    def person(self, labels: Tensor) -> Tensor:
+        """Where the person may be: body parts (B, T, 1, H, W) of the poses, grown by the margin, as 0 and 1."""
+        radius = round(self.margin * labels.shape[-2])
+        return F.max_pool2d((labels > 0).float().flatten(0, 1), 2 * radius + 1, 1, radius).unflatten(0, labels.shape[:2])
+
+    def unroll(self, net: nn.Module, figures: Tensor, person: Tensor, memory: list[Tensor] | None = None) -> tuple[Tensor, ...]:
+        """Paint a window frame after frame, gradients flowing through all of them.
+
+        Args:
+            net: the generator.
+            figures: (B, T, 3, H, W) stick figures in [-1, 1].
+            person: (B, T, 1, H, W) of :meth:`person`.
+            memory: earlier figures and frames, (B, 3 L, H, W) each, newest first; taken over, and left as they are behind the window.
+                An empty list begins a video.
+
+        Returns:
+            Frames (B, T, 3, H, W) in [-1, 1], flow (B, T, 2, H, W) in pixels and m (B, T, 1, H, W).
+        """
+        memory = [] if memory is None else memory
+        known = figures.new_full((len(figures), 1, 1, 1), float(bool(memory)))
+        if not memory:
+            nothing = figures.new_zeros(len(figures), 3 * self.past, *figures.shape[-2:])
+            memory += [nothing - 1, nothing]
+        made = []
+        for t in range(figures.shape[1]):
+            x = torch.cat([figures[:, t], memory[0]], 1)
+            made.append(net(x, memory[1], person[:, t], known))
+            memory[0] = x[:, :-3]
+            memory[1] = torch.cat([made[-1].picture, memory[1][:, :-3]], 1)
+            known = torch.ones_like(known)
+        return tuple(torch.stack(parts, 1) for parts in zip(*made))
+
+    def open(self, content: dict) -> Painter:
+        """Begin a video, see :meth:`toolkit.models.base.VideoModel.open`.
+
+        Args:
+            content: not looked at; poses were fitted to it.
+
+        Returns:
+            The painter. It remembers the last L frames.
+        """
+        memory: list[Tensor] = []
+
+        @torch.no_grad()
+        def paint(frame: dict) -> np.ndarray:
+            batch = self.data_preprocessor(frame)
+            with self.evaluating(self.net_g), self.inference_context():
+                picture, *_ = self.unroll(self.net_g, 2 * batch['pose_maps'] - 1, self.person(batch['body_parts']), memory)
+            return self.data_preprocessor.to_uint8(picture)[0, 0].numpy()
+
+        return paint
+
+
+def triples(frames: Tensor, flow: Tensor, stride: int) -> Iterator[Tensor]:
+    """What a temporal discriminator sees: three frames of one distance, and the flow from each to the one before.
+
+    Args:
+        frames: (B, T, 3, H, W).
+        flow: (B, T, 2, H, W) in pixels, from each frame to the one ``stride`` before.
+        stride: distance in frames.
+
+    Yields:
+        (B, 13, H, W) for each run.
+    """
+    for start in range(frames.shape[1] - (TRIPLE - 1) * stride):
+        at = [start + i * stride for i in range(TRIPLE)]
+        yield torch.cat([frames[:, at].flatten(1, 2), flow[:, at[1:]].flatten(1, 2) / FLOW_UNIT], 1)
