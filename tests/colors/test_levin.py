@@ -47,6 +47,6 @@ def test_empty_region():
 
 def test_recolors_a_person(person, clip):
     new, (record,) = recolor_frames(*(a[:1] for a in clip), up=(40, 30), colorizer=dict(type='LevinOptimization'))
-    assert np.abs(np.array(record.realised) - (40, 30)).max() < 8 and record.colorizer == 'LevinOptimization'
+    assert np.abs(np.array(record.realized) - (40, 30)).max() < 8 and record.colorizer == 'LevinOptimization'
     assert (new[0] != clip[0][0]).any(-1)[person.skin].mean() < .1
     assert np.abs(rgb8_to_lab(new[0])[..., 0] - rgb8_to_lab(clip[0][0])[..., 0]).max() * 2.55 < 1

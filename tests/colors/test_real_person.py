@@ -34,7 +34,7 @@ def test_pink_shirt_turns_green_and_bare_arms_face_and_studio_stay(shared_data):
     new, (record,) = recolor_frames(frames, parts, masks, poses, up=(-40, 35))
     changed = (new != frames).any(-1)[0]
     assert .02 < changed.mean() < .2
-    assert record.realised[0] < -25 and record.realised[1] > 20
+    assert record.realized[0] < -25 and record.realized[1] > 20
     assert not changed[parts[0] == 0][masks[0][parts[0] == 0] == 0].any()
     pose = poses[0]
     forearms = [(pose[a, :2] + pose[b, :2]) / 2 for a, b in ((R_ELBOW, R_WRIST), (L_ELBOW, L_WRIST))]

@@ -34,13 +34,13 @@ def test_the_region_gets_the_color_and_the_record_says_what_came_out(clip, weigh
     lab, inside = rgb8_to_lab(new), weights[0] > .99
     np.testing.assert_allclose(lab[inside][:, 1:].mean(0), (20, 25), atol=1.5)
     share = weights[0][..., None]
-    np.testing.assert_allclose(record.realised, (lab[..., 1:] * share).sum((0, 1, 2)) / share.sum(), atol=.2)
+    np.testing.assert_allclose(record.realized, (lab[..., 1:] * share).sum((0, 1, 2)) / share.sum(), atol=.2)
     assert record.ab == (20, 25) and record.colorizer == 'LabShift' and not record.kept
 
 
 def test_out_of_gamut_wishes_lose_chroma_not_lightness(clip):
     new, (record,) = recolor_frames(*clip, down=(-60, 70))
-    assert np.hypot(*record.realised) < np.hypot(60, 70) * .6
+    assert np.hypot(*record.realized) < np.hypot(60, 70) * .6
     assert np.abs(rgb8_to_lab(new)[..., 0] - rgb8_to_lab(clip[0])[..., 0]).max() * 2.55 < 1
 
 
@@ -60,7 +60,7 @@ def test_clip_wise_all_frames_get_the_same_colors_and_frame_wise_each_its_own(cl
     assert [r.frame for r in own] == [0, 1, 2] and len({r.ab for r in own}) == 3 and {r.region for r in own} == {'up'}
     for t, record in enumerate(own):
         inside = (np.abs(new[t].astype(int) - clip[0][t]).sum(-1) > 0)
-        assert np.abs(rgb8_to_lab(new[t])[inside][:, 1:].mean(0) - record.realised).max() < 6
+        assert np.abs(rgb8_to_lab(new[t])[inside][:, 1:].mean(0) - record.realized).max() < 6
 
 
 def test_same_seed_same_bits_and_sources_are_left_alone(clip):
@@ -74,7 +74,7 @@ def test_same_seed_same_bits_and_sources_are_left_alone(clip):
 def test_kept_colors_change_no_bit(clip):
     new, records = Recolor('both', keep=1)(*clip, np.random.default_rng(0))
     np.testing.assert_array_equal(new, clip[0])
-    assert all(r.kept and r.realised == r.ab for r in records)
+    assert all(r.kept and r.realized == r.ab for r in records)
 
 
 def test_a_region_that_is_not_to_be_seen_has_no_record(clip):

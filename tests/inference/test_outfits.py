@@ -97,7 +97,7 @@ def test_a_garment_in_another_color(encoder, clips):
     z, (record,) = encoder.colored(up='#c03030')
     assert (z - encoder.own)[0, UP].abs().max() > 5 * (z - encoder.own)[0, DOWN].abs().max()
     lab = hex_to_lab('#c03030')
-    assert record.region == 'up' and record.ab == pytest.approx(lab[1:]) and record.realised[0] > 20
+    assert record.region == 'up' and record.ab == pytest.approx(lab[1:]) and record.realized[0] > 20
     assert describe([record], dict(up='#c03030'))[0].startswith('upper garment: #c03030 has a lightness of 44')
     both, records = encoder.colored('#3050c0', '30c030')
     assert [r.region for r in records] == ['up', 'down'] and (both - z)[0, DOWN].abs().max() > 0.01

@@ -24,7 +24,7 @@ class Recolored:
 
     Attributes:
         frames: (N, H, W, 3) uint8.
-        colors: (N, 2, 2) float64 realised mean a, b of upper and lower garment, NaN where it was not recolored or is not seen.
+        colors: (N, 2, 2) float64 realized mean a, b of upper and lower garment, NaN where it was not recolored or is not seen.
     """
 
     frames: np.ndarray

@@ -23,7 +23,7 @@ class ColorDraw:
         lightness: mean L of the region, which recoloring does not change.
         region: 'up' or 'down'.
         kept: the region keeps its own colors.
-        realised: mean (a, b) of the region after recoloring and clipping to 8 bits; None before.
+        realized: mean (a, b) of the region after recoloring and clipping to 8 bits; None before.
         frame: index of the frame, None for a whole clip.
         colorizer: name of the colorizer, None before.
     """
@@ -33,7 +33,7 @@ class ColorDraw:
     lightness: float
     region: str
     kept: bool = False
-    realised: tuple[float, float] | None = None
+    realized: tuple[float, float] | None = None
     frame: int | None = None
     colorizer: str | None = None
 

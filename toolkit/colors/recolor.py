@@ -34,7 +34,7 @@ def composite(frame: np.ndarray, where: np.ndarray, lab: np.ndarray, share: np.n
         ab: (2, N) float32, their new colors.
 
     Returns:
-        (3,) float64, the realised color: sums of a, b (after chroma was limited to what sRGB can show) and of the weights.
+        (3,) float64, the realized color: sums of a, b (after chroma was limited to what sRGB can show) and of the weights.
     """
     lab[1:] += share * (ab - lab[1:])
     limit_chroma(lab)
@@ -61,7 +61,7 @@ def recolor_region(
             ``frame``.
 
     Returns:
-        (3,) sums of the realised a, b and of the weights, all 0 where the region is empty.
+        (3,) sums of the realized a, b and of the weights, all 0 where the region is empty.
     """
     where = np.flatnonzero(weight > 0)
     if not len(where):
@@ -154,7 +154,7 @@ def recolor_frames(
 def apply_colors(
         frames: np.ndarray, weights: np.ndarray, poses: np.ndarray, targets: dict[str, tuple], colorizer, records: list[ColorDraw],
         parts: np.ndarray) -> np.ndarray:
-    """Recolor given regions and note the realised colors.
+    """Recolor given regions and note the realized colors.
 
     Args:
         frames: (T, H, W, 3) uint8.
@@ -162,7 +162,7 @@ def apply_colors(
         poses: (T, 18, 3).
         targets: region -> (color wanted, mean color of the region).
         colorizer: built part.
-        records: of these regions; ``realised`` is filled in.
+        records: of these regions; ``realized`` is filled in.
         parts: (T, H, W) uint8 labels.
 
     Returns:
@@ -175,7 +175,7 @@ def apply_colors(
                           for t in range(len(frames)))
         for record in records:
             if record.region == region:
-                record.realised = (float(a / total), float(b / total))
+                record.realized = (float(a / total), float(b / total))
     return out
 
 
@@ -256,7 +256,7 @@ class Recolor:
             record = ColorDraw(*(drawn or own), lightness, region, kept=drawn is None, frame=frame, colorizer=self.colorizer.name)
             records.append(record)
             if drawn is None:
-                record.realised = own
+                record.realized = own
             else:
                 targets[region] = (drawn, mean[1:])
         return apply_colors(frames, weights, poses, targets, self.colorizer, records, parts), records

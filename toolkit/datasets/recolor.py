@@ -17,7 +17,7 @@ class RecolorGarments:
 
     Edges, masks and poses stay: lightness, and with it structure, is not changed. The garments are found in the frames themselves; see
     :func:`toolkit.colors.garments.garment_masks`. References of the sample get the colors of its frames.
-    Adds ``garment_colors`` (T, 2, 2) float32 to the sample: realised mean a, b of the upper and of the lower garment of each frame, NaN
+    Adds ``garment_colors`` (T, 2, 2) float32 to the sample: realized mean a, b of the upper and of the lower garment of each frame, NaN
     where it was not recolored or is not to be seen.
 
     Args:
@@ -52,7 +52,7 @@ class RecolorGarments:
         for record in records:
             rows = slice(None) if record.frame is None else record.frame
             if not record.kept:
-                colors[rows, REGIONS.index(record.region)] = record.realised
+                colors[rows, REGIONS.index(record.region)] = record.realized
         changed = dict(sample, frames=frames[:count], garment_colors=colors)
         if self.recolor.per == 'frame':
             return changed

@@ -254,5 +254,5 @@ def describe(records: Sequence[ColorDraw], asked: dict[str, str]) -> list[str]:
     for record in records:
         color = asked[record.region]
         lines.append(f'{NAMES[record.region]} garment: {color} has a lightness of {hex_to_lab(color)[0]:.0f}, the garment '
-                     f'{record.lightness:.0f}, which stays: it becomes {lab_to_hex((record.lightness, *record.realised))}')
+                     f'{record.lightness:.0f}, which stays: it becomes {lab_to_hex((record.lightness, *record.realized))}')
     return lines

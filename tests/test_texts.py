@@ -1,4 +1,4 @@
-"""Every path, config, work dir, command and option that the texts name is there: README, docs, and what the code says of itself."""
+"""What the texts name is there: files, configs, work dirs, parts, commands and options, in the docs and in docstrings."""
 
 import ast
 import re
@@ -93,3 +93,15 @@ def test_a_wrong_name_would_be_found(text, named):
     assert named in wrong(text, ROOT / 'docs' / 'x.md')
     right = '`toolkit/clips/clip.py`, models/base.py, configs/own/*, hvt::own/video.py, work_dirs/video, `hvt train own/video --amp`'
     assert not wrong(right, ROOT / 'README.md')
+
+
+BRITISH = re.compile(
+    r'colour|centre|behaviour|neighbour|favour|labelled|modell|licence|\bgrey|(?:real|normal|recogn|initial|util|organ|visual)is(?=e|ing|ation)',
+    re.I)
+
+
+def test_spelling_is_american():
+    files = [*GUIDES, *CODE, *(ROOT / 'tests').rglob('*.py')]
+    found = {str(file.relative_to(ROOT)): set(BRITISH.findall(file.read_text())) for file in files if file != Path(__file__).resolve()}
+    assert not {file: words for file, words in found.items() if words}
+    assert BRITISH.search('normalise') and not BRITISH.search('normalize a gray center')
