@@ -30,6 +30,8 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--driving', required=True, metavar='VIDEO|CLIP', help='who moves')
     parser.add_argument('--out', required=True, metavar='FILE', help='video to write (H.264: .mp4, .mkv or .mov)')
     parser.add_argument('--content-frame', type=int, default=0, metavar='N', help='frame of CONTENT to take (default 0)')
+    parser.add_argument('--references', nargs='+', default=[], metavar='PICTURE|VIDEO|CLIP',
+                        help='more footage of the person of CONTENT, in the same clothes, for a checkpoint that takes references')
     parser.add_argument('--retarget', choices=['auto', 'on', 'off'], default='auto',
                         help='fit the movement to the body of CONTENT (auto: unless both are made of one video, or were prepared with '
                              'the same --person NAME)')
@@ -70,7 +72,8 @@ def main(argv: list[str] | None = None) -> None:
     from toolkit.outputs import partial_video
     colors = apis.Colors(args.up_color, args.down_color, args.color_from, args.outfits, args.sample, args.interpolate, args.seed,
                          args.color_regions)
-    request = apis.Request(args.driving, args.content, args.content_frame, args.retarget, args.direction, args.max_frames, colors)
+    request = apis.Request(args.driving, args.content, args.content_frame, args.retarget, args.direction, args.max_frames, colors,
+                           args.references)
     result = apis.Result(args.out, colors, args.side_by_side, args.overwrite)
     result.check([args.checkpoint, *request.inputs])
     try:

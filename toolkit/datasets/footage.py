@@ -18,6 +18,7 @@ TAG = 77
 HANDFUL = (2, 24)
 """A handful of frames is so many, the last not included."""
 KEPT_PICTURES = 32
+DEFAULT_SCALE = 2
 BYTES = 4
 """A pixel of a frame and its part label."""
 
@@ -33,7 +34,7 @@ class Footage:
         keep: decode every picture once and keep it in memory.
     """
 
-    def __init__(self, clips: Sequence[Clip], allowed: Sequence[np.ndarray], size: Sequence[int], scale: int = 2,
+    def __init__(self, clips: Sequence[Clip], allowed: Sequence[np.ndarray], size: Sequence[int], scale: int = DEFAULT_SCALE,
                  keep: bool = False) -> None:
         self.clips, self.allowed, self.size = list(clips), list(allowed), tuple(size)
         self.picture_size = scale * size[0], scale * size[1]
@@ -121,7 +122,7 @@ class References:
 
     nested = dict(pool='toolkit.datasets.windows:ClipWindows')
 
-    def __init__(self, count: int = 2, scale: int = 2, gap: Sequence[int] = (1, 6), vary: bool = False,
+    def __init__(self, count: int = 2, scale: int = DEFAULT_SCALE, gap: Sequence[int] = (1, 6), vary: bool = False,
                  pool: dict | None = None) -> None:
         if count < 0 or not isinstance(scale, int) or not 1 <= scale <= 8:
             raise InputError(f'references: count={count}, scale={scale}; expected at least 0, and a whole number from 1 to 8')

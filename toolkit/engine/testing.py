@@ -89,7 +89,8 @@ def build_baselines(model: nn.Module, train: Mapping[str, Any], domains: Mapping
         if 'domains' in takes:
             config = dict(config, domains=domains)
         elif 'examples' in takes:
-            config = dict(config, examples=shows and DATASETS.build(dict(train, **single)))
+            plain = {key: value for key, value in dict(references=None, plate=False).items() if key in train}
+            config = dict(config, examples=shows and DATASETS.build({**train, **single, **plain}))
         if all(config.get(key, True) for key in ('domains', 'examples')):
             built[name] = MODELS.build(config)
     if not built:

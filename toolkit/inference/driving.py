@@ -1,4 +1,4 @@
-"""What a driving clip tells a painter: poses, fitted to the person who is generated, and whatever else a frame has."""
+"""What a painter is told of each frame: poses of the driving clip, fitted to the person who is generated, and what else it takes."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -8,7 +8,9 @@ import torch
 from toolkit import fields
 from toolkit.clips.clip import Clip
 from toolkit.clips.same_person import same_person
-from toolkit.datasets.tensors import computed, pose_tensors, with_channels
+from toolkit.datasets.footage import Footage
+from toolkit.datasets.references import ReferenceTrack
+from toolkit.datasets.tensors import computed, pose_tensors, tensors, with_channels
 from toolkit.datasets.transforms import resize_image, scale_pose
 from toolkit.inference.request import check_retarget
 from toolkit.poses.retarget import PoseNormalizer
@@ -46,7 +48,8 @@ def driving_poses(driving: Clip, content: Clip | None, size: tuple[int, int], re
 
 
 def frame_steps(names: Sequence[str], poses: np.ndarray, size: tuple[int, int], driving: Clip | None = None,
-                style: str = 'openpose_black', extra: Sequence[fields.Field] = ()) -> Iterator[dict[str, torch.Tensor]]:
+                style: str = 'openpose_black', extra: Sequence[fields.Field] = (), footage: Footage | None = None,
+                references: int = 0) -> Iterator[dict[str, torch.Tensor]]:
     """What a painter is given, frame by frame, in the form in which data sets yield it.
 
     Args:
@@ -56,6 +59,8 @@ def frame_steps(names: Sequence[str], poses: np.ndarray, size: tuple[int, int], 
         driving: the clip whose stored pictures are taken where ``names`` has any.
         style: of the stick figures.
         extra: added fields that can be in ``names``; those that are not drawn from poses are of the driving frames.
+        footage: frames of the person that references are taken from.
+        references: K, reference frames of each frame; 0 for none.
 
     Yields:
         Tensors (1, 1, ...) under ``names``.
@@ -65,8 +70,11 @@ def frame_steps(names: Sequence[str], poses: np.ndarray, size: tuple[int, int], 
 
     seen = [field for field in extra if field.source != 'drawn' and field.name in names and field.name not in driving.fields]
     inputs = {name for field in seen for name in field.inputs} - {'poses', fields.SIZE}
+    track = ReferenceTrack(footage.search(), references) if references else None
     for t in range(len(poses)):
         told = pose_tensors(poses[t:t + 1], *size, style, extra)
+        if track:
+            told |= tensors(footage.entries(track.search, [track(poses[t])]))
         given = dict({name: picture(name, t)[None] for name in inputs}, poses=poses[t:t + 1], size=size)
         told |= computed(seen, given)
         yield {name: told[name][None] if name in told else with_channels(picture(name, t), fields.named(name))[None, None]

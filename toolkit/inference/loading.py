@@ -1,12 +1,14 @@
 """Load: a trained model from its checkpoint alone."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.config import Config
 
+from toolkit.datasets.footage import DEFAULT_SCALE
 from toolkit.engine.build_errors import naming_parts
 from toolkit.engine.checkpoint import checkpoint_config, load_checkpoint
 from toolkit.engine.rebuild import build_like, frame_size
@@ -23,11 +25,25 @@ class Trained:
         model: in eval mode, on its device.
         config: the whole config of the training run.
         size: (H, W) of the frames it was trained on, or None where the config leaves it to the clips.
+        reference_scale: size of the pictures of its references, in sizes of the frames.
     """
 
     model: VideoModel
     config: Config
     size: tuple[int, int] | None
+
+    @property
+    def reference_scale(self) -> int:
+        """As it was in training; two where the config does not say."""
+        return _found_scale(self.config.get('train_dataloader') or {}) or DEFAULT_SCALE
+
+
+def _found_scale(config: Any) -> int | None:
+    """The scale of the first references that a config of data sets speaks of."""
+    if not isinstance(config, Mapping):
+        return None
+    scale = (config.get('references') or {}).get('scale') if isinstance(config.get('references'), Mapping) else None
+    return scale or next(filter(None, map(_found_scale, config.values())), None)
 
 
 def load(checkpoint: str | Path, device: str | torch.device | None = None, half: bool = False,

@@ -1,6 +1,6 @@
 """Choose and paint: the videos of a request, each painted frame by frame in constant memory."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,12 +11,14 @@ from tqdm import tqdm
 from toolkit import fields
 from toolkit.clips.clip import Clip
 from toolkit.clips.size import check_shape
+from toolkit.datasets.footage import Footage, empty_scene
 from toolkit.datasets.plate import background_plate
+from toolkit.datasets.tensors import channels_first
 from toolkit.inference.clips import as_clip
 from toolkit.inference.driving import driving_poses, frame_steps
 from toolkit.inference.loading import Trained
 from toolkit.inference.outfits import Colors, OutfitEncoder, check_outfit, content_batch, describe, split_outfit
-from toolkit.inference.request import Request
+from toolkit.inference.request import Request, check_references
 from toolkit.models.base import VideoModel
 
 
@@ -32,6 +34,7 @@ class Chosen:
         names: what its painter is given of each frame.
         style: of the stick figures it was trained on.
         extra: added fields that it takes.
+        footage: frames of the person that references are taken from; None for a model without references.
     """
 
     driving: Clip
@@ -41,6 +44,7 @@ class Chosen:
     names: tuple[str, ...]
     style: str
     extra: list[fields.Field]
+    footage: Footage | None = None
 
 
 def choose(trained: Trained, request: Request, work_dir: str | Path, progress: bool = True) -> Chosen:
@@ -61,26 +65,39 @@ def choose(trained: Trained, request: Request, work_dir: str | Path, progress: b
     content = None if request.content is None else as_clip(request.content, work_dir, trained.size, progress)
     shown = driving if content is None else content
     size = trained.size or (shown.height, shown.width)
-    for clip in filter(None, (driving, content)):
+    more = [as_clip(path, work_dir, trained.size, progress) for path in request.references]
+    for clip in filter(None, (driving, content, *more)):
         check_shape(clip, size)
     poses = driving_poses(driving, content, size, request.retarget, tqdm.write if progress else None)[:request.max_frames]
-    given = {}
-    if content is not None:
-        given['content'] = content_batch(content, size, request.content_frame, model.added_fields)
+    given = {} if content is None else _opening(model, content, size, request.content_frame)
     if 'direction' in model.opens_with:
         given['direction'] = request.direction or 'ab'
-    if 'plate' in model.opens_with:
-        given['plate'] = torch.from_numpy(background_plate(driving, size)).movedim(-1, 0)[None]
+    if 'plate' in model.opens_with and content is None:
+        given['plate'] = channels_first(background_plate(driving, size))[None]
     openings = [given]
     if request.colors.wanted:
         codes = _codes(model, given['content'], request.colors, len(poses), work_dir, size, progress)
         openings = [dict(given, z=z) for z in codes]
-    return Chosen(driving, poses, size, openings, model.paints_from, pose_style(trained), fields.added(model.added_fields))
+    footage = _footage(trained, [content, *more], size) if model.references else None
+    return Chosen(driving, poses, size, openings, model.paints_from, pose_style(trained), fields.added(model.added_fields), footage)
+
+
+def _opening(model: VideoModel, content: Clip, size: tuple[int, int], frame: int) -> dict:
+    """What a model is opened with that takes a content."""
+    given = dict(content=content_batch(content, size, frame, model.added_fields))
+    if 'plate' in model.opens_with:
+        given['plate'] = channels_first(empty_scene(content, size, range(len(content)), content, frame))[None]
+    return given
+
+
+def _footage(trained: Trained, clips: Sequence[Clip], size: tuple[int, int]) -> Footage:
+    """All frames of the person."""
+    return Footage(clips, [np.ones(len(clip), bool) for clip in clips], size, trained.reference_scale)
 
 
 def paint(model: VideoModel, chosen: Chosen) -> list[Iterator[np.ndarray]]:
     """The frames (H, W, 3) uint8 RGB of each video; each is painted when it is asked for."""
-    given = (chosen.names, chosen.poses, chosen.size, chosen.driving, chosen.style, chosen.extra)
+    given = (chosen.names, chosen.poses, chosen.size, chosen.driving, chosen.style, chosen.extra, chosen.footage, model.references)
     return [model.generate(frame_steps(*given), **opening) for opening in chosen.openings]
 
 
@@ -90,7 +107,7 @@ def pose_style(trained: Trained) -> str:
 
 
 def stream(trained: Trained, content: Clip, poses: np.ndarray, size: tuple[int, int], content_frame: int = 0,
-           z: torch.Tensor | None = None) -> Iterator[np.ndarray]:
+           z: torch.Tensor | None = None, references: Sequence[Clip] = ()) -> Iterator[np.ndarray]:
     """Generate from poses frame by frame, in constant memory.
 
     Args:
@@ -100,6 +117,7 @@ def stream(trained: Trained, content: Clip, poses: np.ndarray, size: tuple[int, 
         size: (H, W) of them.
         content_frame: which frame of ``content``.
         z: (1, D) or (T, D) code of the clothes to wear, see :func:`outfit_codes`; None for those of the content frame.
+        references: more clips of the person, beside ``content``, for a model with references.
 
     Yields:
         (H, W, 3) uint8 RGB.
@@ -109,9 +127,12 @@ def stream(trained: Trained, content: Clip, poses: np.ndarray, size: tuple[int, 
     """
     model = trained.model
     model.check_generates()
-    given = dict(content=content_batch(content, size, content_frame, model.added_fields), **({} if z is None else dict(z=z)))
-    extra = fields.added(model.added_fields)
-    return model.generate(frame_steps(model.paints_from, poses, size, style=pose_style(trained), extra=extra), **given)
+    check_references(model, references)
+    given = dict(_opening(model, content, size, content_frame), **({} if z is None else dict(z=z)))
+    footage = _footage(trained, [content, *references], size) if model.references else None
+    steps = frame_steps(model.paints_from, poses, size, style=pose_style(trained), extra=fields.added(model.added_fields),
+                        footage=footage, references=model.references)
+    return model.generate(steps, **given)
 
 
 def outfit_codes(trained: Trained, content: Clip, size: tuple[int, int], colors: Colors, frames: int, content_frame: int = 0,

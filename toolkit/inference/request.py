@@ -22,7 +22,8 @@ class Request:
     Attributes:
         driving: prepared clip or video of the movement.
         content: prepared clip, video or picture of the person to generate; None for a method that knows its persons.
-        content_frame: frame of ``content`` that lends its appearance.
+        content_frame: frame of ``content`` that lends its appearance. A model with references also takes the pixels of all others.
+        references: more clips, videos or pictures of that person, in the same clothes, for a model with references.
         retarget: see :func:`toolkit.inference.driving.driving_poses`.
         direction: of a transfer between two persons: 'ab' (the default) if ``driving`` shows its person A, 'ba' if it shows B.
         max_frames: stop after so many frames.
@@ -39,6 +40,7 @@ class Request:
     direction: str | None = None
     max_frames: int | None = None
     colors: Colors = field(default_factory=Colors)
+    references: Sequence[str | Path] = ()
 
     def __post_init__(self) -> None:
         check_retarget(self.retarget)
@@ -46,7 +48,7 @@ class Request:
             raise InputError(f'direction must be one of {", ".join(DIRECTIONS)}, got {self.direction!r}')
         if self.max_frames is not None and self.max_frames < 1:
             raise InputError(f'the number of frames must be at least 1, got {self.max_frames}')
-        for path in filter(None, (self.content, self.driving)):
+        for path in filter(None, (self.content, self.driving, *self.references)):
             if not Path(path).exists():
                 raise InputError(f'{path}: no such file or folder')
 
@@ -59,7 +61,7 @@ class Request:
     @property
     def inputs(self) -> list[str | Path]:
         """Files and folders that are read."""
-        return [path for path in (self.content, self.driving, *self.outfits) if path is not None]
+        return [path for path in (self.content, self.driving, *self.references, *self.outfits) if path is not None]
 
     def check(self, model: VideoModel) -> None:
         """Refuse what a model could not fulfill, before a video is prepared.
@@ -79,10 +81,22 @@ class Request:
             raise InputError('this checkpoint generates from poses: say who is to be generated (content)')
         if 'direction' not in takes and self.direction is not None:
             raise InputError(f'a {kind} has no direction: it is not a transfer between two persons')
+        check_references(model, self.references)
         if self.colors.wanted:
             check_has_codes(model)
         for wish in self.outfits:
             check_outfit(wish)
+
+
+def check_references(model: VideoModel, given: Sequence) -> None:
+    """Refuse more footage for a model that looks at the content frame alone.
+
+    Raises:
+        InputError: says so.
+    """
+    if given and not model.references:
+        raise InputError(f'this {type(model).__name__} takes the content frame of a person alone: more clips (references) would not be '
+                         'looked at; train one with feature_maps=dict(references=2) or leave them out')
 
 
 def check_retarget(retarget: str) -> None:

@@ -25,6 +25,9 @@ class PaintedVideos:
     (``'ab'`` or ``'ba'``), ``plate`` (the empty scene, (1, 3, H, W) uint8) and ``z`` (codes (1, D) or (T, D), see :attr:`codes`)."""
     paints_from: tuple[str, ...] = ()
     """What the painter is given of each frame; nothing for a method that makes no videos."""
+    references: int = 0
+    """Reference frames of each frame (:mod:`toolkit.datasets.references`) that the painter is given, where :attr:`paints_from` names
+    them."""
     codes: nn.Module | None = None
     """Codes of clothes that a method can be opened with, see :class:`toolkit.model_parts.color_codes.ColorCodes`."""
     encoder: nn.Module | None = None

@@ -230,6 +230,11 @@ class VideoPix2PixHD(VideoModel):
         poses = fields.keys(fields.FRAME, source='stored', kind='pose')
         return *poses, *fields.keys(fields.FRAME, source='drawn'), *self.feature_maps.target_keys
 
+    @property
+    def references(self) -> int:
+        """As in the base class."""
+        return 0 if self.feature_maps.textures is None else self.feature_maps.textures.references
+
     def check_generates(self) -> None:
         """As in the base class."""
         if self.feature_maps.needs_target_frames:

@@ -1,0 +1,136 @@
+"""References and the empty scene when a video is generated: from all footage of the person, as in a test."""
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+
+from toolkit import apis
+from toolkit.clips.clip import Clip
+from toolkit.datasets import footage
+from toolkit.datasets.footage import Footage
+from toolkit.datasets.plate import background_plate
+from toolkit.datasets.windows import ClipWindows
+from toolkit.fields import REFERENCES
+from toolkit.inference.driving import frame_steps
+from toolkit.registry import MODELS
+from toolkit.structures import InputError
+from toolkit.synthetic.actions import SyntheticActions
+
+SIZE = (96, 64)
+
+
+@pytest.fixture(scope='module')
+def folders(tmp_path_factory):
+    """Two clips of one person and one of another, 12 frames of 192x128."""
+    root = tmp_path_factory.mktemp('footage')
+    actions = SyntheticActions(height=192, width=128, actors=13, actions=16, frames=12)
+    actions.write(root / 'me', actors=[0], actions=[1, 5], num_workers=1, progress=False)
+    actions.write(root / 'dancer', actors=[3], actions=[2], num_workers=1, progress=False)
+    return root
+
+
+@pytest.fixture(scope='module')
+def mine(folders):
+    return [Clip(folder) for folder in sorted((folders / 'me').iterdir())]
+
+
+@pytest.fixture(scope='module')
+def dancer(folders):
+    return Clip(next((folders / 'dancer').iterdir()))
+
+
+def textured(**data):
+    torch.manual_seed(0)
+    model = dict(
+        type='VideoPix2PixHD',
+        generator=dict(type='BlendGenerator', generator=dict(type='GlobalGenerator', ngf=8, n_down=2, n_blocks=1)),
+        discriminator=dict(type='MultiscaleDiscriminator', ndf=8, n_layers=2, num_scales=1),
+        losses=dict(gan=dict(type='GANLoss')), feature_maps=dict(references=2, plate=True))
+    config = dict(model=model, train_dataloader=dict(dataset=data))
+    return apis.Trained(MODELS.build(model).eval(), Config(config), SIZE)
+
+
+def plain():
+    model = dict(
+        type='VideoPix2PixHD', generator=dict(type='GlobalGenerator', ngf=8, n_down=2, n_blocks=1),
+        discriminator=dict(type='MultiscaleDiscriminator', ndf=8, n_layers=2, num_scales=1), losses=dict(gan=dict(type='GANLoss')))
+    return apis.Trained(MODELS.build(model).eval(), Config(dict(model=model)), SIZE)
+
+
+@pytest.fixture
+def read(monkeypatch):
+    """(clip's folder, frame) of all references that are read."""
+    found, original = [], Footage._enlarged
+    monkeypatch.setattr(Footage, '_enlarged', lambda self, number, t: (
+        found.append((self.clips[number].folder, t)), original(self, number, t))[1])
+    return found
+
+
+def test_generation_takes_the_references_that_a_test_takes(mine):
+    data = ClipWindows(mine[0].folder, window=None, size=SIZE, references=dict(count=2, pool=dict(root=str(mine[1].folder))))
+    item = data[0]
+    poses = item['poses'].numpy()
+    steps = list(frame_steps(('poses', *REFERENCES), poses, SIZE, footage=Footage(mine[1:], [np.ones(12, bool)], SIZE), references=2))
+    for key in REFERENCES:
+        assert steps[0][key].shape[:3] == (1, 1, 2)
+        assert torch.equal(torch.cat([step[key][0] for step in steps]), item[key]), key
+
+
+def test_a_video_is_generated_from_all_footage_of_the_person(mine, dancer, read, tmp_path):
+    trained = textured()
+    for more, used in (((), 1), ((mine[1].folder,), 2)):
+        read.clear()
+        out = apis.generate(trained, mine[0].folder, dancer.folder, tmp_path / f'{used}.mp4', references=more, progress=False)
+        assert out.stat().st_size > 0 and len(read) == 2 * len(dancer)
+        folders = {folder for folder, _ in read}
+        assert mine[used - 1].folder in folders <= {clip.folder for clip in mine[:used]}
+        assert len({t for _, t in read}) > 1, 'not the content frame alone'
+    poses = apis.driving_poses(dancer, mine[0], SIZE)
+    read.clear()
+    frames = list(apis.stream(trained, mine[0], poses, SIZE, content_frame=3, references=mine[1:]))
+    assert frames[0].shape == (*SIZE, 3) and mine[1].folder in {folder for folder, _ in read}
+
+
+def test_the_empty_scene_is_that_of_the_content(mine, dancer, monkeypatch, tmp_path):
+    trained, opened = textured(), []
+    monkeypatch.setattr(type(trained.model), 'open', lambda self, **given: (
+        opened.append(given), lambda frame: np.zeros((*SIZE, 3), np.uint8))[1])
+    apis.generate(trained, mine[0].folder, dancer.folder, tmp_path / 'out.mp4', progress=False)
+    np.testing.assert_array_equal(opened[0]['plate'][0].permute(1, 2, 0), background_plate(mine[0], SIZE))
+    monkeypatch.setattr(footage, 'camera_moves', lambda clip, frames: True)
+    list(apis.stream(trained, mine[0], dancer.poses, SIZE, content_frame=4))
+    np.testing.assert_array_equal(opened[1]['plate'][0].permute(1, 2, 0), background_plate(mine[0], SIZE, [4]))
+
+
+def test_memory_does_not_grow_with_the_driving_video(mine, monkeypatch):
+    monkeypatch.setattr(footage, 'KEPT_PICTURES', 5)
+    found = Footage(mine, [np.ones(12, bool)] * 2, SIZE)
+    poses = np.concatenate([mine[0].poses, mine[1].poses] * 2) / 2
+    assert [len(found._kept) <= 5 for _ in frame_steps(REFERENCES, poses, SIZE, footage=found, references=2)] == [True] * 48
+
+
+def test_a_picture_is_footage_of_one_frame(dancer, tmp_path):
+    SyntheticActions(height=192, width=128, actors=13, actions=16, frames=1).write(
+        tmp_path, actors=[0], actions=[1], num_workers=1, progress=False)
+    picture = Clip(next(tmp_path.iterdir()))
+    frames = list(apis.stream(textured(), picture, apis.driving_poses(dancer, picture, SIZE), SIZE))
+    assert len(frames) == len(dancer)
+
+
+def test_more_footage_is_refused_where_nothing_would_look_at_it(mine, dancer, tmp_path):
+    request = apis.Request(dancer.folder, mine[0].folder, references=[mine[1].folder])
+    with pytest.raises(InputError, match=r'more clips \(references\) would not be looked at'):
+        request.check(plain().model)
+    with pytest.raises(InputError, match=r'more clips \(references\) would not be looked at'):
+        apis.stream(plain(), mine[0], dancer.poses, SIZE, references=mine[1:])
+    with pytest.raises(InputError, match='nowhere: no such file'):
+        apis.Request(dancer.folder, mine[0].folder, references=[tmp_path / 'nowhere'])
+    assert mine[1].folder in request.inputs, 'no result is written over it'
+
+
+def test_references_are_as_large_as_in_training():
+    assert textured().reference_scale == 2
+    assert textured(references=dict(count=2)).reference_scale == 2
+    assert textured(references=dict(scale=3)).reference_scale == 3
+    assert textured(datasets=dict(a=dict(root='x'), b=dict(references=dict(scale=4)))).reference_scale == 4
