@@ -4,7 +4,7 @@ import functools
 import os
 import re
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Callable
 
 from toolkit.packaged import PACKAGE, TOOLS
@@ -57,6 +57,12 @@ def spoken(text: str) -> str:
         text = re.sub(rf'(torchrun [^\n]*?)\btools/{tool}\.py', rf'\1-m toolkit {command}', text)
         text = re.sub(rf'(\bpython )?\btools/{tool}\.py', f'hvt {command}', text)
     return text
+
+
+def described_parser(doc: str) -> ArgumentParser:
+    """A parser that tells a tool's docstring: its first line above the options, the rest, as it is, below."""
+    summary, _, details = doc.partition('\n\n')
+    return ArgumentParser(description=summary, epilog=details, formatter_class=RawDescriptionHelpFormatter)
 
 
 def add_config_arguments(parser: ArgumentParser) -> None:

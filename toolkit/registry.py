@@ -82,14 +82,13 @@ def part_arguments(part: Callable) -> set[str] | None:
     return None if parameters is None else set(parameters)
 
 
-def check_arguments(part: Callable, given: Iterable[str], where: str, extra: Iterable[str] = ()) -> None:
+def check_arguments(part: Callable, given: Iterable[str], where: str) -> None:
     """Refuse arguments that ``part`` does not take.
 
     Args:
         part: a class or function.
         given: names of keyword arguments.
         where: how to name the part in the message.
-        extra: names that are allowed besides.
 
     Raises:
         InputError: names the argument, near names and all arguments.
@@ -97,7 +96,6 @@ def check_arguments(part: Callable, given: Iterable[str], where: str, extra: Ite
     known = part_arguments(part)
     if known is None:
         return
-    known |= set(extra)
     for key in given:
         if key not in known:
             takes = ', '.join(sorted(known)) or 'no arguments'

@@ -25,17 +25,17 @@ def paint_parts(parts: np.ndarray) -> np.ndarray:
     return PART_COLORS[np.minimum(parts, P)]
 
 
-def overlay_parts(frame: np.ndarray, parts: np.ndarray, opacity: float = .55) -> np.ndarray:
+def overlay_parts(frame: np.ndarray, parts: np.ndarray) -> np.ndarray:
     """Part labels drawn over a frame, (H, W, 3) uint8."""
-    weight = opacity * (parts[..., None] > 0)
+    weight = .55 * (parts[..., None] > 0)
     return (frame * (1 - weight) + paint_parts(parts) * weight).astype(np.uint8)
 
 
-def overlay_mask(frame: np.ndarray, mask: np.ndarray, color: tuple[int, int, int] = (0, 255, 120)) -> np.ndarray:
+def overlay_mask(frame: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Background dimmed to a third and the outline of the mask drawn; ``mask`` (H, W) float in [0, 1]."""
     out = (frame * (.33 + .67 * mask[..., None])).astype(np.uint8)
     outlines, _ = cv2.findContours((mask > .5).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    return cv2.drawContours(out, outlines, -1, color, max(1, frame.shape[0] // 256))
+    return cv2.drawContours(out, outlines, -1, (0, 255, 120), max(1, frame.shape[0] // 256))
 
 
 def _label(image: np.ndarray, text: str) -> np.ndarray:

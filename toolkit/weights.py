@@ -4,7 +4,7 @@ import hashlib
 import json
 import pickle
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -272,30 +272,6 @@ def _unusable(own: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str, lis
     return found
 
 
-def load_weights(module: nn.Module, path: str | Path, prefix: str = '', strict: bool = True) -> dict[str, Any]:
-    """Load weights from a file into a module.
-
-    Args:
-        module: to load into.
-        path: see :func:`read_checkpoint`.
-        prefix: take only the keys that begin so, without it; ``'net_e.'`` takes one network out of a training checkpoint.
-        strict: see :func:`load_state`.
-
-    Returns:
-        The checkpoint's ``meta``, empty for files without one.
-
-    Raises:
-        InputError: see :func:`read_checkpoint` and :func:`load_state`; no key has the prefix.
-    """
-    checkpoint = read_checkpoint(path)
-    state = _under(prefix, checkpoint['state_dict'])
-    if not state:
-        networks = sorted({k.split('.')[0] for k in checkpoint['state_dict']})
-        raise InputError(f'checkpoint {path} has no weights that begin with {prefix!r}; it holds {", ".join(networks) or "nothing"}')
-    load_state(module, state, path, strict)
-    return checkpoint.get('meta', {})
-
-
 def load_network(registry: Any, path: str | Path, prefix: str, what: str, made_by: str) -> nn.Module:
     """Rebuild a :class:`ConfiguredNetwork` that another run trained from its checkpoint alone.
 
@@ -388,7 +364,13 @@ class ConfiguredNetwork(nn.Module):
         Raises:
             InputError: names what differs.
         """
-        theirs = unpack_config(state)
-        for key, mine in self.config.items():
-            if theirs.get(key) != mine:
-                raise InputError(f'the weights are of a {self.described_as} with {key}={theirs.get(key)!r}, this one has {mine!r}')
+        for key, theirs, mine in _differences(unpack_config(state), self.config):
+            raise InputError(f'the weights are of a {self.described_as} with {key}={theirs!r}, this one has {mine!r}')
+
+
+def _differences(theirs: Mapping, mine: Mapping, where: str = '') -> Iterator[tuple[str, Any, Any]]:
+    for key, value in mine.items():
+        if isinstance(theirs.get(key), Mapping) and isinstance(value, Mapping):
+            yield from _differences(theirs[key], value, f'{where}{key}.')
+        elif theirs.get(key) != value:
+            yield where + key, theirs.get(key), value

@@ -8,17 +8,15 @@ transfer's test clips also the true result where it is known. From a config, the
 options and transforms; from a folder, its prepared clips.
 """
 
-import argparse
 from pathlib import Path
 
-from toolkit.cli import main_guard
+from toolkit.cli import described_parser, main_guard
 
 
 @main_guard
 def main(argv: list[str] | None = None) -> None:
     """Parse the command line and write the sheets."""
-    summary, _, details = __doc__.partition('\n\n')
-    parser = argparse.ArgumentParser(description=summary, epilog=details, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = described_parser(__doc__)
     parser.add_argument('source', help='config file or name, or folder of prepared clips')
     parser.add_argument('--out', required=True, type=Path, help='a .png file, or a folder for one sheet a page')
     parser.add_argument('--overwrite', action='store_true', help='replace sheets that are there')

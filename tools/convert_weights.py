@@ -12,16 +12,14 @@ The file holds the weights, and the config that builds the network. What was not
 reason. docs/weights.md shows how a converted file is used.
 """
 
-import argparse
 
-from toolkit.cli import main_guard
+from toolkit.cli import described_parser, main_guard
 
 
 @main_guard
 def main(argv: list[str] | None = None) -> None:
     """Parse the command line and convert."""
-    summary, _, details = __doc__.partition('\n\n')
-    parser = argparse.ArgumentParser(description=summary, epilog=details, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = described_parser(__doc__)
     parser.add_argument('code', help='code that wrote the file, see below')
     parser.add_argument('file', help='its checkpoint (.pth)')
     parser.add_argument('--out', required=True, metavar='FILE', help='file to write (.safetensors)')

@@ -7,7 +7,6 @@ The color encoders of the upper and the lower body are trained first (stage I), 
 other tools do the work, and each command is shown. Interrupted, the same command goes on where it stopped.
 """
 
-import argparse
 import json
 import os
 import shlex
@@ -16,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-from toolkit.cli import main_guard, spoken
+from toolkit.cli import described_parser, main_guard, spoken
 
 ROOT = Path(__file__).resolve().parent.parent
 STAGE_1 = {region: f'configs/demo/colors_{region}.py' for region in ('up', 'down')}
@@ -29,8 +28,7 @@ SHOWN = ['psnr/crop', 'ssim/crop', 'ms_ssim/crop', 'l1/crop', 'sharpness/person'
 @main_guard
 def main(argv: list[str] | None = None) -> None:
     """Parse the command line and run every step."""
-    summary, _, details = __doc__.partition('\n\n')
-    parser = argparse.ArgumentParser(description=summary, epilog=details, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = described_parser(__doc__)
     parser.add_argument('--out', type=Path, default=Path('demo_output'), help='folder for the results (default demo_output)')
     parser.add_argument('--iters', type=int, help='iterations of each training, fewer for a quick look')
     args = parser.parse_args(argv)

@@ -18,13 +18,12 @@ A checkpoint of configs/stage2_colors.py or stage2_end_to_end.py also chooses th
 
 import argparse
 
-from toolkit.cli import Interrupted, add_allow_import, main_guard
+from toolkit.cli import Interrupted, add_allow_import, described_parser, main_guard
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     """The command line."""
-    summary, _, details = __doc__.partition('\n\n')
-    parser = argparse.ArgumentParser(description=summary, epilog=details, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = described_parser(__doc__)
     parser.add_argument('checkpoint', help='checkpoint, or the work dir of a run')
     parser.add_argument('--content', metavar='PICTURE|VIDEO|CLIP', help='who is generated (not for a CycleGAN)')
     parser.add_argument('--driving', required=True, metavar='VIDEO|CLIP', help='who moves')

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from toolkit.cli import main_guard
+from toolkit.cli import described_parser, main_guard
 from toolkit.structures import InputError
 
 SETTINGS = ('multiple', 'crop', 'follow', 'fps', 'start', 'end', 'max_frames', 'smooth', 'trim', 'frame_format', 'min_presence',
@@ -52,8 +52,7 @@ def parse_part(words: list[str] | None) -> dict | None:
 
 def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    summary, _, details = __doc__.partition('\n\n')
-    parser = argparse.ArgumentParser(description=summary, epilog=details, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = described_parser(__doc__)
     parser.add_argument('videos', nargs='+', metavar='VIDEO')
     parser.add_argument('--out', required=True, type=Path, help='folder for the clips and report.html')
     parser.add_argument('--size', type=numbers('HEIGHTxWIDTH, for example 384x256', 2, int, 'x'), metavar='HxW',

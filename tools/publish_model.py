@@ -4,17 +4,15 @@ The file holds the averaged generator in half precision and its config. tools/ge
 ``load_from`` of a config starts a training from it. The checkpoint itself is needed to go on with its training alone.
 """
 
-import argparse
 from pathlib import Path
 
-from toolkit.cli import main_guard
+from toolkit.cli import described_parser, main_guard
 
 
 @main_guard
 def main(argv: list[str] | None = None) -> None:
     """Parse the command line and publish."""
-    summary, _, details = __doc__.partition('\n\n')
-    parser = argparse.ArgumentParser(description=summary, epilog=details, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = described_parser(__doc__)
     parser.add_argument('checkpoint', help='checkpoint, or the work dir of a run')
     parser.add_argument('--out', required=True, metavar='FILE', help='file to write (.safetensors)')
     parser.add_argument('--results', metavar='FILE',

@@ -14,13 +14,12 @@ import json
 import sys
 from pathlib import Path
 
-from toolkit.cli import Interrupted, add_allow_import, main_guard
+from toolkit.cli import Interrupted, add_allow_import, described_parser, main_guard
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     """The command line."""
-    summary, _, details = __doc__.partition('\n\n')
-    parser = argparse.ArgumentParser(description=summary, epilog=details, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = described_parser(__doc__)
     parser.add_argument('checkpoints', nargs='+', metavar='CHECKPOINT', help='checkpoint, or the work dir of a run')
     parser.add_argument('--out', required=True, type=Path, metavar='DIR', help='folder for figures and results')
     parser.add_argument('--overwrite', action='store_true', help='replace figures and results that are there')

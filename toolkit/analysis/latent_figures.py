@@ -71,7 +71,7 @@ def draw_codes(rows: Sequence[Sequence[Panel]], path: str | Path) -> dict[str, l
 
 
 def draw_strips(rows: Sequence[tuple[str, np.ndarray, Sequence[np.ndarray], np.ndarray]], path: str | Path,
-                captions: Sequence[str], title: str = '', ends: tuple[str, str] = ('code of', 'code of')) -> None:
+                captions: Sequence[str], title: str = '') -> None:
     """Figure 4: strips of pictures painted from interpolated codes, between the frames whose codes are their ends.
 
     Args:
@@ -79,7 +79,6 @@ def draw_strips(rows: Sequence[tuple[str, np.ndarray, Sequence[np.ndarray], np.n
         path: PNG to write.
         captions: one above each column of painted pictures.
         title: above all.
-        ends: above the frames at the ends.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -104,7 +103,7 @@ def draw_strips(rows: Sequence[tuple[str, np.ndarray, Sequence[np.ndarray], np.n
         place.set_xticks([])
         if place.get_subplotspec().is_first_row():
             place.xaxis.tick_top()
-            place.set_xticks(centers, [ends[0], *captions, ends[1]], fontsize=7)
+            place.set_xticks(centers, ['code of', *captions, 'code of'], fontsize=7)
             place.tick_params(length=0)
     if title:
         figure.suptitle(title, fontsize=9)

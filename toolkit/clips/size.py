@@ -56,13 +56,12 @@ def sizes(pixels: int, multiple: int) -> list[tuple[int, int]]:
     return near or [min(shaped, key=lambda size: abs(math.log(size[0] * size[1] / pixels)))]
 
 
-def choose_size(ranges: Sequence[Range], multiple: int, pixels: int = PIXELS) -> tuple[int, int]:
+def choose_size(ranges: Sequence[Range], multiple: int) -> tuple[int, int]:
     """The size at which several clips show least of what lies beyond their videos, and then their people largest.
 
     Args:
         ranges: one for each clip.
         multiple: what both sides must be multiples of.
-        pixels: about how many pixels a frame has.
 
     Returns:
         (H, W).
@@ -71,9 +70,9 @@ def choose_size(ranges: Sequence[Range], multiple: int, pixels: int = PIXELS) ->
         crops = [item.crop(*size) for item in ranges]
         beyond = sum(crop.padding(item.rows, item.columns) for crop, item in zip(crops, ranges))
         shown = sum(math.log(crop.w * crop.h) for crop in crops)
-        return round(beyond / len(ranges), 2), round(shown / len(ranges), 4), abs(size[0] * size[1] - pixels), size
+        return round(beyond / len(ranges), 2), round(shown / len(ranges), 4), abs(size[0] * size[1] - PIXELS), size
 
-    return min(sizes(pixels, multiple), key=cost)
+    return min(sizes(PIXELS, multiple), key=cost)
 
 
 def folder_size(folder: str | Path, leave_out: Collection[str] = ()) -> tuple[int, int] | None:

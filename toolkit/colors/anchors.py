@@ -98,7 +98,7 @@ def joint_points(pose: np.ndarray, region: str) -> np.ndarray:
 
 
 def make_hints(lab: np.ndarray, weight: np.ndarray, pose: np.ndarray, region: str, target_ab: tuple[float, float],
-               outside: np.ndarray, region_ab: np.ndarray | None = None, seed: int = 0) -> Hints:
+               outside: np.ndarray, region_ab: np.ndarray | None = None) -> Hints:
     """Hint points of one region of one frame.
 
     Args:
@@ -109,7 +109,6 @@ def make_hints(lab: np.ndarray, weight: np.ndarray, pose: np.ndarray, region: st
         target_ab: color for the points inside the region; where no joint lies inside it, the region's deepest point is taken.
         outside: (H, W) bool, background for the protected random points.
         region_ab: see :class:`Hints`.
-        seed: of the random background points.
 
     Returns:
         The hints. Protected: head, wrists, ankles, joints of the other region, and 8 background pixels, unless they lie in the region.
@@ -123,7 +122,7 @@ def make_hints(lab: np.ndarray, weight: np.ndarray, pose: np.ndarray, region: st
     kept = _inside(pose[[j for j in (*PROTECTED, *other) if pose[j, 2] > 0], :2], height, width)
     background = np.flatnonzero(outside)
     if len(background):
-        chosen = np.random.default_rng(seed).choice(background, BACKGROUND_POINTS)
+        chosen = np.random.default_rng(0).choice(background, BACKGROUND_POINTS)
         kept = np.concatenate([kept, np.stack([chosen % width, chosen // width], 1)])
     kept = kept[weight[kept[:, 1], kept[:, 0]] == 0]
     points = np.concatenate([own, kept])

@@ -45,14 +45,13 @@ def lab_to_rgb(lab: Tensor) -> Tensor:
     return rgb.clamp(0, 1)
 
 
-def in_gamut(lab: Tensor, tolerance: float = 1.) -> Tensor:
-    """Whether 8-bit sRGB can show a color: the round trip through clipped, rounded sRGB moves it by less than ``tolerance``.
+def in_gamut(lab: Tensor) -> Tensor:
+    """Whether 8-bit sRGB can show a color: the round trip through clipped, rounded sRGB moves it by a dE76 below 1.
 
     Args:
         lab: (..., 3).
-        tolerance: Euclidean distance in Lab (dE76).
 
     Returns:
         (...) bool. Source: interactive-deep-colorization (Zhang et al. 2017).
     """
-    return (rgb_to_lab((lab_to_rgb(lab) * 255).round() / 255) - lab).norm(dim=-1) < tolerance
+    return (rgb_to_lab((lab_to_rgb(lab) * 255).round() / 255) - lab).norm(dim=-1) < 1

@@ -188,11 +188,11 @@ def pyramid(x: Tensor, levels: int) -> list[Tensor]:
 
 
 @torch.no_grad()
-def init_normal(module: nn.Module, std: float = 0.02) -> None:
-    """Draw the weights of all convolutions from N(0, std); biases keep PyTorch's default, as in pix2pixHD."""
+def init_normal(module: nn.Module) -> None:
+    """Draw the weights of all convolutions from N(0, 0.02); biases keep PyTorch's default, as in pix2pixHD."""
     for layer in module.modules():
         if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
-            nn.init.normal_(layer.weight, 0, std)
+            nn.init.normal_(layer.weight, 0, 0.02)
 
 
 def check_input(x: Tensor, channels: int, multiple: int) -> None:

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from toolkit.generators.blocks import check_input
 from toolkit.registry import WARPERS
+from toolkit.skeletons import scale_points
 from toolkit.structures import InputError
 from toolkit.warpers.affine import part_affines
 
@@ -109,7 +110,7 @@ class DeformableGenerator(nn.Module):
             (B, C, h, w), not negative.
         """
         if cell > 1:
-            source_small, target_small = (torch.cat([(pose[..., :2] + 0.5) / cell - 0.5, pose[..., 2:]], -1)
+            source_small, target_small = (torch.cat([scale_points(pose[..., :2], 1 / cell), pose[..., 2:]], -1)
                                           for pose in (source_pose, target_pose))
         else:
             source_small, target_small = source_pose, target_pose

@@ -86,21 +86,20 @@ class PersonPixels:
         return {kind: np.concatenate([part[kind] for part in self._parts]) for kind in KINDS}
 
 
-def projected_quantiles(values: np.ndarray, directions: int = DIRECTIONS, quantiles: int = QUANTILES) -> np.ndarray:
+def projected_quantiles(values: np.ndarray, directions: int = DIRECTIONS) -> np.ndarray:
     """A distribution as its quantiles along fixed random directions.
 
     Args:
         values: (N, D), N >= 1; of more than 20,000 every n-th is taken.
         directions: unit vectors, drawn once and for all for each D.
-        quantiles: at the middles of so many equal shares.
 
     Returns:
-        (directions, quantiles) float64.
+        (directions, QUANTILES) float64, at the middles of as many equal shares.
     """
     chosen = values[::max(1, len(values) // MOST_PIXELS)].astype(np.float64)
     axes = np.random.default_rng(0).normal(size=(directions, values.shape[1]))
     axes /= np.linalg.norm(axes, axis=1, keepdims=True)
-    return np.quantile(chosen @ axes.T, (np.arange(quantiles) + 0.5) / quantiles, axis=0).T
+    return np.quantile(chosen @ axes.T, (np.arange(QUANTILES) + 0.5) / QUANTILES, axis=0).T
 
 
 def sliced_wasserstein(a: np.ndarray, b: np.ndarray) -> float:

@@ -60,21 +60,20 @@ def ridge_r2(codes: np.ndarray, targets: np.ndarray, test_codes: np.ndarray, tes
     return r_squared(ridge_predict(codes, targets, test_codes), test_targets)
 
 
-def neighbor_r2(codes: np.ndarray, targets: np.ndarray, test_codes: np.ndarray, test_targets: np.ndarray, count: int = 10) -> float:
-    """:func:`r_squared` of the mean target of the ``count`` nearest codes; also finds what is not coded linearly."""
+def neighbor_r2(codes: np.ndarray, targets: np.ndarray, test_codes: np.ndarray, test_targets: np.ndarray) -> float:
+    """:func:`r_squared` of the mean target of the ten nearest codes; also finds what is not coded linearly."""
     codes, test_codes, targets = _matrix('codes', codes), _matrix('test codes', test_codes), _matrix('targets', targets)
-    nearest = np.argsort(_distances(test_codes, codes), 1, kind='stable')[:, :count]
+    nearest = np.argsort(_distances(test_codes, codes), 1, kind='stable')[:, :10]
     return r_squared(targets[nearest].mean(1), test_targets)
 
 
-def grouped_r2(codes: np.ndarray, targets: np.ndarray, groups: Sequence, folds: int = 5) -> float:
+def grouped_r2(codes: np.ndarray, targets: np.ndarray, groups: Sequence) -> float:
     """Cross-validated :func:`ridge_r2`: every sample is predicted by a probe that has seen none of its group.
 
     Args:
         codes: (N, D).
         targets: (N, M).
-        groups: N labels, for example persons; groups are dealt out to the folds in sorted order.
-        folds: at most so many fits.
+        groups: N labels, for example persons; groups are dealt out to at most five folds in sorted order.
 
     Returns:
         See :func:`r_squared`; NaN for fewer than two groups.
@@ -83,7 +82,7 @@ def grouped_r2(codes: np.ndarray, targets: np.ndarray, groups: Sequence, folds: 
     if len(names) < 2:
         return float('nan')
     codes, targets = _matrix('codes', codes), _matrix('targets', targets)
-    fold, predicted = member % min(folds, len(names)), np.empty(targets.shape)
+    fold, predicted = member % min(5, len(names)), np.empty(targets.shape)
     for number in range(fold.max() + 1):
         held = fold == number
         predicted[held] = ridge_predict(codes[~held], targets[~held], codes[held])
@@ -124,20 +123,16 @@ def distance_correlation(x: np.ndarray, y: np.ndarray) -> float:
     return float(np.sqrt(max((a * b).mean(), 0) / spread)) if spread > 0 else 0.0
 
 
-def distance_rank_correlation(x: np.ndarray, y: np.ndarray, pairs: int = 5000, seed: int = 0) -> float:
-    """Spearman correlation between the distances of random pairs of samples in x and in y.
+def distance_rank_correlation(x: np.ndarray, y: np.ndarray, seed: int = 0) -> float:
+    """Spearman correlation between the distances of 5,000 random pairs of samples in x (N, D) and in y (N, M).
 
-    Args:
-        x: (N, D).
-        y: (N, M).
-        pairs: drawn, samples paired with themselves left out.
-        seed: of the pairs.
+    Samples paired with themselves are left out.
 
     Returns:
         In [-1, 1]; 0 where one of them does not vary.
     """
     x, y = _matrix('x', x), _matrix('y', y)
-    first, second = np.random.default_rng(seed).integers(0, len(x), (2, pairs))
+    first, second = np.random.default_rng(seed).integers(0, len(x), (2, 5000))
     first, second = first[first != second], second[first != second]
     of_x, of_y = (np.linalg.norm(v[first] - v[second], axis=1) for v in (x, y))
     return float(spearmanr(of_x, of_y).statistic) if np.ptp(of_x) > 0 and np.ptp(of_y) > 0 else 0.0
@@ -159,26 +154,25 @@ def hue_correlation(first: np.ndarray, second: np.ndarray) -> float:
     return float((sines[0] * sines[1]).sum() / spread) if spread > 0 else 0.0
 
 
-def principal_components(codes: np.ndarray, orient: np.ndarray | None = None, count: int = 2) -> tuple[np.ndarray, np.ndarray]:
-    """PCA, centered and not whitened.
+def principal_components(codes: np.ndarray, orient: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """The first two components of a PCA, centered and not whitened.
 
     Args:
         codes: (N, D).
-        orient: (N, >= count) values, for example a, b; each component's sign is such that it correlates positively with its column.
-        count: components.
+        orient: (N, >= 2) values, for example a, b; each component's sign is such that it correlates positively with its column.
 
     Returns:
-        (N, count) coordinates, zeros where there are fewer dimensions; and (count,) shares of the variance.
+        (N, 2) coordinates, zeros where there are fewer dimensions; and (2,) shares of the variance.
     """
     codes = _matrix('codes', codes)
     centered = codes - codes.mean(0)
     left, sizes, _ = np.linalg.svd(centered, full_matrices=False)
-    points, shares = np.zeros((len(codes), count)), np.zeros(count)
-    there = min(count, len(sizes))
+    points, shares = np.zeros((len(codes), 2)), np.zeros(2)
+    there = min(2, len(sizes))
     points[:, :there] = left[:, :there] * sizes[:there]
     shares[:there] = np.square(sizes[:there]) / max(np.square(sizes).sum(), 1e-30)
     if orient is not None:
-        orient = _matrix('orientation', orient)[:, :count]
+        orient = _matrix('orientation', orient)[:, :2]
         points *= np.where((points * (orient - orient.mean(0))).sum(0) < 0, -1, 1)
     return points, shares
 

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+RESAMPLES = 2000
 
-def bootstrap_ci(values: Sequence[float], confidence: float = 0.95, resamples: int = 2000, seed: int = 0) -> tuple[float, float] | None:
+
+def bootstrap_ci(values: Sequence[float], confidence: float = 0.95, seed: int = 0) -> tuple[float, float] | None:
     """Percentile bootstrap interval of a mean (Efron 1979), the same on every call.
 
     Clips, not frames, are resampled: frames of one clip are alike, so that an interval over frames would be far too narrow.
@@ -13,7 +15,6 @@ def bootstrap_ci(values: Sequence[float], confidence: float = 0.95, resamples: i
     Args:
         values: (N,) one value per clip.
         confidence: probability that the interval covers the mean, in (0, 1).
-        resamples: number of resampled sets.
         seed: of the resampling.
 
     Returns:
@@ -32,7 +33,7 @@ def bootstrap_ci(values: Sequence[float], confidence: float = 0.95, resamples: i
     values = np.asarray(values, np.float64)
     if len(values) < 2:
         return None
-    draws = np.random.default_rng(seed).integers(0, len(values), (resamples, len(values)))
+    draws = np.random.default_rng(seed).integers(0, len(values), (RESAMPLES, len(values)))
     tail = (1 - confidence) / 2
     low, high = np.quantile(values[draws].mean(1), (tail, 1 - tail))
     return float(low), float(high)

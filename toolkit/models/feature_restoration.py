@@ -20,6 +20,9 @@ from toolkit.models.base import VideoModel
 from toolkit.registry import MODELS, RESTORERS
 from toolkit.structures import InputError
 
+CHUNK = 16
+"""Frames restored at a time."""
+
 
 def feature_picture(features: np.ndarray) -> np.ndarray:
     """A feature map as one picture: stick figure in colors, edges in gray.
@@ -34,8 +37,7 @@ def feature_picture(features: np.ndarray) -> np.ndarray:
 
 
 @torch.no_grad()
-def restored_clip(model: VideoModel, feature_maps: FeatureMaps, estimate: Callable[[Tensor], Tensor], data: dict,
-                  chunk: int = 16) -> dict:
+def restored_clip(model: VideoModel, feature_maps: FeatureMaps, estimate: Callable[[Tensor], Tensor], data: dict) -> dict:
     """Estimated and real feature maps of a clip.
 
     Args:
@@ -43,15 +45,14 @@ def restored_clip(model: VideoModel, feature_maps: FeatureMaps, estimate: Callab
         feature_maps: that warps.
         estimate: (N, 8, H, W) of :meth:`toolkit.model_parts.feature_maps.FeatureMaps.warped` -> (N, 4, H, W), both in [0, 1].
         data: one whole-clip item (``window=None``) with a batch axis of 1.
-        chunk: frames at a time.
 
     Returns:
         See :meth:`toolkit.models.base.VideoModel.clip_result`; ``generated`` and ``real`` are pictures of the maps (see
         :func:`feature_picture`), and ``features``, ``real_features`` (T, H, W, 4) uint8 the maps.
     """
     maps = {'features': [], 'real_features': []}
-    for start in range(0, data['frames'].shape[1], chunk):
-        part = fields.cut(data, start, start + chunk, axis=1)
+    for start in range(0, data['frames'].shape[1], CHUNK):
+        part = fields.cut(data, start, start + CHUNK, axis=1)
         batch = model.data_preprocessor(part)
         with model.inference_context():
             features = estimate(feature_maps.warped(batch)[0])

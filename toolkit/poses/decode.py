@@ -226,17 +226,16 @@ def sure_people(people: list[Person]) -> list[Person]:
     return [p for p in people if (p.pose[:, 2] > 0).sum() >= SURE_JOINTS and p.prominence >= SURE_PROMINENCE * largest]
 
 
-def follow_person(people: list[list[Person]], reach: float = REACH, chosen: tuple[int, Person] | None = None) -> np.ndarray:
+def follow_person(people: list[list[Person]], chosen: tuple[int, Person] | None = None) -> np.ndarray:
     """Choose the most prominent person of a clip and stay with them.
 
     The clip is followed forwards and backwards from the frame that shows somebody most prominently. In each frame the person
     with the same ``id`` is taken; where there is none, the person nearest to the last known pose, if their median joint distance is
-    below ``reach`` times the known person's size; else the frame has nobody. The reach grows while the person is lost, so that they
+    below half of the known person's size; else the frame has nobody. The reach grows while the person is lost, so that they
     are found again elsewhere.
 
     Args:
         people: for each frame the people found.
-        reach: of the size (diagonal of the joints' box).
         chosen: number of a frame and the person of it to follow; None takes the most prominent one.
 
     Returns:
@@ -256,7 +255,7 @@ def follow_person(people: list[list[Person]], reach: float = REACH, chosen: tupl
             candidates = same or people[t]
             distances = [pose_distance(p.pose, known.pose) for p in candidates]
             lost += 1
-            if same or min(distances, default=np.inf) < reach * known.size * (1 + (lost - 1) * REACH_GROWTH):
+            if same or min(distances, default=np.inf) < REACH * known.size * (1 + (lost - 1) * REACH_GROWTH):
                 known, lost = candidates[int(np.argmin(distances))], 0
                 poses[t] = known.pose
     return poses

@@ -25,6 +25,8 @@ NEW_WEIGHT = 0.6
 _COLORS = [tuple(map(int, c)) for c in JOINT_COLORS]
 _SUBPIXEL_BITS = 4
 _SLACK = 1e-6
+THRESHOLD = 0.1
+"""Joints below this confidence are missing; a limb needs both its joints."""
 
 
 def default_radius(height: int) -> int:
@@ -33,8 +35,7 @@ def default_radius(height: int) -> int:
 
 
 def draw_pose(
-    pose: np.ndarray, height: int, width: int, style: str = 'openpose_black', threshold: float = 0.1,
-    radius: float | None = None) -> np.ndarray:
+    pose: np.ndarray, height: int, width: int, style: str = 'openpose_black', radius: float | None = None) -> np.ndarray:
     """Draw one person's stick figure.
 
     Args:
@@ -42,7 +43,6 @@ def draw_pose(
         height: height of the picture, H.
         width: width of the picture, W.
         style: see the table of this module; 'openpose' is drawn on black here, see :func:`draw_pose_on`.
-        threshold: joints below this confidence are missing; a limb needs both its joints.
         radius: radius of the joints and half width of the limbs in pixels; by default as the style has it for this height.
 
     Returns:
@@ -54,7 +54,7 @@ def draw_pose(
     if style not in STYLES:
         raise InputError(f'unknown drawing style {style!r}, expected one of {", ".join(STYLES)}')
     canvas = np.full((height, width, 3), 255 if style == 'edn' else 0, np.uint8)
-    joints = _present(pose, threshold)
+    joints = _present(pose)
     if style == 'openpose_black':
         _draw_maximum(canvas, joints, default_radius(height) if radius is None else radius)
     elif style == 'pg':
@@ -69,21 +69,18 @@ def draw_pose(
     return canvas
 
 
-def draw_pose_on(frame: np.ndarray, pose: np.ndarray, threshold: float = 0.1, radius: float | None = None) -> np.ndarray:
+def draw_pose_on(frame: np.ndarray, pose: np.ndarray) -> np.ndarray:
     """Draw a stick figure over a frame, in the style 'openpose'.
 
     Args:
         frame: (H, W, 3) uint8 RGB; it is not changed.
         pose: (18, 3) in pixels of the frame.
-        threshold: joints below this confidence are missing.
-        radius: radius of the joints and half width of the limbs, by default 4 px at H = 512.
 
     Returns:
         (H, W, 3) uint8 RGB.
     """
-    canvas = np.array(frame)
-    radius = default_radius(len(frame)) if radius is None else radius
-    _draw_blended(canvas, _present(pose, threshold), radius, radius, first_joint_colors=False)
+    canvas, radius = np.array(frame), default_radius(len(frame))
+    _draw_blended(canvas, _present(pose), radius, radius, first_joint_colors=False)
     return canvas
 
 
@@ -140,8 +137,8 @@ def disc_mask(x: float, y: float, radius: float, height: int, width: int) -> tup
     return rows, columns, dx * dx + dy * dy <= radius * radius
 
 
-def _present(pose: np.ndarray, threshold: float) -> list[tuple[float, float] | None]:
-    return [(x, y) if c >= threshold and c > 0 and math.isfinite(x + y) else None for x, y, c in np.asarray(pose, np.float64).tolist()]
+def _present(pose: np.ndarray) -> list[tuple[float, float] | None]:
+    return [(x, y) if c >= THRESHOLD and math.isfinite(x + y) else None for x, y, c in np.asarray(pose, np.float64).tolist()]
 
 
 def _box(x: float, y: float, half_width: float, half_height: float, height: int, width: int):

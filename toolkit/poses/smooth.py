@@ -70,9 +70,8 @@ class OneEuro:
         return step / (step + 1)
 
 
-def smooth_poses(
-    poses: np.ndarray, fps: float, min_cutoff: float = 1.7, beta: float = 1.0, bidirectional: bool = True) -> np.ndarray:
-    """Smooth each joint's track with the One-Euro filter.
+def smooth_poses(poses: np.ndarray, fps: float) -> np.ndarray:
+    """Smooth each joint's track with the One-Euro filter: the average of a pass forwards and one backwards, without lag.
 
     Speeds are measured in body sizes (the clip's median torso scale, else a fifth of its joints' extent), so that the settings do
     not depend on the resolution.
@@ -80,9 +79,6 @@ def smooth_poses(
     Args:
         poses: (T, K, 3) in pixels.
         fps: frames per second.
-        min_cutoff: cutoff at rest, Hz; lower is smoother.
-        beta: how fast the smoothing gives way to motion.
-        bidirectional: average a pass forwards and one backwards: no lag. False gives the causal filter, for live use.
 
     Returns:
         (T, K, 3) float32; confidences and missing joints unchanged.
@@ -92,10 +88,8 @@ def smooth_poses(
     if len(poses) < 2 or not present.any():
         return poses
     points, size = poses[..., :2].astype(np.float64), body_size(poses)
-    euro = OneEuro(fps, min_cutoff, beta)
-    smoothed = euro(points / size, present)
-    if bidirectional:
-        smoothed = (smoothed + euro(points[::-1] / size, present[::-1])[::-1]) / 2
+    euro = OneEuro(fps)
+    smoothed = (euro(points / size, present) + euro(points[::-1] / size, present[::-1])[::-1]) / 2
     poses[..., :2] = np.where(present[..., None], smoothed * size, points)
     return poses
 
@@ -109,20 +103,18 @@ def body_size(poses: np.ndarray) -> float:
     return max(float(np.hypot(*np.ptp(points, axis=0))) / 5, 1.0) if len(points) else 1.0
 
 
-def clean_poses(poses: np.ndarray, fps: float, threshold: float = 0.1, max_gap: int = 5, smooth: bool = True) -> np.ndarray:
-    """Drop weak joints, fill short gaps, smooth.
+def clean_poses(poses: np.ndarray, fps: float, smooth: bool = True) -> np.ndarray:
+    """Drop joints of a confidence below 0.1, fill gaps of up to 5 frames, smooth.
 
     Args:
         poses: (T, K, 3) as an estimator gives them.
         fps: frames per second.
-        threshold: joints below this confidence become missing.
-        max_gap: longest gap that is filled, in frames.
         smooth: apply :func:`smooth_poses`.
 
     Returns:
         (T, K, 3) float32, a new array.
     """
     poses = np.array(poses, np.float32)
-    poses[poses[..., 2] < threshold] = 0
-    poses = fill_gaps(poses, max_gap)
+    poses[poses[..., 2] < 0.1] = 0
+    poses = fill_gaps(poses)
     return smooth_poses(poses, fps) if smooth else poses

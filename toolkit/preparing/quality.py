@@ -12,9 +12,9 @@ REPEATED = .02
 CUT_LEVELS, CUT_TIMES, AROUND = 8., 6., 12
 
 
-def present(poses: np.ndarray, joints: int = 4) -> np.ndarray:
-    """Frames in which a person is seen: at least ``joints`` joints above the threshold. (T, K, 3) -> (T,) bool."""
-    return (np.asarray(poses)[..., 2] > THRESHOLD).sum(-1) >= joints
+def present(poses: np.ndarray) -> np.ndarray:
+    """Frames in which a person is seen: at least 4 joints above the threshold. (T, K, 3) -> (T,) bool."""
+    return (np.asarray(poses)[..., 2] > THRESHOLD).sum(-1) >= 4
 
 
 def joint_coverage(poses: np.ndarray) -> np.ndarray:

@@ -134,9 +134,9 @@ def write_report(out_dir: str | Path) -> Path:
     return out_dir / 'report.html'
 
 
-def embed(image: np.ndarray, quality: int = 82) -> str:
+def embed(image: np.ndarray) -> str:
     """A picture (H, W, 3) uint8 RGB as a data URL."""
-    data = cv2.imencode('.jpg', image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
+    data = cv2.imencode('.jpg', image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 82])[1].tobytes()
     return f'data:image/jpeg;base64,{base64.b64encode(data).decode()}'
 
 

@@ -3,25 +3,24 @@
 import torch
 import torch.nn.functional as F
 from mmengine.dist import all_reduce
-from torch import Tensor, nn
+from torch import Tensor
 
 from toolkit.fit import SIDE, check_attributes, check_call
 from toolkit.registry import ENCODERS, REGION_ENCODERS
 from toolkit.skeletons import REGIONS
 from toolkit.structures import InputError
-from toolkit.weights import pack_config, unpack_config
+from toolkit.weights import ConfiguredNetwork
 
 SEES = ('region', 'body', 'whole')
 
 
 @REGION_ENCODERS.register_module()
-class RegionEncoder(nn.Module):
+class RegionEncoder(ConfiguredNetwork):
     """Frame -> mean and log-variance of the code of its upper or lower clothes.
 
     What the encoder is not to see is set to 0, mid-gray in [-1, 1], which adds nothing to a convolution.
 
-    The extra state holds :attr:`config`, see :func:`toolkit.weights.pack_config`, so that an encoder can be rebuilt from a checkpoint
-    alone, and one that would see other pixels than it was trained on is refused.
+    It can be rebuilt from a checkpoint alone, and one that would see other pixels than it was trained on is refused.
 
     Args:
         encoder: ``ENCODERS`` config of a network, picture -> (mu, logvar), with an attribute ``nz``.
@@ -35,6 +34,7 @@ class RegionEncoder(nn.Module):
         InputError: unknown option.
     """
 
+    described_as = 'color encoder'
     code_mean: Tensor
     code_square: Tensor
     updates: Tensor
@@ -95,24 +95,3 @@ class RegionEncoder(nn.Module):
     def code_std(self) -> Tensor:
         """(nz,) standard deviation of the codes observed; 1 before any."""
         return (self.code_square - self.code_mean.square()).clamp_min(0).sqrt()
-
-    def get_extra_state(self) -> Tensor:
-        """The config to rebuild it from, packed."""
-        return pack_config(self.config)
-
-    def set_extra_state(self, state: Tensor) -> None:
-        """Check that the weights belong to an encoder that works like this one.
-
-        Raises:
-            InputError: names what differs.
-        """
-        for key, theirs, mine in _differences(unpack_config(state), self.config):
-            raise InputError(f'the weights are of a color encoder with {key}={theirs!r}, this one has {mine!r}')
-
-
-def _differences(theirs: dict, mine: dict, where: str = 'encoder'):
-    for key in theirs.keys() & mine.keys():
-        if isinstance(theirs[key], dict) and isinstance(mine[key], dict):
-            yield from _differences(theirs[key], mine[key], f'{where}.{key}')
-        elif theirs[key] != mine[key]:
-            yield f'{where}.{key}', theirs[key], mine[key]
