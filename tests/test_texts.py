@@ -7,6 +7,7 @@ from contextlib import redirect_stdout, suppress
 from functools import cache
 from io import StringIO
 from pathlib import Path
+from pkgutil import resolve_name
 
 import pytest
 
@@ -53,7 +54,7 @@ def wrong(text: str, file: Path) -> list[str]:
     found += [name for name in re.findall(r'hvt::([\w/]+)', text) if name not in (*config_names(), 'NAME')]
     if file.parent.name == 'docs' and file.name != 'keypoints.md':
         own_classes = set(re.findall(r'class (\w+)', text))
-        found += [name for name in re.findall(r'`([A-Z]\w*[a-z]\w*)`', text) if name not in KINDS | own_classes]
+        found += [name for name in re.findall(r'`(?:\w+\.)?([A-Z]\w*[a-z]\w*)`', text) if name not in KINDS | own_classes]
     for tool, command, rest in COMMAND.findall(text):
         if not tool and command not in COMMANDS:
             found.append(f'hvt {command}')
@@ -105,3 +106,18 @@ def test_spelling_is_american():
     found = {str(file.relative_to(ROOT)): set(BRITISH.findall(file.read_text())) for file in files if file != Path(__file__).resolve()}
     assert not {file: words for file, words in found.items() if words}
     assert BRITISH.search('normalise') and not BRITISH.search('normalize a gray center')
+
+
+def unresolved(text):
+    """Roles such as ``:class:`toolkit.fields.Field` `` that lead nowhere."""
+    for name in re.findall(r':(?:class|func|meth|mod|data|attr):`~?(toolkit\.[\w.]+)`', text):
+        try:
+            resolve_name(name)
+        except (ImportError, AttributeError):
+            yield name
+
+
+def test_docstrings_refer_to_what_is_there():
+    found = {str(file.relative_to(ROOT)): set(unresolved(file.read_text())) for file in CODE}
+    assert not {file: names for file, names in found.items() if names}
+    assert list(unresolved(':class:`toolkit.data.clip.Clip`, :class:`toolkit.clips.clip.Clip`')) == ['toolkit.data.clip.Clip']

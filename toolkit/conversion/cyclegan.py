@@ -56,7 +56,7 @@ def resnet(state: State, source: str) -> Layout:
 
 
 def patchgan(state: State) -> Layout:
-    """The layout of :class:`toolkit.discriminators.patchgan.PatchGAN`."""
+    """The layout of :class:`toolkit.discriminators.patch.PatchGAN`."""
     n_layers = len(convolutions(state, 'model')) - 2
     layers = patch_layers('model', 'scales.0', n_layers)
     first = state['model.0.weight']
