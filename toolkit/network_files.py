@@ -78,8 +78,7 @@ def check_same(network: nn.Module, checkpoint: Mapping[str, Any], path: str | Pa
 
     Args:
         network: that is to get the weights.
-        checkpoint: of the file.
-        path: of the file.
+        checkpoint, path: of the file.
         without: layers that do not get weights.
 
     Raises:

@@ -54,14 +54,7 @@ class CopyContent(Baseline):
     """Baseline: the content frame, again and again. Perfect background, right clothes, no action."""
 
     def test_step(self, data: dict) -> list[dict]:
-        """Repeat the content frame over a clip.
-
-        Args:
-            data: one whole-clip item (``window=None``) with a batch axis of 1.
-
-        Returns:
-            One dict, see :meth:`toolkit.models.base.VideoModel.clip_result`.
-        """
+        """Repeat the content frame over a clip."""
         content = data['content_frame'][0].permute(1, 2, 0).cpu().numpy()
         return [self.clip_result(data, np.repeat(content[None], data['frames'].shape[1], 0))]
 
@@ -86,14 +79,7 @@ class PasteParts(Baseline):
         self.chunk = chunk
 
     def test_step(self, data: dict) -> list[dict]:
-        """Paste a whole clip.
-
-        Args:
-            data: one whole-clip item (``window=None``) with a batch axis of 1.
-
-        Returns:
-            One dict, see :meth:`toolkit.models.base.VideoModel.clip_result`.
-        """
+        """Paste a whole clip."""
         return list(self.test_stream([data]))
 
     @torch.no_grad()
@@ -157,12 +143,6 @@ class NearestFrame(Baseline):
 
     def test_step(self, data: dict) -> list[dict]:
         """Answer each pose of a clip by a training frame.
-
-        Args:
-            data: one whole-clip item (``window=None``) with a batch axis of 1.
-
-        Returns:
-            One dict, see :meth:`toolkit.models.base.VideoModel.clip_result`.
 
         Raises:
             InputError: no training frame of this person.

@@ -25,14 +25,7 @@ class TransferBaseline(Baseline):
         self.domains = domains or {}
 
     def test_step(self, data: dict) -> list[dict]:
-        """Answer a clip.
-
-        Args:
-            data: see :func:`toolkit.models.transfer.transfer_result`.
-
-        Returns:
-            One result, see there.
-        """
+        """Answer a clip, see :func:`toolkit.models.transfer.transfer_result`."""
         return [transfer_result(data, self.answer(data))]
 
     def baselines(self) -> dict[str, dict]:

@@ -74,8 +74,7 @@ def nearest(maps: Tensor, candidates: Tensor, size: int) -> Tensor:
     """For each place the most similar of the candidates around it.
 
     Args:
-        maps: (B, C, H, W).
-        candidates: (B, C, H, W).
+        maps, candidates: (B, C, H, W).
         size: side of the neighborhood, odd; what lies outside of the maps is no candidate.
 
     Returns:

@@ -55,8 +55,7 @@ def leaks(first: np.ndarray, second: np.ndarray, regions: Mapping[str, np.ndarra
     """How far each region moved between two versions of the same pictures.
 
     Args:
-        first: (N, H, W, 3) Lab.
-        second: (N, H, W, 3) Lab.
+        first, second: (N, H, W, 3) Lab.
         regions: name -> (N, H, W) bool.
 
     Returns:

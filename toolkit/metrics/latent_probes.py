@@ -43,8 +43,7 @@ def r_squared(predicted: np.ndarray, targets: np.ndarray) -> float:
     """Share of the targets' variance that a prediction explains, all dimensions together.
 
     Args:
-        predicted: (L, M).
-        targets: (L, M).
+        predicted, targets: (L, M).
 
     Returns:
         1 for a perfect prediction, 0 for one as good as the mean of these targets, below 0 for a worse one; NaN where the targets do

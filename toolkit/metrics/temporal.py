@@ -102,8 +102,7 @@ def warp_error(frame: np.ndarray, previous: np.ndarray, flow: np.ndarray, valid:
     """Mean absolute difference between a frame and the one before it carried along the flow (Lai et al. 2018).
 
     Args:
-        frame: (H, W, 3) uint8.
-        previous: (H, W, 3) uint8.
+        frame, previous: (H, W, 3) uint8.
         flow: (H, W, 2), see :func:`optical_flow`.
         valid: (H, W) bool, pixels that count.
 

@@ -67,16 +67,7 @@ class ColorCodes(nn.Module):
         return self.up.nz, self.down.nz
 
     def forward(self, frames: Tensor, regions: Tensor, masks: Tensor) -> Tensor:
-        """Encode.
-
-        Args:
-            frames: (B, 3, H, W) in [-1, 1].
-            regions: (B, 2, H, W) upper and lower region of the poses, in [0, 1].
-            masks: (B, 1, H, W) person masks in [0, 1].
-
-        Returns:
-            (B, D) codes, D = nz_up + nz_down.
-        """
+        """Codes (B, D), D = nz_up + nz_down, of what :mod:`toolkit.region_encoders` are called with."""
         return (self.mu(frames, regions, masks) - self.mean) / self.std
 
     def mu(self, frames: Tensor, regions: Tensor, masks: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ CHANNELS = dict(gan=3, temporal=3 * TRIPLE, face=HeadCrops.channels)
 
 
 def discriminator_input(kind: str, head_crops: HeadCrops, frames: Tensor, poses: Tensor, anchors: Tensor | None = None) -> Tensor:
-    """What a discriminator sees of a window.
+    """What a discriminator sees of a window, (N, C, H, W), C of :data:`CHANNELS`.
 
     Args:
         kind: of the discriminator, a key of :data:`SUFFIXES`.
@@ -22,9 +22,6 @@ def discriminator_input(kind: str, head_crops: HeadCrops, frames: Tensor, poses:
         frames: (B, T, 3, H, W).
         poses: (B, T, 18, 3), the poses the frames should show.
         anchors: (2, 3), see :meth:`toolkit.model_parts.head_crops.HeadCrops.__call__`.
-
-    Returns:
-        (N, C, H, W), C of :data:`CHANNELS`.
     """
     if kind == 'temporal':
         return triples(frames)

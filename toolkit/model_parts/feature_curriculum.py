@@ -32,8 +32,7 @@ class FeatureCurriculum:
         """The maps to train on.
 
         Args:
-            estimated: (B, T, C, H, W).
-            real: (B, T, C, H, W).
+            estimated, real: (B, T, C, H, W).
             iteration: iterations done so far.
             noise: (B,) normal noise that decides for each sample.
 

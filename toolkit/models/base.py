@@ -67,11 +67,11 @@ class VideoModel(PaintedVideos, BaseModel):
         """One update of every network.
 
         Args:
-            data: a collated batch.
-            optim_wrapper: one wrapper for each name in the config's ``optim_wrapper``.
+            data: a collated batch of windows, see :class:`toolkit.datasets.windows.ClipWindows`, unless the method says otherwise.
+            optim_wrapper: one wrapper for each name in the config's ``optim_wrapper``, as a rule ``g`` and ``d``.
 
         Returns:
-            Detached scalar tensors by name, ``'<network>/<loss>'``, for the log.
+            Detached scalar tensors by name, ``'<network>/<loss>'``, for the log: every weighted loss.
         """
 
     def val_step(self, data: dict) -> list[dict]:

@@ -77,8 +77,7 @@ class BicycleGAN(VideoModel):
         encoder: ``REGION_ENCODERS`` config, which says whose garment it is.
         generator: ``GENERATORS`` config; ``input_nc`` and ``z_dims``, one code, are filled in.
         discriminator: ``DISCRIMINATORS`` config; ``input_nc`` is filled in.
-        losses: see above.
-        scheme: see above.
+        losses, scheme: see above.
         feature_maps: arguments of :class:`toolkit.model_parts.feature_maps.FeatureMaps`; default the frame's own edges.
         conditional: the discriminators see A beside the picture.
         same_discriminator: 'official' with one discriminator for both branches.
@@ -285,28 +284,13 @@ class BicycleGAN(VideoModel):
         return bare(self.net_e)
 
     def encode(self, images: Tensor, regions: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
-        """Encode pictures, see :meth:`toolkit.region_encoders.region_encoder.RegionEncoder.forward`.
-
-        Args:
-            images: (B, 3, H, W) in [-1, 1].
-            regions: (B, 2, H, W) in [0, 1].
-            masks: (B, 1, H, W) in [0, 1].
-
-        Returns:
-            mu (B, D) and logvar (B, D).
-        """
+        """mu and logvar (B, D) of the garment in pictures, see :mod:`toolkit.region_encoders`."""
         return self.net_e(images, regions, masks)
 
     def decode(self, features: Tensor, z: Tensor, regions: Tensor | None = None) -> Tensor:
-        """Paint pictures.
+        """Paint pictures (B, 3, H, W) in [-1, 1] from F (B, C, H, W) in [-1, 1] and z (B, D).
 
-        Args:
-            features: (B, C, H, W) in [-1, 1].
-            z: (B, D).
-            regions: (B, 2, H, W) in [0, 1], for a generator that lets the code act inside of the garment's region alone.
-
-        Returns:
-            (B, 3, H, W) in [-1, 1].
+        Regions (B, 2, H, W) are for a generator that lets the code act inside of the garment's region alone.
         """
         return self.net_g(features, z, None if regions is None else regions[:, self.region_index, None])
 

@@ -144,14 +144,9 @@ class CycleGAN(VideoModel):
     # ---- training ---------------------------------------------------------------------------------------------------------------
 
     def train_step(self, data: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
-        """One update of both generators, then one of all discriminators.
+        """One update of both generators, then one of all discriminators; as in the base class.
 
-        Args:
-            data: a collated batch of :class:`toolkit.datasets.unpaired.UnpairedClips`.
-            optim_wrapper: with the keys ``g`` and ``d``.
-
-        Returns:
-            Detached scalars: every weighted loss of ``g/...`` and ``d/...``, and ``weight/skeleton`` where it is automatic.
+        ``data`` is a batch of :class:`toolkit.datasets.unpaired.UnpairedClips`. ``weight/skeleton`` is logged where it is automatic.
         """
         batches = {name: self.data_preprocessor(data[name], True) for name in 'ab'}
         scenes = self._scenes(batches)

@@ -67,15 +67,7 @@ class DeformableGAN(Adversaries, VideoModel):
         self.net_d = build_discriminator(discriminator, 'DeformableGAN', 2 * (3 + K))
 
     def train_step(self, data: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
-        """One update of the generator, then one of the discriminator.
-
-        Args:
-            data: a collated batch of windows, see :class:`toolkit.datasets.windows.ClipWindows`; every frame is a sample.
-            optim_wrapper: with the keys ``g`` and ``d``.
-
-        Returns:
-            Detached scalars: every weighted loss of ``g/...`` and ``d/...``.
-        """
+        """One update of the generator, then one of the discriminator, as in the base class; every frame is a sample."""
         batch = self.data_preprocessor(data, True)
         frames = batch['frames'].shape[1]
         given = {key: batch[key].flatten(0, 1) for key in ('masks', 'regions', 'poses') if key in batch}
@@ -104,14 +96,7 @@ class DeformableGAN(Adversaries, VideoModel):
         return torch.cat([picture, self.spots(pose, picture)], 1)
 
     def open(self, content: dict) -> Painter:
-        """Begin a video, see :meth:`toolkit.models.base.VideoModel.open`.
-
-        Args:
-            content: the ``content_*`` entries of a dataset item with a batch axis of 1.
-
-        Returns:
-            The painter, without memory.
-        """
+        """As in the base class; the painter has no memory."""
         content = self.data_preprocessor(content)
         pose = content['content_pose']
         source = self.described(content['content_frame'], pose)

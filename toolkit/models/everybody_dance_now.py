@@ -115,15 +115,7 @@ class EverybodyDanceNow(Adversaries, VideoModel):
         return FACE if self.with_face and done >= self.stages[1] else LOCAL if done >= self.stages[0] else GLOBAL
 
     def train_step(self, data: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
-        """One update of the networks of the stage, generators first.
-
-        Args:
-            data: a collated batch of windows, see :class:`toolkit.datasets.windows.ClipWindows`.
-            optim_wrapper: with the keys ``g`` and ``d``.
-
-        Returns:
-            Detached scalars: every weighted loss of ``g/...`` and ``d/...`` of the stage.
-        """
+        """One update of the networks of the stage, generators first, as in the base class."""
         if self.stage >= LOCAL > int(self.reached) and self.stages[0] > 0:
             bare(self.net_g).trunk.load_state_dict(bare(self.net_g_coarse).trunk.state_dict())
         self.reached.fill_(self.stage)
@@ -168,13 +160,9 @@ class EverybodyDanceNow(Adversaries, VideoModel):
         return self.logged(g=g, d={f'face_{name}': value for name, value in d.items()})
 
     def open(self, content: dict) -> Painter:
-        """Begin a video, see :meth:`toolkit.models.base.VideoModel.open`.
+        """As in the base class; the content is not looked at, poses were fitted to it.
 
-        Args:
-            content: not looked at; poses were fitted to it.
-
-        Returns:
-            The painter. Each frame is painted from the one before, with its face; in the global stage in half the size, enlarged.
+        Each frame is painted from the one before, with its face; in the global stage in half the size, enlarged.
         """
         cell = 2**bare(self.net_g).n_enhancers if int(self.reached) == GLOBAL and self.stages[0] > 0 else 1
         net = bare(self.net_g_coarse if cell > 1 else self.net_g)

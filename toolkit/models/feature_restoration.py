@@ -103,15 +103,7 @@ class FeatureRestoration(VideoModel):
         self.net_d = build_discriminator(discriminator, 'FeatureRestoration', self.seen + 4)
 
     def train_step(self, data: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
-        """One update of the restoration network, then one of the discriminator.
-
-        Args:
-            data: a collated batch of windows, see :class:`toolkit.datasets.windows.ClipWindows`; every frame of a window is a sample.
-            optim_wrapper: with the keys ``g`` and ``d``.
-
-        Returns:
-            Detached scalars: every weighted loss of ``g/...`` and ``d/...``.
-        """
+        """One update of the restoration network, then one of the discriminator, as in the base class; every frame is a sample."""
         batch = self.data_preprocessor(data, True)
         x = self.feature_maps.warped(batch).flatten(0, 1)
         real = 2 * self.feature_maps.real(batch).flatten(0, 1) - 1
@@ -141,14 +133,7 @@ class FeatureRestoration(VideoModel):
         return {**{f'g/{k}': v.detach() for k, v in g.items()}, **{f'd/{k}': v.detach() for k, v in d.items()}}
 
     def test_step(self, data: dict) -> list[dict]:
-        """Restore the feature maps of a clip.
-
-        Args:
-            data: one whole-clip item (``window=None``) with a batch axis of 1.
-
-        Returns:
-            One dict, see :func:`restored_clip`.
-        """
+        """Restore the feature maps of a clip, see :func:`restored_clip`."""
         return [restored_clip(self, self.feature_maps, self.net_g, data)]
 
     def baselines(self) -> dict[str, dict]:

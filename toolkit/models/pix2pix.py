@@ -72,14 +72,7 @@ class Pix2Pix(Adversaries, VideoModel):
             self.net_e = build_generator(encoder, 'Pix2Pix', 3, (), 'model.encoder')
 
     def train_step(self, data: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
-        """One update of the generator (and the encoder), then one of the discriminator.
-
-        Args:
-            data: a collated batch of windows, see :class:`toolkit.datasets.windows.ClipWindows`; every frame is a sample.
-            optim_wrapper: with the keys ``g`` and ``d``.
-
-        Returns:
-            Detached scalars: every weighted loss of ``g/...`` and ``d/...``.
+        """One update of the generator (and the encoder), then one of the discriminator, as in the base class; every frame is a sample.
         """
         batch = self.data_preprocessor(data, True)
         conditions, real = 2 * batch['pose_maps'].flatten(0, 1) - 1, batch['frames'].flatten(0, 1)
@@ -118,14 +111,7 @@ class Pix2Pix(Adversaries, VideoModel):
 
     @torch.no_grad()
     def open(self, content: dict) -> Painter:
-        """Begin a video, see :meth:`toolkit.models.base.VideoModel.open`.
-
-        Args:
-            content: the ``content_*`` entries of a dataset item with a batch axis of 1.
-
-        Returns:
-            The painter, without memory.
-        """
+        """As in the base class; the painter has no memory."""
         codes = None
         if self.encodes:
             content = self.data_preprocessor(content)

@@ -58,15 +58,10 @@ class PoseTraining(VideoModel):
         self.sigma, self.limb_width, self.augmentation = sigma, limb_width, augmentation
 
     def train_step(self, data: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
-        """One update of the network.
+        """One update of the network; as in the base class.
 
-        Args:
-            data: a collated batch of :class:`toolkit.datasets.unpaired.UnpairedClips`, whose two persons are one batch here, or of
-                :class:`toolkit.datasets.windows.ClipWindows`.
-            optim_wrapper: with the key ``h``.
-
-        Returns:
-            Every weighted loss of ``h/...``, and ``h/empty``, the summed squares that maps would have which show nobody.
+        ``data`` may also be a batch of :class:`toolkit.datasets.unpaired.UnpairedClips`, whose two persons are one batch here;
+        ``optim_wrapper`` has the key ``h``. ``h/empty`` are the summed squares that maps would have which show nobody.
         """
         domains = [self.data_preprocessor(data[name], True) for name in ('ab' if 'a' in data else ())] or \
             [self.data_preprocessor(data, True)]
@@ -97,13 +92,9 @@ class PoseTraining(VideoModel):
     def test_step(self, data: Mapping) -> list[dict]:
         """Find the joints of one clip, each at the highest peak of its map.
 
-        Args:
-            data: one item of :class:`toolkit.datasets.directed.DirectedClips` or a whole clip of ``ClipWindows`` with a batch axis
-                of 1.
-
-        Returns:
-            See :func:`toolkit.models.transfer.transfer_result`; ``generated`` are the frames themselves, and ``detected`` (T, 18, 3)
-            float32 what was found in them.
+        ``data`` is an item of :class:`toolkit.datasets.directed.DirectedClips` or a clip of ``ClipWindows``. The result is that of
+        :func:`toolkit.models.transfer.transfer_result`; ``generated`` are the frames themselves, and ``detected`` (T, 18, 3) float32
+        what was found in them.
         """
         frames = self.data_preprocessor({'frames': data['frames']})['frames'][0]
         self._check_size(frames)

@@ -97,14 +97,9 @@ class Vid2Vid(Adversaries, VideoModel):
             raise InputError(f'model.window={self.window}, but train_dataloader.dataset.window={given}: set both to the same number')
 
     def train_step(self, data: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
-        """One update of the generator, then one of all discriminators.
+        """One update of the generator, then one of all discriminators, as in the base class.
 
-        Args:
-            data: a collated batch of windows, see :class:`toolkit.datasets.windows.ClipWindows`.
-            optim_wrapper: with the keys ``g`` and ``d``.
-
-        Returns:
-            Detached scalars: every weighted loss of ``g/...`` and ``d/...``, and ``g/painted``, the mean of m behind the first frame.
+        ``g/painted`` is the mean of m behind the first frame.
         """
         batch = self.data_preprocessor(data, True)
         figures, real = 2 * batch['pose_maps'] - 1, batch['frames']
@@ -175,14 +170,7 @@ class Vid2Vid(Adversaries, VideoModel):
         return tuple(torch.stack(parts, 1) for parts in zip(*made))
 
     def open(self, content: dict) -> Painter:
-        """Begin a video, see :meth:`toolkit.models.base.VideoModel.open`.
-
-        Args:
-            content: not looked at; poses were fitted to it.
-
-        Returns:
-            The painter. It remembers the last L frames.
-        """
+        """As in the base class; the content is not looked at, poses were fitted to it. The painter remembers the last L frames."""
         memory: list[Tensor] = []
 
         @torch.no_grad()

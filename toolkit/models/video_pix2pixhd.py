@@ -121,14 +121,7 @@ class VideoPix2PixHD(VideoModel):
             self.feature_maps.textures.check(dataset[0])
 
     def train_step(self, data: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
-        """One update of the generator, then one of the discriminator.
-
-        Args:
-            data: a collated batch of windows, see :class:`toolkit.datasets.windows.ClipWindows`.
-            optim_wrapper: with the keys ``g`` and ``d``.
-
-        Returns:
-            Detached scalars: every weighted loss of ``g/...`` and ``d/...``.
+        """One update of the generator, then one of the discriminator, as in the base class.
 
         Raises:
             InputError: other optimizers, which would never be stepped; codes in the batch for encoders that are to learn.
@@ -288,14 +281,7 @@ class VideoPix2PixHD(VideoModel):
 
     @torch.no_grad()
     def encode(self, content: dict) -> Tensor | None:
-        """Code of the clothes in a content frame, as generation takes it.
-
-        Args:
-            content: as in :meth:`open`.
-
-        Returns:
-            (1, D), or None for a model without color codes.
-        """
+        """Code (1, D) of the clothes in a content frame, as generation takes it; None for a model without color codes."""
         codes = self.codes
         if codes is None:
             return None

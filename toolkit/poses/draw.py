@@ -97,8 +97,7 @@ def ellipse_mask(
         bx: x of the second joint.
         by: y of the second joint.
         half_width: b, in pixels.
-        height: of the picture.
-        width: of the picture.
+        height, width: of the picture.
 
     Returns:
         Rows, columns and the bool mask of the bounding box, or None if nothing of it lies in the picture.
@@ -121,11 +120,9 @@ def disc_mask(x: float, y: float, radius: float, height: int, width: int) -> tup
     """Rasterise a joint: pixels at most ``radius`` from (x, y).
 
     Args:
-        x: of the center.
-        y: of the center.
+        x, y: of the center.
         radius: in pixels.
-        height: of the picture.
-        width: of the picture.
+        height, width: of the picture.
 
     Returns:
         Rows, columns and the bool mask of the bounding box, or None if nothing of it lies in the picture.

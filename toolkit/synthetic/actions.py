@@ -140,8 +140,7 @@ class SyntheticActions:
 
         Args:
             root: folder for the clips.
-            actors: which ones; all by default.
-            actions: which ones; all by default.
+            actors, actions: which ones; all by default.
             frame_format: 'jpg' or 'png'.
             num_workers: processes; 0 or 1 renders in this one.
             edge_detector: config of the edge detector; the soft Canny by default.
