@@ -9,28 +9,33 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine.config import Config
 from torch import Tensor
 
-from toolkit.engine.checkpoint import AVERAGED, EXPORTED, checkpoint_config, only_trains
+from toolkit.engine.build_errors import naming_parts
+from toolkit.engine.checkpoint import AVERAGED, EXPORTED, checkpoint_config, only_trains, plain
+from toolkit.engine.networks_from import load_starts
 from toolkit.files import read_json, source_hash
+from toolkit.models.loss_table import for_generation
 from toolkit.outputs import refuse_existing, refuse_inputs
+from toolkit.registry import MODELS
 from toolkit.structures import InputError
 from toolkit.weights import check_weights_name, checkpoint_file, read_checkpoint, write_weights
 
 DTYPES = {'float16': torch.float16, 'bfloat16': torch.bfloat16, 'float32': torch.float32}
-LEFT_OUT = ('work_dir', 'load_from', 'resume')
+LEFT_OUT = ('work_dir', 'load_from', 'networks_from', 'resume')
 """Of a config: they name files of the machine it was trained on."""
 KEPT = ('iter', 'samples', 'seed', 'max_iters', 'config', 'toolkit_version', 'torch_version', 'plugins', 'custom_imports')
 
 
-def export_checkpoint(checkpoint: str | Path, out: str | Path, dtype: str = 'float16', any_size: bool = False,
+def export_checkpoint(checkpoint: str | Path | Config, out: str | Path, dtype: str = 'float16', any_size: bool = False,
                       overwrite: bool = False, results: str | Path | None = None) -> dict[str, Any]:
-    """Write the networks of a checkpoint that generate.
+    """Write the networks of a checkpoint that generate, or those of a config whose ``networks_from`` has weights for all of them.
 
     Averaged networks take the place of those that were trained, and discriminators are left out.
 
     Args:
-        checkpoint: file, or the work dir of a run.
+        checkpoint: file, or the work dir of a run; or a config.
         out: file to write, ``.safetensors``.
         dtype: of the weights: 'float16', 'bfloat16' or 'float32'.
         any_size: forget the size of the frames that it was trained on: it then generates at the size of the clips.
@@ -44,18 +49,20 @@ def export_checkpoint(checkpoint: str | Path, out: str | Path, dtype: str = 'flo
         InputError: no checkpoint with a config, a name that cannot be, weights that the type cannot hold, or results of another one.
     """
     check_export(checkpoint, out, dtype, overwrite, results)
+    whole = isinstance(checkpoint, Config)
     metrics = {} if results is None else dict(metrics=read_results(results, checkpoint_file(checkpoint)))
-    config = checkpoint_config(checkpoint)._cfg_dict.to_dict()
+    content = assembled(checkpoint) if whole else read_checkpoint(checkpoint)
+    config = content['meta']['config'] if whole else checkpoint_config(checkpoint)._cfg_dict.to_dict()
     dataset = (config.get('train_dataloader') or {}).get('dataset')
     if any_size and isinstance(dataset, dict):
         dataset['size'] = None
-    content = read_checkpoint(checkpoint)
     config = {key: value for key, value in config.items() if key not in LEFT_OUT}
+    name = str(checkpoint.filename if whole else checkpoint)
     meta = {key: content['meta'].get(key) for key in KEPT} | {'config': config, EXPORTED: True, **metrics}
-    return meta | {'sha256': write_weights(out, generating(content['state_dict'], DTYPES[dtype], str(checkpoint)), meta)}
+    return meta | {'sha256': write_weights(out, generating(content['state_dict'], DTYPES[dtype], name), meta)}
 
 
-def check_export(checkpoint: str | Path, out: str | Path, dtype: str = 'float16', overwrite: bool = False,
+def check_export(checkpoint: str | Path | Config, out: str | Path, dtype: str = 'float16', overwrite: bool = False,
                  results: str | Path | None = None) -> None:
     """Refuse what could not be exported, before anything is read.
 
@@ -66,7 +73,32 @@ def check_export(checkpoint: str | Path, out: str | Path, dtype: str = 'float16'
         raise InputError(f'dtype must be one of {", ".join(DTYPES)}, got {dtype!r}')
     check_weights_name(out)
     refuse_existing([out], overwrite)
-    refuse_inputs([out], [checkpoint_file(checkpoint), *([] if results is None else [results])])
+    if isinstance(checkpoint, Config) and results is not None:
+        raise InputError('results are of a checkpoint; a config has none yet')
+    inputs = [] if isinstance(checkpoint, Config) else [checkpoint_file(checkpoint)]
+    refuse_inputs([out], [*inputs, *([] if results is None else [results])])
+
+
+def assembled(config: Config) -> dict[str, Any]:
+    """A checkpoint of a model that was not trained here: its networks have the weights that ``networks_from`` names.
+
+    Args:
+        config: of :func:`toolkit.engine.config.load_config`; None in ``networks_from`` says that a network is not used.
+
+    Raises:
+        InputError: a network that generates has no weights; see also :func:`toolkit.engine.networks_from.starts`.
+    """
+    with naming_parts(config._cfg_dict, f'config {config.filename}'):
+        model = MODELS.build(for_generation(config.model))
+    networks_from = config.get('networks_from') or {}
+    given = {f'{start.name}.{key}' for start in load_starts(model, networks_from) for key in start.state}
+    unused = {name for name, source in networks_from.items() if source is None}
+    without = {name.partition('.')[0] for name, _ in model.named_parameters()
+               if name not in given and not only_trains(name) and not name.partition('.')[0].endswith(AVERAGED)} - unused
+    if without:
+        raise InputError(f'{config.filename}: {", ".join(sorted(without))} of {type(model).__name__} has no weights: name a file for '
+                         f'it, --cfg-options networks_from.{min(without)}=FILE; or give a checkpoint')
+    return dict(state_dict=model.state_dict(), meta=dict(config=plain(config._cfg_dict.to_dict(), 'config')))
 
 
 def read_results(results: str | Path, checkpoint: Path) -> dict[str, Any]:

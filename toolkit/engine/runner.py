@@ -22,6 +22,7 @@ from toolkit.engine.build_errors import naming_parts
 from toolkit.engine.checkpoint import check_checkpoint, load_checkpoint, plain, restore_training_state, training_state
 from toolkit.engine.datasets import build_dataset, give_fields
 from toolkit.engine.mmengine_names import OUR_HOOKS
+from toolkit.engine.networks_from import load_starts, starts
 from toolkit.engine.processes import process_environment
 from toolkit.engine.saving import check_finite, write_atomically
 from toolkit.engine.sections import Loader
@@ -247,6 +248,9 @@ class TrainRunner(Runner):
             if path:
                 checkpoint = check_checkpoint(self, path, self._resume)
                 iteration = checkpoint['meta']['iter'] if self._resume else None
+            if not (path and self._resume):
+                with unwrapped(self.model) as model:
+                    starts(model, self.cfg.get('networks_from') or {})
             barrier()
             self._set_aside(iteration)
             super().dump_config()
@@ -272,7 +276,8 @@ class TrainRunner(Runner):
         return Path(self._load_from) if self._load_from else latest_checkpoint(self.work_dir) if self._resume else None
 
     def load_or_resume(self) -> None:
-        """Resume from ``load_from`` or the latest checkpoint of the work dir, or load only the weights of ``load_from``."""
+        """Resume from ``load_from`` or the latest checkpoint of the work dir, or load only the weights of ``load_from``; then those of
+        ``networks_from``, unless a run goes on."""
         if self._has_loaded:
             return
         path = self._start_from()
@@ -282,6 +287,10 @@ class TrainRunner(Runner):
             self.load_checkpoint(path, strict=True)
         elif self._resume:
             self.logger.info(f'no checkpoint in {self.work_dir} yet: starting from the beginning')
+        if not (path and self._resume):
+            with unwrapped(self.model) as model:
+                for start in load_starts(model, self.cfg.get('networks_from') or {}):
+                    self.logger.info(f'{start.name} begins with the weights of {start.file}')
         self._has_loaded = True
 
     def resume(self, filename: str | Path, **kwargs) -> None:

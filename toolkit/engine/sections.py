@@ -109,6 +109,7 @@ class Top(TypedDict, total=False):
     default_hooks: dict | None
     custom_hooks: Sequence[dict] | None
     load_from: str | None
+    networks_from: dict | None
     resume: bool
     launcher: str
     env_cfg: dict
@@ -122,6 +123,11 @@ class Top(TypedDict, total=False):
     needs: dict[str, dict]
 
 
+def networks_by_name(**networks: str | dict | None) -> None:
+    """What ``networks_from`` may hold: any name of a network, see :mod:`toolkit.engine.networks_from`."""
+
+
+Top.nested = dict(networks_from=networks_by_name)
 SECTIONS = {
     'train_dataloader': Loader, 'val_dataloader': Loader, 'test_dataloader': Loader, 'randomness': Randomness, 'env_cfg': Environment,
     'env_cfg.mp_cfg': Processes, 'env_cfg.dist_cfg': Distributed, 'custom_imports': Imports, 'needs.*': Need,

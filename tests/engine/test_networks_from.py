@@ -1,0 +1,116 @@
+"""Networks that begin with the weights of files: which, from where, and what is refused."""
+
+import pytest
+import torch
+
+from tests.models.test_video_pix2pixhd import build
+from toolkit.engine.launch import build_runner, load_config
+from toolkit.engine.networks_from import load_starts
+from toolkit.generators.pix2pixhd import GlobalGenerator
+from toolkit.network_files import write_network
+from toolkit.structures import InputError
+
+NET = dict(type='GlobalGenerator', input_nc=7, ngf=8, n_down=2, n_blocks=1)
+
+
+def file_of(path, **options):
+    """A network in a file, drawn anew."""
+    config = dict(NET, **options)
+    torch.manual_seed(7)
+    network = GlobalGenerator(**{key: value for key, value in config.items() if key != 'type'})
+    write_network(path, 'GENERATORS', config, network.state_dict(), {})
+    return network.state_dict()
+
+
+def equal(network, state):
+    return all(torch.equal(value, state[key]) for key, value in network.state_dict().items())
+
+
+def test_the_averaged_copy_begins_as_the_network(tmp_path):
+    state, model = file_of(tmp_path / 'g.safetensors'), build()
+    before = model.net_d.state_dict()
+    found = load_starts(model, dict(net_g=str(tmp_path / 'g.safetensors')))
+    assert [start.name for start in found] == ['net_g', 'net_g_ema']
+    assert equal(model.net_g, state) and equal(model.net_g_ema, state) and equal(model.net_d, before)
+
+
+@pytest.mark.parametrize('kind', ['checkpoint', 'averaged', 'bare'])
+def test_a_network_of_another_model(tmp_path, kind):
+    source, model = build(ema=.9 if kind == 'averaged' else None), build()
+    for value in source.state_dict().values():
+        if value.is_floating_point():
+            value.normal_()
+    state = (source.net_g_ema if kind == 'averaged' else source.net_g).state_dict()
+    torch.save(state if kind == 'bare' else dict(state_dict=source.state_dict()), tmp_path / 'iter_0000001.pth')
+    load_starts(model, dict(net_g=tmp_path / 'iter_0000001.pth' if kind == 'bare' else tmp_path))
+    assert equal(model.net_g, state)
+
+
+def test_other_channels_leave_the_first_convolution_as_it_is(tmp_path):
+    state, model = file_of(tmp_path / 'g.safetensors', input_nc=36), build()
+    before, averaged = ({key: value.clone() for key, value in net.state_dict().items()} for net in (model.net_g, model.net_g_ema))
+    with pytest.raises(InputError, match=r'networks_from.net_g: .*trunk.stem.0.weight is \(8, 36, 7, 7\) in the file, \(8, 7, 7, 7\)'):
+        load_starts(model, dict(net_g=tmp_path / 'g.safetensors'))
+    load_starts(model, {'net_g': dict(file=tmp_path / 'g.safetensors', without=['trunk.stem.0'])})
+    for network, own in ((model.net_g, before), (model.net_g_ema, averaged)):
+        assert all(torch.equal(value, (own if key.startswith('trunk.stem.0') else state)[key])
+                   for key, value in network.state_dict().items())
+
+
+def test_a_network_inside_of_another_one(tmp_path):
+    from torch import nn
+    model = nn.Module()
+    model.net_e = nn.Module()
+    model.net_e.network = GlobalGenerator(**{key: value for key, value in NET.items() if key != 'type'})
+    state = file_of(tmp_path / 'e.safetensors')
+    file = str(tmp_path / 'e.safetensors')
+    for networks_from in ({'net_e.network': file}, dict(net_e=dict(network=file)), {'net_e.network': dict(file=file)}):
+        nn.init.zeros_(model.net_e.network.head.conv.weight)
+        load_starts(model, networks_from)
+        assert equal(model.net_e.network, state)
+
+
+@pytest.mark.parametrize('options, message', [
+    (dict(n_blocks=2), '4 unknown to the model: trunk.blocks.1.conv1'),
+    (dict(ngf=16), r'is \(16, 7, 7, 7\) in the file, \(8, 7, 7, 7\)'),
+    (dict(norm='none'), r'its trunk.stem.1 is Identity\(\), that of the model is InstanceNorm2d'),
+    (dict(down_padding='reflect'), 'its trunk.downs.0.0 is .*padding_mode=reflect.*, that of the model is Conv2d'),
+    (dict(up='nearest'), 'missing in the file: trunk.ups.0.conv')])
+def test_a_network_that_works_otherwise_is_refused_and_nothing_is_loaded(tmp_path, options, message):
+    file_of(tmp_path / 'g.safetensors', **options)
+    model = build()
+    before = {key: value.clone() for key, value in model.net_g.state_dict().items()}
+    with pytest.raises(InputError, match=message):
+        load_starts(model, dict(net_g=tmp_path / 'g.safetensors'))
+    assert equal(model.net_g, before)
+
+
+@pytest.mark.parametrize('networks_from, message', [
+    (dict(net_q='g'), "VideoPix2PixHD has no network 'net_q'. Did you mean 'net_g' or 'net_d'"),
+    (dict(net_g=3), 'net_g=3: expected a file'),
+    (dict(net_g=dict(file='g', layers=[])), "networks_from.net_g: unknown key 'layers'"),
+    (dict(net_g='none.pth'), 'none.pth does not exist'),
+    (dict(net_g=dict(file='g.safetensors', without=['trunk.stm'])), "has no layer 'trunk.stm'. Did you mean 'trunk.stem"),
+    (dict(net_g=dict(file='g.safetensors', without='trunk')), "without='trunk': expected a list")])
+def test_mistakes(tmp_path, monkeypatch, networks_from, message):
+    monkeypatch.chdir(tmp_path)
+    file_of(tmp_path / 'g.safetensors')
+    with pytest.raises(InputError, match=message):
+        load_starts(build(), networks_from)
+
+
+def test_a_run_begins_with_it_and_does_not_read_it_again(toy, tmp_path):
+    run = tmp_path / 'run'
+    build_runner(load_config(toy.config, ['train_cfg.max_iters=2']), tmp_path / 'first').train()
+    option = f'networks_from.net_g={tmp_path / "first"}'
+    runner = build_runner(load_config(toy.config, [option, 'train_cfg.max_iters=2']), run)
+    runner.load_or_resume()
+    learned = torch.load(tmp_path / 'first' / 'iter_0000002.pth')['state_dict']
+    assert torch.equal(runner.model.net_g[0].weight, learned['net_g_ema.0.weight'])
+    runner.train()
+    (tmp_path / 'first').rename(tmp_path / 'gone')
+    again = build_runner(load_config(toy.config, [option, 'train_cfg.max_iters=3']), run, resume=True)
+    again.train()
+    assert again.iter == 3
+    with pytest.raises(InputError, match='first does not exist'):
+        build_runner(load_config(toy.config, [option]), tmp_path / 'other').train()
