@@ -15,20 +15,33 @@ from toolkit.datasets.windows import ClipWindows
 from toolkit.engine.flops import count_flops
 from toolkit.engine.launch import build_runner, load_config
 from toolkit.inference.driving import frame_steps
+from toolkit.models.loss_table import LossTable
 from toolkit.plugins import import_custom
-from toolkit.registry import MODELS
+from toolkit.registry import LOSSES, MODELS
 from toolkit.structures import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
 H, W = 96, 64
 GUIDE = re.findall(r'```python\n(.*?)```', (ROOT / 'docs' / 'plugins.md').read_text(), re.S)
-MODULE = next(block for block in GUIDE if "@fields.add('depth')" in block) + '''
+MODULE = 'from torch import nn\nfrom toolkit.registry import LOSSES\n' + next(
+    block for block in GUIDE if "@fields.add('depth')" in block) + '''
 
 @fields.add('floor', channels=2)
 def floor(poses, size):
     """White below the lowest joint."""
     rows = np.arange(size[0])[None, :, None, None] > poses[..., 1].max(1)[:, None, None, None]
     return np.broadcast_to(255 * rows, (len(poses), *size, 2)).astype(np.uint8)
+
+
+@LOSSES.register_module()
+class NearLoss(nn.Module):
+    """What is near counts more."""
+
+    inputs = ('fake', 'real', 'depth')
+
+    def forward(self, fake, real, depth):
+        assert depth.shape == (len(fake), 1, *fake.shape[2:]) and 0 <= depth.min() and depth.max() <= 1
+        return ((fake - real).abs() * depth).mean()
 '''
 CONFIG = '''
 _base_ = 'hvt::stage2_pix2pixhd.py'
@@ -42,7 +55,7 @@ default_hooks = dict(checkpoint=dict(interval=2))
 model = dict(
     generator=dict(_delete_=True, type='GlobalGenerator', ngf=4, n_down=1, n_blocks=1),
     discriminator=dict(_delete_=True, type='MultiscaleDiscriminator', ndf=4, n_layers=1, num_scales=1), curriculum=None,
-    losses=dict(perceptual=dict(weight=0)), feature_maps=dict(maps=['floor', 'depth']))
+    losses=dict(perceptual=dict(weight=0), near=dict(type='NearLoss', weight=3.0)), feature_maps=dict(maps=['floor', 'depth']))
 '''
 
 
@@ -56,6 +69,7 @@ def plugin(tmp_path, monkeypatch):
     yield tmp_path
     for name in ('depth', 'floor'):
         fields.ADDED.pop(name, None)
+    LOSSES.module_dict.pop('NearLoss', None)
     sys.modules.pop('depth_map', None)
 
 
@@ -71,6 +85,7 @@ def test_an_added_map_is_trained_tested_and_generated_with(plugin, clips):
     runner = build_runner(load_config('mine.py'), 'run')
     seen = inputs_of(runner.model.net_g)
     runner.train()
+    assert 'g/near' in next(Path('run').glob('*/vis_data/scalars.json')).read_text()
     assert seen[0].shape[1] == 4 + 3 + 3 and list(Path('run').rglob('vis/0000002_*.png'))
 
     trained = apis.load('run', 'cpu', allow_imports=['depth_map'])
@@ -107,6 +122,21 @@ def test_what_is_real_in_training_and_what_is_drawn(plugin):
         model.feature_maps({key: value for key, value in batch.items() if key != 'floor'})
     with pytest.raises(InputError, match="no field 'dept' was added. Did you mean 'depth'?"):
         MODELS.build(dict(small, feature_maps=dict(maps=['dept'])))
+
+
+def test_a_loss_may_name_an_added_field_where_its_method_has_all_frames(plugin, monkeypatch):
+    table = LossTable(dict(near=dict(type='NearLoss', of='cycle')), MODELS.get('CycleGAN').offers, 'CycleGAN')
+    assert table.added_fields == ('depth',)
+    given = dict(fake=torch.ones(6, 3, 4, 4, requires_grad=True), real=torch.zeros(6, 3, 4, 4))
+    assert table.compute('cycle', given, dict(depth=torch.full((2, 3, 1, 4, 4), .5)))['near'] == .5
+    with pytest.raises(InputError, match='losses.near needs depth, which the batches of this dataset do not have'):
+        table.compute('cycle', given, dict())
+    with pytest.raises(InputError, match="NearLoss needs fake, real, depth, which PoseTraining does not offer"):
+        LossTable(dict(near=dict(type='NearLoss')), MODELS.get('PoseTraining').offers, 'PoseTraining')
+    monkeypatch.setattr(LOSSES.get('NearLoss'), 'inputs', ('fake', 'real', 'dept'))
+    monkeypatch.setattr(LOSSES.get('NearLoss'), 'forward', lambda self, fake, real, dept: dept)
+    with pytest.raises(InputError, match="does not offer. Did you mean 'depth'.*frames.*added fields"):
+        LossTable(dict(near=dict(type='NearLoss')), MODELS.get('VideoPix2PixHD').offers, 'VideoPix2PixHD')
 
 
 def test_a_function_that_gives_something_else_is_named(plugin, clips):

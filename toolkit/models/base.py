@@ -80,10 +80,11 @@ class VideoModel(PaintedVideos, BaseModel):
 
     @property
     def added_fields(self) -> tuple[str, ...]:
-        """Names of the added fields (:func:`toolkit.fields.add`) that it takes: those of its ``feature_maps``, if any, and those that
-        it paints from."""
+        """Names of the added fields (:func:`toolkit.fields.add`) that it takes: those of its ``feature_maps``, if any, those that its
+        losses want, and those that it paints from."""
         maps = getattr(getattr(self, 'feature_maps', None), 'maps', ())
-        return tuple(dict.fromkeys([*(field.name for field in maps), *(name for name in self.paints_from if name in fields.ADDED)]))
+        painted = [name for name in self.paints_from if name in fields.ADDED]
+        return tuple(dict.fromkeys([*(field.name for field in maps), *self.losses.added_fields, *painted]))
 
     def baselines(self) -> dict[str, dict]:
         """What ``tools/test.py --baselines`` measures beside it: name -> ``MODELS`` config, see

@@ -24,6 +24,7 @@ from toolkit.model_parts.frame_memory import FrameMemory
 from toolkit.model_parts.head_crops import HeadCrops
 from toolkit.model_parts.image_pool import ImagePool
 from toolkit.models.base import VideoModel
+from toolkit.models.loss_table import ADDED
 from toolkit.models.painting import Painter
 from toolkit.models.transfer import transfer_baselines, transfer_result
 from toolkit.registry import MODELS, check_keys
@@ -77,7 +78,7 @@ class CycleGAN(VideoModel):
     """
 
     offers = dict(
-        gan=('scores',), cycle=('fake', 'real', 'masks'), identity=('fake', 'real', 'masks'),
+        gan=('scores',), cycle=('fake', 'real', 'masks', ADDED), identity=('fake', 'real', 'masks', ADDED),
         skeleton=('fake', 'real', 'anchors', 'keys'), temporal=('scores',), face=('scores',))
 
     nested = dict(face_crops=HeadCrops, auto_weight=AutoWeight, foreground=Foreground)
@@ -160,11 +161,11 @@ class CycleGAN(VideoModel):
                 fake[target] = go(there, real[source], scene)
                 rec = returned(back, fake[target], scene and scene.back())
                 masks = batches[source].get('masks') if scene is None else scene.person
-                g |= self._compare('cycle', source, rec, real[source], masks)
+                g |= self._compare('cycle', source, rec, batches[source], masks)
                 if self.losses.of('identity'):
                     own = scene and Scene(scene.background, scene.person, scene.person)
                     same = self._chain(f'identity_{source}', goes_on[source])(back, real[source], own)
-                    g |= self._compare('identity', source, same, real[source], masks)
+                    g |= self._compare('identity', source, same, batches[source], masks)
         discriminators, inputs = [(*of, getattr(self, f'net_d_{of[-1]}')) for of in self._discriminators()], {}
         nets = [net for *_, net in discriminators]
         with self.frozen(*nets), self._contexts(optim_wrapper['d'], *nets):
@@ -194,10 +195,10 @@ class CycleGAN(VideoModel):
                 self.update_ema(getattr(self, f'net_g_{name}'), getattr(self, f'net_g_{name}_ema'), self.ema_decay, optim_wrapper['g'])
         return {**{f'g/{k}': v.detach() for k, v in g.items()}, **{f'd/{k}': v.detach() for k, v in d.items()}, **logs}
 
-    def _compare(self, group: str, source: str, fake: Tensor, real: Tensor, masks: Tensor | None) -> dict[str, Tensor]:
-        """The losses of a group between two windows."""
-        given = dict(fake=fake.flatten(0, 1), real=real.flatten(0, 1), masks=None if masks is None else masks.flatten(0, 1))
-        return {f'{name}_{source}': loss for name, loss in self.losses.compute(group, given).items()}
+    def _compare(self, group: str, source: str, fake: Tensor, batch: dict, masks: Tensor | None) -> dict[str, Tensor]:
+        """The losses of a group between a window and the frames of a batch."""
+        given = dict(fake=fake.flatten(0, 1), real=batch['frames'].flatten(0, 1), masks=None if masks is None else masks.flatten(0, 1))
+        return {f'{name}_{source}': loss for name, loss in self.losses.compute(group, given, batch).items()}
 
     def _discriminators(self) -> list[tuple[str, str, str]]:
         """Of each discriminator its loss, the person it knows, and its name after ``net_d_``, which is that of its pool, too."""

@@ -13,6 +13,7 @@ from toolkit.generators.deformable import DeformableGenerator
 from toolkit.model_parts.pose_spots import pose_spots
 from toolkit.models.adversaries import Adversaries
 from toolkit.models.base import VideoModel
+from toolkit.models.loss_table import ADDED
 from toolkit.models.painting import Painter
 from toolkit.registry import MODELS
 from toolkit.skeletons import K
@@ -54,7 +55,7 @@ class DeformableGAN(Adversaries, VideoModel):
     """
 
     window = 1
-    offers = dict(frames=('fake', 'real', 'masks', 'regions', 'poses'), gan=('scores', 'fake_features', 'real_features'))
+    offers = dict(frames=('fake', 'real', 'masks', 'regions', 'poses', ADDED), gan=('scores', 'fake_features', 'real_features'))
     nested = dict(generator=DeformableGenerator)
     opens_with = ('content',)
     paints_from = ('poses',)
@@ -80,7 +81,7 @@ class DeformableGAN(Adversaries, VideoModel):
         of_fake, of_real = (torch.cat([source, frames.float(), target], 1) for frames in (fake, real))
         of_real = of_real.roll(1, 0)
         g = self.fool(optim_wrapper, self.net_d, 'gan', of_fake, of_real)
-        g = self.weighted(g | self.losses.compute('frames', dict(given, fake=fake, real=real)))
+        g = self.weighted(g | self.losses.compute('frames', dict(given, fake=fake, real=real), batch))
         self.step(optim_wrapper, 'g', sum(g.values()))
         d = self.teach(optim_wrapper, self.net_d, 'gan', of_fake, of_real)
         if d:

@@ -17,6 +17,7 @@ from toolkit.baselines.actions import Baseline
 from toolkit.fit import SIDE, build_discriminator, check_attributes, check_call
 from toolkit.model_parts.feature_maps import FeatureMaps
 from toolkit.models.base import VideoModel
+from toolkit.models.loss_table import ADDED
 from toolkit.registry import MODELS, RESTORERS
 from toolkit.structures import InputError
 
@@ -85,7 +86,7 @@ class FeatureRestoration(VideoModel):
     """
 
     window = 1
-    offers = dict(maps=('fake', 'real', 'masks'), gan=('scores', 'fake_features', 'real_features'))
+    offers = dict(maps=('fake', 'real', 'masks', ADDED), gan=('scores', 'fake_features', 'real_features'))
 
     def __init__(self, generator: dict, discriminator: dict, losses: dict, warper: dict | None = None, **kwargs) -> None:
         super().__init__(losses=losses, **kwargs)
@@ -110,7 +111,7 @@ class FeatureRestoration(VideoModel):
         with optim_wrapper['g'].optim_context(self.net_g):
             restored = 2 * self.net_g(x) - 1
         condition = 2 * x[:, :self.seen] - 1
-        g = self.losses.compute('maps', dict(fake=restored, real=real, masks=batch['masks'].flatten(0, 1)))
+        g = self.losses.compute('maps', dict(fake=restored, real=real, masks=batch['masks'].flatten(0, 1)), batch)
         if not self.adversarial:
             g = self.weighted(g)
             self.step(optim_wrapper, 'g', sum(g.values()))

@@ -10,8 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from toolkit import fields
 from toolkit.registry import LOSSES, check_keys, did_you_mean
 from toolkit.structures import InputError
+
+ADDED = 'added fields'
+"""In the names that a method offers: the samples are all frames of its batches, so that a loss may name an added field, too."""
 
 
 class LossTable(nn.ModuleDict):
@@ -24,7 +28,8 @@ class LossTable(nn.ModuleDict):
     Args:
         configs: name -> ``LOSSES`` config with the extra keys ``weight`` (default 1) and ``of`` (see above). A loss of weight 0 or None
             is not built.
-        offers: group -> names of what the method can give there, the first group first.
+        offers: group -> names of what the method can give there, the first group first. With :data:`ADDED` among them these are also
+            the fields that :func:`toolkit.fields.add` has added.
         method: name of the method, for messages.
 
     Raises:
@@ -76,17 +81,24 @@ class LossTable(nn.ModuleDict):
                              f'trains it; give such a loss a weight above 0, or leave this one out')
         return trainers[0] if trainers else None
 
-    def compute(self, group: str, given: Mapping[str, Any]) -> dict[str, Tensor]:
+    @property
+    def added_fields(self) -> tuple[str, ...]:
+        """Names of the added fields that some loss wants."""
+        return tuple(dict.fromkeys(name for loss in self.values() for name in _wanted(loss) if name in fields.ADDED))
+
+    def compute(self, group: str, given: Mapping[str, Any], batch: Mapping[str, Any] | None = None) -> dict[str, Tensor]:
         """Values of the losses of a group, not weighted.
 
         Args:
             group: one of the method's groups.
             given: what the method offers there; what a batch does not have may be left out or None.
+            batch: with :data:`ADDED`: the preprocessed batch, whose added fields (B, T, ...) become (N, ...), N = B T.
 
         Raises:
             InputError: a loss needs what this batch does not have, or gives something that nothing can be learned from.
         """
         values = {}
+        given = dict(given, **{name: batch[name].flatten(0, 1) for name in self.added_fields if batch is not None and name in batch})
         for name in self.of(group):
             missing = [key for key in self[name].inputs if given.get(key) is None]
             if missing:
@@ -174,7 +186,8 @@ def _check_declaration(where: str, loss: nn.Module) -> None:
 def _group_of(where: str, name: str, group: str | None, loss: nn.Module, offers: Mapping[str, Sequence[str]], method: str) -> str:
     """Where a loss gets its tensors, see :class:`LossTable`."""
     kind, needs = type(loss).__name__, ', '.join(loss.inputs)
-    fitting = [place for place, names in offers.items() if set(loss.inputs) <= set(names)]
+    added = {key for key, field in fields.ADDED.items() if field.compute}
+    fitting = [place for place, names in offers.items() if set(loss.inputs) <= {*names, *(added if ADDED in names else ())}]
     table = '; '.join(f'of={place!r}: {", ".join(names)}' for place, names in offers.items()) or 'nothing'
     if group is not None:
         check_keys([group], offers, f'{where}.of')
@@ -190,7 +203,7 @@ def _group_of(where: str, name: str, group: str | None, loss: nn.Module, offers:
     if group is None and fitting:
         raise InputError(f'{where}: {kind} needs {needs}, which {method} offers in several places; name one by '
                          f'{" or ".join(f"of={place!r}" for place in fitting)}')
-    known = {key for names in offers.values() for key in names}
+    known = {key for names in offers.values() for key in (*names, *(added if ADDED in names else ()))} - {ADDED}
     hint = ''.join(did_you_mean(key, known) for key in loss.inputs if key not in known)
     raise InputError(f'{where}: {kind} needs {needs}, which {method} does not offer'
                      f'{f" in {group!r}" if group else ""}.{hint} It offers {table}.')

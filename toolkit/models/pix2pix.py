@@ -13,6 +13,7 @@ from toolkit.fit import build_discriminator, build_generator
 from toolkit.model_parts.part_pooling import pool, spread
 from toolkit.models.adversaries import Adversaries
 from toolkit.models.base import VideoModel
+from toolkit.models.loss_table import ADDED
 from toolkit.models.painting import Painter
 from toolkit.registry import MODELS
 
@@ -59,7 +60,7 @@ class Pix2Pix(Adversaries, VideoModel):
 
     window = 1
     offers = dict(
-        frames=('fake', 'real', 'masks', 'regions', 'poses', 'conditions'), gan=('scores', 'fake_features', 'real_features'))
+        frames=('fake', 'real', 'masks', 'regions', 'poses', 'conditions', ADDED), gan=('scores', 'fake_features', 'real_features'))
     opens_with = ('content',)
 
     def __init__(self, generator: dict, discriminator: dict, losses: dict, encoder: dict | None = None, **kwargs) -> None:
@@ -85,7 +86,7 @@ class Pix2Pix(Adversaries, VideoModel):
         seen = [torch.cat([conditions, frames.float()], 1) for frames in (fake, real)]
         g = self.fool(optim_wrapper, self.net_d, 'gan', *seen)
         given = {key: batch[key].flatten(0, 1) for key in ('masks', 'regions', 'poses') if key in batch}
-        g = self.weighted(g | self.losses.compute('frames', dict(given, fake=fake, real=real, conditions=conditions)))
+        g = self.weighted(g | self.losses.compute('frames', dict(given, fake=fake, real=real, conditions=conditions), batch))
         self.step(optim_wrapper, 'g', sum(g.values()))
         d = self.teach(optim_wrapper, self.net_d, 'gan', *seen)
         if d:

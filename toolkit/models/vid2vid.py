@@ -17,6 +17,7 @@ from toolkit.generators.flow_generator import FLOW_UNIT, FlowGenerator, move
 from toolkit.model_parts.classical_flow import batch_flow
 from toolkit.models.adversaries import Adversaries
 from toolkit.models.base import VideoModel
+from toolkit.models.loss_table import ADDED
 from toolkit.models.painting import Painter
 from toolkit.registry import MODELS
 from toolkit.structures import InputError
@@ -68,7 +69,7 @@ class Vid2Vid(Adversaries, VideoModel):
     """
 
     offers = dict(
-        frames=('fake', 'real', 'masks', 'regions', 'poses', 'conditions'), gan=('scores', 'fake_features', 'real_features'),
+        frames=('fake', 'real', 'masks', 'regions', 'poses', 'conditions', ADDED), gan=('scores', 'fake_features', 'real_features'),
         temporal=('scores', 'fake_features', 'real_features'), flow=('fake', 'real', 'masks'), warp=('fake', 'real'))
     nested = dict(generator=FlowGenerator)
     opens_with = ('content',)
@@ -118,7 +119,7 @@ class Vid2Vid(Adversaries, VideoModel):
                     g[name] = g[name] + value if name in g else value
         given = {key: batch[key].flatten(0, 1) for key in ('masks', 'regions', 'poses') if key in batch}
         given |= {name: maps.flatten(0, 1) for name, maps in (('fake', fake), ('real', real), ('conditions', figures))}
-        g |= self.losses.compute('frames', given) | self._flow_losses(flow, reference, real)
+        g |= self.losses.compute('frames', given, batch) | self._flow_losses(flow, reference, real)
         g = self.weighted(g)
         self.step(optim_wrapper, 'g', sum(g.values()))
         d = {}

@@ -21,6 +21,7 @@ from toolkit.model_parts.feature_curriculum import FeatureCurriculum
 from toolkit.model_parts.feature_maps import FeatureMaps
 from toolkit.models.bare import bare
 from toolkit.models.base import VideoModel
+from toolkit.models.loss_table import ADDED
 from toolkit.models.painting import Painter
 from toolkit.registry import MODELS
 from toolkit.structures import InputError
@@ -73,7 +74,7 @@ class VideoPix2PixHD(VideoModel):
     """
 
     offers = dict(
-        frames=('fake', 'real', 'masks', 'regions', 'poses', 'conditions'), gan=('scores', 'fake_features', 'real_features'))
+        frames=('fake', 'real', 'masks', 'regions', 'poses', 'conditions', ADDED), gan=('scores', 'fake_features', 'real_features'))
 
     nested = dict(feature_maps=FeatureMaps, curriculum=FeatureCurriculum, color_codes=ColorCodes, discriminator_view=DiscriminatorView)
 
@@ -152,7 +153,7 @@ class VideoPix2PixHD(VideoModel):
                 fake_scores = self.net_d(pack(conditions, fake, shown))
             g = self.losses.compute('gan', dict(scores=fake_scores, fake_features=fake_scores, real_features=real_scores))
         frames = dict(fake=fake, real=real, conditions=features, **{k: batch[k] for k in ('masks', 'regions', 'poses') if k in batch})
-        frames = self.losses.compute('frames', {key: value.flatten(0, 1) for key, value in frames.items()})
+        frames = self.losses.compute('frames', {key: value.flatten(0, 1) for key, value in frames.items()}, batch)
         g = self.weighted(g | {name: self.frame_scale * loss for name, loss in frames.items()})
         self.step(optim_wrapper, 'g', sum(g.values()))
 
