@@ -57,6 +57,11 @@ def shrink_data(dataset: dict, clips: Path) -> None:
     for key in ('synthetic', 'split_rule', 'persons', 'actions', 'frames', 'exclude', 'size'):
         dataset.pop(key, None)
     dataset.root = str(clips)
+    if dataset.get('references') and dataset.get('window') is None:
+        dataset.update(split=None, actions=['wave_right'])
+        dataset.references.pool = dict(actions=['wave_both'])
+    elif dataset.get('references'):
+        dataset.references.gap = (0, 1)
 
 
 @pytest.fixture(scope='module')

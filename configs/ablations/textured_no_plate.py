@@ -1,0 +1,4 @@
+"""Without the empty scene: the generator paints what no reference shows."""
+_base_ = '../own/textured.py'
+data = dict(plate=False)
+model = dict(feature_maps=dict(plate=False))
