@@ -6,7 +6,8 @@ CONTENT and DRIVING may be prepared clips (tools/prepare_data.py); anything else
 movement is moved and scaled to the body of the person who is generated. A checkpoint of a CycleGAN knows its two
 persons: DRIVING then is a video of one of them, and --direction says of which.
 
-A checkpoint of configs/stage2_colors.py or stage2_end_to_end.py also chooses the colors of the clothes, in one of five ways:
+A checkpoint of configs/stage2_colors.py or stage2_end_to_end.py, or one with references, also chooses the colors of the clothes, in one
+of five ways:
 
     --up-color '#c03030' --down-color '#2040a0'     one or both garments of CONTENT in another color; its lightness stays
     --color-from friend.jpg --color-regions up      as somebody else wears it

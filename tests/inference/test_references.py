@@ -13,6 +13,8 @@ from toolkit.datasets.plate import background_plate
 from toolkit.datasets.windows import ClipWindows
 from toolkit.fields import REFERENCES
 from toolkit.inference.driving import frame_steps
+from toolkit.inference.garments import DressedFootage, Garments
+from toolkit.inference.outfits import describe
 from toolkit.registry import MODELS
 from toolkit.structures import InputError
 from toolkit.synthetic.actions import SyntheticActions
@@ -134,3 +136,49 @@ def test_references_are_as_large_as_in_training():
     assert textured(references=dict(count=2)).reference_scale == 2
     assert textured(references=dict(scale=3)).reference_scale == 3
     assert textured(datasets=dict(a=dict(root='x'), b=dict(references=dict(scale=4)))).reference_scale == 4
+
+
+def mean_color(frames, parts, labels):
+    where = np.isin(parts, labels)
+    return frames[where].astype(float).mean(0)
+
+
+def test_clothes_of_other_colors_come_from_recolored_references(mine, dancer):
+    whole = Footage(mine[:1], [np.ones(12, bool)], SIZE)
+    garments, search = Garments(whole), whole.search()
+    plain = whole.entries(search, [[3, 7]])
+    red, records = garments.colored(up='#c03030')
+    assert [record.region for record in records] == ['up'] and np.isnan(red[0, 1]).all()
+    assert describe(records, dict(up='#c03030'))[0].startswith('upper garment: #c03030')
+    dressed = DressedFootage(garments, red).entries(search, [[3, 7]])
+    for key in REFERENCES:
+        assert dressed[key].shape == plain[key].shape and dressed[key].dtype == plain[key].dtype
+    changed = (dressed['reference_frames'] != plain['reference_frames']).any(-1)
+    parts = plain['reference_parts']
+    assert changed.mean() > .02 and (parts[changed] > 0).mean() > .99, 'nothing but the person'
+    before, after = (mean_color(e['reference_frames'], parts, [1]) for e in (plain, dressed))
+    assert after[0] - after[1] > before[0] - before[1] + 20 and after[0] > after[2]
+    own = DressedFootage(garments, np.full((1, 2, 2), np.nan)).entries(search, [[3, 7]])
+    np.testing.assert_array_equal(own['reference_frames'], plain['reference_frames'])
+
+
+def test_outfits_of_chance_of_others_and_between(mine, dancer):
+    whole = Footage(mine[:1], [np.ones(12, bool)], SIZE)
+    garments = Garments(whole)
+    first, again = garments.samples(3, seed=4), garments.samples(2, seed=4, regions='down')
+    np.testing.assert_array_equal(first[1][0, 1], again[1][0, 1])
+    assert np.isnan(again[0][0, 0]).all() and len({outfit.tobytes() for outfit in first}) == 3
+    like = garments.like(dancer, 'up')
+    assert np.isnan(like[0, 1]).all() and abs(like[0, 0] - garments.own[0][1:]).max() > 3
+    path = garments.between(first[0], like, 5)
+    np.testing.assert_allclose(path[0], first[0][0])
+    np.testing.assert_allclose(path[-1], [like[0, 0], garments.own[1][1:]])
+    dressed, search = DressedFootage(garments, path), whole.search()
+    frames = [dressed.entries(search, [[2]])['reference_frames'] for _ in range(6)]
+    assert (frames[0] != frames[4]).any() and (frames[4] == frames[5]).all(), 'the last outfit stays'
+
+
+def test_looks_of_a_model_with_references_need_no_codes(mine, dancer, tmp_path):
+    sheet = apis.generate(textured(), mine[0].folder, dancer.folder, tmp_path / 'out.mp4', progress=False, max_frames=3,
+                          colors=apis.Colors(outfits=['#c03030,', ',#2040a0', str(dancer.folder)]))
+    assert sheet.suffix == '.png' and sorted(p.name for p in tmp_path.glob('*.mp4')) == ['out_0.mp4', 'out_1.mp4', 'out_2.mp4']

@@ -327,6 +327,11 @@ class ClipWindows(Dataset):
     def _stored(self, clip: Clip) -> list[str]:
         return [key for field in self.added if field.name in clip.fields for key in (field.name, field.content)]
 
+    @property
+    def reference_clips(self) -> list[Clip]:
+        """Clips that references and empty scenes are taken from."""
+        return [] if self._footage is None else self._footage.footage.clips
+
     def clip_length(self, index: int) -> int:
         """Frames of item ``index``."""
         return self.window or int(self.allowed[self.locate(int(index))[0]].sum())

@@ -194,4 +194,4 @@ def _build_dataset(cfg) -> Dataset:
 def _clip_states(dataset, domains: dict, models: dict) -> list[str]:
     """What the clips are now, those that are measured and those that baselines and metrics know: other clips give other results."""
     sources = [dataset, *(frames.windows for frames in domains.values()), *(getattr(m, 'examples', None) for m in models.values())]
-    return [clip.state() for source in sources for clip in getattr(source, 'clips', [])]
+    return [clip.state() for source in sources for key in ('clips', 'reference_clips') for clip in getattr(source, key, [])]

@@ -1,6 +1,7 @@
 """What a painter is told of each frame: poses of the driving clip, fitted to the person who is generated, and what else it takes."""
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -8,7 +9,6 @@ import torch
 from toolkit import fields
 from toolkit.clips.clip import Clip
 from toolkit.clips.same_person import same_person
-from toolkit.datasets.footage import Footage
 from toolkit.datasets.references import ReferenceTrack
 from toolkit.datasets.tensors import computed, pose_tensors, tensors, with_channels
 from toolkit.datasets.transforms import resize_image, scale_pose
@@ -48,7 +48,7 @@ def driving_poses(driving: Clip, content: Clip | None, size: tuple[int, int], re
 
 
 def frame_steps(names: Sequence[str], poses: np.ndarray, size: tuple[int, int], driving: Clip | None = None,
-                style: str = 'openpose_black', extra: Sequence[fields.Field] = (), footage: Footage | None = None,
+                style: str = 'openpose_black', extra: Sequence[fields.Field] = (), footage: Any = None,
                 references: int = 0) -> Iterator[dict[str, torch.Tensor]]:
     """What a painter is given, frame by frame, in the form in which data sets yield it.
 
@@ -59,7 +59,8 @@ def frame_steps(names: Sequence[str], poses: np.ndarray, size: tuple[int, int], 
         driving: the clip whose stored pictures are taken where ``names`` has any.
         style: of the stick figures.
         extra: added fields that can be in ``names``; those that are not drawn from poses are of the driving frames.
-        footage: frames of the person that references are taken from.
+        footage: frames of the person that references are taken from, as they are or
+            :class:`toolkit.inference.garments.DressedFootage`.
         references: K, reference frames of each frame; 0 for none.
 
     Yields:

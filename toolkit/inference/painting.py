@@ -16,6 +16,7 @@ from toolkit.datasets.plate import background_plate
 from toolkit.datasets.tensors import channels_first
 from toolkit.inference.clips import as_clip
 from toolkit.inference.driving import driving_poses, frame_steps
+from toolkit.inference.garments import DressedFootage, Garments
 from toolkit.inference.loading import Trained
 from toolkit.inference.outfits import Colors, OutfitEncoder, check_outfit, content_batch, describe, split_outfit
 from toolkit.inference.request import Request, check_references
@@ -34,7 +35,7 @@ class Chosen:
         names: what its painter is given of each frame.
         style: of the stick figures it was trained on.
         extra: added fields that it takes.
-        footage: frames of the person that references are taken from; None for a model without references.
+        footage: for each video frames of the person that references are taken from; None for a model without references.
     """
 
     driving: Clip
@@ -44,7 +45,7 @@ class Chosen:
     names: tuple[str, ...]
     style: str
     extra: list[fields.Field]
-    footage: Footage | None = None
+    footage: list[Footage | DressedFootage | None]
 
 
 def choose(trained: Trained, request: Request, work_dir: str | Path, progress: bool = True) -> Chosen:
@@ -74,11 +75,14 @@ def choose(trained: Trained, request: Request, work_dir: str | Path, progress: b
         given['direction'] = request.direction or 'ab'
     if 'plate' in model.opens_with and content is None:
         given['plate'] = channels_first(background_plate(driving, size))[None]
-    openings = [given]
+    openings, footage = [given], [_footage(trained, [content, *more], size) if model.references else None]
     if request.colors.wanted:
-        codes = _codes(model, given['content'], request.colors, len(poses), work_dir, size, progress)
-        openings = [dict(given, z=z) for z in codes]
-    footage = _footage(trained, [content, *more], size) if model.references else None
+        wears = OutfitEncoder(model, given['content']) if model.codes is not None else Garments(footage[0])
+        outfits = _outfits(wears, request.colors, len(poses), work_dir, size, progress)
+        if model.codes is not None:
+            openings, footage = [dict(given, z=z) for z in outfits], footage * len(outfits)
+        else:
+            openings, footage = [given] * len(outfits), [DressedFootage(wears, outfit) for outfit in outfits]
     return Chosen(driving, poses, size, openings, model.paints_from, pose_style(trained), fields.added(model.added_fields), footage)
 
 
@@ -97,8 +101,9 @@ def _footage(trained: Trained, clips: Sequence[Clip], size: tuple[int, int]) -> 
 
 def paint(model: VideoModel, chosen: Chosen) -> list[Iterator[np.ndarray]]:
     """The frames (H, W, 3) uint8 RGB of each video; each is painted when it is asked for."""
-    given = (chosen.names, chosen.poses, chosen.size, chosen.driving, chosen.style, chosen.extra, chosen.footage, model.references)
-    return [model.generate(frame_steps(*given), **opening) for opening in chosen.openings]
+    given = (chosen.names, chosen.poses, chosen.size, chosen.driving, chosen.style, chosen.extra)
+    return [model.generate(frame_steps(*given, footage, model.references), **opening)
+            for opening, footage in zip(chosen.openings, chosen.footage)]
 
 
 def pose_style(trained: Trained) -> str:
@@ -157,30 +162,29 @@ def outfit_codes(trained: Trained, content: Clip, size: tuple[int, int], colors:
     """
     if not colors.wanted:
         return [None]
-    return _codes(trained.model, content_batch(content, size, content_frame), colors, frames, work_dir, size, progress)
+    encoder = OutfitEncoder(trained.model, content_batch(content, size, content_frame))
+    return _outfits(encoder, colors, frames, work_dir, size, progress)
 
 
-def _codes(model: VideoModel, content: dict[str, torch.Tensor], colors: Colors, frames: int, work_dir: str | Path,
-           size: tuple[int, int], progress: bool) -> list[torch.Tensor]:
-    """As :func:`outfit_codes`, from a content batch."""
-    encoder = OutfitEncoder(model, content)
-
-    def colored(up: str | None, down: str | None) -> torch.Tensor:
+def _outfits(encoder: OutfitEncoder | Garments, colors: Colors, frames: int, work_dir: str | Path, size: tuple[int, int],
+             progress: bool) -> list:
+    """What is asked for, for each video: codes, or colors of garments."""
+    def colored(up: str | None, down: str | None):
         z, records = encoder.colored(up, down)
         for line in describe(records, dict(up=up, down=down)) if progress else ():
             tqdm.write(line)
         return z
 
-    def code(wish: str | Path) -> torch.Tensor:
+    def outfit(wish: str | Path):
         check_outfit(wish)
         if pair := split_outfit(wish):
             return colored(*pair)
         return encoder.like(as_clip(wish, work_dir, size, progress), colors.regions)
 
     if colors.outfits:
-        return [code(wish) for wish in colors.outfits]
+        return [outfit(wish) for wish in colors.outfits]
     if colors.samples:
         return encoder.samples(colors.samples, colors.seed, colors.regions)
     if colors.interpolate:
-        return [encoder.between(*map(code, colors.interpolate), frames)]
-    return [code(colors.like) if colors.like else colored(colors.up, colors.down)]
+        return [encoder.between(*map(outfit, colors.interpolate), frames)]
+    return [outfit(colors.like) if colors.like else colored(colors.up, colors.down)]

@@ -27,7 +27,7 @@ class Request:
         retarget: see :func:`toolkit.inference.driving.driving_poses`.
         direction: of a transfer between two persons: 'ab' (the default) if ``driving`` shows its person A, 'ba' if it shows B.
         max_frames: stop after so many frames.
-        colors: what the person wears, for a model with color codes; default the content's own clothes.
+        colors: what the person wears, for a model with color codes or references; default the content's own clothes.
 
     Raises:
         InputError: a value that cannot be, or a file that is not there.
@@ -79,11 +79,16 @@ class Request:
             raise InputError(f'a {kind} takes no content person to show or to fit poses to: it generates whom it was trained on')
         if 'content' in takes and self.content is None:
             raise InputError('this checkpoint generates from poses: say who is to be generated (content)')
+        if 'content' not in takes and model.references:
+            raise InputError(f'a {kind} takes references, but no content person whose footage they could be of')
         if 'direction' not in takes and self.direction is not None:
             raise InputError(f'a {kind} has no direction: it is not a transfer between two persons')
         check_references(model, self.references)
-        if self.colors.wanted:
+        if self.colors.wanted and not model.references:
             check_has_codes(model)
+        if self.colors.wanted and model.references and model.codes is not None:
+            raise InputError(f'this {kind} has both color codes and references, which bring colors of their own: generate with the '
+                             'clothes of the content, or train a model with one of the two')
         for wish in self.outfits:
             check_outfit(wish)
 
