@@ -12,7 +12,8 @@ from toolkit.registry import MODELS
 
 FOLDER = Path(__file__).resolve().parents[2] / 'configs' / 'baselines'
 NAMES = sorted(path.stem for path in FOLDER.glob('*.py'))
-METHODS = {load_config(FOLDER / f'{name}.py').model.type: name for name in NAMES}
+CONFIGS = {name: load_config(FOLDER / f'{name}.py') for name in NAMES}
+METHODS = {cfg.model.type: name for name, cfg in CONFIGS.items() if not cfg.get('needs')}
 
 
 def tiny(name, clips):  # noqa: F811
