@@ -18,7 +18,7 @@ OPTIONS = dict(
 
 @pytest.fixture
 def pose(clips):
-    return torch.from_numpy(clips[0].poses[:1]).float()
+    return torch.from_numpy(clips[0].poses[:1]).float().clone()
 
 
 def test_networks_have_the_published_sizes():

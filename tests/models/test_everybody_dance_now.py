@@ -73,7 +73,7 @@ def test_the_second_frame_teaches_the_first():
 
 
 def test_faces_are_cut_and_put_back_where_they_are(clips):
-    poses = torch.from_numpy(clips[0].poses[:3]).float()
+    poses = torch.from_numpy(clips[0].poses[:3]).float().clone()
     poses[1] = 0
     poses[2, NOSE] = torch.tensor([2.0, 1.0, 1.0])
     frames, crops = torch.rand(3, 3, 96, 64), FaceCrops(poses, 16, 96, 64)
