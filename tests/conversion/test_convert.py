@@ -188,6 +188,7 @@ def trunk(**changes):
     return {key: value for key, value in (m.state | changes).items() if value is not None}
 
 
+VID2VID = {'model_down_seg.1.weight': torch.zeros(4, 18, 7, 7), 'model_final_flow.1.weight': torch.zeros(2, 4, 7, 7)}
 WRONG = {
     'of another shape': ('pix2pixhd', trunk(**{'model.4.weight': torch.zeros(8, 4, 5, 5)}),
                          r'model.4.weight is \(8, 4, 5, 5\) in the file, \(8, 4, 3, 3\) in GlobalGenerator\(input_nc=3.*n_blocks=1'),
@@ -198,7 +199,9 @@ WRONG = {
     'pixel': ('cyclegan', {'net.0.weight': torch.zeros(4, 3, 1, 1)}, 'PixelGAN has no counterpart'),
     'not finite': ('pix2pixhd', trunk(**{'model.1.bias': torch.full((4,), float('nan'))}), 'not finite'),
     'no tensors': ('pix2pixhd', {'state_dict': {'model.1.weight': 3}}, "'model.1.weight' is a int, expected tensors"),
-    'vid2vid': ('vid2vid', {'model_down_seg.1.weight': torch.zeros(4, 3, 7, 7)}, 'no network of this toolkit has these three'),
+    'vid2vid': ('vid2vid', VID2VID, r'model_down_seg.1.weight is \(4, 18, 7, 7\): it sees 18 channels.* sees stick figures alone'),
+    'vid2vid without flow': ('vid2vid', {'model_down_seg.1.weight': torch.zeros(4, 9, 7, 7)}, 'it predicts no flow'),
+    'vid2vid with a foreground': ('vid2vid', VID2VID | {'indv_down.1.weight': torch.zeros(2, 18, 7, 7)}, 'at half the width'),
     'not vid2vid': ('vid2vid', trunk(), 'no network of vid2vid'),
     'edn unet': ('everybody_dance_now', {'model.model.0.weight': torch.zeros(4, 6, 4, 4)}, 'did not use'),
     'unet of one level': ('cyclegan', {'model.model.0.weight': torch.zeros(4, 6, 4, 4)}, 'at least two levels'),
