@@ -13,6 +13,8 @@ from toolkit.structures import InputError
 class Painter(nn.Module):
     """Translates to itself one way and to a mixture with one picture the other way."""
 
+    directions = ('ab', 'ba')
+
     def __init__(self, keep):
         super().__init__()
         self.keep, self.modes = keep, []
@@ -108,7 +110,7 @@ def test_training_is_not_touched(runner):
 
 def test_refuses_what_it_cannot_watch(runner):
     runner.model = nn.Linear(1, 1)
-    with pytest.raises(InputError, match='Linear has no method transfer'):
+    with pytest.raises(InputError, match='Linear turns no pictures into pictures'):
         CollapseMonitor().before_train(runner)
     with pytest.raises(InputError, match='samples'):
         CollapseMonitor(samples=1)

@@ -53,6 +53,8 @@ default_hooks = dict(checkpoint=dict(interval=100))"""
     ('default_hooks = dict(runtime_info=None)', ['does not know the iteration']),
     ('log_processor = dict(by_epoch=False)', ['log_processor is not used here', 'default_hooks.logger.interval']),
     ("optim_wrapper = dict(_delete_=True, type='OptimWrapper', optimizer=dict(type='Adam', lr=1e-3))", ["networks=['net_g']"]),
+    ("train_dataloader = dict(dataset=dict(_delete_=True, type='ConcatDataset', datasets=[]))", ['use MixedClips']),
+    ("val_dataloader = dict(dataset=dict(_delete_=True, type='RepeatDataset', dataset={}, times=2))", ['leave it out']),
     ('vis_backends = []', ['visualizer=dict(vis_backends']),
 ])
 def test_other_names_are_refused_with_the_right_one(toy, tmp_path, text, words):

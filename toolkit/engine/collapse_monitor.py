@@ -37,7 +37,7 @@ class CollapseMonitor(Hook):
     (Tsvetkov and Abu-Saleh) met this collapse with bodies of different sizes and with large batches. Training is not touched: random
     numbers and modes are restored. Process 0 measures; the others wait.
 
-    The model needs ``transfer(batch) -> dict[str, (inputs, outputs)]``, see :class:`toolkit.models.cycle_gan.CycleGAN`.
+    The model needs ``directions`` and ``transfer``, see :meth:`toolkit.models.base.VideoModel.transfer`.
 
     Args:
         interval: iterations between checks.
@@ -49,7 +49,7 @@ class CollapseMonitor(Hook):
         batch_size: items at a time.
 
     Raises:
-        InputError: a number that cannot be; a model without ``transfer``; when stopping, with what to change.
+        InputError: a number that cannot be; a model without ``directions``; when stopping, with what to change.
     """
 
     priority = 'NORMAL'
@@ -67,8 +67,9 @@ class CollapseMonitor(Hook):
     def before_train(self, runner) -> None:
         """Refuse a model that cannot be watched; read the items, so that errors come before the first iteration."""
         with unwrapped(runner.model) as model:
-            if not hasattr(model, 'transfer'):
-                raise InputError(f'CollapseMonitor: {type(model).__name__} has no method transfer; remove the hook from custom_hooks')
+            if not getattr(model, 'directions', ()):
+                raise InputError(f'CollapseMonitor: a {type(model).__name__} turns no pictures into pictures that could be compared '
+                                 f'(directions is empty); remove the hook from custom_hooks')
         if is_main_process():
             with random_state_kept():
                 dataset = runner.train_loop.dataloader.dataset

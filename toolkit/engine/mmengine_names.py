@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from toolkit.registry import HOOKS, LOOPS
+from toolkit.engine.shared_data import data_sets
+from toolkit.registry import DATASETS, HOOKS, LOOPS
 from toolkit.structures import InputError
 
 OUR_HOOKS = dict(
@@ -19,6 +20,9 @@ INSTEAD = dict(
     SyncBuffersHook='it acts at the ends of epochs, and training counts iterations',
     NaiveVisualizationHook='use GenerateHook',
     CheckpointHook="use type='CheckpointHook', without a scope")
+DATASETS_INSTEAD = dict(
+    ConcatDataset='use MixedClips', ClassBalancedDataset='use MixedClips with weights',
+    RepeatDataset='training counts iterations and repeats its data by itself: leave it out')
 TOP_LEVEL = dict(
     log_processor='default_hooks.logger averages and writes the log: set default_hooks.logger.interval',
     vis_backends='put it into visualizer=dict(vis_backends=[...])',
@@ -44,6 +48,7 @@ def check_names(cfg: dict[str, Any]) -> None:
         raise InputError("optim_wrapper: here each network has an optimizer of its own: dict(g=dict(networks=['net_g'], "
                          "optimizer=dict(type='Adam', lr=2e-4)), d=dict(networks=['net_d'], optimizer=...))")
     _check_loop(cfg.get('train_cfg') or {})
+    _check_datasets(cfg)
     _check_hooks(cfg)
 
 
@@ -56,6 +61,14 @@ def _check_loop(train_cfg: dict) -> None:
         raise InputError(f'train_cfg.type={kind!r}: use IterLoop (or its name in MMEngine, IterBasedTrainLoop, without a scope). A '
                          f'loop of your own must be a subclass of it: checkpoints and pictures are made at its hook point '
                          f'after_iteration')
+
+
+def _check_datasets(cfg: dict) -> None:
+    for where, dataset in data_sets(cfg):
+        part = DATASETS.get(dataset['type']) if isinstance(dataset['type'], str) else dataset['type']
+        if part.__module__.startswith('mmengine.'):
+            raise InputError(f'{where}: {part.__name__} of MMEngine does not work here, it asks a data set for an item by its number '
+                             f'alone, without the random draw: {DATASETS_INSTEAD.get(part.__name__, "register one of your own")}')
 
 
 def _check_hooks(cfg: dict) -> None:

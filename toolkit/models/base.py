@@ -46,6 +46,9 @@ class VideoModel(PaintedVideos, BaseModel):
     offers: ClassVar[dict[str, tuple[str, ...]]] = {}
     """What the method can give its losses: group -> names, see :class:`toolkit.models.loss_table.LossTable`."""
 
+    directions: ClassVar[tuple[str, ...]] = ()
+    """What :meth:`transfer` gives: names of the ways in which the method turns pictures into pictures; empty where it has none."""
+
     def __init__(self, losses: dict | None = None, data_preprocessor: dict | None = None, compile_networks: bool | dict = False,
                  channels_last: bool = False, inference_dtype: str | None = None) -> None:
         super().__init__(data_preprocessor=MODELS.build(data_preprocessor or dict(type='VideoPreprocessor')))
@@ -90,6 +93,17 @@ class VideoModel(PaintedVideos, BaseModel):
         """What ``tools/test.py --baselines`` measures beside it: name -> ``MODELS`` config, see
         :func:`toolkit.engine.testing.build_baselines`."""
         return {name: dict(type=name) for name in ('CopyContent', 'PasteParts', 'NearestFrame')}
+
+    def transfer(self, data: dict) -> dict[str, tuple[Tensor, Tensor]]:
+        """What the generators themselves paint of a training batch, for watching them, see :attr:`directions`.
+
+        Args:
+            data: a collated batch of the training data.
+
+        Returns:
+            Direction -> pictures and what they were turned into, (B, 3, H, W) each.
+        """
+        raise NotImplementedError(f'{type(self).__name__} turns no pictures into pictures')
 
     def check_data(self, dataset: Dataset) -> None:
         """Refuse a training data set that the method could not learn from; called before training.

@@ -16,6 +16,7 @@ from mmengine.optim import OptimWrapperDict
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from toolkit.fields import content_of
 from toolkit.fit import build_discriminator, build_generator
 from toolkit.model_parts.auto_weight import AutoWeight
 from toolkit.model_parts.discriminator_inputs import CHANNELS, SUFFIXES, TRIPLE, discriminator_input
@@ -81,6 +82,7 @@ class CycleGAN(VideoModel):
         gan=('scores',), cycle=('fake', 'real', 'masks', ADDED), identity=('fake', 'real', 'masks', ADDED),
         skeleton=('fake', 'real', 'anchors', 'keys'), temporal=('scores',), face=('scores',))
 
+    directions = DIRECTIONS
     nested = dict(face_crops=HeadCrops, auto_weight=AutoWeight, foreground=Foreground)
 
     def __init__(self, generator: dict, discriminator: dict, losses: dict, previous_frames: int = 0, first: str = 'zeros',
@@ -304,14 +306,7 @@ class CycleGAN(VideoModel):
 
     @torch.no_grad()
     def transfer(self, data: dict) -> dict[str, tuple[Tensor, Tensor]]:
-        """What the generators themselves paint of a training batch, both ways, for watching them.
-
-        Args:
-            data: a collated batch of :class:`toolkit.datasets.unpaired.UnpairedClips`.
-
-        Returns:
-            Direction -> the last input frame of each window and its translation, not put into a scene, (B, 3, H, W) each.
-        """
+        """As in the base class: the last input frame of each window and its translation, not put into a scene."""
         out = {}
         for direction in DIRECTIONS:
             frames = self.data_preprocessor(data[direction[0]])['frames']
@@ -365,7 +360,7 @@ class CycleGAN(VideoModel):
     def example_batch(self, height: int, width: int, frames: int | None = None) -> dict:
         """A made-up batch of one sample in the form of :class:`toolkit.datasets.unpaired.UnpairedClips`."""
         plain = super().example_batch(height, width, frames or self.window)
-        item = {k: plain[k] for k in ('frames', 'masks', 'poses', 'clip', 'index', 'fps')}
+        item = {key: value for key, value in plain.items() if key not in content_of(plain)}
         item |= dict(plate=plain['content_frame'], follows=torch.tensor([False]),
                      anchor=torch.tensor([[width / 2, height * 0.9, height * 0.7]]))
         return dict(a=item, b=dict(item))
