@@ -113,15 +113,7 @@ class PasteParts(Baseline):
 
 
 def pose_distance(poses: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Mean distance of the joints that two poses share, in pixels.
-
-    Args:
-        poses: (N, K, 3).
-        target: (K, 3).
-
-    Returns:
-        (N,) infinite where no joint is shared.
-    """
+    """Mean distance in pixels of the joints that poses (N, K, 3) share with a target (K, 3): (N,), infinite where they share none."""
     shared = (poses[..., 2] > 0) & (target[:, 2] > 0)
     distances = np.linalg.norm(poses[..., :2] - target[:, :2], axis=-1)
     count = shared.sum(-1)

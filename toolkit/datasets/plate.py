@@ -7,6 +7,7 @@ import numpy as np
 
 from toolkit.clips.clip import Clip
 from toolkit.datasets.transforms import resize_image
+from toolkit.structures import spread
 
 SAMPLES = 25
 GROWTH = 0.02
@@ -42,7 +43,7 @@ def background_plate(clip: Clip, size: Sequence[int] | None = None, frames: Sequ
         (H, W, 3) uint8 RGB.
     """
     frames = range(len(clip)) if frames is None else frames
-    chosen = sorted({int(t) for t in np.linspace(0, len(frames) - 1, min(samples, len(frames))).round()})
+    chosen = spread(len(frames), samples)
     pictures = np.empty((len(chosen), clip.height, clip.width, 3), np.int16)
     for i, t in enumerate(chosen):
         pictures[i] = clip.frame(frames[t])
@@ -68,7 +69,7 @@ def camera_moves(clip: Clip, frames: Sequence[int] | None = None, samples: int =
         samples: frames looked at, spread evenly.
     """
     frames = range(len(clip)) if frames is None else frames
-    chosen = sorted({int(t) for t in np.linspace(0, len(frames) - 1, min(samples, len(frames))).round()})
+    chosen = spread(len(frames), samples)
     first = frames[chosen.pop(len(chosen) // 2)]
     start, background = cv2.cvtColor(clip.frame(first), cv2.COLOR_RGB2GRAY), (~_person(clip, first)).astype(np.uint8)
     points = cv2.goodFeaturesToTrack(start, POINTS, .02, max(3, clip.height // 64), mask=background)

@@ -13,7 +13,7 @@ from toolkit.fields import ADDED
 from toolkit.files import check_output, make_folder, write_file
 from toolkit.outputs import refuse_existing, refuse_filled
 from toolkit.sheets import contact_sheet, paint_parts
-from toolkit.structures import InputError
+from toolkit.structures import InputError, spread
 
 MOST_FRAMES = 6
 
@@ -55,7 +55,7 @@ class DatasetSheets:
 
     def write(self, dataset: Dataset) -> list[Path]:
         """Write the sheets; the files."""
-        indices = np.unique(np.linspace(0, len(dataset) - 1, self.items).round().astype(int)).tolist()
+        indices = spread(len(dataset), self.items)
         pages = [indices[i:i + self.rows] for i in range(0, len(indices), self.rows)]
         folder = self.out.with_suffix('')
         paths = [self.out] if self._file and len(pages) == 1 else [folder / f'{number:03d}.png' for number in range(len(pages))]
@@ -69,7 +69,7 @@ class DatasetSheets:
 
 def shown_frames(count: int) -> list[int]:
     """Places of the frames to show of a window of ``count`` frames: all, or some that are spread over it."""
-    return np.unique(np.linspace(0, count - 1, min(count, MOST_FRAMES)).round().astype(int)).tolist()
+    return spread(count, MOST_FRAMES)
 
 
 def item_row(item: dict) -> tuple[list[np.ndarray], list[str]]:

@@ -1,9 +1,9 @@
 """The multi-scale discriminator of pix2pixHD. Source: Wang et al. 2018, High-Resolution Image Synthesis, section 3.2."""
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from toolkit.discriminators.patchgan import PatchDiscriminator
+from toolkit.generators.blocks import pyramid
 from toolkit.registry import DISCRIMINATORS
 from toolkit.structures import InputError
 
@@ -49,8 +49,4 @@ class MultiscaleDiscriminator(nn.Module):
         """
         if x.ndim != 4 or x.shape[1] != self.input_nc:
             raise InputError(f'input of shape {tuple(x.shape)}, expected (B, {self.input_nc}, H, W)')
-        outputs = [self.scales[0](x)]
-        for discriminator in self.scales[1:]:
-            x = F.avg_pool2d(x, 3, stride=2, padding=1, count_include_pad=False)
-            outputs.append(discriminator(x))
-        return outputs
+        return [discriminator(scale) for discriminator, scale in zip(self.scales, pyramid(x, len(self.scales) - 1))]

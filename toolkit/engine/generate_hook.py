@@ -18,7 +18,7 @@ from toolkit.models.bare import unwrapped
 from toolkit.outputs import plain_path
 from toolkit.registry import HOOKS
 from toolkit.sheets import contact_sheet
-from toolkit.structures import InputError
+from toolkit.structures import InputError, spread
 from toolkit.together import on_main_process
 from toolkit.video.io import VideoWriter
 
@@ -102,7 +102,7 @@ class GenerateHook(Hook):
 
     def _write(self, runner, folder: Path, results: Iterable[dict], count: int) -> None:
         """Write the video part by part; of the frames only those on the sheet are kept."""
-        shown = sorted({int(i) for i in np.linspace(0, count - 1, self.columns).round()})
+        shown = spread(count, self.columns)
         rows, t = {name: [] for name in ROWS}, 0
         with ExitStack() as stack:
             video = None

@@ -1,8 +1,6 @@
 """What a test of a method needs: its model with weights, its baselines, and the training frames that they show."""
 
-import hashlib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,6 +11,7 @@ from toolkit import __version__
 from toolkit.datasets.domain_frames import domain_frames
 from toolkit.engine.build_errors import naming_parts
 from toolkit.engine.checkpoint import load_checkpoint
+from toolkit.files import source_hash
 from toolkit.models.loss_table import for_generation
 from toolkit.plugins import describe_plugins
 from toolkit.registry import DATASETS, MODELS, part_arguments
@@ -40,7 +39,7 @@ def build_model(cfg: Config, checkpoint: str | None) -> tuple[nn.Module, dict[st
     about = {'toolkit': __version__, 'torch': torch.__version__, 'plugins': describe_plugins(), 'checkpoint': checkpoint}
     if checkpoint:
         about['iteration'] = load_checkpoint(checkpoint, model).get('iter')
-        about['checkpoint_sha256'] = hashlib.sha256(Path(checkpoint).read_bytes()).hexdigest()
+        about['checkpoint_sha256'] = source_hash(checkpoint)
     elif model.state_dict():
         raise InputError(f'{cfg.model.type} has weights: name a checkpoint, for example work_dirs/.../iter_0100000.pth')
     return model, about

@@ -93,15 +93,9 @@ class ResidualBlock(nn.Module):
         self.film2 = film(channels)
 
     def forward(self, x: Tensor, z: Tensor | None = None, gates: Tensor | None = None) -> Tensor:
-        """Run the block.
+        """(B, C, H, W) -> (B, C, H, W), H and W at least 2.
 
-        Args:
-            x: (B, C, H, W) maps, H and W at least 2.
-            z: (B, D) latent code for the modulation layers, if any.
-            gates: (B, R, H, W) region maps in [0, 1] for the modulation layers, if they need them.
-
-        Returns:
-            (B, C, H, W).
+        z (B, D) and the region maps ``gates`` (B, R, H, W) in [0, 1] are for the modulation layers, if they need them.
         """
         h = F.relu(self.film1(self.norm1(self.conv1(x)), z, gates), inplace=True)
         return x + self.film2(self.norm2(self.conv2(h)), z, gates)
@@ -135,15 +129,9 @@ class Up(nn.Module):
         self.film = film(out_channels)
 
     def forward(self, x: Tensor, z: Tensor | None = None, gates: Tensor | None = None) -> Tensor:
-        """Run the block.
+        """(B, C_in, H, W) -> (B, C_out, 2H, 2W).
 
-        Args:
-            x: (B, C_in, H, W) maps.
-            z: (B, D) latent code for the modulation layer, if any.
-            gates: (B, R, 2H, 2W) region maps in [0, 1] for the modulation layer, if it needs them.
-
-        Returns:
-            (B, C_out, 2H, 2W).
+        z (B, D) and the region maps ``gates`` (B, R, 2H, 2W) in [0, 1] are for the modulation layers, if they need them.
         """
         return F.relu(self.film(self.norm(self.conv(x)), z, gates), inplace=True)
 
@@ -172,14 +160,9 @@ class Head(nn.Module):
 
 
 def pyramid(x: Tensor, levels: int) -> list[Tensor]:
-    """Halve maps again and again by 3x3 average pooling of stride 2 that leaves the border out of the mean.
+    """Maps x (B, C, H, W) at 1, 1/2, ..., ``levels`` times halved: levels + 1 tensors, finest first.
 
-    Args:
-        x: (B, C, H, W).
-        levels: number of halvings.
-
-    Returns:
-        levels + 1 tensors, finest first: x, (B, C, H/2, W/2), ...
+    Each is the 3x3 average pooling of stride 2 of the one before, which leaves the border out of the mean.
     """
     scales = [x]
     for _ in range(levels):

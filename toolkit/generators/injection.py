@@ -64,16 +64,7 @@ class FiLM(nn.Module):
         self.linear = _small_linear(sum(z_dims), 2 * channels)
 
     def forward(self, h: Tensor, z: Tensor, gates: Tensor | None) -> Tensor:
-        """Modulate.
-
-        Args:
-            h: (B, C, H, W) maps.
-            z: (B, D), D = sum(z_dims).
-            gates: not used.
-
-        Returns:
-            (B, C, H, W).
-        """
+        """Modulate maps (B, C, H, W) by z (B, D), D = sum(z_dims); gates are not used."""
         scale, shift = self.linear(z)[:, :, None, None].to(h.dtype).chunk(2, 1)
         return h * (1 + scale) + shift
 
@@ -101,15 +92,7 @@ class RegionFiLM(nn.Module):
         self.linears = nn.ModuleList(affine(d) if d else nn.Identity() for d in z_dims)
 
     def forward(self, h: Tensor, z: Tensor, gates: Tensor) -> Tensor:
-        """Modulate.
-
-        Args:
-            h: (B, C, H, W) maps.
-            z: (B, D), D = sum(z_dims), the regions' codes one after the other.
-            gates: (B, R, H, W) region maps in [0, 1], R = len(z_dims).
-
-        Returns:
-            (B, C, H, W).
+        """Modulate maps (B, C, H, W) by z (B, D), the regions' codes one after the other, where the gates (B, R, H, W) say, in [0, 1].
         """
         codes = z.split(self.z_dims, 1)
         affine = torch.stack([self.linears[i](codes[i]) for i in self.used], 2).float()
@@ -140,16 +123,7 @@ class RegionRGB(nn.Module):
             _small_perceptron(d, hidden, output_nc * (channels + 1)) if d else nn.Identity() for d in z_dims)
 
     def forward(self, h: Tensor, z: Tensor, gates: Tensor) -> Tensor:
-        """Compute what is added to the picture.
-
-        Args:
-            h: (B, C, H, W) maps.
-            z: (B, D), D = sum(z_dims), the regions' codes one after the other.
-            gates: (B, R, H, W) region maps in [0, 1], R = len(z_dims).
-
-        Returns:
-            (B, output_nc, H, W) float32.
-        """
+        """What is added to the picture, (B, output_nc, H, W) float32; arguments as of :meth:`RegionFiLM.forward`."""
         codes = z.split(self.z_dims, 1)
         with _no_autocast(h.device.type):
             maps = F.pad(h.float().flatten(2), (0, 0, 0, 1), value=1.0)

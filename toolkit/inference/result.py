@@ -14,6 +14,7 @@ from toolkit.inference.outfits import Colors
 from toolkit.inference.painting import Chosen
 from toolkit.outputs import refuse_existing, refuse_inputs
 from toolkit.sheets import contact_sheet
+from toolkit.structures import spread
 from toolkit.video.io import VideoWriter, check_suffix
 from toolkit.video.sound import clip_sound
 
@@ -82,7 +83,7 @@ class Result:
         if silent:
             tqdm.write(f'the result has no sound: {silent}')
         total = len(chosen.poses)
-        shown = set(np.linspace(0, total - 1, min(SHEET_COLUMNS, total)).round().astype(int).tolist())
+        shown = spread(total, SHEET_COLUMNS)
         columns = []
         together = [zip(*painted)] if self.side_by_side else [([frame] for frame in frames) for frames in painted]
         for path, frames in zip(self.videos, together):

@@ -6,15 +6,7 @@ import numpy as np
 
 
 def region_mean(pictures: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Mean of each picture inside its region.
-
-    Args:
-        pictures: (N, H, W, C).
-        weights: (N, H, W) >= 0.
-
-    Returns:
-        (N, C) float64; NaN where a region is empty.
-    """
+    """Mean (N, C) float64 of each picture (N, H, W, C) inside its region, weights (N, H, W) >= 0; NaN where it is empty."""
     weights = np.asarray(weights, np.float64)
     total = weights.sum((1, 2))
     sums = np.einsum('nhwc,nhw->nc', np.asarray(pictures, np.float64), weights)
@@ -22,15 +14,7 @@ def region_mean(pictures: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def delta_e(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """dE76 of Lab colors, or the distance in the a, b plane of (a, b) alone.
-
-    Args:
-        first: (..., 3) or (..., 2).
-        second: the same.
-
-    Returns:
-        (...) >= 0.
-    """
+    """dE76 (...) >= 0 of Lab colors (..., 3), or the distance in the a, b plane of (a, b) alone, (..., 2)."""
     return np.linalg.norm(np.asarray(first, np.float64) - np.asarray(second, np.float64), axis=-1)
 
 
@@ -67,13 +51,10 @@ def leaks(first: np.ndarray, second: np.ndarray, regions: Mapping[str, np.ndarra
 
 
 def monotonicity(paths: np.ndarray) -> float:
-    """Share of steps along interpolations that go forward.
+    """Share of steps along interpolations that go towards their end: about 0.5 for a random walk, 0 where nothing moves.
 
     Args:
         paths: (N, S, 2) mean a, b at S points along N interpolations between two codes.
-
-    Returns:
-        1 where each step goes towards the end of its path, about 0.5 for a random walk, 0 where nothing moves.
     """
     paths = np.asarray(paths, np.float64)
     whole = paths[:, -1:] - paths[:, :1]

@@ -4,14 +4,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-import numpy as np
 import torch
 from mmengine.dist import get_dist_info
 
 from toolkit.metrics.base import ClipMetric, Summary, with_heights, with_scored
 from toolkit.metrics.parts import ClipParts
 from toolkit.metrics.result_cache import ResultCache
-from toolkit.structures import InputError
+from toolkit.structures import InputError, spread
 from toolkit.together import from_all_processes
 
 Watch = Callable[[], AbstractContextManager[Callable[[dict[str, dict]], None]]]
@@ -25,9 +24,7 @@ def pick_clips(total: int, wanted: int | None) -> list[int]:
     """
     if wanted is not None and wanted < 1:
         raise InputError(f'the number of clips must be at least 1, got {wanted}')
-    if wanted is None or wanted >= total:
-        return list(range(total))
-    return sorted({int(i) for i in np.linspace(0, total - 1, wanted).round()})
+    return spread(total, total if wanted is None else wanted)
 
 
 def check_frames(max_frames: int | None) -> None:

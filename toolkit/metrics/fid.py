@@ -9,7 +9,7 @@ import torch
 
 from toolkit.metrics.base import ClipMetric, Definition, Measure, Summary
 from toolkit.registry import METRICS
-from toolkit.structures import MissingWeightsError, find_weights
+from toolkit.structures import MissingWeightsError, find_weights, spread
 
 WEIGHTS = ('weights-inception-2015-12-05-6726825d.pth', 'pt_inception-2015-12-05-6726825d.pth')
 """The one published file under the names of its two hosts."""
@@ -110,8 +110,8 @@ class FID(ClipMetric):
         if self.unavailable:
             return
         for name, frames in domains.items():
-            places = np.unique(np.linspace(0, len(frames) - 1, self.frames).round().astype(int))
-            parts = [self.features(np.stack([frames[int(i)][0] for i in places[start:start + CHUNK]]))
+            places = spread(len(frames), self.frames)
+            parts = [self.features(np.stack([frames[i][0] for i in places[start:start + CHUNK]]))
                      for start in range(0, len(places), CHUNK)]
             self.domains[name] = np.concatenate(parts).astype(np.float64)
         self.missing = ''

@@ -10,7 +10,7 @@ from toolkit.metrics.pck import ESTIMATORS, Follower, choose_estimator, detect
 from toolkit.metrics.person_region import person_region
 from toolkit.registry import METRICS
 from toolkit.skeletons import torso_scale
-from toolkit.structures import InputError
+from toolkit.structures import InputError, spread
 
 REGIONS = ('detected', 'input')
 KINDS = {'color': 3, 'texture': 8}
@@ -174,8 +174,8 @@ class Identity(ClipMetric):
             return
         self._real_cache.clear()
         for name, frames in domains.items():
-            places = np.unique(np.linspace(0, len(frames) - 1, self.frames).round().astype(int))
-            pixels = person_pixels(*zip(*(frames[int(i)] for i in places)))
+            places = spread(len(frames), self.frames)
+            pixels = person_pixels(*zip(*(frames[i] for i in places)))
             if not len(pixels['color']):
                 raise InputError(f'Identity: no training frame of person {name.upper()} has shoulders and hips')
             self.domains[name] = {kind: projected_quantiles(values) for kind, values in pixels.items()}

@@ -82,18 +82,13 @@ class LPIPSNetwork:
         return network.eval().requires_grad_(False)
 
     def __call__(self, generated: np.ndarray, real: np.ndarray) -> np.ndarray:
-        """Distance of each picture from its partner.
+        """Distance (N,) float64 >= 0 of each picture from its partner, 0 for equal ones. Lower is better.
 
         Args:
-            generated: (N, H, W, 3) uint8, sides of at least 32 pixels.
-            real: (N, H, W, 3) uint8.
-
-        Returns:
-            (N,) float64 >= 0, 0 for equal pictures. Lower is better.
+            generated, real: (N, H, W, 3) uint8, sides of at least 32 pixels.
 
         Raises:
-            TypeError: pictures are not uint8. The network takes [-1, 1]; pictures in [0, 1] would look too good, so none are taken.
-            ValueError: shapes differ, are not (N, H, W, 3), or a side is below 32.
+            TypeError, ValueError: see :func:`toolkit.metrics.pictures.check_pair`; a side below 32.
         """
         if min(real.shape[1:3]) < SMALLEST_SIDE:
             raise ValueError(f'LPIPS needs sides of at least {SMALLEST_SIDE} px, got {real.shape[1]}x{real.shape[2]}')

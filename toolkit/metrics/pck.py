@@ -22,27 +22,13 @@ JOINT_SETS = {'limbs': LIMB_JOINTS, 'all': tuple(range(K))}
 
 
 def torso_diagonal(poses: np.ndarray) -> np.ndarray:
-    """Distance from right shoulder to left hip (Yang and Ramanan 2013), in pixels.
-
-    Args:
-        poses: (T, K, 3).
-
-    Returns:
-        (T,) float32; 0 where a joint is missing.
-    """
+    """Distance (T,) from right shoulder to left hip (Yang and Ramanan 2013) of poses (T, K, 3), in pixels; 0 where one is missing."""
     present = (poses[:, R_SHOULDER, 2] > 0) & (poses[:, L_HIP, 2] > 0)
     return np.linalg.norm(poses[:, R_SHOULDER, :2] - poses[:, L_HIP, :2], axis=-1) * present
 
 
 def box_size(mask: np.ndarray) -> np.ndarray:
-    """Longer side of each mask's box.
-
-    Args:
-        mask: (T, H, W) bool.
-
-    Returns:
-        (T,) float32 in pixels; 0 for an empty mask.
-    """
+    """Longer side (T,) float32 in pixels of the box of each mask (T, H, W) bool; 0 for an empty mask."""
     sizes = np.zeros(len(mask), np.float32)
     for t in np.flatnonzero(mask.any((1, 2))):
         top, bottom, left, right = person_box(mask[t])

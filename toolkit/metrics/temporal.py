@@ -16,15 +16,13 @@ def temporal_difference(generated: np.ndarray, real: np.ndarray) -> np.ndarray:
     """tD of each frame step: ``mean | |g_t - g_{t-1}| - |r_t - r_{t-1}| |`` over pixels and channels.
 
     Args:
-        generated: (T, H, W, 3) uint8, consecutive frames.
-        real: (T, H, W, 3) uint8.
+        generated, real: (T, H, W, 3) uint8, consecutive frames.
 
     Returns:
         (T - 1,) float64 in 0..255. Lower is better; 0 where the generated video changes exactly where and as much as the real one.
 
     Raises:
-        TypeError: pictures are not uint8.
-        ValueError: shapes differ or are not (T, H, W, 3).
+        TypeError, ValueError: see :func:`toolkit.metrics.pictures.check_pair`.
     """
     check_pair(generated, real)
 

@@ -17,7 +17,7 @@ from toolkit.preparing.charts import COLORS, coverage_chart, line_chart
 from toolkit.preparing.quality import jitter, present
 from toolkit.sheets import contact_sheet, overlay_mask, overlay_parts
 from toolkit.skeletons import JOINTS
-from toolkit.structures import InputError
+from toolkit.structures import InputError, spread
 
 LOCK = '.report.lock'
 TILE_HEIGHT = 210
@@ -155,7 +155,7 @@ def _failure(file: Path) -> dict:
 def sample_sheet(clip: Clip, count: int = 8) -> np.ndarray:
     """Rows pose, parts, edges, mask of evenly spread frames, (H, W, 3) uint8."""
     rows, labels = [[], [], [], []], []
-    for t in np.unique(np.linspace(0, len(clip) - 1, count).round().astype(int)).tolist():
+    for t in spread(len(clip), count):
         frame, mask = clip.frame(t), clip.mask(t)
         for row, image in zip(rows, (draw_pose_on(frame, clip.poses[t]), overlay_parts(frame, clip.parts(t)), clip.edge(t),
                                      overlay_mask(frame, mask))):

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
-from toolkit.structures import InputError
+from toolkit.structures import InputError, spread
 from toolkit.video.frame_times import ForwardTimes, true_rate, usual_step
 from toolkit.video.picture_file import PICTURE_SUFFIXES, open_picture, read_picture, used_bits
 
@@ -80,7 +80,7 @@ class PictureReader:
         """Find the pictures and what they are like; their size (H, W)."""
         self.files = self._find() if self.path.is_dir() else [self.path]
         self._numbers = frame_numbers([file.name for file in self.files])
-        some = {self.files[i] for i in np.linspace(0, len(self.files) - 1, LOOKED_AT).round().astype(int)}
+        some = {self.files[i] for i in spread(len(self.files), LOOKED_AT)}
         self._bits = max(map(used_bits, some))
         if self._bits < 16:
             self.notes.append(f'the 16-bit pictures use {self._bits} bits only and were read as pictures of {self._bits} bits')
