@@ -54,7 +54,11 @@ def shrink_data(dataset: dict, clips: Path) -> None:
         if 'sequence' in dataset:
             dataset.sequence = 2
         return
-    for key in ('synthetic', 'split_rule', 'persons', 'actions', 'frames', 'exclude', 'size'):
+    for member in dataset.get('datasets', {}).values():
+        shrink_data(member, clips)
+    if 'datasets' in dataset:
+        return
+    for key in ('synthetic', 'split_rule', 'persons', 'actions', 'frames', 'exclude', 'size', 'pixels'):
         dataset.pop(key, None)
     dataset.root = str(clips)
     if dataset.get('references') and dataset.get('window') is None:
@@ -105,7 +109,7 @@ def shrink(cfg: Config, clips: Path, earlier: Callable[[str], Path] | None) -> N
                 node[key] = str(earlier(Path(value).name))
 
     visit(cfg.model)
-    cfg.train_cfg.max_iters = 2
+    cfg.train_cfg.max_iters, cfg.load_from = 2, None
     cfg.default_hooks.checkpoint.interval = 2
 
 

@@ -6,6 +6,8 @@
     clip = apis.prepare('me_dancing.mp4', 'data/mine')
     apis.train('configs/own/video.py', cfg_options=['data.root=data/mine'])
     apis.test('configs/own/video.py', 'work_dirs/video')['metrics']['ssim/crop']['value']
+    apis.generate(None, content='me.mp4', driving='dancer.mp4', out='at_once.mp4')     # by the generator that comes along
+    apis.finetune(['me.mp4'], 'work_dirs/me')
     apis.generate('work_dirs/video', content='me.jpg', driving='dancer.mp4', out='result.mp4')
 """
 
@@ -15,6 +17,7 @@ from pathlib import Path
 from toolkit.clips.clip import Clip
 from toolkit.engine.evaluation import Evaluation
 from toolkit.engine.launch import build_runner, load_config
+from toolkit.files import check_output
 from toolkit.inference.clips import as_clip, prepare
 from toolkit.inference.driving import driving_poses
 from toolkit.inference.loading import Trained, load
@@ -22,10 +25,15 @@ from toolkit.inference.outfits import Colors
 from toolkit.inference.painting import choose, outfit_codes, paint, stream
 from toolkit.inference.request import Request
 from toolkit.inference.result import Result, result_files
+from toolkit.packaged import PRETRAINED
+from toolkit.preparing.batch import VideoBatch
+from toolkit.registry import load_plugins
 from toolkit.structures import InputError
+from toolkit.weights import checkpoint_file
 
-__all__ = ['Clip', 'Colors', 'InputError', 'Request', 'Result', 'Trained', 'as_clip', 'choose', 'driving_poses', 'generate', 'load',
-           'outfit_codes', 'paint', 'prepare', 'result_files', 'stream', 'test', 'train']
+FINETUNE = 'hvt::own/finetune'
+__all__ = ['Clip', 'Colors', 'InputError', 'Request', 'Result', 'Trained', 'as_clip', 'choose', 'driving_poses', 'finetune', 'generate',
+           'load', 'outfit_codes', 'paint', 'prepare', 'result_files', 'stream', 'test', 'train']
 
 
 def train(config: str | Path, work_dir: str | Path | None = None, resume: bool | str = False, amp: bool = False,
@@ -45,6 +53,40 @@ def train(config: str | Path, work_dir: str | Path | None = None, resume: bool |
     runner = build_runner(load_config(config, list(cfg_options)), work_dir, resume, amp)
     runner.train()
     return Path(runner.work_dir)
+
+
+def finetune(videos: Sequence[str | Path], work_dir: str | Path, data: str | Path | None = None, iterations: int | None = None,
+             resume: bool = False, amp: bool | str = False, cfg_options: Sequence[str] = ()) -> Path:
+    """Fine-tune the generator that comes with the toolkit on one person, as ``tools/finetune.py`` does.
+
+    Args:
+        videos: of that person; they are prepared where they are not.
+        work_dir: where checkpoints and pictures go.
+        data: folder of prepared clips, all of which are trained on; default ``data/<name of work_dir>``.
+        iterations: at most so many; default those of ``configs/own/finetune.py``.
+        resume: go on with the training that is in ``work_dir``.
+        amp: train in half precision.
+        cfg_options: ``'key=value'`` overrides of that config.
+
+    Returns:
+        The best checkpoint.
+
+    Raises:
+        InputError: a video that cannot be prepared or is too short, or what training refuses.
+    """
+    work_dir = Path(work_dir)
+    data, options = Path(data or Path('data') / work_dir.resolve().name), []
+    if iterations is not None:
+        if iterations < 1:
+            raise InputError(f'the number of iterations must be at least 1, got {iterations}')
+        options = [f'train_cfg.max_iters={iterations}', f'param_scheduler.begin={iterations // 2}', f'param_scheduler.end={iterations}']
+    cfg = load_config(FINETUNE, [f'data.root={data}', *options, *cfg_options])
+    check_output(work_dir, folder=True)
+    load_plugins()
+    if failed := VideoBatch(videos, data, person=work_dir.resolve().name).run():
+        raise InputError(f'{failed} of {len(videos)} videos cannot be used, for the reason above; leave them out')
+    build_runner(cfg, work_dir, resume, amp).train()
+    return next(iter(sorted(work_dir.glob('best_*.pth'))), None) or checkpoint_file(work_dir)
 
 
 def test(config: str | Path, checkpoint: str | Path | None = None, cfg_options: Sequence[str] = (), **wishes) -> dict:
@@ -67,13 +109,13 @@ def test(config: str | Path, checkpoint: str | Path | None = None, cfg_options: 
     return evaluation.results()
 
 
-def generate(checkpoint: str | Path | Trained, content: str | Path | None, driving: str | Path, out: str | Path, *,
+def generate(checkpoint: str | Path | Trained | None, content: str | Path | None, driving: str | Path, out: str | Path, *,
              work_dir: str | Path | None = None, side_by_side: bool = False, audio: bool = True, overwrite: bool = False,
              progress: bool = True, **wishes) -> Path:
     """Make the person of one picture or clip, or the other person of a transfer, do what the person of a video does.
 
     Args:
-        checkpoint: of ``tools/train.py``, or what :func:`load` returned.
+        checkpoint: of ``tools/train.py``, or what :func:`load` returned; None for the generator that comes with the toolkit.
         content: whom to generate; None for a method that knows its persons, such as CycleGAN.
         driving: prepared clip or video of the movement.
         out: video to write.
@@ -95,7 +137,7 @@ def generate(checkpoint: str | Path | Trained, content: str | Path | None, drivi
     request = Request(driving, content, **wishes)
     result = Result(out, request.colors, side_by_side, overwrite)
     loaded = isinstance(checkpoint, Trained)
-    result.check(request.inputs if loaded else [checkpoint, *request.inputs])
-    trained = checkpoint if loaded else load(checkpoint)
+    result.check(request.inputs if loaded or checkpoint is None else [checkpoint, *request.inputs])
+    trained = checkpoint if loaded else load(checkpoint or PRETRAINED)
     chosen = choose(trained, request, work_dir or result.prepared, progress)
     return result.write(chosen, paint(trained.model, chosen), audio, progress)

@@ -13,7 +13,16 @@ HOME = PACKAGE if (PACKAGE / 'configs').is_dir() else PACKAGE.parent
 """The folder that holds the two."""
 TOOLS, CONFIGS = HOME / 'tools', HOME / 'configs'
 PREFIX = 'hvt::'
-"""Before the name of a config of the toolkit, where a file of the user could be meant; in ``_base_`` always."""
+"""Before the name of a config of the toolkit, where a file of the user could be meant; in ``_base_`` always. Also before a checkpoint
+that comes with the toolkit, such as :data:`PRETRAINED`."""
+PRETRAINED = f'{PREFIX}pretrained/textured.safetensors'
+"""The generator that comes with the toolkit, for people that it never saw."""
+
+
+def find_packaged(path: str | Path) -> Path:
+    """A file of the package for ``hvt::NAME``; any other path as it is."""
+    text = str(path)
+    return PACKAGE / text.removeprefix(PREFIX) if text.startswith(PREFIX) else Path(path)
 
 
 def config_names() -> list[str]:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from toolkit.files import write_file
-from toolkit.packaged import CONFIGS
+from toolkit.packaged import CONFIGS, find_packaged
 from toolkit.structures import InputError, MissingWeightsError
 
 SHOWN = 5
@@ -43,12 +43,12 @@ def latest_checkpoint(work_dir: str | Path) -> Path | None:
 
 
 def checkpoint_file(path: str | Path) -> Path:
-    """A file as it is; of a work dir its latest checkpoint.
+    """A file as it is; of a work dir its latest checkpoint; for ``hvt::NAME`` that of the toolkit.
 
     Raises:
         InputError: a folder without one.
     """
-    path = Path(path)
+    path = find_packaged(path)
     found = latest_checkpoint(path) if path.is_dir() else path
     if found is None:
         raise InputError(f'{path} holds no checkpoint; name a file, or the work dir of a run of tools/train.py')

@@ -1,6 +1,10 @@
 """Make the person of one picture or clip do what the person of another video does.
 
+    python tools/generate.py --content me.mp4 --driving dancer.mp4 --out result.mp4
     python tools/generate.py work_dirs/stage2_pix2pixhd/iter_0300000.pth --content me.jpg --driving dancer.mp4 --out result.mp4
+
+Without a checkpoint the generator that comes with the toolkit is used. It has learned from other people, and takes the pixels of
+CONTENT: the more footage that is, the better. Fine-tuning it on CONTENT makes it better still.
 
 CONTENT and DRIVING may be prepared clips (tools/prepare_data.py); anything else is prepared first, once, beside the result. The
 movement is moved and scaled to the body of the person who is generated. A checkpoint of a CycleGAN knows its two
@@ -19,13 +23,18 @@ of five ways:
 
 import argparse
 
-from toolkit.cli import Interrupted, add_allow_import, described_parser, main_guard
+from toolkit.cli import Interrupted, add_allow_import, described_parser, main_guard, spoken
+from toolkit.packaged import PRETRAINED
+
+FINE_TUNE = '''This was made by the generator that comes with the toolkit. A minute of fine-tuning on this person makes it better:
+    python tools/finetune.py {} --work-dir work_dirs/me'''
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = described_parser(__doc__)
-    parser.add_argument('checkpoint', help='checkpoint, or the work dir of a run')
+    parser.add_argument('checkpoint', nargs='?',
+                        help='checkpoint, or the work dir of a run (default: the generator that comes with the toolkit)')
     parser.add_argument('--content', metavar='PICTURE|VIDEO|CLIP', help='who is generated (not for a CycleGAN)')
     parser.add_argument('--driving', required=True, metavar='VIDEO|CLIP', help='who moves')
     parser.add_argument('--out', required=True, metavar='FILE', help='video to write (H.264: .mp4, .mkv or .mov)')
@@ -75,15 +84,18 @@ def main(argv: list[str] | None = None) -> None:
     request = apis.Request(args.driving, args.content, args.content_frame, args.retarget, args.direction, args.max_frames, colors,
                            args.references)
     result = apis.Result(args.out, colors, args.side_by_side, args.overwrite)
-    result.check([args.checkpoint, *request.inputs])
+    checkpoint = args.checkpoint or PRETRAINED
+    result.check([*([args.checkpoint] if args.checkpoint else []), *request.inputs])
     try:
-        trained = apis.load(args.checkpoint, args.device, args.half, args.allow_import)
+        trained = apis.load(checkpoint, args.device, args.half, args.allow_import)
         chosen = apis.choose(trained, request, args.work_dir or result.prepared)
         out = result.write(chosen, apis.paint(trained.model, chosen), args.audio)
     except KeyboardInterrupt:
         kept = ', '.join(str(path) for path in map(partial_video, result.videos) if path.exists())
         raise Interrupted(f'interrupted; prepared clips are kept{f", the frames so far are in {kept}" if kept else ""}') from None
     print(f'written to {out}')
+    if not args.checkpoint:
+        print(spoken(FINE_TUNE.format(args.content)))
 
 
 if __name__ == '__main__':

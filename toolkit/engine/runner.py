@@ -29,6 +29,7 @@ from toolkit.engine.sections import Loader
 from toolkit.engine.work_dir import set_aside, to_itself
 from toolkit.engine.workers import ignore_signals
 from toolkit.models.bare import bare, unwrapped
+from toolkit.packaged import find_packaged
 from toolkit.plugins import describe_plugins
 from toolkit.registry import DATA_SAMPLERS, LOOPS, MODEL_WRAPPERS, check_keys
 from toolkit.structures import InputError, check_seed
@@ -265,7 +266,7 @@ class TrainRunner(Runner):
         if folder is not None:
             later = 'what an earlier run left' if iteration is None else f'checkpoints after iteration {iteration}'
             self.logger.warning(f'{self.work_dir} holds {later}: moved to {folder}. To go on with a run use --resume')
-            if self._load_from and not Path(self._load_from).exists():
+            if self._load_from and not find_packaged(self._load_from).exists():
                 self._load_from = str(folder / Path(self._load_from).name)
 
     def _start_from(self) -> Path | None:
