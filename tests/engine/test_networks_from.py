@@ -8,6 +8,7 @@ from toolkit.engine.launch import build_runner, load_config
 from toolkit.engine.networks_from import load_starts
 from toolkit.generators.pix2pixhd import GlobalGenerator
 from toolkit.network_files import write_network
+from toolkit.registry import ENCODERS, MODELS
 from toolkit.structures import InputError
 
 NET = dict(type='GlobalGenerator', input_nc=7, ngf=8, n_down=2, n_blocks=1)
@@ -114,3 +115,21 @@ def test_a_run_begins_with_it_and_does_not_read_it_again(toy, tmp_path):
     assert again.iter == 3
     with pytest.raises(InputError, match='first does not exist'):
         build_runner(load_config(toy.config, [option]), tmp_path / 'other').train()
+
+
+def test_the_encoder_of_stage_one_begins_as_that_of_bicyclegan(tmp_path):
+    config = dict(type='ResNetEncoder', nz=8, input_nc=3, nef=4, n_down=4, norm='instance', pooling='avg8')
+    encoder = ENCODERS.build(config)
+    write_network(tmp_path / 'e.safetensors', 'ENCODERS', config, encoder.state_dict(), {})
+
+    def stage_one(pooling):
+        return MODELS.build(dict(
+            type='BicycleGAN', encoder=dict(type='RegionEncoder', encoder=dict(config, pooling=pooling)),
+            generator=dict(type='UNet', n_down=2, ngf=4), discriminator=dict(type='BicycleDiscriminator', ndf=4, n_layers=1),
+            losses=dict(gan=dict(type='GANLoss'))))
+
+    model, networks_from = stage_one('avg8'), {'net_e.network': tmp_path / 'e.safetensors'}
+    load_starts(model, networks_from)
+    assert equal(model.net_e.network, encoder.state_dict())
+    with pytest.raises(InputError, match="it was made with pooling='avg8', the model with 'adaptive'"):
+        load_starts(stage_one('adaptive'), networks_from)
