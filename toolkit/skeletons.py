@@ -132,13 +132,9 @@ def scale_points(points, scale):
 
 
 def torso_scale(pose: np.ndarray) -> np.ndarray:
-    """Body scale: root mean square of the two hip-shoulder distances, in pixels.
+    """Body scale (...,) float32 of poses (..., K, 3): root mean square of the two hip-shoulder distances, in pixels.
 
-    Args:
-        pose: (..., K, 3).
-
-    Returns:
-        (...,) float32; 0 where one of the four torso joints is missing.
+    0 where one of the four torso joints is missing.
     """
     pose = np.asarray(pose, np.float32)
     right = np.sum((pose[..., R_HIP, :2] - pose[..., R_SHOULDER, :2])**2, -1)

@@ -83,15 +83,7 @@ class Hints:
 
 
 def joint_points(pose: np.ndarray, region: str) -> np.ndarray:
-    """Anchor points of a region whose joints are all present.
-
-    Args:
-        pose: (K, 3).
-        region: 'up' or 'down'.
-
-    Returns:
-        (N, 2) float32 x, y.
-    """
+    """Anchor points (N, 2) float32 of a region, 'up' or 'down', of a pose (K, 3), whose joints are all present."""
     seen = [anchor for anchor in ANCHORS[region] if all(pose[j, 2] > 0 for j in anchor)]
     points = [sum(share * pose[j, :2] for j, share in anchor.items()) for anchor in seen]
     return np.array(points, np.float32).reshape(-1, 2)

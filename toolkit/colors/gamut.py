@@ -70,14 +70,7 @@ def is_in_gamut(lightness: float, a: float, b: float) -> bool:
 
 @lru_cache(128)
 def colors_of(lightness: int) -> np.ndarray:
-    """All colors of a lightness on the integer grid of a and b that 8-bit sRGB can show.
-
-    Args:
-        lightness: whole number in 0..100.
-
-    Returns:
-        (N, 2) int16 of (a, b), read-only.
-    """
+    """All colors (N, 2) int16, read-only, of a whole lightness in 0..100 on the grid of a and b that 8-bit sRGB can show."""
     axis = torch.arange(-LIMIT, LIMIT + 1, dtype=torch.float32)
     ab = torch.cartesian_prod(axis, axis)
     lab = torch.cat([torch.full((len(ab), 1), float(lightness)), ab], 1)

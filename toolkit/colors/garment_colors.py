@@ -44,14 +44,7 @@ def _cells() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def color_cells(rgb: np.ndarray) -> np.ndarray:
-    """Color cell of each pixel.
-
-    Args:
-        rgb: (..., 3) uint8.
-
-    Returns:
-        (...) int64, index into the columns of :attr:`GarmentColors.table`.
-    """
+    """Color cell of each pixel (..., 3) uint8: (...) int64, index into the columns of :attr:`GarmentColors.table`."""
     r, g, b = (channel.astype(np.int64) for channel in np.ascontiguousarray(rgb.reshape(-1, 3).T) >> 3)
     return _cells()[0].take((r << 10) | (g << 5) | b).reshape(rgb.shape[:-1])
 

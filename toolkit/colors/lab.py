@@ -12,14 +12,7 @@ WHITE = (.95047, 1., 1.08883)
 
 
 def rgb_to_lab(rgb: Tensor) -> Tensor:
-    """Convert sRGB to Lab.
-
-    Args:
-        rgb: (..., 3) float, sRGB in [0, 1].
-
-    Returns:
-        (..., 3) L in [0, 100], a, b.
-    """
+    """Lab (..., 3), L in [0, 100], of sRGB (..., 3) float in [0, 1]."""
     linear = torch.where(rgb > .04045, ((rgb.clamp_min(.04045) + .055) / 1.055)**2.4, rgb / 12.92)
     xyz = linear @ rgb.new_tensor(TO_XYZ).T / rgb.new_tensor(WHITE)
     f = torch.where(xyz > .008856, xyz.clamp_min(.008856)**(1 / 3), 7.787 * xyz + 16 / 116)
@@ -28,14 +21,7 @@ def rgb_to_lab(rgb: Tensor) -> Tensor:
 
 
 def lab_to_rgb(lab: Tensor) -> Tensor:
-    """Convert Lab to sRGB, clipped to what sRGB can show.
-
-    Args:
-        lab: (..., 3) L in [0, 100], a, b.
-
-    Returns:
-        (..., 3) sRGB in [0, 1].
-    """
+    """sRGB (..., 3) in [0, 1], clipped to what sRGB can show, of Lab (..., 3)."""
     lightness, a, b = lab.unbind(-1)
     y = (lightness + 16) / 116
     f = torch.stack([a / 500 + y, y, (y - b / 200).clamp_min(0)], -1)
@@ -46,12 +32,9 @@ def lab_to_rgb(lab: Tensor) -> Tensor:
 
 
 def in_gamut(lab: Tensor) -> Tensor:
-    """Whether 8-bit sRGB can show a color: the round trip through clipped, rounded sRGB moves it by a dE76 below 1.
+    """Whether 8-bit sRGB can show Lab colors (..., 3), (...) bool.
 
-    Args:
-        lab: (..., 3).
-
-    Returns:
-        (...) bool. Source: interactive-deep-colorization (Zhang et al. 2017).
+    The round trip through clipped, rounded sRGB then moves them by a dE76 below 1. Source: interactive-deep-colorization (Zhang et
+    al. 2017).
     """
     return (rgb_to_lab((lab_to_rgb(lab) * 255).round() / 255) - lab).norm(dim=-1) < 1

@@ -42,14 +42,7 @@ def rgb8_to_planes(rgb: np.ndarray) -> np.ndarray:
 
 
 def planes_to_linear(lab: np.ndarray) -> np.ndarray:
-    """Convert planes of Lab to linear RGB without clipping.
-
-    Args:
-        lab: (3, N) float32.
-
-    Returns:
-        (3, N) float32; outside of [0, 1] where sRGB cannot show the color.
-    """
+    """Linear RGB (3, N) float32 of planes of Lab (3, N) float32; outside of [0, 1] where sRGB cannot show the color."""
     f = np.empty_like(lab)
     np.multiply(lab[0] + 16, np.float32(1 / 116), out=f[1])
     np.add(lab[1] * np.float32(1 / 500), f[1], out=f[0])
@@ -62,38 +55,20 @@ def planes_to_linear(lab: np.ndarray) -> np.ndarray:
 
 
 def linear_to_rgb8(linear: np.ndarray) -> np.ndarray:
-    """Encode planes of linear RGB, clipped to [0, 1], as 8-bit sRGB.
+    """8-bit sRGB (N, 3) of planes of linear RGB (3, N) float32, clipped to [0, 1].
 
-    Args:
-        linear: (3, N) float32.
-
-    Returns:
-        (N, 3) uint8; differs from exact rounding by at most one level, in few pixels.
+    It differs from exact rounding by at most one level, in few pixels.
     """
     index = np.clip(linear * np.float32(_STEPS) + np.float32(.5), 0, _STEPS).astype(np.int64)
     return np.ascontiguousarray(_GAMMA.take(index).T)
 
 
 def rgb8_to_lab(rgb: np.ndarray) -> np.ndarray:
-    """Convert 8-bit sRGB to Lab.
-
-    Args:
-        rgb: (..., 3) uint8.
-
-    Returns:
-        (..., 3) float32 L in [0, 100], a, b.
-    """
+    """Lab (..., 3) float32, L in [0, 100], of 8-bit sRGB (..., 3)."""
     return np.ascontiguousarray(rgb8_to_planes(rgb.reshape(-1, 3)).T).reshape(rgb.shape)
 
 
 def lab_to_rgb8(lab: np.ndarray) -> np.ndarray:
-    """Convert Lab to 8-bit sRGB; what sRGB cannot show is clipped (see :func:`toolkit.colors.gamut.limit_chroma`).
-
-    Args:
-        lab: (..., 3) float.
-
-    Returns:
-        (..., 3) uint8.
-    """
+    """8-bit sRGB (..., 3) of Lab; what sRGB cannot show is clipped (see :func:`toolkit.colors.gamut.limit_chroma`)."""
     planes = np.ascontiguousarray(lab.reshape(-1, 3).T, np.float32)
     return linear_to_rgb8(planes_to_linear(planes)).reshape(lab.shape)

@@ -82,14 +82,9 @@ def recolor_region(
 
 
 def region_means(frames: np.ndarray, weights: np.ndarray) -> np.ndarray | None:
-    """Mean color of a region over a clip; of a long clip four frames, evenly spread, are looked at.
+    """Mean L, a, b (3,) of a region in a clip (T, H, W, 3) uint8, by weights (T, H, W); None where it is (almost) empty.
 
-    Args:
-        frames: (T, H, W, 3) uint8 RGB.
-        weights: (T, H, W) float32.
-
-    Returns:
-        (3,) L, a, b weighted by the region; None where the region is (almost) empty.
+    Of a long clip four frames, evenly spread, are looked at.
     """
     if len(frames) > SAMPLED_FRAMES:
         chosen = np.linspace(0, len(frames) - 1, SAMPLED_FRAMES).astype(int)

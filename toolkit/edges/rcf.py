@@ -19,14 +19,7 @@ MEAN_BGR = (104.00698793, 116.66876762, 122.67891434)
 
 
 def bilinear_kernel(size: int) -> Tensor:
-    """Kernel of a transposed convolution that interpolates linearly.
-
-    Args:
-        size: even kernel size, twice the stride.
-
-    Returns:
-        (1, 1, size, size).
-    """
+    """Kernel (1, 1, size, size), size twice the stride, of a transposed convolution that interpolates linearly."""
     factor = (size + 1) // 2
     line = 1 - (torch.arange(size) - (factor - 0.5)).abs() / factor
     return (line[:, None] * line)[None, None]

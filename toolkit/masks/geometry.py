@@ -43,14 +43,7 @@ INSIDE = 0.6
 
 
 def clean_pose(pose: np.ndarray) -> np.ndarray:
-    """Set joints without confidence or with NaN or infinite coordinates to zero.
-
-    Args:
-        pose: (K, 3).
-
-    Returns:
-        (K, 3) float32 copy.
-    """
+    """A float32 copy of a pose (K, 3), with joints without confidence or with NaN or infinite coordinates set to zero."""
     pose = np.array(pose, np.float32)
     pose[~(np.isfinite(pose).all(-1) & (pose[:, 2] > 0))] = 0
     return pose
@@ -83,17 +76,7 @@ def body_scale(pose):
 
 
 def segment_distance(x: np.ndarray, y: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Distance of points to a line segment.
-
-    Args:
-        x: x coordinates; any shape that broadcasts with ``y``.
-        y: y coordinates.
-        a: (2,) one end of the segment.
-        b: (2,) the other end, may equal ``a``.
-
-    Returns:
-        Distances in the broadcast shape, float32.
-    """
+    """Distance, float32, of points x, y (shapes that broadcast) to the line segment from a (2,) to b (2,), which may be equal."""
     (ax, ay), (dx, dy) = map(float, a), map(float, b - a)
     length = dx * dx + dy * dy
     px, py = x - np.float32(ax), y - np.float32(ay)
@@ -165,14 +148,9 @@ def torso_points(pose: np.ndarray, scale: float) -> np.ndarray | None:
 
 
 def head_center(pose: np.ndarray, scale: float) -> np.ndarray | None:
-    """Center of the head: mean of the visible head joints, else half a body scale above the neck.
+    """Center (2,) of the head: mean of the visible head joints, else half a body scale above the neck.
 
-    Args:
-        pose: (K, 3) clean pose.
-        scale: body scale.
-
-    Returns:
-        (2,), or None where neither a head joint nor the neck is present.
+    The pose (K, 3) is clean; None where neither a head joint nor the neck is present.
     """
     seen = [j for j in HEAD_JOINTS if pose[j, 2] > 0]
     if seen:
@@ -185,15 +163,7 @@ def head_center(pose: np.ndarray, scale: float) -> np.ndarray | None:
 
 
 def limb_segment(pose: np.ndarray, part: int) -> tuple[np.ndarray, np.ndarray] | None:
-    """Ends of a limb part, including hand or foot.
-
-    Args:
-        pose: (K, 3) clean pose.
-        part: index of a limb part (2..9).
-
-    Returns:
-        Two (2,) points, or None where one of the two joints is missing.
-    """
+    """Both ends (2,) of a limb part (2..9) of a clean pose (K, 3), with hand or foot; None where one of the two joints is missing."""
     a, b = LIMB_PARTS[part]
     if pose[a, 2] <= 0 or pose[b, 2] <= 0:
         return None
@@ -234,17 +204,13 @@ def part_field(
 
 
 def part_box(part: int, pose: np.ndarray, scale: float, height: int, width: int) -> tuple[slice, slice] | None:
-    """Rows and columns of the frame that can lie inside a part.
+    """Rows and columns of a frame that can lie inside a part, two slices, possibly empty; None where the pose does not show the part.
 
     Args:
         part: part index (0..9).
         pose: (K, 3) clean pose.
         scale: body scale in pixels, > 0.
-        height: frame height.
-        width: frame width.
-
-    Returns:
-        Two slices, possibly empty, or None where the pose does not show the part.
+        height, width: of the frame.
     """
     if part == 0:
         points, margin = torso_points(pose, scale), TORSO_GROWTH
@@ -256,17 +222,7 @@ def part_box(part: int, pose: np.ndarray, scale: float, height: int, width: int)
 
 
 def box_around(points: np.ndarray, margin: float, height: int, width: int) -> tuple[slice, slice]:
-    """Rows and columns of the frame within ``margin`` of some points.
-
-    Args:
-        points: (N, 2).
-        margin: pixels.
-        height: frame height.
-        width: frame width.
-
-    Returns:
-        Two slices, possibly empty.
-    """
+    """Rows and columns, two slices, possibly empty, of a frame within ``margin`` pixels of some points (N, 2)."""
     x0, y0 = np.floor(points.min(0) - margin)
     x1, y1 = np.ceil(points.max(0) + margin) + 1
     rows = slice(int(np.clip(y0, 0, height)), int(np.clip(y1, 0, height)))

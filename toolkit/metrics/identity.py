@@ -43,14 +43,9 @@ def appearance(frame: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def person_pixels(frames: Iterable[np.ndarray], poses: Iterable[np.ndarray]) -> dict[str, np.ndarray]:
-    """The pixels of a person in some frames.
+    """``color`` (N, 3) and ``texture`` (N, 8) of a person's pixels in frames (H, W, 3) uint8, see :func:`appearance`; N = 0 for nobody.
 
-    Args:
-        frames: (H, W, 3) uint8 RGB each.
-        poses: (K, 3) each; :func:`toolkit.metrics.person_region.person_region` says which pixels count.
-
-    Returns:
-        ``color`` (N, 3) and ``texture`` (N, 8), see :func:`appearance`; N = 0 where nobody is.
+    ``poses`` (K, 3): :func:`toolkit.metrics.person_region.person_region` says which pixels count.
     """
     found = {kind: [np.zeros((0, size), np.float32)] for kind, size in KINDS.items()}
     for frame, pose in zip(frames, poses):
@@ -103,14 +98,10 @@ def projected_quantiles(values: np.ndarray, directions: int = DIRECTIONS) -> np.
 
 
 def sliced_wasserstein(a: np.ndarray, b: np.ndarray) -> float:
-    """Sliced 1-Wasserstein distance (Bonneel et al. 2015): mean over directions of the area between two quantile functions.
+    """Sliced 1-Wasserstein distance (Bonneel et al. 2015) of two results of :func:`projected_quantiles`.
 
-    Args:
-        a, b: of :func:`projected_quantiles`.
-
-    Returns:
-        In the unit of the values; 0 for equal distributions. A shift by a vector v counts with its mean length along a direction,
-        |v| / 2 in three dimensions.
+    It is the mean over directions of the area between two quantile functions, in the unit of the values; 0 for equal distributions. A
+    shift by a vector v counts with its mean length along a direction, |v| / 2 in three dimensions.
     """
     return float(np.abs(a - b).mean())
 

@@ -40,14 +40,9 @@ def ridge_predict(codes: np.ndarray, targets: np.ndarray, test_codes: np.ndarray
 
 
 def r_squared(predicted: np.ndarray, targets: np.ndarray) -> float:
-    """Share of the targets' variance that a prediction explains, all dimensions together.
+    """Share of the targets' variance that a prediction explains, all dimensions of both (L, M) together.
 
-    Args:
-        predicted, targets: (L, M).
-
-    Returns:
-        1 for a perfect prediction, 0 for one as good as the mean of these targets, below 0 for a worse one; NaN where the targets do
-        not vary.
+    1 is a perfect prediction, 0 one as good as the mean of these targets, below 0 a worse one; NaN where the targets do not vary.
     """
     targets = _matrix('targets', targets)
     total = np.square(targets - targets.mean(0)).sum()
@@ -67,15 +62,9 @@ def neighbor_r2(codes: np.ndarray, targets: np.ndarray, test_codes: np.ndarray, 
 
 
 def grouped_r2(codes: np.ndarray, targets: np.ndarray, groups: Sequence) -> float:
-    """Cross-validated :func:`ridge_r2`: every sample is predicted by a probe that has seen none of its group.
+    """Cross-validated :func:`ridge_r2` of codes (N, D) and targets (N, M): no probe has seen anything of a sample's group.
 
-    Args:
-        codes: (N, D).
-        targets: (N, M).
-        groups: N labels, for example persons; groups are dealt out to at most five folds in sorted order.
-
-    Returns:
-        See :func:`r_squared`; NaN for fewer than two groups.
+    ``groups`` are N labels, for example persons, dealt out to at most five folds in sorted order. NaN for fewer than two groups.
     """
     names, member = np.unique(np.asarray(groups), return_inverse=True)
     if len(names) < 2:
@@ -108,14 +97,9 @@ def linear_accuracy(codes: np.ndarray, labels: Sequence, test_codes: np.ndarray,
 
 
 def distance_correlation(x: np.ndarray, y: np.ndarray) -> float:
-    """Distance correlation: 0 for independent samples (as N grows), 1 for one a scaled, turned, moved copy of the other.
+    """Distance correlation in [0, 1] of x (N, D) and y (N, M): 0 for independent samples (as N grows), or where one does not vary.
 
-    Args:
-        x: (N, D).
-        y: (N, M); of more than 2000 samples, 2000 evenly spread ones are taken.
-
-    Returns:
-        In [0, 1]; 0 where one of them does not vary.
+    1 where one is a scaled, turned, moved copy of the other. Of more than 2000 samples, 2000 evenly spread ones are taken.
     """
     a, b = (_centered(_distances(v, v)) for v in (_thinned(x), _thinned(y)))
     spread = np.sqrt(np.square(a).mean() * np.square(b).mean())
@@ -138,14 +122,9 @@ def distance_rank_correlation(x: np.ndarray, y: np.ndarray, seed: int = 0) -> fl
 
 
 def hue_correlation(first: np.ndarray, second: np.ndarray) -> float:
-    """Circular correlation of two sets of hues, which needs no mean direction.
+    """Circular correlation in [-1, 1] of the hues of two sets of colors a, b (N, 2), which needs no mean direction.
 
-    Args:
-        first: (N, 2) colors a, b.
-        second: (N, 2).
-
-    Returns:
-        In [-1, 1]: 1 where one set of hues is the other, turned or not; -1 mirrored; near 0 unrelated.
+    1 where one set of hues is the other, turned or not; -1 mirrored; near 0 unrelated.
     """
     hues = [np.arctan2(c[:, 1], c[:, 0]) for c in (_thinned(first), _thinned(second))]
     sines = [np.sin(h[:, None] - h[None]) for h in hues]

@@ -10,14 +10,9 @@ FLAT = 'the real frames are flat inside the mask: sharpness has no reference'
 
 
 def laplacian_strength(frames: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Mean absolute Laplacian of the luma inside a mask.
+    """Mean absolute Laplacian (N,) float64, in levels of 0..255, of the luma inside a mask.
 
-    Args:
-        frames: (N, H, W, 3) uint8 RGB.
-        mask: (N, H, W) bool, no mask empty.
-
-    Returns:
-        (N,) float64 >= 0, in levels of 0..255.
+    Frames are (N, H, W, 3) uint8 RGB, masks (N, H, W) bool, none empty.
     """
     luma = (cv2.cvtColor(f, cv2.COLOR_RGB2GRAY) for f in frames)
     return np.array([np.abs(cv2.Laplacian(y, cv2.CV_32F))[m].mean(dtype=np.float64) for y, m in zip(luma, mask)])

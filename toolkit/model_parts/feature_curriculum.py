@@ -29,15 +29,12 @@ class FeatureCurriculum:
                              f'{self.iterations}')
 
     def mix(self, estimated: Tensor, real: Tensor, iteration: int, noise: Tensor) -> Tensor:
-        """The maps to train on.
+        """The maps to train on, (B, T, C, H, W), each sample from one of the two.
 
         Args:
             estimated, real: (B, T, C, H, W).
             iteration: iterations done so far.
             noise: (B,) normal noise that decides for each sample.
-
-        Returns:
-            (B, T, C, H, W), each sample from one of the two.
         """
         if iteration >= self.iterations:
             return estimated

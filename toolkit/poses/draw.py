@@ -119,13 +119,8 @@ def ellipse_mask(
 def disc_mask(x: float, y: float, radius: float, height: int, width: int) -> tuple[slice, slice, np.ndarray] | None:
     """Rasterise a joint: pixels at most ``radius`` from (x, y).
 
-    Args:
-        x, y: of the center.
-        radius: in pixels.
-        height, width: of the picture.
-
     Returns:
-        Rows, columns and the bool mask of the bounding box, or None if nothing of it lies in the picture.
+        Rows, columns and the bool mask of the bounding box, or None if nothing of it lies in the picture (H, W).
     """
     box = _box(x, y, radius, radius, height, width)
     if box is None:

@@ -14,16 +14,7 @@ NORM_EPS = 1e-3
 
 
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
-    """TensorFlow's SAME padding along one axis.
-
-    Args:
-        size: input length.
-        kernel: kernel length.
-        stride: step.
-
-    Returns:
-        Pixels before and after; the smaller half comes first.
-    """
+    """Pixels before and after of TensorFlow's SAME padding along one axis; the smaller half comes first."""
     total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
     return total // 2, total - total // 2
 
@@ -41,14 +32,9 @@ class SameConv2d(nn.Conv2d):
 
 
 def resize_bilinear(x: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """TensorFlow 1's bilinear resize with corners at the origin: source = target * in / out, without the half-pixel shift.
+    """TensorFlow 1's bilinear resize (B, C, h, w) -> (B, C, *size) with corners at the origin.
 
-    Args:
-        x: (B, C, h, w).
-        size: height and width wanted.
-
-    Returns:
-        (B, C, *size).
+    source = target * in / out, without the half-pixel shift.
     """
     rows, columns = (_interpolation_matrix(n, m, x) for n, m in zip(x.shape[-2:], size))
     return rows @ x @ columns.T

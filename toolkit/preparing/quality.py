@@ -31,13 +31,9 @@ def _usual_torso(poses: np.ndarray) -> float:
 
 
 def jitter(poses: np.ndarray) -> np.ndarray:
-    """How much joints shake: the median over joints of |p[t-1] - 2 p[t] + p[t+1]|, in torso lengths.
+    """How much joints of poses (T, K, 3) shake: the median over joints of |p[t-1] - 2 p[t] + p[t+1]|, in torso lengths.
 
-    Args:
-        poses: (T, K, 3).
-
-    Returns:
-        (T,) float32; NaN in the first and last frame and where no joint is seen in three frames on end.
+    (T,) float32; NaN in the first and last frame and where no joint is seen in three frames on end.
     """
     out = np.full(len(poses), np.nan, np.float32)
     if len(poses) < 3:

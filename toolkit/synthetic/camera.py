@@ -48,14 +48,7 @@ class Camera:
         self._noise = np.clip(np.rint(field), -127, 127).astype(np.int8)
 
     def project(self, point: np.ndarray) -> tuple[float, float, float]:
-        """Project a world point.
-
-        Args:
-            point: (3,) meters.
-
-        Returns:
-            x and y in pixels, and the scale there in pixels per meter.
-        """
+        """x and y in pixels of a world point (3,) in meters, and the scale there in pixels per meter."""
         scale = self.focal / (DISTANCE - float(point[2]))
         return self.center_x + scale * float(point[0]), self.horizon + scale * (EYE_HEIGHT - float(point[1])), scale
 

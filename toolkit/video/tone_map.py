@@ -21,15 +21,7 @@ BT2020_LUMA = np.array([.2627, .6780, .0593])
 
 
 def display_light(signal: np.ndarray, kind: str) -> np.ndarray:
-    """Light that a display shows.
-
-    Args:
-        signal: (..., 3) R'G'B' in [0, 1].
-        kind: 'PQ' or 'HLG' (for a display of 1000 cd/m2).
-
-    Returns:
-        (..., 3) in cd/m2.
-    """
+    """Light (..., 3) in cd/m2 that a display of 1000 cd/m2 shows of R'G'B' (..., 3) in [0, 1] of the kind 'PQ' or 'HLG'."""
     if kind == 'PQ':
         root = signal ** (1 / 78.84375)
         return 10000 * (np.maximum(root - .8359375, 0) / (18.8515625 - 18.6875 * root)) ** (1 / .1593017578125)
@@ -38,14 +30,7 @@ def display_light(signal: np.ndarray, kind: str) -> np.ndarray:
 
 
 def to_sdr(light: np.ndarray) -> np.ndarray:
-    """SDR colors of displayed light.
-
-    Args:
-        light: (..., 3) RGB of BT.2020 in cd/m2.
-
-    Returns:
-        (..., 3) R'G'B' of BT.709 in [0, 1].
-    """
+    """R'G'B' (..., 3) of BT.709 in [0, 1] of displayed light (..., 3), RGB of BT.2020 in cd/m2."""
     rgb = np.maximum(light / WHITE @ BT2020_TO_BT709.T, 0)
     largest = rgb.max(-1, keepdims=True)
     shown = np.where(largest <= KNEE, largest, KNEE + (1 - KNEE) * (1 - np.exp(-(largest - KNEE) / (1 - KNEE))))

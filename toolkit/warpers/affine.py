@@ -183,18 +183,15 @@ def _move_and_scale(target: Tensor, source: Tensor, weights: Tensor, scales: tup
 
 
 def limb_affine(a1: Tensor, b1: Tensor, a2: Tensor, b2: Tensor, s1: Tensor, s2: Tensor) -> Tensor:
-    """Closed form of the limb transform, see :func:`part_affines`.
+    """Closed form of the limb transform (..., 2, 3), target -> source, see :func:`part_affines`.
 
     Args:
-        a1: (..., 2) first joint in the source.
-        b1: (..., 2) second joint in the source.
-        a2: (..., 2) first joint in the target.
-        b2: (..., 2) second joint in the target.
-        s1: (...) body scale of the source.
-        s2: (...) body scale of the target.
+        a1, b1: (..., 2) first and second joint in the source.
+        a2, b2: (..., 2) the same in the target.
+        s1, s2: (...) body scale of source and target.
 
     Returns:
-        (..., 2, 3), target -> source; not finite where a bone has no length.
+        Not finite where a bone has no length.
     """
     d1, d2 = b1 - a1, b2 - a2
     length1, length2 = d1.norm(dim=-1, keepdim=True), d2.norm(dim=-1, keepdim=True)
