@@ -1,9 +1,12 @@
 """The generator that blends: what it copies, from where, with any body, and within its method."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 
+from toolkit.datasets.footage import References
 from toolkit.engine.flops import count_flops
 from toolkit.registry import GENERATORS, MODELS
 from toolkit.structures import InputError
@@ -123,6 +126,14 @@ def test_arguments_that_are_filled_in_are_refused():
             discriminator=dict(type='MultiscaleDiscriminator'), losses=dict(l1=dict(type='L1Loss')), feature_maps=dict(references=2)))
     with pytest.raises(InputError, match='nothing to blend'):
         model_of('UNet', references=0, plate=False)
+
+
+def test_what_the_model_would_not_take_is_refused_before_training():
+    model = model_of('GlobalGenerator', references=0, plate=True)
+    with pytest.raises(InputError, match='the data set gives references, but the model takes none'):
+        model.check_data(SimpleNamespace(references=References(count=2), plate=True))
+    with pytest.raises(InputError, match='texture_warper carries references'):
+        model_of('GlobalGenerator', references=0, texture_warper=dict(type='PartAffineWarper'))
 
 
 def test_a_data_set_without_references_is_refused_before_training():

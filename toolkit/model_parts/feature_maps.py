@@ -68,6 +68,8 @@ class FeatureMaps(nn.Module):
         check_call(WARPERS, self.warper, 'FeatureMaps', 'warper', dict(
             maps=picture, source_pose=pose, target_pose=pose, source_parts=(2, SIDE, SIDE)), [picture, picture, (2, len(PARTS))])
         self.restoration = None if restoration is None else load_restoration(restoration)
+        if texture_warper and not references:
+            raise InputError('feature_maps.texture_warper carries references, but feature_maps.references=0: set both, or none')
         self.textures = Textures(references, plate, texture_warper) if references or plate else None
 
     @property

@@ -118,8 +118,14 @@ class VideoPix2PixHD(VideoModel):
         given = getattr(dataset, 'window', self.window)
         if given != self.window:
             raise InputError(f'model.window={self.window}, but train_dataloader.dataset.window={given}: set both to the same number')
-        if self.feature_maps.textures is not None:
-            self.feature_maps.textures.check(dataset[0])
+        textures = self.feature_maps.textures
+        for option, takes in (('references', textures and textures.references), ('plate', textures and textures.plate)):
+            given = getattr(dataset, option, None)
+            if getattr(given, 'count', given) and not takes:
+                raise InputError(f'the data set gives {option}, but the model takes none: set model.feature_maps.{option}, too, or '
+                                 f'leave {option} out of the data set')
+        if textures is not None:
+            textures.check(dataset[0])
 
     def train_step(self, data: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
         """One update of the generator, then one of the discriminator, as in the base class.
