@@ -99,6 +99,8 @@ def test_validation_is_on_the_data_of_the_test_unless_it_says_otherwise(load):
     cfg = load(TWO_SETS + "val_dataloader = dict(dataset=dict(type='ClipWindows', split='train'))")
     assert 'window' not in cfg.val_dataloader.dataset and cfg.val_dataloader.dataset.root == 'mine'
     assert load(TWO_SETS + "val_evaluator = dict(type='PSNR')", 'val_dataloader=None').val_dataloader is None
+    cfg = load(TWO_SETS + "val_evaluator = dict(type='PSNR')", 'test_dataloader.dataset.split=None', 'val_dataloader.dataset.window=3')
+    assert cfg.val_dataloader.dataset == dict(cfg.test_dataloader.dataset, window=3) and cfg.val_dataloader.dataset.split is None
 
 
 def test_looks_and_validation_without_any_data_are_refused(toy, tmp_path):

@@ -40,11 +40,15 @@ def load_config(path: str | Path, cfg_options: dict[str, Any] | Sequence[str] | 
     modules = [m for file in files for m in _imports(_read(file))]
     import_custom(modules)
     options = cfg_options if isinstance(cfg_options, dict) else parse_options(cfg_options or ())
-    follow_test(cfg._cfg_dict)
-    for key in sorted(options, key=lambda key: not key.startswith('custom_imports')):
+    imports, tests = ([key for key in options if key.startswith(name)] for name in ('custom_imports', 'test_dataloader'))
+    for key in imports:
         set_option(cfg._cfg_dict, key, options[key])
-        if key.startswith('custom_imports'):
-            import_custom(_imports(cfg))
+        import_custom(_imports(cfg))
+    for key in tests:
+        set_option(cfg._cfg_dict, key, options[key])
+    follow_test(cfg._cfg_dict)
+    for key in [key for key in options if key not in (*imports, *tests)]:
+        set_option(cfg._cfg_dict, key, options[key])
     modules = list(dict.fromkeys([*modules, *_imports(cfg)]))
     if modules:
         import_custom(modules)
