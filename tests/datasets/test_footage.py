@@ -241,3 +241,17 @@ def test_the_plate_of_an_unseen_clip_is_that_of_the_same_scene(tmp_path):
     np.testing.assert_array_equal(plates['tested'], background_plate(here))
     np.testing.assert_array_equal(plates['elsewhere'], background_plate(elsewhere, None, [0]))
     assert tested.name in plates
+
+
+def test_references_are_no_larger_than_the_footage(root, monkeypatch):
+    said = []
+    monkeypatch.setattr(footage, 'print_log', lambda text, logger, level: said.append(text))
+    pool = dict(references=dict(pool=dict(exclude=(0.5, 1.0)), scale=3), window=None, frames=(0.5, 1.0))
+    for size, scale in (((H, W), 1), ((H // 2, W // 2), 2), ((H // 8, W // 8), 3)):
+        item = ClipWindows(root, size=size, **pool)[0]
+        assert item['reference_frames'].shape[-2:] == (scale * size[0], scale * size[1])
+    assert not said
+    assert ClipWindows(root, references=dict(scale=2))[0]['reference_frames'].shape[-2:] == (2 * H, 2 * W), 'a mini-batch has one size'
+    assert len(said) == 1 and 'references.scale=1 would show as much' in said[0]
+    ClipWindows(root, size=(H // 2, W // 2), references=dict(scale=2))
+    assert len(said) == 1

@@ -23,6 +23,15 @@ BYTES = 4
 """A pixel of a frame and its part label."""
 
 
+def useful_scale(clips: Sequence[Clip], size: Sequence[int], most: int) -> int:
+    """How many times as large as frames of ``size`` references should be: as large as the largest footage, ``most`` times at most.
+
+    Footage that is enlarged shows nothing more, costs time, and is a little blurred by being sampled twice.
+    """
+    largest = max((clip.height * clip.width for clip in clips), default=0)
+    return min(max(round((largest / (size[0] * size[1])) ** .5), 1), most)
+
+
 class Footage:
     """Frames of clips that references are taken from.
 
@@ -106,7 +115,9 @@ class References:
 
     Args:
         count: K, references of each frame; 0 for none, where ``pool`` is only to say where the empty scene is seen.
-        scale: their pictures are so many times as large as the frames, so that they can be warped at the footage's resolution.
+        scale: their pictures are so many times as large as the frames, so that they can be warped at the footage's resolution. Windows
+            enlarge smaller footage, so that sizes agree in a mini-batch: set 1 where clips are no larger than the frames. Whole clips
+            and generation take no more than there is.
         gap: (smallest, largest), drawn for each item: of the item's own clip no frame is taken that is so near to a frame of the
             window or nearer. Only of data sets of windows.
         vary: draw for each item how many frames there are to choose from, a third each: another clip of the person alone (where there
@@ -154,7 +165,11 @@ class ClipFootage:
         self.clips, self.allowed, self.size, self.contents = clips, allowed, size, contents
         self.options, self.window, self.plate, self.seed = references or References(0), window, plate, seed
         given = pool or (clips, allowed)
-        self.footage = Footage(*given, size, self.options.scale)
+        scale = self.options.scale if window else useful_scale(given[0], size, self.options.scale)
+        if (useful := useful_scale(given[0], size, scale)) < scale and self.options.count:
+            print_log(f'references are enlarged to {scale} times the frames; the clips are no larger than {useful} times, so that '
+                      f'references.scale={useful} would show as much, sharper and faster', 'current', logging.WARNING)
+        self.footage = Footage(*given, size, scale)
         places = {clip.folder.resolve(): number for number, clip in enumerate(self.footage.clips)}
         self._places = [places.get(clip.folder.resolve()) for clip in clips]
         self._plates: dict[int, np.ndarray] = {}
@@ -164,7 +179,7 @@ class ClipFootage:
             if (need := self.footage.memory()) > cache_limit:
                 raise InputError(f"cache='decoded' needs {need / 2**30:.1f} GiB more for the references; raise cache_limit by that, or "
                                  f"set cache='none'")
-            self.footage = Footage(*given, size, self.options.scale, keep=True)
+            self.footage = Footage(*given, size, scale, keep=True)
         if self.plate and self.window:
             for number in range(len(clips)):
                 self._plate(number)

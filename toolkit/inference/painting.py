@@ -11,7 +11,7 @@ from tqdm import tqdm
 from toolkit import fields
 from toolkit.clips.clip import Clip
 from toolkit.clips.size import check_shape
-from toolkit.datasets.footage import Footage, empty_scene
+from toolkit.datasets.footage import Footage, empty_scene, useful_scale
 from toolkit.datasets.plate import background_plate
 from toolkit.datasets.tensors import channels_first
 from toolkit.inference.clips import as_clip
@@ -96,7 +96,8 @@ def _opening(model: VideoModel, content: Clip, size: tuple[int, int], frame: int
 
 def _footage(trained: Trained, clips: Sequence[Clip], size: tuple[int, int]) -> Footage:
     """All frames of the person."""
-    return Footage(clips, [np.ones(len(clip), bool) for clip in clips], size, trained.reference_scale)
+    scale = useful_scale(clips, size, trained.reference_scale)
+    return Footage(clips, [np.ones(len(clip), bool) for clip in clips], size, scale)
 
 
 def paint(model: VideoModel, chosen: Chosen) -> list[Iterator[np.ndarray]]:
