@@ -124,7 +124,7 @@ def generate(checkpoint: str | Path | Trained | None, content: str | Path | None
         audio: put the sound of the driving video into the result.
         overwrite: replace results that are there.
         progress: show bars.
-        wishes: ``content_frame``, ``retarget``, ``direction``, ``max_frames`` and ``colors`` of
+        wishes: ``content_frame``, ``retarget``, ``direction``, ``max_frames``, ``size``, ``colors`` and ``references`` of
             :class:`toolkit.inference.request.Request`.
 
     Returns:

@@ -4,7 +4,7 @@ import functools
 import os
 import re
 import sys
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
 from collections.abc import Callable
 
 from toolkit.packaged import PACKAGE, TOOLS
@@ -24,6 +24,21 @@ COMMANDS = dict(
 
 class Interrupted(KeyboardInterrupt):
     """The user stopped a run; the message says what was saved and how to go on."""
+
+
+def numbers(expected: str, count: int, kind: type, separator: str = ',', words: tuple[str, ...] = ()) -> Callable[[str], str | tuple]:
+    """What reads an option of ``count`` numbers, or of one of some words: ``384x256`` -> (384, 256)."""
+    def parse(text: str) -> str | tuple:
+        if text in words:
+            return text
+        try:
+            found = tuple(kind(number) for number in text.lower().split(separator))
+        except ValueError:
+            found = ()
+        if len(found) != count:
+            raise ArgumentTypeError(f'expected {expected}, got {text!r}')
+        return found
+    return parse
 
 
 def main_guard(main: Callable) -> Callable:

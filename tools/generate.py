@@ -23,7 +23,7 @@ of five ways:
 
 import argparse
 
-from toolkit.cli import Interrupted, add_allow_import, described_parser, main_guard, spoken
+from toolkit.cli import Interrupted, add_allow_import, described_parser, main_guard, numbers, spoken
 from toolkit.packaged import PRETRAINED
 
 FINE_TUNE = '''This was made by the generator that comes with the toolkit. A minute of fine-tuning on this person makes it better:
@@ -46,6 +46,8 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
                              'the same --person NAME)')
     parser.add_argument('--direction', choices=['ab', 'ba'], help='of a CycleGAN: DRIVING shows its person A (default) or B')
     parser.add_argument('--side-by-side', action='store_true', help='put the driving frame, the pose and all results beside each other')
+    parser.add_argument('--size', type=numbers('HEIGHTxWIDTH, for example 384x256', 2, int, 'x'), metavar='HxW',
+                        help='size to generate at (default: that of training, or of CONTENT where the training leaves it open)')
     parser.add_argument('--max-frames', type=int, metavar='N', help='stop after N frames')
     parser.add_argument('--no-audio', dest='audio', action='store_false', help='leave out the sound of DRIVING')
     parser.add_argument('--overwrite', action='store_true', help='replace results that are there')
@@ -81,8 +83,8 @@ def main(argv: list[str] | None = None) -> None:
     from toolkit.outputs import partial_video
     colors = apis.Colors(args.up_color, args.down_color, args.color_from, args.outfits, args.sample, args.interpolate, args.seed,
                          args.color_regions)
-    request = apis.Request(args.driving, args.content, args.content_frame, args.retarget, args.direction, args.max_frames, colors,
-                           args.references)
+    request = apis.Request(args.driving, args.content, args.content_frame, args.retarget, args.direction, args.max_frames, args.size,
+                           colors, args.references)
     result = apis.Result(args.out, colors, args.side_by_side, args.overwrite)
     checkpoint = args.checkpoint or PRETRAINED
     result.check([*([args.checkpoint] if args.checkpoint else []), *request.inputs])

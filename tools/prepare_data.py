@@ -8,30 +8,13 @@ Exit codes: 0 all clips are ready, 1 a clip failed (the reason is printed and in
 
 import argparse
 import ast
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from toolkit.cli import described_parser, main_guard
+from toolkit.cli import described_parser, main_guard, numbers
 from toolkit.structures import InputError
 
 SETTINGS = ('multiple', 'crop', 'follow', 'fps', 'start', 'end', 'max_frames', 'smooth', 'trim', 'frame_format', 'min_presence',
             'min_person')
-
-
-def numbers(expected: str, count: int, kind: type, separator: str = ',', words: tuple[str, ...] = ()) -> Callable[[str], Any]:
-    """What reads ``count`` numbers, or one of some words: ``384x256`` -> (384, 256)."""
-    def parse(text: str) -> str | tuple:
-        if text in words:
-            return text
-        try:
-            found = tuple(kind(number) for number in text.lower().split(separator))
-        except ValueError:
-            found = ()
-        if len(found) != count:
-            raise argparse.ArgumentTypeError(f'expected {expected}, got {text!r}')
-        return found
-    return parse
 
 
 def parse_part(words: list[str] | None) -> dict | None:

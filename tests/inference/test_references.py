@@ -12,6 +12,7 @@ from toolkit.datasets.footage import Footage
 from toolkit.datasets.plate import background_plate
 from toolkit.datasets.windows import ClipWindows
 from toolkit.fields import REFERENCES
+from toolkit.inference import painting
 from toolkit.inference.driving import frame_steps
 from toolkit.inference.garments import DressedFootage, Garments
 from toolkit.inference.outfits import describe
@@ -129,6 +130,16 @@ def test_more_footage_is_refused_where_nothing_would_look_at_it(mine, dancer, tm
     with pytest.raises(InputError, match='nowhere: no such file'):
         apis.Request(dancer.folder, mine[0].folder, references=[tmp_path / 'nowhere'])
     assert mine[1].folder in request.inputs, 'no result is written over it'
+
+
+def test_frames_have_the_size_that_is_asked_for_and_footage_is_prepared_larger(mine, dancer, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(painting, 'as_clip', lambda path, work_dir, size, progress: asked.append(size) or Clip(path))
+    chosen = apis.choose(textured(), apis.Request(dancer.folder, mine[0].folder, size=(96, 64)), tmp_path, False)
+    assert next(apis.paint(textured().model, chosen)[0]).shape == (96, 64, 3)
+    assert set(asked) == {(192, 128)}, 'references are taken at twice the size of the frames'
+    with pytest.raises(InputError, match='must be a height and a width in pixels, got 0x64'):
+        apis.Request(dancer.folder, mine[0].folder, size=(0, 64))
 
 
 def test_references_are_as_large_as_in_training():

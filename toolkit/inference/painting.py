@@ -62,11 +62,13 @@ def choose(trained: Trained, request: Request, work_dir: str | Path, progress: b
     """
     model = trained.model
     request.check(model)
-    driving = as_clip(request.driving, work_dir, trained.size, progress)
-    content = None if request.content is None else as_clip(request.content, work_dir, trained.size, progress)
+    size = request.size or trained.size
+    prepared = size and tuple(side * (trained.reference_scale if model.references else 1) for side in size)
+    driving = as_clip(request.driving, work_dir, prepared, progress)
+    content = None if request.content is None else as_clip(request.content, work_dir, prepared, progress)
     shown = driving if content is None else content
-    size = trained.size or (shown.height, shown.width)
-    more = [as_clip(path, work_dir, trained.size, progress) for path in request.references]
+    size = size or (shown.height, shown.width)
+    more = [as_clip(path, work_dir, prepared, progress) for path in request.references]
     for clip in filter(None, (driving, content, *more)):
         check_shape(clip, size)
     poses = driving_poses(driving, content, size, request.retarget, tqdm.write if progress else None)[:request.max_frames]

@@ -27,6 +27,8 @@ class Request:
         retarget: see :func:`toolkit.inference.driving.driving_poses`.
         direction: of a transfer between two persons: 'ab' (the default) if ``driving`` shows its person A, 'ba' if it shows B.
         max_frames: stop after so many frames.
+        size: (H, W) of the frames to generate; None for those that the model was trained on, or, where it leaves that open, those of
+            the content.
         colors: what the person wears, for a model with color codes or references; default the content's own clothes.
 
     Raises:
@@ -39,6 +41,7 @@ class Request:
     retarget: str = 'auto'
     direction: str | None = None
     max_frames: int | None = None
+    size: tuple[int, int] | None = None
     colors: Colors = field(default_factory=Colors)
     references: Sequence[str | Path] = ()
 
@@ -48,6 +51,8 @@ class Request:
             raise InputError(f'direction must be one of {", ".join(DIRECTIONS)}, got {self.direction!r}')
         if self.max_frames is not None and self.max_frames < 1:
             raise InputError(f'the number of frames must be at least 1, got {self.max_frames}')
+        if self.size is not None and min(self.size) < 1:
+            raise InputError(f'the size must be a height and a width in pixels, got {"x".join(map(str, self.size))}')
         for path in filter(None, (self.content, self.driving, *self.references)):
             if not Path(path).exists():
                 raise InputError(f'{path}: no such file or folder')
