@@ -11,6 +11,7 @@ from tests.helpers import adams
 from tests.models import cycle_gan_parts as cycle
 from tests.models import test_bicycle_gan as bicycle
 from tests.models import test_video_pix2pixhd as video
+from toolkit import fields
 from toolkit.engine.launch import load_config
 from toolkit.models.feature_restoration import FeatureRestoration
 from toolkit.models.loss_table import LossTable
@@ -125,6 +126,37 @@ def test_bicycle_gan_calls_a_loss_of_any_name(name):
     torch.testing.assert_close(person['masks'], data['masks'].flatten(0, 1) / 255)
     assert (garment['masks'] == 1).all() and codes['fake'].shape == codes['real'].shape == (2, 3)
     assert {'g/gan', f'g/{name}', 'g/garment', 'g/codes', 'g/z'} <= set(logs)
+
+
+@LOSSES.register_module()
+class ToneSpy(Spy):
+    """A loss of somebody else that needs an added field."""
+
+    inputs = ('fake', 'real', 'tone')
+
+    def forward(self, fake, real, tone):
+        return self.seen(fake=fake, real=real, tone=tone)
+
+
+@pytest.fixture
+def tone():
+    fields.add('tone')(lambda frames: frames.mean(-1).astype('uint8'))
+    yield
+    fields.ADDED.pop('tone')
+
+
+def test_bicycle_gan_gives_added_fields_of_the_half_that_is_encoded(tone):
+    losses = dict(gan=dict(type='GANLoss'), gan2=dict(type='GANLoss'), garment=dict(type='ToneSpy', of='region'))
+    model = MODELS.build(dict(
+        type='BicycleGAN', losses=losses, encoder=dict(type='RegionEncoder', encoder=dict(type='ResNetEncoder', nz=3, nef=4, n_down=3)),
+        generator=dict(type='UNet', n_down=3, ngf=4), discriminator=dict(type='BicycleDiscriminator', ndf=4, n_layers=2),
+        scheme='official'))
+    assert model.added_fields == ('tone',)
+    data = dict(bicycle.batch_of(model), tone=torch.arange(2).mul(255).byte()[:, None, None, None, None].expand(
+        2, 1, 1, bicycle.H, bicycle.W))
+    model.train_step(data, bicycle.optimizers(model))
+    call, = model.losses['garment'].calls
+    assert len(call['fake']) == len(call['tone']) == 1 and not call['tone'].any()
 
 
 def test_cycle_gan_calls_a_loss_of_any_name_at_the_place_it_names():

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from toolkit.models.base import VideoModel
-from toolkit.registry import MODELS
+from toolkit.registry import DATASETS, MODELS
 
 ROOT = Path(__file__).resolve().parents[2]
 METHODS = {name: part for name, part in MODELS.module_dict.items()
@@ -36,6 +36,22 @@ def test_the_engine_imports_no_method(path):
     modules = {part.__module__ for part in METHODS.values()}
     tree = ast.walk(ast.parse(path.read_text()))
     assert not {node.module for node in tree if isinstance(node, ast.ImportFrom)} & modules
+
+
+def kinds_asked_for(path):
+    """Names of classes that isinstance or issubclass asks for in a file."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and getattr(node.func, 'id', '') in ('isinstance', 'issubclass') and len(node.args) == 2:
+            yield from (getattr(name, 'id', getattr(name, 'attr', '')) for name in ast.walk(node.args[1]))
+
+
+def test_nobody_asks_which_data_set_it_is(tmp_path):
+    DATASETS.get('ClipWindows')  # imports them all
+    ours = {name for name, part in DATASETS.module_dict.items() if part.__module__.startswith('toolkit.')}
+    assert {'ClipWindows', 'UnpairedClips', 'DirectedClips', 'MixedClips'} <= ours
+    assert not [(str(path), name) for path in FILES for name in kinds_asked_for(path) if name in ours]
+    (tmp_path / 'x.py').write_text('asked = isinstance(dataset, (windows.ClipWindows, MixedClips))\n')
+    assert {'ClipWindows', 'MixedClips'} <= set(kinds_asked_for(tmp_path / 'x.py'))
 
 
 def test_a_question_for_a_class_would_be_found(tmp_path):

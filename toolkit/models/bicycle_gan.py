@@ -17,6 +17,7 @@ from toolkit.fit import build_discriminator, build_generator, check_attributes
 from toolkit.model_parts.feature_maps import FeatureMaps
 from toolkit.models.bare import bare
 from toolkit.models.base import VideoModel
+from toolkit.models.loss_table import ADDED
 from toolkit.registry import MODELS, REGION_ENCODERS
 from toolkit.structures import InputError
 
@@ -91,7 +92,8 @@ class BicycleGAN(VideoModel):
 
     window = 1
     offers = dict(
-        frames=('fake', 'real', 'masks', 'regions', 'conditions'), region=('fake', 'real', 'masks', 'regions', 'conditions'),
+        frames=('fake', 'real', 'masks', 'regions', 'conditions', ADDED),
+        region=('fake', 'real', 'masks', 'regions', 'conditions', ADDED),
         gan=('scores',), gan2=('scores',), z=('fake', 'real'), kl=('mu', 'logvar'))
 
     nested = dict(feature_maps=FeatureMaps)
@@ -144,8 +146,9 @@ class BicycleGAN(VideoModel):
             InputError: an odd batch with scheme 'official', or optimizers that do not fit each other.
         """
         self._check_optimizers(optim_wrapper)
-        frames = self.frames_of(self.data_preprocessor(data, True))
-        encoded, random = self._halves(frames)
+        batch = self.data_preprocessor(data, True)
+        encoded, random = self._halves(self.frames_of(batch))
+        added = {name: batch[name].flatten(0, 1)[:len(encoded.images), None] for name in self.losses.added_fields}
         in_g = optim_wrapper['g'].optim_context
 
         with in_g(self.net_e):
@@ -157,8 +160,8 @@ class BicycleGAN(VideoModel):
             painted = self.decode(encoded.features, code, encoded.regions)
         g = self.losses.compute('gan', dict(scores=self._scores(optim_wrapper, 'd', encoded, painted)))
         frames = dict(fake=painted, real=encoded.images, regions=encoded.regions, conditions=encoded.features)
-        g |= self.losses.compute('frames', dict(frames, masks=encoded.masks))
-        g |= self.losses.compute('region', dict(frames, masks=encoded.recolored))
+        g |= self.losses.compute('frames', dict(frames, masks=encoded.masks), added)
+        g |= self.losses.compute('region', dict(frames, masks=encoded.recolored), added)
         fakes = [('d', encoded, painted.detach(), encoded)]
         regressed, target = painted, z if self.z_target == 'sample' else mu
         if self.scheme == 'official':

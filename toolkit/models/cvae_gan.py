@@ -11,6 +11,7 @@ from torch import Tensor
 from toolkit.fit import build_discriminator, build_generator, check_attributes
 from toolkit.models.adversaries import Adversaries
 from toolkit.models.base import VideoModel
+from toolkit.models.loss_table import ADDED
 from toolkit.models.painting import Painter
 from toolkit.registry import ENCODERS, MODELS
 
@@ -46,7 +47,7 @@ class CVAEGAN(Adversaries, VideoModel):
     """
 
     window = 1
-    offers = dict(frames=('fake', 'real', 'masks', 'regions', 'poses', 'conditions'),
+    offers = dict(frames=('fake', 'real', 'masks', 'regions', 'poses', 'conditions', ADDED),
                   gan=('scores', 'fake_features', 'real_features'), kl=('mu', 'logvar'))
     opens_with = ('content',)
     paints_from = ('pose_maps', 'regions')
@@ -78,7 +79,7 @@ class CVAEGAN(Adversaries, VideoModel):
         with optim_wrapper['g'].optim_context(self.net_g):
             fake = self.net_g(conditions, z, given['regions'].amax(1, keepdim=True))
         g = self.fool(optim_wrapper, self.net_d, 'gan', fake, real)
-        g |= self.losses.compute('frames', dict(given, fake=fake, real=real, conditions=conditions))
+        g |= self.losses.compute('frames', dict(given, fake=fake, real=real, conditions=conditions), batch)
         g = self.weighted(g | self.losses.compute('kl', dict(mu=mu, logvar=logvar)))
         self.step(optim_wrapper, 'g', sum(g.values()))
         d = self.teach(optim_wrapper, self.net_d, 'gan', fake, real)

@@ -14,6 +14,7 @@ from toolkit.model_parts.part_priors import part_priors
 from toolkit.model_parts.pose_spots import pose_spots
 from toolkit.models.adversaries import Adversaries
 from toolkit.models.base import VideoModel
+from toolkit.models.loss_table import ADDED
 from toolkit.models.painting import Painter
 from toolkit.registry import MODELS
 from toolkit.skeletons import K
@@ -50,7 +51,7 @@ class PoseWarp(Adversaries, VideoModel):
     """
 
     window = 1
-    offers = dict(frames=('fake', 'real', 'masks', 'regions', 'poses'), gan=('scores', 'fake_features', 'real_features'))
+    offers = dict(frames=('fake', 'real', 'masks', 'regions', 'poses', ADDED), gan=('scores', 'fake_features', 'real_features'))
     nested = dict(generator=LayeredGenerator)
     opens_with = ('content',)
     paints_from = ('poses',)
@@ -83,7 +84,7 @@ class PoseWarp(Adversaries, VideoModel):
             fake = self.net_g(source, told[0], torch.cat([told[1], target], 1), source_pose, poses, self.randn(*real.shape)).picture
         seen = [torch.cat([frames.float(), target], 1) for frames in (fake, real)]
         g = self.fool(optim_wrapper, self.net_d, 'gan', *seen)
-        g = self.weighted(g | self.losses.compute('frames', dict(given, fake=fake, real=real)))
+        g = self.weighted(g | self.losses.compute('frames', dict(given, fake=fake, real=real), batch))
         self.step(optim_wrapper, 'g', sum(g.values()))
         d = self.teach(optim_wrapper, self.net_d, 'gan', *seen)
         if d:
