@@ -148,6 +148,12 @@ def test_carry_without_a_sequence_is_refused(roots):
         model.check_data(build(roots))
 
 
+@pytest.mark.parametrize('option', [dict(references=dict()), dict(plate=True)])
+def test_what_items_would_not_have_is_refused(roots, option):
+    with pytest.raises(InputError, match='UnpairedClips.b: its items have no references'):
+        build(dict(roots, b=dict(root=str(roots['b']), **option)))
+
+
 def test_anchors_are_place_and_height(roots, stick):
     data = build(roots, anchors=True)
     for name, (x, size, last) in dict(a=(10, 12, 9), b=(20, 9, 6)).items():

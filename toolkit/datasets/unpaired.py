@@ -32,6 +32,9 @@ class _Domain:
         if 'root' not in options:
             raise InputError(f'UnpairedClips.{name} needs a root: a folder of prepared clips, or dict(root=..., ClipWindows options)')
         check_arguments(ClipWindows, options, f'UnpairedClips.{name}')
+        if options.get('references') is not None or options.get('plate'):
+            raise InputError(f'UnpairedClips.{name}: its items have no references, and an empty scene by plates=True of UnpairedClips: '
+                             'leave references and plate out')
         transforms = options.pop('transforms', transforms)
         self.transforms = [TRANSFORMS.build(t) if isinstance(t, dict) else t for t in transforms]
         self.keys = set(KEPT).union(*(getattr(t, 'needs', SAMPLE) for t in self.transforms))
