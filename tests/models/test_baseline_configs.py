@@ -1,4 +1,4 @@
-"""Every baseline's config, made tiny: its cost is counted, and a run that was stopped goes on as if it had not been."""
+"""Baselines' configs, made tiny: the cost of each is counted, and a run that was stopped goes on as if it had not been."""
 
 from pathlib import Path
 
@@ -28,11 +28,11 @@ def test_cost_is_counted(name, clips):  # noqa: F811
     rows = count_flops(MODELS.build(cfg.model.to_dict()), cfg.optim_wrapper.to_dict(), 64, 64)
     called = {row.name for row in rows if row.calls}
     assert called and all(row.macs for row in rows if row.calls)
-    of_other_stages = {'net_g_coarse', 'net_g_face', 'net_d_face'}
+    of_other_stages = {'net_g_coarse', 'net_g_face', 'net_d_face', 'net_m', 'net_c'}
     assert {row.name for row in rows if row.name.startswith('net_')} - called <= of_other_stages
 
 
-@pytest.mark.parametrize('name', sorted(METHODS.values()))
+@pytest.mark.parametrize('name', ['deformable_gan', 'everybody_dance_now', 'cvae_gan', 'pg2'])  # dropout, stages, noise, an added field
 def test_it_resumes_exactly(name, clips, tmp_path):  # noqa: F811
     def run(folder, iterations, resume=False):
         cfg = tiny(name, clips)

@@ -61,15 +61,7 @@ class CVAEGAN(Adversaries, VideoModel):
         self.net_d = build_discriminator(discriminator, 'CVAEGAN', 3)
 
     def train_step(self, data: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
-        """One update of generator and encoder, then one of the discriminator.
-
-        Args:
-            data: a collated batch of windows, see :class:`toolkit.datasets.windows.ClipWindows`; every frame is a sample.
-            optim_wrapper: with the keys ``g`` and ``d``.
-
-        Returns:
-            Detached scalars: every weighted loss of ``g/...`` and ``d/...``.
-        """
+        """One update of generator and encoder, then one of the discriminator, as in the base class; every frame is a sample."""
         batch = self.data_preprocessor(data, True)
         given = {key: batch[key].flatten(0, 1) for key in ('masks', 'regions', 'poses') if key in batch}
         conditions, real = 2 * batch['pose_maps'].flatten(0, 1) - 1, batch['frames'].flatten(0, 1)
@@ -89,14 +81,7 @@ class CVAEGAN(Adversaries, VideoModel):
 
     @torch.no_grad()
     def open(self, content: dict) -> Painter:
-        """Begin a video, see :meth:`toolkit.models.base.VideoModel.open`.
-
-        Args:
-            content: the ``content_*`` entries of a dataset item with a batch axis of 1.
-
-        Returns:
-            The painter, without memory.
-        """
+        """As in the base class; the painter has no memory."""
         with self.evaluating(self.net_e), self.inference_context():
             z, _ = self.net_e(self.data_preprocessor(content)['content_frame'])
 

@@ -64,18 +64,10 @@ class PoseWarp(Adversaries, VideoModel):
         self.net_d = build_discriminator(discriminator, 'PoseWarp', 3 + K)
 
     def train_step(self, data: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
-        """One update of the generator, then one of the discriminator.
-
-        Args:
-            data: a collated batch of windows, see :class:`toolkit.datasets.windows.ClipWindows`; every frame is a sample.
-            optim_wrapper: with the keys ``g`` and ``d``.
-
-        Returns:
-            Detached scalars: every weighted loss of ``g/...`` and ``d/...``.
-        """
+        """One update of the generator, then one of the discriminator, as in the base class; every frame is a sample."""
         batch = self.data_preprocessor(data, True)
         frames = batch['frames'].shape[1]
-        given = {key: batch[key].flatten(0, 1) for key in ('masks', 'regions', 'poses') if key in batch}
+        given = {key: batch[key].flatten(0, 1) for key in ('masks', 'regions', 'poses', ADDED) if key in batch}
         real, poses = batch['frames'].flatten(0, 1), given['poses']
         source, source_pose = (batch[key].repeat_interleave(frames, 0) for key in ('content_frame', 'content_pose'))
         told = self.told(source, source_pose)
@@ -97,14 +89,7 @@ class PoseWarp(Adversaries, VideoModel):
         return part_priors(poses, *size), pose_spots(poses, *size, self.sigma)
 
     def open(self, content: dict) -> Painter:
-        """Begin a video, see :meth:`toolkit.models.base.VideoModel.open`.
-
-        Args:
-            content: the ``content_*`` entries of a dataset item with a batch axis of 1.
-
-        Returns:
-            The painter, without memory; the scene is filled from the same noise in every frame.
-        """
+        """As in the base class; the painter has no memory; the scene is filled from the same noise in every frame."""
         content = self.data_preprocessor(content)
         source, pose = content['content_frame'], content['content_pose']
         prior, spots = self.told(source, pose)
