@@ -21,8 +21,6 @@ z          (B, D) float                   latent code [z_up, z_down]
 import os
 from pathlib import Path
 
-import numpy as np
-
 
 class InputError(ValueError):
     """Something the user gave is not usable. The message names the file, key or frame, what was expected and what to do."""
@@ -34,7 +32,9 @@ class MissingWeightsError(FileNotFoundError):
 
 def spread(total: int, count: int) -> list[int]:
     """Numbers of ``count`` of ``total`` things, evenly from the first to the last; all where there are fewer."""
-    return np.unique(np.linspace(0, total - 1, min(count, total)).round().astype(int)).tolist() if total else []
+    wanted = min(count, total)
+    step = (total - 1) / max(wanted - 1, 1)
+    return sorted({round(i * step) for i in range(wanted)})
 
 
 def check_seed(seed: int, what: str = 'seed') -> None:

@@ -84,8 +84,8 @@ def test_encoders_that_learn_along_in_two_processes(toy, tmp_path):
     config.write_text(f"""
 _base_ = {str(CONFIGS / 'stage2_end_to_end.py')!r}
 _synthetic = dict(_delete_=True, height=64, width=64, actors=[0], actions=[0, 1], frames=4, num_workers=1)
-train_dataloader = dict(batch_size=2, num_workers=0, persistent_workers=False, dataset=dict(
-    root={str(tmp_path / 'clips')!r}, split=None, synthetic=_synthetic))
+data = dict(root={str(tmp_path / 'clips')!r}, synthetic=_synthetic)
+train_dataloader = dict(batch_size=2, num_workers=0, persistent_workers=False, dataset=dict(split=None))
 test_dataloader, custom_hooks, visualizer = None, [], None
 _encoder = dict(encoder=dict(n_down=2, nef=4))
 model = dict(

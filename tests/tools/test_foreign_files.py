@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from mmengine.config import Config
 
 from toolkit import apis
-from toolkit.preparing import parts as prepare_parts
+from toolkit.inference import painting
+from toolkit.preparing import batch
 from toolkit.preparing.prepare import prepare_video
 from toolkit.registry import MODELS
 from toolkit.video.io import VideoWriter
@@ -144,11 +145,13 @@ def without_networks(monkeypatch, parts):
     def stubs(*configs):
         return (Person(), Edges(), Person()), {}
 
-    monkeypatch.setattr(prepare_parts, 'build_parts', stubs)
+    monkeypatch.setattr(batch, 'build_parts', stubs)
     monkeypatch.setattr('toolkit.inference.clips.build_parts', stubs)
     monkeypatch.setattr(apis, 'load', lambda *words: parts)
     monkeypatch.setattr(apis.Request, 'check', lambda *words: None)
-    monkeypatch.setattr('toolkit.inference.painting._codes', lambda model, content, colors, *more: [None] * max(1, colors.samples))
+    monkeypatch.setattr(painting, 'Garments', lambda footage: None)
+    monkeypatch.setattr(painting, 'DressedFootage', lambda garments, outfit: None)
+    monkeypatch.setattr(painting, '_outfits', lambda wears, colors, *more: [None] * max(1, colors.samples))
 
 
 def test_the_commands_do_work_where_nothing_is_in_the_way(load_tool, monkeypatch, parts, inputs, tmp_path):
