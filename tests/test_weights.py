@@ -121,7 +121,7 @@ def test_damage_anywhere_is_one_error(tmp_path):
 
 
 def test_networks_of_other_runs_are_built_from_the_checkpoint_that_holds_them():
-    config = dict(helper=dict(judge='gone.pth', size=3, own=dict(width=1)), other='stays.pth')
-    state = {f'helper.{name}._extra_state': pack_config(dict(type='Net', name=name)) for name in ('judge', 'own', 'size', 'new')}
-    use_packed_configs(config, {**state, 'elsewhere.judge._extra_state': pack_config({}), 'other.weight': torch.zeros(1)})
-    assert config == dict(helper=dict(judge=dict(type='Net', name='judge'), size=3, own=dict(width=1)), other='stays.pth')
+    config = dict(helper=dict(pose='gone.pth', size=3, own=dict(width=1)), other='stays.pth')
+    state = {f'helper.{name}._extra_state': pack_config(dict(type='Net', name=name)) for name in ('pose', 'own', 'size', 'new')}
+    use_packed_configs(config, {**state, 'elsewhere.pose._extra_state': pack_config({}), 'other.weight': torch.zeros(1)})
+    assert config == dict(helper=dict(pose=dict(type='Net', name='pose'), size=3, own=dict(width=1)), other='stays.pth')

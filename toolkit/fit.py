@@ -46,7 +46,7 @@ def build_network(registry: Registry, cfg: Mapping, owner: str, where: str, fill
 
 
 def build_generator(cfg: Mapping, owner: str, input_nc: int, z_dims: Sequence[int] | None = None,
-                    offered: Mapping[str, Any] | None = None) -> nn.Module:
+                    where: str = 'model.generator', offered: Mapping[str, Any] | None = None) -> nn.Module:
     """Build a generator that fits, see :mod:`toolkit.generators`.
 
     Args:
@@ -54,12 +54,13 @@ def build_generator(cfg: Mapping, owner: str, input_nc: int, z_dims: Sequence[in
         owner: name of the method.
         input_nc: channels of its input.
         z_dims: length of each region's code; None leaves them to the config, and an empty list is for methods that have no code.
+        where: key of the config.
         offered: further arguments, filled in where the part takes them.
 
     Raises:
         InputError: names what the method wants and what the part offers.
     """
-    where, part = 'model.generator', GENERATORS.get(cfg['type']) if isinstance(cfg.get('type'), str) else None
+    part = GENERATORS.get(cfg['type']) if isinstance(cfg.get('type'), str) else None
     takes = set() if part is None else part_arguments(part) or set()
     filled = dict(input_nc=input_nc, **(dict(z_dims=tuple(z_dims)) if z_dims else {}))
     filled |= {key: value for key, value in (offered or {}).items() if key in takes}
@@ -73,9 +74,8 @@ def build_generator(cfg: Mapping, owner: str, input_nc: int, z_dims: Sequence[in
     return network
 
 
-def build_discriminator(cfg: Mapping, owner: str, input_nc: int) -> nn.Module:
+def build_discriminator(cfg: Mapping, owner: str, input_nc: int, where: str = 'model.discriminator') -> nn.Module:
     """Build a discriminator that fits, see :mod:`toolkit.discriminators`; arguments and errors as of :func:`build_generator`."""
-    where = 'model.discriminator'
     network = build_network(DISCRIMINATORS, cfg, owner, where, dict(input_nc=input_nc))
     check_call(DISCRIMINATORS, network, owner, where, dict(x=(2, input_nc, SIDE, SIDE)), _lists_of_layers)
     return network

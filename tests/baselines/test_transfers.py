@@ -111,19 +111,19 @@ class StyleOfSomebody(torch.nn.Module):
     """A loss of somebody else that looks through a pose network of its own."""
 
     inputs = ('fake', 'real')
-    for_generation = dict(judge=None)
+    for_generation = dict(helper=None)
 
-    def __init__(self, judge):
+    def __init__(self, helper):
         super().__init__()
-        self.judge = None if judge is None else MODELS.build(judge)
+        self.helper = None if helper is None else MODELS.build(helper)
 
     def forward(self, fake, real):
         return (fake - real).abs().mean()
 
 
 def test_any_loss_says_what_it_needs_in_training_alone():
-    config = dict(type='CycleGAN', losses=dict(style=dict(type='StyleOfSomebody', judge=dict(type='NoSuchNetwork'), weight=2.0)))
-    assert for_generation(config)['losses']['style'] == dict(type='StyleOfSomebody', judge=None, weight=2.0)
+    config = dict(type='CycleGAN', losses=dict(style=dict(type='StyleOfSomebody', helper=dict(type='NoSuchNetwork'), weight=2.0)))
+    assert for_generation(config)['losses']['style'] == dict(type='StyleOfSomebody', helper=None, weight=2.0)
     assert trained_against(config) == {'NoSuchNetwork'}
     strange = dict(a=dict(type='OfAMissingPlugin', pose_network=dict(type='X')), b=3, c=dict(type=5))
     assert trained_against(dict(losses=strange)) == set()

@@ -1,4 +1,4 @@
-"""Crops of heads, and the face discriminators of CycleGAN that judge them."""
+"""Crops of heads, and the face discriminators of CycleGAN that see them."""
 
 import pytest
 import torch
@@ -77,7 +77,7 @@ def with_poses(data):
     return data
 
 
-def judged(model, data):
+def seen(model, data):
     """What the face discriminator of person B saw, in order, and the first picture that was painted of B."""
     seen, painted = [], []
     model.net_d_b_face.register_forward_pre_hook(lambda net, args: seen.append(args[0].detach()))
@@ -87,18 +87,18 @@ def judged(model, data):
     return seen, painted[0]
 
 
-def test_a_fake_is_judged_at_the_head_of_its_input():
+def test_a_fake_is_seen_at_the_head_of_its_input():
     model, data, crops = build(FACE, pool_size=0, face_crops=dict(size=16)), with_poses(batch_of(2)), HeadCrops(size=16)
-    (generator, truth, pooled), fake = judged(model, data)
+    (generator, truth, pooled), fake = seen(model, data)
     torch.testing.assert_close(truth, crops(data['b']['frames'][:, 0] / 127.5 - 1, data['b']['poses'][:, 0]))
     torch.testing.assert_close(generator, crops(fake, data['a']['poses'][:, 0]))
     assert torch.equal(generator, pooled)
 
 
-def test_with_skeleton_scaling_it_is_judged_where_the_other_person_stands():
+def test_with_skeleton_scaling_it_is_seen_where_the_other_person_stands():
     model = build(dict(FACE, skeleton=SKELETON), skeleton_scaling=True, pool_size=0, face_crops=dict(size=16))
     data = with_poses(batch_of(1))
-    (generator, *_), fake = judged(model, data)
+    (generator, *_), fake = seen(model, data)
     torch.testing.assert_close(generator, HeadCrops(size=16)(fake, data['a']['poses'][:, 0], ANCHORS))
     assert not torch.allclose(generator, HeadCrops(size=16)(fake, data['a']['poses'][:, 0]))
 

@@ -3,8 +3,6 @@
 from mmengine.optim import OptimWrapperDict
 from torch import Tensor, nn
 
-from toolkit.structures import InputError
-
 
 class Adversaries:
     """For methods with discriminators: what the generator learns from one, and what the discriminator learns then.
@@ -20,8 +18,7 @@ class Adversaries:
         Raises:
             InputError: no loss of a weight above 0, or a discriminator that nothing trains.
         """
-        if not self.losses:
-            raise InputError('model.losses has no loss of a weight above 0: there is nothing to learn from')
+        self.losses.check_some()
         for group in self.offers:
             if 'scores' in self.offers[group]:
                 self.losses.adversarial(group)

@@ -19,7 +19,6 @@ from toolkit.model_parts.feature_maps import FeatureMaps
 from toolkit.models.base import VideoModel
 from toolkit.models.loss_table import ADDED
 from toolkit.registry import MODELS, RESTORERS
-from toolkit.structures import InputError
 
 CHUNK = 16
 """Frames restored at a time."""
@@ -90,8 +89,7 @@ class FeatureRestoration(VideoModel):
 
     def __init__(self, generator: dict, discriminator: dict, losses: dict, warper: dict | None = None, **kwargs) -> None:
         super().__init__(losses=losses, **kwargs)
-        if not self.losses:
-            raise InputError('model.losses has no loss of a weight above 0: there is nothing to learn from')
+        self.losses.check_some()
         self.adversarial = self.losses.adversarial('gan')
         if self.adversarial is None:
             print_log('no loss of a weight above 0 asks the discriminator: net_d is not trained', 'current')

@@ -86,6 +86,11 @@ class LossTable(nn.ModuleDict):
         """Names of the added fields that some loss wants."""
         return tuple(dict.fromkeys(name for loss in self.values() for name in _wanted(loss) if name in fields.ADDED))
 
+    def check_some(self) -> None:
+        """Raise an :class:`InputError` where no loss has a weight above 0, so that there is nothing to learn from."""
+        if not self:
+            raise InputError('model.losses has no loss of a weight above 0: there is nothing to learn from')
+
     def compute(self, group: str, given: Mapping[str, Any], batch: Mapping[str, Any] | None = None) -> dict[str, Tensor]:
         """Values of the losses of a group, not weighted.
 

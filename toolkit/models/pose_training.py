@@ -47,8 +47,7 @@ class PoseTraining(VideoModel):
     def __init__(self, network: dict, sigma: float = 2.0, limb_width: float = 1.5, augmentation: dict | None = None,
                  losses: dict | None = None, **kwargs) -> None:
         super().__init__(losses=dict(mse=dict(type='SummedSquaresLoss')) if losses is None else losses, **kwargs)
-        if not self.losses:
-            raise InputError('model.losses has no loss of a weight above 0: there is nothing to learn from')
+        self.losses.check_some()
         self.net_h = POSE_NETWORKS.build(network)
         check_attributes(POSE_NETWORKS, self.net_h, 'PoseTraining', 'model.network', ('stride', 'multiple', 'height', 'config'))
         self.stride, self.multiple = self.net_h.stride, self.net_h.multiple

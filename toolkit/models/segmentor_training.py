@@ -8,7 +8,6 @@ from toolkit.masks.segmentation_unet import CHUNK, SegmentationUNet
 from toolkit.models.base import VideoModel
 from toolkit.models.transfer import transfer_result
 from toolkit.registry import MODELS
-from toolkit.structures import InputError
 
 
 @MODELS.register_module()
@@ -32,8 +31,7 @@ class SegmentorTraining(VideoModel):
 
     def __init__(self, network: dict | None = None, losses: dict | None = None, **kwargs) -> None:
         super().__init__(losses=dict(ce=dict(type='MaskCrossEntropyLoss')) if losses is None else losses, **kwargs)
-        if not self.losses:
-            raise InputError('model.losses has no loss of a weight above 0: there is nothing to learn from')
+        self.losses.check_some()
         self.net_s = SegmentationUNet(**(network or {}))
 
     def train_step(self, data: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:

@@ -83,8 +83,7 @@ class VideoPix2PixHD(VideoModel):
                  window: int = 2, v0: str = 'zeros', frame_reduce: str = 'mean', ema: float | None = 0.999, **kwargs) -> None:
         codes = None if color_codes is None else ColorCodes(**color_codes)
         super().__init__(losses=losses, **kwargs)
-        if not self.losses:
-            raise InputError('model.losses has no loss of a weight above 0: there is nothing to learn from')
+        self.losses.check_some()
         self.adversarial = self.losses.adversarial('gan')
         if self.adversarial is None:
             print_log('no loss of a weight above 0 asks the discriminator: net_d is not trained', 'current')
