@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from tests.helpers import adams
+from toolkit import fields
 from toolkit.models.video_pix2pixhd import VideoPix2PixHD
 from toolkit.registry import MODELS
 from toolkit.structures import InputError
@@ -155,6 +156,16 @@ def test_streaming_equals_unrolling_and_restores_the_mode():
         unrolled = model.unroll(model.net_g_ema, 2 * model.feature_maps(batch) - 1, None, None)[0]
     assert streamed.shape == (3, H, W, 3)
     assert (streamed.int() - model.data_preprocessor.to_uint8(unrolled).int()).abs().max() <= 1
+
+
+@pytest.mark.parametrize('window, follows', [(1, False), (2, True)])
+def test_a_frame_follows_the_one_before_only_where_training_showed_one(window, follows):
+    model = build(window=window)
+    data = batch_of(model, 1, frames=1)
+    content, frame = fields.content_of(data), {key: data[key] for key in ('poses', 'pose_maps', 'regions') if key in data}
+    paint = model.open(content)
+    first, second = paint(frame), paint(frame)
+    assert bool((first != second).any()) is follows
 
 
 def test_generation_pulls_frames_one_by_one():

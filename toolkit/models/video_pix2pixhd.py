@@ -250,7 +250,7 @@ class VideoPix2PixHD(VideoModel):
             plate: (1, 3, H, W) uint8, the empty scene, for a model that has it in F.
 
         Returns:
-            The painter. Each frame is painted from the one before.
+            The painter. Each frame is painted from the one before, or, with windows of one frame, from ``v0`` as in training.
 
         Raises:
             InputError: by the painter, for more frames than codes, or where textures are missing.
@@ -269,7 +269,8 @@ class VideoPix2PixHD(VideoModel):
             with self.evaluating(net), self.inference_context():
                 features = 2 * self.feature_maps(batch) - 1
                 code = z if z is None or len(z) == 1 else z[count:count + 1]
-                previous = self.unroll(net, features, batch.get('regions'), code, previous)[:, 0].float()
+                seen = previous if self.window > 1 else None  # windows of one frame never showed another one
+                previous = self.unroll(net, features, batch.get('regions'), code, seen)[:, 0].float()
             count += 1
             return self.data_preprocessor.to_uint8(previous)[0].numpy()
 
