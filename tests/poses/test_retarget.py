@@ -65,6 +65,14 @@ def test_foot_lands_on_the_target_line_at_both_ends_of_the_walk():
     assert foot[far] == pytest.approx(normalizer.target.far, abs=1e-2)
 
 
+def test_who_stands_on_one_leg_is_as_tall_as_on_two():
+    both = walker()
+    one = both.copy()
+    one[:, L_ANKLE, 1] -= 80
+    scale = PoseNormalizer.fit(one, both, median_window=1)(one)[:, R_HIP, 1] - both[:, R_HIP, 1]
+    assert np.abs(scale).max() < 1, 'the lifted foot does not make the person smaller'
+
+
 def test_somebody_standing_still_does_not_walk_the_targets_range():
     source = walker(steps=0.0)
     target = walker(steps=60.0)

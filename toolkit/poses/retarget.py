@@ -1,8 +1,9 @@
 """Global pose normalization: move and scale one person's poses into the place and size of another.
 
 Source: Everybody Dance Now (Chan et al. 2019) and its released code, corrected: joints are found by name (the code took an ear for an
-ankle), the pivot is the foot of the current frame (the code kept that of the first frame, so that feet missed their place), and the
-lengths of the two walking ranges are compared after scaling.
+ankle), the pivot is the foot of the current frame (the code kept that of the first frame, so that feet missed their place), a person's
+height reaches to the lower foot (the code took the middle of both, so that who lifts a leg seemed small), and the lengths of the two
+walking ranges are compared after scaling.
 """
 
 from dataclasses import dataclass
@@ -154,7 +155,8 @@ def _feet(poses: np.ndarray) -> _Range | None:
     x = _mid_hip_x(poses)
     if valid.sum() < MIN_FRAMES or x is None:
         return None
-    heights = np.linalg.norm(head - poses[:, [R_ANKLE, L_ANKLE], :2].mean(1), axis=-1)[valid]
+    lower = poses[np.arange(len(poses)), np.where(poses[:, R_ANKLE, 1] > poses[:, L_ANKLE, 1], R_ANKLE, L_ANKLE), :2]
+    heights = np.linalg.norm(head - lower, axis=-1)[valid]
     toes = toes[valid]
     close, middle = toes.max(), np.median(toes)
     above = middle - toes
