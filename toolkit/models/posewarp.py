@@ -67,7 +67,7 @@ class PoseWarp(Adversaries, VideoModel):
         """One update of the generator, then one of the discriminator, as in the base class; every frame is a sample."""
         batch = self.data_preprocessor(data, True)
         frames = batch['frames'].shape[1]
-        given = {key: batch[key].flatten(0, 1) for key in ('masks', 'regions', 'poses', ADDED) if key in batch}
+        given = {key: batch[key].flatten(0, 1) for key in ('masks', 'regions', 'poses') if key in batch}
         real, poses = batch['frames'].flatten(0, 1), given['poses']
         source, source_pose = (batch[key].repeat_interleave(frames, 0) for key in ('content_frame', 'content_pose'))
         told = self.told(source, source_pose)

@@ -155,8 +155,8 @@ def _feet(poses: np.ndarray) -> _Range | None:
     x = _mid_hip_x(poses)
     if valid.sum() < MIN_FRAMES or x is None:
         return None
-    lower = poses[np.arange(len(poses)), np.where(poses[:, R_ANKLE, 1] > poses[:, L_ANKLE, 1], R_ANKLE, L_ANKLE), :2]
-    heights = np.linalg.norm(head - lower, axis=-1)[valid]
+    ground = np.stack([poses[:, [R_ANKLE, L_ANKLE], 0].mean(1), toes], -1)
+    heights = np.linalg.norm(head - ground, axis=-1)[valid]
     toes = toes[valid]
     close, middle = toes.max(), np.median(toes)
     above = middle - toes
