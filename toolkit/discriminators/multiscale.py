@@ -49,7 +49,7 @@ class MultiscaleDiscriminator(nn.Module):
         """
         if x.ndim != 4 or x.shape[1] != self.input_nc:
             raise InputError(f'input of shape {tuple(x.shape)}, expected (B, {self.input_nc}, H, W)')
-        outputs = [self.scales[0](x)]  # halving in between keeps the order of the backward pass, and so its bits
+        outputs = [self.scales[0](x)]  # halved in between: with --amp, halving first gave other bits
         for discriminator in self.scales[1:]:
             x = pyramid(x, 1)[1]
             outputs.append(discriminator(x))
