@@ -19,10 +19,12 @@ def pose_of(points, missing=()):
     return pose
 
 
-def adams(model, lr=1e-3):
-    """One Adam each for net_g and net_d."""
+def adams(model, lr=1e-3, **networks):
+    """One Adam each for net_g and net_d, or for the networks that are named."""
+    networks = dict(g=('net_g',), d=('net_d',)) | networks
     return OptimWrapperDict(**{
-        name: OptimWrapper(torch.optim.Adam(getattr(model, f'net_{name}').parameters(), lr)) for name in 'gd'})
+        name: OptimWrapper(torch.optim.Adam([p for of in names for p in getattr(model, of).parameters()], lr))
+        for name, names in networks.items()})
 
 
 def child_config(tmp_path, toy, text):

@@ -61,7 +61,7 @@ def opencv_loop(maps, source_pose, target_pose, parts):
 
 
 @pytest.mark.parametrize('overlap', [0.0, 0.12, 0.3])
-@pytest.mark.parametrize('sampling', ['bilinear', 'nearest'])
+@pytest.mark.parametrize('sampling', ['bilinear', 'nearest', 'bicubic'])
 @pytest.mark.parametrize('mask_space', ['source', 'both'])
 def test_identity_gives_the_maps_inside_the_union_of_parts(sampling, mask_space, overlap):
     maps, pose, parts = source(np.random.default_rng(0), 4)
@@ -75,7 +75,7 @@ def test_identity_gives_the_maps_inside_the_union_of_parts(sampling, mask_space,
     assert warp.valid.all()
 
 
-@pytest.mark.parametrize('sampling', ['bilinear', 'nearest'])
+@pytest.mark.parametrize('sampling', ['bilinear', 'nearest', 'bicubic'])
 def test_translated_pose_gives_a_shifted_map(sampling):
     maps, pose, parts = source(np.random.default_rng(1), 2)
     moved = make_pose(STANDING + (5, -3))
@@ -91,6 +91,20 @@ def test_half_pixel_shift_samples_between_pixel_centers():
     inner = (warp.coverage > 0.999) & (ramp > 2) & (ramp < W - 1)
     assert inner.sum() > 500
     torch.testing.assert_close(warp.maps[inner], (ramp - 0.5)[inner], atol=1e-3, rtol=0)
+
+
+def test_bicubic_sampling_keeps_what_bilinear_sampling_blurs():
+    _, pose, parts = source(np.random.default_rng(1))
+    curve = (torch.arange(W) / W).square().expand(1, 1, H, W)
+    truth = ((torch.arange(W) - .3) / W).square().expand(1, 1, H, W)
+    found = {sampling: PartAffineWarper('target', sampling, merge='over')(curve, pose, make_pose(STANDING + (.3, 0)), parts)
+             for sampling in ('bilinear', 'bicubic')}
+    assert torch.equal(found['bilinear'].coverage, found['bicubic'].coverage)
+    inner = found['bicubic'].coverage > .999
+    inner[..., [0, 1, 2, -3, -2, -1]] = inner[:, :, [0, 1, 2, -3, -2, -1]] = False
+    assert inner.sum() > 300
+    errors = {name: (warp.maps - truth)[inner].abs().max() for name, warp in found.items()}
+    assert errors['bicubic'] < 2e-6 < 2e-5 < errors['bilinear'], 'Keys\' filter with a = -.5 carries quadratic curves exactly'
 
 
 def test_agrees_with_opencv_loop_on_random_poses():
@@ -181,7 +195,7 @@ def test_far_away_and_broken_targets_do_not_crash(mask_space):
 
 
 @pytest.mark.parametrize('mask_space', ['source', 'target', 'both'])
-@pytest.mark.parametrize('sampling', ['bilinear', 'nearest'])
+@pytest.mark.parametrize('sampling', ['bilinear', 'nearest', 'bicubic'])
 def test_batch_equals_single_samples(mask_space, sampling):
     rng = np.random.default_rng(9)
     poses, targets = random_poses(rng, 3), random_poses(rng, 3)

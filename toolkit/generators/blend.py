@@ -72,16 +72,17 @@ class BlendGenerator(nn.Module):
             (weight if isinstance(layers[-1], nn.Conv2d) else weight.transpose(0, 1))[3:] = 0
             layers[-1].bias[3:] = 0
 
-    def forward(self, x: Tensor, z: Tensor | None = None, regions: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, z: Tensor | None = None, regions: Tensor | None = None, with_matte: bool = False) -> Tensor:
         """Paint a picture.
 
         Args:
             x: (B, input_nc, H, W) in [-1, 1], from channel ``first`` on: K times RGB and coverage, then the plate.
             z: (B, sum(z_dims)) latent code, or None for a body without.
             regions: (B, len(z_dims), H, W) in [0, 1], where each region's code acts.
+            with_matte: return the matte, too; only with a plate.
 
         Returns:
-            (B, 3, H, W) float32 in [-1, 1].
+            (B, 3, H, W) float32 in [-1, 1]; with the matte (B, 4, H, W), the last channel in [0, 1].
         """
         picture, matte, weights = self.painter(x, z, regions).float().split(self.layout, 1)
         textures = x[:, self.first:].float()
@@ -97,5 +98,6 @@ class BlendGenerator(nn.Module):
             if self.references:
                 matte = matte + (1 - (1 - coverage).prod(1, keepdim=True)).clamp(COVERED, 1 - COVERED).logit()
             plate = textures[:, 4 * self.references:4 * self.references + 3]
-            picture = torch.lerp(plate, picture, torch.sigmoid(matte))
-        return picture
+            matte = torch.sigmoid(matte)
+            picture = torch.lerp(plate, picture, matte)
+        return torch.cat([picture, matte], 1) if with_matte else picture

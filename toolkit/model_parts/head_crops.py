@@ -60,11 +60,8 @@ class HeadCrops:
             scale = target[2] / source[2]
             joints[..., :2] = (joints[..., :2] - source[:2]) * scale + target[:2]
             boxes = torch.cat([(boxes[:, :2] - source[:2]) * scale + target[:2], boxes[:, 2:] * scale], 1)
-        center, half = boxes[:, :2], boxes[:, 2].clamp_min(1e-3)
-        unit = (torch.arange(self.size, device=frames.device) + 0.5) / self.size * 2 - 1
-        places = torch.stack(torch.meshgrid(unit, unit, indexing='xy'), -1) * half[:, None, None, None] + center[:, None, None]
-        extent = places.new_tensor(frames.shape[:-3:-1])
-        heads = F.grid_sample(frames.float(), 2 * (places + 0.5) / extent - 1, padding_mode='border', align_corners=False)
+        places, half = square_places(boxes, self.size), boxes[:, 2].clamp_min(1e-3)
+        heads = _sampled(frames, places)
         away = (places[:, None] - joints[:, :, None, None, :2]) / (2 * SPREAD * half[:, None, None, None, None])
         spots = torch.exp(-away.square().sum(-1) / 2) * joints[..., 2, None, None]
         return torch.cat([heads, spots], 1) * (boxes[:, 2] > 0).float()[:, None, None, None]
@@ -80,3 +77,37 @@ class HeadCrops:
                 joint[:, 2] = joint[:, 2] > 0
                 box[:] = *center, self.reach * scale
         return joints, boxes
+
+
+def square_places(boxes: Tensor, size: int) -> Tensor:
+    """Where the pixels of squares lie, (N, size, size, 2), x and y in pixels of the frames.
+
+    Args:
+        boxes: (N, 3), center and half of the side.
+        size: pixels of a side.
+    """
+    unit = (torch.arange(size, device=boxes.device) + 0.5) / size * 2 - 1
+    half = boxes[:, 2].clamp_min(1e-3)
+    return torch.stack(torch.meshgrid(unit, unit, indexing='xy'), -1) * half[:, None, None, None] + boxes[:, None, None, :2]
+
+
+def cut_squares(frames: Tensor, boxes: Tensor, size: int) -> Tensor:
+    """Squares of frames, enlarged or reduced to one size.
+
+    Args:
+        frames: (N, C, H, W); gradients flow to them.
+        boxes: (N, 3), center and half of the side in pixels.
+        size: side of the result.
+
+    Returns:
+        (N, C, size, size) float32.
+
+    Convention:
+        Pixel centers at integer coordinates; bilinear, the border's pixels continue beyond the frame.
+    """
+    return _sampled(frames, square_places(boxes, size))
+
+
+def _sampled(frames: Tensor, places: Tensor) -> Tensor:
+    extent = places.new_tensor(frames.shape[:-3:-1])
+    return F.grid_sample(frames.float(), 2 * (places + 0.5) / extent - 1, padding_mode='border', align_corners=False)

@@ -16,9 +16,12 @@ from torch.utils.data import Dataset
 from toolkit import fields
 from toolkit.fit import build_discriminator, build_generator
 from toolkit.model_parts.color_codes import ColorCodes
+from toolkit.model_parts.detail_crops import DetailCrops
 from toolkit.model_parts.discriminator_view import DiscriminatorView, Shown
 from toolkit.model_parts.feature_curriculum import FeatureCurriculum
 from toolkit.model_parts.feature_maps import FeatureMaps
+from toolkit.model_parts.gradient_penalty import R1Penalty
+from toolkit.models.adversaries import Adversaries
 from toolkit.models.bare import bare
 from toolkit.models.base import VideoModel
 from toolkit.models.loss_table import ADDED
@@ -31,7 +34,7 @@ FIRST_FRAMES = {'zeros': 0.0, 'black': -1.0}
 
 
 @MODELS.register_module()
-class VideoPix2PixHD(VideoModel):
+class VideoPix2PixHD(Adversaries, VideoModel):
     """pix2pixHD over windows of consecutive frames, with a discriminator that sees the frames of a window together.
 
     Each frame is ``v_t = G([F_t, v_{t-1}], z)``; the frame before the first is a constant picture. The previous frame is not detached:
@@ -48,9 +51,10 @@ class VideoPix2PixHD(VideoModel):
     - ``frames``: each frame of the window by itself, N = B T: ``fake``, ``real`` (N, 3, H, W) and ``conditions``, F (N, C, H, W), in
       [-1, 1]; ``masks`` (N, 1, H, W), where the person is, and ``regions`` (N, 2, H, W) of the clothes, in [0, 1]; ``poses``
       (N, 18, 3). The losses are averaged over the window (``frame_reduce='mean'``) or summed over it (``'sum'``, as the authors of
-      Everybody Dance Now do for the local enhancer);
+      Everybody Dance Now do for the local enhancer). With a generator that blends over a plate also ``mattes`` (N, 1, H, W) in [0, 1];
     - ``gan``: the discriminator of whole windows: ``scores``, ``fake_features`` and ``real_features``. Without a loss of ``scores`` no
-      discriminator is trained.
+      discriminator is trained;
+    - ``details``: the same of ``detail_discriminator``, where there is one.
 
     Args:
         generator: ``GENERATORS`` config; its ``input_nc`` is filled in (channels of F + 3).
@@ -62,6 +66,11 @@ class VideoPix2PixHD(VideoModel):
         curriculum: arguments of :class:`toolkit.model_parts.feature_curriculum.FeatureCurriculum`; None trains on what
             generation uses.
         discriminator_view: arguments of :class:`toolkit.model_parts.discriminator_view.DiscriminatorView`; None shows whole frames.
+        r1: arguments of :class:`toolkit.model_parts.gradient_penalty.R1Penalty` for the discriminator; None for none.
+        detail_crops: arguments of :class:`toolkit.model_parts.detail_crops.DetailCrops`, what a second discriminator sees: head and
+            hands, enlarged; None for none.
+        detail_discriminator: ``DISCRIMINATORS`` config of that one, trained by the optimizer ``d`` as ``net_d_details``; ``input_nc``
+            is filled in.
         window: frames of a training window (T).
         v0: the frame before the first: ``'zeros'`` (mid-gray, what both official codes do) or ``'black'`` (what the paper says).
             Training and generation share it, and it is stored in checkpoints with the config.
@@ -74,14 +83,19 @@ class VideoPix2PixHD(VideoModel):
     """
 
     offers = dict(
-        frames=('fake', 'real', 'masks', 'regions', 'poses', 'conditions', ADDED), gan=('scores', 'fake_features', 'real_features'))
+        frames=('fake', 'real', 'masks', 'regions', 'poses', 'conditions', 'mattes', ADDED),
+        gan=('scores', 'fake_features', 'real_features'))
 
-    nested = dict(feature_maps=FeatureMaps, curriculum=FeatureCurriculum, color_codes=ColorCodes, discriminator_view=DiscriminatorView)
+    nested = dict(feature_maps=FeatureMaps, curriculum=FeatureCurriculum, color_codes=ColorCodes, discriminator_view=DiscriminatorView,
+                  r1=R1Penalty, detail_crops=DetailCrops)
 
     def __init__(self, generator: dict, discriminator: dict, losses: dict, color_codes: dict | None = None,
                  feature_maps: dict | None = None, curriculum: dict | None = None, discriminator_view: dict | None = None,
+                 r1: dict | None = None, detail_crops: dict | None = None, detail_discriminator: dict | None = None,
                  window: int = 2, v0: str = 'zeros', frame_reduce: str = 'mean', ema: float | None = 0.999, **kwargs) -> None:
         codes = None if color_codes is None else ColorCodes(**color_codes)
+        if detail_crops is not None or detail_discriminator is not None:
+            self.offers = dict(self.offers, details=self.offers['gan'])
         super().__init__(losses=losses, **kwargs)
         self.losses.check_some()
         self.adversarial = self.losses.adversarial('gan')
@@ -96,6 +110,9 @@ class VideoPix2PixHD(VideoModel):
         self.feature_maps = FeatureMaps(**(feature_maps or {}))
         self.curriculum = None if curriculum is None else FeatureCurriculum(**curriculum)
         self.discriminator_view = None if discriminator_view is None else DiscriminatorView(**discriminator_view)
+        self.r1 = None if r1 is None else R1Penalty(**r1)
+        self.detail_crops = None if detail_crops is None else DetailCrops(**detail_crops)
+        self._check_adversaries(detail_discriminator)
         self.window = window
         self.v0 = v0
         self.frame_scale = 1 if frame_reduce == 'mean' else window
@@ -105,12 +122,29 @@ class VideoPix2PixHD(VideoModel):
         layout = {} if textures is None else dict(
             first=self.feature_maps.map_channels, references=textures.references, plate=textures.plate)
         self.net_g = build_generator(generator, 'VideoPix2PixHD', channels + 3, z_dims, offered=layout)
-        self.net_d = build_discriminator(discriminator, 'VideoPix2PixHD', window * (self.feature_maps.map_channels + 3))
+        self.with_mattes = self.losses.takes('frames', 'mattes')
+        if self.with_mattes and not getattr(self.net_g, 'plate', False):
+            raise InputError('model.losses wants mattes, but the generator has none: take a BlendGenerator and '
+                             'feature_maps=dict(plate=True)')
+        seen = window * (self.feature_maps.map_channels + 3)
+        self.net_d = build_discriminator(discriminator, 'VideoPix2PixHD', seen)
+        if self.detail_crops is not None:
+            self.net_d_details = build_discriminator(detail_discriminator, 'VideoPix2PixHD', seen, 'model.detail_discriminator')
         self.ema_decay = self.averaging(ema)
         if ema is not None:
             self.net_g_ema = self.ema_copy(self.net_g)
             if self.codes_learn:
                 self.color_codes_ema = self.ema_copy(self.color_codes)
+
+    def _check_adversaries(self, detail_discriminator: dict | None) -> None:
+        """Refuse what would do nothing: a discriminator without crops or losses, a penalty of one that does not learn."""
+        if (self.detail_crops is None) != (detail_discriminator is None):
+            raise InputError('model.detail_crops and model.detail_discriminator go together: give both, or none')
+        if self.detail_crops is not None and self.losses.adversarial('details') is None:
+            raise InputError("model.detail_crops needs a GANLoss of='details', from which its discriminator learns: add one, or leave "
+                             'model.detail_crops and model.detail_discriminator out')
+        if self.r1 is not None and self.adversarial is None:
+            raise InputError("model.r1 keeps the discriminator smooth, but no loss of='gan' trains one: add a GANLoss, or leave r1 out")
 
     def check_data(self, dataset: Dataset) -> None:
         """As in the base class: the discriminator is made for windows of :attr:`window` frames, and textures need their fields."""
@@ -151,13 +185,19 @@ class VideoPix2PixHD(VideoModel):
         with optim_wrapper['g'].optim_context(self.color_codes):
             z = self.code(batch, self.color_codes)
         with optim_wrapper['g'].optim_context(self.net_g):
-            fake = self.unroll(self.net_g, features, batch.get('regions'), z)
-        g = {}
+            fake = self.unroll(self.net_g, features, batch.get('regions'), z, with_mattes=self.with_mattes)
+        fake, mattes = fake.split([3, fake.shape[2] - 3], 2)
+        g, details = {}, None
         if self.adversarial:
             with self.frozen(self.net_d), optim_wrapper['d'].optim_context(self.net_d):
                 fake_scores = self.net_d(pack(conditions, fake, shown))
             g = self.losses.compute('gan', dict(scores=fake_scores, fake_features=fake_scores, real_features=real_scores))
+        if self.detail_crops is not None:
+            details = [self.detail_crops(pack(conditions, frames), batch['poses']) for frames in (fake.float(), real)]
+            g |= self.fool(optim_wrapper, self.net_d_details, 'details', *details)
         frames = dict(fake=fake, real=real, conditions=features, **{k: batch[k] for k in ('masks', 'regions', 'poses') if k in batch})
+        if self.with_mattes:
+            frames['mattes'] = mattes
         frames = self.losses.compute('frames', {key: value.flatten(0, 1) for key, value in frames.items()}, batch)
         g = self.weighted(g | {name: self.frame_scale * loss for name, loss in frames.items()})
         self.step(optim_wrapper, 'g', sum(g.values()))
@@ -169,6 +209,11 @@ class VideoPix2PixHD(VideoModel):
                 fake_scores = self.net_d(pack(conditions, fake.detach(), shown))
             d = {'fake': 0.5 * gan(fake_scores, real=False, for_discriminator=True),
                  'real': 0.5 * gan(real_scores, real=True, for_discriminator=True)}
+            if self.r1 is not None and self.r1.due(self.iteration):
+                d['r1'] = self.r1(self.net_d, pack(conditions, real, shown), 3 * self.window)
+        if details is not None:
+            d |= {f'details_{name}': loss for name, loss in self.teach(optim_wrapper, self.net_d_details, 'details', *details).items()}
+        if d:
             self.step(optim_wrapper, 'd', sum(d.values()))
 
         if self.color_codes is not None:
@@ -195,7 +240,7 @@ class VideoPix2PixHD(VideoModel):
         return codes(batch['content_frame'], batch['content_regions'], batch['content_mask'])
 
     def unroll(self, net: nn.Module, features: Tensor, regions: Tensor | None, z: Tensor | None,
-               previous: Tensor | None = None) -> Tensor:
+               previous: Tensor | None = None, with_mattes: bool = False) -> Tensor:
         """Generate the frames of a window one after the other, gradients flowing through all of them.
 
         Args:
@@ -204,17 +249,20 @@ class VideoPix2PixHD(VideoModel):
             regions: (B, T, 2, H, W) in [0, 1], or None where the generator takes no code.
             z: (B, D), or None.
             previous: (B, 3, H, W), the frame before the first; None for the constant picture ``v0``.
+            with_mattes: behind each picture its matte, of a generator that blends.
 
         Returns:
-            (B, T, 3, H, W) in [-1, 1].
+            (B, T, 3, H, W) in [-1, 1]; with mattes (B, T, 4, H, W), the last channel in [0, 1].
         """
+        options = dict(with_matte=True) if with_mattes else {}
         if previous is None:
             previous = features.new_full((features.shape[0], 3, *features.shape[-2:]), FIRST_FRAMES[self.v0])
         frames = []
         for t in range(features.shape[1]):
             x = torch.cat([features[:, t], previous.to(features.dtype)], 1)
-            previous = net(x) if z is None else net(x, z, None if regions is None else regions[:, t])
-            frames.append(previous)
+            painted = net(x, **options) if z is None else net(x, z, None if regions is None else regions[:, t], **options)
+            frames.append(painted)
+            previous = painted[:, :3]
         return torch.stack(frames, 1)
 
     @property

@@ -16,8 +16,10 @@ from toolkit.warpers.candidates import Candidates, inside, label_extents, reacha
 from toolkit.warpers.source_masks import grow_extents, part_bits
 
 MASK_SPACES = ('source', 'target', 'both')
-SAMPLINGS = ('bilinear', 'nearest')
+SAMPLINGS = ('bilinear', 'nearest', 'bicubic')
 MERGES = ('max', 'over')
+MOST = .75
+"""Share of the weight of a bicubic sample that must lie in the part."""
 
 
 class Warp(NamedTuple):
@@ -50,7 +52,8 @@ class PartAffineWarper(nn.Module):
     Args:
         mask_space: where maps are cut into parts. ``source``: by the source part labels, before sampling (the paper). ``target``: the
             whole map is sampled, then cut by the part's shape under the target pose (Deformable GAN). ``both``: both.
-        sampling: ``bilinear`` or ``nearest``.
+        sampling: ``bilinear`` or ``nearest``; or ``bicubic`` (Keys 1981, a = -.5), sharper and four times as many pixels. It may
+            overshoot, so that maps are kept between 0 and 1, as pictures are; coverage is that of ``bilinear``.
         regularization: weight of the pull towards a similarity for torso and head.
         min_length: bones shorter than this many pixels count as missing.
         det_range: smallest and largest allowed area ratio of a transform.
@@ -175,11 +178,12 @@ class PartAffineWarper(nn.Module):
         x, y = x.clamp(-1, width), y.clamp(-1, height)
         left, top = x.floor(), y.floor()
         fx, fy = x - left, y - top
-        stride = width + 3
-        corner = (top.int() + 1) * stride + left.int() + 1
+        wide = self.sampling == 'bicubic'
+        padding = (2, 3, 2, 3) if wide else (1, 2, 1, 2)
+        stride, lines = width + padding[0] + padding[1], height + padding[0] + padding[1]
+        corner = (top.int() + padding[0]) * stride + left.int() + padding[0]
         if len(maps) > 1:
-            corner += torch.div(at.group, P, rounding_mode='floor').int() * ((height + 3) * stride)
-        padding = (1, 2, 1, 2)
+            corner += torch.div(at.group, P, rounding_mode='floor').int() * (lines * stride)
         pixels = F.pad(maps, padding).transpose(0, 1).reshape(channels, -1)
         owners = F.pad(bits, padding).reshape(-1)
         wanted = wanted.reshape(-1).index_select(0, at.group)
@@ -189,7 +193,31 @@ class PartAffineWarper(nn.Module):
             weight = weight * ((owners.index_select(0, index) & wanted) != 0)
             values = values + weight * pixels.index_select(1, index)
             coverage = coverage + weight
+        if wide:
+            values = coverage * _bicubic(pixels, owners, wanted, corner, stride, fx, fy, values, coverage)
         return torch.cat([values, coverage[None]])
+
+
+def _bicubic(pixels: Tensor, owners: Tensor, wanted: Tensor, corner: Tensor, stride: int, fx: Tensor, fy: Tensor, values: Tensor,
+             coverage: Tensor) -> Tensor:
+    """(C, N) values in [0, 1] of the 4 x 4 pixels around each place that belong to the part.
+
+    Near the edge of a part, where less than most of the weight is there, the bilinear value stands.
+    """
+    across, down = _cubic_weights(fx), _cubic_weights(fy)
+    total, weights = 0, 0
+    for row in range(4):
+        for column in range(4):
+            index = corner + (row - 1) * stride + column - 1
+            weight = across[column] * down[row] * ((owners.index_select(0, index) & wanted) != 0)
+            total, weights = total + weight * pixels.index_select(1, index), weights + weight
+    bilinear = values / coverage.clamp(min=1e-6)
+    return torch.where(weights > MOST, total / weights.clamp(min=MOST), bilinear).clamp(0, 1)
+
+
+def _cubic_weights(f: Tensor) -> list[Tensor]:
+    """Weights of the pixels -1, 0, 1, 2 for a place ``f`` in [0, 1) behind pixel 0 (Keys 1981, a = -.5)."""
+    return [((-.5 * f + 1) * f - .5) * f, (1.5 * f - 2.5) * f * f + 1, ((-1.5 * f + 2) * f + .5) * f, (.5 * f - .5) * f * f]
 
 
 def _max_merge(values: Tensor, at: Candidates, shape: tuple[int, int, int]) -> Tensor:
