@@ -116,6 +116,7 @@ TABLE = (
     Field('reference_frames', 'picture', 'footage', 3),
     Field('reference_parts', 'labels', 'footage', mirror=MIRRORED_LABELS),
     Field('reference_poses', 'pose', 'footage'),
+    Field('reference_garments', 'map', 'footage', 2),
     Field('recolored_region', 'map'),
     Field('garment_colors', 'code'),
     Field('z', 'code', per=ITEM),
@@ -124,8 +125,8 @@ TABLE = (
     *(Field(name, 'meta', per=ITEM) for name in ('clip', 'person', 'direction', 'index', 'content_index', 'fps', 'follows')),
 )
 """The fields of the toolkit."""
-REFERENCES = tuple(field.name for field in TABLE if field.source == 'footage' and field.per == FRAME)
-"""Keys of the reference frames, see :mod:`toolkit.datasets.references`."""
+REFERENCES = 'reference_frames', 'reference_parts', 'reference_poses'
+"""Keys of the reference frames that all have, see :mod:`toolkit.datasets.references`."""
 
 
 ADDED: dict[str, Field] = {}

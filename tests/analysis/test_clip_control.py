@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+import torch
 
-from toolkit.analysis.clip_control import Dressed, ModelPainter, interpolate, measure_control
+from toolkit.analysis.clip_control import Dressed, ModelPainter, RecoloringPainter, interpolate, measure_control
 from toolkit.analysis.recolorable_clip import RecolorableClip
 from toolkit.colors.lab_uint8 import rgb8_to_lab
 from toolkit.datasets.windows import ClipWindows
@@ -14,9 +15,14 @@ from toolkit.synthetic.actions import SyntheticActions
 
 
 @pytest.fixture(scope='module')
-def clips(tmp_path_factory):
+def root(tmp_path_factory):
     root = tmp_path_factory.mktemp('control')
     SyntheticActions(96, 64, actors=13, actions=16, frames=6).write(root, actors=[0, 1], actions=[0, 1], num_workers=1, progress=False)
+    return root
+
+
+@pytest.fixture(scope='module')
+def clips(root):
     dataset = ClipWindows(root, window=None)
     return [RecolorableClip.read(dataset, i, 3) for i in range(len(dataset))]
 
@@ -139,3 +145,38 @@ def test_a_model_without_codes_is_refused():
         discriminator=dict(type='MultiscaleDiscriminator', ndf=4, num_scales=1), losses=dict(gan=dict(type='GANLoss'))))
     with pytest.raises(InputError, match='no color codes'):
         ModelPainter(model)
+
+
+def textured_clips(root):
+    """Clips whose references are of other actions of the same person."""
+    dataset = ClipWindows(root, window=None, plate=True, actions=['wave_both'], references=dict(
+        scale=1, garments=True, pool=dict(actions=['wave_right'])))
+    return [RecolorableClip.read(dataset, i, 3) for i in range(len(dataset))]
+
+
+def textured(**options):
+    """A model that has learned nothing, and so copies."""
+    torch.manual_seed(0)
+    return MODELS.build(dict(
+        type='VideoPix2PixHD',
+        generator=dict(type='BlendGenerator', generator=dict(type='GlobalGenerator', ngf=4, n_down=2, n_blocks=1)),
+        discriminator=dict(type='MultiscaleDiscriminator', ndf=4, num_scales=1), losses=dict(gan=dict(type='GANLoss')),
+        feature_maps=dict(references=2, plate=True, texture_lightness=bool(options)), **options)).eval()
+
+
+def test_a_model_that_copies_obeys_by_recolored_references(root):
+    columns = measure(RecoloringPainter(textured()), textured_clips(root))
+    assert min(columns[region].values['resp'] for region in ('up', 'down')) > .7
+    assert columns['up'].values['moved_background'] < 1 and columns['up'].values['moved_other'] < 4
+
+
+def test_a_model_whose_garments_are_gray_takes_their_color_from_its_code_alone(root):
+    network = dict(encoder=dict(type='ResNetEncoder', nz=2, nef=4, n_down=3))
+    model = textured(color_codes=dict(up=network, down=network))
+    painter, clip = ModelPainter(model), textured_clips(root)[0]
+    own = painter.paint(clip, np.zeros(4))
+    other = clip.item['reference_frames'].clone()
+    worn = clip.item['reference_garments'].sum(-3, keepdim=True) > 250
+    clip.item['reference_frames'] = other.where(~worn, other.flip(-3))
+    colors = [rgb8_to_lab(frames)[..., 1:] for frames in (own, painter.paint(clip, np.zeros(4)))]
+    assert np.abs(region_mean(colors[0] - colors[1], clip.weights[0])).max() < 3

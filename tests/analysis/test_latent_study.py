@@ -30,7 +30,7 @@ def test_numbers_that_cannot_be(tmp_path, options, message):
 def test_models_without_codes_or_clips_are_refused(tmp_path):
     study, windows = LatentStudy(tmp_path / 'out'), dict(dataset=dict(type='ClipWindows', root='clips'))
     with pytest.raises(InputError, match='a.pth is of a SimpleNamespace without color codes'):
-        study.check(SimpleNamespace(encoder=None, codes=None), Config(), 'a.pth')
+        study.check(SimpleNamespace(encoder=None, codes=None, references=0), Config(), 'a.pth')
     pairs = Config(dict(train_dataloader=windows, test_dataloader=dict(dataset=dict(type='DirectedClips', a='a', b='b'))))
     with pytest.raises(InputError, match='no test_dataloader with a dataset of prepared clips, such as ClipWindows'):
         study.check(SimpleNamespace(encoder=object(), codes=None), pairs, 'a.pth')

@@ -217,6 +217,21 @@ def test_references_wear_what_the_frames_wear(clips):
         assert (colors(of_frame, parts) - frame).abs().max() < 6
 
 
+def test_the_garments_of_references_come_along_and_stay_as_they_are(clips):
+    recolor = dict(type='RecolorGarments', region='both', keep=0)
+    options = dict(references=dict(gap=(0, 0), scale=2, garments=True), plate=True)
+    plain = ClipWindows(clips[0].folder.parent, **options)[0]
+    item = ClipWindows(clips[0].folder.parent, **options, transforms=[recolor])[0]
+    worn = plain['reference_garments']
+    assert worn.shape == (2, 2, 2, 192, 128) and worn.dtype == torch.uint8
+    inner = plain['reference_parts'].expand_as(worn)
+    assert worn[inner == 0].float().mean() < 2 and worn[:, :, 0][inner[:, :, 0] == 1].float().mean() > 150
+    assert torch.equal(item['reference_frames'], plain['reference_frames']), 'no more than their lightness is taken'
+    assert not torch.equal(item['frames'], plain['frames']) and torch.equal(item['reference_garments'], worn)
+    flipped = ClipWindows(clips[0].folder.parent, **options, transforms=[dict(type='RandomFlip', probability=1)])[0]
+    assert torch.equal(flipped['reference_garments'], worn.flip(-1))
+
+
 def test_a_moving_camera_is_noticed(tmp_path, monkeypatch):
     size = (96, 64)
     still, pan = make_clip(tmp_path / 'a' / 'still', size=size), make_clip(tmp_path / 'b' / 'pan', size=size, pan=1.5)

@@ -58,6 +58,35 @@ def test_the_matte_puts_the_person_before_the_empty_scene(matte, coverage, value
     assert torch.allclose(picture, torch.tensor(value), atol=.05)
 
 
+def test_garments_take_the_color_of_what_is_painted_and_keep_their_brightness():
+    net = GENERATORS.build(dict(type='BlendGenerator', input_nc=10, first=1, references=1, plate=True, garments=True,
+                                generator=dict(type='Says', says=[.8, -.4, -.4, 1., 0., -1.])))
+    values = torch.tensor([0., .1, .1, .1, 1., -1., -1., .6, .6, .6])[None, :, None, None].repeat(1, 1, 4, 4)
+    values[:, 5, 2:] = 1
+    with torch.no_grad():
+        picture = net(values)[0]
+    assert torch.allclose(picture[:, :2], torch.tensor(.1), atol=.02), 'skin and hair are copied'
+    worn = picture[:, 2:].mean((1, 2))
+    assert abs((worn * torch.tensor([.299, .587, .114])).sum() - .1) < .02 and worn[0] - worn[1] > 1.1 and worn[1] == worn[2]
+
+
+def test_a_code_acts_where_garments_are_carried_to():
+    seen = []
+
+    class Notes(Says):
+        def forward(self, x, z=None, regions=None):
+            seen.append(regions)
+            return super().forward(x, z, regions)
+
+    net = GENERATORS.build(dict(type='BlendGenerator', input_nc=10, first=1, references=1, plate=True, garments=True,
+                                generator=dict(type='Says', says=[0., 0., 0., 1., 0., -1.])))
+    net.painter = Notes(10, 6, [0., 0., 0., 1., 0., -1.])
+    values = torch.full((1, 10, 2, 2), -1.)
+    values[:, 4, 0], values[:, 5, 0, 0] = 1., 1.
+    net(values, None, torch.full((1, 2, 2, 2), .5))
+    assert torch.allclose(seen[0][0], torch.tensor([[[1., 0.], [.5, .5]], [[0., 0.], [.5, .5]]]))
+
+
 def test_without_blending_the_body_paints_the_person():
     assert torch.allclose(blend([-.5, -.5, -.5, 1.], blend=False)(x_of()), torch.tensor(-.5), atol=.01)
 
@@ -132,7 +161,7 @@ def test_what_the_model_would_not_take_is_refused_before_training():
     model = model_of('GlobalGenerator', references=0, plate=True)
     with pytest.raises(InputError, match='the data set gives references, but the model takes none'):
         model.check_data(SimpleNamespace(references=References(count=2), plate=True))
-    with pytest.raises(InputError, match='texture_warper carries references'):
+    with pytest.raises(InputError, match='texture_warper is about references'):
         model_of('GlobalGenerator', references=0, texture_warper=dict(type='PartAffineWarper'))
 
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from tests.warpers.test_part_affine import make_pose
+from toolkit.colors.lab import rgb_to_lab
 from toolkit.masks.parts import part_labels
 from toolkit.model_parts.feature_maps import FeatureMaps
 from toolkit.model_parts.textures import Textures
@@ -60,6 +61,27 @@ def test_every_reference_has_its_channels():
     assert found.shape[2] == 8
     assert found[:, :, :3].max() > .5 and found[:, :, 4:7].max() == 0
     assert torch.equal(found[:, :, 3], found[:, :, 7])
+
+
+def test_garments_keep_no_more_than_their_lightness():
+    batch, colors = batch_of(1)
+    garments = torch.zeros(1, 2, 1, 2, H, W)
+    garments[..., 0, 30:40, :] = 1
+    batch['reference_garments'] = garments
+    plain, gray = Textures(1, False)(batch)[0, 0], Textures(1, False, lightness=True)(batch)[0, 0]
+    assert gray.shape[0] == 6 and torch.equal(gray[3], plain[3])
+    inside = plain[3] > .999
+    worn = inside.clone()
+    worn[:30] = worn[40:] = False
+    (gray_lab, plain_lab), elsewhere = (rgb_to_lab(maps[:3].movedim(0, -1)) for maps in (gray, plain)), inside & ~worn
+    assert worn.sum() > 50 and gray_lab[worn][:, 1:].abs().max() < .05
+    torch.testing.assert_close(gray_lab[worn][:, 0], plain_lab[worn][:, 0], atol=.05, rtol=0)
+    assert torch.equal(gray[:3, elsewhere], plain[:3, elsewhere]) and (gray[4, worn] > .999).all() and not gray[5].any()
+    with pytest.raises(InputError, match='gives no reference_garments: set references=dict\\(count=1, garments=True\\)'):
+        del batch['reference_garments']
+        Textures(1, False, lightness=True)(batch)
+    with pytest.raises(InputError, match='texture_lightness is about references'):
+        FeatureMaps(texture_lightness=True)
 
 
 def test_f_ends_with_the_textures():

@@ -1,6 +1,6 @@
 """Whether the color codes of stage II dress the person of a clip as asked, and leave everything else alone."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,6 +10,10 @@ import torch
 from toolkit import fields
 from toolkit.analysis.recolorable_clip import RecolorableClip
 from toolkit.colors.lab_uint8 import rgb8_to_lab
+from toolkit.colors.recolor import build_colorizer
+from toolkit.datasets.recolor import recolor_references
+from toolkit.datasets.tensors import channels_first
+from toolkit.fields import REFERENCES
 from toolkit.metrics.color_control import color_response, delta_e, leaks, monotonicity, region_mean
 from toolkit.metrics.latent_report import Column
 from toolkit.metrics.pck import correct_keypoints, detect, torso_diagonal
@@ -19,6 +23,8 @@ from toolkit.skeletons import LIMB_JOINTS, REGIONS
 from toolkit.structures import InputError
 
 PCK_ALPHA = 0.1
+INNER = 0.99
+"""Weight of a garment's pixels that are nothing else."""
 
 
 class Painter(Protocol):
@@ -37,7 +43,7 @@ class ModelPainter:
     """A video generator with color codes as a :class:`Painter`.
 
     Args:
-        model: in eval mode; it is opened with ``content`` and ``z``.
+        model: in eval mode; it is opened with ``content``, ``z`` and, where it takes one, ``plate``.
 
     Raises:
         InputError: a model without color codes.
@@ -59,7 +65,49 @@ class ModelPainter:
         keys = self.model.paints_from
         steps = fields.steps({key: clip.item[key][None] for key in ('frames', *keys)}, keys)
         z = torch.from_numpy(np.atleast_2d(z)).float()
-        return np.stack(list(self.model.generate(steps, content=_content(clip), z=z)))
+        return np.stack(list(self.model.generate(steps, **_opening(self.model, clip), z=z)))
+
+
+class RecoloringPainter:
+    """A video generator with references and without codes as a :class:`Painter`: the garments of its references are recolored.
+
+    A code is a, b of the upper garment, then of the lower one.
+
+    Args:
+        model: in eval mode; it is opened with ``content``.
+        colorizer: ``COLORIZERS`` config, default :class:`toolkit.colors.lab_shift.LabShift`.
+    """
+
+    split = 2
+
+    def __init__(self, model: VideoModel, colorizer: dict | None = None) -> None:
+        self.model, self.colorizer = model, build_colorizer(colorizer)
+
+    def encode(self, clip: RecolorableClip, content_frame: np.ndarray) -> np.ndarray:
+        """See :class:`Painter`."""
+        lab = rgb8_to_lab(content_frame)[None]
+        return np.concatenate([region_mean(lab, weight[None])[0, 1:] for weight in clip.content_weights > INNER])
+
+    def paint(self, clip: RecolorableClip, z: np.ndarray) -> np.ndarray:
+        """See :class:`Painter`."""
+        sample = {key: clip.item[key].numpy() for key in REFERENCES}
+        sample['reference_frames'] = np.moveaxis(sample['reference_frames'], -3, -1)
+        sample['reference_parts'] = sample['reference_parts'][:, :, 0]
+        keys, z = self.model.paints_from, np.broadcast_to(z, (len(clip.frames), 4))
+        steps = fields.steps({key: clip.item[key][None] for key in ('frames', *keys)}, keys)
+        return np.stack(list(self.model.generate(self._dressed(steps, sample, clip, z), **_opening(self.model, clip))))
+
+    def _dressed(self, steps: Iterable[dict], sample: dict, clip: RecolorableClip, z: np.ndarray) -> Iterator[dict]:
+        size = dict(frames=clip.frames[:1])
+        for t, step in enumerate(steps):
+            one = {key: value[t:t + 1] for key, value in sample.items()} | size
+            wanted = {region: tuple(ab) for region, ab in zip(REGIONS, np.split(z[t], 2)) if np.isfinite(ab).all()}
+            yield dict(step, reference_frames=channels_first(recolor_references(one, wanted, self.colorizer))[None])
+
+
+def _opening(model: VideoModel, clip: RecolorableClip) -> dict:
+    plate = dict(plate=clip.item['plate'][None]) if 'plate' in model.opens_with else {}
+    return dict(content=_content(clip), **plate)
 
 
 def _content(clip: RecolorableClip) -> dict[str, torch.Tensor]:

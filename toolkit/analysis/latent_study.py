@@ -10,7 +10,7 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
-from toolkit.analysis.clip_control import Dressed, ModelPainter, interpolate, measure_control
+from toolkit.analysis.clip_control import Dressed, ModelPainter, RecoloringPainter, interpolate, measure_control
 from toolkit.analysis.code_probes import encoder_of, interpolated_pictures, probe_encoder, probe_pictures
 from toolkit.analysis.frame_bank import FrameBank
 from toolkit.analysis.latent_figures import Panel, draw_codes, draw_strips
@@ -79,9 +79,9 @@ class LatentStudy:
         Raises:
             InputError: another kind of model, or without the clips to look at.
         """
-        if model.encoder is None and model.codes is None:
+        if model.encoder is None and model.codes is None and not model.references:
             raise InputError(f'{name} is of a {type(model).__name__} without color codes; expected stage I (BicycleGAN) or stage II '
-                             f'with color codes (VideoPix2PixHD with model.color_codes)')
+                             f'with color codes (VideoPix2PixHD with model.color_codes) or with references, which are recolored')
         for half in ('train', 'test'):
             _dataset_config(config, half, self.data)
 
@@ -107,12 +107,13 @@ class LatentStudy:
 
     def _stage2(self, model: VideoModel, config: Config, label: str) -> None:
         codes, start, own = model.codes, 0, {}
-        for region, encoder in (('up', codes.up), ('down', codes.down)):
+        for region, encoder in (() if codes is None else (('up', codes.up), ('down', codes.down))):
             part = slice(start, start + encoder.nz)
             encode = encoder_of(encoder, model.data_preprocessor, codes.mean[part], codes.std[part])
             own[region] = self._probe(model, config, f'{label} {region}', encode, region, encoder.config, sampled=False)
             start += encoder.nz
-        painter, clips = ModelPainter(model), self._test_clips(model, config)
+        painter = RecoloringPainter(model, _colorizer(config)) if codes is None else ModelPainter(model)
+        clips = self._test_clips(model, config)
         estimator, reason = first_available(ESTIMATORS)
         for column in measure_control(painter, clips, label, estimator, reason, self.seed, self.progress(f'{label}: painting', 'clip')):
             if column.region in own:
@@ -153,6 +154,7 @@ class LatentStudy:
     def _bank(self, config: Config, half: str) -> FrameBank:
         """Frames of a half of the clips, shared by models of the same data."""
         dataset, colorizer = _dataset_config(config, half, self.data), _colorizer(config)
+        dataset |= dict(references=None, plate=False) if dataset.get('references') or dataset.get('plate') else {}
         key = json.dumps([dataset, colorizer], sort_keys=True, default=str)
         if key not in self._banks:
             bar = self.progress(f'reading {"training" if half == "train" else "held-out"} frames', 'clip')
@@ -181,7 +183,7 @@ class LatentStudy:
             if panels:
                 colors = panels[0].colors
                 rows.append([Panel(f'colors drawn: {region}', colors, colors, 'a code that is nothing but color', raw=True), *panels])
-        shares = draw_codes(rows, self.out / 'codes.png')
+        shares = draw_codes(rows, self.out / 'codes.png') if rows else []
         settings = dict(frames=self.frames, clips=self.clips, clip_frames=self.clip_frames,
                         data=None if self.data is None else str(self.data), seed=self.seed)
         write_json(self.out / 'probes.json', dict(about=about | settings, explained_variance=shares, **latent_json(self.columns)))

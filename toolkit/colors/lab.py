@@ -31,6 +31,13 @@ def lab_to_rgb(lab: Tensor) -> Tensor:
     return rgb.clamp(0, 1)
 
 
+def lightness_to_gray(lightness: Tensor) -> Tensor:
+    """The gray (...) in [0, 1] of sRGB that has the lightness (...) in [0, 100]."""
+    f = (lightness + 16) / 116
+    y = torch.where(f > .2068966, f**3, (f - 16 / 116) / 7.787).clamp_min(0)
+    return torch.where(y > .0031308, 1.055 * y.clamp_min(.0031308)**(1 / 2.4) - .055, 12.92 * y).clamp(0, 1)
+
+
 def in_gamut(lab: Tensor) -> Tensor:
     """Whether 8-bit sRGB can show Lab colors (..., 3), (...) bool.
 

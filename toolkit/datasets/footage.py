@@ -8,10 +8,13 @@ import numpy as np
 from mmengine.logging import print_log
 
 from toolkit.clips.clip import Clip
+from toolkit.colors.garment_colors import GarmentColors
+from toolkit.colors.garments import fit_garment_colors, garment_masks
+from toolkit.colors.recolor import SAMPLED_FRAMES
 from toolkit.datasets.plate import FITS, background_plate, camera_moves, scene_difference
 from toolkit.datasets.references import PoseSearch, ReferenceTrack
 from toolkit.datasets.transforms import resize_image, scale_pose
-from toolkit.structures import InputError
+from toolkit.structures import InputError, spread
 
 TAG = 77
 """Tells the random numbers of references from those of transforms."""
@@ -20,7 +23,7 @@ HANDFUL = (2, 24)
 KEPT_PICTURES = 32
 DEFAULT_SCALE = 2
 BYTES = 4
-"""A pixel of a frame and its part label."""
+"""A pixel of a frame and its part label; two more with its garments."""
 
 
 def useful_scale(clips: Sequence[Clip], size: Sequence[int], most: int) -> int:
@@ -41,13 +44,15 @@ class Footage:
         size: (H, W) of the frames to generate.
         scale: the references' pictures are so many times as large; footage that is smaller is enlarged.
         keep: decode every picture once and keep it in memory.
+        garments: find the clothes, too: ``reference_garments``, soft regions of the upper and the lower garment.
     """
 
     def __init__(self, clips: Sequence[Clip], allowed: Sequence[np.ndarray], size: Sequence[int], scale: int = DEFAULT_SCALE,
-                 keep: bool = False) -> None:
-        self.clips, self.allowed, self.size = list(clips), list(allowed), tuple(size)
+                 keep: bool = False, garments: bool = False) -> None:
+        self.clips, self.allowed, self.size, self.garments = list(clips), list(allowed), tuple(size), garments
         self.picture_size = scale * size[0], scale * size[1]
-        self._kept: OrderedDict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = OrderedDict()
+        self._kept: OrderedDict[tuple[int, int], tuple[np.ndarray, ...]] = OrderedDict()
+        self._colors: dict[int, GarmentColors] = {}
         self._limit = float('inf') if keep else KEPT_PICTURES
         self._searches: dict[str | None, PoseSearch] = {}
         for number in range(len(self.clips)) if keep else ():
@@ -56,8 +61,8 @@ class Footage:
 
     def memory(self) -> int:
         """Bytes that all pictures take when they are kept."""
-        return sum(int(self._shown(n).sum()) * min(clip.height * clip.width, self.picture_size[0] * self.picture_size[1]) * BYTES
-                   for n, clip in enumerate(self.clips))
+        most, each = self.picture_size[0] * self.picture_size[1], BYTES + 2 * self.garments
+        return sum(int(self._shown(n).sum()) * min(clip.height * clip.width, most) * each for n, clip in enumerate(self.clips))
 
     def _shown(self, number: int) -> np.ndarray:
         return self.allowed[number] & (self.clips[number].poses[..., 2] > 0).any(-1)
@@ -86,28 +91,42 @@ class Footage:
         """
         places = [[(int(search.clips[row]), int(search.frames[row])) for row in of_frame] for of_frame in rows]
         pictures = [[self._enlarged(*place) for place in of_frame] for of_frame in places]
-        return dict(
-            reference_frames=np.stack([[frame for frame, _ in of_frame] for of_frame in pictures]),
-            reference_parts=np.stack([[parts for _, parts in of_frame] for of_frame in pictures]),
-            reference_poses=np.stack([[self._poses(*place) for place in of_frame] for of_frame in places]))
+        keys = ('reference_frames', 'reference_parts', 'reference_garments')[:2 + self.garments]
+        found = {key: np.stack([[shown[i] for shown in of_frame] for of_frame in pictures]) for i, key in enumerate(keys)}
+        return found | dict(reference_poses=np.stack([[self._poses(*place) for place in of_frame] for of_frame in places]))
 
-    def _enlarged(self, number: int, t: int) -> tuple[np.ndarray, np.ndarray]:
-        frame, parts = self._pictures(number, t)
-        return resize_image(frame, *self.picture_size), resize_image(parts, *self.picture_size, labels=True)
+    def _enlarged(self, number: int, t: int) -> tuple[np.ndarray, ...]:
+        frame, parts, *garments = self._pictures(number, t)
+        return (resize_image(frame, *self.picture_size), resize_image(parts, *self.picture_size, labels=True),
+                *(resize_image(weights, *self.picture_size) for weights in garments))
 
-    def _pictures(self, number: int, t: int) -> tuple[np.ndarray, np.ndarray]:
-        """Frame and part labels, not enlarged. The last ones are kept: neighbors in a video take the same."""
+    def _pictures(self, number: int, t: int) -> tuple[np.ndarray, ...]:
+        """Frame, part labels and, if asked for, garments, not enlarged. The last ones are kept: neighbors in a video take the same."""
         if (number, t) in self._kept:
             self._kept.move_to_end((number, t))
             return self._kept[number, t]
+        shown = self._read(number, t)
+        self._kept[number, t] = (shown[0], shown[1], self._garments(number, *shown)) if self.garments else shown[:2]
+        if len(self._kept) > self._limit:
+            self._kept.popitem(last=False)
+        return self._kept[number, t]
+
+    def _read(self, number: int, t: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Frame, part labels and pose in pixels of them, no larger than references are."""
         clip = self.clips[number]
         frame, parts = clip.frame(t), clip.parts(t)
         if frame.shape[0] * frame.shape[1] > self.picture_size[0] * self.picture_size[1]:
             frame, parts = resize_image(frame, *self.picture_size), resize_image(parts, *self.picture_size, labels=True)
-        self._kept[number, t] = frame, parts
-        if len(self._kept) > self._limit:
-            self._kept.popitem(last=False)
-        return frame, parts
+        return frame, parts, scale_pose(clip.poses[t], frame.shape[0] / clip.height, frame.shape[1] / clip.width)
+
+    def _garments(self, number: int, frame: np.ndarray, parts: np.ndarray, pose: np.ndarray) -> np.ndarray:
+        """(h, w, 2) uint8, the garments of a frame, by the colors that the clip's clothes have."""
+        if number not in self._colors:
+            times = np.flatnonzero(self._shown(number))
+            frames, labels, poses = map(np.stack, zip(*(self._read(number, int(times[i])) for i in spread(len(times), SAMPLED_FRAMES))))
+            self._colors[number] = fit_garment_colors(frames, labels, np.float32(labels > 0), poses, SAMPLED_FRAMES)
+        weights = garment_masks(parts, np.float32(parts > 0), frame, pose, self._colors[number])
+        return np.rint(255 * np.moveaxis(weights, 0, -1)).astype(np.uint8)
 
 
 class References:
@@ -120,6 +139,7 @@ class References:
             and generation take no more than there is.
         gap: (smallest, largest), drawn for each item: of the item's own clip no frame is taken that is so near to a frame of the
             window or nearer. Only of data sets of windows.
+        garments: give the regions of their clothes, too, for a model of which textures have the garments' lightness alone.
         vary: draw for each item how many frames there are to choose from, a third each: another clip of the person alone (where there
             is one), a handful of frames, all. Only of data sets of windows.
         pool: arguments of :class:`toolkit.datasets.windows.ClipWindows` that choose the frames to take: ``root``, ``persons``,
@@ -134,12 +154,12 @@ class References:
     nested = dict(pool='toolkit.datasets.windows:ClipWindows')
 
     def __init__(self, count: int = 2, scale: int = DEFAULT_SCALE, gap: Sequence[int] = (1, 6), vary: bool = False,
-                 pool: dict | None = None) -> None:
+                 pool: dict | None = None, garments: bool = False) -> None:
         if count < 0 or not isinstance(scale, int) or not 1 <= scale <= 8:
             raise InputError(f'references: count={count}, scale={scale}; expected at least 0, and a whole number from 1 to 8')
         if len(gap) != 2 or not 0 <= gap[0] <= gap[1]:
             raise InputError(f'references.gap={tuple(gap)}, expected (smallest, largest), whole numbers of frames of at least 0')
-        self.count, self.scale, self.gap, self.vary, self.pool = count, scale, tuple(gap), vary, pool
+        self.count, self.scale, self.gap, self.vary, self.pool, self.garments = count, scale, tuple(gap), vary, pool, garments
 
 
 class ClipFootage:
@@ -169,7 +189,7 @@ class ClipFootage:
         if (useful := useful_scale(given[0], size, scale)) < scale and self.options.count:
             print_log(f'references are enlarged to {scale} times the frames; the clips are no larger than {useful} times, so that '
                       f'references.scale={useful} would show as much, sharper and faster', 'current', logging.WARNING)
-        self.footage = Footage(*given, size, scale)
+        self.footage = Footage(*given, size, scale, garments=self.options.garments)
         places = {clip.folder.resolve(): number for number, clip in enumerate(self.footage.clips)}
         self._places = [places.get(clip.folder.resolve()) for clip in clips]
         self._plates: dict[int, np.ndarray] = {}
@@ -179,7 +199,7 @@ class ClipFootage:
             if (need := self.footage.memory()) > cache_limit:
                 raise InputError(f"cache='decoded' needs {need / 2**30:.1f} GiB more for the references; raise cache_limit by that, or "
                                  f"set cache='none'")
-            self.footage = Footage(*given, size, scale, keep=True)
+            self.footage = Footage(*given, size, scale, True, self.options.garments)
         if self.plate and self.window:
             for number in range(len(clips)):
                 self._plate(number)

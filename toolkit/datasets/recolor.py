@@ -16,7 +16,8 @@ class RecolorGarments:
     """Give the person of a sample clothes of random colors (method of paper A, section 3.1).
 
     Edges, masks and poses stay: lightness, and with it structure, is not changed. The garments are found in the frames themselves; see
-    :func:`toolkit.colors.garments.garment_masks`. References of the sample get the colors of its frames.
+    :func:`toolkit.colors.garments.garment_masks`. References of the sample get the colors of its frames; those that come with
+    ``reference_garments`` stay, as a model takes no more than their lightness there.
     Adds ``garment_colors`` (T, 2, 2) float32 to the sample: realized mean a, b of the upper and of the lower garment of each frame, NaN
     where it was not recolored or is not to be seen.
 
@@ -57,7 +58,7 @@ class RecolorGarments:
         if self.recolor.per == 'frame':
             return changed
         wanted = {record.region: (record.a, record.b) for record in records if not record.kept}
-        if wanted and 'reference_frames' in sample:
+        if wanted and 'reference_frames' in sample and 'reference_garments' not in sample:
             changed['reference_frames'] = recolor_references(sample, wanted, self.recolor.colorizer)
         return dict(changed, content_frame=frames[count])
 

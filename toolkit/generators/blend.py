@@ -18,6 +18,7 @@ FURTHER, PAINTED = -3.0, -6.0
 """Logarithm of the weight with which references but the nearest, and what is painted, start."""
 COVERED = 0.02
 """Where references show nothing or all, the matte starts as far from 0 or 1."""
+LUMA = .299, .587, .114
 
 
 @GENERATORS.register_module()
@@ -29,6 +30,9 @@ class BlendGenerator(nn.Module):
     a plate there is no matte, without references no weights. A latent code enters the body as it does without blending; its
     ``region_rgb`` acts on the painted RGB alone.
 
+    With ``garments`` the garments of references have no color. They take that of the painted RGB, their brightness stays their own; and
+    the code acts where the references' garments are, and where no reference shows anything in the regions of the pose.
+
     A body that says nothing yet copies: the nearest reference that shows something, over the plate. It learns where to do otherwise.
 
     Args:
@@ -38,6 +42,7 @@ class BlendGenerator(nn.Module):
             next two.
         references: K, reference frames in the input.
         plate: whether the empty scene is in the input.
+        garments: whether two channels behind each reference say where its garments are, see above. Filled in, too.
         blend: whether references are blended in; False leaves them to the body as an input alone.
         z_dims: length of each region's code; None leaves it to the body.
 
@@ -45,13 +50,13 @@ class BlendGenerator(nn.Module):
         InputError: neither references nor plate; a body that does not fit.
     """
 
-    def __init__(self, input_nc: int, generator: dict, first: int = 0, references: int = 0, plate: bool = False, blend: bool = True,
-                 z_dims: Sequence[int] | None = None) -> None:
+    def __init__(self, input_nc: int, generator: dict, first: int = 0, references: int = 0, plate: bool = False,
+                 garments: bool = False, blend: bool = True, z_dims: Sequence[int] | None = None) -> None:
         super().__init__()
         if not (references and blend) and not plate:
             raise InputError('BlendGenerator has nothing to blend: set feature_maps=dict(references=2, plate=True) of a model that has '
                              'them, VideoPix2PixHD, or use its body alone as the generator')
-        self.first, self.references, self.plate = first, references, plate
+        self.first, self.references, self.plate, self.garments = first, references, plate, garments
         self.blended = references if blend else 0
         self.layout = [3, int(plate), self.blended and 1 + self.blended]
         filled, dims = dict(input_nc=input_nc, output_nc=sum(self.layout)), tuple(z_dims or generator.get('z_dims') or ())
@@ -76,7 +81,8 @@ class BlendGenerator(nn.Module):
         """Paint a picture.
 
         Args:
-            x: (B, input_nc, H, W) in [-1, 1], from channel ``first`` on: K times RGB and coverage, then the plate.
+            x: (B, input_nc, H, W) in [-1, 1], from channel ``first`` on: K times RGB, coverage and with ``garments`` two regions, then
+                the plate.
             z: (B, sum(z_dims)) latent code, or None for a body without.
             regions: (B, len(z_dims), H, W) in [0, 1], where each region's code acts.
             with_matte: return the matte, too; only with a plate.
@@ -84,20 +90,26 @@ class BlendGenerator(nn.Module):
         Returns:
             (B, 3, H, W) float32 in [-1, 1]; with the matte (B, 4, H, W), the last channel in [0, 1].
         """
+        textures, each = x[:, self.first:].float(), 6 if self.garments else 4
+        shown = textures[:, :each * self.references].unflatten(1, (self.references, each))
+        colors, coverage = shown[:, :, :3], (shown[:, :, 3] + 1) / 2
+        worn = (shown[:, :, 4:] + 1) / 2 * coverage[:, :, None]
+        if self.garments and regions is not None:
+            regions = worn.amax(1) + (1 - coverage).prod(1, keepdim=True) * regions.float()
         picture, matte, weights = self.painter(x, z, regions).float().split(self.layout, 1)
-        textures = x[:, self.first:].float()
-        shown = textures[:, :4 * self.references].unflatten(1, (self.references, 4))
-        coverage = (shown[:, :, 3] + 1) / 2
+        if self.garments:
+            tint = picture - (picture * picture.new_tensor(LUMA)[:, None, None]).sum(1, keepdim=True)
+            colors = colors + worn.sum(2, keepdim=True).clamp(max=1) * tint[:, None]
         if self.blended:
             start = coverage.clamp(min=LEAST).log() + x.new_tensor([0, *[FURTHER] * (self.references - 1)])[:, None, None]
             start = torch.cat([start, torch.full_like(start[:, :1], PAINTED)], 1)
             *others, own = (SHARPNESS * weights + start).softmax(1).split(1, 1)
-            picture = own * picture + sum(weight * colors for weight, colors in zip(others, shown[:, :, :3].unbind(1)))
+            picture = own * picture + sum(weight * color for weight, color in zip(others, colors.unbind(1)))
         if self.plate:
             matte = MATTE_SHARPNESS * matte
             if self.references:
                 matte = matte + (1 - (1 - coverage).prod(1, keepdim=True)).clamp(COVERED, 1 - COVERED).logit()
-            plate = textures[:, 4 * self.references:4 * self.references + 3]
+            plate = textures[:, each * self.references:each * self.references + 3]
             matte = torch.sigmoid(matte)
             picture = torch.lerp(plate, picture, matte)
         return torch.cat([picture, matte], 1) if with_matte else picture

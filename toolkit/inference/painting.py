@@ -99,7 +99,8 @@ def _opening(model: VideoModel, content: Clip, size: tuple[int, int], frame: int
 def _footage(trained: Trained, clips: Sequence[Clip], size: tuple[int, int]) -> Footage:
     """All frames of the person."""
     scale = useful_scale(clips, size, trained.reference_scale)
-    return Footage(clips, [np.ones(len(clip), bool) for clip in clips], size, scale)
+    garments = 'reference_garments' in trained.model.paints_from
+    return Footage(clips, [np.ones(len(clip), bool) for clip in clips], size, scale, garments=garments)
 
 
 def paint(model: VideoModel, chosen: Chosen) -> list[Iterator[np.ndarray]]:

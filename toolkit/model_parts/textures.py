@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from toolkit.colors.lab import lightness_to_gray, rgb_to_lab
+from toolkit.fields import REFERENCES
 from toolkit.registry import WARPERS
 from toolkit.skeletons import K as JOINTS
 from toolkit.structures import InputError
@@ -23,31 +25,37 @@ class Textures(nn.Module):
     size is blurred. What a reference shows fades towards its rim, so that slivers of a part, and the scene that a mask took for the
     person, weigh nothing.
 
+    With ``lightness`` the garments of references lose their color: each pixel becomes the gray of the same lightness. Folds, prints and
+    stripes then come from the footage, and the color from a code alone.
+
     Args:
         references: reference frames of each frame; 0 for none.
         plate: whether the empty scene is shown.
         warper: ``WARPERS`` config of the references; by default a ``PartAffineWarper`` that lays the parts over each other.
+        lightness: see above; two more channels a reference say where its upper and its lower garment are.
 
     Raises:
         InputError: a number of references below 0.
     """
 
-    def __init__(self, references: int, plate: bool, warper: Mapping | None = None) -> None:
+    def __init__(self, references: int, plate: bool, warper: Mapping | None = None, lightness: bool = False) -> None:
         super().__init__()
         if references < 0:
             raise InputError(f'feature_maps.references={references}, expected the number of reference frames, 0 or more')
-        self.references, self.plate = references, plate
+        if lightness and not references:
+            raise InputError('feature_maps.texture_lightness is about the garments of references, but feature_maps.references=0')
+        self.references, self.plate, self.lightness = references, plate, lightness
         self.warper = WARPERS.build(dict(warper or dict(type='PartAffineWarper', merge='over')))
 
     @property
     def channels(self) -> int:
-        """Four a reference (RGB, coverage) and three of the plate."""
-        return 4 * self.references + 3 * self.plate
+        """Four a reference (RGB, coverage), with ``lightness`` six (two garments), and three of the plate."""
+        return (4 + 2 * self.lightness) * self.references + 3 * self.plate
 
     @property
     def frame_keys(self) -> tuple[str, ...]:
         """What is needed of each frame to paint."""
-        return ('reference_frames', 'reference_parts', 'reference_poses') if self.references else ()
+        return (*REFERENCES, *['reference_garments'] * self.lightness) if self.references else ()
 
     @property
     def item_keys(self) -> tuple[str, ...]:
@@ -62,7 +70,8 @@ class Textures(nn.Module):
         """
         missing = [key for key in (*self.frame_keys, *self.item_keys) if key not in batch]
         if missing:
-            options = [f'references=dict(count={self.references})'] * bool(self.references) + ['plate=True'] * self.plate
+            garments = ', garments=True' if self.lightness else ''
+            options = [f'references=dict(count={self.references}{garments})'] * bool(self.references) + ['plate=True'] * self.plate
             raise InputError(f'model.feature_maps has references={self.references} and plate={self.plate}, but the data set gives no '
                              f'{", ".join(missing)}: set {" and ".join(options)} in the data set, or leave them out of the model')
         if self.references and (count := batch['reference_poses'].shape[-3]) != self.references:
@@ -75,7 +84,8 @@ class Textures(nn.Module):
         Args:
             batch: ``poses`` (B, T, 18, 3) and ``pose_maps`` (B, T, 3, H, W) of the target frames; ``reference_frames``
                 (B, T, K, 3, s H, s W) in [-1, 1], ``reference_parts`` (B, T, K, 1, s H, s W) uint8 and ``reference_poses``
-                (B, T, K, 18, 3) in pixels of the window; ``plate`` (B, 3, H, W) in [0, 1].
+                (B, T, K, 18, 3) in pixels of the window; ``plate`` (B, 3, H, W) in [0, 1]; with ``lightness`` also
+                ``reference_garments`` (B, T, K, 2, s H, s W) in [0, 1].
 
         Returns:
             (B, T, C, H, W) in [0, 1], C = :attr:`channels`. Colors are black where a reference shows nothing.
@@ -92,7 +102,7 @@ class Textures(nn.Module):
 
     @torch.no_grad()
     def _carried(self, batch: Mapping) -> Tensor:
-        """(B, T, 4 K, H, W): colors and coverage of each reference."""
+        """(B, T, 4 K or 6 K, H, W): colors and coverage of each reference, and where its garments are."""
         frames, lead = batch['reference_frames'], batch['reference_frames'].shape[:3]
         height, width = batch['pose_maps'].shape[-2:]
         scale = frames.shape[-1] / width
@@ -102,14 +112,19 @@ class Textures(nn.Module):
         source = _scaled(batch['reference_poses'].flatten(0, 2), scale)
         target = _scaled(batch['poses'][:, :, None].expand(-1, -1, self.references, -1, -1).flatten(0, 2), scale)
         with torch.autocast(frames.device.type, enabled=False):
-            warp = self.warper((frames.flatten(0, 2).float() + 1) / 2, source, target, batch['reference_parts'].flatten(0, 2)[:, 0])
+            shown = (frames.flatten(0, 2).float() + 1) / 2
+            if self.lightness:
+                garments = batch['reference_garments'].flatten(0, 2)
+                shown = torch.cat([_gray_where(shown, garments.sum(1, keepdim=True).clamp(max=1)), garments], 1)
+            warp = self.warper(shown, source, target, batch['reference_parts'].flatten(0, 2)[:, 0])
             maps = torch.cat([warp.maps, warp.coverage], 1)
             if scale != 1:
                 maps = F.interpolate(maps, size=(height, width), mode='area')
-            coverage = maps[:, 3:]
-            colors = torch.where(coverage > LEAST, maps[:, :3] / coverage.clamp(min=LEAST), 0).clamp(0, 1)
+            coverage = maps[:, -1:]
+            carried = torch.where(coverage > LEAST, maps[:, :-1] / coverage.clamp(min=LEAST), 0).clamp(0, 1)
             spread = F.avg_pool2d(coverage, FEATHER, 1, FEATHER // 2, count_include_pad=False)
-            return torch.cat([colors, torch.minimum(coverage, 2 * spread - 1).clamp(0, 1)], 1).unflatten(0, lead).flatten(2, 3)
+            rim = torch.minimum(coverage, 2 * spread - 1).clamp(0, 1)
+            return torch.cat([carried[:, :3], rim, carried[:, 3:]], 1).unflatten(0, lead).flatten(2, 3)
 
     def example(self, height: int, width: int, frames: int) -> dict[str, Tensor]:
         """What is needed for a made-up batch of one sample, in the form of items; a person without joints."""
@@ -119,7 +134,15 @@ class Textures(nn.Module):
             batch |= dict(reference_frames=torch.zeros(*lead, 3, height, width, dtype=torch.uint8),
                           reference_parts=torch.zeros(*lead, 1, height, width, dtype=torch.uint8),
                           reference_poses=torch.zeros(*lead, JOINTS, 3))
+            if self.lightness:
+                batch |= dict(reference_garments=torch.zeros(*lead, 2, height, width, dtype=torch.uint8))
         return batch | (dict(plate=torch.zeros(1, 3, height, width, dtype=torch.uint8)) if self.plate else {})
+
+
+def _gray_where(pictures: Tensor, weights: Tensor) -> Tensor:
+    """Pictures (N, 3, H, W) in [0, 1] without color where weights (N, 1, H, W) are 1; lightness stays."""
+    gray = lightness_to_gray(rgb_to_lab(pictures.movedim(1, -1))[..., 0])[:, None]
+    return torch.lerp(pictures, gray.expand_as(pictures), weights.expand_as(pictures))
 
 
 def _scaled(poses: Tensor, scale: float) -> Tensor:

@@ -120,7 +120,7 @@ class VideoPix2PixHD(Adversaries, VideoModel):
         self.color_codes, self.codes_learn = codes, codes is not None and not codes.frozen
         z_dims = None if codes is None else codes.z_dims
         layout = {} if textures is None else dict(
-            first=self.feature_maps.map_channels, references=textures.references, plate=textures.plate)
+            first=self.feature_maps.map_channels, references=textures.references, plate=textures.plate, garments=textures.lightness)
         self.net_g = build_generator(generator, 'VideoPix2PixHD', channels + 3, z_dims, offered=layout)
         self.with_mattes = self.losses.takes('frames', 'mattes')
         if self.with_mattes and not getattr(self.net_g, 'plate', False):
@@ -152,6 +152,9 @@ class VideoPix2PixHD(Adversaries, VideoModel):
         if given != self.window:
             raise InputError(f'model.window={self.window}, but train_dataloader.dataset.window={given}: set both to the same number')
         textures = self.feature_maps.textures
+        if getattr(getattr(dataset, 'references', None), 'garments', False) and not (textures and textures.lightness):
+            raise InputError('the data set finds the garments of references (references.garments), but the model does not look at '
+                             'them: set model.feature_maps.texture_lightness, too, or leave references.garments out')
         for option, takes in (('references', textures and textures.references), ('plate', textures and textures.plate)):
             given = getattr(dataset, option, None)
             if getattr(given, 'count', given) and not takes:
