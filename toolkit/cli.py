@@ -3,9 +3,13 @@
 import functools
 import os
 import re
+import signal
 import sys
+import threading
 from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
 
 from toolkit.packaged import PACKAGE, TOOLS
 from toolkit.structures import InputError, MissingWeightsError
@@ -44,14 +48,15 @@ def numbers(expected: str, count: int, kind: type, separator: str = ',', words: 
 def main_guard(main: Callable) -> Callable:
     """Decorate a tool's ``main``: user errors become one clear line, Ctrl-C a short message, never a traceback.
 
-    Exit codes: 0 success, 2 :class:`InputError` or :class:`MissingWeightsError`, 130 interrupted. Errors of any other kind are bugs
-    and keep their traceback.
+    Exit codes: 0 success, 2 :class:`InputError` or :class:`MissingWeightsError`, 130 interrupted, by SIGTERM or a closed terminal as
+    well. Errors of any other kind are bugs and keep their traceback.
     """
 
     @functools.wraps(main)
     def guarded(*args, **kwargs) -> None:
         try:
-            code = main(*args, **kwargs)
+            with _stoppable():
+                code = main(*args, **kwargs)
         except (InputError, MissingWeightsError) as error:
             code = _say(f'error: {error}', 2)
         except KeyboardInterrupt as stop:
@@ -62,6 +67,21 @@ def main_guard(main: Callable) -> Callable:
         raise SystemExit(code or 0)
 
     return guarded
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """SIGTERM and SIGHUP act as Ctrl-C does, unless they are ignored, as SIGHUP is under ``nohup``."""
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    wanted = [s for s in (getattr(signal, name, None) for name in ('SIGTERM', 'SIGHUP')) if s and signal.getsignal(s) is signal.SIG_DFL]
+    old = {s: signal.signal(s, stop) for s in wanted if threading.current_thread() is threading.main_thread()}
+    try:
+        yield
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
 
 
 def spoken(text: str) -> str:

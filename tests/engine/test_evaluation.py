@@ -53,6 +53,20 @@ def test_measured_written_and_gone_on_with(config, tmp_path):
         Evaluation(config, out=out)
 
 
+def test_a_second_process_for_the_same_results_is_told(config, tmp_path):
+    first, second = (Evaluation(config, metrics=['l1'], out=tmp_path / 'out.json') for _ in range(2))
+
+    def meanwhile(clips):
+        with pytest.raises(InputError, match='out.json: is being measured by another process'):
+            second.run()
+        return clips
+
+    first.run(meanwhile)
+    first.write()
+    assert first.measured == [0, 1, 2] and not second.measured
+    assert sorted(p.name for p in tmp_path.iterdir()) == ['clips', 'config.py', 'out.json']
+
+
 def test_one_call_of_a_program(config, tmp_path):
     results = apis.test(config, cfg_options=['test_dataloader.dataset.actions=wave_1'], out=tmp_path / 'out.json')
     assert results['metrics']['l1/full']['n_clips'] == 1 and (tmp_path / 'out.json').exists()

@@ -8,6 +8,7 @@ import numpy as np
 
 from toolkit.clips.clip import Clip, ClipWriter
 from toolkit.datasets.windows import ClipWindows
+from toolkit.engine.checkpoint import plain
 from toolkit.engine.generate_hook import GenerateHook
 from toolkit.registry import MODELS
 
@@ -41,7 +42,7 @@ def test_only_what_is_shown_is_read(tmp_path, monkeypatch):
 
 
 def test_before_and_after_stand_in_one_sheet(tmp_path, monkeypatch):
-    """What was generated before training is shown above what is generated later."""
+    """What was generated before training is shown above what is generated later, also by a run that was resumed in between."""
     make_clip(tmp_path / 'clips' / 'walk')
     data = dict(type='ClipWindows', root=str(tmp_path / 'clips'), window=None)
     hook = GenerateHook(interval=5, dataset=data, max_frames=4, before=True)
@@ -57,6 +58,10 @@ def test_before_and_after_stand_in_one_sheet(tmp_path, monkeypatch):
     hook.before_train(runner)
     for iteration in (3, 5, 9):
         level[0], runner.iter = 200, iteration
+        if iteration == 5:
+            hook, state = GenerateHook(interval=5, dataset=data, max_frames=4, before=True), plain(hook.state_dict())
+            hook.load_state_dict(state)
+            hook.before_train(runner)
         hook.after_iteration(runner)
     assert [step for step, _ in sheets] == [0, 5, 9]
     first, last = sheets[0][1], sheets[-1][1]

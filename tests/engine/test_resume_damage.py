@@ -72,3 +72,16 @@ def test_another_number_of_threads_is_said(toy, trained, tmp_path):
     runner.logger.warning = said.append
     runner.train()
     assert any('with 7 threads, this run has 1' in text and 'OMP_NUM_THREADS=7' in text for text in said)
+
+
+def test_another_machine_is_said(toy, trained, tmp_path):
+    checkpoint = checkpoint_of(toy, trained)
+    assert set(checkpoint['meta']['machine']) == {'torch', 'cpu', 'gpu'}
+    checkpoint['meta']['machine'] |= dict(torch='1.0', cpu='Z80')
+    torch.save(checkpoint, tmp_path / 'old.pth')
+    runner = build_runner(load_config(toy.config), work_dir=tmp_path / 'run', resume=tmp_path / 'old.pth')
+    said = []
+    runner.logger.warning = said.append
+    runner.train()
+    told, = [text for text in said if 'may not be bitwise' in text]
+    assert f'the torch was 1.0, here it is {torch.__version__}; the cpu was Z80, here it is ' in told and 'the gpu' not in told

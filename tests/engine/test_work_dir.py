@@ -48,6 +48,17 @@ def test_going_on_from_an_earlier_checkpoint_keeps_the_later_ones(toy, tmp_path)
     assert (tmp_path / 'earlier_1' / 'iter_0000008.pth').read_bytes() == later and (tmp_path / 'iter_0000012.pth').exists()
 
 
+def test_a_best_checkpoint_after_the_last_one_is_made_again(toy, tmp_path):
+    options = ['default_hooks.checkpoint.save_best="error"', 'default_hooks.checkpoint.rule="less"', 'train_cfg.val_interval=5']
+    killed = toy.train(tmp_path, options=[*options, "custom_hooks=[{'type':'KillAt','iteration':6}]"])
+    assert killed.codes == [-9]
+    assert (tmp_path / 'last_checkpoint').read_text() == 'iter_0000004.pth\n'
+    (tmp_path / 'best_error_iter_0000005.pth').write_bytes(b'of a stretch that was cut off')
+    again = toy.train(tmp_path, '--resume', options=options)
+    assert again.codes == [0] and not list(tmp_path.glob('earlier_*'))
+    assert all(path.stat().st_size > 1000 for path in tmp_path.glob('*.pth')), again.text
+
+
 def test_only_what_is_ours_is_moved_or_removed(tmp_path):
     ours = ['iter_0000003.pth', 'best_error_iter_0000002.pth', 'last_checkpoint']
     others = ['iter_best.pth', 'notes.txt', 'my_iter_0000003.pth.bak', '.hidden', '.iter_0000003.pth.partial', 'model.partial']

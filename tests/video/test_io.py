@@ -214,6 +214,16 @@ def test_writer_leaves_files_of_others_alone(tmp_path):
     assert len(list(read_video(mine))) == 1
 
 
+def test_a_second_writer_of_a_file_is_told(tmp_path):
+    with VideoWriter(tmp_path / 'a.mp4', 25) as writer:
+        writer.write(gradient())
+        with pytest.raises(InputError, match='a.mp4: is being written by another process'):
+            VideoWriter(tmp_path / 'a.mp4', 25)
+        writer.write(gradient())
+    assert len(list(read_video(tmp_path / 'a.mp4'))) == 2
+    assert [p.name for p in tmp_path.iterdir()] == ['a.mp4'], 'the lock is gone'
+
+
 @pytest.mark.skipif(sys.platform == 'win32', reason='a limit of file sizes, which stands for a full disk')
 def test_writer_names_a_full_disk(tmp_path, request):
     import resource

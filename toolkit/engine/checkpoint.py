@@ -2,7 +2,7 @@
 
 A checkpoint holds plain data only, so that it loads with ``weights_only=True``:
 
-- ``meta``: format, iter, samples, max_iters, seed, world_size, threads, config (plain data), versions, plugins, time;
+- ``meta``: format, iter, samples, max_iters, seed, world_size, threads, machine, config (plain data), versions, plugins, time;
 - ``state_dict``: the model, with the keys of a single process;
 - ``optimizer``, ``param_schedulers``: by name of the optimizer;
 - ``ranks``: for each process its random state, the state of its hooks, and those buffers and extra states of the model that differ from
@@ -24,6 +24,7 @@ from mmengine.dist import get_dist_info
 from torch import Tensor, nn
 
 import toolkit
+from toolkit.engine.machine import machine, other_machine
 from toolkit.engine.random_state import random_state
 from toolkit.engine.resume_checks import check_optimizer_state, check_state_of_run
 from toolkit.engine.takers import check_node
@@ -163,7 +164,7 @@ def training_state(runner) -> dict[str, Any] | None:
     loop = runner.train_loop
     meta = dict(
         format=FORMAT, iter=loop.iter, samples=loop.samples, max_iters=loop.max_iters, seed=runner.seed, world_size=runner.world_size,
-        threads=torch.get_num_threads(),
+        threads=torch.get_num_threads(), machine=machine(),
         config=runner.config_data, toolkit_version=toolkit.__version__, torch_version=str(torch.__version__), plugins=load_plugins(),
         custom_imports=list((runner.cfg.get('custom_imports') or {}).get('imports', [])), time=time.strftime('%Y-%m-%d %H:%M:%S'))
     schedulers = runner.param_schedulers or {}
@@ -236,6 +237,9 @@ def restore_training_state(runner, path: str | Path) -> None:
                               f'rounded in another order, so the result is not bitwise that of an uninterrupted run; for that set '
                               f'OMP_NUM_THREADS={meta["threads"]}')
     with _damage_named(path):
+        if others := other_machine(meta.get('machine', {})):
+            runner.logger.warning(f'{path}: {others}: sums may be rounded in another order, so the result may not be bitwise that of '
+                                  f'an uninterrupted run')
         _restore(runner, checkpoint, path, same_world)
 
 

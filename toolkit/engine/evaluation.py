@@ -2,6 +2,7 @@
 
 import datetime
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from toolkit.engine.datasets import give_fields
 from toolkit.engine.metric_builder import build_metrics, pose_makers
 from toolkit.engine.testing import build_baselines, build_model, ready, training_domains
 from toolkit.files import check_output, write_json
+from toolkit.locks import locked
 from toolkit.metrics.evaluator import ClipEvaluator, check_frames, pick_clips
 from toolkit.metrics.report import table, to_json
 from toolkit.metrics.result_cache import ResultCache, fingerprint
@@ -21,6 +23,7 @@ from toolkit.models.loss_table import trained_against
 from toolkit.outputs import hidden, refuse_existing, refuse_filled, refuse_inputs
 from toolkit.registry import DATASETS, did_you_mean
 from toolkit.structures import InputError
+from toolkit.together import on_main_process
 from toolkit.weights import checkpoint_file, read_checkpoint
 
 DIRECTIONS = {'ab': 'A to B', 'ba': 'B to A'}
@@ -103,8 +106,15 @@ class Evaluation:
 
         Args:
             progress: wraps the loop over this process's clips, for a progress bar.
+
+        Raises:
+            InputError: another process measures for the same ``out``; or what measuring raises.
         """
-        self.evaluator.run(self.indices, progress, self._watch)
+        busy = f'{self.out}: is being measured by another process; wait for it, or choose another --out'
+        with ExitStack() as held:
+            if self.out:
+                on_main_process(lambda: held.enter_context(locked(hidden(self.out, 'lock'), wait=False, busy=busy, keep=False)))
+            self.evaluator.run(self.indices, progress, self._watch)
 
     def tables(self, width: int = 160) -> str:
         """What was measured so far, as text: of a transfer a table of each direction, then of both together; else one table.

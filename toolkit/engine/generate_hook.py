@@ -69,6 +69,14 @@ class GenerateHook(Hook):
         if self.before and not runner.iter:
             on_main_process(lambda: self._preview(runner))
 
+    def state_dict(self) -> dict:
+        """Frames of the preview before the first iteration, (N, H, W, 3) uint8 by clip: sheets of a resumed run show them, too."""
+        return {clip: np.stack(frames) for clip, frames in self._first.items()}
+
+    def load_state_dict(self, state: dict) -> None:
+        """Restore them."""
+        self._first = {clip: list(frames.numpy()) for clip, frames in state.items()}
+
     def after_iteration(self, runner) -> None:
         """Generate where it is due."""
         if runner.iter % self.interval and runner.iter != runner.max_iters and not runner.train_loop.stop_training:

@@ -253,7 +253,8 @@ class TrainRunner(Runner):
                 with unwrapped(self.model) as model:
                     starts(model, self.cfg.get('networks_from') or {})
             barrier()
-            self._set_aside(iteration)
+            if not (iteration is not None and path == latest_checkpoint(self.work_dir)):
+                self._set_aside(iteration)
             super().dump_config()
             return super().train()
 

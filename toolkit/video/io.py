@@ -2,7 +2,7 @@
 
 import errno
 import warnings
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -11,7 +11,8 @@ import av
 import cv2
 import numpy as np
 
-from toolkit.outputs import partial_video, refuse_existing
+from toolkit.locks import locked
+from toolkit.outputs import hidden, partial_video, refuse_existing
 from toolkit.structures import InputError
 from toolkit.video.frame_times import MAX_RATE, is_variable, stands_still, usual_step
 from toolkit.video.picture_file import PICTURE_SUFFIXES, is_heif
@@ -125,7 +126,8 @@ class VideoWriter:
             warning says why.
 
     Raises:
-        InputError: a file is there already, unwritable path, unknown suffix, a frame of another size or kind, no frame written.
+        InputError: a file is there already, or another process is writing it; unwritable path, unknown suffix, a frame of another size
+            or kind, no frame written.
     """
 
     def __init__(self, path: str | Path, fps: float | Fraction, size: tuple[int, int] | None = None, crf: int = 18,
@@ -139,15 +141,29 @@ class VideoWriter:
         self.size, self.num_frames = tuple(size) if size else None, 0
         self._options = dict(crf=str(crf), preset=preset)
         self._partial = partial_video(self.path)
+        self._make_folder()
+        with ExitStack() as held:
+            held.enter_context(locked(hidden(self.path, 'lock'), wait=False, keep=False, busy=(
+                f'{self.path}: is being written by another process; wait for it, or choose another name')))
+            refuse_existing([self.path], overwrite)
+            self._open()
+            self._held = held.pop_all()
+        self._stream, self._sound_file, self._sound = None, sound, None
+
+    def _make_folder(self) -> None:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f'{self.path}: cannot write here ({error.strerror}); choose another path') from error
+
+    def _open(self) -> None:
+        try:
             options = {'movflags': 'faststart'} if self.path.suffix.lower() != '.mkv' else {}
             self._partial.unlink(missing_ok=True)
             self._partial.touch(exist_ok=False)
             self._container = av.open(str(self._partial), 'w', options=options)
         except OSError as error:
             raise InputError(f'{self.path}: cannot write here ({error.strerror}); choose another path') from error
-        self._stream, self._sound_file, self._sound = None, sound, None
 
     def _start(self) -> None:
         height, width = (n + n % 2 for n in self.size)
@@ -228,12 +244,13 @@ class VideoWriter:
 
     def close(self) -> None:
         """Finish the file and give it its name."""
-        if not self.num_frames:
-            self._container.close()
-            self._partial.unlink(missing_ok=True)
-            raise InputError(f'{self.path}: no frame was written')
-        self._finish_partial()
-        self._partial.replace(self.path)
+        with self._held:
+            if not self.num_frames:
+                self._container.close()
+                self._partial.unlink(missing_ok=True)
+                raise InputError(f'{self.path}: no frame was written')
+            self._finish_partial()
+            self._partial.replace(self.path)
 
     def __enter__(self) -> 'VideoWriter':
         return self
@@ -241,8 +258,10 @@ class VideoWriter:
     def __exit__(self, kind, error, trace) -> None:
         if kind is None:
             self.close()
-        elif self.num_frames:
-            self._finish_partial()
-        else:
-            self._container.close()
-            self._partial.unlink(missing_ok=True)
+            return
+        with self._held:
+            if self.num_frames:
+                self._finish_partial()
+            else:
+                self._container.close()
+                self._partial.unlink(missing_ok=True)
