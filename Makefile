@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+WEB := $(VENV)/.web
 PARTS := requirements/mediapipe.txt requirements/mmpose.txt
 
-.PHONY: venv demo test lint clean
+.PHONY: venv demo web test test-web lint clean
 
 venv: $(STAMP)
 
@@ -22,6 +23,23 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 2
+
+# The page needs less than the whole of the above: a fresh machine gets that alone.
+$(WEB): setup.py setup.cfg pyproject.toml requirements/mediapipe.txt requirements/no_deps.txt plugins/mediapipe_human/pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable '.[web]' -r requirements/mediapipe.txt
+	grep '^mediapipe' requirements/no_deps.txt | $(BIN)/python -m pip install --quiet --no-deps -r /dev/stdin
+	$(BIN)/python -m pip install --quiet --no-deps --editable plugins/mediapipe_human
+	$(BIN)/python -c 'import mmengine'
+	touch $@
+
+web: $(WEB)
+	$(BIN)/python tools/web.py
+
+test-web: $(STAMP) $(WEB)
+	$(BIN)/python -m pip install --quiet --editable '.[browser]'
+	command -v chromedriver || apt-get install --yes chromium chromium-driver || sudo apt-get install --yes chromium chromium-driver
+	$(BIN)/python -m pytest tests/web
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

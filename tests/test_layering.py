@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 BASE = {'structures', 'skeletons', 'fields', 'registry', 'plugins', 'weights', 'cli', 'locks', 'signatures', 'outputs', 'packaged',
-        'files', 'fit', 'network_files', 'sheets', 'together'}
+        'files', 'fit', 'network_files', 'sheets', 'together', 'progress'}
 PERCEPTION = {'poses', 'pose_networks', 'edges', 'masks', 'colors'}
 PARTS = {'encoders', 'region_encoders', 'generators', 'restorers', 'discriminators', 'losses', 'warpers'}
 CLIPS = BASE | {'poses', 'clips'}
@@ -32,6 +32,7 @@ ALLOWED['engine'] = ALLOWED['models'] | ALLOWED['datasets'] | {'video', 'engine'
 ALLOWED['analysis'] = ALLOWED['models'] | ALLOWED['datasets'] | {'metrics', 'analysis'}
 ALLOWED['inference'] = ALLOWED['engine'] | ALLOWED['preparing'] | {'inference'}
 ALLOWED['apis'] = ALLOWED['inference'] | {'apis'}
+ALLOWED['web'] = ALLOWED['apis'] | {'web'}
 ALLOWED['__main__'] = BASE
 HEAVY = {'mmpose', 'mmdet', 'mediapipe', 'mmcv', 'torchvision', 'lpips'}
 

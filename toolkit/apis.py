@@ -14,9 +14,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from toolkit.clips.clip import Clip
+from toolkit.clips.clip import Clip, find_clips
 from toolkit.engine.evaluation import Evaluation
 from toolkit.engine.launch import build_runner, load_config
+from toolkit.engine.progress_hook import ProgressHook
 from toolkit.files import check_output
 from toolkit.inference.clips import as_clip, prepare
 from toolkit.inference.driving import driving_poses
@@ -27,6 +28,7 @@ from toolkit.inference.request import Request
 from toolkit.inference.result import Result, result_files
 from toolkit.packaged import PRETRAINED
 from toolkit.preparing.batch import VideoBatch
+from toolkit.progress import Progress
 from toolkit.registry import load_plugins
 from toolkit.structures import InputError
 from toolkit.weights import checkpoint_file
@@ -56,17 +58,18 @@ def train(config: str | Path, work_dir: str | Path | None = None, resume: bool |
 
 
 def finetune(videos: Sequence[str | Path], work_dir: str | Path, data: str | Path | None = None, iterations: int | None = None,
-             resume: bool = False, amp: bool | str = False, cfg_options: Sequence[str] = ()) -> Path:
+             resume: bool = False, amp: bool | str = False, cfg_options: Sequence[str] = (), progress: Progress | None = None) -> Path:
     """Fine-tune the generator that comes with the toolkit on one person, as ``tools/finetune.py`` does.
 
     Args:
-        videos: of that person; they are prepared where they are not.
+        videos: of that person; they are prepared where they are not. None at all where ``data`` holds clips already.
         work_dir: where checkpoints and pictures go.
         data: folder of prepared clips, all of which are trained on; default ``data/<name of work_dir>``.
         iterations: at most so many; default those of ``configs/own/finetune.py``.
         resume: go on with the training that is in ``work_dir``.
         amp: train in half precision.
         cfg_options: ``'key=value'`` overrides of that config.
+        progress: somebody to tell, beside the log.
 
     Returns:
         The best checkpoint.
@@ -83,9 +86,14 @@ def finetune(videos: Sequence[str | Path], work_dir: str | Path, data: str | Pat
     cfg = load_config(FINETUNE, [f'data.root={data}', *options, *cfg_options])
     check_output(work_dir, folder=True)
     load_plugins()
-    if failed := VideoBatch(videos, data, person=work_dir.resolve().name).run():
+    if not videos and not find_clips(data):
+        raise InputError(f'{data}: no prepared clips, and no video is given to prepare')
+    if failed := videos and VideoBatch(videos, data, person=work_dir.resolve().name).run():
         raise InputError(f'{failed} of {len(videos)} videos cannot be used, for the reason above; leave them out')
-    build_runner(cfg, work_dir, resume, amp).train()
+    runner = build_runner(cfg, work_dir, resume, amp)
+    if progress is not None:
+        runner.register_hook(ProgressHook(progress))
+    runner.train()
     return next(iter(sorted(work_dir.glob('best_*.pth'))), None) or checkpoint_file(work_dir)
 
 
@@ -111,7 +119,7 @@ def test(config: str | Path, checkpoint: str | Path | None = None, cfg_options: 
 
 def generate(checkpoint: str | Path | Trained | None, content: str | Path | None, driving: str | Path, out: str | Path, *,
              work_dir: str | Path | None = None, side_by_side: bool = False, audio: bool = True, overwrite: bool = False,
-             progress: bool = True, **wishes) -> Path:
+             progress: bool | Progress = True, **wishes) -> Path:
     """Make the person of one picture or clip, or the other person of a transfer, do what the person of a video does.
 
     Args:
@@ -123,7 +131,7 @@ def generate(checkpoint: str | Path | Trained | None, content: str | Path | None
         side_by_side: put the driving frame, the pose and all results beside each other.
         audio: put the sound of the driving video into the result.
         overwrite: replace results that are there.
-        progress: show bars.
+        progress: show bars, or somebody to tell (:class:`toolkit.progress.Progress`).
         wishes: ``content_frame``, ``retarget``, ``direction``, ``max_frames``, ``size``, ``colors`` and ``references`` of
             :class:`toolkit.inference.request.Request`.
 

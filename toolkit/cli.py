@@ -22,7 +22,7 @@ if 'OMP_WAIT_POLICY' not in os.environ:
 COMMANDS = dict(
     prepare='prepare_data', train='train', test='test', generate='generate', finetune='finetune', publish='publish_model',
     convert='convert_weights', browse='browse_dataset', latent='visualize_latent', configs='list_configs', config='print_config',
-    parts='list_parts', flops='get_flops', demo='demo')
+    parts='list_parts', flops='get_flops', demo='demo', web='web')
 """Command of ``hvt`` -> tool."""
 
 

@@ -14,8 +14,9 @@ from toolkit.cli import described_parser, main_guard, spoken
 def main(argv: list[str] | None = None) -> None:
     """Parse the command line, prepare and train."""
     parser = described_parser(__doc__)
-    parser.add_argument('videos', nargs='+', metavar='VIDEO',
-                        help='videos, or folders of pictures, of one person in the same clothes')
+    parser.add_argument('videos', nargs='*', metavar='VIDEO',
+                        help='videos, or folders of pictures, of one person in the same clothes (none where '
+                             '--data holds prepared clips)')
     parser.add_argument('--work-dir', required=True, metavar='DIR', help='folder for checkpoints and pictures')
     parser.add_argument('--data', metavar='DIR', help='folder of prepared clips (default data/<name of the work dir>)')
     parser.add_argument('--iterations', type=int, metavar='N', help='at most so many (default 80)')
@@ -28,7 +29,8 @@ def main(argv: list[str] | None = None) -> None:
     from toolkit import apis
     best = apis.finetune(args.videos, args.work_dir, args.data, args.iterations, args.resume, args.amp or False, args.cfg_options)
     print(f'before and after: {Path(args.work_dir) / "vis"}\nthe best checkpoint: {best}')
-    print(spoken(f'python tools/generate.py {best} --content {args.videos[0]} --driving dancer.mp4 --out result.mp4'))
+    content = args.videos[0] if args.videos else 'me.mp4'
+    print(spoken(f'python tools/generate.py {best} --content {content} --driving dancer.mp4 --out result.mp4'))
 
 
 if __name__ == '__main__':

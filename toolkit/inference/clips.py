@@ -2,16 +2,15 @@
 
 from pathlib import Path
 
-from tqdm import tqdm
-
 from toolkit.clips.clip import Clip
 from toolkit.preparing.parts import build_parts
 from toolkit.preparing.prepare import prepare_video
+from toolkit.progress import Progress, progress_of
 from toolkit.registry import load_plugins
 
 
 def prepare(video: str | Path, out_dir: str | Path, size: tuple[int, int] | None = None, pose: dict | None = None,
-            edges: dict | None = None, mask: dict | None = None, progress: bool = True, **settings) -> Clip:
+            edges: dict | None = None, mask: dict | None = None, progress: bool | Progress = True, **settings) -> Clip:
     """Make a prepared clip of a video, an animated GIF, a picture or a folder of pictures.
 
     Args:
@@ -19,7 +18,7 @@ def prepare(video: str | Path, out_dir: str | Path, size: tuple[int, int] | None
         out_dir: folder of clips.
         size: (H, W) of the clip; by default that of the clips in ``out_dir``, or else one that fits person and video.
         pose, edges, mask: configs of a pose estimator, edge detector and segmentor; None takes the best that is installed.
-        progress: show a bar.
+        progress: show a bar, or somebody to tell.
         settings: of :func:`toolkit.preparing.prepare.prepare_video`.
 
     Returns:
@@ -27,17 +26,15 @@ def prepare(video: str | Path, out_dir: str | Path, size: tuple[int, int] | None
     """
     load_plugins()
     parts, configs = build_parts(pose, edges, mask)
-    with tqdm(desc=f'preparing {Path(video).name}', unit='frame', disable=not progress, leave=False) as bar:
-
-        def show(stage: str, done: int, total: int) -> None:
-            bar.set_postfix_str(stage)
-            bar.total, bar.n = total, done
-            bar.refresh()
-
-        return prepare_video(video, out_dir, *parts, *(size or (None, None)), progress=show, part_options=configs, **settings)
+    told = progress_of(progress)
+    try:
+        return prepare_video(video, out_dir, *parts, *(size or (None, None)), part_options=configs, **settings,
+                             progress=lambda stage, done, total: told.step(f'preparing {Path(video).name}: {stage}', done, total))
+    finally:
+        told.close()
 
 
-def as_clip(path: str | Path, work_dir: str | Path, size: tuple[int, int] | None, progress: bool = True) -> Clip:
+def as_clip(path: str | Path, work_dir: str | Path, size: tuple[int, int] | None, progress: bool | Progress = True) -> Clip:
     """A prepared clip as it is; anything else is prepared into ``work_dir`` first, under a name that tells its content."""
     path = Path(path)
     if (path / 'manifest.json').is_file():

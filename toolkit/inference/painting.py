@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from toolkit import fields
 from toolkit.clips.clip import Clip
@@ -21,6 +20,7 @@ from toolkit.inference.loading import Trained
 from toolkit.inference.outfits import Colors, OutfitEncoder, check_outfit, content_batch, describe, split_outfit
 from toolkit.inference.request import Request, check_references
 from toolkit.models.base import VideoModel
+from toolkit.progress import Progress, progress_of
 
 
 @dataclass
@@ -48,14 +48,14 @@ class Chosen:
     footage: list[Footage | DressedFootage | None]
 
 
-def choose(trained: Trained, request: Request, work_dir: str | Path, progress: bool = True) -> Chosen:
+def choose(trained: Trained, request: Request, work_dir: str | Path, progress: bool | Progress = True) -> Chosen:
     """Prepare what is not prepared, fit the poses and find the codes of the clothes.
 
     Args:
         trained: of :func:`toolkit.inference.loading.load`.
         request: what to generate.
         work_dir: where unprepared inputs are prepared.
-        progress: show bars.
+        progress: show bars, or somebody to tell.
 
     Raises:
         InputError: a wish that the model cannot fulfill, unusable input, clips that do not fit.
@@ -71,7 +71,7 @@ def choose(trained: Trained, request: Request, work_dir: str | Path, progress: b
     more = [as_clip(path, work_dir, prepared, progress) for path in request.references]
     for clip in filter(None, (driving, content, *more)):
         check_shape(clip, size)
-    poses = driving_poses(driving, content, size, request.retarget, tqdm.write if progress else None)[:request.max_frames]
+    poses = driving_poses(driving, content, size, request.retarget, progress_of(progress).say)[:request.max_frames]
     given = {} if content is None else _opening(model, content, size, request.content_frame)
     if 'direction' in model.opens_with:
         given['direction'] = request.direction or 'ab'
@@ -145,7 +145,7 @@ def stream(trained: Trained, content: Clip, poses: np.ndarray, size: tuple[int, 
 
 
 def outfit_codes(trained: Trained, content: Clip, size: tuple[int, int], colors: Colors, frames: int, content_frame: int = 0,
-                 work_dir: str | Path = 'prepared', progress: bool = True) -> list[torch.Tensor | None]:
+                 work_dir: str | Path = 'prepared', progress: bool | Progress = True) -> list[torch.Tensor | None]:
     """Codes of the clothes that are asked for, for :func:`stream`.
 
     Args:
@@ -171,12 +171,12 @@ def outfit_codes(trained: Trained, content: Clip, size: tuple[int, int], colors:
 
 
 def _outfits(encoder: OutfitEncoder | Garments, colors: Colors, frames: int, work_dir: str | Path, size: tuple[int, int],
-             progress: bool) -> list:
+             progress: bool | Progress) -> list:
     """What is asked for, for each video: codes, or colors of garments."""
     def colored(up: str | None, down: str | None):
         z, records = encoder.colored(up, down)
-        for line in describe(records, dict(up=up, down=down)) if progress else ():
-            tqdm.write(line)
+        for line in describe(records, dict(up=up, down=down)):
+            progress_of(progress).say(line)
         return z
 
     def outfit(wish: str | Path):

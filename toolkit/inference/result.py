@@ -5,7 +5,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 from toolkit.datasets.tensors import pose_tensors
 from toolkit.datasets.transforms import resize_image
@@ -13,6 +12,7 @@ from toolkit.files import check_output, write_file
 from toolkit.inference.outfits import Colors
 from toolkit.inference.painting import Chosen
 from toolkit.outputs import refuse_existing, refuse_inputs
+from toolkit.progress import Progress, progress_of
 from toolkit.sheets import contact_sheet
 from toolkit.structures import spread
 from toolkit.video.io import VideoWriter, check_suffix
@@ -67,32 +67,36 @@ class Result:
         refuse_inputs(written, [path for path in inputs if Path(path).exists()])
         refuse_existing(written, self.overwrite)
 
-    def write(self, chosen: Chosen, painted: Sequence[Iterator[np.ndarray]], audio: bool = True, progress: bool = True) -> Path:
+    def write(self, chosen: Chosen, painted: Sequence[Iterator[np.ndarray]], audio: bool = True,
+              progress: bool | Progress = True) -> Path:
         """Write the videos, frame by frame, and the sheet.
 
         Args:
             chosen: of :func:`toolkit.inference.painting.choose`.
             painted: frames of each video.
             audio: put the sound of the driving clip into them.
-            progress: show bars.
+            progress: show bars, or somebody to tell.
 
         Returns:
             The video, or the sheet where there are several outfits.
         """
         sound, silent = clip_sound(chosen.driving) if audio else (None, None)
+        told = progress_of(progress, leave=True)
         if silent:
-            tqdm.write(f'the result has no sound: {silent}')
+            told.say(f'the result has no sound: {silent}')
         total = len(chosen.poses)
         shown = spread(total, SHEET_COLUMNS)
         columns = []
         together = [zip(*painted)] if self.side_by_side else [([frame] for frame in frames) for frames in painted]
         for path, frames in zip(self.videos, together):
             with VideoWriter(path, chosen.driving.fps, overwrite=self.overwrite, sound=sound) as writer:
-                for t, row in enumerate(tqdm(frames, path.name, total, unit='frame', disable=not progress)):
+                for t, row in enumerate(frames):
                     row = [*_source(chosen, t), *row] if self.side_by_side else row
                     writer.write(contact_sheet([row], gap=0))
+                    told.step(path.name, t + 1, total)
                     if t in shown:
                         columns.append(row)
+        told.close()
         if self.sheet is None:
             return self.out
         rows = zip(*columns) if self.side_by_side else (sum(columns[i:i + len(shown)], []) for i in range(0, len(columns), len(shown)))

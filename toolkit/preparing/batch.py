@@ -19,6 +19,7 @@ from toolkit.preparing.parts import build_parts
 from toolkit.preparing.prepare import Preparation, clip_target
 from toolkit.preparing.report import check_report, write_report
 from toolkit.preparing.settings import PrepareSettings, clip_names
+from toolkit.progress import progress_of
 from toolkit.structures import InputError
 
 T = TypeVar('T')
@@ -106,15 +107,18 @@ class VideoBatch:
             if job.failed or (self.failed and not self.keep_going):
                 continue
             name = job.folder.name
-            with _Bars(f'[{number}/{len(self.jobs)}] {name}', quiet=self.rank > 0) as job.progress:
-                try:
-                    results.append(step(job))
-                    continue
-                except InputError as error:
-                    job.failed, self.failed = True, self.failed + 1
-                    message = f'FAILED {name}: {error}'
-                except KeyboardInterrupt:
-                    raise Interrupted('interrupted; what is done is kept, the same command goes on from there') from None
+            bars = progress_of(self.rank == 0, label=f'[{number}/{len(self.jobs)}] {name} ')
+            job.progress = bars.step
+            try:
+                results.append(step(job))
+                continue
+            except InputError as error:
+                job.failed, self.failed = True, self.failed + 1
+                message = f'FAILED {name}: {error}'
+            except KeyboardInterrupt:
+                raise Interrupted('interrupted; what is done is kept, the same command goes on from there') from None
+            finally:
+                bars.close()
             print(message, file=sys.stderr, flush=True)
         return results
 
@@ -137,30 +141,3 @@ def over_processes(value: Any, processes: int) -> list:
     values = [None] * processes
     distributed.all_gather_object(values, value)
     return values
-
-
-class _Bars:
-    """One bar for each stage of a clip; nothing when ``quiet``."""
-
-    def __init__(self, label: str, quiet: bool) -> None:
-        self.label, self.quiet, self.stage, self.bar = label, quiet, None, None
-
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        """Show that ``done`` of ``total`` frames have passed ``stage``."""
-        if stage != self.stage:
-            self.close()
-            self.stage = stage
-            self.bar = tqdm(total=total, desc=f'{self.label} {stage}', unit='frame', leave=False, disable=self.quiet)
-        self.bar.total = total
-        self.bar.update(done - self.bar.n)
-
-    def close(self) -> None:
-        """Take the bar away."""
-        if self.bar is not None:
-            self.bar.close()
-
-    def __enter__(self) -> '_Bars':
-        return self
-
-    def __exit__(self, *error) -> None:
-        self.close()

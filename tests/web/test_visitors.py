@@ -1,0 +1,265 @@
+"""Visitors of the page: whose files are whose, what names do, how much there may be, and when it goes."""
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+from toolkit.structures import InputError
+from toolkit.web.desk import BETWEEN, LIKE, OWN, PICKED, PRETRAINED_NAME, Desk, hex_color
+from toolkit.web.jobs import DONE, FAILED, STOPPED, Job, Jobs
+from toolkit.web.sessions import Limits, Sessions
+
+
+class Instant(Jobs):
+    """Jobs that end as they are told to: ``arguments`` are kept, nothing is run until ``go`` is set."""
+
+    def __init__(self, limits, log):
+        import threading
+        self.go, self.end, self.ran = threading.Event(), DONE, []
+        super().__init__(limits, log)
+
+    def _run(self, job):
+        while not self.go.wait(.01):
+            if job.stopping:
+                return STOPPED
+        self.ran.append(job)
+        job.error = '' if self.end == DONE else f'{self.log.parent}/sessions/x: it failed'
+        job.value = Path(job.arguments.get('out', job.arguments.get('work_dir', '.'))).name
+        return self.end
+
+
+@pytest.fixture
+def desk(tmp_path, clips):
+    limits = Limits(upload_mb=1, session_mb=2, free_mb=0, seconds=5, waiting=3)
+    jobs = Instant(limits, tmp_path / 'page' / 'jobs.log')
+    desk = Desk(Sessions(tmp_path / 'page', limits), jobs)
+    for clip in clips:
+        shutil.copytree(clip.folder, desk.sessions.examples / clip.folder.name / clip.folder.name)
+    yield desk
+    jobs.close()
+
+
+def visitor(desk):
+    return desk.sessions.open(None)[0]
+
+
+def uploaded(desk, session, name='me.mp4', role='person'):
+    part = session.folder / 'uploads' / '.x.part'
+    part.write_bytes(b'video')
+    return desk.take_upload(session, role, part, name)
+
+
+def with_clip(desk, session, clips, name='mine'):
+    shutil.copytree(clips[0].folder, session.folder / 'clips' / name / name)
+    return name
+
+
+def test_a_browser_is_known_by_its_secret_alone(desk):
+    session, token = desk.sessions.open(None)
+    assert token and desk.sessions.open(token)[0].folder == session.folder and desk.sessions.open(token)[1] is None
+    assert token not in str(session.folder), 'who reads the names of folders must not be able to come as somebody else'
+    for wrong in (session.id, token[:-1] + ('A' if token[-1] != 'A' else 'B'), '../' * 14 + 'x', '', 'x' * 43):
+        other, fresh = desk.sessions.open(wrong)
+        assert fresh and other.folder != session.folder
+
+
+def test_nothing_of_another_visitor_can_be_named(desk, clips):
+    one, other = visitor(desk), visitor(desk)
+    name = with_clip(desk, one, clips)
+    assert one.clip(name).folder.is_dir()
+    movement = next(n for n in other.clips() if n.startswith('example: '))
+    for wrong in (name, f'../../{one.id}/clips/{name}', str(one.clip(name).folder), '', None, '.', 'example: ..'):
+        with pytest.raises(InputError, match='choose a clip|no clip'):
+            desk.generate(other, wrong, movement, None, 1, True, {}, '')
+        with pytest.raises(InputError):
+            desk.finetune(other, wrong, 4)
+        with pytest.raises(InputError):
+            other.delete('clips', wrong)
+    with pytest.raises(InputError, match='no model'):
+        desk.generate(other, movement, movement, '../x', 1, True, {}, '')
+    assert one.clip(name).folder.is_dir()
+
+
+@pytest.mark.parametrize('path', [
+    '../{other}/results/a/result.mp4', 'results/../../{other}/results/a/result.mp4', 'results/a/../../uploads/x.mp4', 'uploads/x.mp4',
+    '/etc/passwd', 'results//etc/passwd', 'results/a/link.mp4', 'results/a/.hidden.mp4', 'results/a/about.json', 'examples/../jobs.log',
+    'results/a/result.mp4\0', 'results\\a\\result.mp4', 'results', ''])
+def test_paths_lead_to_own_files_only(desk, path):
+    session, other = visitor(desk), visitor(desk)
+    for who in (session, other):
+        folder = who.new_folder('results', 'a', {})
+        for name in ('result.mp4', '.hidden.mp4'):
+            (folder / name).write_bytes(b'1')
+        (who.folder / 'uploads' / 'x.mp4').write_bytes(b'1')
+        (folder / 'link.mp4').symlink_to('/etc/hostname')
+    assert session.served('results/a/result.mp4')[1] == 'video/mp4'
+    assert session.served(path.format(other=other.id)) is None
+
+
+@pytest.mark.parametrize('name, kept', [
+    ('../../../etc/cron.d/x.mp4', 'x'), ('C:\\Users\\me\\dance.mp4', 'dance'), ('a b<script>.mp4', 'a_b_script_'), ('..', 'upload'),
+    ('.hidden', 'hidden'), ('x' * 500 + '.mp4', 'x' * 60), ('\0\n.mp4', '__'), ('我.mp4', '我'), ('', 'upload')])
+def test_names_of_files_are_made_plain(desk, name, kept):
+    session = visitor(desk)
+    made = uploaded(desk, session, name)
+    assert made == kept and [p.name for p in (session.folder / 'clips').iterdir()] == [kept]
+    everything = {p.relative_to(desk.sessions.root).parts[0] for p in desk.sessions.root.rglob('*')}
+    assert everything <= {'examples', 'sessions', '.hvt-web'}
+
+
+def test_equal_names_get_a_number(desk):
+    session, names = visitor(desk), []
+    desk.jobs.go.set()
+    for _ in range(3):
+        names.append(uploaded(desk, session))
+        desk.jobs.wait(desk.jobs.latest(session.id))
+    assert names == ['me', 'me_2', 'me_3']
+    assert [uploaded(desk, session, 'red.jpg', 'clothes') for _ in range(2)] == ['red.jpg', 'red_2.jpg']
+
+
+@pytest.mark.parametrize('role, size, said', [
+    ('person', 2_000_000, 'at most 1 MB'), ('admin', 10, 'an upload is one of'), ('person', 900_000, 'remove some in the gallery')])
+def test_uploads_that_are_too_much_are_refused(desk, role, size, said):
+    session = visitor(desk)
+    (session.folder / 'uploads' / 'old.bin').write_bytes(bytes(1_500_000))
+    with pytest.raises(InputError, match=said):
+        desk.check_upload(session, role, size)
+    desk.check_upload(session, 'person', 100_000)
+
+
+def test_a_full_disk_is_said_and_nothing_is_lost(desk, monkeypatch, clips):
+    session = visitor(desk)
+    name = with_clip(desk, session, clips)
+    monkeypatch.setattr(shutil, 'disk_usage', lambda _: shutil._ntuple_diskusage(10, 10, -1))
+    for ask in (lambda: desk.check_upload(session, 'person', 1), lambda: desk.finetune(session, name, 4),
+                lambda: desk.generate(session, name, name, None, 1, True, {}, '')):
+        with pytest.raises(InputError, match='disk of the server is nearly full; nothing of yours is lost'):
+            ask()
+    assert session.clip(name) and not session.results() and not session.models()
+
+
+def test_one_thing_at_a_time_and_a_queue_with_an_end(desk, clips):
+    visitors = [visitor(desk) for _ in range(6)]
+    for number, session in enumerate(visitors):
+        with_clip(desk, session, clips)
+        if number < 4:  # one runs, three wait
+            desk.generate(session, 'mine', 'mine', None, 1, True, {}, '')
+            deadline = time.monotonic() + 10
+            while number == 0 and desk.jobs.latest(session.id).state == 'waiting' and time.monotonic() < deadline:
+                time.sleep(.01)
+    with pytest.raises(InputError, match='one thing at a time'):
+        desk.generate(visitors[1], 'mine', 'mine', None, 1, True, {}, '')
+    with pytest.raises(InputError, match='one thing at a time'):
+        desk.check_upload(visitors[0], 'person', 1)
+    with pytest.raises(InputError, match='3 jobs of others are waiting'):
+        desk.generate(visitors[4], 'mine', 'mine', None, 1, True, {}, '')
+    assert not list((visitors[4].folder / 'results').iterdir()), 'what was refused leaves nothing'
+    assert [desk.jobs.place(desk.jobs.latest(s.id)) for s in visitors[1:4]] == [0, 1, 2]
+    assert '2 jobs are before it' in desk.status(visitors[3])['html']
+    assert desk.jobs.cancel(visitors[2].id).state == STOPPED and desk.jobs.cancel(visitors[5].id) is None
+    desk.jobs.go.set()
+    for session in (visitors[0], visitors[1], visitors[3]):
+        assert desk.jobs.wait(desk.jobs.latest(session.id), 10).state == DONE
+    assert [job.session for job in desk.jobs.ran] == [visitors[i].id for i in (0, 1, 3)]
+
+
+def test_what_failed_or_was_stopped_leaves_nothing_and_names_no_folder(desk, clips):
+    session = visitor(desk)
+    with_clip(desk, session, clips)
+    desk.jobs.end = FAILED
+    desk.jobs.go.set()
+    uploaded(desk, session, 'bad.mp4')
+    job = desk.jobs.wait(desk.jobs.latest(session.id), 10)
+    assert job.state == FAILED and str(desk.sessions.root) not in desk.status(session)['html'] and 'it failed' in job.error
+    assert list(session.clips())[0] == 'mine' and not list((session.folder / 'uploads').iterdir())
+    desk.jobs.go.clear()
+    running = desk.generate(session, 'mine', 'mine', None, 1, True, {}, '')
+    desk.jobs.cancel(session.id)
+    assert desk.jobs.wait(running, 10).state == STOPPED and not list((session.folder / 'results').iterdir())
+
+
+def test_files_go_some_time_after_the_last_visit_but_not_while_a_job_runs(desk, clips):
+    gone, busy, fresh = (visitor(desk) for _ in range(3))
+    with_clip(desk, busy, clips)
+    desk.generate(busy, 'mine', 'mine', None, 1, True, {}, '')
+    for session in (gone, busy):
+        os.utime(session.folder, (1, 1))
+    assert desk.clean() == [gone.id]
+    assert not gone.folder.exists() and busy.folder.exists() and fresh.folder.exists()
+
+
+def test_a_folder_of_others_is_not_used(tmp_path):
+    (tmp_path / 'mine.txt').write_text('mine')
+    with pytest.raises(InputError, match='holds what was not made here.*--work-dir'):
+        Sessions(tmp_path, Limits())
+    assert (tmp_path / 'mine.txt').read_text() == 'mine'
+
+
+@pytest.mark.parametrize('limit', [dict(upload_mb=0), dict(seconds=-1), dict(jobs=0), dict(hours=float('nan'))])
+def test_limits_must_make_sense(limit):
+    with pytest.raises(InputError, match='must be positive'):
+        Limits(**limit)
+
+
+@pytest.mark.parametrize('picked, color', [
+    ('#C03030', '#c03030'), ('#c03030ff', '#c03030'), ('#f00', '#ff0000'), ('rgba(192, 48.2, 48, 1)', '#c03030'),
+    ('rgb(300,0,0)', '#ff0000'), ('', None), (None, None)])
+def test_colors_of_pickers(picked, color):
+    assert hex_color(picked) == color
+
+
+@pytest.mark.parametrize('wish, said', [
+    (dict(way=PICKED), 'switch on'), (dict(way=PICKED, up='red'), 'not a color'),
+    (dict(way=LIKE, like='../x.jpg'), 'upload a picture'),
+    (dict(way=BETWEEN, up='#111111', down='#222222', up_2='#111111', down_2='#222222'), 'the same'),
+    (dict(way='naked'), 'expected one')])
+def test_clothes_that_cannot_be(desk, wish, said):
+    with pytest.raises(InputError, match=said):
+        desk.colors(visitor(desk), **wish)
+
+
+def test_clothes_that_can(desk):
+    session = visitor(desk)
+    name = uploaded(desk, session, 'friend.jpg', 'clothes')
+    assert desk.colors(session, OWN) == ({}, '')
+    assert desk.colors(session, PICKED, up='#C03030')[0] == dict(up='#c03030', down=None)
+    assert desk.colors(session, LIKE, like=name, regions='up')[0] == dict(like=str(session.folder / 'uploads' / name), regions='up')
+    wish, _ = desk.colors(session, BETWEEN, '#111111', None, None, 'both', '#222222', None)
+    assert wish == dict(interpolate=('#111111,', '#222222,'))
+
+
+@pytest.mark.parametrize('seconds', [0, -1, 6, float('nan'), float('inf')])
+def test_lengths_beyond_the_limit_are_refused(desk, clips, seconds):
+    session = visitor(desk)
+    with_clip(desk, session, clips)
+    with pytest.raises(InputError, match='at most 5 seconds'):
+        desk.generate(session, 'mine', 'mine', PRETRAINED_NAME, seconds, True, {}, '')
+
+
+def test_a_fine_tuning_goes_on_where_it_stopped(desk, clips):
+    session = visitor(desk)
+    with_clip(desk, session, clips)
+    job = desk.finetune(session, 'mine', 8)
+    desk.jobs.cancel(session.id)
+    assert desk.jobs.wait(job, 10).state == STOPPED and not job.arguments['resume']
+    name, = session.models()
+    with pytest.raises(InputError, match='no checkpoint yet'):
+        desk.generate(session, 'mine', 'mine', name, 1, True, {}, '')
+    run = session.model(name)['folder'] / 'run'
+    run.mkdir()
+    (run / 'iter_4.pth').touch()
+    again = desk.go_on(session, name)
+    assert again.arguments == dict(job.arguments, resume=True)
+    with pytest.raises(InputError, match='no model'):
+        desk.go_on(visitor(desk), name)
+
+
+def test_a_job_belongs_to_its_visitor(desk, clips):
+    one, other = visitor(desk), visitor(desk)
+    with_clip(desk, one, clips)
+    job = desk.generate(one, 'mine', 'mine', None, 1, True, {}, '')
+    assert desk.jobs.cancel(other.id) is None and job.alive and 'mine' not in desk.status(other)['html']
+    assert isinstance(job, Job) and desk.status(one)['busy'] and not desk.status(other)['busy']

@@ -1,0 +1,278 @@
+"""What a visitor may ask for, without any page: checks first, then a job. The page and its tests call this."""
+
+import re
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+from toolkit.outputs import plain_name
+from toolkit.structures import InputError
+from toolkit.web.html import curves, job_panel
+from toolkit.web.jobs import DONE, FAILED, Job, Jobs
+from toolkit.web.sessions import Session, Sessions
+
+OWN, PICKED, LIKE, BETWEEN = 'as they are', 'colors of my choice', 'as in a picture', 'slide between two looks'
+WAYS = (OWN, PICKED, LIKE, BETWEEN)
+PRETRAINED_NAME = 'the generator that comes along'
+HOUSE = 'house'
+"""The session of what the page does for itself."""
+UPLOADED = ('person', 'movement', 'clothes')
+
+
+def hex_color(picked: str | None) -> str | None:
+    """What a color picker gives, as '#rrggbb'.
+
+    Args:
+        picked: '#rgb', '#rrggbb', '#rrggbbaa' or 'rgba(12.3, 4, 5, 1)'.
+
+    Raises:
+        InputError: something else.
+    """
+    if not picked:
+        return None
+    text = picked.strip()
+    if numbers := re.fullmatch(r'rgba?\(([\d.]+),\s*([\d.]+),\s*([\d.]+)(?:,\s*[\d.]+)?\)', text):
+        return '#' + ''.join(f'{min(round(float(n)), 255):02x}' for n in numbers.groups())
+    if re.fullmatch('#[0-9a-fA-F]{3}', text):
+        return '#' + ''.join(2 * c for c in text[1:])
+    if re.fullmatch('#[0-9a-fA-F]{6}([0-9a-fA-F]{2})?', text):
+        return text[:7].lower()
+    raise InputError(f'{picked!r} is not a color')
+
+
+class Desk:
+    """Takes the wishes of visitors.
+
+    Args:
+        sessions: who they are.
+        jobs: what is done for them.
+        size: (H, W) of the examples.
+    """
+
+    def __init__(self, sessions: Sessions, jobs: Jobs, size: tuple[int, int] = (384, 256)) -> None:
+        self.sessions, self.jobs, self.limits, self.size = sessions, jobs, sessions.limits, size
+
+    # ---- what there is -----------------------------------------------------------------------------------------------------------
+
+    def render_examples(self) -> Job:
+        """Make the built-in people, where they are not there."""
+        return self.jobs.submit(Job(HOUSE, 'render_examples', dict(out=str(self.sessions.examples), size=self.size), 'the examples'))
+
+    def status(self, session: Session) -> dict:
+        """What the browser asks for all the time: ``html`` of the job, ``busy``, and a ``version`` that changes when lists change."""
+        job = self.jobs.latest(session.id)
+        house = self.jobs.latest(HOUSE)
+        shown = job if job or not house or not (house.alive or house.error) else house
+        curve = ''
+        if job and job.task == 'finetune' and job.alive:
+            curve = curves(Path(job.arguments['work_dir']))
+        stamps = [house.state if house else '', job.number if job else 0, job.state if job else '']
+        for room in ('clips', 'results', 'models', 'uploads'):
+            with suppress(OSError):
+                stamps.append((session.folder / room).stat().st_mtime_ns)
+        place = self.jobs.place(shown) if shown else 0
+        return dict(html=job_panel(shown, place, curve), busy=bool(shown and shown.alive), version='.'.join(map(str, stamps)))
+
+    # ---- uploads -----------------------------------------------------------------------------------------------------------------
+
+    def check_upload(self, session: Session, role: str, size: int) -> None:
+        """See whether a file may come.
+
+        Raises:
+            InputError: an unknown role, too large, too many, or a job that has not ended.
+        """
+        if role not in UPLOADED:
+            raise InputError(f'an upload is one of {", ".join(UPLOADED)}, not {role!r}')
+        latest = self.jobs.latest(session.id)
+        if role != 'clothes' and latest and latest.alive:
+            raise InputError(f'one thing at a time: "{latest.title}" has not ended yet; wait for it, or cancel it')
+        self.sessions.check_room(session, size)
+
+    def take_upload(self, session: Session, role: str, part: Path, name: str, start: float = 0) -> str:
+        """A file has come: keep it, and prepare it.
+
+        Args:
+            session: whose.
+            role: 'person', 'movement' or 'clothes'.
+            part: the file, in the folder of the session; it is moved.
+            name: of the file, as the browser said.
+            start: second to begin at.
+
+        Returns:
+            The name that it has now.
+
+        Raises:
+            InputError: a start before the beginning, or a job that has not ended.
+        """
+        if not 0 <= start < 1e6:
+            raise InputError(f'the first second must be 0 or later, got {start}')
+        name = plain_name(Path(name.replace('\\', '/')).name, 'upload')
+        stem, suffix = Path(name).stem[:60] or 'upload', Path(name).suffix[:12]
+        if role == 'clothes':
+            place, number = session.folder / 'uploads', 1
+            while (place / (name := f'{stem}{"" if number == 1 else f"_{number}"}{suffix}')).exists():
+                number += 1
+            part.rename(place / name)
+            return name
+        out = session.new_folder('clips', stem)
+        video = part.rename(part.with_name(f'.{out.name}{suffix}'))
+
+        def then(job: Job, state: str) -> None:
+            video.unlink(missing_ok=True)
+            if state != DONE:
+                shutil.rmtree(out, ignore_errors=True)
+
+        arguments = dict(video=str(video), out=str(out), seconds=self.limits.seconds, start=start)
+        self._submit(session, Job(session.id, 'prepare', arguments, f'preparing {out.name}', then, role=role))
+        return out.name
+
+    # ---- generate and fine-tune --------------------------------------------------------------------------------------------------
+
+    def colors(self, session: Session, way: str, up: str | None = None, down: str | None = None, like: str | None = None,
+               regions: str = 'both', up_2: str | None = None, down_2: str | None = None) -> tuple[dict, str]:
+        """The wish what to wear.
+
+        Args:
+            session: whose.
+            way: one of :data:`WAYS`.
+            up, down: colors that were picked; None leaves a garment as it is.
+            like: name of an uploaded picture.
+            regions: garments that ``like`` changes: 'up', 'down' or 'both'.
+            up_2, down_2: colors of the second look.
+
+        Returns:
+            Arguments of :class:`toolkit.inference.outfits.Colors`, and the wish in words.
+
+        Raises:
+            InputError: nothing is picked, or no picture is there.
+        """
+        up, down, up_2, down_2 = map(hex_color, (up, down, up_2, down_2))
+        if way == OWN:
+            return {}, ''
+        if way == PICKED:
+            if not (up or down):
+                raise InputError('switch on the upper or the lower garment to give it a color')
+            wish = dict(up=up, down=down)
+            words = ', '.join(f'{garment} {color}' for garment, color in (('upper', up), ('lower', down)) if color)
+        elif way == LIKE:
+            names = self.clothes(session)
+            if like not in names:
+                raise InputError('upload a picture of the clothes first')
+            wish, words = dict(like=str(session.folder / 'uploads' / like), regions=regions), f'as in {like}'
+        elif way == BETWEEN:
+            looks = [f'{up or ""},{down or ""}', f'{up_2 or ""},{down_2 or ""}']
+            if looks[0] == looks[1]:
+                raise InputError('the two looks are the same; choose another color for one of them')
+            wish, words = dict(interpolate=tuple(looks)), f'from {looks[0]} to {looks[1]}'
+        else:
+            raise InputError(f'clothes: expected one of {", ".join(WAYS)}, got {way!r}')
+        return wish, words
+
+    def clothes(self, session: Session) -> list[str]:
+        """Names of uploaded pictures of clothes."""
+        return sorted(f.name for f in (session.folder / 'uploads').iterdir() if f.is_file() and not f.name.startswith('.'))
+
+    def generate(self, session: Session, person: str | None, movement: str | None, model: str | None, seconds: float, small: bool,
+                 colors: dict, words: str) -> Job:
+        """Make a video.
+
+        Args:
+            session: whose.
+            person, movement: names of clips.
+            model: name of a fine-tuned generator, or None or :data:`PRETRAINED_NAME` for the one that comes along.
+            seconds: at most so many.
+            small: half the size.
+            colors, words: of :meth:`colors`.
+
+        Raises:
+            InputError: see :class:`Session`; no room, or a job that has not ended.
+        """
+        content, driving = session.clip(person), session.clip(movement)
+        checkpoint = None
+        if model not in (None, '', PRETRAINED_NAME):
+            checkpoint = session.model(model)['best']
+            if checkpoint is None:
+                raise InputError(f'{model} has no checkpoint yet; let its fine-tuning go on')
+        if not 0 < seconds <= self.limits.seconds:
+            raise InputError(f'the length must be above 0 and at most {self.limits.seconds:g} seconds, got {seconds:g}')
+        self.sessions.check_room(session)
+        about = dict(person=person, movement=movement, clothes=words, model='' if checkpoint is None else model)
+        out = session.new_folder('results', f'{_short(person)}_{_short(movement)}')
+        arguments = dict(out=str(out), content=str(content.folder), driving=str(driving.folder),
+                         checkpoint=checkpoint and str(checkpoint), seconds=float(seconds), small=bool(small), colors=colors,
+                         about=about, prepared=str(session.folder / 'uploads' / '.prepared'))
+
+        def then(job: Job, state: str) -> None:
+            if state != DONE:
+                shutil.rmtree(out, ignore_errors=True)
+
+        return self._submit(session, Job(session.id, 'generate', arguments, f'generating {out.name}', then))
+
+    def finetune(self, session: Session, person: str | None, iterations: int) -> Job:
+        """Fine-tune the generator on a clip.
+
+        Raises:
+            InputError: no such clip, a number of iterations that cannot be, no room, or a job that has not ended.
+        """
+        clip = session.clip(person)
+        if not 2 <= iterations <= 2000:
+            raise InputError(f'the number of iterations must be in 2..2000, got {iterations}')
+        self.sessions.check_room(session)
+        data = clip.folder.parent
+        about = dict(person=person, data=str(data), iterations=int(iterations))
+        folder = session.new_folder('models', f'{_short(person)}_tuned', about)
+        return self._train(session, folder, data, int(iterations), False)
+
+    def go_on(self, session: Session, model: str | None) -> Job:
+        """Go on with a fine-tuning that was stopped.
+
+        Raises:
+            InputError: no such model, its clip is gone, or a job that has not ended.
+        """
+        about = session.model(model)
+        if not Path(about['data']).is_dir():
+            raise InputError(f'the clip of {model} was removed; it cannot go on')
+        self.sessions.check_room(session)
+        return self._train(session, about['folder'], Path(about['data']), about['iterations'], True)
+
+    def _train(self, session: Session, folder: Path, data: Path, iterations: int, again: bool) -> Job:
+        run = folder / 'run'
+        resume = any(run.glob('iter_*.pth'))
+
+        def then(job: Job, state: str) -> None:
+            if state == FAILED and not again and not any(run.glob('*.pth')):
+                shutil.rmtree(folder, ignore_errors=True)
+
+        arguments = dict(work_dir=str(run), data=str(data), iterations=iterations, resume=resume)
+        return self._submit(session, Job(session.id, 'finetune', arguments, f'fine-tuning {folder.name}', then))
+
+    def _submit(self, session: Session, job: Job) -> Job:
+        """Queue a job, whose errors are to name no folder of the server."""
+        then = job.then
+
+        def last(job: Job, state: str) -> None:
+            job.error, job.lines = self._bare(session, job.error), [self._bare(session, line) for line in job.lines]
+            if then:
+                then(job, state)
+
+        job.then = last
+        try:
+            return self.jobs.submit(job)
+        except InputError:
+            if then:
+                then(job, FAILED)
+            raise
+
+    def _bare(self, session: Session, text: str) -> str:
+        return text.replace(f'{session.folder}/', '').replace(f'{self.sessions.root}/', '')
+
+    def clean(self) -> list[str]:
+        """Remove what is of visitors who do not come any more."""
+        gone = self.sessions.clean(self.jobs.busy())
+        for session in gone:
+            self.jobs.forget(session)
+        return gone
+
+
+def _short(name: str) -> str:
+    return plain_name(name.removeprefix('example: '))[:40]

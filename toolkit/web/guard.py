@@ -1,0 +1,90 @@
+"""The door of the page: who comes in, by which paths, and what their browser may do. Everything else is turned away."""
+
+import re
+from http.cookies import CookieError, SimpleCookie
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from toolkit.web.sessions import Sessions
+
+COOKIE = 'hvt_session'
+OPEN = re.compile(
+    r'/|/config/?|/theme\.css|/favicon\.ico|/robots\.txt|/manifest\.json|/pwa_icon(/\d+)?|/(assets|static|svelte)/[\w./@%+-]+'
+    r'|/gradio_api/(info/?|startup-events|queue/(join|data)/?|cancel|reset/?|heartbeat/\w+|app_id/?|login_check/?|run/\w+|call/\w+(/\w+)?)'
+    r'|/hvt/(status|upload)|/hvt/files/.+')
+"""Paths that the page needs. Gradio has many more: it would fetch addresses for visitors, and give out files of others."""
+LOCAL = ('127.0.0.1', 'localhost', '[::1]')
+RULES = ("default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
+         "img-src 'self' data: blob:; media-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' data: blob:; "
+         "worker-src 'self' blob:; frame-src 'self'; frame-ancestors 'self'; form-action 'self'; base-uri 'self'")
+"""What the browser may load: nothing that is not of this server."""
+
+
+class Guard:
+    """Gives each browser a session by a cookie that scripts cannot read and other sites cannot send, and lets known paths pass.
+
+    The id of the session is in ``scope['state']['hvt_session']``, and handlers of the page find it by the cookie, which is put into
+    the first request of a browser, too.
+
+    Args:
+        app: the application behind.
+        sessions: of the page.
+        any_host: the server is meant to be reached under other names than ``localhost``.
+    """
+
+    def __init__(self, app: ASGIApp, sessions: Sessions, any_host: bool = False) -> None:
+        self.app, self.sessions, self.any_host = app, sessions, any_host
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request pass, or answer it."""
+        if scope['type'] == 'websocket':
+            await send(dict(type='websocket.close', code=1008))
+            return
+        if scope['type'] != 'http':
+            await self.app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        if not self.any_host and re.sub(r':\d+$', '', headers.get('host', '')) not in LOCAL:
+            await PlainTextResponse('this server is for the machine that it runs on', 403)(scope, receive, send)
+            return
+        origin = headers.get('origin')
+        if scope['method'] != 'GET' and origin and origin.split('://')[-1] != headers.get('host'):
+            await PlainTextResponse('requests of other pages are not taken', 403)(scope, receive, send)
+            return
+        if not OPEN.fullmatch(scope['path']) or '..' in scope['path']:
+            await PlainTextResponse('there is nothing here', 404)(scope, receive, send)
+            return
+        session, fresh = self.sessions.open(_token(headers))
+        if fresh:
+            kept = [(k, v) for k, v in scope['headers'] if k != b'cookie']
+            scope = dict(scope, headers=[*kept, (b'cookie', f'{COOKIE}={fresh}'.encode())])
+        scope.setdefault('state', {})['hvt_session'] = session
+
+        async def answer(message: Message) -> None:
+            if message['type'] == 'http.response.start':
+                out = MutableHeaders(scope=message)
+                out.setdefault('content-security-policy', RULES)
+                out['x-content-type-options'] = 'nosniff'
+                out['referrer-policy'] = 'same-origin'
+                if fresh:
+                    secure = '; Secure' if scope.get('scheme') == 'https' else ''
+                    seconds = round(self.sessions.limits.hours * 3600)
+                    out.append('set-cookie', f'{COOKIE}={fresh}; HttpOnly; SameSite=Strict; Path=/; Max-Age={seconds}{secure}')
+            await send(message)
+
+        await self.app(scope, receive, answer)
+
+
+def _token(headers: Headers) -> str | None:
+    try:
+        cookie = SimpleCookie(headers.get('cookie', '')).get(COOKIE)
+    except CookieError:
+        return None
+    return cookie.value if cookie else None
+
+
+def session_token(cookies: dict[str, str]) -> str | None:
+    """The secret among the cookies of a request."""
+    return cookies.get(COOKIE)

@@ -1,0 +1,237 @@
+"""Jobs: who waits, what runs, how far it is, and how it ends."""
+
+import itertools
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from toolkit.structures import InputError
+from toolkit.web.sessions import Limits
+
+WAITING, RUNNING, DONE, FAILED, STOPPED = 'waiting', 'running', 'done', 'failed', 'stopped'
+GRACE = 30
+"""Seconds that a job has to end by itself after it was told to."""
+KEPT = 20
+"""Lines that a job may say; later ones push out the first."""
+
+
+@dataclass
+class Job:
+    """A piece of work of a session.
+
+    Attributes:
+        session: id of whose it is.
+        task: name of a function of :mod:`toolkit.web.work`.
+        arguments: of it.
+        title: what to call it.
+        then: called with the job and its last state, before the job says so itself.
+        state: see the constants of this file.
+        stage, done, total: how far it is.
+        lines: what it said.
+        value: what the function returned.
+        error: why it failed.
+        number: jobs are counted.
+        role: what an upload is for.
+        told: the page has shown what came of it.
+        started, ended: seconds of ``time.monotonic``.
+    """
+
+    session: str
+    task: str
+    arguments: dict
+    title: str
+    then: Callable[['Job', str], None] | None = None
+    state: str = WAITING
+    stage: str = ''
+    done: int = 0
+    total: int = 0
+    lines: list[str] = field(default_factory=list)
+    value: object = None
+    error: str = ''
+    number: int = 0
+    started: float = 0.
+    ended: float = 0.
+    role: str = ''
+    told: bool = False
+    process: multiprocessing.Process | None = None
+    stopping: bool = False
+
+    @property
+    def alive(self) -> bool:
+        """Whether it waits or runs."""
+        return self.state in (WAITING, RUNNING)
+
+
+class Jobs:
+    """Runs jobs in the order in which they came, each in a process of its own; a session has one at a time.
+
+    Args:
+        limits: how many at the same time, how many may wait, and how long one may take.
+        log: file for what jobs print.
+    """
+
+    def __init__(self, limits: Limits, log: Path) -> None:
+        self.limits, self.log = limits, log
+        self._context = multiprocessing.get_context('forkserver')
+        self._context.set_forkserver_preload(['toolkit.web.work'])
+        self._changed, self._numbers, self._closed = threading.Condition(), itertools.count(1), False
+        self._waiting: list[Job] = []
+        self._latest: dict[str, Job] = {}
+        self._threads = [threading.Thread(target=self._serve, daemon=True) for _ in range(limits.jobs)]
+        for thread in self._threads:
+            thread.start()
+
+    def submit(self, job: Job) -> Job:
+        """Put a job at the end of the queue.
+
+        Raises:
+            InputError: the session has one that has not ended, or the queue is full.
+        """
+        with self._changed:
+            latest = self._latest.get(job.session)
+            if latest is not None and latest.alive:
+                raise InputError(f'one thing at a time: "{latest.title}" has not ended yet; wait for it, or cancel it')
+            if len(self._waiting) >= self.limits.waiting:
+                raise InputError(f'{len(self._waiting)} jobs of others are waiting, which is as many as this server takes; try again '
+                                 'in some minutes')
+            if self._closed:
+                raise InputError('the server is being stopped')
+            job.number = next(self._numbers)
+            self._latest[job.session] = job
+            self._waiting.append(job)
+            self._changed.notify_all()
+        return job
+
+    def latest(self, session: str) -> Job | None:
+        """The last job of a session, ended or not."""
+        return self._latest.get(session)
+
+    def place(self, job: Job) -> int:
+        """How many jobs are before a waiting one."""
+        with self._changed:
+            return self._waiting.index(job) if job in self._waiting else 0
+
+    def busy(self) -> set[str]:
+        """Sessions that have a job which has not ended."""
+        return {session for session, job in list(self._latest.items()) if job.alive}
+
+    def forget(self, session: str) -> None:
+        """Drop what is known of a session's jobs."""
+        self._latest.pop(session, None)
+
+    def cancel(self, session: str) -> Job | None:
+        """Stop the job of a session; what it has done so far is kept as after Ctrl-C.
+
+        Returns:
+            The job, or None where there is nothing to stop.
+        """
+        with self._changed:
+            job = self._latest.get(session)
+            if job is None or not job.alive:
+                return None
+            job.stopping = True
+            if job in self._waiting:
+                self._waiting.remove(job)
+                self._end(job, STOPPED)
+            self._changed.notify_all()
+        return job
+
+    def close(self) -> None:
+        """Stop everything, wait until it has stopped."""
+        with self._changed:
+            self._closed = True
+            for job in self._waiting:
+                self._end(job, STOPPED)
+            self._waiting.clear()
+            for job in self._latest.values():
+                job.stopping = True
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join(GRACE + 10)
+
+    def wait(self, job: Job, timeout: float = 600) -> Job:
+        """Wait until a job has ended."""
+        with self._changed:
+            self._changed.wait_for(lambda: not job.alive, timeout)
+        return job
+
+    def _serve(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting or self._closed)
+                if self._closed:
+                    return
+                job = self._waiting.pop(0)
+                job.state, job.started = RUNNING, time.monotonic()
+            try:
+                state = self._run(job)
+            except Exception as error:
+                print(f'job {job.number} ({job.task}): {error!r}', file=sys.stderr, flush=True)
+                state, job.error = FAILED, 'the job could not be started; the log of the server says why'
+            with self._changed:
+                self._end(job, state)
+
+    def _end(self, job: Job, state: str) -> None:
+        if job.then:
+            with suppress(OSError, InputError):
+                job.then(job, state)
+        job.state, job.ended, job.process = state, time.monotonic(), None
+        self._changed.notify_all()
+
+    def _run(self, job: Job) -> str:
+        """Start the process of a job and listen to it until it ends; returns how it ended."""
+        from toolkit.web.work import run
+        ours, theirs = self._context.Pipe(duplex=False)
+        job.process = self._context.Process(target=run, args=(theirs, str(self.log), job.task, job.arguments))
+        job.process.start()
+        theirs.close()
+        told, ended, deadline = None, None, job.started + 60 * self.limits.minutes
+        with ours:
+            while ended is None:
+                if job.stopping and told is None:
+                    told = time.monotonic()
+                    self._signal(job, signal.SIGINT)
+                if not job.stopping and time.monotonic() > deadline:
+                    job.error, job.stopping = f'it took more than {self.limits.minutes:g} minutes and was stopped', True
+                if told is not None and time.monotonic() > told + GRACE:
+                    self._signal(job, signal.SIGKILL)
+                if ours.poll(.2):
+                    try:
+                        ended = self._heard(job, ours.recv())
+                    except (EOFError, OSError):
+                        break
+        job.process.join(GRACE)
+        if job.process.is_alive():
+            self._signal(job, signal.SIGKILL)
+            job.process.join()
+        if ended is None and not job.stopping:
+            job.error = f'the work ended at once (exit code {job.process.exitcode}); most likely there was not enough memory'
+        return (FAILED if job.error else STOPPED) if job.stopping and ended != DONE else ended or FAILED
+
+    @staticmethod
+    def _signal(job: Job, number: int) -> None:
+        with suppress(ProcessLookupError):
+            os.kill(job.process.pid, number)
+
+    @staticmethod
+    def _heard(job: Job, message: tuple) -> str | None:
+        """Note what a process says; returns how it ended, if it did."""
+        kind, *values = message
+        if kind == 'step':
+            job.stage, job.done, job.total = values
+        elif kind == 'say':
+            job.lines = [*job.lines, values[0]][-KEPT:]
+        elif kind == 'failed':
+            job.error = values[0]
+        elif kind == 'stopped' and values[0]:
+            job.lines = [*job.lines, values[0]][-KEPT:]
+        elif kind == 'done':
+            job.value = values[0]
+        return dict(done=DONE, failed=FAILED, stopped=STOPPED).get(kind)

@@ -1,0 +1,118 @@
+// What the page does in the browser beside Gradio: upload, film, ask how far the job is, and compare two videos.
+(() => {
+  let version = null, timer = null;
+
+  async function look() {
+    clearTimeout(timer);
+    let wait = 3000;
+    try {
+      const answer = await fetch('/hvt/status', {cache: 'no-store'});
+      if (!answer.ok) throw new Error(answer.status);
+      const status = await answer.json();
+      const panel = document.getElementById('hvt-job');
+      if (panel) {
+        panel.innerHTML = status.html;
+        const button = document.getElementById('hvt-refresh');
+        if (version !== null && status.version !== version && button) (button.querySelector('button') || button).click();
+        version = status.version;
+      }
+      wait = status.busy ? 700 : 3000;
+    } catch (error) {
+      const panel = document.getElementById('hvt-job');
+      if (panel) panel.innerHTML = '<p class="hvt-error" role="alert">The server does not answer. Is it still running?</p>';
+    }
+    timer = setTimeout(look, wait);
+  }
+  window.hvtLook = look;
+
+  function send(box, blob, name) {
+    const bar = box.querySelector('progress'), said = box.querySelector('.hvt-upload-said');
+    const start = box.querySelector('.hvt-start');
+    const request = new XMLHttpRequest();
+    const query = new URLSearchParams({role: box.dataset.role, name, start: start && start.value || '0'});
+    request.open('POST', '/hvt/upload?' + query);
+    request.upload.onprogress = e => { bar.hidden = false; bar.max = e.total; bar.value = e.loaded; };
+    request.onerror = () => { bar.hidden = true; said.textContent = 'The upload broke off: the server refused it or does not answer.'; };
+    request.onload = () => {
+      bar.hidden = true;
+      let answer = {};
+      try { answer = JSON.parse(request.responseText); } catch (error) { answer.error = request.responseText; }
+      said.textContent = answer.error || '';
+      said.className = 'hvt-upload-said' + (answer.error ? ' hvt-error' : '');
+      look();
+    };
+    said.textContent = '';
+    const most = Number(box.dataset.most);
+    if (blob.size > most * 1e6) {
+      said.textContent = `${name} has ${Math.round(blob.size / 1e6)} MB, at most ${most} MB can be taken; cut it or make it smaller`;
+      said.className = 'hvt-upload-said hvt-error';
+      return;
+    }
+    request.send(blob);
+  }
+
+  const cameras = new WeakMap();
+
+  async function film(box) {
+    const said = box.querySelector('.hvt-upload-said'), view = box.querySelector('video'), button = box.querySelector('.hvt-film');
+    const running = cameras.get(box);
+    if (running) { running.stop(); return; }
+    let stream;
+    try {
+      stream = await navigator.mediaDevices.getUserMedia({video: {width: 640, height: 480}, audio: false});
+    } catch (error) {
+      said.textContent = `The camera cannot be used (${error.name}). Browsers allow it on this machine or over https only.`;
+      said.className = 'hvt-upload-said hvt-error';
+      return;
+    }
+    said.textContent = '';
+    view.srcObject = stream; view.hidden = false; await view.play();
+    const recorder = new MediaRecorder(stream), parts = [];
+    const limit = setTimeout(() => recorder.state !== 'inactive' && recorder.stop(), 1000 * Number(box.dataset.seconds));
+    recorder.ondataavailable = e => e.data.size && parts.push(e.data);
+    recorder.onstop = () => {
+      clearTimeout(limit);
+      stream.getTracks().forEach(track => track.stop());
+      cameras.delete(box); view.hidden = true; view.srcObject = null; button.textContent = 'film';
+      send(box, new Blob(parts, {type: recorder.mimeType}), 'filmed.webm');
+    };
+    recorder.start(500);
+    cameras.set(box, recorder);
+    button.textContent = 'stop';
+  }
+
+  document.addEventListener('change', e => {
+    const box = e.target.closest && e.target.closest('.hvt-upload');
+    if (box && e.target.type === 'file' && e.target.files.length) {
+      send(box, e.target.files[0], e.target.files[0].name);
+      e.target.value = '';
+    }
+  });
+  document.addEventListener('input', e => {
+    if (e.target.classList.contains('hvt-cut')) e.target.closest('.hvt-compare').style.setProperty('--cut', e.target.value + '%');
+  });
+  document.addEventListener('click', e => {
+    if (e.target.classList.contains('hvt-film')) film(e.target.closest('.hvt-upload'));
+    if (e.target.classList.contains('hvt-play')) {
+      const under = e.target.closest('.hvt-compare').querySelector('.hvt-under');
+      if (under.paused) under.play(); else under.pause();
+    }
+  });
+  // Events of media do not bubble, but they can be caught on their way down. The upper video follows the lower one.
+  for (const kind of ['play', 'pause', 'seeking', 'timeupdate']) {
+    document.addEventListener(kind, e => {
+      if (!e.target.classList || !e.target.classList.contains('hvt-under')) return;
+      const over = e.target.parentElement.querySelector('.hvt-over');
+      if (kind === 'play') over.play();
+      if (kind === 'pause') over.pause();
+      if (Math.abs(over.currentTime - e.target.currentTime) > (kind === 'timeupdate' ? .08 : .001)) over.currentTime = e.target.currentTime;
+    }, true);
+  }
+  document.addEventListener('canplay', e => {
+    if (e.target.classList && e.target.classList.contains('hvt-under') && !e.target.dataset.seen) {
+      e.target.dataset.seen = '1';
+      e.target.play().catch(() => {});
+    }
+  }, true);
+  look();
+})();

@@ -1,0 +1,253 @@
+"""The page itself: Gradio's controls on top of :class:`toolkit.web.desk.Desk`."""
+
+from collections.abc import Callable
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from toolkit.structures import InputError
+from toolkit.web import html
+from toolkit.web.desk import BETWEEN, LIKE, OWN, PICKED, PRETRAINED_NAME, WAYS, Desk
+from toolkit.web.guard import session_token
+from toolkit.web.jobs import STOPPED, Job
+from toolkit.web.sessions import Session
+
+REGIONS = {'both garments': 'both', 'the upper one': 'up', 'the lower one': 'down'}
+SIZES = ['small and quick', 'as large as the clip']
+ROOMS = {'clip': 'clips', 'video': 'results', 'fine-tuned generator': 'models'}
+UPLOAD = """<div class="hvt-upload" data-role="{role}" data-most="{most}" data-seconds="{seconds:g}">
+<label>{what} <input type="file" accept="video/*,image/*" id="hvt-file-{role}"></label>
+{film}<progress hidden></progress><p class="hvt-upload-said" role="alert"></p><video hidden muted playsinline></video></div>"""
+FILM = """<button type="button" class="hvt-film">film</button>
+<label>from second <input class="hvt-start" type="number" min="0" step="0.5" value="0" style="width:5em"></label>"""
+
+
+class Page:
+    """Builds the controls and answers them.
+
+    Args:
+        desk: takes the wishes.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.blocks = self._build()
+
+    # ---- answers -----------------------------------------------------------------------------------------------------------------
+
+    def _with_session(self, answer: Callable) -> Callable:
+        """A handler that is given the visitor's session first; what cannot be done is said in a message."""
+        def handler(request: gr.Request, *values: Any) -> Any:
+            session, _ = self.desk.sessions.open(session_token(dict(request.cookies)))
+            try:
+                return answer(session, *values)
+            except InputError as error:
+                raise gr.Error(escape(str(error)), duration=None, print_exception=False) from None
+
+        handler.__name__ = answer.__name__
+        return handler
+
+    def refresh(self, session: Session, person: str | None, movement: str | None, like: str | None, model: str | None,
+                left: str | None, right: str | None, tuned: str | None) -> list:
+        """All lists, and the pictures of what is chosen. A clip, a video or a generator that has just come is chosen."""
+        clips, results, models = session.clips(), session.results(), session.models()
+        names, latest = list(clips), self.desk.jobs.latest(session.id)
+        fresh = latest.value if latest and latest.value else None
+        task = latest.task if fresh else None
+        new, role = self._take_new(latest), latest.role if latest else ''
+        if new and task == 'prepare' and role == 'person':
+            person = fresh
+        if new and task == 'prepare' and role == 'movement':
+            movement = fresh
+        person = person if person in clips else next(iter(names), None)
+        others = [name for name, clip in clips.items() if clip.person != clips[person].person] if person else []
+        movement = movement if movement in clips else next(iter(others), person)
+        videos = list(results)
+        if new and task == 'generate':
+            left, right = f'movement of {fresh}', fresh
+        sides = [f'movement of {name}' for name in videos] + videos
+        right = right if right in sides else next(iter(videos), None)
+        left = left if left in sides else right and f'movement of {right}'
+        if new and task == 'finetune':
+            tuned = model = fresh
+        clothes = self.desk.clothes(session)
+        usable = [name for name, about in models.items() if about['best']]
+        tuned = tuned if tuned in models else next(iter(models), None)
+        return [
+            gr.Dropdown(choices=names, value=person), gr.Dropdown(choices=names, value=movement),
+            gr.Dropdown(choices=clothes, value=like if like in clothes else next(iter(clothes), None)),
+            gr.Dropdown(choices=[PRETRAINED_NAME, *usable], value=model if model in usable else PRETRAINED_NAME),
+            gr.Dropdown(choices=sides, value=left), gr.Dropdown(choices=sides, value=right),
+            gr.Dropdown(choices=list(models), value=tuned),
+            self.show_clip(session, person), self.show_clip(session, movement), self.show_compare(session, left, right),
+            self.show_gallery(session), self.show_model(session, tuned)]
+
+    @staticmethod
+    def _take_new(latest: Job | None) -> bool:
+        """Whether a job ended that this visitor was not told of; it is told once."""
+        if latest is None or latest.alive or latest.told:
+            return False
+        latest.told = True
+        return True
+
+    def show_clip(self, session: Session, name: str | None) -> str:
+        """What was found in a clip."""
+        clip = session.clips().get(name)
+        if clip is None:
+            return html.note('Upload a video, film one, or wait for the examples.')
+        own = not clip.folder.is_relative_to(session.examples)
+        return html.found('clips' if own else 'examples', clip.folder.parent.name, clip)
+
+    def show_compare(self, session: Session, left: str | None, right: str | None) -> str:
+        """Two videos with a slider between them."""
+        if not left or not right:
+            return html.note('What you make is shown here, beside the movement that drives it.')
+        return html.compare(self._side(session, left), self._side(session, right)) + ''.join(
+            html.download(session.result(name)) for name in dict.fromkeys((right, left)) if not name.startswith('movement of '))
+
+    @staticmethod
+    def _side(session: Session, name: str) -> tuple[str, str]:
+        plain = name.removeprefix('movement of ')
+        about = session.result(plain)
+        file = 'result.mp4' if plain == name else 'driving.mp4'
+        label = name if plain == name else f'{about.get("movement", "movement")}'
+        return html.address('results', plain, file), label
+
+    def show_gallery(self, session: Session) -> str:
+        """Everything that was made."""
+        return html.gallery(session.results())
+
+    def show_model(self, session: Session, name: str | None) -> str:
+        """Before and after."""
+        models = session.models()
+        return html.before_after(models[name]) + html.curves(models[name]['folder'] / 'run') if name in models else html.note(
+            'Fine-tuning takes the person who is chosen under "Make a video".')
+
+    def generate(self, session: Session, person: str, movement: str, model: str, seconds: float, size: str, way: str, up_on: bool,
+                 up: str, down_on: bool, down: str, like: str, regions: str, up_2: str, down_2: str) -> None:
+        """Ask for a video."""
+        first = [up if up_on or way == BETWEEN else None, down if down_on or way == BETWEEN else None]
+        wish, words = self.desk.colors(session, way, *first, like, REGIONS.get(regions, regions), up_2, down_2)
+        self.desk.generate(session, person, movement, model, seconds, size == SIZES[0], wish, words)
+
+    def finetune(self, session: Session, person: str, iterations: float) -> None:
+        """Ask for a fine-tuned generator."""
+        self.desk.finetune(session, person, int(iterations))
+
+    def go_on(self, session: Session, model: str) -> None:
+        """Ask to go on."""
+        self.desk.go_on(session, model)
+
+    def cancel(self, session: Session) -> None:
+        """Stop what is being made."""
+        job = self.desk.jobs.cancel(session.id)
+        gr.Info('there is nothing to cancel' if job is None else 'it stops as soon as it can' if job.state != STOPPED else 'cancelled')
+
+    def delete(self, session: Session, what: str, name: str) -> None:
+        """Remove something."""
+        if self.desk.jobs.latest(session.id) and self.desk.jobs.latest(session.id).alive:
+            raise InputError('wait until the job has ended, or cancel it; then remove')
+        session.delete(ROOMS[what], name)
+
+    def removable(self, session: Session, what: str) -> Any:
+        """Names of one kind."""
+        names = dict(clip=[n for n in session.clips() if not n.startswith('example: ')], video=list(session.results()))
+        choices = names.get(what, list(session.models()))
+        return gr.Dropdown(choices=choices, value=next(iter(choices), None))
+
+    # ---- controls ----------------------------------------------------------------------------------------------------------------
+
+    def _build(self) -> gr.Blocks:
+        limits = self.desk.limits
+        with gr.Blocks(title='Human Video Toolkit', analytics_enabled=False) as blocks:
+            gr.Markdown('# Human Video Toolkit\nMake the person of one video move as someone else moves. Choose both, press '
+                        '*Generate*. The examples are people who do not exist. Files stay on this server, are seen by this browser '
+                        f'alone, and are removed {limits.hours:g} hours after your last visit.')
+            gr.HTML('<div id="hvt-job" class="hvt-panel">' + html.note('loading ...') + '</div>')
+            with gr.Row():
+                cancel = gr.Button('Cancel', variant='stop', elem_id='hvt-cancel', size='sm')
+                refresh = gr.Button('refresh', visible='hidden', elem_id='hvt-refresh')
+            with gr.Tab('Make a video'):
+                with gr.Row():
+                    with gr.Column():
+                        person = gr.Dropdown([], label='1. Person: who is shown', elem_id='hvt-person')
+                        gr.HTML(self._upload('person', 'your video or picture'))
+                        person_found = gr.HTML(elem_id='hvt-person-found')
+                    with gr.Column():
+                        movement = gr.Dropdown([], label='2. Movement: who moves', elem_id='hvt-movement')
+                        gr.HTML(self._upload('movement', 'your video'))
+                        movement_found = gr.HTML(elem_id='hvt-movement-found')
+                way = gr.Radio(list(WAYS), value=OWN, label='3. Clothes', elem_id='hvt-way')
+                with gr.Row(visible=False) as first_look:
+                    up_on = gr.Checkbox(True, label='upper garment', elem_id='hvt-up-on')
+                    up = gr.ColorPicker('#c03030', label='upper color', elem_id='hvt-up')
+                    down_on = gr.Checkbox(False, label='lower garment', elem_id='hvt-down-on')
+                    down = gr.ColorPicker('#2040a0', label='lower color', elem_id='hvt-down')
+                with gr.Row(visible=False) as second_look:
+                    up_2 = gr.ColorPicker('#30a040', label='upper color at the end', elem_id='hvt-up-2')
+                    down_2 = gr.ColorPicker('#c0a020', label='lower color at the end', elem_id='hvt-down-2')
+                with gr.Row(visible=False) as picture:
+                    gr.HTML(self._upload('clothes', 'a picture of somebody in the clothes'))
+                    like = gr.Dropdown([], label='colors of', elem_id='hvt-like')
+                    regions = gr.Radio(list(REGIONS), value='both garments', label='take')
+                with gr.Row():
+                    model = gr.Dropdown([PRETRAINED_NAME], value=PRETRAINED_NAME, label='4. Generator', elem_id='hvt-model')
+                    size = gr.Radio(SIZES, value=SIZES[0], label='size', elem_id='hvt-size')
+                    seconds = gr.Slider(.2, limits.seconds, value=min(4, limits.seconds), step=.2, label='at most so many seconds',
+                                        elem_id='hvt-seconds')
+                make = gr.Button('Generate', variant='primary', elem_id='hvt-generate')
+                with gr.Row():
+                    left = gr.Dropdown([], label='left of the slider', elem_id='hvt-left')
+                    right = gr.Dropdown([], label='right of the slider', elem_id='hvt-right')
+                result = gr.HTML(elem_id='hvt-result')
+            with gr.Tab('Fine-tune'):
+                gr.Markdown('A few minutes of training on one person make the generator better for that person. The last quarter of '
+                            'the clip is held out, and the checkpoint that paints it best is kept. Cancel whenever you like, and go on '
+                            'later. The person is the one who is chosen under *Make a video*; prefer a clip of some seconds.')
+                with gr.Row():
+                    iterations = gr.Slider(4, 400, value=80, step=4, label='at most so many iterations', elem_id='hvt-iterations')
+                    tune = gr.Button('Fine-tune', variant='primary', elem_id='hvt-tune')
+                with gr.Row():
+                    tuned = gr.Dropdown([], label='fine-tuned generators', elem_id='hvt-tuned')
+                    onward = gr.Button('Go on', elem_id='hvt-go-on')
+                shown = gr.HTML(elem_id='hvt-model-shown')
+            with gr.Tab('Gallery'):
+                made = gr.HTML(elem_id='hvt-gallery')
+                with gr.Accordion('Remove', open=False), gr.Row():
+                    what = gr.Radio(list(ROOMS), value='video', label='what')
+                    which = gr.Dropdown([], label='which', elem_id='hvt-which')
+                    remove = gr.Button('Remove', variant='stop', elem_id='hvt-remove')
+
+            lists = [person, movement, like, model, left, right, tuned]
+            all_shown = [*lists, person_found, movement_found, result, made, shown]
+            look = dict(fn=None, js='() => window.hvtLook()')
+            quiet = dict(show_progress='hidden', queue=False)
+
+            def on(event: Callable, answer: Callable, inputs: list, outputs: list | None = None, **options: Any) -> Any:
+                return event(self._with_session(answer), inputs, outputs, api_name=options.pop('api_name', answer.__name__),
+                             **quiet, **options)
+
+            on(blocks.load, self.refresh, lists, all_shown)
+            on(refresh.click, self.refresh, lists, all_shown, api_name=False)
+            on(person.input, self.show_clip, [person], [person_found])
+            on(movement.input, self.show_clip, [movement], [movement_found], api_name=False)
+            for side in (left, right):
+                on(side.input, self.show_compare, [left, right], [result], api_name='show_compare' if side is left else False)
+            on(tuned.input, self.show_model, [tuned], [shown])
+            way.change(lambda chosen: [gr.Row(visible=chosen in ways) for ways in ((PICKED, BETWEEN), (BETWEEN,), (LIKE,))], [way],
+                       [first_look, second_look, picture], api_name=False, **quiet)
+            on(make.click, self.generate, [person, movement, model, seconds, size, way, up_on, up, down_on, down, like, regions, up_2,
+                                           down_2]).success(**look)
+            on(tune.click, self.finetune, [person, iterations]).success(**look)
+            on(onward.click, self.go_on, [tuned]).success(**look)
+            on(cancel.click, self.cancel, []).success(**look)
+            on(what.change, self.removable, [what], [which])
+            on(remove.click, self.delete, [what, which]).success(self._with_session(self.removable), [what], [which], api_name=False,
+                                                                 **quiet).success(**look)
+        return blocks
+
+    def _upload(self, role: str, what: str) -> str:
+        limits = self.desk.limits
+        film = '' if role == 'clothes' else FILM
+        return UPLOAD.format(role=role, what=what, most=limits.upload_mb, seconds=limits.seconds, film=film)

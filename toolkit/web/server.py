@@ -1,0 +1,161 @@
+"""The server of the page: Gradio behind the guard, and a few routes of its own for files that come and go."""
+
+import os
+import secrets
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+os.environ['GRADIO_ANALYTICS_ENABLED'] = 'False'
+os.environ['HF_HUB_OFFLINE'] = os.environ['HF_HUB_DISABLE_TELEMETRY'] = '1'
+
+import gradio as gr
+from anyio import to_thread
+from fastapi import FastAPI, Request
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+
+from toolkit.files import writing_error
+from toolkit.locks import locked
+from toolkit.structures import InputError
+from toolkit.web.desk import Desk
+from toolkit.web.guard import Guard
+from toolkit.web.jobs import Jobs
+from toolkit.web.page import Page
+from toolkit.web.sessions import Limits, Session, Sessions
+
+HERE = Path(__file__).parent
+CLEANING = 300
+"""Seconds between two looks for files of visitors who are gone."""
+REPORT_RULES = "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+
+
+class Server:
+    """Everything that serves one folder; used in a ``with`` block, which stops the jobs at its end.
+
+    Args:
+        root: folder where all files of visitors lie.
+        limits: what they may ask for.
+        any_host: the page is meant to be reached from other machines.
+        size: (H, W) of the examples.
+
+    Raises:
+        InputError: a folder of others, or one that another server uses.
+    """
+
+    def __init__(self, root: str | Path, limits: Limits | None = None, any_host: bool = False,
+                 size: tuple[int, int] = (384, 256)) -> None:
+        self.limits = limits or Limits()
+        self.sessions = Sessions(root, self.limits)
+        self._lock = locked(self.sessions.root / '.server.lock', wait=False, busy=f'{root}: another server uses this folder; choose '
+                                                                                  'another with --work-dir')
+        self.jobs, self.any_host, self.size = None, any_host, size
+        self._over = threading.Event()
+
+    def __enter__(self) -> 'Server':
+        self._lock.__enter__()
+        os.environ['GRADIO_TEMP_DIR'] = str(self.sessions.root / 'gradio')
+        self.jobs = Jobs(self.limits, self.sessions.root / 'jobs.log')
+        self.desk = Desk(self.sessions, self.jobs, self.size)
+        self.desk.render_examples()
+        self.app = self._app()
+        threading.Thread(target=self._clean, daemon=True).start()
+        return self
+
+    def __exit__(self, *error) -> None:
+        self._over.set()
+        self.jobs.close()
+        self._lock.__exit__(None, None, None)
+
+    def _clean(self) -> None:
+        while not self._over.wait(CLEANING):
+            self.desk.clean()
+
+    def _app(self) -> Guard:
+        app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+        app.get('/hvt/status')(self.status)
+        app.post('/hvt/upload')(self.upload)
+        app.api_route('/hvt/files/{path:path}', methods=['GET', 'HEAD'])(self.file)
+        page = Page(self.desk).blocks
+        page.queue(max_size=256, default_concurrency_limit=8)
+        theme = gr.themes.Soft(font=['system-ui', 'sans-serif'], font_mono=['ui-monospace', 'monospace'])
+        script = f'<script>{(HERE / "page.js").read_text()}</script>'
+        app = gr.mount_gradio_app(app, page, path='/', footer_links=[], run_history=False, show_error=False, ssr_mode=False, pwa=False,
+                                  mcp_server=False, enable_monitoring=False, theme=theme, head=script, max_file_size=1,
+                                  css=(HERE / 'page.css').read_text())
+        return Guard(app, self.sessions, self.any_host)
+
+    async def status(self, request: Request) -> Response:
+        """How far the visitor's job is."""
+        return JSONResponse(self.desk.status(request.state.hvt_session), headers={'cache-control': 'no-store'})
+
+    async def file(self, path: str, request: Request) -> Response:
+        """A file of the visitor."""
+        found = request.state.hvt_session.served(path)
+        if found is None:
+            return PlainTextResponse('there is no such file of yours', 404)
+        rules = {'content-security-policy': REPORT_RULES} if found[0].suffix == '.html' else {}
+        return FileResponse(found[0], media_type=found[1], headers={'cache-control': 'private, no-cache', **rules})
+
+    async def upload(self, request: Request, role: str = '', name: str = '', start: str = '0') -> Response:
+        """Take a file: its bytes are the body of the request."""
+        session: Session = request.state.hvt_session
+        part = session.folder / 'uploads' / f'.{secrets.token_hex(8)}.part'
+        try:
+            first = float(start or 0)
+            self.desk.check_upload(session, role, int(request.headers.get('content-length') or 0))
+            async with _removed(part):
+                with open(part, 'xb') as file:
+                    size = looked = 0
+                    async for block in request.stream():
+                        size += len(block)
+                        if size > self.limits.upload_mb * 1e6 or size - looked > 8e6:
+                            self.sessions.check_room(session, size)
+                            looked = size
+                        await to_thread.run_sync(file.write, block)
+                if not size:
+                    raise InputError('the file is empty')
+                return JSONResponse(dict(name=self.desk.take_upload(session, role, part, name, first)))
+        except InputError as error:
+            return JSONResponse(dict(error=str(error)), 400)
+        except ValueError:
+            return JSONResponse(dict(error='the first second must be a number'), 400)
+        except OSError as error:
+            return JSONResponse(dict(error=str(writing_error(Path(name or 'the file'), error))), 507)
+
+
+@asynccontextmanager
+async def _removed(part: Path) -> AsyncIterator[None]:
+    """Leave nothing of a file that was not taken."""
+    try:
+        yield
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def serve(root: str | Path, limits: Limits, host: str = '127.0.0.1', port: int = 7860, said=print) -> None:
+    """Serve the page until Ctrl-C.
+
+    Args:
+        root: folder where all files of visitors lie.
+        limits: what they may ask for.
+        host, port: where to listen.
+        said: told one line, with the address.
+
+    Raises:
+        InputError: the port is taken, or see :class:`Server`.
+    """
+    import socket
+
+    import uvicorn
+    local = host in ('127.0.0.1', 'localhost', '::1')
+    try:
+        listening = socket.create_server((host, port), family=socket.AF_INET6 if ':' in host else socket.AF_INET, backlog=128)
+    except (OSError, OverflowError) as error:
+        why = getattr(error, 'strerror', None) or error
+        raise InputError(f'cannot listen on {host} port {port} ({why}); choose another --port') from error
+    with listening, Server(root, limits, any_host=not local) as server:
+        shown = 'localhost' if local else host
+        said(f'the page is at http://{shown}:{listening.getsockname()[1]}/  (Ctrl-C ends it)')
+        config = uvicorn.Config(server.app, log_level='warning', timeout_graceful_shutdown=3, server_header=False)
+        uvicorn.Server(config).run(sockets=[listening])
