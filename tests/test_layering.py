@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-BASE = {'structures', 'skeletons', 'fields', 'registry', 'plugins', 'weights', 'cli', 'locks', 'signatures', 'outputs', 'packaged',
-        'files', 'fit', 'network_files', 'sheets', 'together', 'progress'}
+BASE = {'structures', 'doors', 'skeletons', 'fields', 'registry', 'plugins', 'weights', 'cli', 'locks', 'signatures', 'outputs',
+        'packaged', 'files', 'fit', 'network_files', 'sheets', 'together', 'progress'}
 PERCEPTION = {'poses', 'pose_networks', 'edges', 'masks', 'colors'}
 PARTS = {'encoders', 'region_encoders', 'generators', 'restorers', 'discriminators', 'losses', 'warpers'}
 CLIPS = BASE | {'poses', 'clips'}

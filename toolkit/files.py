@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from toolkit.doors import open_regular
 from toolkit.outputs import hidden
 from toolkit.structures import InputError
 
@@ -81,20 +82,6 @@ def write_json(path: str | Path, content) -> None:
     write_file(path, data)
 
 
-def read_json(path: str | Path):
-    """Read a JSON file.
-
-    Raises:
-        InputError: missing or damaged; names the file.
-    """
-    try:
-        return json.loads(Path(path).read_text())
-    except FileNotFoundError as error:
-        raise InputError(f'{path}: no such file') from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f'{path}: not readable as JSON ({error}); was it edited or copied only in part?') from error
-
-
 def make_folder(path: str | Path) -> Path:
     """Make a folder and its parents, and see that files can be written there.
 
@@ -155,7 +142,7 @@ def source_hash(path: str | Path) -> str:
         for file in sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]:
             if path.is_dir():
                 digest.update(file.name.encode() + b'\0')
-            with open(file, 'rb') as stream:
+            with open_regular(file) as stream:
                 while block := stream.read(1 << 20):
                     digest.update(block)
     except OSError as error:

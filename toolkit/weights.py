@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from toolkit.doors import check_nested, check_zip, open_regular, parsing, shortened
 from toolkit.files import write_file
 from toolkit.packaged import CONFIGS, find_packaged
 from toolkit.structures import InputError, MissingWeightsError
@@ -19,6 +20,7 @@ SHOWN = 5
 POINTER = 'last_checkpoint'
 """File in a work dir that holds the name of the checkpoint written last."""
 PACKED_LENGTH = 1024
+LONGEST_CONFIG = 1 << 20
 PATH_LENGTH = 4096
 EXTRA_STATE = '_extra_state'
 """Key under which PyTorch keeps what :func:`pack_config` made, behind the name of its network."""
@@ -32,7 +34,7 @@ def latest_checkpoint(work_dir: str | Path) -> Path | None:
     """The checkpoint a folder's pointer names, else the one with the highest iteration, else None."""
     work_dir = Path(work_dir)
     try:
-        with (work_dir / POINTER).open('rb') as file:
+        with open_regular(work_dir / POINTER) as file:
             named = work_dir / Path(file.read(PATH_LENGTH).decode().strip()).name
         if named.is_file():
             return named
@@ -94,11 +96,8 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     if not path.is_file():
         near = sorted(p.name for p in path.parent.glob(f'*{path.suffix or ".pth"}')) if path.parent.is_dir() else []
         raise InputError(f'checkpoint {path} does not exist' + (f'; its folder holds {", ".join(near[:SHOWN])}' if near else ''))
-    try:
-        with path.open('rb') as file:
-            start = file.read(4)
-    except OSError as error:
-        raise InputError(f'checkpoint {path} cannot be read ({error.strerror}); check its permissions') from error
+    with open_regular(path) as file:
+        start = file.read(4)
     if path.suffix == '.safetensors':
         content = _read_safetensors(path)
     elif start[:2] == b'PK' and not zipfile.is_zipfile(path):
@@ -117,48 +116,37 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
                      f'{found or "nothing"}')
 
 
-def _check_records(path: Path) -> None:
-    """Refuse a zip file whose records are larger than the file: torch stores them as they are, so that reading costs no more memory."""
-    try:
-        with zipfile.ZipFile(path) as file:
-            records = file.infolist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise InputError(f'checkpoint {path} is damaged ({error}). Copy it again, or use an earlier one.') from error
-    if any(record.compress_type != zipfile.ZIP_STORED for record in records) or \
-            sum(record.file_size for record in records) > path.stat().st_size:
-        raise InputError(f'checkpoint {path} is refused: its records are compressed, unlike those of torch, and could fill the memory')
-
-
 def _read_torch(path: Path) -> Any:
     if zipfile.is_zipfile(path):
-        _check_records(path)
+        check_zip(path, 'checkpoint', stored=True)
     try:
-        return torch.load(path, map_location='cpu', weights_only=True)
+        content = torch.load(path, map_location='cpu', weights_only=True)
     except pickle.UnpicklingError as error:
         if 'weights_only' not in str(error) and 'Unsupported' not in str(error):
-            raise InputError(f'checkpoint {path} is damaged ({error}). Copy it again, or use an earlier one.') from error
+            raise InputError(f'checkpoint {path} is damaged ({shortened(error)}). Copy it again, or use an earlier one.') from error
         name = str(error).split('GLOBAL ')[-1].split(' ')[0] if 'GLOBAL ' in str(error) else 'an object'
         raise InputError(
             f'checkpoint {path} is refused: it holds more than plain data ({name}), and loading it could run any code. Only tensors, '
             f'numbers, strings, lists and dicts are read.') from error
     except Exception as error:  # the unpickler may fail in any way on a file of others
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = shortened(error) or type(error).__name__
         raise InputError(f'checkpoint {path} is damaged or truncated ({reason}). Copy it again, or use an earlier one.') from error
+    check_nested(content, path)
+    return content
 
 
 def _read_safetensors(path: Path) -> dict[str, Any]:
     """Weights; with what is said about them where :func:`write_weights` wrote them."""
-    from safetensors import SafetensorError, safe_open
+    from safetensors import safe_open
     from safetensors.torch import load_file
-    try:
+    with parsing(path, 'checkpoint is damaged or truncated'):
         with safe_open(path, 'pt') as file:
             told = (file.metadata() or {}).get(META)
         state = load_file(path)
         if told is None:
             return state
         meta = json.loads(told)
-    except (SafetensorError, OSError, ValueError, MemoryError, RecursionError) as error:
-        raise InputError(f'checkpoint {path} is damaged or truncated ({error})') from error
+    check_nested(meta, path)
     if not isinstance(meta, dict):
         raise InputError(f'checkpoint {path} is damaged: what it says about its weights is {meta!r}')
     if 'sha256' in meta and meta['sha256'] != weights_hash(state):
@@ -315,10 +303,10 @@ def unpack_config(packed: Tensor) -> dict:
     Raises:
         InputError: something else.
     """
-    try:
+    with parsing('a config beside weights', 'not a packed config of a network'):
+        if packed.numel() > LONGEST_CONFIG:
+            raise ValueError(f'{packed.numel()} bytes')
         config = json.loads(bytes(packed.cpu().tolist()).rstrip(b'\0'))
-    except (AttributeError, TypeError, ValueError) as error:
-        raise InputError(f'not a packed config of a network ({error})') from error
     if not isinstance(config, dict):
         raise InputError(f'not a packed config of a network: {config!r}')
     return config

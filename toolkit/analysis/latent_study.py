@@ -16,7 +16,7 @@ from toolkit.analysis.frame_bank import FrameBank
 from toolkit.analysis.latent_figures import Panel, draw_codes, draw_strips
 from toolkit.analysis.recolorable_clip import RecolorableClip
 from toolkit.datasets.windows import ClipWindows
-from toolkit.files import check_output, write_json
+from toolkit.files import check_output, make_folder, replacing, write_json
 from toolkit.metrics.evaluator import pick_clips
 from toolkit.metrics.latent_report import Column, latent_json, latent_table
 from toolkit.metrics.pck import ESTIMATORS, first_available
@@ -143,8 +143,8 @@ class LatentStudy:
             self.columns.append(Column(f'{label} untrained', region, untrained, control=True))
         note = f'R2 {values["r2_mu"]:.2f}, other garment {values["r2_other"]:.2f}'
         self.panels[region].append(Panel(label, points.mu, points.colors, note))
-        self.out.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(self.out / f'codes_{plain_name(label)}.npz', mu=points.mu, colors=points.colors)
+        with replacing(make_folder(self.out) / f'codes_{plain_name(label)}.npz') as file:
+            np.savez_compressed(file, mu=points.mu, colors=points.colors)
         return column
 
     def _fresh(self, encoder: dict, device: torch.device) -> nn.Module:

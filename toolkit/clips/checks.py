@@ -3,13 +3,15 @@
 import math
 import re
 import warnings
+from io import BytesIO
 from pathlib import Path
 from struct import unpack
 
 import cv2
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
+from toolkit.doors import parsing, read_bytes, regular
 from toolkit.poses.array_files import ArrayFile
 from toolkit.structures import InputError
 
@@ -20,17 +22,6 @@ FARTHEST = 1e6
 """Pixels from the frame beyond which no joint can be."""
 PNG = b'\x89PNG\r\n\x1a\n'
 AGAIN = 'prepare the clip again'
-
-
-def check_regular(path: Path) -> Path:
-    """Refuse what is not a file: reading a pipe waits for ever, reading a device never ends.
-
-    Raises:
-        InputError: nothing there, a folder, a pipe or a device.
-    """
-    if not path.is_file():
-        raise InputError(f'{path}: {"is not a regular file" if path.exists() else "no such file"}; {AGAIN}')
-    return path
 
 
 def whole_number(path: Path, manifest: dict, key: str, most: int) -> int:
@@ -102,7 +93,7 @@ def read_array(path: Path, name: str, most: int) -> np.ndarray:
     Raises:
         InputError: no such file or array, damaged, not of numbers, or too large.
     """
-    check_regular(path)
+    regular(path, AGAIN)
     try:
         file = ArrayFile(path)
         if name not in file.headers:
@@ -147,21 +138,19 @@ def read_picture_of(path: Path, height: int, width: int, color: bool) -> np.ndar
     Raises:
         InputError: no such file, damaged, or of another size.
     """
-    data = check_regular(path).read_bytes()
-    found = unpack('>II', data[16:24]) if data[:8] == PNG and len(data) >= 24 else _size(path)
+    data = read_bytes(path, AGAIN)
+    found = unpack('>II', data[16:24]) if data[:8] == PNG and len(data) >= 24 else _size(path, data)
     if found != (width, height):
         raise InputError(f'{path}: is {found[1]}x{found[0]} (HxW), the manifest says {height}x{width}')
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR if color else cv2.IMREAD_GRAYSCALE)
+    with parsing(path, 'damaged picture', AGAIN):
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR if color else cv2.IMREAD_GRAYSCALE)
     if image is None or image.shape[:2] != (height, width):
         raise InputError(f'{path}: damaged picture; {AGAIN}')
     return image
 
 
-def _size(path: Path) -> tuple[int, int]:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore', Image.DecompressionBombWarning)
-            with Image.open(path, formats=('PNG', 'JPEG')) as image:
-                return image.size
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError) as error:
-        raise InputError(f'{path}: damaged picture; {AGAIN}') from error
+def _size(path: Path, data: bytes) -> tuple[int, int]:
+    with parsing(path, 'damaged picture', AGAIN), warnings.catch_warnings():
+        warnings.simplefilter('ignore', Image.DecompressionBombWarning)
+        with Image.open(BytesIO(data), formats=('PNG', 'JPEG')) as image:
+            return image.size

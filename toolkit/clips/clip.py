@@ -23,10 +23,10 @@ import cv2
 import numpy as np
 
 from toolkit.clips.checks import (
+    AGAIN,
     LONGEST_SIDE,
     MOST_FRAMES,
     check_poses,
-    check_regular,
     field_channels,
     frame_rate,
     read_array,
@@ -46,7 +46,8 @@ from toolkit.clips.folder import (
     start_partial,
     tidy_partial,
 )
-from toolkit.files import make_folder, read_json, write_file, write_json, writing_error
+from toolkit.doors import read_bytes, read_json
+from toolkit.files import make_folder, replacing, write_file, write_json, writing_error
 from toolkit.outputs import check_name
 from toolkit.skeletons import JOINTS, PARTS, K
 from toolkit.structures import InputError
@@ -78,7 +79,7 @@ class Clip:
         inside = root is not None and Path(root) != self.folder
         self.key = self.folder.relative_to(root).as_posix() if inside else self.folder.resolve().name
         path = self.folder / 'manifest.json'
-        self.manifest = read_json(check_regular(path))
+        self.manifest = read_json(path, AGAIN)
         if not isinstance(self.manifest, dict) or self.manifest.get('format') != FORMAT:
             raise InputError(f'{path}: not the manifest of a prepared clip of format {FORMAT}')
         try:
@@ -100,7 +101,7 @@ class Clip:
 
     def state(self) -> str:
         """A hash of the manifest and of names, sizes and times of all files: another one where the clip was changed or made anew."""
-        digest = hashlib.sha256((self.folder / 'manifest.json').read_bytes())
+        digest = hashlib.sha256(read_bytes(self.folder / 'manifest.json'))
         for folder in (self.folder, *(self.folder / kind for kind in (*KINDS, *([ADDED] if self.fields else [])))):
             try:
                 entries = sorted((e.name, e.stat().st_size, e.stat().st_mtime_ns) for e in os.scandir(folder) if e.is_file())
@@ -307,7 +308,7 @@ class ClipWriter:
         check_clip_folder(self.folder, self._overwrite)
         path = self.partial / 'poses.npz'
         try:
-            with open(path, 'wb') as file:
+            with replacing(path) as file:
                 np.savez(file, poses=self.poses(), **(arrays or {}))
         except OSError as error:
             raise writing_error(path, error) from error

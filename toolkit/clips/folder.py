@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from toolkit.doors import read_json
 from toolkit.fields import stored_pictures
-from toolkit.files import make_folder, read_json, write_file
+from toolkit.files import make_folder, write_file
 from toolkit.locks import locked
 from toolkit.outputs import check_name, hidden
 from toolkit.structures import InputError

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from toolkit.clips.clip import Clip
-from toolkit.files import read_json
+from toolkit.doors import read_json
 from toolkit.structures import InputError
 
 

@@ -2,12 +2,12 @@
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from toolkit.edges.network import NetworkEdgeDetector
 from toolkit.registry import EDGE_DETECTORS
 from toolkit.structures import find_weights
+from toolkit.weights import load_state, read_checkpoint
 
 DILATIONS = (4, 8, 12, 16)
 
@@ -85,5 +85,5 @@ class TIN2(NetworkEdgeDetector):
     def __init__(self, weights: str = 'tin2_edges.safetensors', device: str | None = None, batch_size: int = 4) -> None:
         path = find_weights(weights)
         network = TIN2Network()
-        network.load_state_dict(load_file(path))
+        load_state(network, read_checkpoint(path)['state_dict'], path)
         super().__init__(network, device, batch_size)

@@ -12,10 +12,11 @@ import torch
 from mmengine.config import Config
 from torch import Tensor
 
+from toolkit.doors import read_json
 from toolkit.engine.build_errors import naming_parts
 from toolkit.engine.checkpoint import AVERAGED, EXPORTED, checkpoint_config, only_trains, plain
 from toolkit.engine.networks_from import load_starts
-from toolkit.files import read_json, source_hash
+from toolkit.files import source_hash
 from toolkit.models.loss_table import for_generation
 from toolkit.outputs import refuse_existing, refuse_inputs
 from toolkit.registry import MODELS

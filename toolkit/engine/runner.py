@@ -28,6 +28,7 @@ from toolkit.engine.saving import check_finite, write_atomically
 from toolkit.engine.sections import Loader
 from toolkit.engine.work_dir import set_aside, to_itself
 from toolkit.engine.workers import ignore_signals
+from toolkit.files import write_file
 from toolkit.models.bare import bare, unwrapped
 from toolkit.packaged import find_packaged
 from toolkit.plugins import describe_plugins
@@ -255,8 +256,12 @@ class TrainRunner(Runner):
             barrier()
             if not (iteration is not None and path == latest_checkpoint(self.work_dir)):
                 self._set_aside(iteration)
-            super().dump_config()
+            on_main_process(self._write_config)
             return super().train()
+
+    def _write_config(self) -> None:
+        name = Path(self.cfg.filename or f'{self.timestamp}.py').name
+        write_file(Path(self.work_dir) / name, self.cfg.dump().encode())
 
     def dump_config(self) -> None:
         """Nothing yet: the config is written when the run has its work dir to itself."""

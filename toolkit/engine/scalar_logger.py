@@ -12,6 +12,7 @@ from mmengine.dist import get_world_size, is_main_process
 from mmengine.hooks import Hook
 from torch import Tensor
 
+from toolkit.doors import append
 from toolkit.engine.saving import SaveError, diverged
 from toolkit.engine.work_dir import SCALARS, take_scalars_along
 from toolkit.files import writing_error
@@ -168,9 +169,7 @@ class ScalarLogger(Hook):
     def _write(self, runner, scalars: dict[str, float]) -> None:
         if is_main_process():
             try:
-                self._file.parent.mkdir(parents=True, exist_ok=True)
-                with self._file.open('a') as file:
-                    file.write(json.dumps(scalars) + '\n')
+                append(self._file, json.dumps(scalars) + '\n')
             except OSError as error:
                 raise writing_error(self._file, error) from error
             shown = {key: value for key, value in scalars.items() if key not in ('iter', 'step')}

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
+from toolkit.doors import read_bytes
 from toolkit.engine.saving import write_atomically
 from toolkit.files import make_folder, writing_error
 from toolkit.locks import locked
-from toolkit.structures import InputError
 from toolkit.weights import POINTER
 
 LOCK = '.run.lock'
@@ -91,11 +91,8 @@ def take_scalars_along(work_dir: str | Path, path: Path, iteration: int) -> None
     logs = sorted(Path(work_dir).glob(f'*/{SCALARS}'))
     if not logs or iteration == 0:
         return
-    try:
-        text = logs[-1].read_text(errors='replace')
-    except OSError as error:
-        raise InputError(f'{logs[-1]}: cannot be read ({error.strerror}), and the log of scalars goes on from it; remove it, or choose '
-                         f'another --work-dir') from error
+    cure = 'the log of scalars goes on from it: remove it, or choose another --work-dir'
+    text = read_bytes(logs[-1], cure, 1 << 30).decode(errors='replace')
     make_folder(path.parent)
     write_atomically(path, ''.join(line + '\n' for line in text.splitlines() if _step(line) <= iteration))
     if logs[-1] != path:

@@ -6,7 +6,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from toolkit.network_files import read_state
 from toolkit.structures import InputError, MissingWeightsError, find_weights
+from toolkit.weights import check_state
 
 VGG19_FILE = 'vgg19-dcbb9e9d.pth'
 SQUEEZENET_FILE = 'squeezenet1_1_fp16.safetensors'
@@ -83,7 +85,7 @@ def load_vgg19(weights: str | None = None, indices: tuple[int, ...] = VGG19_LAYE
     """
     cached = Path(torch.hub.get_dir()) / 'checkpoints' / VGG19_FILE
     path = find_weights(weights) if weights else find_weights(VGG19_FILE, str(cached), required=not download)
-    state = torch.load(path, map_location='cpu', weights_only=True) if path else _download_vgg19()
+    state = read_state(path) if path else _download_vgg19()
     with torch.device('meta'):
         layers = vgg19_layers()
     _load(layers, state, path)
@@ -101,12 +103,11 @@ def load_squeezenet(weights: str | None = None, indices: tuple[int, ...] = SQUEE
         MissingWeightsError: no file.
         InputError: the file is not torchvision's state dict.
     """
-    from safetensors.torch import load_file
     from torchvision.models import squeezenet1_1
     path = find_weights(weights or SQUEEZENET_FILE)
     with torch.device('meta'):
         layers = squeezenet1_1(weights=None).features
-    _load(layers, load_file(path), path)
+    _load(layers, read_state(path), path)
     return Features(layers, indices, imagenet_norm=True)
 
 
@@ -123,4 +124,6 @@ def _load(layers: nn.Sequential, state: Mapping[str, Tensor], path: Path | None)
     missing = [key for key in wanted if f'features.{key}' not in state]
     if missing:
         raise InputError(f'{path} has no features.{missing[0]}: expected the state dict of torchvision\'s network')
-    layers.load_state_dict({key: state[f'features.{key}'].float() for key in wanted}, assign=True)
+    state = {key: state[f'features.{key}'] for key in wanted}
+    check_state(layers, state, path)
+    layers.load_state_dict({key: value.float() for key, value in state.items()}, assign=True)

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from toolkit.network_files import read_state
 from toolkit.registry import SEGMENTORS
 from toolkit.structures import InputError, MissingWeightsError, find_weights
 
@@ -53,7 +54,7 @@ class TorchvisionSegmentor:
                     f'the weights of {network} could not be downloaded ({error}). Connect to the internet once, or download them '
                     'elsewhere and name the file: weights=<file>. PoseGrabCut is a segmentor that needs no weights.') from error
         path = find_weights(weights)
-        state = torch.load(path, map_location='cpu', weights_only=True)
+        state = read_state(path)
         model = build(weights=None, weights_backbone=None)
         try:
             model.load_state_dict(state)

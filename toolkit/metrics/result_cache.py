@@ -7,6 +7,7 @@ from typing import Any
 
 from mmengine.dist import get_dist_info
 
+from toolkit.doors import append, read_bytes
 from toolkit.structures import InputError
 
 START = '{"key": '
@@ -46,10 +47,7 @@ class ResultCache:
         """
         done = {}
         for file in self.files():
-            try:
-                lines = file.read_text(errors='replace').splitlines()
-            except OSError as error:
-                raise InputError(f'{file}: cannot be read ({error.strerror}); check permissions, or choose another --out') from error
+            lines = read_bytes(file, 'or choose another --out').decode(errors='replace').splitlines()
             for number, line in enumerate(lines, 1):
                 entry = self._entry(line)
                 if entry is None:
@@ -88,9 +86,7 @@ class ResultCache:
 
     def _append(self, line: str) -> None:
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with open(self.path, 'a') as file:
-                file.write('\n' + line)
+            append(self.path, '\n' + line)
         except OSError as error:
             raise InputError(f'{self.path}: cannot be written ({error.strerror}). Clips that are measured are kept in it: free some '
                              'space or give permission and run the same command again, or choose another --out') from error

@@ -1,15 +1,17 @@
 """Arrays in ``.npy`` and ``.npz`` files of others: what they hold is known from their headers before any data are read."""
 
 import zipfile
-from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from toolkit.doors import check_zip, open_regular, parsing
 from toolkit.structures import InputError
 
 MAX_HEADER = 10_000
+MOST_ARRAYS = 1000
 
 
 @dataclass(frozen=True)
@@ -35,18 +37,18 @@ class ArrayFile:
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
-        if not self.path.is_file():
-            raise InputError(f'{self.path}: not a regular file')
-        with self._naming_errors():
-            self.zipped = self.path.suffix == '.npz'
-            names = ['poses']
-            if self.zipped:
-                with zipfile.ZipFile(self.path) as archive:
-                    names = [name.removesuffix('.npy') for name in archive.namelist() if name.endswith('.npy')]
-            self.headers = {}
-            for name in names:
-                with self._stream(name) as stream:
-                    self.headers[name] = _header(stream)
+        self.zipped, self.headers = self.path.suffix == '.npz', {}
+        with open_regular(self.path) as file, self._parsing():
+            if not self.zipped:
+                self.headers['poses'] = _header(file)
+                return
+            with zipfile.ZipFile(file) as archive:
+                names = [name for name in archive.namelist() if name.endswith('.npy')]
+                if len(names) > MOST_ARRAYS:
+                    raise ValueError(f'it holds {len(names)} arrays')
+                for name in names:
+                    with archive.open(name) as stream:
+                        self.headers[name.removesuffix('.npy')] = _header(stream)
 
     def read(self, name: str) -> np.ndarray:
         """Read one array. Check its header before: this takes as much memory as that says.
@@ -54,28 +56,28 @@ class ArrayFile:
         Raises:
             InputError: the data are damaged, or are not as long as the header says.
         """
-        with self._naming_errors(), self._stream(name) as stream:
+        with open_regular(self.path) as file, self._parsing(), ExitStack() as stack:
+            stream = stack.enter_context(stack.enter_context(zipfile.ZipFile(file)).open(f'{name}.npy')) if self.zipped else file
             array = np.lib.format.read_array(stream, allow_pickle=False, max_header_size=MAX_HEADER)
             if stream.read(1):
                 raise ValueError(f'array {name} is longer than its header says')
             return array
 
-    @contextmanager
-    def _stream(self, name: str):
-        if self.zipped:
-            with zipfile.ZipFile(self.path) as archive, archive.open(f'{name}.npy') as stream:
-                yield stream
-        else:
-            with open(self.path, 'rb') as stream:
-                yield stream
+    def _parsing(self):
+        return parsing(self.path, 'damaged, or no numpy file of numbers')
 
-    @contextmanager
-    def _naming_errors(self):
-        try:
-            yield
-        except Exception as error:  # zipfile, zlib, tokenize and numpy have about a dozen kinds for damaged files
-            reason = ' '.join(str(error).split())[:120] or type(error).__name__
-            raise InputError(f'{self.path}: damaged, or no numpy file of numbers ({reason})') from error
+
+def read_stored(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """Arrays of a file that ``numpy.savez`` wrote, uncompressed, so that they take no more memory than the file.
+
+    Raises:
+        InputError: damaged, compressed, or an array is missing.
+    """
+    check_zip(path, 'numpy file', stored=True)
+    file = ArrayFile(path)
+    if missing := [name for name in names if name not in file.headers]:
+        raise InputError(f'{path}: damaged, the array {missing[0]!r} is missing')
+    return {name: file.read(name) for name in names}
 
 
 def _header(stream) -> Header:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from toolkit.doors import open_regular
 from toolkit.poses.array_files import ArrayFile
 from toolkit.poses.decode import Person, count_people, follow_person
 from toolkit.poses.frame_numbers import first_number, numbers_of_names
@@ -96,7 +97,7 @@ class KeypointFiles:
         try:
             for file in sorted(self.path.glob('*.json')) if self.path.is_dir() else [self.path]:
                 digest.update(file.name.encode(errors='surrogateescape') + b'\0')
-                with open(file, 'rb') as stream:
+                with open_regular(file) as stream:
                     while block := stream.read(1 << 20):
                         digest.update(block)
         except OSError as error:

@@ -3,8 +3,9 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from toolkit.doors import read_json
 from toolkit.poses.frame_numbers import name_stem, numbers_of_names
-from toolkit.poses.keypoint_json import Detection, people_of_frame, person, read_json, short
+from toolkit.poses.keypoint_json import Detection, people_of_frame, person, short
 from toolkit.structures import InputError
 
 KNOWN = 'expected what COCO, AlphaPose, MMPose or ComfyUI write, see docs/keypoints.md'

@@ -1,9 +1,7 @@
 """JSON of other programs, read with care: anything may be missing, of another type, or of any size."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -29,22 +27,6 @@ class Detection:
     where: str
     id: int | None = None
     canvas: tuple[float, float] | None = None
-
-
-def read_json(file: Path):
-    """The content of a JSON file.
-
-    Raises:
-        InputError: not a regular file, not readable, not JSON.
-    """
-    if not file.is_file():
-        raise InputError(f'{file}: not a regular file')
-    try:
-        return json.loads(file.read_text(encoding='utf-8-sig'))
-    except (OSError, ValueError) as error:
-        raise InputError(f'{file}: cannot be read as JSON ({short(error)})') from error
-    except (RecursionError, MemoryError) as error:
-        raise InputError(f'{file}: cannot be read as JSON (nested too deep or too large)') from error
 
 
 def short(text) -> str:

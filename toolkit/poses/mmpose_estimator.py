@@ -9,12 +9,14 @@ import importlib.util
 import sys
 import types
 import warnings
+import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from toolkit.doors import check_nested, check_zip, regular, shortened
 from toolkit.poses.boxes import Box, pose_box
 from toolkit.registry import POSE_ESTIMATORS
 from toolkit.skeletons import COCO17, JOINTS, to_openpose18
@@ -161,9 +163,14 @@ def load_weights(source: str) -> dict:
             if '://' in source:
                 content = torch.hub.load_state_dict_from_url(source, map_location='cpu', weights_only=True)
             else:
+                if zipfile.is_zipfile(regular(source)):
+                    check_zip(source, 'checkpoint', stored=True)
                 content = torch.load(source, map_location='cpu', weights_only=True)
-    except Exception as error:
-        raise InputError(f'{source}: cannot be read as a checkpoint ({error})') from error
+    except InputError:
+        raise
+    except Exception as error:  # the unpickler may fail in any way on a file of others
+        raise InputError(f'{source}: cannot be read as a checkpoint ({shortened(error)})') from error
+    check_nested(content, source)
     if not isinstance(content, dict):
         raise InputError(f'{source}: holds a {type(content).__name__}, expected the dictionary of an MMPose checkpoint')
     return content if 'state_dict' in content else {'state_dict': content}

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file
 from torch import nn
 
+from toolkit.network_files import read_state
 from toolkit.structures import InputError
 
 NORM_EPS = 1e-3
@@ -106,7 +106,7 @@ def load_units(units: Iterable[Unit], path: Path) -> None:
     Raises:
         InputError: a tensor is missing, of another shape, or left over.
     """
-    tensors = load_file(path)
+    tensors = read_state(path)
     for unit, kernel, norm in units:
         wanted = {f'{kernel}.weight': unit.conv.weight}
         if norm is not None:
@@ -118,6 +118,8 @@ def load_units(units: Iterable[Unit], path: Path) -> None:
             if tensor is None or tensor.shape != parameter.shape:
                 found = 'is missing' if tensor is None else f'has shape {tuple(tensor.shape)}'
                 raise InputError(f'{path}: tensor {name} {found}, expected shape {tuple(parameter.shape)}; is it another network?')
+            if not torch.isfinite(tensor).all():
+                raise InputError(f'{path}: tensor {name} is not finite')
             parameter.data.copy_(tensor)
     if tensors:
         raise InputError(f'{path}: {len(tensors)} tensors do not belong to this network, for example {sorted(tensors)[0]}')

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 
+from toolkit.clips.checks import read_picture_of
 from toolkit.clips.clip import ClipWriter
 from toolkit.clips.crop import Crop
 from toolkit.preparing.poses import Found
@@ -72,7 +72,8 @@ def measure(found: Found, clean: np.ndarray, crop: Crop, writer: ClipWriter, fir
     scale = np.array(crop.scale * 2)
     inside = np.array([-crop.x, -crop.y, width - crop.x, height - crop.y]) * scale
     inside = np.clip(np.ceil(inside[:2]).tolist() + np.floor(inside[2:]).tolist(), 0, [crop.width, crop.height] * 2).astype(int)
-    masks = (cv2.imread(str(writer.partial / 'masks' / f'{t:06d}.png'), cv2.IMREAD_GRAYSCALE) / 255 for t in range(last - first))
+    masks = (read_picture_of(writer.partial / 'masks' / f'{t:06d}.png', crop.height, crop.width, color=False) / 255
+             for t in range(last - first))
     checked = [(border_contact(mask, inside), mask_agreement(mask, pose)) for mask, pose in zip(masks, crop.pose(clean))]
     contact, agreement = np.mean([c for c, _ in checked], 0), np.array([a for _, a in checked])
     poor = [int(t) for t in np.flatnonzero(agreement < .6)]

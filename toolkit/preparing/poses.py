@@ -22,7 +22,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from toolkit.files import make_folder, read_json, replacing, write_file, write_json
+from toolkit.doors import read_json
+from toolkit.files import make_folder, replacing, write_file, write_json
+from toolkit.poses.array_files import read_stored
 from toolkit.poses.decode import Person, count_people, follow_person
 from toolkit.poses.draw import draw_pose_on
 from toolkit.poses.follow import Follow, choose_person
@@ -30,6 +32,7 @@ from toolkit.registry import POSE_ESTIMATORS
 from toolkit.skeletons import K, scale_points
 from toolkit.structures import InputError
 
+STORED = ('poses', 'scores', 'number', 'times', 'index', 'people', 'still')
 POSE_CHUNK = 64
 """Frames of one file of the working folder."""
 DETECT_BATCH = 16
@@ -134,6 +137,12 @@ class PosePass:
     def _file(self, number: int) -> Path:
         return self.folder / f'poses_{number:05d}.npz'
 
+    def _stored(self, number: int) -> dict[str, np.ndarray]:
+        try:
+            return read_stored(self._file(number), STORED)
+        except InputError as error:
+            raise InputError(f'{error}; remove the folder {self.folder.parent}, then the clip is made from the beginning') from error
+
     def _ready(self) -> tuple[int, np.ndarray | None]:
         """How many frames need not be looked at again, and the last one's pose."""
         number = 0
@@ -144,8 +153,7 @@ class PosePass:
         if hasattr(self.estimator, 'track'):
             if not getattr(self.estimator, 'resumes', False):
                 return 0, None
-            with np.load(self._file(number - 1)) as arrays:
-                return number * POSE_CHUNK, arrays['poses'][-1]
+            return number * POSE_CHUNK, self._stored(number - 1)['poses'][-1]
         return number * POSE_CHUNK, None
 
     def _observe(self, sampled: Iterable[tuple]) -> None:
@@ -234,8 +242,7 @@ class PosePass:
         """Everything found, with one person followed through the clip."""
         parts = []
         for i in range(state['chunks']):
-            with np.load(self._file(i)) as arrays:
-                parts.append(dict(arrays))
+            parts.append(self._stored(i))
         found = {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
         poses = found['poses']
         if self.of_files:

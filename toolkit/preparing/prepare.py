@@ -32,6 +32,7 @@ from toolkit.preparing.poses import POSE_CHUNK, POSE_SIDE, SAMPLE_HEIGHT, Found,
 from toolkit.preparing.settings import PrepareSettings, UnusableClipError, clip_name, part_record
 from toolkit.structures import InputError
 from toolkit.video.io import read_video, video_info
+from toolkit.video.picture_file import read_picture
 from toolkit.video.sampling import chunks, sample_frames
 from toolkit.video.sound import keep_sound
 from toolkit.video.source import require_source
@@ -244,15 +245,16 @@ class Preparation:
 
     def _preview(self, crop: Crop, total: int) -> None:
         """A picture of the source with the crop drawn in, from the middle of the video."""
-        picture = cv2.imread(str(self.work / f'poses_{total // 2 // POSE_CHUNK:05d}.jpg'))
-        if picture is None:
+        file = self.work / f'poses_{total // 2 // POSE_CHUNK:05d}.jpg'
+        if not file.is_file():
             return
+        picture = read_picture(file)
         factor = SAMPLE_HEIGHT / self.reader.height
         x0, y0, x1, y1 = (round(v * factor) for v in (crop.x, crop.y, crop.x + crop.w, crop.y + crop.h))
         pad = max(0, 2 - x0, 2 - y0, x1 + 2 - picture.shape[1], y1 + 2 - picture.shape[0])
         picture = cv2.copyMakeBorder(picture, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=(90, 90, 90))
-        cv2.rectangle(picture, (x0 + pad, y0 + pad), (x1 + pad, y1 + pad), (60, 220, 255), 2)
-        write_picture(self.partial / 'source.jpg', picture[..., ::-1])
+        cv2.rectangle(picture, (x0 + pad, y0 + pad), (x1 + pad, y1 + pad), (255, 220, 60), 2)
+        write_picture(self.partial / 'source.jpg', picture)
 
     def _crop(self, poses: np.ndarray) -> Crop:
         s, size = self.settings, (self.reader.height, self.reader.width)

@@ -2,6 +2,7 @@
 
 import base64
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
@@ -10,7 +11,8 @@ import numpy as np
 
 from toolkit.clips.clip import Clip, find_clips
 from toolkit.clips.crop import THRESHOLD, person_boxes
-from toolkit.files import read_json, write_file
+from toolkit.doors import open_regular, read_bytes, read_json
+from toolkit.files import write_file
 from toolkit.locks import check_lock, locked
 from toolkit.poses.draw import draw_pose_on
 from toolkit.preparing.charts import COLORS, coverage_chart, line_chart
@@ -18,6 +20,7 @@ from toolkit.preparing.quality import jitter, present
 from toolkit.sheets import contact_sheet, overlay_mask, overlay_parts
 from toolkit.skeletons import JOINTS
 from toolkit.structures import InputError, spread
+from toolkit.video.picture_file import read_picture
 
 LOCK = '.report.lock'
 TILE_HEIGHT = 210
@@ -93,11 +96,7 @@ def check_report(out_dir: str | Path) -> Path:
     page = out_dir / 'report.html'
     check_lock(out_dir / LOCK)
     if os.path.lexists(page):
-        try:
-            ours = page.is_file() and not page.is_symlink() and MARK.encode() in page.read_bytes()[:400]
-        except OSError as error:
-            raise InputError(f'{page}: cannot be read ({error.strerror}); check permissions') from error
-        if not ours:
+        if page.is_symlink() or not page.is_file() or MARK.encode() not in _head(page):
             raise InputError(f'{page}: is not a report of ours and would be overwritten; move it away, or choose another folder')
     return out_dir
 
@@ -134,6 +133,11 @@ def write_report(out_dir: str | Path) -> Path:
     return out_dir / 'report.html'
 
 
+def _head(page: Path) -> bytes:
+    with open_regular(page) as file:
+        return file.read(400)
+
+
 def embed(image: np.ndarray) -> str:
     """A picture (H, W, 3) uint8 RGB as a data URL."""
     data = cv2.imencode('.jpg', image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 82])[1].tobytes()
@@ -146,10 +150,12 @@ def _failure(file: Path) -> dict:
         content = {key: str(content[key]) for key in ('name', 'source', 'reason')}
     except (InputError, KeyError, TypeError) as error:
         content = dict(name=file.parts[-3], source=str(file), reason=f'what went wrong is not readable ({error})')
-    pictures = [cv2.imread(str(p)) for p in sorted(file.parent.glob('poses_*.jpg'))]
-    pictures = [p[..., ::-1] for p in pictures if p is not None]
-    chosen = [pictures[i] for i in np.unique(np.linspace(0, len(pictures) - 1, 6).astype(int))] if pictures else []
-    return dict(content, picture=embed(contact_sheet([chosen], height=TILE_HEIGHT)) if chosen else None)
+    files = [path for path in sorted(file.parent.glob('poses_*.jpg')) if not path.is_symlink()]
+    pictures = []
+    for i in spread(len(files), 6):
+        with suppress(InputError):  # the reason is what matters
+            pictures.append(read_picture(files[i]))
+    return dict(content, picture=embed(contact_sheet([pictures], height=TILE_HEIGHT)) if pictures else None)
 
 
 def sample_sheet(clip: Clip, count: int = 8) -> np.ndarray:
@@ -204,7 +210,7 @@ def _entry(clip: Clip, samples: int) -> dict:
         coverage=coverage_chart(raw[..., 2] > THRESHOLD, clip.poses[..., 2] > THRESHOLD, JOINTS),
         shake=line_chart({'as estimated': shake_raw, 'cleaned': shake}, '', marks, limit=STEADY if clip.fps >= 15 else None),
         heights=line_chart({'height': heights}, 'px', height=50), marked=', '.join(marks),
-        preview=f'data:image/jpeg;base64,{base64.b64encode(preview.read_bytes()).decode()}'
+        preview=f'data:image/jpeg;base64,{base64.b64encode(read_bytes(preview)).decode()}'
         if preview.is_file() and not preview.is_symlink() else None)
 
 

@@ -4,7 +4,8 @@ import inspect
 import json
 from pathlib import Path
 
-from toolkit.files import make_folder, read_json, write_json
+from toolkit.doors import read_json
+from toolkit.files import make_folder, write_json
 from toolkit.locks import locked
 from toolkit.structures import InputError
 

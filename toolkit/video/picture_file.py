@@ -8,18 +8,22 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
+from toolkit.doors import open_regular, parsing, read_bytes
 from toolkit.structures import InputError
-from toolkit.video.source import MAX_PIXELS, check_pixels, require_source
+from toolkit.video.source import check_pixels, require_source
 
+MOST_PIXELS = 1 << 27
+"""Largest picture."""
 PICTURE_SUFFIXES = (
     '.png', '.apng', '.jpg', '.jpeg', '.jfif', '.bmp', '.tif', '.tiff', '.webp', '.ppm', '.heic', '.heif', '.hif', '.avif')
+FORMATS = ('PNG', 'JPEG', 'MPO', 'BMP', 'TIFF', 'WEBP', 'PPM', 'HEIF', 'AVIF', 'GIF')
 HEIF_BRANDS = (b'heic', b'heix', b'heim', b'heis', b'mif1', b'avif')
 BIT_DEPTHS = (8, 10, 12, 14, 16)
 
 
 def is_heif(path: Path) -> bool:
     """Whether a file is a still picture in the container of HEIC and AVIF, by its first bytes."""
-    with open(path, 'rb') as file:
+    with open_regular(path) as file:
         head = file.read(12)
     return head[4:8] == b'ftyp' and head[8:12] in HEIF_BRANDS
 
@@ -38,9 +42,10 @@ def open_picture(path: Path) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore', Image.DecompressionBombWarning)
-            image = Image.open(path)
+            Image.init()
+            image = Image.open(path, formats=[name for name in FORMATS if name in Image.OPEN])
     except Image.DecompressionBombError as error:
-        raise InputError(f'{path}: the picture is too large, at most {MAX_PIXELS // 10**6} million pixels can be read') from error
+        raise InputError(f'{path}: the picture is too large, at most {MOST_PIXELS // 10**6} million pixels can be read') from error
     except PermissionError as error:
         raise InputError(f'{path}: no permission to read the file') from error
     except Exception as error:  # decoders raise errors of all kinds for damaged files
@@ -49,7 +54,7 @@ def open_picture(path: Path) -> Image.Image:
                 f"{path}: a picture in HEIC (or AVIF), which needs a package more: pip install 'human-video-toolkit[heif]', or convert "
                 'the picture to JPEG') from error
         raise InputError(f'{path}: not a readable picture (damaged, or of a kind other than {", ".join(PICTURE_SUFFIXES)})') from error
-    check_pixels(path, image.height, image.width)
+    check_pixels(path, image.height, image.width, MOST_PIXELS)
     return image
 
 
@@ -79,10 +84,8 @@ def read_picture(path: str | Path, bits: int | None = None) -> np.ndarray:
     path = Path(path)
     with open_picture(path) as image:
         if is_heif(path):
-            try:
+            with parsing(path, 'not a readable picture'):
                 return np.array(ImageOps.exif_transpose(image).convert('RGB'))
-            except Exception as error:  # decoders raise errors of all kinds for damaged files
-                raise InputError(f'{path}: not a readable picture ({error})') from error
         deep = _is_deep(image)
     bits = 16 if not deep else bits or used_bits(path)
     array = _decode(path, cv2.IMREAD_COLOR if bits == 16 else cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
@@ -109,10 +112,9 @@ def _is_deep(image: Image.Image) -> bool:
 
 
 def _decode(path: Path, flags: int) -> np.ndarray:
-    try:
-        array = cv2.imdecode(np.fromfile(path, np.uint8), flags)
-    except cv2.error as error:
-        raise InputError(f'{path}: not a readable picture ({error.err})') from error
+    data = np.frombuffer(read_bytes(path, most=1 << 30), np.uint8)
+    with parsing(path, 'not a readable picture'):
+        array = cv2.imdecode(data, flags)
     if array is None:
         raise InputError(f'{path}: not a readable picture, it is damaged or cut off')
     return array

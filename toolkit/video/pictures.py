@@ -14,12 +14,15 @@ from PIL import Image, ImageOps
 from toolkit.structures import InputError, spread
 from toolkit.video.frame_times import ForwardTimes, true_rate, usual_step
 from toolkit.video.picture_file import PICTURE_SUFFIXES, open_picture, read_picture, used_bits
+from toolkit.video.source import check_pixels
 
 VIDEO_SUFFIXES = (
     '.mp4', '.mov', '.mkv', '.webm', '.avi', '.m4v', '.mts', '.m2ts', '.ts', '.mpg', '.mpeg', '.wmv', '.flv', '.3gp', '.ogv', '.gif')
 ANIMATED = {'GIF': 'gif', 'PNG': 'apng', 'WEBP': 'webp', 'AVIF': 'avif'}
 SHORTEST_DELAY, USUAL_DELAY = .010, .1
 LOOKED_AT = 5
+LARGEST_ANIMATED, MOST_ANIMATED = 1 << 25, 1 << 33
+"""Pixels of a frame, of which several are held with transparency, and of all frames of an animation."""
 
 
 def natural_key(name: str) -> list:
@@ -158,6 +161,9 @@ class AnimationReader(PictureReader):
         for frame, duration in self._animation():
             ends.append((ends[-1] if ends else 0) + duration)
             size = frame.shape[:2]
+            if size[0] * size[1] * len(ends) > MOST_ANIMATED:
+                raise InputError(f'{self.path}: an animation of {size[1]}x{size[0]} pixels (width x height) and more than {len(ends)} '
+                                 f'frames is too much to unpack; make a video of it first')
         if not ends:
             raise InputError(f'{self.path}: the animation has zero frames')
         with open_picture(self.path) as image:
@@ -171,6 +177,7 @@ class AnimationReader(PictureReader):
     def _animation(self) -> Iterator[tuple[np.ndarray, float]]:
         """Every frame, (H, W, 3) uint8 RGB, and how many seconds it is shown."""
         with open_picture(self.path) as image:
+            check_pixels(self.path, image.height, image.width, LARGEST_ANIMATED)
             i = first = 1 if image.info.get('default_image') else 0
             self._damage = []
             try:

@@ -1,17 +1,22 @@
 """Opens a video file, and nothing but that file: no playlist, no address, no pipe; and no picture too large for memory."""
 
 import os
+from functools import cache
 from pathlib import Path
 
 import av
 
+from toolkit.doors import open_regular
 from toolkit.structures import InputError
 
-MAX_PIXELS = 1 << 27
+MAX_PIXELS = 1 << 26
+"""Largest frame of a video: a decoder holds up to seventeen."""
 MANY_PIXELS = 1 << 23  # each thread of a decoder holds frames: of larger ones only two work, so that memory stays bounded
 READING_ERRORS = (av.error.FFmpegError, OSError, IndexError)  # IndexError: a stream that the head of the file does not announce
-NAMES_OTHER_FILES = {
-    'alsa', 'concat', 'dash', 'fbdev', 'hls', 'image2', 'imf', 'kmsgrab', 'lavfi', 'rtp', 'rtsp', 'sdp', 'v4l2', 'x11grab'}
+NAMES_OTHER_FILES = {'avisynth', 'concat', 'dash', 'hls', 'imf', 'mlv', 'sdp', 'vapoursynth', 'vobsub', 'webm_dash_manifest'}
+"""Formats whose files name others, or open those beside them."""
+LONGEST_READ = 30.
+"""Seconds after which opening a file, or reading its next piece, is given up."""
 PLAYLISTS = (b'#EXTM3U', b'ffconcat', b'<MPD', b'v=0', b'<AssetMap', b'<CompositionPlaylist')
 
 
@@ -27,21 +32,31 @@ def require_source(path: Path) -> None:
         raise InputError(f'{path}: a pipe or a device, which can be read only once; save the video to a file first')
 
 
-def check_pixels(path: Path, height: int, width: int) -> None:
+def check_pixels(path: Path, height: int, width: int, most: int = MAX_PIXELS) -> None:
     """See that pictures of this size fit into memory.
 
     Raises:
-        InputError: more than :data:`MAX_PIXELS`.
+        InputError: more than ``most`` pixels.
     """
-    if height * width > MAX_PIXELS:
+    if height * width > most:
         raise InputError(
-            f'{path}: pictures of {width}x{height} pixels (width x height) are too large, at most {MAX_PIXELS // 10**6} million pixels '
+            f'{path}: pictures of {width}x{height} pixels (width x height) are too large, at most {most // 10**6} million pixels '
             'can be read; make it smaller first')
 
 
+@cache
 def _allowed_formats() -> str:
+    """All that are read from a file, but those that name others."""
     names = {name for names in av.formats_available for name in names.split(',')}
-    return ','.join(sorted(names - NAMES_OTHER_FILES))
+    return ','.join(sorted(name for name in names - NAMES_OTHER_FILES if not _of_a_device(name)))
+
+
+def _of_a_device(name: str) -> bool:
+    try:
+        return av.format.ContainerFormat(name, 'r').no_file
+    except ValueError:  # a format that is written only
+        return True
+
 
 
 def open_video(path: Path):
@@ -65,7 +80,7 @@ def open_video(path: Path):
         raise InputError(f'{path}: the file is empty (0 bytes)')
     options = dict(protocol_whitelist='file', format_whitelist=_allowed_formats())
     try:
-        container = av.open(f'file:{os.path.abspath(path)}', metadata_errors='ignore', options=options)
+        container = av.open(f'file:{os.path.abspath(path)}', metadata_errors='ignore', options=options, timeout=LONGEST_READ)
     except PermissionError as error:
         raise InputError(f'{path}: no permission to read the file') from error
     except (av.error.FFmpegError, OSError) as error:
@@ -81,7 +96,7 @@ def open_video(path: Path):
 
 
 def _is_playlist(path: Path) -> bool:
-    with open(path, 'rb') as file:
+    with open_regular(path) as file:
         head = file.read(1024).removeprefix(b'\xef\xbb\xbf').lstrip()
     return head.startswith(PLAYLISTS) or (head.startswith(b'<?xml') and any(mark in head for mark in PLAYLISTS))
 
