@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit.clips.clip import Clip, find_clips
-from toolkit.files import make_folder, read_json, write_json
+from toolkit.doors import read_json
+from toolkit.files import make_folder, write_json
 from toolkit.outputs import check_name, claim_folder, plain_name
 from toolkit.structures import InputError
 
