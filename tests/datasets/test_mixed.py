@@ -68,8 +68,24 @@ def test_what_cannot_be_mixed_is_refused(roots):
     both = parts(roots)
     for changed, options, said in (
             (dict(filmed=dict(both['filmed'], window=3)), {}, 'window differs .rendered has 2, filmed has 3'),
-            (dict(filmed=dict(both['filmed'], size=(32, 32))), {}, 'size differs'),
             ({}, dict(weights=dict(flimed=1)), 'weights names flimed'), ({}, dict(weights=dict(filmed=0)), 'above 0'),
             ({}, dict(optional=['x']), 'optional names x')):
         with pytest.raises(InputError, match=said):
             MixedClips({**both, **changed}, **options)
+
+
+def test_a_batch_has_frames_of_one_size_with_the_share_of_that_size(roots):
+    small = {f'small_{name}': dict(part, size=(32, 16)) for name, part in parts(roots).items()}
+    config = dict(dataset=dict(type='MixedClips', datasets={**parts(roots), **small}, weights=dict(rendered=2)), batch_size=2,
+                  sampler=dict(type='DrawSampler', shuffle=False))
+    loader = TrainRunner.build_dataloader(config, seed=4)
+    data = loader.dataset
+    assert data.size is None and len(data) == 30
+    batches = [batch['frames'].shape[-2:] for batch, _ in zip(loader, range(60), strict=False)]
+    assert set(batches) == {(64, 32), (32, 16)} and .4 < batches.count((64, 32)) / 60 < .8
+    names = [[data.locate(n % 30, n // 30)[0] for n in (2 * batch, 2 * batch + 1)] for batch in range(300)]
+    assert all(len({name.startswith('small') for name in pair}) == 1 for pair in names)
+    drawn = Counter(name for pair in names for name in pair)
+    assert abs(drawn['rendered'] / 600 - .4) < .07 and abs(drawn['small_filmed'] / 600 - .2) < .07
+    with pytest.raises(InputError, match='set sampler.shuffle=False'):
+        TrainRunner.build_dataloader({**config, 'sampler': dict(type='DrawSampler', shuffle=True)}, seed=4)

@@ -12,7 +12,7 @@ from toolkit.datasets.tensors import drawn_item
 from toolkit.registry import DATASETS
 from toolkit.structures import InputError, check_seed
 
-TAG = 3
+TAG, SIZE_TAG = 3, 4
 
 
 @DATASETS.register_module()
@@ -23,14 +23,17 @@ class MixedClips(Dataset):
     Which item comes, and what is drawn for it, depends on (seed, draw, index) alone. An epoch has as many items as all data sets
     together.
 
+    Frames (and pictures of references) may have several sizes. Then a batch has one of them, with the probability of the data sets that
+    have it: items follow each other, and the sampler must not shuffle them (their order is one of chance as it is).
+
     Args:
-        datasets: name -> ``DATASETS`` config, of one window and one size of frames.
+        datasets: name -> ``DATASETS`` config, of one window.
         weights: name -> share of the items, above 0; default 1 each. They need not add up to 1.
         optional: names of data sets that are left out, with a note, where their ``root`` holds no prepared clips.
         seed: of all randomness; in a run it is the run's. The data sets may have one of their own.
 
     Raises:
-        InputError: no data set, unknown names, weights that cannot be, windows or sizes that differ; whatever a data set raises.
+        InputError: no data set, unknown names, weights that cannot be, windows that differ; whatever a data set raises.
     """
 
     takes_draw = True
@@ -49,16 +52,21 @@ class MixedClips(Dataset):
         if not chosen:
             raise InputError(f'MixedClips: no data set is left of {", ".join(datasets) or "none"}')
         self.seed, self.parts = seed, {name: DATASETS.build(cfg) for name, cfg in chosen.items()}
-        self.window, self.size = (self._common(key) for key in ('window', 'size'))
         shares = np.array([(weights or {}).get(name, 1) for name in self.parts], float)
-        self.shares = shares / shares.sum()
+        self.shares, self.batch_size = shares / shares.sum(), 1
+        windows, sizes = ({name: getattr(part, key, None) for name, part in self.parts.items()} for key in ('window', 'size'))
+        if len(set(windows.values())) > 1:
+            told = ', '.join(f'{name} has {value}' for name, value in windows.items())
+            raise InputError(f'MixedClips: window differs ({told}); set window of each data set to the same')
+        self.window = next(iter(windows.values()))
+        self.size = next(iter(sizes.values())) if len(set(sizes.values())) == 1 else None
+        shapes = [(sizes[name], getattr(getattr(part, 'references', None), 'scale', None)) for name, part in self.parts.items()]
+        self.ordered = len(set(shapes)) > 1
+        self._alike = np.array([[one == other for other in shapes] for one in shapes])
 
-    def _common(self, key: str):
-        values = {name: getattr(part, key, None) for name, part in self.parts.items()}
-        if len(set(values.values())) > 1:
-            told = ', '.join(f'{name} has {value}' for name, value in values.items())
-            raise InputError(f'MixedClips: {key} differs ({told}); set {key} of each data set to the same')
-        return next(iter(values.values()))
+    def set_batch_size(self, size: int) -> None:
+        """How many items that follow each other make a batch, over all processes."""
+        self.batch_size = size
 
     @property
     def clips(self) -> list:
@@ -72,8 +80,11 @@ class MixedClips(Dataset):
 
     def locate(self, index: int, draw: int = 0) -> tuple[str, int]:
         """Name of the data set that an item is of, and its number there."""
-        rng = np.random.default_rng((TAG, self.seed, int(draw), int(index)))
-        name = list(self.parts)[rng.choice(len(self.parts), p=self.shares)]
+        rng, shares = np.random.default_rng((TAG, self.seed, int(draw), int(index))), self.shares
+        if self.ordered:
+            batch = np.random.default_rng((SIZE_TAG, self.seed, (int(draw) * len(self) + int(index)) // self.batch_size))
+            shares = shares * self._alike[batch.choice(len(shares), p=shares)]
+        name = list(self.parts)[rng.choice(len(self.parts), p=shares / shares.sum())]
         return name, int(rng.integers(len(self.parts[name])))
 
     def __len__(self) -> int:
