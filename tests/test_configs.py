@@ -20,7 +20,8 @@ from toolkit.synthetic.actions import SyntheticActions
 from toolkit.weights import latest_checkpoint
 
 ROOT = Path(__file__).resolve().parent.parent
-CONFIGS = sorted(p.relative_to(ROOT / 'configs') for p in (ROOT / 'configs').rglob('*.py') if '_base_' not in p.parts)
+NO_METHODS = {'_base_', 'benchmarks'}
+CONFIGS = sorted(p.relative_to(ROOT / 'configs') for p in (ROOT / 'configs').rglob('*.py') if not NO_METHODS & set(p.parts))
 SIZE = dict(height=64, width=64)
 
 

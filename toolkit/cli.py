@@ -20,9 +20,9 @@ if 'OMP_WAIT_POLICY' not in os.environ:
     os.environ.setdefault('GOMP_SPINCOUNT', '10000')
 
 COMMANDS = dict(
-    prepare='prepare_data', train='train', test='test', generate='generate', finetune='finetune', publish='publish_model',
-    convert='convert_weights', browse='browse_dataset', latent='visualize_latent', configs='list_configs', config='print_config',
-    parts='list_parts', flops='get_flops', demo='demo', web='web')
+    prepare='prepare_data', train='train', test='test', benchmark='benchmark', generate='generate', finetune='finetune',
+    publish='publish_model', convert='convert_weights', browse='browse_dataset', latent='visualize_latent', configs='list_configs',
+    config='print_config', parts='list_parts', flops='get_flops', demo='demo', web='web')
 """Command of ``hvt`` -> tool."""
 
 

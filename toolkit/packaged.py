@@ -28,7 +28,7 @@ def find_packaged(path: str | Path) -> Path:
 def config_names() -> list[str]:
     """Names of the configs that can be trained, for example ``own/video``."""
     names = (path.relative_to(CONFIGS).with_suffix('').as_posix() for path in CONFIGS.rglob('*.py'))
-    return sorted(name for name in names if not name.startswith('_base_/'))
+    return sorted(name for name in names if not name.startswith(('_base_/', 'benchmarks/')))
 
 
 def find_config(name: str | Path) -> Path:

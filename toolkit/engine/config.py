@@ -61,6 +61,23 @@ def load_config(path: str | Path, cfg_options: dict[str, Any] | Sequence[str] | 
     return cfg
 
 
+def read_plain(path: str | Path) -> tuple[Path, dict[str, Any]]:
+    """Read a config that is no method's, such as a list of what to compare; its keys are not checked.
+
+    Args:
+        path: a config file, or the name of one of the toolkit's, see :func:`toolkit.packaged.find_config`.
+
+    Returns:
+        The file, and what it says, without helper variables.
+
+    Raises:
+        InputError: missing or broken file.
+    """
+    path = find_config(path)
+    list(_with_bases(path))
+    return path, {key: value for key, value in _read(path)._cfg_dict.to_dict().items() if not key.startswith('_')}
+
+
 def parse_options(options: Sequence[str]) -> dict[str, Any]:
     """Parse ``'a.b=1'`` strings; values are Python literals, ``true``, ``false``, ``none``, or else text.
 

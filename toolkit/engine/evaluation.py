@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from mmengine.config import Config
 from torch.utils.data import Dataset
 
 from toolkit.engine.build_errors import naming_parts
@@ -16,7 +17,7 @@ from toolkit.engine.metric_builder import build_metrics, pose_makers
 from toolkit.engine.testing import build_baselines, build_model, ready, training_domains
 from toolkit.files import check_output, write_json
 from toolkit.locks import locked
-from toolkit.metrics.evaluator import ClipEvaluator, check_frames, pick_clips
+from toolkit.metrics.evaluator import ClipEvaluator, Watch, check_frames, pick_clips
 from toolkit.metrics.report import table, to_json
 from toolkit.metrics.result_cache import ResultCache, fingerprint
 from toolkit.models.loss_table import trained_against
@@ -41,7 +42,7 @@ class Evaluation:
     In several processes each builds it, measures its share of the clips, and has all results.
 
     Args:
-        config: a config file, or the name of one of the toolkit's.
+        config: a config file, the name of one of the toolkit's, or a config of :func:`toolkit.engine.config.load_config`.
         checkpoint: weights to test, or the work dir of a run; None for a model without weights.
         cfg_options: overrides of the config, see :func:`toolkit.engine.config.load_config`.
         baselines: measure the method's baselines beside it.
@@ -63,15 +64,16 @@ class Evaluation:
         InputError: an unusable config, checkpoint, option, output or data set; the message says which.
     """
 
-    def __init__(self, config: str | Path, checkpoint: str | Path | None = None, cfg_options: dict[str, Any] | Sequence[str] = (), *,
-                 baselines: bool = False, metrics: Sequence[str] | None = None, clips: int | None = None,
-                 max_frames: int | None = None, out: str | Path | None = None, videos: str | Path | None = None,
-                 overwrite: bool = False, device: str = 'cpu') -> None:
+    def __init__(self, config: str | Path | Config, checkpoint: str | Path | None = None,
+                 cfg_options: dict[str, Any] | Sequence[str] = (), *, baselines: bool = False,
+                 metrics: Sequence[str] | None = None, clips: int | None = None, max_frames: int | None = None,
+                 out: str | Path | None = None, videos: str | Path | None = None, overwrite: bool = False, device: str = 'cpu') -> None:
         pick_clips(1, clips)
         check_frames(max_frames)
-        overwrite = _check_outputs(out, videos, [config, checkpoint], overwrite)
+        named = config.filename if isinstance(config, Config) else config
+        overwrite = _check_outputs(out, videos, [named, checkpoint], overwrite)
         checkpoint = str(checkpoint_file(checkpoint)) if checkpoint else None
-        cfg = load_config(config, cfg_options)
+        cfg = config if isinstance(config, Config) else load_config(config, cfg_options)
         chosen = choose_metrics(cfg, metrics)
         _check_dataset(cfg)
         biased = pose_networks(cfg, checkpoint)
@@ -87,7 +89,7 @@ class Evaluation:
             if metric.needs_domains:
                 metric.fit(domains)
         self.models = ready({'model': model, **(build_baselines(model, train, domains) if baselines else {})}, device)
-        self.about = about | dict(config=str(config), max_frames=max_frames, clips_available=len(self.dataset))
+        self.about = about | dict(config=str(named), max_frames=max_frames, clips_available=len(self.dataset))
         key = fingerprint(cfg.model, cfg.test_dataloader.dataset, train or None, self.about,
                           [(m.prefix, m.missing, str(m.definitions)) for m in measures],
                           _clip_states(self.dataset, domains, self.models))
@@ -101,11 +103,12 @@ class Evaluation:
         """Indices of the clips that are done."""
         return sorted(self.evaluator.results)
 
-    def run(self, progress: Callable[[Iterable], Iterable] = iter) -> None:
+    def run(self, progress: Callable[[Iterable], Iterable] = iter, watch: Watch | None = None) -> None:
         """Measure, see :meth:`toolkit.metrics.evaluator.ClipEvaluator.run`.
 
         Args:
             progress: wraps the loop over this process's clips, for a progress bar.
+            watch: sees what is generated; default what writes the videos.
 
         Raises:
             InputError: another process measures for the same ``out``; or what measuring raises.
@@ -114,7 +117,7 @@ class Evaluation:
         with ExitStack() as held:
             if self.out:
                 on_main_process(lambda: held.enter_context(locked(hidden(self.out, 'lock'), wait=False, busy=busy, keep=False)))
-            self.evaluator.run(self.indices, progress, self._watch)
+            self.evaluator.run(self.indices, progress, watch or self._watch)
 
     def tables(self, width: int = 160) -> str:
         """What was measured so far, as text: of a transfer a table of each direction, then of both together; else one table.

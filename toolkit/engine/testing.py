@@ -35,7 +35,7 @@ def build_model(cfg: Config, checkpoint: str | None) -> tuple[nn.Module, dict[st
     if checkpoint:
         use_packed_configs(cfg.model, read_checkpoint(checkpoint)['state_dict'])
     with naming_parts(cfg._cfg_dict):
-        model = MODELS.build(for_generation(cfg.model))
+        model = MODELS.build(_with_examples(for_generation(cfg.model), (cfg.get('train_dataloader') or {}).get('dataset') or {}))
     about = {'toolkit': __version__, 'torch': torch.__version__, 'plugins': describe_plugins(), 'checkpoint': checkpoint}
     if checkpoint:
         about['iteration'] = load_checkpoint(checkpoint, model).get('iter')
@@ -81,17 +81,22 @@ def build_baselines(model: nn.Module, train: Mapping[str, Any], domains: Mapping
     Raises:
         InputError: no baseline is left.
     """
-    built, single = {}, dict(window=1, cache='none', transforms=[])
-    shows = train and set(single) <= set(part_arguments(DATASETS.get(train['type'])) or single)
+    built = {}
     for name, config in model.baselines().items():
         takes = part_arguments(MODELS.get(config['type'])) or ()
-        if 'domains' in takes:
-            config = dict(config, domains=domains)
-        elif 'examples' in takes:
-            plain = {key: value for key, value in dict(references=None, plate=False).items() if key in train}
-            config = dict(config, examples=shows and DATASETS.build({**train, **single, **plain}))
+        config = dict(config, domains=domains) if 'domains' in takes else _with_examples(config, train)
         if all(config.get(key, True) for key in ('domains', 'examples')):
             built[name] = MODELS.build(config)
     if not built:
         raise InputError(f'a {type(model).__name__} has no baselines on this data: leave --baselines out')
     return built
+
+
+def _with_examples(config: Mapping[str, Any], train: Mapping[str, Any]) -> dict:
+    """A ``MODELS`` config, with the training frames, one an item, where its constructor takes ``examples`` (None if there are none)."""
+    if 'examples' not in (part_arguments(MODELS.get(config['type'])) or ()) or config.get('examples') is not None:
+        return config
+    single = dict(window=1, cache='none', transforms=[])
+    shows = train and set(single) <= set(part_arguments(DATASETS.get(train['type'])) or single)
+    plain = {key: value for key, value in dict(references=None, plate=False).items() if key in train}
+    return dict(config, examples=DATASETS.build({**train, **single, **plain}) if shows else None)

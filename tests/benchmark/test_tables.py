@@ -1,0 +1,105 @@
+"""Tables: means, intervals and paired differences against closed forms and SciPy."""
+
+import json
+
+import numpy as np
+import pytest
+import scipy.stats
+
+from toolkit.benchmark.spec import Budget, ClipSpec, Row, Spec, units_of
+from toolkit.benchmark.tables import Table, differences
+from toolkit.metrics.statistics import bootstrap_ci
+
+
+def test_the_interval_is_that_of_scipy():
+    values = np.random.default_rng(0).gamma(2, 1, 30)
+    theirs = scipy.stats.bootstrap((values,), np.mean, n_resamples=20_000, method='percentile', rng=np.random.default_rng(1))
+    assert bootstrap_ci(values) == pytest.approx(tuple(theirs.confidence_interval), abs=0.03)
+
+
+def test_the_paired_interval_of_two_clips_is_their_differences():
+    """Of two clips a resample has the mean a, b or their middle, with chances of 1/4, 1/4 and 1/2: the 2.5 % ends are a and b."""
+    mean, interval, count = differences(dict(x=3.0, y=5.0, only=9.0), dict(x=1.0, y=4.0))
+    assert (mean, count) == (1.5, 2)
+    assert interval == (1.0, 2.0)
+
+
+def test_the_paired_interval_of_many_clips_is_the_normal_one():
+    rng = np.random.default_rng(2)
+    base = {str(i): value for i, value in enumerate(rng.normal(0, 100, 400))}
+    other = {clip: value - rng.normal(0.5, 1) for clip, value in base.items()}
+    mean, interval, _ = differences(base, other)
+    deviation = np.std([base[c] - other[c] for c in base], ddof=1) / 20
+    assert interval == pytest.approx((mean - 1.96 * deviation, mean + 1.96 * deviation), abs=0.02)
+    assert interval[1] - interval[0] < 1, 'clips differ by 100, rows by .5: pairs take out what clips share'
+
+
+def test_a_constant_difference_is_certain():
+    assert differences(dict(a=2.0, b=7.0, c=1.0), dict(a=1.0, b=6.0, c=0.0)) == (1.0, (1.0, 1.0), 3)
+    assert differences(dict(a=2.0), dict(b=1.0)) is None
+    assert differences(dict(a=2.0), dict(a=1.0)) == (1.0, None, 1)
+
+
+def made(budgets, values, seeds=(0, 1), untrained=True):
+    """A table of two trained rows and an untrained one on clips 'one' and 'two'; values(row, budget, clip, seed)."""
+    rows = [Row(name, 'own/video', budgets=budgets) for name in ('ours', 'theirs')]
+    rows += [Row('pasted', 'own/video', untrained='PasteParts', budgets=[])] if untrained else []
+    spec = Spec(rows=rows, clips=dict(one=ClipSpec(), two=ClipSpec()), seeds=seeds, columns=['psnr/*'])
+    units, results = units_of(spec), {}
+    for unit in units:
+        points = []
+        for label in unit.labels:
+            value = values(label, unit.clip, unit.seed)
+            points.append(dict(
+                label=label, iteration=3, seconds=2.0, memory=2**20, cost=dict(parameters=2_000_000, gmacs=1.0, ms=5.0, memory=2**21),
+                metrics={'psnr/full': dict(value=value, per_clip={'a': value, 'b': value + 1}, better='higher', definition='PSNR',
+                                           reason='', unit='frames')}))
+        results[unit.name] = dict(points=points, total_seconds=4.0, host='here', device='CPU', error='')
+    return Table(spec, units, results), units, results, spec
+
+
+def test_values_are_means_over_seeds_then_clips_and_differences_are_of_the_same_budget():
+    both = [Budget(iterations=[1, 2]), Budget(minutes=1)]
+
+    def values(label, clip, seed):
+        return 10 * ('ours' in label) + 2.0 * seed + 4 * (clip == 'two') + ('2 iterations' in label) + 5 * ('min' in label)
+
+    table, *_ = made(both, values)
+    assert table.labels == ['ours, 1 iterations', 'ours, 2 iterations', 'ours, 1 min', 'theirs, 1 iterations', 'theirs, 2 iterations',
+                            'theirs, 1 min', 'pasted']
+    entry = table.entry('theirs, 2 iterations', 'psnr/full')
+    assert entry['value'] == 1 + 1 + 2 + 0.5 and entry['clips'] == 4
+    assert entry['per_clip'] == {'one/a': 2.0, 'one/b': 3.0, 'two/a': 6.0, 'two/b': 7.0}
+    assert entry['seeds'] == {0: 3.5, 1: 5.5} and entry['seeds_deviation'] == pytest.approx(2**0.5)
+    assert (entry['difference'], entry['difference_ci'], entry['reference']) == (-10.0, (-10.0, -10.0), 'ours, 2 iterations')
+    assert table.entry('theirs, 1 min', 'psnr/full')['reference'] == 'ours, 1 min'
+    assert table.reference['pasted'] == 'ours, 1 min' and 'difference' not in table.entry('ours, 1 min', 'psnr/full')
+
+
+def test_what_is_written_says_all(tmp_path):
+    table, units, results, spec = made([Budget(iterations=2)], lambda label, clip, seed: float('ours' in label))
+    failed = units[0]
+    results[failed.name] = dict(error='CUDA out of memory | really', time=0, host='here', device='CPU')
+    del results[units[1].name]
+    table = Table(spec, units, results)
+    table.write(tmp_path)
+    text, content = (tmp_path / 'table.md').read_text(), json.loads((tmp_path / 'table.json').read_text())
+    assert f'{failed.row} on {failed.clip}, seed {failed.seed}: CUDA out of memory' in text
+    assert f'{len(units) - 1} of {len(units)} units are done, so this is not all' in text
+    assert content['errors'] == table.errors and content['about']['units'] == len(units)
+    assert content['rows'][0]['costs'] == dict(
+        iteration=3, seconds=2, parameters=2, gmacs=1, ms=5, cost_memory=2, total_seconds=4, memory=1)
+    head, *lines = (tmp_path / 'table.csv').read_text().splitlines()
+    assert len(lines) == 3 and all(line.count(',') >= head.count(',') for line in lines)
+    assert '| pasted |' in text and '**1.500** [1.000, 2.000]' in text
+
+
+def test_a_row_without_a_number_is_not_available():
+    table, units, results, spec = made([Budget(iterations=2)], lambda label, clip, seed: 1.0)
+    for unit in units:
+        if unit.row == 'theirs':
+            metric = results[unit.name]['points'][0]['metrics']['psnr/full']
+            metric.update(per_clip=dict.fromkeys(metric['per_clip']), reason='no pose was found')
+    table = Table(spec, units, results)
+    assert table.entry('theirs, 2 iterations', 'psnr/full') is None
+    assert 'no pose was found' in table.as_markdown() and '| n/a |' in table.as_markdown()

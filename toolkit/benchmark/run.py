@@ -1,0 +1,120 @@
+"""A benchmark from its config file to its table."""
+
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from toolkit.benchmark.sheet import write_plot, write_sheets
+from toolkit.benchmark.spec import read_spec, units_of
+from toolkit.benchmark.tables import Table
+from toolkit.benchmark.work import Workers, result_of, work
+from toolkit.cli import Interrupted
+from toolkit.files import check_output, make_folder
+from toolkit.registry import did_you_mean, load_plugins
+from toolkit.structures import InputError
+
+__all__ = ['Benchmark', 'run_all', 'work']
+SILENCE = 20.0
+"""Least seconds between two lines of progress where there is no terminal for a bar."""
+
+
+class Benchmark:
+    """A benchmark, all of it or some of it.
+
+    Args:
+        path: config file, or the name of one of the toolkit's.
+        out: folder; default ``work_dirs/benchmarks/<name of the file>``.
+        rows, clips, seeds: only these.
+
+    Attributes:
+        spec: what the file says.
+        units: its runs, the longest first.
+        out: the folder.
+
+    Raises:
+        InputError: names the key, or what is not there.
+    """
+
+    def __init__(self, path: str | Path, out: str | Path | None = None, rows: Sequence[str] | None = None,
+                 clips: Sequence[str] | None = None, seeds: Sequence[int] | None = None) -> None:
+        load_plugins()
+        self.spec = read_spec(path)
+        self.out = Path(out or Path('work_dirs') / 'benchmarks' / self.spec.path.stem)
+        check_output(self.out, folder=True)
+        for what, wanted, known in (('rows', rows, [row.name for row in self.spec.rows]), ('clips', clips, list(self.spec.clips))):
+            for name in wanted or ():
+                if name not in known:
+                    raise InputError(f'--{what} {name}: {self.spec.path} has {", ".join(known)}.{did_you_mean(name, known)}')
+        if rows:
+            self.spec.rows = [row for row in self.spec.rows if row.name in rows]
+        if clips:
+            self.spec.clips = {name: clip for name, clip in self.spec.clips.items() if name in clips}
+            for row in self.spec.rows:
+                row.clips = [name for name in row.clips or self.spec.clips if name in clips]
+            self.spec.rows = [row for row in self.spec.rows if row.clips]
+        self.units = [unit for unit in units_of(self.spec) if seeds is None or unit.seed in seeds]
+        if not self.units:
+            raise InputError(f'{self.spec.path}: nothing is left to do; choose other rows, clips or seeds')
+
+    def plan(self) -> str:
+        """What there is to do, a line a unit."""
+        done = {unit.name for unit in self.units if result_of(self.out, unit) is not None}
+        lines = [f'{"done " if unit.name in done else "     "}{unit.row} on {unit.clip}, seed {unit.seed}: '
+                 f'{", ".join(f"{point:g}" for point in unit.points) or "-"} {"minutes" if unit.timed else "iterations"}'
+                 for unit in self.units]
+        minutes = sum(unit.points[-1] for unit in self.units if unit.timed)
+        iterations = sum(unit.points[-1] for unit in self.units if unit.points and not unit.timed)
+        return '\n'.join([*lines, f'{len(self.units)} units, {len(done)} done: {iterations:,g} iterations and {minutes:g} minutes of '
+                                  f'training in all'])
+
+    def write(self) -> Table:
+        """Write the table, the sheets and the plot of what is done so far."""
+        results = {unit.name: result for unit in self.units if (result := result_of(self.out, unit)) is not None}
+        make_folder(self.out)
+        table = Table(self.spec, self.units, results)
+        table.write(self.out)
+        write_sheets(self.out, self.spec, self.units, results, table.labels)
+        write_plot(self.out, table)
+        return table
+
+
+def run_all(benchmarks: Sequence[Benchmark], workers: int = 1, device: str | None = None, minutes: float | None = None) -> None:
+    """Do what is left of some benchmarks, the longest units first.
+
+    Args:
+        benchmarks: which.
+        workers: processes on this machine, for all of them together.
+        device: see :class:`toolkit.benchmark.work.Workers`.
+        minutes: stop after so many.
+
+    Raises:
+        InputError: fewer than one worker, no such device.
+        Interrupted: the user stopped it.
+    """
+    if workers < 1:
+        raise InputError(f'--workers must be at least 1, got {workers}')
+    for benchmark in benchmarks:
+        make_folder(benchmark.out)
+    jobs = sorted(((benchmark.out, unit) for benchmark in benchmarks for unit in benchmark.units), key=lambda job: -job[1].size)
+    running = Workers(jobs, workers, device)
+    bar = tqdm(total=len(jobs), bar_format='{bar}| {elapsed} {desc}', disable=not sys.stderr.isatty())
+    said: dict[str, float | str] = dict(text='', time=-SILENCE)
+
+    def tell(text: str) -> None:
+        bar.set_description_str(text, refresh=False)
+        bar.update(len(running.results) - bar.n)
+        bar.refresh()
+        if bar.disable and text != said['text'] and time.monotonic() - said['time'] > SILENCE:
+            print(text, flush=True)
+            said.update(text=text, time=time.monotonic())
+
+    try:
+        running.run(tell, minutes)
+        tell(running.progress())
+    except KeyboardInterrupt:
+        raise Interrupted(f'interrupted: {running.progress()}. The same command goes on; --table writes what is done') from None
+    finally:
+        bar.close()

@@ -1,0 +1,95 @@
+"""Pictures of a benchmark: the same frames of all methods on a sheet of each clip, and curves over the time of training."""
+
+import io
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatch
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from toolkit.benchmark.spec import Spec, Unit
+from toolkit.benchmark.tables import Table
+from toolkit.benchmark.work import folder_of
+from toolkit.files import write_file
+from toolkit.outputs import plain_name
+from toolkit.sheets import contact_sheet
+
+
+def write_sheets(out: Path, spec: Spec, units: Sequence[Unit], results: Mapping[str, Mapping], labels: Sequence[str],
+                 most: int = 12) -> list[Path]:
+    """Write ``sheet_<clip>.png`` for each clip: first the real frames, then those of each row of the table, of its first seed.
+
+    Args:
+        out: of the benchmark.
+        spec: of it.
+        units: of it.
+        results: of those that are done, by name.
+        labels: rows, in order.
+        most: sheets.
+
+    Returns:
+        The files.
+    """
+    pictures: dict[str, dict[str, np.ndarray]] = {}
+    for unit in sorted(units, key=lambda unit: -unit.seed):
+        for number, point in enumerate(results.get(unit.name, {}).get('points', ())):
+            file = folder_of(out, unit) / 'frames' / f'{number}.npz'
+            if not file.exists():
+                continue
+            with np.load(file) as frames:
+                for key in frames.files:
+                    kind, _, clip = key.partition('/')
+                    clip = unit.clip if clip == unit.clip else f'{unit.clip}/{clip}'
+                    pictures.setdefault(clip, {})['real' if kind == 'real' else point['label']] = frames[key]
+    files = []
+    for clip in sorted(pictures)[:most]:
+        rows = [label for label in ('real', *labels) if label in pictures[clip]]
+        texts = [[label, *[''] * (len(pictures[clip][label]) - 1)] for label in rows]
+        sheet = contact_sheet([list(pictures[clip][label]) for label in rows], texts)
+        files.append(out / f'sheet_{plain_name(clip)}.png')
+        write_file(files[-1], cv2.imencode('.png', sheet[..., ::-1])[1].tobytes())
+    return files
+
+
+def write_plot(out: Path, table: Table) -> Path | None:
+    """Draw the metrics of ``spec.plot`` over the seconds of training, a curve a row, to ``plot.png`` and ``plot.svg``.
+
+    Args:
+        out: of the benchmark.
+        table: of it.
+
+    Returns:
+        The picture; None where there is nothing to draw.
+    """
+    keys = [key for pattern in table.spec.plot for key in table.about if fnmatch(key, pattern)]
+    if not keys:
+        return None
+    import matplotlib
+    matplotlib.use('agg')
+    from matplotlib import pyplot
+    figure, axes = pyplot.subplots(1, len(keys), figsize=(5.2 * len(keys), 4), squeeze=False)
+    for axis, key in zip(axes[0], keys):
+        for row in table.spec.rows:
+            points = [(table.costs.get(label, {}).get('seconds'), table.entry(label, key)) for label in table.labels
+                      if label == row.name or label.startswith(f'{row.name}, ')]
+            points = [(seconds, entry) for seconds, entry in points if entry]
+            timed = sorted(((s, e) for s, e in points if s is not None), key=lambda point: point[0])
+            if timed:
+                values = [entry['value'] for _, entry in timed]
+                axis.plot([max(seconds, 1) for seconds, _ in timed], values, marker='o', markersize=3, label=row.name)
+            for entry in [entry for seconds, entry in points if seconds is None][:1]:
+                axis.axhline(entry['value'], linestyle=':', color='gray', linewidth=1)
+                axis.annotate(row.name, (0.99, entry['value']), xycoords=('axes fraction', 'data'), fontsize=7, ha='right', va='bottom')
+        axis.set_xscale('log')
+        axis.set_xlabel('seconds of training' + (' (processor time)' if table.spec.clock == 'cpu' else ''))
+        axis.set_title(f'{key} ({dict(higher="higher is better", lower="lower is better").get(table.about[key]["better"], "")})')
+        axis.grid(alpha=0.3)
+    axes[0][0].legend(fontsize=7)
+    figure.tight_layout()
+    for suffix in ('png', 'svg'):
+        picture = io.BytesIO()
+        figure.savefig(picture, format=suffix, dpi=130)
+        write_file(out / f'plot.{suffix}', picture.getvalue())
+    pyplot.close(figure)
+    return out / 'plot.png'

@@ -1,0 +1,229 @@
+"""Results of a benchmark as one table: means over clips, differences to the first row, costs; JSON, CSV and Markdown."""
+
+import csv
+import datetime
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from toolkit import __version__
+from toolkit.benchmark.spec import Spec, Unit
+from toolkit.files import write_file, write_json
+from toolkit.metrics.report import ARROWS
+from toolkit.metrics.statistics import bootstrap_ci
+
+COSTS = dict(
+    iteration='iterations', seconds='s of training', parameters='M parameters', gmacs='GMACs a frame', ms='ms a frame',
+    memory='MiB to train', cost_memory='MiB to generate', total_seconds='s in all')
+SCALES = dict(parameters=1e-6, memory=2**-20, cost_memory=2**-20)
+
+
+def differences(values: Mapping[str, float], others: Mapping[str, float]) -> tuple[float, tuple[float, float] | None, int] | None:
+    """Paired difference of two rows on the clips that both have.
+
+    Args:
+        values: clip -> value.
+        others: of the row that it is compared with.
+
+    Returns:
+        Mean of ``values - others``, its bootstrap interval over clips (None for one clip), and the number of clips; None without one.
+    """
+    pairs = [values[clip] - others[clip] for clip in values if clip in others]
+    return (float(np.mean(pairs)), bootstrap_ci(pairs), len(pairs)) if pairs else None
+
+
+class Table:
+    """What the units of a benchmark found.
+
+    Args:
+        spec: of the benchmark.
+        units: of it.
+        results: of those that are done, by name.
+
+    Attributes:
+        labels: names of the rows, each with its budget; only those with a unit.
+        values: label -> metric -> clip -> seed -> value.
+        about: metric -> its definition, what is better, and reasons for numbers that are missing.
+        costs: label -> name of :data:`COSTS` -> mean over units.
+        errors: what failed.
+    """
+
+    def __init__(self, spec: Spec, units: Sequence[Unit], results: Mapping[str, Mapping]) -> None:
+        self.spec, self.units, self.results = spec, list(units), results
+        self.labels: list[str] = []
+        self.reference: dict[str, str] = {}
+        self._order()
+        self.values: dict[str, dict[str, dict[str, dict[int, float]]]] = {label: {} for label in self.labels}
+        self.about: dict[str, dict[str, Any]] = {}
+        self.costs: dict[str, dict[str, float]] = {}
+        self.errors = [f'{unit.row} on {unit.clip}, seed {unit.seed}: {results[unit.name]["error"]}'
+                       for unit in self.units if results.get(unit.name, {}).get('error')]
+        found: dict[tuple[str, str], list[float]] = {}
+        for unit in self.units:
+            result = results.get(unit.name, {})
+            for point in result.get('points', ()):
+                self._add(unit, point)
+                cost = dict(point['cost'], cost_memory=point['cost']['memory'], total_seconds=result['total_seconds'])
+                for key, value in {**cost, **{k: point[k] for k in ('iteration', 'seconds', 'memory') if k in point}}.items():
+                    if key in COSTS and not (key == 'memory' and 'memory' not in point):
+                        found.setdefault((point['label'], key), []).append(value)
+        for (label, key), numbers in found.items():
+            self.costs.setdefault(label, {})[key] = float(np.mean(numbers)) * SCALES.get(key, 1)
+
+    def _order(self) -> None:
+        """Labels in the order of the spec, and which each is compared with: the first row at the same budget, else its last point."""
+        by_row: dict[str, dict[str, str]] = {}
+        there = {label for unit in self.units for label in unit.labels}
+        for row in self.spec.rows:
+            points = {'': row.name} if row.untrained else {
+                budget.label(point): f'{row.name}, {budget.label(point)}' for budget in row.budgets for point in budget.points}
+            by_row[row.name] = {key: label for key, label in points.items() if label in there}
+            self.labels += list(by_row[row.name].values())
+        first = by_row[self.spec.rows[0].name]
+        for points in by_row.values():
+            for key, label in points.items():
+                self.reference[label] = first.get(key, next(reversed(first.values()), label))
+
+    def _add(self, unit: Unit, point: Mapping) -> None:
+        entries = {key: dict(entry['per_clip'], _=entry) for key, entry in point['metrics'].items()}
+        for key, value in (point.get('colors') or {}).items():
+            entries[f'colors/{key}'] = {unit.clip: value, '_': dict(better='', definition='see docs/results.md', reason='')}
+        for key, clips in entries.items():
+            entry = clips.pop('_')
+            about = self.about.setdefault(key, dict(better=entry['better'], definition=entry['definition'], reasons=[]))
+            if entry['reason'] and entry['reason'] not in about['reasons']:
+                about['reasons'].append(entry['reason'])
+            for clip, value in clips.items():
+                if value is not None:
+                    name = unit.clip if clip in (unit.clip, '') else f'{unit.clip}/{clip}'
+                    self.values[point['label']].setdefault(key, {}).setdefault(name, {})[unit.seed] = value
+
+    def of_clips(self, label: str, key: str) -> dict[str, float]:
+        """Clip -> mean over seeds."""
+        return {clip: float(np.mean(list(seeds.values()))) for clip, seeds in self.values[label].get(key, {}).items()}
+
+    def of_seeds(self, label: str, key: str) -> dict[int, float]:
+        """Seed -> mean over clips."""
+        clips = self.values[label].get(key, {})
+        seeds = sorted({seed for values in clips.values() for seed in values})
+        return {seed: float(np.mean([values[seed] for values in clips.values() if seed in values])) for seed in seeds}
+
+    def entry(self, label: str, key: str) -> dict[str, Any] | None:
+        """A number of the table: mean over clips of the mean over seeds, with its interval; its difference to the reference; seeds."""
+        clips = self.of_clips(label, key)
+        if not clips:
+            return None
+        seeds, other = self.of_seeds(label, key), self.reference[label]
+        found = dict(value=float(np.mean(list(clips.values()))), ci=bootstrap_ci(list(clips.values())), clips=len(clips), seeds=seeds,
+                     seeds_deviation=float(np.std(list(seeds.values()), ddof=1)) if len(seeds) > 1 else None, per_clip=clips)
+        if other != label and (difference := differences(clips, self.of_clips(other, key))):
+            found |= dict(difference=difference[0], difference_ci=difference[1], difference_clips=difference[2], reference=other)
+        return found
+
+    def columns(self) -> list[str]:
+        """Metrics of the table for people."""
+        return [key for pattern in self.spec.columns for key in self.about if fnmatch(key, pattern)]
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything, as plain values."""
+        hosts = sorted({f'{r["host"]}: {r["device"]}' for r in self.results.values() if 'host' in r})
+        rows = [dict(name=label, costs=self.costs.get(label, {}), metrics={key: self.entry(label, key) for key in self.about})
+                for label in self.labels]
+        return dict(
+            about=dict(spec=str(self.spec.path), toolkit=__version__, machines=hosts, clock=self.spec.clock,
+                       date=datetime.datetime.now().astimezone().isoformat(timespec='seconds'), done=len(self.results),
+                       units=len(self.units)),
+            definitions=self.about, rows=rows, errors=self.errors, budgets=[asdict(budget) for budget in self.spec.budgets])
+
+    def as_csv(self) -> str:
+        """A line for each row, with interval, difference and its interval of every metric."""
+        parts = ('', ' low', ' high', ' difference', ' difference low', ' difference high')
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator='\n')
+        writer.writerow(['row', 'reference', *COSTS.values(), *(key + part for key in self.about for part in parts)])
+        for label in self.labels:
+            line = [label, self.reference[label], *(self.costs.get(label, {}).get(key, '') for key in COSTS)]
+            for key in self.about:
+                entry = self.entry(label, key) or {}
+                line += [entry.get('value', ''), *(entry.get('ci') or ('', '')), entry.get('difference', ''),
+                         *(entry.get('difference_ci') or ('', ''))]
+            writer.writerow(line)
+        return out.getvalue()
+
+    def as_markdown(self) -> str:
+        """Tables for people: values, differences, each clip, seeds, costs, then what failed and what the numbers mean."""
+        columns = self.columns()
+        heads = [f'{key} {ARROWS[self.about[key]["better"]]}'.strip() for key in columns]
+        lines = [f'# {self.spec.path.stem}', '', self._said(), '', '## Means over clips', '',
+                 *_table(['', *heads], [[label, *self._best(label, columns)] for label in self.labels])]
+        lines += ['', '## Paired differences', '', *_table(['', 'to', *heads], [
+            [label, self.reference[label], *(_difference(self.entry(label, key)) for key in columns)]
+            for label in self.labels if self.reference[label] != label])]
+        for key in columns[:6]:
+            clips = list(dict.fromkeys(clip for label in self.labels for clip in self.of_clips(label, key)))
+            if 1 < len(clips) <= 12:
+                lines += ['', f'## {key}, each clip', '', *_table(['', *clips], [
+                    [label, *(_number(self.of_clips(label, key).get(clip)) for clip in clips)] for label in self.labels])]
+        seeded = [label for label in self.labels if any(len(self.of_seeds(label, key)) > 1 for key in columns)]
+        if seeded:
+            lines += ['', '## Seeds, each a mean over clips', '', *_table(['', *heads], [
+                [label, *(', '.join(map(_number, self.of_seeds(label, key).values())) for key in columns)] for label in seeded])]
+        lines += ['', '## Costs', '', *_table(['', *COSTS.values()], [
+            [label, *(_number(self.costs.get(label, {}).get(key)) for key in COSTS)] for label in self.labels])]
+        if self.errors:
+            lines += ['', '## Failed', '', *(f'- {error}' for error in self.errors)]
+        lines += ['', '## What the numbers mean', '', *(f'- `{key}`: {self.about[key]["definition"]}' for key in columns)]
+        reasons = {reason: key for key in self.about for reason in self.about[key]['reasons']}
+        return '\n'.join([*lines, *(f'- n/a of {key}: {reason}' for reason, key in reasons.items()), ''])
+
+    def _said(self) -> str:
+        hosts = sorted({r['device'] for r in self.results.values() if 'device' in r})
+        open_units = len(self.units) - len(self.results)
+        return (f'{len(self.results)} of {len(self.units)} units are done{", so this is not all" if open_units else ""}; '
+                f'{", ".join(hosts)}. Intervals: 95 % bootstrap over clips, of the mean over seeds.')
+
+    def _best(self, label: str, columns: Sequence[str]) -> list[str]:
+        cells = []
+        for key in columns:
+            entry, better = self.entry(label, key), self.about[key]['better']
+            if entry is None:
+                cells.append('failed' if any(error.startswith(f'{label.split(", ")[0]} on') for error in self.errors) else 'n/a')
+                continue
+            score = dict(higher=lambda v: v, lower=lambda v: -v, one=lambda v: -abs(v - 1)).get(better)
+            values = [other['value'] for name in self.labels if (other := self.entry(name, key))]
+            text = _number(entry['value'])
+            text = f'**{text}**' if score and score(entry['value']) == max(map(score, values)) else text
+            cells.append(text + (f' [{_number(entry["ci"][0])}, {_number(entry["ci"][1])}]' if entry['ci'] else ''))
+        return cells
+
+    def write(self, out: Path) -> None:
+        """Write table.json, table.csv and table.md."""
+        write_json(out / 'table.json', self.as_json())
+        write_file(out / 'table.csv', self.as_csv().encode())
+        write_file(out / 'table.md', self.as_markdown().encode())
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return 'n/a'
+    if value and abs(value) < 0.1:
+        return f'{value:.4f}'
+    return f'{value:.3f}' if abs(value) < 10 else f'{value:.1f}' if abs(value) < 1000 else f'{value:,.0f}'
+
+
+def _difference(entry: Mapping | None) -> str:
+    if entry is None or 'difference' not in entry:
+        return 'n/a'
+    low, high = entry['difference_ci'] or (None, None)
+    interval = '' if low is None else f' [{low:+.4f}, {high:+.4f}]'
+    return f'{entry["difference"]:+.4f}{interval}'
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    lines = [head, ['---'] * len(head), *rows]
+    return ['| ' + ' | '.join(str(cell).replace('|', '/').replace('\n', ' ') for cell in line) + ' |' for line in lines]

@@ -1,0 +1,233 @@
+"""One unit of a benchmark: a config trained with a budget, tested at each of its points, and its cost."""
+
+import gc
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+
+from toolkit.analysis.clip_control import ModelPainter, measure_control
+from toolkit.analysis.recolorable_clip import RecolorableClip
+from toolkit.benchmark.spec import Unit
+from toolkit.datasets.windows import ClipWindows
+from toolkit.engine.budget_hook import BudgetHook, peak_memory, reset_peak_memory, scaled
+from toolkit.engine.config import load_config, read_plain
+from toolkit.engine.evaluation import Evaluation
+from toolkit.engine.launch import build_runner
+from toolkit.metrics.evaluator import pick_clips
+from toolkit.metrics.parts import ClipParts
+from toolkit.structures import InputError, spread
+
+ENDLESS = 10**9
+SPEED_FRAMES = 16
+
+
+def config_of(unit: Unit) -> Config:
+    """The config of a unit, whole: its data, budget, seed and metrics written in; no previews and no validation.
+
+    Raises:
+        InputError: an override that the config does not take.
+    """
+    _, plain = read_plain(unit.config)
+    options = {**_clip_options(unit, plain), **{key: value for key, value in unit.optional.items() if _has(plain, key)}, **unit.options}
+    if unit.untrained:
+        options = {key: value for key, value in options.items() if key.split('.')[0] in ('data', 'train_dataloader', 'test_dataloader')}
+    cfg = load_config(unit.config, options)
+    cfg.test_evaluator = [dict(metric) for metric in unit.metrics]
+    cfg.randomness = dict(cfg.get('randomness') or {}, seed=unit.seed)
+    for key in ('val_dataloader', 'val_evaluator', 'val_cfg'):
+        cfg._cfg_dict.pop(key, None)
+    if unit.untrained:
+        cfg._cfg_dict['model'] = dict(type=unit.untrained)
+        return cfg
+    hooks = [hook for hook in cfg.get('custom_hooks') or [] if hook['type'] != 'GenerateHook']
+    schedulers = cfg.get('param_scheduler') or []
+    schedulers = [dict(s) for s in (schedulers if isinstance(schedulers, (list, tuple)) else [schedulers])]
+    own, last = cfg.train_cfg.max_iters, unit.points[-1]
+    if unit.timed:
+        hook = dict(type='BudgetHook', minutes=list(unit.points), clock=unit.clock, schedulers=schedulers, length=own)
+        cfg.train_cfg.max_iters, schedulers = ENDLESS, []
+    else:
+        hook = dict(type='BudgetHook', iterations=[int(point) for point in unit.points], clock=unit.clock)
+        cfg.train_cfg.max_iters = max(int(last), 1)
+        schedulers = scaled(schedulers, last / own) if last and last != own else schedulers
+    cfg._cfg_dict['param_scheduler'], cfg._cfg_dict['custom_hooks'] = schedulers, [*hooks, hook]
+    cfg.train_cfg.pop('val_interval', None)
+    checkpoint = dict(cfg.get('default_hooks', {}).get('checkpoint') or dict(type='CheckpointHook'))
+    cfg.default_hooks.checkpoint = {**{k: v for k, v in checkpoint.items() if k in ('type', 'interval')}, 'max_keep_ckpts': 1}
+    if unit.init:
+        cfg.load_from = unit.init
+    return cfg
+
+
+def _clip_options(unit: Unit, plain: Mapping) -> dict[str, Any]:
+    """Where the data of a unit lies and what of it is held out, as overrides of a config."""
+    options, data = {}, plain.get('data') or {}
+    if unit.root is not None:
+        options['data.root'] = unit.root
+        if data.get('synthetic') and not any('synthetic' in key for key in unit.options):
+            options |= {'data.synthetic': None} | ({'data.split_rule': None} if 'split_rule' in data else {})
+    if unit.held_out is not None:
+        held, test = tuple(unit.held_out), 'test_dataloader.dataset'
+        options |= {'train_dataloader.dataset.split': None, 'train_dataloader.dataset.exclude': held, f'{test}.split': None,
+                    f'{test}.frames': held}
+        own = (plain['test_dataloader'].get('dataset') or {}).get('references')
+        if own or data.get('references'):
+            options[f'{test}.references.pool' if own else f'{test}.references'] = \
+                dict(exclude=held) if own else dict(pool=dict(exclude=held))
+    return options
+
+
+def _has(plain: Mapping, key: str) -> bool:
+    node: Any = plain
+    for part in key.split('.'):
+        if not isinstance(node, Mapping) or part not in node:
+            return False
+        node = node[part]
+    return True
+
+
+def run_unit(unit: Unit, folder: Path, device: str) -> dict[str, Any]:
+    """Train and test.
+
+    Args:
+        unit: what.
+        folder: of its run, which goes on where an earlier one was stopped; what is left of it is removed at the end.
+        device: ``'cuda'`` or ``'cpu'``.
+
+    Returns:
+        ``points``: for each its label, iteration, seconds, metrics as :func:`toolkit.metrics.report.to_json` has them, and cost. Frames
+        for the sheet are written beside ``folder``.
+
+    Raises:
+        Whatever building, training or testing raises.
+    """
+    start, cfg = time.time(), config_of(unit)
+    frames = folder.parent / 'frames'
+    frames.mkdir(parents=True, exist_ok=True)
+    if unit.untrained:
+        points = [_test(unit, cfg, None, device, frames / '0.npz')]
+    else:
+        points = []
+        for number, reached in enumerate(_train(unit, cfg, folder)):
+            found = _test(unit, cfg, reached.pop('path'), device, frames / f'{number}.npz')
+            points.append({**reached, **found})
+            _free()
+        shutil.rmtree(folder, ignore_errors=True)
+    points = [dict(label=label, **point) for label, point in zip(unit.labels, points)]
+    return dict(row=unit.row, clip=unit.clip, seed=unit.seed, points=points, total_seconds=time.time() - start)
+
+
+def _train(unit: Unit, cfg: Config, folder: Path) -> list[dict]:
+    """Train to the last point: for each point its iteration, seconds, memory and checkpoint."""
+    resumes = (folder / 'last_checkpoint').exists()
+    if folder.exists() and not resumes:
+        shutil.rmtree(folder)
+    runner = build_runner(cfg, folder, resume=resumes, amp=unit.amp)
+    runner.train()
+    hook = next(hook for hook in runner.hooks if isinstance(hook, BudgetHook))
+    if len(hook.reached) < len(unit.points):
+        raise InputError(f'{unit.row} on {unit.clip}: the run ended at iteration {runner.iter}, before the end of its budget')
+    reached = [dict(point, memory=hook.memory) for point in hook.reached]
+    del runner, hook
+    _free()
+    return reached
+
+
+def _test(unit: Unit, cfg: Config, checkpoint: str | None, device: str, frames: Path) -> dict[str, Any]:
+    """Measure a checkpoint as ``tools/test.py`` does, keep frames for the sheet, and measure its cost."""
+    evaluation = Evaluation(cfg, checkpoint, max_frames=unit.max_frames, device=device)
+    keeper = _Keeper(evaluation, unit)
+    evaluation.run(watch=keeper.watch)
+    np.savez_compressed(frames, **{name: np.stack(pictures) for name, pictures in keeper.kept.items()})
+    results = evaluation.results()
+    model = evaluation.models['model']
+    found = dict(metrics=results['metrics'], directions=results.get('directions'), cost=_cost(model, evaluation.dataset, device))
+    if unit.color_control is not None and getattr(model, 'codes', None) is not None:
+        found['colors'] = control_of(model, evaluation.dataset, unit.seed, **unit.color_control)
+    return found
+
+
+class _Keeper:
+    """Keeps some frames of each clip that is measured: ``real/<clip>`` and ``generated/<clip>``.
+
+    Args:
+        evaluation: whose clips come in its order.
+        unit: says how many frames.
+    """
+
+    def __init__(self, evaluation: Evaluation, unit: Unit) -> None:
+        self._lengths = (ClipParts(evaluation.dataset, index, unit.max_frames).frames for index in evaluation.indices)
+        self._count, self.kept = unit.frames, {}
+
+    @contextmanager
+    def watch(self) -> Iterator:
+        """See :meth:`toolkit.metrics.evaluator.ClipEvaluator.run`."""
+        total, position = next(self._lengths), 0
+        wanted = spread(total, min(self._count, total))
+
+        def see(samples: dict[str, dict]) -> None:
+            nonlocal position
+            sample = samples['model']
+            count = len(sample['real'])
+            for t in wanted:
+                if position <= t < position + count:
+                    for kind in ('real', 'generated'):
+                        self.kept.setdefault(f'{kind}/{sample["clip"]}', []).append(sample[kind][t - position])
+            position += count
+
+        yield see
+
+
+def _cost(model: torch.nn.Module, dataset: Any, device: str) -> dict[str, float | None]:
+    """What a frame costs: ``parameters`` of what generates, ``gmacs`` and ``ms`` a frame, and ``memory``, the peak in bytes."""
+    from torch.utils.flop_counter import FlopCounterMode
+    parts = list(ClipParts(dataset, 0, SPEED_FRAMES))
+    count = sum(len(part['frames'][0]) for part in parts)
+
+    def paint() -> float:
+        start = time.perf_counter()
+        for _ in model.test_stream(iter(parts)):
+            pass
+        if device.startswith('cuda'):
+            torch.cuda.synchronize()
+        return time.perf_counter() - start
+
+    with torch.no_grad():
+        counter = FlopCounterMode(display=False)
+        with counter:
+            paint()
+        reset_peak_memory()
+        seconds = min(paint() for _ in range(2))
+    networks = {name: network for name, network in (model.networks().items() if hasattr(model, 'networks') else ())
+                if not name.startswith('net_d') and not name.endswith('_ema')}
+    return dict(parameters=sum(p.numel() for network in networks.values() for p in network.parameters()),
+                gmacs=counter.get_total_flops() / 2e9 / count, ms=1000 * seconds / count, memory=peak_memory())
+
+
+def control_of(model: torch.nn.Module, dataset: ClipWindows, seed: int, clips: int = 8, frames: int = 16) -> dict[str, float]:
+    """What color codes do to the pictures, see :mod:`toolkit.analysis.clip_control`: ``<probe>/<region>`` -> value.
+
+    Args:
+        model: with color codes.
+        dataset: of whole clips.
+        seed: of the outfits.
+        clips: so many, spread over the data set.
+        frames: of each, from its middle.
+    """
+    chosen = [RecolorableClip.read(dataset, index, frames) for index in pick_clips(len(dataset), min(clips, len(dataset)))]
+    columns = measure_control(ModelPainter(model), chosen, 'model', seed=seed)
+    return {f'{name}/{column.region}': float(value)
+            for column in columns for name, value in column.values.items() if np.isfinite(value)}
+
+
+def _free() -> None:
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

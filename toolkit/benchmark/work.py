@@ -1,0 +1,272 @@
+"""Workers that share the units of a benchmark, and the process that starts them, watches them and says how long it takes."""
+
+import contextlib
+import math
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from toolkit.benchmark.claims import Claim
+from toolkit.benchmark.spec import Unit
+from toolkit.files import make_folder, read_json, write_json
+from toolkit.structures import InputError, MissingWeightsError
+
+Job = tuple[Path, Unit]
+RESULT = 'result.json'
+PLAN = 'units.json'
+MOST_DEATHS = 2
+"""A unit with which so many processes died is not tried again."""
+
+
+def folder_of(out: Path, unit: Unit) -> Path:
+    """Where a unit's result and frames are."""
+    return out / 'units' / unit.name
+
+
+def result_of(out: Path, unit: Unit, since: float | None = None) -> dict[str, Any] | None:
+    """A unit's result, None where there is none.
+
+    Args:
+        out: of the benchmark.
+        unit: which.
+        since: an error from before this time does not count: it is tried again.
+    """
+    path = folder_of(out, unit) / RESULT
+    if not path.exists():
+        return None
+    result = read_json(path)
+    return None if since is not None and result.get('error') and result['time'] < since else result
+
+
+def work(plan: Path, device: str) -> None:
+    """Do units of a plan until none is left.
+
+    Args:
+        plan: of :func:`write_plan`.
+        device: ``'cuda'`` or ``'cpu'``.
+
+    Raises:
+        KeyboardInterrupt: the user stopped it; the claim is given back, and training is saved.
+    """
+    content = read_json(plan)
+    since, jobs = content['since'], [(Path(job['out']), Unit(**job['unit'])) for job in content['jobs']]
+    _end_with_parent()
+    while True:
+        left = [(out, unit) for out, unit in jobs if result_of(out, unit, since) is None]
+        if not any(_attempt(out, unit, device, since) for out, unit in left):
+            if not left:
+                return
+            time.sleep(2)
+
+
+def _attempt(out: Path, unit: Unit, device: str, since: float) -> bool:
+    """Do a unit unless somebody else has it."""
+    folder = folder_of(out, unit)
+    claim = Claim(folder)
+    if not claim.take():
+        return False
+    try:
+        if result_of(out, unit, since) is not None:
+            return False
+        if claim.deaths >= MOST_DEATHS:
+            result = dict(error=f'{claim.deaths} processes died while they did it: out of memory?')
+        else:
+            result = _tried(unit, folder, device)
+        if claim.owned():
+            write_json(folder / RESULT, dict(
+                result, row=unit.row, clip=unit.clip, seed=unit.seed, time=time.time(), host=socket.gethostname(),
+                device=_named(device)))
+        return True
+    finally:
+        claim.release()
+
+
+def _tried(unit: Unit, folder: Path, device: str) -> dict[str, Any]:
+    from toolkit.benchmark.unit import run_unit
+    print(f'==== {unit.row} on {unit.clip}, seed {unit.seed}', flush=True)
+    try:
+        return run_unit(unit, folder / 'run', device)
+    except (InputError, MissingWeightsError) as error:
+        return dict(error=str(error))
+    except Exception as error:  # of any kind: one row that fails must not end the others
+        traceback.print_exc()
+        return dict(error=f'{type(error).__name__}: {error}'[:500], traceback=traceback.format_exc())
+
+
+def _named(device: str) -> str:
+    import torch
+    return torch.cuda.get_device_name() if device.startswith('cuda') else f'CPU, {torch.get_num_threads()} threads'
+
+
+def _end_with_parent() -> None:
+    """End this process, as Ctrl-C does, when the one that started it is gone."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(2)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def write_plan(folder: Path, jobs: Sequence[Job]) -> Path:
+    """Write what workers of this machine read: the units, and from when on errors count."""
+    make_folder(folder)
+    path = folder / f'{socket.gethostname()}-{os.getpid()}-{PLAN}'
+    write_json(path, dict(since=time.time(), jobs=[dict(out=str(out), unit=asdict(unit)) for out, unit in jobs]))
+    return path
+
+
+class Workers:
+    """Processes of this machine that do units.
+
+    Args:
+        jobs: the units, each with the folder of its benchmark.
+        count: how many processes.
+        device: ``'cpu'``, ``'cuda'`` or ``'cuda:1'``; None for the GPUs in turn, or the CPU where there is none.
+    """
+
+    def __init__(self, jobs: Sequence[Job], count: int, device: str | None) -> None:
+        self.jobs, self.folder, self.count, self.device = list(jobs), jobs[0][0], count, device
+        self.results: dict[Job, dict] = {}
+        self.plan, self.since = write_plan(self.folder, jobs), 0.0
+        self._processes: dict[int, subprocess.Popen] = {}
+        self._deaths = 0
+
+    def run(self, tell: Callable[[str], None], minutes: float | None = None) -> None:
+        """Start them and wait until all units are done, by them or by others who share the folders.
+
+        Args:
+            tell: is told the progress in one line, now and then.
+            minutes: stop after so many, with what is being done saved.
+
+        Raises:
+            InputError: workers end without doing anything.
+            KeyboardInterrupt: after the workers have saved what they do.
+        """
+        self.since, end = read_json(self.plan)['since'], time.monotonic() + 60 * (minutes or math.inf)
+        try:
+            while len(self.results) < len(self.jobs) and time.monotonic() < end:
+                self._look()
+                tell(self.progress())
+                self._keep_running()
+                time.sleep(1)
+        finally:
+            self._stop()
+            self.plan.unlink(missing_ok=True)
+        self._look()
+
+    def _look(self) -> None:
+        for job in self.jobs:
+            if job not in self.results and (result := result_of(*job, self.since)) is not None:
+                self.results[job] = result
+
+    def _keep_running(self) -> None:
+        left = len(self.jobs) - len(self.results)
+        for number, process in list(self._processes.items()):
+            if process.poll() is not None:
+                del self._processes[number]
+                if process.returncode == 2:
+                    raise InputError(f'a worker cannot work; its last words are in {self._log(number)}')
+                self._deaths += process.returncode != 0
+        if self._deaths > 2 * self.count + MOST_DEATHS * len(self.jobs):
+            raise InputError(f'workers end again and again; see {self._log(0).parent}')
+        while len(self._processes) < min(self.count, left):
+            self._start()
+
+    def _start(self) -> None:
+        number = next(n for n in range(self.count) if n not in self._processes)
+        log = self._log(number)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        environment, device = placed(self.device, number)
+        environment.setdefault('OMP_NUM_THREADS', str(max(1, (os.cpu_count() or 1) // self.count)))
+        with open(log, 'a') as file:
+            self._processes[number] = subprocess.Popen(
+                [sys.executable, '-m', 'toolkit', 'benchmark', str(self.plan), '--work', '--device', device], stdout=file,
+                stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=environment)
+
+    def _log(self, number: int) -> Path:
+        return self.folder / 'logs' / f'{socket.gethostname()}-{number}.log'
+
+    def _stop(self) -> None:
+        """Have the workers save what they do and end; those without work end by themselves."""
+        busy = len(self.results) < len(self.jobs)
+        for process in self._processes.values():
+            if busy and process.poll() is None:
+                with contextlib.suppress(OSError):
+                    process.send_signal(signal.SIGTERM)
+        for process in self._processes.values():
+            try:
+                process.wait(120)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+    def progress(self) -> str:
+        """Units done, errors, and the time left as far as those done tell."""
+        errors = sum(bool(result.get('error')) for result in self.results.values())
+        text = f'{len(self.results)} of {len(self.jobs)} units' + (f', {errors} with errors' if errors else '')
+        left = [unit for out, unit in self.jobs if (out, unit) not in self.results]
+        known = [(unit, result['total_seconds']) for (_, unit), result in self.results.items() if 'total_seconds' in result]
+        seconds = expected_seconds(left, known) if left else None
+        return text if seconds is None else f'{text}, about {_spoken(seconds / max(self.count, 1))} left'
+
+
+def expected_seconds(left: Sequence[Unit], known: Sequence[tuple[Unit, float]]) -> float | None:
+    """Seconds that units will take in one process: as long as others of their row did; else as others of their size.
+
+    Args:
+        left: units to come.
+        known: units that are done, and their seconds.
+
+    Returns:
+        None where nothing is known.
+    """
+    if not known:
+        return None
+    size = sum(unit.size for unit, _ in known)
+    rate = sum(seconds for _, seconds in known) / size if size else None
+    mean = sum(seconds for _, seconds in known) / len(known)
+
+    def of(unit: Unit) -> float:
+        same = [seconds for other, seconds in known if other.labels == unit.labels]
+        return sum(same) / len(same) if same else unit.size * rate if rate and unit.size else mean
+
+    return sum(map(of, left))
+
+
+def placed(device: str | None, number: int, gpus: int | None = None) -> tuple[dict[str, str], str]:
+    """Environment and device of a worker: it sees one GPU alone, or none.
+
+    Args:
+        device: what the user asked for.
+        number: of the worker; without a wish workers take the GPUs in turn.
+        gpus: of this machine; None looks.
+    """
+    environment = dict(os.environ)
+    if device == 'cpu':
+        return environment | dict(CUDA_VISIBLE_DEVICES=''), 'cpu'
+    if gpus is None:
+        import torch
+        gpus = torch.cuda.device_count()
+    if device is None and not gpus:
+        return environment, 'cpu'
+    index = int(device.partition(':')[2]) if device and ':' in device else number % max(gpus, 1)
+    if index >= gpus:
+        raise InputError(f'--device {device}: this machine has {gpus} GPUs')
+    visible = environment.get('CUDA_VISIBLE_DEVICES')
+    chosen = visible.split(',')[index] if visible else str(index)
+    return environment | dict(CUDA_VISIBLE_DEVICES=chosen), 'cuda'
+
+
+def _spoken(seconds: float) -> str:
+    return f'{seconds:.0f} s' if seconds < 90 else f'{seconds / 60:.0f} min' if seconds < 5400 else f'{seconds / 3600:.1f} h'

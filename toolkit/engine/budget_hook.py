@@ -1,0 +1,176 @@
+"""A run with a budget: of iterations or of minutes, with checkpoints at points on the way, and what it cost."""
+
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import torch
+from mmengine.hooks import Hook
+
+from toolkit.models.bare import bare
+from toolkit.registry import HOOKS
+from toolkit.structures import InputError
+
+CLOCKS = {'wall': time.perf_counter, 'cpu': time.process_time}
+
+
+def learning_rate(schedulers: Sequence[dict], iteration: float) -> float:
+    """The part of the first learning rate that schedulers leave at an iteration, which may lie between two.
+
+    Args:
+        schedulers: configs of ``LinearLR`` and ``ConstantThenLinearLR``, counted in iterations; their factors are multiplied.
+        iteration: in a run as long as the schedulers are made for.
+
+    Raises:
+        InputError: a scheduler of another kind.
+    """
+    factor = 1.0
+    for config in schedulers:
+        if config['type'] == 'LinearLR':
+            begin, start, end = config.get('begin', 0), config.get('start_factor', 1 / 3), config.get('end_factor', 1.0)
+            share = (iteration - begin) / max(config['end'] - begin - 1, 1)
+            factor *= start + (end - start) * min(max(share, 0.0), 1.0) if iteration >= begin else 1.0
+        elif config['type'] == 'ConstantThenLinearLR':
+            epoch = iteration / config.get('epoch_iters', 1) + 1
+            factor *= 1 - min(max(0.0, epoch - config['constant']), config['decay']) / (config['decay'] + 1)
+        else:
+            raise InputError(f'param_scheduler {config["type"]}: a budget of minutes knows LinearLR and ConstantThenLinearLR only')
+    return factor
+
+
+def scaled(schedulers: Sequence[dict], ratio: float) -> list[dict]:
+    """Schedulers for a run that is ``ratio`` times as long: what they count in iterations is scaled."""
+    def value(key: str, old, epoch: int):
+        if key in ('begin', 'end', 'constant', 'decay', 'T_max', 'step_size') and isinstance(old, int):
+            return max(round(old * epoch * ratio), 1 if key != 'begin' and old else 0)
+        return 1 if key == 'epoch_iters' else [round(item * ratio) for item in old] if key == 'milestones' else old
+
+    return [{key: value(key, old, config.get('epoch_iters', 1) if key in ('constant', 'decay') else 1)
+             for key, old in config.items()} for config in schedulers]
+
+
+def peak_memory() -> int:
+    """Most bytes used since :func:`reset_peak_memory`: of the GPU where there is one, else of this process; 0 where the system does not
+    tell."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated()
+    with suppress(OSError, StopIteration):
+        line = next(line for line in Path('/proc/self/status').read_text().splitlines() if line.startswith('VmHWM'))
+        return int(line.split()[1]) * 1024
+    return 0
+
+
+def reset_peak_memory() -> None:
+    """Begin to look for the peak anew."""
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+    with suppress(OSError):
+        Path('/proc/self/clear_refs').write_text('5')
+
+
+@HOOKS.register_module()
+class BudgetHook(Hook):
+    """Writes ``point_<n>.pth`` at each point of a budget, ends the run at the last one, and counts what it cost.
+
+    Seconds are those of training and of waiting for data; validation, previews and saving are left out. With minutes the learning rate
+    and the stages of a method follow the share of the time that is used: its schedule ends with the budget on any machine.
+
+    Args:
+        iterations: the points; 0 is what the run begins with.
+        minutes: the points instead.
+        clock: ``'wall'``, or ``'cpu'`` for processor time, which other work on the machine changes less.
+        schedulers: with minutes the ``param_scheduler`` of the config, which then has none itself.
+        length: with minutes the iterations that these are made for.
+
+    Attributes:
+        reached: for each point reached its ``iteration``, ``seconds``, and ``path``.
+        seconds: of training so far.
+        memory: peak in bytes, see :func:`peak_memory`.
+
+    Raises:
+        InputError: not one of both, or points that do not rise.
+    """
+
+    priority = 'LOW'
+
+    def __init__(self, iterations: Sequence[int] | None = None, minutes: Sequence[float] | None = None, clock: str = 'wall',
+                 schedulers: Sequence[dict] = (), length: int = 1) -> None:
+        if (iterations is None) == (minutes is None):
+            raise InputError('BudgetHook: give either iterations or minutes')
+        if clock not in CLOCKS:
+            raise InputError(f'BudgetHook: clock must be one of {", ".join(CLOCKS)}, got {clock!r}')
+        points = list(iterations if minutes is None else minutes)
+        if not points or sorted(set(points)) != points or points[0] < 0:
+            raise InputError(f'BudgetHook: expected numbers that rise, got {points}')
+        self.points, self.timed, self.clock = points, minutes is not None, CLOCKS[clock]
+        self.schedulers, self.length = schedulers, length
+        if self.timed:
+            learning_rate(schedulers, 0)
+        self.reached: list[dict] = []
+        self.seconds, self.memory, self._mark = 0.0, 0, 0.0
+        self._rates: list[tuple] = []
+
+    @property
+    def share(self) -> float:
+        """Of the time used, 0 to 1."""
+        return min(self.seconds / (60 * self.points[-1]), 1.0) if self.points[-1] else 1.0
+
+    def before_train(self, runner) -> None:
+        """The point 0, and the end of a run that has reached all of its points."""
+        reset_peak_memory()
+        if self.timed:
+            self._rates = [(group, group.get('initial_lr', group['lr'])) for wrapper in runner.optim_wrapper.values()
+                           for group in wrapper.optimizer.param_groups]
+        self._look(runner)
+        self._mark = self.clock()
+
+    def before_train_iter(self, runner, batch_idx: int, data_batch=None) -> None:
+        """Set the learning rate, and tell the model how far the run is."""
+        if not self.timed:
+            return
+        factor = learning_rate(self.schedulers, self.share * self.length)
+        for group, rate in self._rates:
+            group['initial_lr'] = rate
+            group['lr'] = rate * factor
+        model = bare(runner.model)
+        if hasattr(model, 'set_train_state') and self.share:
+            length = max(round(runner.iter / self.share), runner.iter + 1)
+            model.set_train_state(seed=runner.seed, rank=runner.rank, iteration=runner.iter, max_iters=length)
+
+    def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
+        """Count the time."""
+        self.seconds += self.clock() - self._mark
+        self._mark = self.clock()
+
+    def after_iteration(self, runner) -> None:
+        """Save where a point is reached."""
+        self._look(runner)
+        self._mark = self.clock()
+
+    def _look(self, runner) -> None:
+        due = [number for number in range(len(self.reached), len(self.points)) if self._is_reached(runner, self.points[number])]
+        if due and torch.cuda.is_available():
+            start = self.clock()
+            torch.cuda.synchronize()
+            self.seconds += self.clock() - start
+        for number in due:
+            if getattr(runner, 'gradients_pending', False):
+                return
+            self.memory = max(self.memory, peak_memory())
+            path = Path(runner.work_dir) / f'point_{number}.pth'
+            self.reached.append(dict(iteration=runner.iter, seconds=self.seconds, path=str(path)))
+            runner.save(path, pointer=False)
+        if len(self.reached) == len(self.points):
+            runner.train_loop.stop_training = True
+
+    def _is_reached(self, runner, point: float) -> bool:
+        return self.seconds >= 60 * point if self.timed else runner.iter >= point
+
+    def state_dict(self) -> dict:
+        """What a resumed run goes on with."""
+        return dict(reached=[dict(point) for point in self.reached], seconds=self.seconds, memory=self.memory)
+
+    def load_state_dict(self, state: dict) -> None:
+        """Restore it."""
+        self.reached, self.seconds, self.memory = [dict(point) for point in state['reached']], state['seconds'], state['memory']
