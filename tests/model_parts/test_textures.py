@@ -5,9 +5,10 @@ import torch
 
 from tests.warpers.test_part_affine import make_pose
 from toolkit.colors.lab import rgb_to_lab
+from toolkit.masks.geometry import body_scale
 from toolkit.masks.parts import part_labels
 from toolkit.model_parts.feature_maps import FeatureMaps
-from toolkit.model_parts.textures import Textures
+from toolkit.model_parts.textures import NOISE, Textures, steadied
 from toolkit.structures import InputError
 
 H, W = 96, 64
@@ -44,6 +45,24 @@ def test_a_reference_lies_where_its_person_moved(scale, shift):
     truth = torch.roll(truth, shift, -1)
     assert (found[0, 0, :3] - truth)[:, inside].abs().max() < .01
     assert torch.equal(found[0, 1, 4:], batch['plate'][0])
+
+
+def test_little_movement_is_taken_for_an_error_of_joints_and_much_is_not():
+    source = make_pose()
+    scale = float(body_scale(source)[0])
+    for way, alone, together in ((.1 * NOISE, .0099, .0385), (NOISE, .5, .8), (10 * NOISE, .990, .9975)):
+        lifted, moved = source.clone(), source.clone()
+        lifted[:, 4, 1] -= way * scale
+        moved[..., 0] += way * scale
+        went = (steadied(source, lifted) - source)[0, 4, 1] / (-way * scale)
+        assert abs(went - alone) < .06, 'one joint; a part of its way counts as that of all'
+        torch.testing.assert_close((steadied(source, moved) - source)[0, :, 0] / (way * scale), torch.full((18,), together), atol=1e-3,
+                                   rtol=1e-2)
+    target = source.clone()
+    target[0, 4], target[0, 7, 2] = target[0, 4] + 1, 0
+    source[0, 4] = 0
+    assert torch.equal(steadied(source, target)[0, [4, 7]], target[0, [4, 7]]), 'joints that only one of them has stay'
+    assert torch.equal(steadied(source, torch.zeros_like(source)), torch.zeros_like(source))
 
 
 def test_what_a_reference_shows_fades_towards_its_rim():

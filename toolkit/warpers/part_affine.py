@@ -230,12 +230,17 @@ def _max_merge(values: Tensor, at: Candidates, shape: tuple[int, int, int]) -> T
 
 @torch.no_grad()
 def _over_merge(values: Tensor, at: Candidates, shape: tuple[int, int, int]) -> Tensor:
-    """(B, C + 1, H, W): the parts put over each other, one after the other, the last value being how much a part hides."""
+    """(B, C + 1, H, W): the parts put over each other, one after the other, the last value being how much a part hides.
+
+    What is behind fills what is left (Porter and Duff 1984, "over" for disjoint shapes, as in PDF and XRender): parts that meet in a
+    pixel cover all of it, so that no seam between them lets the scene shine through.
+    """
     batch, height, width = shape
     merged = values.new_zeros(len(values), batch * height * width)
     parts = at.group % P
     for part in range(P):
         chosen = (parts == part).nonzero()[:, 0]
         pixel, front = at.pixel[chosen], values[:, chosen]
-        merged[:, pixel] = front + (1 - front[-1]) * merged[:, pixel]
+        behind = merged[:, pixel]
+        merged[:, pixel] = front + ((1 - front[-1]) / behind[-1].clamp(min=1e-6)).clamp(max=1) * behind
     return merged.reshape(-1, batch, height, width).transpose(0, 1)
