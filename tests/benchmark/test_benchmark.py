@@ -14,7 +14,7 @@ from toolkit.benchmark.run import Benchmark, run_all
 from toolkit.benchmark.spec import read_spec, units_of
 from toolkit.benchmark.unit import config_of, run_unit
 from toolkit.benchmark.work import expected_seconds, folder_of, placed, result_of
-from toolkit.files import read_json
+from toolkit.doors import read_json
 from toolkit.structures import InputError
 from toolkit.synthetic.actions import SyntheticActions
 

@@ -17,7 +17,8 @@ from typing import Any
 
 from toolkit.benchmark.claims import Claim
 from toolkit.benchmark.spec import Unit
-from toolkit.files import make_folder, read_json, write_json
+from toolkit.doors import read_json
+from toolkit.files import make_folder, write_json
 from toolkit.structures import InputError, MissingWeightsError
 
 Job = tuple[Path, Unit]
