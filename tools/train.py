@@ -15,6 +15,9 @@ def main(argv: list[str] | None = None) -> None:
                         help='go on from the latest checkpoint of the work dir, or from the one given')
     parser.add_argument('--amp', nargs='?', const='bfloat16', default=None, choices=['bfloat16', 'float16', 'bf16', 'fp16'],
                         help='half precision for all networks (default bfloat16)')
+    parser.add_argument('--on-nan', choices=['stop', 'rollback'],
+                        help='when a loss is not finite any more: stop (default), or go back to the last checkpoint and halve the '
+                             'learning rates, at most three times')
     parser.add_argument('--launcher', default=None, choices=['none', 'pytorch', 'slurm', 'mpi'],
                         help='what starts the processes: pytorch for torchrun, slurm for srun, mpi for mpirun')
     parser.add_argument('--local-rank', '--local_rank', type=int, help=argparse.SUPPRESS)
@@ -22,7 +25,7 @@ def main(argv: list[str] | None = None) -> None:
 
     from toolkit.engine.launch import build_runner, load_config
     cfg = load_config(args.config, args.cfg_options)
-    build_runner(cfg, args.work_dir, args.resume, args.amp or False, args.launcher).train()
+    build_runner(cfg, args.work_dir, args.resume, args.amp or False, args.launcher, on_nan=args.on_nan).train()
 
 
 if __name__ == '__main__':

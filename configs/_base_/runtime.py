@@ -11,6 +11,7 @@ default_hooks = dict(
     runtime_info=dict(type='TrainStateHook'),
     logger=dict(type='ScalarLogger', interval=50),
     param_scheduler=dict(type='ParamSchedulerHook'),
+    nan_guard=dict(type='NanGuard'),
     checkpoint=dict(type='CheckpointHook', interval=1000, max_keep_ckpts=3))
 
 # For Weights & Biases add dict(type='WandbVisBackend', init_kwargs=dict(project='...')).

@@ -52,8 +52,8 @@ def test_errors_in_a_data_loading_process_are_one_line():
 
 def test_a_diverged_model_is_not_saved(toy, tmp_path):
     runner = build_runner(load_config(toy.config, [failing(5, 'nan'), 'default_hooks.checkpoint.interval=2',
-                                                   'default_hooks.logger.interval=100']), work_dir=tmp_path)
-    with pytest.raises(SaveError, match=r'net_g.0.weight \(and \d+ more\) is not finite at iteration 6.*iter_0000004.pth, is finite'):
+                                                   'default_hooks.nan_guard.interval=100']), work_dir=tmp_path)
+    with pytest.raises(SaveError, match=r'net_g.0.weight \(and \d+ more\) is not finite, seen at iteration 6.*4.pth, is finite'):
         runner.train()
     assert sorted(p.name for p in tmp_path.glob('*.pth')) == ['iter_0000002.pth', 'iter_0000004.pth']
     check_finite(read_checkpoint(latest_checkpoint(tmp_path)), {'net_g.0.weight'}, tmp_path)
@@ -63,7 +63,7 @@ def test_what_must_be_finite(tmp_path):
     weights = dict(w=torch.ones(2), least=torch.tensor([float('inf')]))
     state = dict(meta=dict(iter=7), state_dict=weights, optimizer=dict(g=dict(state={})))
     check_finite(state, {'w'}, tmp_path)
-    for changed, words in ((dict(state_dict=dict(w=torch.tensor([float('inf')]))), 'w is not finite at iteration 7.*No checkpoint was'),
+    for changed, words in ((dict(state_dict=dict(w=torch.tensor([float('inf')]))), 'w is not finite, seen at iteration 7.*No check'),
                            (dict(state_dict=dict(least=torch.tensor([float('nan')]))), 'least is not'),
                            (dict(optimizer=dict(g=dict(state={0: dict(exp_avg=torch.tensor([float('nan')]))}))), "of optimizer 'g'")):
         with pytest.raises(SaveError, match=words):

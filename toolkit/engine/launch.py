@@ -26,7 +26,8 @@ __all__ = ['Interrupted', 'add_config_arguments', 'build_runner', 'check_config'
 
 
 def build_runner(cfg: Config, work_dir: str | Path | None = None, resume: bool | str | Path = False, amp: bool | str = False,
-                 launcher: str | None = None, load_from: str | Path | None = None, training: bool = True) -> TrainRunner:
+                 launcher: str | None = None, load_from: str | Path | None = None, training: bool = True,
+                 on_nan: str | None = None) -> TrainRunner:
     """Build the runner of a config. For training, what the config needs and is not there is made first, see
     :mod:`toolkit.engine.needs`.
 
@@ -37,6 +38,7 @@ def build_runner(cfg: Config, work_dir: str | Path | None = None, resume: bool |
         amp: half precision: True for bfloat16, or a dtype.
         launcher: ``'none'``, ``'pytorch'`` (torchrun), ``'slurm'`` or ``'mpi'``; default the config's.
         load_from: checkpoint whose weights to start from.
+        on_nan: of :class:`toolkit.engine.nan_guard.NanGuard`; default the config's.
         training: False leaves out everything that only training needs, so that a model can be tested without training data.
 
     Raises:
@@ -74,6 +76,9 @@ def build_runner(cfg: Config, work_dir: str | Path | None = None, resume: bool |
     if amp and training:
         use_amp(cfg, 'bfloat16' if amp is True else amp)
     keep: dict[str, Any] = cfg._cfg_dict
+    if on_nan:
+        hooks = keep.setdefault('default_hooks', {})
+        hooks['nan_guard'] = {**dict(type='NanGuard'), **(hooks.get('nan_guard') or {}), 'on_nan': on_nan}
     if training:
         check_names(keep)
     sections = ('val', 'test') if training else ('train',)
@@ -87,7 +92,7 @@ def build_runner(cfg: Config, work_dir: str | Path | None = None, resume: bool |
                 keep.pop(key, None)
     if training:
         start = checkpoint_file(cfg.load_from) if cfg.get('load_from') else latest_checkpoint(cfg.work_dir)
-        meet_needs(cfg, lambda made, folder: build_runner(made, folder, resume=True, amp=amp).train(), load_config,
+        meet_needs(cfg, lambda made, folder: build_runner(made, folder, resume=True, amp=amp, on_nan=on_nan).train(), load_config,
                    start if cfg.get('resume') else None)
         make_folder(cfg.work_dir)
     keep.pop('needs', None)

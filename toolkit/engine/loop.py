@@ -1,15 +1,16 @@
 """The training loop."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from mmengine.runner import BaseLoop
 from torch.utils.data import DataLoader
 
 from toolkit.cli import Interrupted
+from toolkit.engine.nan_guard import NanGuard
 from toolkit.engine.random_state import random_state_kept, set_random_state
-from toolkit.engine.saving import SaveError
+from toolkit.engine.saving import Diverged, SaveError
 from toolkit.engine.stop_signals import StopSignals
 from toolkit.engine.workers import explained
 from toolkit.models.bare import bare
@@ -102,11 +103,7 @@ class IterLoop(BaseLoop):
         self._check_data()
         runner.call_hook('before_train')
         runner.call_hook('before_train_epoch')
-        if self._iter < self.max_iters:
-            self.dataloader.sampler.set_start(self._start_samples)
-            batches = iter(self.dataloader)
-            if self._random_state is not None:
-                set_random_state(self._random_state)
+        batches = self._batches() if self._iter < self.max_iters else None
         runner.model.train()
         with StopSignals() as signals:
             failure: Exception | None = None
@@ -115,7 +112,7 @@ class IterLoop(BaseLoop):
                 stop = signals.received and going_on and not runner.gradients_pending
                 if going_on and not stop and failure is None:
                     start = time.perf_counter()
-                    batch, failure = self._attempt(lambda: next(batches))
+                    batch, failure = self._attempt(next, batches)
                     self.waited += time.perf_counter() - start
                     failure = failure and explained(failure, batches)
                 state = STOP if stop else GO
@@ -125,18 +122,43 @@ class IterLoop(BaseLoop):
                 self._end_if_agreed(signals.agreed(state), failure)
                 if not going_on:
                     break
-                self.run_iter(batch)
-                start = time.perf_counter()
-                _, failure = self._attempt(self._between_iterations)
-                self.paused += time.perf_counter() - start
+                failure = self._one_iteration(batch)
+                if isinstance(failure, Diverged):
+                    failure = self._goes_back(failure)
+                    batches = batches if failure else self._batches()
         runner.call_hook('after_train_epoch')
         runner.call_hook('after_train')
         return runner.model
 
-    @staticmethod
-    def _attempt(work: Callable[[], T]) -> tuple[T | None, Exception | None]:
+    def _batches(self) -> Iterator:
+        """The data from here on, and the random numbers that belong to it."""
+        self.dataloader.sampler.set_start(self._start_samples)
+        batches = iter(self.dataloader)
+        if self._random_state is not None:
+            set_random_state(self._random_state)
+        return batches
+
+    def _one_iteration(self, batch: Sequence | dict) -> Exception | None:
+        """An iteration, and what lies between it and the next; gives what failed there."""
         try:
-            return work(), None
+            self.run_iter(batch)
+        except Diverged as error:  # all processes raise it together
+            return error
+        start = time.perf_counter()
+        _, failure = self._attempt(self._between_iterations)
+        self.paused += time.perf_counter() - start
+        return failure
+
+    def _goes_back(self, error: Diverged) -> Diverged | None:
+        guard = next((hook for hook in self.runner.hooks if isinstance(hook, NanGuard)), None)
+        error = guard.roll_back(self.runner, error) if guard else error
+        self.runner.model.train()
+        return error
+
+    @staticmethod
+    def _attempt(work: Callable[..., T], *args) -> tuple[T | None, Exception | None]:
+        try:
+            return work(*args), None
         except Exception as error:  # of any kind: the loop saves what was learned and raises it again
             return None, error
 

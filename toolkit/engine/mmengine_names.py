@@ -7,7 +7,8 @@ from toolkit.registry import DATASETS, HOOKS, LOOPS
 from toolkit.structures import InputError
 
 OUR_HOOKS = dict(
-    runtime_info='TrainStateHook', logger='ScalarLogger', param_scheduler='ParamSchedulerHook', checkpoint='CheckpointHook')
+    runtime_info='TrainStateHook', logger='ScalarLogger', param_scheduler='ParamSchedulerHook', nan_guard='NanGuard',
+    checkpoint='CheckpointHook')
 """MMEngine's key in ``default_hooks`` -> the hook that stands there. Each of them must run once."""
 WORKING = ('ParamSchedulerHook', 'EarlyStoppingHook', 'EmptyCacheHook', 'ProfilerHook')
 """Hooks of MMEngine that do their work in our loop."""

@@ -21,6 +21,10 @@ class SaveError(InputError):
     """A checkpoint could not be written, or must not be; the earlier ones are intact."""
 
 
+class Diverged(SaveError):
+    """Something in training is not finite any more."""
+
+
 def write_atomically(path: Path, content: dict | str) -> None:
     """Write a file so that its name always holds either the old or the complete new content, even after a power cut.
 
@@ -71,25 +75,26 @@ def check_finite(state: dict[str, Any], parameters: Collection[str], work_dir: s
         work_dir: see :func:`diverged`.
 
     Raises:
-        SaveError: names what is not finite.
+        Diverged: names what is not finite.
     """
     bad = [key for key, value in state['state_dict'].items() if isinstance(value, Tensor) and value.is_floating_point() and (
         not value.isfinite().all() if key in parameters else value.isnan().any())]
     bad += [f'the state of optimizer {name!r}' for name, own in state['optimizer'].items()
             if any(tensor.is_floating_point() and tensor.isnan().any() for tensor in tensors(own))]
     if bad:
-        raise diverged(bad[0] + (f' (and {len(bad) - 1} more)' if len(bad) > 1 else ''), state['meta']['iter'], work_dir)
+        more = f' (and {len(bad) - 1} more)' if len(bad) > 1 else ''
+        raise diverged(f'{bad[0]}{more} is not finite', state['meta']['iter'], work_dir)
 
 
-def diverged(what: str, iteration: int, work_dir: str | Path) -> SaveError:
+def diverged(what: str, iteration: int, work_dir: str | Path) -> Diverged:
     """The error for a run that has diverged.
 
     Args:
-        what: is not finite.
+        what: is not finite, in words.
         iteration: where that was seen.
         work_dir: of the run; its last checkpoint is named. Every one in it was finite when it was written.
     """
     last = latest_checkpoint(work_dir)
     kept = f'The last checkpoint, {last}, is finite' if last else 'No checkpoint was written before'
-    return SaveError(f'{what} is not finite at iteration {iteration}: training has diverged. {kept}. Lower the learning rate, add '
-                     f'clip_grad, or use bfloat16 instead of float16')
+    return Diverged(f'{what}, seen at iteration {iteration}: training has diverged. {kept}. Lower the learning rate, add clip_grad, or '
+                    f'use bfloat16 instead of float16; with --on-nan rollback a run goes back by itself and halves its rates')

@@ -1,7 +1,6 @@
 """Losses, learning rates and speed: to the console, a file, and the visualizer's backends, at constant cost."""
 
 import json
-import math
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -13,7 +12,6 @@ from mmengine.hooks import Hook
 from torch import Tensor
 
 from toolkit.doors import append
-from toolkit.engine.saving import SaveError, diverged
 from toolkit.engine.work_dir import SCALARS, take_scalars_along
 from toolkit.files import writing_error
 from toolkit.models.bare import bare
@@ -36,15 +34,14 @@ class ScalarLogger(Hook):
 
     Args:
         interval: iterations between logs.
-        stop_on_nan: end the run when a loss is not finite.
     """
 
     priority = 'BELOW_NORMAL'
 
-    def __init__(self, interval: int = 50, stop_on_nan: bool = True) -> None:
+    def __init__(self, interval: int = 50) -> None:
         if interval < 1:
             raise InputError(f'logger.interval must be at least 1, got {interval}')
-        self.interval, self.stop_on_nan = interval, stop_on_nan
+        self.interval = interval
         self._sums: dict[tuple[str, ...], Tensor] = {}
         self._counts: dict[tuple[str, ...], int] = {}
 
@@ -93,10 +90,13 @@ class ScalarLogger(Hook):
         if hasattr(self, '_file'):
             self._write(runner, numbers | dict(step=runner.iter))
 
-    def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
-        """Refuse to save when a loss since the last log was not finite."""
-        self._stop_if_diverged(runner, {key: value for keys, total in self._sums.items() for key, value in zip(keys, total.tolist())},
-                               runner.iter)
+    def after_rollback(self, runner) -> None:
+        """Cut the file where the run went back to."""
+        if is_main_process():
+            take_scalars_along(runner.work_dir, self._file, runner.iter)
+        self._first_iter = self._last_iter = runner.iter
+        self._first_time = time.perf_counter()
+        self._last = self._now(runner)
 
     # ---- state ------------------------------------------------------------------------------------------------------------------
 
@@ -158,13 +158,6 @@ class ScalarLogger(Hook):
             text += f'memory: {times["memory"]}  '
         runner.logger.info(text + '  '.join(f'{key}: {value:.4f}' for key, value in means.items()))
         self._write(runner, {**rates, **times, 'iter': iteration, 'step': iteration, **means})
-        self._stop_if_diverged(runner, means, iteration)
-
-    def _stop_if_diverged(self, runner, values: dict[str, float], iteration: int) -> None:
-        bad = [key for key, value in values.items() if not math.isfinite(value)]
-        if bad and self.stop_on_nan:
-            error = diverged(', '.join(bad), iteration, runner.work_dir)
-            raise SaveError(f'{error}. (default_hooks.logger.stop_on_nan=False goes on.)')
 
     def _write(self, runner, scalars: dict[str, float]) -> None:
         if is_main_process():

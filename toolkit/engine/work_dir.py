@@ -89,7 +89,7 @@ def take_scalars_along(work_dir: str | Path, path: Path, iteration: int) -> None
         InputError: the log cannot be read, or not be written there.
     """
     logs = sorted(Path(work_dir).glob(f'*/{SCALARS}'))
-    if not logs or iteration == 0:
+    if not logs or (iteration == 0 and logs[-1] != path):
         return
     cure = 'the log of scalars goes on from it: remove it, or choose another --work-dir'
     text = read_bytes(logs[-1], cure, 1 << 30).decode(errors='replace')

@@ -11,6 +11,7 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from torch import nn
 
+from toolkit.models.bare import unwrapped
 from toolkit.models.base import VideoModel
 from toolkit.registry import DATASETS, HOOKS, METRICS, MODELS
 from toolkit.together import on_main_process
@@ -128,7 +129,8 @@ class KillAt(Hook):
 
 @HOOKS.register_module()
 class FailAt(Hook):
-    """Fails between two iterations, as a preview may; or kills a data loading process, or makes a weight NaN, before an iteration."""
+    """Fails between two iterations, as a preview may; or kills a data loading process, or makes a weight NaN (with 'fast' where
+    the learning rate is above .003), before an iteration."""
 
     priority = 'LOW'
 
@@ -138,8 +140,10 @@ class FailAt(Hook):
     def before_train_iter(self, runner, batch_idx, data_batch=None):
         if runner.iter == self.iteration and self.what == 'worker':
             os.kill(multiprocessing.active_children()[0].pid, 9)
-        if runner.iter == self.iteration and self.what == 'nan':
-            runner.model.net_g[0].bias.data[0] = float('nan')
+        rate = runner.optim_wrapper['g'].optimizer.param_groups[0]['lr']
+        if runner.iter == self.iteration and (self.what == 'nan' or self.what == 'fast' and rate > .003):
+            with unwrapped(runner.model) as model:
+                model.net_g[0].bias.data[0] = float('nan')
 
     def after_iteration(self, runner):
         if runner.iter == self.iteration and self.what == 'preview':
