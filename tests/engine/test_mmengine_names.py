@@ -21,7 +21,7 @@ def test_the_key_of_mmengine_does_not_add_a_second_hook(toy, tmp_path):
     text = "default_hooks = dict(param_scheduler=dict(type='ParamSchedulerHook'), runtime_info=dict(type='TrainStateHook'))"
     runner = build_runner(load_config(child_config(tmp_path, toy, text)), tmp_path / 'run')
     names = [type(hook).__name__ for hook in runner.hooks]
-    assert sorted(names) == ['CheckpointHook', 'ParamSchedulerHook', 'ScalarLogger', 'TrainStateHook']
+    assert sorted(names) == ['CheckpointHook', 'NanGuard', 'ParamSchedulerHook', 'ScalarLogger', 'TrainStateHook']
     runner.train()
     assert runner.optim_wrapper['g'].optimizer.param_groups[0]['lr'] == pytest.approx(1e-3), 'the end of LinearLR'
 
