@@ -119,7 +119,7 @@ def test(config: str | Path, checkpoint: str | Path | None = None, cfg_options: 
 
 def generate(checkpoint: str | Path | Trained | None, content: str | Path | None, driving: str | Path, out: str | Path, *,
              work_dir: str | Path | None = None, side_by_side: bool = False, audio: bool = True, overwrite: bool = False,
-             progress: bool | Progress = True, **wishes) -> Path:
+             progress: bool | Progress = True, fast: str | bool = False, **wishes) -> Path:
     """Make the person of one picture or clip, or the other person of a transfer, do what the person of a video does.
 
     Args:
@@ -132,6 +132,7 @@ def generate(checkpoint: str | Path | Trained | None, content: str | Path | None
         audio: put the sound of the driving video into the result.
         overwrite: replace results that are there.
         progress: show bars, or somebody to tell (:class:`toolkit.progress.Progress`).
+        fast: of :func:`load`, for a checkpoint that is not loaded yet.
         wishes: ``content_frame``, ``retarget``, ``direction``, ``max_frames``, ``size``, ``colors`` and ``references`` of
             :class:`toolkit.inference.request.Request`.
 
@@ -145,7 +146,9 @@ def generate(checkpoint: str | Path | Trained | None, content: str | Path | None
     request = Request(driving, content, **wishes)
     result = Result(out, request.colors, side_by_side, overwrite)
     loaded = isinstance(checkpoint, Trained)
+    if loaded and fast:
+        raise InputError('fast is for a checkpoint that is not loaded yet: load(checkpoint, fast=True)')
     result.check(request.inputs if loaded or checkpoint is None else [checkpoint, *request.inputs])
-    trained = checkpoint if loaded else load(checkpoint or PRETRAINED)
+    trained = checkpoint if loaded else load(checkpoint or PRETRAINED, fast=fast)
     chosen = choose(trained, request, work_dir or result.prepared, progress)
-    return result.write(chosen, paint(trained.model, chosen), audio, progress)
+    return result.write(chosen, paint(trained, chosen), audio, progress)

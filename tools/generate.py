@@ -54,7 +54,12 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--work-dir', metavar='DIR', help='where unprepared inputs are prepared (default: beside the result)')
     parser.add_argument('--device', help='for example cuda:0 or cpu (default: the GPU if there is one)')
     add_allow_import(parser)
-    parser.add_argument('--half', action='store_true', help='generate in bfloat16')
+    speed = parser.add_mutually_exclusive_group()
+    speed.add_argument('--half', action='store_true', help='generate in bfloat16')
+    speed.add_argument('--fast', nargs='?', const='auto', metavar='WAY',
+                       help='what is fastest on this machine, said in one line: OpenVINO or bfloat16 on a CPU, a CUDA graph on a GPU; '
+                            'pictures agree to a few levels of 255. WAY names one: half, openvino, graph, or compile, which takes '
+                            'minutes first')
     colors = parser.add_argument_group('colors', 'what the person wears (default: the clothes of CONTENT)')
     colors.add_argument('--up-color', metavar='#RRGGBB', help='color of the upper garment')
     colors.add_argument('--down-color', metavar='#RRGGBB', help='color of the lower garment')
@@ -89,9 +94,11 @@ def main(argv: list[str] | None = None) -> None:
     checkpoint = args.checkpoint or PRETRAINED
     result.check([*([args.checkpoint] if args.checkpoint else []), *request.inputs])
     try:
-        trained = apis.load(checkpoint, args.device, args.half, args.allow_import)
+        trained = apis.load(checkpoint, args.device, args.half, args.allow_import, args.fast or False)
+        if trained.fast:
+            print(trained.fast)
         chosen = apis.choose(trained, request, args.work_dir or result.prepared)
-        out = result.write(chosen, apis.paint(trained.model, chosen), args.audio)
+        out = result.write(chosen, apis.paint(trained, chosen), args.audio)
     except KeyboardInterrupt:
         kept = ', '.join(str(path) for path in map(partial_video, result.videos) if path.exists())
         raise Interrupted(f'interrupted; prepared clips are kept{f", the frames so far are in {kept}" if kept else ""}') from None

@@ -136,7 +136,7 @@ def test_frames_have_the_size_that_is_asked_for_and_footage_is_prepared_larger(m
     asked = []
     monkeypatch.setattr(painting, 'as_clip', lambda path, work_dir, size, progress: asked.append(size) or Clip(path))
     chosen = apis.choose(textured(), apis.Request(dancer.folder, mine[0].folder, size=(96, 64)), tmp_path, False)
-    assert next(apis.paint(textured().model, chosen)[0]).shape == (96, 64, 3)
+    assert next(apis.paint(textured(), chosen))[0].shape == (96, 64, 3)
     assert set(asked) == {(192, 128)}, 'references are taken at twice the size of the frames'
     with pytest.raises(InputError, match='must be a height and a width in pixels, got 0x64'):
         apis.Request(dancer.folder, mine[0].folder, size=(0, 64))

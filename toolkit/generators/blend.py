@@ -108,7 +108,8 @@ class BlendGenerator(nn.Module):
         if self.plate:
             matte = MATTE_SHARPNESS * matte
             if self.references:
-                matte = matte + (1 - (1 - coverage).prod(1, keepdim=True)).clamp(COVERED, 1 - COVERED).logit()
+                covered = (1 - (1 - coverage).prod(1, keepdim=True)).clamp(COVERED, 1 - COVERED)
+                matte = matte + (covered / (1 - covered)).log()
             plate = textures[:, each * self.references:each * self.references + 3]
             matte = torch.sigmoid(matte)
             picture = torch.lerp(plate, picture, matte)

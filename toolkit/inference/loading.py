@@ -12,6 +12,7 @@ from toolkit.datasets.footage import DEFAULT_SCALE
 from toolkit.engine.build_errors import naming_parts
 from toolkit.engine.checkpoint import checkpoint_config, load_checkpoint
 from toolkit.engine.rebuild import build_like, frame_size
+from toolkit.inference.fast import speed_up
 from toolkit.models.base import VideoModel
 from toolkit.models.loss_table import for_generation
 from toolkit.registry import load_plugins
@@ -25,12 +26,14 @@ class Trained:
         model: in eval mode, on its device.
         config: the whole config of the training run.
         size: (H, W) of the frames it was trained on, or None where the config leaves it to the clips.
+        fast: what was done to generate faster, in one line; None for nothing.
         reference_scale: size of the pictures of its references, in sizes of the frames.
     """
 
     model: VideoModel
     config: Config
     size: tuple[int, int] | None
+    fast: str | None = None
 
     @property
     def reference_scale(self) -> int:
@@ -47,7 +50,7 @@ def _found_scale(config: Any) -> int | None:
 
 
 def load(checkpoint: str | Path, device: str | torch.device | None = None, half: bool = False,
-         allow_imports: Sequence[str] = ()) -> Trained:
+         allow_imports: Sequence[str] = (), fast: str | bool = False) -> Trained:
     """Load a checkpoint of ``tools/train.py``; its config is inside.
 
     Args:
@@ -55,6 +58,8 @@ def load(checkpoint: str | Path, device: str | torch.device | None = None, half:
         device: default the GPU if there is one.
         half: generate in bfloat16.
         allow_imports: modules that the checkpoint may import though they are not installed.
+        fast: generate as fast as the machine allows; pictures agree to a few levels of 255. True, or one of the ways of
+            :func:`toolkit.inference.fast.speed_up`.
 
     The pretrained networks of losses are not needed.
 
@@ -70,5 +75,5 @@ def load(checkpoint: str | Path, device: str | torch.device | None = None, half:
         model = build_like(for_generation(config.model), checkpoint)
     load_checkpoint(checkpoint, model)
     model.prepare_networks()
-    device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
-    return Trained(model.to(device).eval(), config, size)
+    model = model.to(device or ('cuda' if torch.cuda.is_available() else 'cpu')).eval()
+    return Trained(model, config, size, speed_up(model, 'auto' if fast is True else fast) if fast else None)

@@ -18,6 +18,7 @@ from toolkit.inference.driving import driving_poses, frame_steps
 from toolkit.inference.garments import DressedFootage, Garments
 from toolkit.inference.loading import Trained
 from toolkit.inference.outfits import Colors, OutfitEncoder, check_outfit, content_batch, describe, split_outfit
+from toolkit.inference.overlapping import paint_ahead
 from toolkit.inference.request import Request, check_references
 from toolkit.models.base import VideoModel
 from toolkit.progress import Progress, progress_of
@@ -103,11 +104,22 @@ def _footage(trained: Trained, clips: Sequence[Clip], size: tuple[int, int]) -> 
     return Footage(clips, [np.ones(len(clip), bool) for clip in clips], size, scale, garments=garments)
 
 
-def paint(model: VideoModel, chosen: Chosen) -> list[Iterator[np.ndarray]]:
-    """The frames (H, W, 3) uint8 RGB of each video; each is painted when it is asked for."""
+def paint(trained: Trained, chosen: Chosen) -> Iterator[list[np.ndarray]]:
+    """Paint the videos of a request side by side, frame by frame. What needs no frame before is done ahead, in other threads.
+
+    A model that was loaded to be fast paints the frames of all videos in one pass of the network, where it can.
+
+    Args:
+        trained: of :func:`toolkit.inference.loading.load`.
+        chosen: of :func:`choose`.
+
+    Yields:
+        Of each frame its picture (H, W, 3) uint8 RGB in each video.
+    """
     given = (chosen.names, chosen.poses, chosen.size, chosen.driving, chosen.style, chosen.extra)
-    return [model.generate(frame_steps(*given, footage, model.references), **opening)
-            for opening, footage in zip(chosen.openings, chosen.footage)]
+    painters = [trained.model.open(**opening) for opening in chosen.openings]
+    steps = [frame_steps(*given, footage, trained.model.references) for footage in chosen.footage]
+    return paint_ahead(painters, zip(*steps), trained.fast is not None)
 
 
 def pose_style(trained: Trained) -> str:

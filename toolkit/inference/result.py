@@ -1,6 +1,7 @@
 """Write: the videos of a request, with sound, and the sheet of several outfits."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import cv2
@@ -67,13 +68,13 @@ class Result:
         refuse_inputs(written, [path for path in inputs if Path(path).exists()])
         refuse_existing(written, self.overwrite)
 
-    def write(self, chosen: Chosen, painted: Sequence[Iterator[np.ndarray]], audio: bool = True,
+    def write(self, chosen: Chosen, painted: Generator[list[np.ndarray], None, None], audio: bool = True,
               progress: bool | Progress = True) -> Path:
         """Write the videos, frame by frame, and the sheet.
 
         Args:
             chosen: of :func:`toolkit.inference.painting.choose`.
-            painted: frames of each video.
+            painted: of each frame its picture in each video, see :func:`toolkit.inference.painting.paint`.
             audio: put the sound of the driving clip into them.
             progress: show bars, or somebody to tell.
 
@@ -87,20 +88,21 @@ class Result:
         total = len(chosen.poses)
         shown = spread(total, SHEET_COLUMNS)
         columns = []
-        together = [zip(*painted)] if self.side_by_side else [([frame] for frame in frames) for frames in painted]
-        for path, frames in zip(self.videos, together):
-            with VideoWriter(path, chosen.driving.fps, overwrite=self.overwrite, sound=sound) as writer:
-                for t, row in enumerate(frames):
-                    row = [*_source(chosen, t), *row] if self.side_by_side else row
-                    writer.write(contact_sheet([row], gap=0))
-                    told.step(path.name, t + 1, total)
-                    if t in shown:
-                        columns.append(row)
+        with ExitStack() as stack:
+            writers = [stack.enter_context(VideoWriter(path, chosen.driving.fps, overwrite=self.overwrite, sound=sound))
+                       for path in self.videos]
+            stack.enter_context(closing(painted))
+            for t, row in enumerate(painted):
+                row = [*_source(chosen, t), *row] if self.side_by_side else row
+                for writer, pictures in zip(writers, [row] if len(writers) == 1 else [[picture] for picture in row]):
+                    writer.write(contact_sheet([pictures], gap=0))
+                told.step(self.out.name, t + 1, total)
+                if t in shown:
+                    columns.append(row)
         told.close()
         if self.sheet is None:
             return self.out
-        rows = zip(*columns) if self.side_by_side else (sum(columns[i:i + len(shown)], []) for i in range(0, len(columns), len(shown)))
-        write_file(self.sheet, cv2.imencode('.png', contact_sheet([list(row) for row in rows])[..., ::-1])[1].tobytes())
+        write_file(self.sheet, cv2.imencode('.png', contact_sheet([list(row) for row in zip(*columns)])[..., ::-1])[1].tobytes())
         return self.sheet
 
 

@@ -205,7 +205,7 @@ class FeatureMaps(nn.Module):
         frames = batch['poses'].shape[1]
 
         def repeat(x: Tensor) -> Tensor:
-            return x.repeat_interleave(frames, 0)
+            return x.expand(frames, *x.shape[1:]) if len(x) == 1 else x.repeat_interleave(frames, 0)
 
         source = torch.cat(sources, 1)
         with torch.autocast(source.device.type, enabled=False):

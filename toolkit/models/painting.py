@@ -1,6 +1,6 @@
 """How a method makes videos: opened for what a video is made of, it paints frame after frame."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 from torch import Tensor, nn
@@ -10,6 +10,37 @@ from toolkit.structures import InputError
 
 Painter = Callable[[dict], np.ndarray]
 """Paints the next frame of a video, see :meth:`PaintedVideos.open`."""
+
+
+class TwoStagePainter:
+    """A painter that says which part of its work needs no frame before: that can be done ahead, and for several frames at once."""
+
+    def ahead(self, frames: Sequence[dict]) -> list:
+        """That part, for the next frames.
+
+        Args:
+            frames: of each what the painter is given.
+
+        Returns:
+            For each frame what :meth:`paint` takes.
+        """
+        raise NotImplementedError
+
+    def paint(self, ready: Sequence, others: Sequence['TwoStagePainter'] = ()) -> list[np.ndarray]:
+        """Paint the next frame, of other videos in the same pass of the network.
+
+        Args:
+            ready: of :meth:`ahead`, of this painter and of each of the others.
+            others: painters of the same model, for frames of the same size.
+
+        Returns:
+            Their pictures (H, W, 3) uint8 RGB.
+        """
+        raise NotImplementedError
+
+    def __call__(self, frame: dict) -> np.ndarray:
+        """Paint the next frame."""
+        return self.paint(self.ahead([frame]))[0]
 
 
 class PaintedVideos:

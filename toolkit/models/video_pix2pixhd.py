@@ -6,7 +6,6 @@ Sources: pix2pixHD (Wang et al. 2018), the two-frame scheme of Everybody Dance N
 
 from functools import partial
 
-import numpy as np
 import torch
 from mmengine.logging import print_log
 from mmengine.optim import OptimWrapperDict
@@ -25,7 +24,7 @@ from toolkit.models.adversaries import Adversaries
 from toolkit.models.bare import bare
 from toolkit.models.base import VideoModel
 from toolkit.models.loss_table import ADDED
-from toolkit.models.painting import Painter
+from toolkit.models.video_painter import VideoPainter
 from toolkit.registry import MODELS
 from toolkit.structures import InputError
 
@@ -292,7 +291,7 @@ class VideoPix2PixHD(Adversaries, VideoModel):
                              'for comparison; train one with warped edges to generate')
 
     @torch.no_grad()
-    def open(self, content: dict, z: Tensor | None = None, plate: Tensor | None = None) -> Painter:
+    def open(self, content: dict, z: Tensor | None = None, plate: Tensor | None = None) -> VideoPainter:
         """Begin a video, see :meth:`toolkit.models.base.VideoModel.open`.
 
         Args:
@@ -306,26 +305,9 @@ class VideoPix2PixHD(Adversaries, VideoModel):
         Raises:
             InputError: by the painter, for more frames than codes, or where textures are missing.
         """
-        net = self.net_g_ema if self.ema_decay is not None else self.net_g
         z = self.encode(content) if z is None else z.to(self.data_preprocessor.device)
         held = self.feature_maps.held(self.data_preprocessor(content if plate is None else dict(content, plate=plate)))
-        previous, count = None, 0
-
-        @torch.no_grad()
-        def paint(frame: dict) -> np.ndarray:
-            nonlocal previous, count
-            if z is not None and 1 < len(z) <= count:
-                raise InputError(f'{len(z)} color codes for more frames: give one for all, or one for each')
-            batch = {**held, **self.data_preprocessor(frame)}
-            with self.evaluating(net), self.inference_context():
-                features = 2 * self.feature_maps(batch) - 1
-                code = z if z is None or len(z) == 1 else z[count:count + 1]
-                seen = previous if self.window > 1 else None  # windows of one frame never showed another one
-                previous = self.unroll(net, features, batch.get('regions'), code, seen)[:, 0].float()
-            count += 1
-            return self.data_preprocessor.to_uint8(previous)[0].numpy()
-
-        return paint
+        return VideoPainter(self, held, z)
 
     def example_batch(self, height: int, width: int, frames: int = 2) -> dict:
         """As in the base class, with what textures are made of."""

@@ -1,0 +1,195 @@
+"""Generation as fast as the machine allows: half precision, another runtime, recorded kernels, for the networks of any method."""
+
+import logging
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from mmengine.logging import print_log
+from torch import Tensor, nn
+from torch.utils import _pytree as pytree
+
+from toolkit.machine import Machine, machine
+from toolkit.models.base import VideoModel
+from toolkit.registry import GENERATORS, RESTORERS
+from toolkit.structures import InputError
+
+WAYS = ('auto', 'half', 'compile', 'openvino', 'graph')
+WARM_UP = 3
+MOST = 8
+"""Shapes of input for which a network is recorded or converted; others are computed as they are."""
+OTHERWISE = "; faster by OpenVINO: pip install 'human-video-toolkit[export]'"
+CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
+
+
+def speed_up(model: VideoModel, way: str = 'auto') -> str:
+    """Make the networks of a model fast on its device, for generation alone.
+
+    Args:
+        model: in eval mode, on its device.
+        way: ``'half'`` computes in bfloat16; ``'graph'`` records the kernels on a GPU as well; ``'openvino'`` runs the networks by
+            OpenVINO on the CPU; ``'compile'`` by ``torch.compile``, which takes a minute or more; ``'auto'`` takes what is fastest at
+            once.
+
+    Returns:
+        One line that says what was chosen.
+
+    Raises:
+        InputError: an unknown way, or one that this machine does not have.
+    """
+    if way not in WAYS:
+        raise InputError(f'fast must be one of {", ".join(WAYS)}, got {way!r}')
+    here = machine(model.data_preprocessor.device)
+    chosen = way if way != 'auto' else 'graph' if here.graphs else 'openvino' if here.openvino else 'half'
+    lacking = dict(
+        openvino=not here.openvino and "OpenVINO on the CPU: pip install 'human-video-toolkit[export]', and --device cpu",
+        graph=not here.graphs and 'a GPU', compile=not here.compiles and 'a C++ compiler, or Triton on a GPU')
+    if lacking.get(chosen):
+        raise InputError(f'fast={way!r} needs {lacking[chosen]}')
+    kinds = tuple({*GENERATORS.module_dict.values(), *RESTORERS.module_dict.values()})
+    for network in (network for network in model.networks().values() if isinstance(network, kinds)):
+        if chosen != 'openvino' and here.half:
+            halve(network, here)
+        if chosen == 'openvino':
+            network.forward = ByOpenVINO(network, here)
+        elif chosen == 'graph':
+            network.forward = Recorded(network)
+        elif chosen == 'compile':
+            network.forward = compiled(network)
+    if chosen != 'openvino' and here.half:
+        model.inference_dtype = here.half
+    if chosen == 'half' and not here.half:
+        return f'fast: stages overlap; nothing else is faster on this machine ({here.name}){OTHERWISE}'
+    ways = dict(half='', compile=', compiled', openvino=' by OpenVINO', graph=', recorded as a CUDA graph')
+    advice = OTHERWISE if chosen == 'half' and here.name.startswith('CPU') else ''
+    return f'fast: networks in {here.half or "float32"}{ways[chosen]}, stages overlap ({here.name}){advice}'
+
+
+def halve(network: nn.Module, here: Machine) -> None:
+    """Keep the weights of convolutions in half precision, in which autocast would convert them for every frame."""
+    for layer in network.modules():
+        if isinstance(layer, CONVOLUTIONS):
+            layer.to(getattr(torch, here.half))
+    if here.channels_last:
+        network.to(memory_format=torch.channels_last)
+
+
+def compiled(network: nn.Module) -> Callable:
+    """The forward of a network by ``torch.compile``; as it is, with a warning, where that fails."""
+    plain, fast = network.forward, torch.compile(network.forward)
+
+    def forward(*given: Any) -> Any:
+        nonlocal fast
+        if fast is plain:
+            return plain(*given)
+        try:
+            return fast(*given)
+        except torch._dynamo.exc.TorchDynamoException as error:
+            _as_it_is(type(network).__name__, error)
+            fast = plain
+            return plain(*given)
+    return forward
+
+
+class _ByShape:
+    """The forward of a network with something prepared for each shape of its input; as it is where that cannot be."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self.plain, self.name, self._prepared = network.forward, type(network).__name__, {}
+
+    def __call__(self, *given: Any, **named: Any) -> Any:
+        if named or not all(x is None or isinstance(x, Tensor) for x in given):
+            return self.plain(*given, **named)
+        key = tuple(x if x is None else (tuple(x.shape), x.dtype) for x in given)
+        if key not in self._prepared:
+            self._prepared[key] = self._tried(given) if len(self._prepared) < MOST else None
+        prepared = self._prepared[key]
+        return self.plain(*given) if prepared is None else prepared(*(x for x in given if x is not None))
+
+    def _tried(self, given: tuple[Tensor | None, ...]) -> Callable[..., Any] | None:
+        try:
+            return self.prepare(given)
+        except Exception as error:  # of a runtime, for reasons of its own: the network itself still works
+            _as_it_is(self.name, error)
+            return None
+
+    def prepare(self, given: tuple[Tensor | None, ...]) -> Callable[..., Any]:
+        """What computes the network for inputs of these shapes, called with those that are not None."""
+        raise NotImplementedError
+
+
+def _as_it_is(name: str, error: Exception) -> None:
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    print_log(f'{name} is run as it is, not fast: {reason}', 'current', logging.WARNING)
+
+
+class Recorded(_ByShape):
+    """The kernels of a network, recorded on the GPU and launched at once (a CUDA graph): one frame is hundreds of small kernels."""
+
+    def prepare(self, given: tuple[Tensor | None, ...]) -> Callable[..., Any]:
+        """As in the base class."""
+        static = [None if x is None else x.clone() for x in given]
+        half = torch.get_autocast_dtype('cuda') if torch.is_autocast_enabled('cuda') else None
+
+        def run() -> Any:
+            with torch.autocast('cuda', half, enabled=half is not None, cache_enabled=False):
+                return self.plain(*static)
+
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            for _ in range(WARM_UP):
+                run()
+        torch.cuda.current_stream().wait_stream(side)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, capture_error_mode='thread_local'):
+            result = run()
+        places = [x for x in static if x is not None]
+
+        def replay(*given: Tensor) -> Any:
+            torch._foreach_copy_(places, list(given))
+            graph.replay()
+            return pytree.tree_map(lambda x: x.clone() if isinstance(x, Tensor) else x, result)
+        return replay
+
+
+class ByOpenVINO(_ByShape):
+    """A network that OpenVINO runs on the CPU."""
+
+    def __init__(self, network: nn.Module, here: Machine) -> None:
+        super().__init__(network)
+        self.precision = 'bf16' if here.half else 'f32'
+
+    def prepare(self, given: tuple[Tensor | None, ...]) -> Callable[..., Tensor]:
+        """As in the base class."""
+        import openvino
+        inputs = tuple(x.contiguous() for x in given if x is not None)
+        network = Positional(self.plain, [x is not None for x in given]).eval()
+        if not isinstance(network(*inputs), Tensor):
+            raise InputError('OpenVINO is used for networks that return one picture')
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter('ignore')
+            converted = openvino.convert_model(network, example_input=inputs, input=[list(x.shape) for x in inputs])
+        fast = openvino.Core().compile_model(converted, 'CPU', dict(
+            INFERENCE_PRECISION_HINT=self.precision, PERFORMANCE_HINT='LATENCY', ENABLE_CPU_PINNING=False))
+        return lambda *given: torch.from_numpy(fast([x.contiguous().numpy() for x in given])[0])
+
+
+class Positional(nn.Module):
+    """A network called with those of its inputs alone that are there.
+
+    Args:
+        forward: of the network.
+        there: for each of its inputs whether it is given; None stands for the others.
+    """
+
+    def __init__(self, forward: Callable[..., Tensor], there: list[bool]) -> None:
+        super().__init__()
+        self.call, self.there = forward, there
+        self.network = getattr(forward, '__self__', None)
+
+    def forward(self, *given: Tensor) -> Tensor:
+        """What the network returns."""
+        values = iter(given)
+        return self.call(*(next(values) if there else None for there in self.there))

@@ -1,0 +1,47 @@
+"""What this machine does fast: one answer for training and generation."""
+
+import importlib.util
+import shutil
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A device and what is worth using on it.
+
+    Attributes:
+        name: of the device, for messages.
+        half: ``'bfloat16'`` where the device computes in it, None where half precision would only lose digits and time.
+        channels_last: whether convolutions are faster in channels-last order.
+        graphs: whether a sequence of kernels can be recorded and launched at once (CUDA graphs).
+        compiles: whether ``torch.compile`` has what it needs.
+        openvino: whether OpenVINO is installed and serves this device.
+    """
+
+    name: str
+    half: str | None
+    channels_last: bool
+    graphs: bool
+    compiles: bool
+    openvino: bool
+
+
+def machine(device: str | torch.device) -> Machine:
+    """What a device can do.
+
+    Args:
+        device: for example ``'cpu'`` or ``'cuda:0'``.
+    """
+    device = torch.device(device)
+    compiles = importlib.util.find_spec('triton') is not None if device.type == 'cuda' else bool(shutil.which('g++'))
+    if device.type == 'cuda':
+        half = torch.cuda.get_device_capability(device) >= (8, 0)
+        return Machine(torch.cuda.get_device_name(device), 'bfloat16' if half else None, half, True, compiles, False)
+    if device.type != 'cpu':
+        return Machine(device.type, None, False, False, False, False)
+    units = [name for name, has in (('AMX', torch.cpu._is_amx_tile_supported), ('AVX512-BF16', torch.cpu._is_avx512_bf16_supported))
+             if has()]
+    name = f'CPU with {units[0]}' if units else 'CPU without bfloat16'
+    return Machine(name, 'bfloat16' if units else None, False, False, compiles, importlib.util.find_spec('openvino') is not None)
