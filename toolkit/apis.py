@@ -26,6 +26,7 @@ from toolkit.inference.outfits import Colors
 from toolkit.inference.painting import choose, outfit_codes, paint, stream
 from toolkit.inference.request import Request
 from toolkit.inference.result import Result, result_files
+from toolkit.live.start import live
 from toolkit.packaged import PRETRAINED
 from toolkit.preparing.batch import VideoBatch
 from toolkit.progress import Progress
@@ -35,7 +36,7 @@ from toolkit.weights import checkpoint_file
 
 FINETUNE = 'hvt::own/finetune'
 __all__ = ['Clip', 'Colors', 'InputError', 'Request', 'Result', 'Trained', 'as_clip', 'choose', 'driving_poses', 'finetune', 'generate',
-           'load', 'outfit_codes', 'paint', 'prepare', 'result_files', 'stream', 'test', 'train']
+           'live', 'load', 'outfit_codes', 'paint', 'prepare', 'result_files', 'stream', 'test', 'train']
 
 
 def train(config: str | Path, work_dir: str | Path | None = None, resume: bool | str = False, amp: bool = False,

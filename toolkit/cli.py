@@ -1,5 +1,6 @@
 """What every command line shares: config arguments, names of commands, and clean ends on errors and on Ctrl-C."""
 
+import ast
 import functools
 import os
 import re
@@ -21,8 +22,9 @@ if 'OMP_WAIT_POLICY' not in os.environ:
 
 COMMANDS = dict(
     prepare='prepare_data', train='train', test='test', benchmark='benchmark', generate='generate', finetune='finetune',
-    publish='publish_model', convert='convert_weights', browse='browse_dataset', latent='visualize_latent', configs='list_configs',
-    config='print_config', parts='list_parts', flops='get_flops', demo='demo', web='web')
+    publish='publish_model', convert='convert_weights', browse='browse_dataset', latent='visualize_latent',
+    configs='list_configs', config='print_config', parts='list_parts', flops='get_flops', demo='demo', web='web',
+    live='live', estimate='estimate', plot='plot_logs')
 """Command of ``hvt`` -> tool."""
 
 
@@ -43,6 +45,26 @@ def numbers(expected: str, count: int, kind: type, separator: str = ',', words: 
             raise ArgumentTypeError(f'expected {expected}, got {text!r}')
         return found
     return parse
+
+
+def part_config(words: list[str] | None) -> dict | None:
+    """Name and options of a part as a config: ``['TIN2', 'batch_size=8']`` -> ``{'type': 'TIN2', 'batch_size': 8}``.
+
+    Raises:
+        InputError: an option without ``=``.
+    """
+    if not words:
+        return None
+    config = {'type': words[0]}
+    for word in words[1:]:
+        key, equals, value = word.partition('=')
+        if not equals:
+            raise InputError(f'expected TYPE KEY=VALUE ..., got {word!r}')
+        try:
+            config[key] = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            config[key] = value
+    return config
 
 
 def main_guard(main: Callable) -> Callable:

@@ -7,30 +7,12 @@ Exit codes: 0 all clips are ready, 1 a clip failed (the reason is printed and in
 """
 
 import argparse
-import ast
 from pathlib import Path
 
-from toolkit.cli import described_parser, main_guard, numbers
-from toolkit.structures import InputError
+from toolkit.cli import described_parser, main_guard, numbers, part_config
 
 SETTINGS = ('multiple', 'crop', 'follow', 'fps', 'start', 'end', 'max_frames', 'smooth', 'trim', 'frame_format', 'min_presence',
             'min_person')
-
-
-def parse_part(words: list[str] | None) -> dict | None:
-    """``['TIN2', 'batch_size=8']`` -> a config."""
-    if words is None:
-        return None
-    config = {'type': words[0]}
-    for word in words[1:]:
-        key, equals, value = word.partition('=')
-        if not equals:
-            raise InputError(f'expected TYPE KEY=VALUE ..., got {word!r}')
-        try:
-            config[key] = ast.literal_eval(value)
-        except (ValueError, SyntaxError):
-            config[key] = value
-    return config
 
 
 def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
@@ -92,7 +74,7 @@ def main(argv: list[str] | None = None) -> int:
     height, width = args.size or (None, None)
     settings = PrepareSettings(height, width, **{key: getattr(args, key) for key in SETTINGS})
     batch = VideoBatch(
-        args.videos, args.out, settings, pose=parse_part(args.pose), edges=parse_part(args.edges), mask=parse_part(args.mask),
+        args.videos, args.out, settings, pose=part_config(args.pose), edges=part_config(args.edges), mask=part_config(args.mask),
         name=args.name, person=args.person, action=args.action, overwrite=args.overwrite, keep_going=args.keep_going)
     return 1 if batch.run() else 0
 

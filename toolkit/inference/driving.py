@@ -1,6 +1,6 @@
 """What a painter is told of each frame: poses of the driving clip, fitted to the person who is generated, and what else it takes."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,36 +47,67 @@ def driving_poses(driving: Clip, content: Clip | None, size: tuple[int, int], re
     return PoseNormalizer.fit(poses, own)(poses)
 
 
-def frame_steps(names: Sequence[str], poses: np.ndarray, size: tuple[int, int], driving: Clip | None = None,
-                style: str = 'openpose_black', extra: Sequence[fields.Field] = (), footage: Any = None,
-                references: int = 0) -> Iterator[dict[str, torch.Tensor]]:
-    """What a painter is given, frame by frame, in the form in which data sets yield it.
+class FrameTeller:
+    """What a painter is given of the frames of one video, one after the other, in the form in which data sets yield it.
 
     Args:
         names: fields of frames.
-        poses: (T, 18, 3) in pixels of the frames to generate.
-        size: (H, W) of them.
-        driving: the clip whose stored pictures are taken where ``names`` has any.
+        size: (H, W) of the frames to generate.
         style: of the stick figures.
         extra: added fields that can be in ``names``; those that are not drawn from poses are of the driving frames.
         footage: frames of the person that references are taken from, as they are or
             :class:`toolkit.inference.garments.DressedFootage`.
         references: K, reference frames of each frame; 0 for none.
+        stored: names of added fields that are not computed, because pictures of them are given.
+    """
+
+    def __init__(self, names: Sequence[str], size: tuple[int, int], style: str = 'openpose_black', extra: Sequence[fields.Field] = (),
+                 footage: Any = None, references: int = 0, stored: Iterable[str] = ()) -> None:
+        self.names, self.size, self.style, self.extra, self.footage = names, size, style, extra, footage
+        self.seen = [field for field in extra if field.source != 'drawn' and field.name in names and field.name not in stored]
+        self.inputs = {name for field in self.seen for name in field.inputs} - {'poses', fields.SIZE}
+        self.track = ReferenceTrack(footage.search(), references) if references else None
+
+    @property
+    def pictures(self) -> set[str]:
+        """Pictures of the driving frame that :meth:`__call__` asks for."""
+        told = {*fields.keys(fields.FRAME, source='drawn'), *(field.name for field in self.extra if field.source == 'drawn')}
+        told |= {'poses', 'regions', *fields.keys(fields.FRAME, source='footage'), *(field.name for field in self.seen)}
+        return {*self.names, *self.inputs} - told
+
+    def __call__(self, pose: np.ndarray, picture: Callable[[str], np.ndarray]) -> dict[str, torch.Tensor]:
+        """The next frame.
+
+        Args:
+            pose: (18, 3) in pixels of the frame to generate.
+            picture: gives a picture of the driving frame by its name, in the size of the frame to generate.
+
+        Returns:
+            Tensors (1, 1, ...) under ``names``.
+        """
+        poses = pose[None]
+        told = pose_tensors(poses, *self.size, self.style, self.extra)
+        if self.track:
+            told |= tensors(self.footage.entries(self.track.search, [self.track(pose)]))
+        given = dict({name: picture(name)[None] for name in self.inputs}, poses=poses, size=self.size)
+        told |= computed(self.seen, given)
+        return {name: told[name][None] if name in told else with_channels(picture(name), fields.named(name))[None, None]
+                for name in self.names}
+
+
+def frame_steps(names: Sequence[str], poses: np.ndarray, size: tuple[int, int], driving: Clip | None = None,
+                style: str = 'openpose_black', extra: Sequence[fields.Field] = (), footage: Any = None,
+                references: int = 0) -> Iterator[dict[str, torch.Tensor]]:
+    """What a painter is given of a prepared clip, frame by frame.
+
+    Args:
+        names, size, style, extra, footage, references: see :class:`FrameTeller`.
+        poses: (T, 18, 3) in pixels of the frames to generate.
+        driving: the clip whose stored pictures are taken where ``names`` has any.
 
     Yields:
         Tensors (1, 1, ...) under ``names``.
     """
-    def picture(name: str, t: int) -> np.ndarray:
-        return resize_image(driving.picture(name, t), *size, fields.named(name).kind == 'labels')
-
-    seen = [field for field in extra if field.source != 'drawn' and field.name in names and field.name not in driving.fields]
-    inputs = {name for field in seen for name in field.inputs} - {'poses', fields.SIZE}
-    track = ReferenceTrack(footage.search(), references) if references else None
-    for t in range(len(poses)):
-        told = pose_tensors(poses[t:t + 1], *size, style, extra)
-        if track:
-            told |= tensors(footage.entries(track.search, [track(poses[t])]))
-        given = dict({name: picture(name, t)[None] for name in inputs}, poses=poses[t:t + 1], size=size)
-        told |= computed(seen, given)
-        yield {name: told[name][None] if name in told else with_channels(picture(name, t), fields.named(name))[None, None]
-               for name in names}
+    tell = FrameTeller(names, size, style, extra, footage, references, driving.fields if driving else ())
+    for t, pose in enumerate(poses):
+        yield tell(pose, lambda name, t=t: resize_image(driving.picture(name, t), *size, fields.named(name).kind == 'labels'))

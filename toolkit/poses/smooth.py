@@ -43,9 +43,10 @@ class OneEuro:
         if fps <= 0:
             raise ValueError(f'fps must be positive, got {fps}')
         self.fps, self.min_cutoff, self.beta, self.d_cutoff = fps, min_cutoff, beta, d_cutoff
+        self.last: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
 
     def __call__(self, points: np.ndarray, present: np.ndarray) -> np.ndarray:
-        """Filter tracks of points.
+        """Filter tracks of points from their beginning.
 
         Args:
             points: (T, K, 2) in body sizes.
@@ -54,19 +55,38 @@ class OneEuro:
         Returns:
             (T, K, 2); missing points as they were.
         """
-        out = np.array(points, np.float64)
-        speed = np.zeros_like(out[0])
-        for t in range(1, len(out)):
-            known = (present[t] & present[t - 1])[:, None]
-            rate = (out[t] - out[t - 1]) * self.fps
-            speed = np.where(known, speed + self._weight(self.d_cutoff) * (rate - speed), 0)
-            cutoff = self.min_cutoff + self.beta * np.linalg.norm(speed, axis=-1, keepdims=True)
-            out[t] = np.where(known, out[t - 1] + self._weight(cutoff) * (out[t] - out[t - 1]), out[t])
-        return out
+        self.last = None
+        out = [self.step(*both) for both in zip(np.asarray(points, np.float64), present)]
+        return np.array(out).reshape(np.shape(points))
 
-    def _weight(self, cutoff):
+    def step(self, points: np.ndarray, present: np.ndarray, fps: float | None = None) -> np.ndarray:
+        """Filter the next frame, as live video needs it.
+
+        Args:
+            points: (K, 2) in body sizes.
+            present: (K,) bool.
+            fps: one over the seconds since the frame before; by default that of the filter.
+
+        Returns:
+            (K, 2) float64; missing points as they were.
+        """
+        points, fps = np.array(points, np.float64), fps or self.fps
+        if self.last is None:
+            self.last = points, present, np.zeros_like(points)
+            return points
+        before, was, speed = self.last
+        known = (present & was)[:, None]
+        rate = (points - before) * fps
+        speed = np.where(known, speed + self._weight(self.d_cutoff, fps) * (rate - speed), 0)
+        cutoff = self.min_cutoff + self.beta * np.linalg.norm(speed, axis=-1, keepdims=True)
+        points = np.where(known, before + self._weight(cutoff, fps) * (points - before), points)
+        self.last = points, present, speed
+        return points
+
+    @staticmethod
+    def _weight(cutoff, fps: float):
         """Share of the new value in a first-order low-pass filter."""
-        step = 2 * np.pi * cutoff / self.fps
+        step = 2 * np.pi * cutoff / fps
         return step / (step + 1)
 
 

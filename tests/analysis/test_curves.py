@@ -1,0 +1,74 @@
+"""Curves are those of the log: keys, runs, smoothing, damaged lines; files are not replaced unasked."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from toolkit.analysis.curves import choose_keys, describe, plot_runs, read_run, smoothed
+from toolkit.structures import InputError
+
+
+def log(folder, rows):
+    file = folder / '20260101_000000' / 'vis_data' / 'scalars.json'
+    file.parent.mkdir(parents=True)
+    file.write_text('\n'.join(row if isinstance(row, str) else json.dumps(row) for row in rows))
+    return folder
+
+
+@pytest.fixture
+def run(tmp_path):
+    rows = [{'g.lr': 1e-3, 'time': .5, 'data_time': .1, 'g/gan': 10 - t, 'iter': 10 * t, 'step': 10 * t} for t in range(1, 9)]
+    return log(tmp_path / 'mine', [*rows, '{"g/gan": 0.5, "it', {'lpips/crop': .2, 'psnr/crop': 20., 'step': 40},
+                                   {'lpips/crop': .3, 'psnr/crop': 19., 'step': 80}])
+
+
+def test_a_log_is_read(run):
+    found = read_run(run)
+    assert found.name == 'mine' and found.problems == 1 and set(found.curves) == {'g.lr', 'g/gan', 'lpips/crop', 'psnr/crop'}
+    assert found.curves['g/gan'][0].tolist() == list(range(10, 90, 10)) and found.curves['g/gan'][1][-1] == 2
+    assert read_run(next(run.glob('*/vis_data/scalars.json'))).name == 'mine'
+    lines = describe(found, ['g/gan', 'lpips/crop', 'psnr/crop'])
+    assert lines[0] == 'mine: 80 iterations, 0.500 s each, 20% of it waiting for data (1 lines of the log cannot be read)'
+    assert lines[2].split() == 'lpips/crop last 0.3, least 0.2 at 40, most 0.3 at 80'.split() and 'most 20 at 40' in lines[3]
+
+
+def test_keys_are_chosen(run):
+    runs = [read_run(run)]
+    assert choose_keys(runs) == ['g/gan', 'lpips/crop', 'psnr/crop'] and choose_keys(runs, ['psnr', 'g.lr']) == ['psnr/crop', 'g.lr']
+    with pytest.raises(InputError, match="no run has logged 'lpip/crop'. Did you mean 'lpips/crop'"):
+        choose_keys(runs, ['lpip/crop'])
+
+
+def test_a_picture_has_a_panel_a_key_and_a_color_a_run(run, tmp_path, load_tool, capsys):
+    other = log(tmp_path / 'other', [{'g/gan': 5., 'step': t} for t in (10, 80)])
+    with pytest.raises(SystemExit) as end:
+        load_tool('plot_logs').main([str(run), str(other), '--out', str(tmp_path / 'a.png'), '--smooth', '0.5'])
+    assert end.value.code == 0 and 'other: 80 iterations' in capsys.readouterr().out
+    picture = cv2.imread(str(tmp_path / 'a.png')).astype(int)
+    assert picture.shape[1] == 1200 and picture.shape[0] == 320
+    blue, orange = ((abs(picture - color).sum(-1) < 40).sum() for color in ((180, 119, 31), (14, 127, 255)))
+    assert blue > 200 and orange > 100, 'both runs are drawn'
+    with pytest.raises(InputError, match='a.png'):
+        plot_runs([run], tmp_path / 'a.png')
+
+
+def test_smoothing_does_not_pull_to_the_first_value():
+    assert np.allclose(smoothed(np.full(5, 3.), .9), 3) and np.isnan(smoothed(np.array([1, np.nan, 2.]), .5)[1])
+    assert smoothed(np.array([0., 1.]), .5)[1] == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize('rows, out, smooth, words', [
+    (None, 'a.png', 0, 'no such file'), ([], 'a.png', 0, 'holds no line'), ([{'x': 1, 'step': 1}], 'a.jpg', 0, 'written as .png'),
+    ([{'x': 1, 'step': 1}], 'a.png', 1., 'below 1'), ([{'lr': 1, 'step': 1}], 'a.png', 0, 'nothing to draw')])
+def test_what_cannot_be_drawn(tmp_path, rows, out, smooth, words):
+    if rows is not None:
+        log(tmp_path / 'mine', rows)
+    with pytest.raises(InputError, match=words):
+        plot_runs([tmp_path / 'mine'], tmp_path / out, smooth=smooth)
+
+
+def test_a_folder_without_a_log(tmp_path):
+    with pytest.raises(InputError, match='has it trained long enough'):
+        read_run(tmp_path)

@@ -1,0 +1,37 @@
+"""What a training would cost is measured, and nothing of the trial stays."""
+
+import numpy as np
+import pytest
+
+from toolkit.engine.estimate import Estimate, duration, estimate
+from toolkit.structures import InputError
+
+
+def test_a_trial_says_what_the_whole_training_takes(toy, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = estimate(toy.config, ['train_cfg.max_iters=5000', 'train_cfg.val_interval=500'], iterations=4)
+    assert found.iterations == 5000 and len(found.seconds) == 4 and (found.seconds > 0).all() and found.memory > 50
+    assert found.batch == 2 and found.parameters['net_g'] == 6 * 8 + 8 + 8 * 4 + 4
+    assert found.left_out == ['10 validations', 'checkpoints'] and not list(tmp_path.iterdir())
+    assert '5,000 iterations: about' in '\n'.join(found.lines())
+
+
+def test_the_whole_is_the_sum_of_its_iterations():
+    found = Estimate(1000, np.full(20, .5), 10., 900., 2048., 2, dict(net_g=3_100_000), 75.)
+    assert found.total == 510
+    assert found.lines() == [
+        'networks      net_g 3.10 M parameters',
+        'an iteration  0.500 s (80 % within 0.500 and 0.500 s, of 20 measured), 4.0 items a second',
+        'in all        1,000 iterations: about 8 min', 'memory        900 MB, on the GPU 2,048 MB',
+        'disk          about 75 MB a checkpoint']
+
+
+@pytest.mark.parametrize('seconds, words', [
+    (4, '4 s'), (100, '2 min'), (3600, '1 h'), (12000, '3 h 20 min'), (200000, '2 days 7 h 33 min')])
+def test_durations(seconds, words):
+    assert duration(seconds) == words
+
+
+def test_too_few_iterations(toy):
+    with pytest.raises(InputError, match='at least 2'):
+        estimate(toy.config, iterations=1)

@@ -1,0 +1,3 @@
+"""The command lines as modules."""
+
+from tests.tools.conftest import load_tool  # noqa: F401

@@ -1,0 +1,272 @@
+"""A whole live run by a file as camera: its video, its figures, and what it says when something is wrong."""
+
+import json
+import sys
+import threading
+import time
+from types import SimpleNamespace
+
+import av
+import numpy as np
+import pytest
+
+from tests.stick_people import StubPose, draw_person, write_frames
+from toolkit import apis
+from toolkit.live import sinks
+from toolkit.live.person import LivePerson, half_pays, is_checkpoint, open_person
+from toolkit.live.run import Live, View, written
+from toolkit.live.sinks import File, Stream, Window, open_sink
+from toolkit.live.stages import Shot
+from toolkit.live.timing import memory_mb
+from toolkit.registry import POSE_ESTIMATORS
+from toolkit.structures import InputError
+
+
+@pytest.fixture
+def stub(monkeypatch):
+    """The pose estimator ``Stub`` finds magenta people."""
+    monkeypatch.setitem(POSE_ESTIMATORS._module_dict, 'Stub', StubPose)
+    return dict(type='Stub')
+
+
+def decoded(path):
+    with av.open(str(path)) as container:
+        return [frame.to_ndarray(format='rgb24') for frame in container.decode(video=0)]
+
+
+def test_a_file_as_camera_drives_the_person_of_a_clip(clips, walk, stub, load_tool, tmp_path, capsys):
+    out, figures = tmp_path / 'live.mp4', tmp_path / 'figures.json'
+    arguments = ['--input', str(walk), '--person', str(clips[0].folder), '--out', str(out), '--benchmark', str(figures),
+                 '--pose', 'Stub', '--side-by-side', '--full']
+    with pytest.raises(SystemExit) as end:
+        load_tool('live').main(arguments)
+    said = capsys.readouterr()
+    assert end.value.code == 0, said.err
+    report, frames = json.loads(figures.read_text()), decoded(out)
+    shown, dropped = report['frames']['shown'], report['frames']['dropped']
+    assert report['frames']['captured'] == 40 == shown + sum(dropped.values()) and shown >= 1
+    assert 0 < report['latency_ms']['median'] <= report['latency_ms']['p95'] and report['about']['pose'] == 'Stub'
+    assert {'pose', 'retarget', 'reference', 'paint', 'show', 'wait for paint'} <= set(report['stages_ms'])
+    assert f'{shown} pictures in' in said.out and report['about']['size'] == [96, 64]
+    assert frames[0].shape == (384, 512 + 256, 3), 'the camera, twice as wide, and the result four times as large'
+    assert len(frames) == pytest.approx(25 * report['seconds'] + 1, rel=.3, abs=5), 'the file lasts as long as the run'
+    with pytest.raises(SystemExit) as end:
+        load_tool('live').main(arguments)
+    assert end.value.code == 2 and 'figures.json' in capsys.readouterr().err, 'nothing is replaced unasked'
+
+
+def test_the_person_moves_as_the_driving_person_does(clips, stub):
+    person, find = open_person(clips[0].folder, half=False), StubPose()
+    live = Live(None, find, person, None)
+    pictures = []
+    for t in range(12):
+        shot = Shot(draw_person(240, 320, 100 + 10 * (t > 5), 40, 40), t / 5)
+        for stage in (live._pose, live._retarget, live._reference, live._paint):
+            shot.value = stage(shot)
+        pictures.append(shot.value.astype(int))
+    assert pictures[0].shape == (96, 64, 3) and np.abs(pictures[5] - pictures[0]).max() > 60, 'at first the scene is empty'
+    assert np.abs(pictures[11] - pictures[5]).max() > 60 and np.abs(pictures[5] - pictures[4]).mean() < 1
+
+
+def still_person(size=(32, 32)):
+    """Somebody whose picture is as bright as the time of the frame."""
+    class Tell:
+        pictures = set()
+
+        def __call__(self, pose, picture):
+            return pose
+
+    return LivePerson(lambda given: np.full((*size, 3), 90, np.uint8), Tell(), size, None, dict(model='still'))
+
+
+def run(source, sink, **options):
+    live = Live(source, StubPose(), still_person(), sink, say=options.pop('said', []).append, **options)
+    live.run()
+    return live
+
+
+def frames_of(count, pause=.01):
+    def source(take):
+        for _ in range(count):
+            time.sleep(pause)
+            if not take(Shot(np.full((48, 64, 3), 99, np.uint8), time.perf_counter())):
+                return
+    return source
+
+
+class Kept:
+    """Keeps what is shown; answers with the keys of a list."""
+
+    def __init__(self, *keys):
+        self.pictures, self.keys, self.closed = [], list(keys), False
+
+    def show(self, picture):
+        self.pictures.append(picture)
+        return self.keys.pop(0) if self.keys else None
+
+    def close(self):
+        self.closed = True
+
+
+def test_figures_stand_on_the_picture_unless_it_is_to_be_plain():
+    sink = Kept()
+    run(frames_of(30), sink)
+    assert sink.pictures[-1].shape == (384, 384, 3) and sink.pictures[-1][:20].max() > 200 and (sink.pictures[-1][100:] == 90).all()
+    sink = Kept()
+    run(frames_of(5), sink, view=View(figures=False))
+    assert (sink.pictures[-1] == 90).all()
+    assert written(np.zeros((40, 60, 3), np.uint8), 'a line that is too long for it').any()
+
+
+def test_the_window_ends_the_run_and_the_time_does():
+    assert run(frames_of(1000), Kept(None, 'again', 'end')).timing.shown == 3
+    begun = time.perf_counter()
+    run(frames_of(10**6), Kept(), seconds=.3)
+    assert time.perf_counter() - begun < 3
+
+
+def test_a_stall_is_shown_and_told_and_ends_when_patience_does(monkeypatch):
+    monkeypatch.setattr('toolkit.live.run.STALL', .15)
+    go_on, said, sink = threading.Event(), [], Kept()
+
+    def stalls(take):
+        frames_of(3)(take)
+        go_on.wait(.8)
+        frames_of(3)(take)
+
+    run(stalls, sink, said=said)
+    assert said[:2] == ['no frame has come for 0 s; waiting', 'frames come again'] and len(sink.pictures) > 4
+    with pytest.raises(InputError, match='does the camera still send'):
+        run(stalls, Kept(), said=[], patience=.4)
+    go_on.set()
+
+
+def test_what_a_stage_refuses_ends_the_run():
+    def source(take):
+        raise InputError('camera 0 is gone')
+    with pytest.raises(InputError, match='camera 0 is gone'):
+        run(source, Kept())
+
+
+def test_memory_stays_flat():
+    run(frames_of(50, .001), Kept())
+    before, sink = memory_mb(), Kept()
+    sink.show = lambda picture: None
+    live = run(frames_of(400, .001), sink)
+    assert live.chain.captured == 400 and memory_mb() - before < 25
+
+
+def test_a_window_without_a_screen_says_what_to_do(monkeypatch):
+    monkeypatch.setattr(sys, 'platform', 'linux')
+    for name in ('DISPLAY', 'WAYLAND_DISPLAY'):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(InputError, match='there is no screen .*--out live.mp4'):
+        Window()
+
+
+def test_a_virtual_camera_says_what_it_needs(monkeypatch):
+    monkeypatch.setitem(sys.modules, 'pyvirtualcam', None)
+    with pytest.raises(InputError, match='pip install pyvirtualcam'):
+        open_sink('camera')
+
+
+def test_a_file_keeps_time_and_is_not_left_empty(tmp_path, monkeypatch):
+    sink, now = File(tmp_path / 'a.mp4'), 100.
+    monkeypatch.setattr(sinks, 'time', SimpleNamespace(perf_counter=lambda: now))
+    for size in ((32, 32), (32, 32), (48, 48)):
+        sink.show(np.full((*size, 3), 80, np.uint8))
+        now += .2
+    sink.close()
+    frames = decoded(tmp_path / 'a.mp4')
+    assert len(frames) == 11 and frames[-1].shape == (32, 32, 3)
+    File(tmp_path / 'b.mp4').close()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ['a.mp4']
+    with pytest.raises(InputError, match='a.mp4'):
+        open_sink(tmp_path / 'a.mp4')
+
+
+@pytest.fixture
+def listener():
+    """Function () -> (address, thread, list): what is sent to the address is decoded into the list."""
+    import socket
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = free.getsockname()[1]
+
+    def listen():
+        got = []
+
+        def receive():
+            with av.open(f'tcp://127.0.0.1:{port}?listen=1', format='mpegts', timeout=10) as container:
+                for frame in container.decode(video=0):
+                    got.append(frame.to_ndarray(format='rgb24'))
+        thread = threading.Thread(target=receive, daemon=True)
+        thread.start()
+        time.sleep(.3)
+        return f'tcp://127.0.0.1:{port}', thread, got
+    return listen
+
+
+def test_a_stream_arrives_and_goes_on_when_its_server_comes_back(listener, monkeypatch):
+    monkeypatch.setattr(sinks, 'RETRY', .1)
+    address, thread, got = listener()
+    said, sink = [], None
+    sink = Stream(address, said.append)
+    for value in range(30):
+        sink.show(np.full((65, 64, 3), 5 * value, np.uint8))
+        time.sleep(.01)
+    sink.close()
+    thread.join(10)
+    assert len(got) == 30 and got[0].shape == (64, 64, 3) and got[-1].mean() == pytest.approx(145, abs=4)
+    sink.lost_at = time.perf_counter() - 1
+    sink.show(np.zeros((64, 64, 3), np.uint8))
+    assert sink.container is None, 'nobody listens'
+    address, thread, got = listener()
+    time.sleep(.15)
+    for _ in range(5):
+        sink.show(np.zeros((64, 64, 3), np.uint8))
+    sink.close()
+    thread.join(10)
+    assert len(got) == 5 and said == [f'{address} is back']
+
+
+def test_a_server_that_is_not_there_says_so():
+    with pytest.raises(InputError, match='cannot be reached'):
+        open_sink('tcp://127.0.0.1:9').show(np.zeros((64, 64, 3), np.uint8))
+
+
+def test_checkpoints_are_told_from_clips(clips, tmp_path):
+    (tmp_path / 'run').mkdir()
+    assert not is_checkpoint(clips[0].folder) and not is_checkpoint(tmp_path / 'run') and is_checkpoint('a.safetensors')
+    (tmp_path / 'run' / 'iter_0000002.pth').touch()
+    assert is_checkpoint(tmp_path / 'run') and isinstance(half_pays('cpu'), bool)
+
+
+@pytest.mark.parametrize('wishes, words', [
+    (dict(person='nobody.mp4'), 'nobody.mp4: no such file'), (dict(content='a.mp4'), '--person is no checkpoint'),
+    (dict(size=(64, 96)), 'people would be squeezed'), (dict(up='red'), 'is not a color')])
+def test_people_that_cannot_be_painted(clips, wishes, words):
+    with pytest.raises(InputError, match=words):
+        open_person(**{'person': clips[0].folder, 'half': False, **wishes})
+
+
+@pytest.mark.parametrize('wishes, words', [
+    (dict(input='a.mp4', camera=0), 'give one of them'), (dict(), 'give one of them'), (dict(camera=0, seconds=0.), 'above 0'),
+    (dict(camera=0, patience=-1.), 'above 0')])
+def test_wishes_are_checked_first(clips, wishes, words):
+    with pytest.raises(InputError, match=words):
+        apis.live(clips[0].folder, **wishes)
+
+
+def test_colors_are_worn_live(clips):
+    pictures = {}
+    for up in (None, '#2050c0'):
+        person = open_person(clips[0].folder, half=False, up=up)
+        pictures[up] = person.paint(person.tell(person.poses[0], None)).astype(int)
+    assert (pictures['#2050c0'] - pictures[None])[..., 2].max() > 20
+
+
+def test_no_frame_is_written_from_nobody(tmp_path, stub, clips):
+    empty = write_frames(tmp_path / 'empty.mp4', [np.full((96, 64, 3), 90, np.uint8)] * 6)
+    report = apis.live(clips[0].folder, input=empty, out=tmp_path / 'a.mp4', pose=stub, half=False, say=lambda line: None)
+    assert report['frames']['shown'] >= 1 and decoded(tmp_path / 'a.mp4')

@@ -1,0 +1,188 @@
+"""Curves of training runs: losses, learning rates and metrics over iterations, read from what runs log."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from toolkit.files import check_output, replacing
+from toolkit.outputs import refuse_existing, refuse_inputs
+from toolkit.registry import did_you_mean
+from toolkit.structures import InputError
+
+SCALARS = '*/vis_data/scalars.json'
+COUNTERS = ('iter', 'step', 'epoch')
+COSTS = ('time', 'data_time', 'memory')
+COLUMNS = 4
+
+
+@dataclass
+class Run:
+    """What a run logged.
+
+    Attributes:
+        name: of its work dir.
+        curves: key -> (iterations, values), (N,) each.
+        problems: lines that could not be read.
+    """
+
+    name: str
+    curves: dict[str, tuple[np.ndarray, np.ndarray]]
+    problems: int = 0
+    costs: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+def read_run(path: str | Path) -> Run:
+    """Read the log of a run.
+
+    Args:
+        path: work dir of ``tools/train.py``, or a ``scalars.json``.
+
+    Raises:
+        InputError: there is none, or nothing in it.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f'{path}: no such file or folder; give the work dir of a run, or its scalars.json')
+    files = [path] if path.is_file() else sorted(path.glob(SCALARS))
+    if not files:
+        raise InputError(f'{path}: holds no */vis_data/scalars.json, the log of a run; has it trained long enough to log once?')
+    points: dict[str, dict[int, float]] = {}
+    problems = 0
+    for line in files[-1].read_text('utf-8', errors='replace').splitlines():
+        try:
+            row = json.loads(line)
+            step = int(row['step'] if 'step' in row else row['iter'])
+        except (ValueError, KeyError, TypeError):
+            problems += bool(line.strip())
+            continue
+        for key, value in row.items():
+            if key not in COUNTERS and isinstance(value, (int, float)) and not isinstance(value, bool):
+                points.setdefault(key, {})[step] = float(value)
+    if not points:
+        raise InputError(f'{files[-1]}: holds no line of a log that can be read')
+    curves = {key: (np.array(sorted(at)), np.array([at[step] for step in sorted(at)])) for key, at in points.items()}
+    costs = {key: curves.pop(key)[1] for key in COSTS if key in curves}
+    return Run(path.name if path.is_dir() else path.resolve().parents[2].name, curves, problems, costs)
+
+
+def choose_keys(runs: Sequence[Run], keys: Sequence[str] = ()) -> list[str]:
+    """Keys to draw, in the order in which they are asked for: by default all but learning rates.
+
+    Args:
+        runs: what was logged.
+        keys: names, or beginnings of names such as ``g/``.
+
+    Raises:
+        InputError: one that no run has.
+    """
+    known = list(dict.fromkeys(key for run in runs for key in run.curves))
+    if not keys:
+        return [key for key in known if not key.endswith('lr')]
+    found = []
+    for wish in keys:
+        fitting = [key for key in known if key == wish] or [key for key in known if key.startswith(wish)]
+        if not fitting:
+            raise InputError(f'no run has logged {wish!r}.{did_you_mean(wish, known)} There is: {", ".join(known)}')
+        found += [key for key in fitting if key not in found]
+    return found
+
+
+def smoothed(values: np.ndarray, weight: float) -> np.ndarray:
+    """Exponential moving average without the pull towards the first value, as TensorBoard draws it; gaps (nan) stay.
+
+    Args:
+        values: (N,).
+        weight: of what was before, in [0, 1).
+    """
+    out, total, share = np.full(len(values), np.nan), 0., 0.
+    for i, value in enumerate(values):
+        if np.isfinite(value):
+            total, share = weight * total + (1 - weight) * value, weight * share + 1 - weight
+            out[i] = total / share
+    return out
+
+
+def plot_runs(paths: Sequence[str | Path], out: str | Path, keys: Sequence[str] = (), smooth: float = 0., overwrite: bool = False,
+              ) -> list[Run]:
+    """Draw the curves of runs into one PNG: a panel for each key, a color for each run.
+
+    Args:
+        paths: work dirs or logs.
+        out: PNG to write.
+        keys: see :func:`choose_keys`.
+        smooth: weight of what was before, in [0, 1); the curve itself stays, pale.
+        overwrite: replace a file that is there.
+
+    Returns:
+        What was read, in the order of ``paths``.
+
+    Raises:
+        InputError: nothing to draw, or a file that must not be written.
+    """
+    out = Path(out)
+    if out.suffix.lower() != '.png':
+        raise InputError(f'{out}: curves are written as .png')
+    if not 0 <= smooth < 1:
+        raise InputError(f'smooth must be at least 0 and below 1, got {smooth}')
+    refuse_existing([check_output(out)], overwrite)
+    runs = [read_run(path) for path in paths]
+    refuse_inputs([out], [path for path in paths if Path(path).is_file()])
+    names = [run.name if sum(other.name == run.name for other in runs) == 1 else str(path) for run, path in zip(runs, paths)]
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    shown = choose_keys(runs, keys)
+    if not shown:
+        raise InputError('there is nothing to draw but learning rates; name them by --keys')
+    columns = min(COLUMNS, len(shown))
+    rows = math.ceil(len(shown) / columns)
+    figure = Figure(figsize=(4 * columns, 2.8 * rows + .4), dpi=100, layout='constrained')
+    FigureCanvasAgg(figure)
+    for place, key in enumerate(shown):
+        axes = figure.add_subplot(rows, columns, place + 1)
+        axes.set_title(key, fontsize=10)
+        axes.grid(alpha=.3)
+        for number, run in enumerate(runs):
+            if key in run.curves:
+                steps, values = run.curves[key]
+                mark = 'o' if len(values) < 30 else None
+                axes.plot(steps, values, color=f'C{number % 10}', alpha=.25 if smooth else 1., marker=mark, markersize=3,
+                          label=None if smooth else names[number])
+                if smooth:
+                    axes.plot(steps, smoothed(values, smooth), color=f'C{number % 10}', label=names[number])
+    if len(runs) > 1:
+        handles = {label: handle for axes in figure.axes for handle, label in zip(*axes.get_legend_handles_labels())}
+        figure.legend(handles.values(), handles.keys(), loc='outside lower center', ncols=min(4, len(handles)), fontsize=9)
+    with replacing(out) as file:
+        figure.savefig(file, format='png')
+    return runs
+
+
+def describe(run: Run, keys: Sequence[str]) -> list[str]:
+    """Lines about a run: how long an iteration takes, and of each key the last, the least and the most.
+
+    Args:
+        run: of :func:`read_run`.
+        keys: which.
+    """
+    last = max(int(steps[-1]) for steps, _ in run.curves.values())
+    lines = [f'{run.name}: {last:,} iterations']
+    if 'time' in run.costs:
+        median = float(np.median(run.costs['time']))
+        lines[0] += f', {median:.3f} s each'
+        if 'data_time' in run.costs and median:
+            lines[0] += f', {np.median(run.costs["data_time"]) / median:.0%} of it waiting for data'
+    if 'memory' in run.costs:
+        lines[0] += f', {run.costs["memory"].max():,.0f} MB on the GPU'
+    if run.problems:
+        lines[0] += f' ({run.problems} lines of the log cannot be read)'
+    for key in keys:
+        if key in run.curves and np.isfinite(run.curves[key][1]).any():
+            steps, values = run.curves[key]
+            low, high = int(np.nanargmin(values)), int(np.nanargmax(values))
+            lines.append(f'  {key:<28} last {values[-1]:.4g}, least {values[low]:.4g} at {steps[low]:,}, most {values[high]:.4g} at '
+                         f'{steps[high]:,}')
+    return lines

@@ -1,0 +1,175 @@
+"""Who is painted live: a model, opened for the footage of a person."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+
+from toolkit.clips.clip import Clip, find_clips
+from toolkit.clips.crop import center_crop
+from toolkit.datasets.transforms import scale_pose
+from toolkit.inference.clips import as_clip
+from toolkit.inference.driving import FrameTeller
+from toolkit.inference.loading import Trained, load
+from toolkit.inference.outfits import Colors
+from toolkit.inference.painting import choose, pose_style
+from toolkit.inference.request import Request
+from toolkit.live.stages import Shot
+from toolkit.models.painting import Painter
+from toolkit.packaged import PRETRAINED
+from toolkit.preparing.parts import build_parts
+from toolkit.structures import InputError
+from toolkit.weights import latest_checkpoint
+
+CPU_SIZE = 144, 96
+CHECKPOINTS = ('.pth', '.pt', '.safetensors')
+
+
+@dataclass
+class LivePerson:
+    """Who is painted, and how.
+
+    Attributes:
+        paint: of a model that was opened.
+        tell: what the painter is given.
+        size: (H, W) of the pictures.
+        poses: (T, 18, 3) of the person in pixels of the pictures; None for a model that knows its persons.
+        about: what was loaded, for the report.
+    """
+
+    paint: Painter
+    tell: FrameTeller
+    size: tuple[int, int]
+    poses: np.ndarray | None
+    about: dict
+
+    def inputs(self, shot: Shot, parts: dict[str, Callable]) -> dict[str, torch.Tensor]:
+        """What the painter is given of a shot whose value is the pose to paint.
+
+        Args:
+            shot: with the pose that was found in ``pose``.
+            parts: 'edges' and 'masks': detector and segmentor, for a model that looks at the driving frames.
+        """
+        crop = center_crop(*shot.frame.shape[:2], *self.size)
+
+        def picture(name: str) -> np.ndarray:
+            frame = crop.frame(shot.frame)
+            if name == 'frames':
+                return frame
+            made = parts['masks'](frame[None], crop.pose(shot.pose)[None]) if name == 'masks' else parts['edges'](frame[None])
+            return cv2.convertScaleAbs(np.asarray(made[0], np.float32), alpha=255)
+
+        return self.tell(shot.value, picture)
+
+
+def is_checkpoint(path: str | Path) -> bool:
+    """Whether a path is a checkpoint or the work dir of a run, and not a clip, video or picture."""
+    path = Path(path)
+    return path.suffix.lower() in CHECKPOINTS or (
+        path.is_dir() and not (path / 'manifest.json').exists() and latest_checkpoint(path) is not None)
+
+
+def half_pays(device: str | None) -> bool:
+    """Whether half precision is faster: on a GPU, and on processors that calculate in bfloat16."""
+    if device != 'cpu' and torch.cuda.is_available():
+        return True
+    return torch.backends.cpu.get_cpu_capability() == 'AVX512' and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
+def open_person(person: str | Path, content: str | Path | None = None, size: tuple[int, int] | None = None, half: bool | None = None,
+                device: str | None = None, up: str | None = None, down: str | None = None, direction: str | None = None,
+                work_dir: str | Path = 'work_dirs/live', allow_imports: tuple[str, ...] = ()) -> LivePerson:
+    """Load a model and open it for a person.
+
+    Args:
+        person: a prepared clip, video or picture of somebody, whom the generator of the toolkit then paints; or a checkpoint or the
+            work dir of a run.
+        content: with a checkpoint: clip, video or picture of whom to paint; by default a clip that it was trained on.
+        size: (H, W) of the pictures; by default that of the model; where it leaves that open that of the clip, on
+            a CPU about 144x96.
+        half: paint in bfloat16; None where it is faster.
+        device: such as 'cpu'; the GPU if there is one.
+        up, down: colors of the garments such as '#c03030'; None leaves one as it is.
+        direction: of a transfer between two persons: 'ab' or 'ba'.
+        work_dir: where what is not prepared is prepared.
+        allow_imports: modules that the checkpoint may import though they are not installed.
+
+    Raises:
+        InputError: nobody to paint, or what the model cannot do.
+    """
+    if not Path(person).exists():
+        raise InputError(f'{person}: no such file or folder')
+    checkpoint = person if is_checkpoint(person) else None
+    if checkpoint is None and content is not None:
+        raise InputError('--content says whom a checkpoint paints, but --person is no checkpoint: give only one of them')
+    half = half_pays(device) if half is None else half
+    trained = load(checkpoint or PRETRAINED, device, half, allow_imports)
+    model = trained.model
+    model.check_generates()
+    if 'content' not in model.opens_with:
+        return _of_transfer(trained, size, direction, content or up or down, half, checkpoint)
+    clips = [as_clip(content or person, work_dir, size)] if content or checkpoint is None else _training_clips(trained, checkpoint)
+    size = size or trained.size or _size(clips[0], device)
+    request = Request(clips[0].folder, clips[0].folder, retarget='off', max_frames=1, size=size, direction=direction,
+                      colors=Colors(up, down), references=[clip.folder for clip in clips[1:]] if model.references else ())
+    chosen = choose(trained, request, work_dir, progress=False)
+    tell = FrameTeller(chosen.names, size, chosen.style, chosen.extra, chosen.footage[0], model.references)
+    own = scale_pose(clips[0].poses, size[0] / clips[0].height, size[1] / clips[0].width)
+    about = dict(person=clips[0].name, model=type(model).__name__, checkpoint=str(checkpoint or PRETRAINED), size=list(size), half=half)
+    return LivePerson(model.open(**chosen.openings[0]), tell, size, own, about)
+
+
+def _of_transfer(trained: Trained, size: tuple[int, int] | None, direction: str | None, content, half: bool, checkpoint) -> LivePerson:
+    """A model that knows its persons and looks at the driving frames."""
+    model = trained.model
+    if content:
+        raise InputError(f'a {type(model).__name__} paints whom it was trained on, as they were: leave --content and colors out')
+    if 'plate' in model.opens_with:
+        raise InputError(f'this {type(model).__name__} puts its person into the empty scene of the driving video, which is not known '
+                         'before that has ended: live cannot; use tools/generate.py')
+    size = size or trained.size or CPU_SIZE
+    tell = FrameTeller(model.paints_from, size, pose_style(trained))
+    about = dict(model=type(model).__name__, checkpoint=str(checkpoint), size=list(size), half=half)
+    return LivePerson(model.open(direction=direction or 'ab'), tell, size, None, about)
+
+
+def _training_clips(trained: Trained, checkpoint: str | Path) -> list[Clip]:
+    """The clips that a checkpoint was trained on, if they are still there, those of the first person."""
+    dataset = trained.config.get('train_dataloader', {}).get('dataset', {})
+    root = dataset.get('root') or (trained.config.get('data') or {}).get('root')
+    clips = find_clips(root) if root and Path(root).is_dir() else []
+    if not clips:
+        raise InputError(f'{checkpoint}: the clips of its training ({root or "not named"}) are not there; say whom to paint by '
+                         '--content, a clip, video or picture')
+    return [clip for clip in clips if clip.person == clips[0].person]
+
+
+def _size(clip: Clip, device: str | None) -> tuple[int, int]:
+    """The clip's own size; on a CPU about 144x96 pixels of the same shape."""
+    if device != 'cpu' and torch.cuda.is_available():
+        return clip.height, clip.width
+    factor = min(1., (CPU_SIZE[0] * CPU_SIZE[1] / (clip.height * clip.width)) ** .5)
+    return tuple(max(32, round(n * factor / 16) * 16) for n in (clip.height, clip.width))
+
+
+def build_parts_for(person: LivePerson, pose: dict | None) -> tuple[Any, dict[str, Callable], dict]:
+    """The pose estimator, and 'edges' and 'masks' parts where the model wants them.
+
+    Args:
+        person: who is painted.
+        pose: ``POSE_ESTIMATORS`` config; None takes the best that is installed.
+
+    Returns:
+        (estimator, parts, config of the estimator).
+
+    Raises:
+        InputError: what the model looks at cannot be made of a frame.
+    """
+    if unknown := person.tell.pictures - {'frames', 'masks', 'edges'}:
+        raise InputError(f'this model looks at {", ".join(sorted(unknown))} of the driving frames, which live does not make')
+    (estimator, edges, masks), configs = build_parts(pose)
+    return estimator, dict(edges=edges, masks=masks), configs['poses']

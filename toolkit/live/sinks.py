@@ -1,0 +1,208 @@
+"""Where live pictures go: a window, a video file, a stream, a virtual camera."""
+
+import os
+import sys
+import time
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+
+from toolkit.structures import InputError
+from toolkit.video.io import VideoWriter
+
+FILE_FPS = 25
+ADDRESSES = ('rtmp://', 'rtmps://', 'udp://', 'srt://', 'tcp://')
+RETRY = 2.
+"""Seconds before a stream that was lost is opened again."""
+
+
+class Window:
+    """A window on this computer's screen; q or Esc closes it, r fits the movement to the body anew.
+
+    Raises:
+        InputError: there is no screen, or OpenCV cannot make windows.
+    """
+
+    def __init__(self) -> None:
+        if sys.platform.startswith('linux') and not (os.environ.get('DISPLAY') or os.environ.get('WAYLAND_DISPLAY')):
+            raise InputError('there is no screen (neither DISPLAY nor WAYLAND_DISPLAY is set), so no window can be shown; write a file '
+                             'or a stream instead: --out live.mp4, --out rtmp://host/app/key')
+        try:
+            cv2.namedWindow('live', cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
+        except cv2.error as error:
+            raise InputError('this OpenCV cannot make windows (is opencv-python-headless installed?): pip install opencv-python, or '
+                             'write a file: --out live.mp4') from error
+        self.size = None
+
+    def show(self, picture: np.ndarray) -> str | None:
+        """Show a picture (H, W, 3) uint8 RGB.
+
+        Returns:
+            'end' or 'again' for the key that was pressed, else None.
+        """
+        if self.size != picture.shape:
+            self.size = picture.shape
+            cv2.resizeWindow('live', picture.shape[1], picture.shape[0])
+        cv2.imshow('live', cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+        key = cv2.waitKey(1) & 0xff
+        if key in (27, ord('q')) or cv2.getWindowProperty('live', cv2.WND_PROP_VISIBLE) < 1:
+            return 'end'
+        return 'again' if key == ord('r') else None
+
+    def close(self) -> None:
+        """Close the window."""
+        cv2.destroyAllWindows()
+
+
+class File:
+    """A video file of 25 frames a second; a picture stays until the next one comes.
+
+    Args:
+        path: to write.
+        overwrite: replace a file that is there.
+
+    Raises:
+        InputError: it cannot be written, or is there already.
+    """
+
+    def __init__(self, path: str | Path, overwrite: bool = False) -> None:
+        self.writer, self.start = VideoWriter(path, FILE_FPS, preset='ultrafast', overwrite=overwrite), None
+
+    def show(self, picture: np.ndarray) -> None:
+        """Append a picture (H, W, 3) uint8 RGB, until now."""
+        now = time.perf_counter()
+        self.start = self.start or now
+        if self.writer.size and picture.shape[:2] != self.writer.size:
+            picture = cv2.resize(picture, self.writer.size[::-1], interpolation=cv2.INTER_AREA)
+        for _ in range(max(1 - self.writer.num_frames, round((now - self.start) * FILE_FPS) + 1 - self.writer.num_frames)):
+            self.writer.write(picture)
+
+    def close(self) -> None:
+        """Finish the file; none is left where no picture came."""
+        if self.writer.num_frames:
+            self.writer.close()
+        else:
+            self.writer.__exit__(InputError, None, None)
+
+
+class Stream:
+    """A stream to a server, H.264 in FLV (rtmp) or MPEG-TS. A server that goes away is tried again every two seconds.
+
+    Args:
+        address: such as rtmp://host/app/key.
+        say: called with a line when the server is lost, and when it is back.
+
+    Raises:
+        InputError: it cannot be reached at the start.
+    """
+
+    def __init__(self, address: str, say=print) -> None:
+        self.address, self.say, self.container, self.lost_at = address, say, None, None
+        self.start, self.size, self.reached = time.perf_counter(), None, False
+
+    def _open(self) -> None:
+        kind = 'flv' if self.address.startswith('rtmp') else 'mpegts'
+        self.container = av.open(self.address, 'w', format=kind, timeout=(5., 5.))
+        self.stream = self.container.add_stream('libx264', rate=30, options=dict(preset='veryfast', tune='zerolatency', g='60'))
+        self.stream.height, self.stream.width, self.stream.pix_fmt = *self.size, 'yuv420p'
+        self.stream.codec_context.time_base = Fraction(1, 1000)
+        self.start, self.last = time.perf_counter(), -1
+
+    def show(self, picture: np.ndarray) -> None:
+        """Send a picture (H, W, 3) uint8 RGB; it is left out while the server is away."""
+        height, width = (n - n % 2 for n in picture.shape[:2])
+        try:
+            if self.container is None:
+                if self.lost_at and time.perf_counter() - self.lost_at < RETRY:
+                    return
+                self.size = self.size or (height, width)
+                self._open()
+            if (height, width) != self.size:
+                picture = cv2.resize(picture, self.size[::-1], interpolation=cv2.INTER_AREA)
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture[:self.size[0], :self.size[1]]), format='rgb24')
+            frame.pts, frame.time_base = max(int((time.perf_counter() - self.start) * 1000), self.last + 1), Fraction(1, 1000)
+            self.last = frame.pts
+            self.container.mux(self.stream.encode(frame.reformat(format='yuv420p')))
+            self.reached = True
+            if self.lost_at:
+                self.say(f'{self.address} is back')
+                self.lost_at = None
+        except (av.error.FFmpegError, OSError) as error:
+            self._forget()
+            if not self.reached:
+                raise InputError(f'{self.address}: cannot be reached ({error.strerror or error}); is the server running, and the key '
+                                 'right?') from error
+            if self.lost_at is None:
+                self.say(f'{self.address} is lost ({error.strerror or error}); trying again')
+            self.lost_at = time.perf_counter()
+
+    def _forget(self) -> None:
+        container, self.container = self.container, None
+        if container is not None:
+            try:
+                container.close()
+            except (av.error.FFmpegError, OSError) as error:
+                self.say(f'{self.address}: {error.strerror or error}')
+
+    def close(self) -> None:
+        """End the stream."""
+        if self.container is not None:
+            try:
+                self.container.mux(self.stream.encode(None))
+            except (av.error.FFmpegError, OSError) as error:
+                self.say(f'{self.address}: {error.strerror or error}')
+        self._forget()
+
+
+class VirtualCamera:
+    """A camera that other programs see, by pyvirtualcam.
+
+    Raises:
+        InputError: pyvirtualcam or its driver is not installed.
+    """
+
+    def __init__(self) -> None:
+        try:
+            import pyvirtualcam
+        except ImportError as error:
+            raise InputError('a virtual camera needs pyvirtualcam: pip install pyvirtualcam; on Linux also the driver v4l2loopback, on '
+                             'Windows and macOS OBS') from error
+        self.module, self.camera = pyvirtualcam, None
+
+    def show(self, picture: np.ndarray) -> None:
+        """Send a picture (H, W, 3) uint8 RGB."""
+        if self.camera is None:
+            try:
+                self.camera = self.module.Camera(width=picture.shape[1], height=picture.shape[0], fps=FILE_FPS)
+            except RuntimeError as error:
+                raise InputError(f'no virtual camera can be opened ({error}); install its driver: v4l2loopback on Linux, OBS on '
+                                 'Windows and macOS') from error
+        if picture.shape[:2] != (self.camera.height, self.camera.width):
+            picture = cv2.resize(picture, (self.camera.width, self.camera.height), interpolation=cv2.INTER_AREA)
+        self.camera.send(picture)
+
+    def close(self) -> None:
+        """Give the camera back."""
+        if self.camera is not None:
+            self.camera.close()
+
+
+def open_sink(out: str | Path, overwrite: bool = False) -> Window | File | Stream | VirtualCamera:
+    """Where pictures go.
+
+    Args:
+        out: 'window', 'camera' (a virtual one), an address such as rtmp://host/app/key, or a video file.
+        overwrite: replace a file that is there.
+
+    Raises:
+        InputError: it cannot be opened.
+    """
+    text = str(out)
+    if text == 'window':
+        return Window()
+    if text == 'camera':
+        return VirtualCamera()
+    return Stream(text) if text.startswith(ADDRESSES) else File(out, overwrite)

@@ -1,0 +1,71 @@
+"""From wishes to a live run."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from toolkit.files import check_output, write_json
+from toolkit.live.person import build_parts_for, open_person
+from toolkit.live.run import Live, View
+from toolkit.live.sinks import open_sink
+from toolkit.live.sources import open_source
+from toolkit.outputs import refuse_existing, refuse_inputs
+from toolkit.plugins import import_custom
+from toolkit.registry import load_plugins
+from toolkit.structures import InputError
+
+
+def live(person: str | Path, camera: int | None = None, input: str | Path | None = None, out: str | Path = 'window', *,
+         content: str | Path | None = None, size: tuple[int, int] | None = None, pose: dict | None = None, retarget: bool = True,
+         up: str | None = None, down: str | None = None, direction: str | None = None, side_by_side: bool = False, figures: bool = True,
+         loop: bool = False, seconds: float | None = None, patience: float = 30., benchmark: str | Path | None = None,
+         overwrite: bool = False, work_dir: str | Path = 'work_dirs/live', device: str | None = None, half: bool | None = None,
+         imports: Sequence[str] = (), allow_imports: Sequence[str] = (), say: Callable[[str], None] = print) -> dict:
+    """Make a person move as somebody in front of a camera does, as ``tools/live.py`` does.
+
+    Args:
+        person: a prepared clip, video or picture of somebody, whom the generator of the toolkit then paints; or a checkpoint or the
+            work dir of a run.
+        camera: number of a camera of this computer; or
+        input: a video that plays as a camera would, or the address of a stream.
+        out: 'window', 'camera' (a virtual one), an address such as rtmp://host/app/key, or a video file.
+        content, size, up, down, direction, work_dir, device, half, allow_imports: see
+            :func:`toolkit.live.person.open_person`.
+        pose: ``POSE_ESTIMATORS`` config; None takes the best that is installed.
+        retarget: fit the movement to the body of the person.
+        side_by_side, figures: see :class:`toolkit.live.run.View`.
+        loop: play a file again and again.
+        seconds: stop after so many.
+        patience: give up after so many seconds without a frame.
+        benchmark: JSON file for the figures that are returned.
+        overwrite: replace files that are there.
+        imports: modules that register parts of one's own.
+        say: called with a line about what happens.
+
+    Returns:
+        See :meth:`toolkit.live.timing.Timing.report`.
+
+    Raises:
+        InputError: wishes that cannot be, a camera that is lost for too long.
+    """
+    for name, value in (('seconds', seconds), ('patience', patience)):
+        if value is not None and not value > 0:
+            raise InputError(f'{name} must be above 0, got {value}')
+    load_plugins()
+    import_custom(list(imports), '--import')
+    source = open_source(camera, None if input is None else str(input), loop, patience, say)
+    if benchmark is not None:
+        refuse_existing([check_output(Path(benchmark))], overwrite)
+        refuse_inputs([benchmark], [path for path in (person, content, input) if path is not None and Path(path).exists()])
+    whom = open_person(person, content, size, half, device, up, down, direction, work_dir, tuple(allow_imports))
+    estimator, parts, chosen = build_parts_for(whom, pose)
+    sink = open_sink(out, overwrite)
+    run = Live(source, estimator, whom, sink, parts, View(side_by_side, figures), retarget, seconds, patience, say)
+    try:
+        run.run()
+    finally:
+        sink.close()
+        say(run.summary())
+        report = run.timing.report(run.chain, **whom.about, pose=chosen['type'], out=str(out), input=str(input or f'camera {camera}'))
+        if benchmark is not None:
+            write_json(benchmark, report)
+    return report
