@@ -13,7 +13,7 @@ import pytest
 from toolkit.benchmark.run import Benchmark, run_all
 from toolkit.benchmark.spec import read_spec, units_of
 from toolkit.benchmark.unit import config_of, run_unit
-from toolkit.benchmark.work import expected_seconds, folder_of, placed, result_of
+from toolkit.benchmark.work import expected_seconds, folder_of, placed, result_of, work, write_plan
 from toolkit.doors import read_json
 from toolkit.structures import InputError
 from toolkit.synthetic.actions import SyntheticActions
@@ -54,11 +54,17 @@ def unit_named(benchmark, row):
     return next(unit for unit in benchmark.units if unit.row == row)
 
 
-def test_it_goes_on_notices_changes_and_outlives_errors(spec, clips, tmp_path, monkeypatch):
+def all_done_here(benchmark):
+    """Do the units in this process."""
+    plan = write_plan(benchmark.out, [(benchmark.out, unit) for unit in benchmark.units])
+    work(plan, 'cpu')
+    plan.unlink()
+
+
+def test_it_goes_on_notices_changes_and_outlives_errors(spec, clips, tmp_path):
     spec.write_text(SPEC.format(small=SMALL, root=str(clips)).replace("'model.generator.ngf': 7", "'model.generator.n_down': 9"))
-    monkeypatch.setenv('PYTHONPATH', str(ROOT))
-    benchmark, said = Benchmark(spec, tmp_path / 'out'), []
-    run_all([benchmark], 2, 'cpu')
+    benchmark = Benchmark(spec, tmp_path / 'out')
+    all_done_here(benchmark)
     table = benchmark.write()
     assert table.labels == ['ours, no training', 'ours, 2 iterations', 'broken, 1 iterations', 'nearest']
     assert len(table.errors) == 1 and table.errors[0].startswith('broken on actor, seed 0: ')
@@ -67,48 +73,41 @@ def test_it_goes_on_notices_changes_and_outlives_errors(spec, clips, tmp_path, m
     assert one != two and 'iteration' in table.costs['ours, 2 iterations']
     assert table.costs['ours, 2 iterations']['iteration'] == 2 and table.costs['ours, no training']['gmacs'] > 0
     assert sorted(path.name for path in (tmp_path / 'out').glob('*.*')) == [
-        'sheet_actor_actor_00_wave_right.png', 'table.csv', 'table.json', 'table.md']
+        'sheet_actor_00_wave_right.png', 'table.csv', 'table.json', 'table.md']
     assert not list((tmp_path / 'out').rglob('*.pth')) and not list((tmp_path / 'out').rglob('claim'))
 
     times = {unit.row: result_of(benchmark.out, unit)['time'] for unit in benchmark.units}
-    spec.write_text(spec.read_text().replace('n_down\': 9', 'n_down\': 1').replace('dict(iterations=1)', 'dict(iterations=1)'))
+    spec.write_text(spec.read_text().replace("n_down': 9", "n_down': 1"))
     changed = Benchmark(spec, tmp_path / 'out')
     assert folder_of(changed.out, unit_named(changed, 'broken')) != folder_of(benchmark.out, unit_named(benchmark, 'broken'))
-    monkeypatch.setattr('builtins.print', lambda *texts, **_: said.append(texts))
-    run_all([changed], 1, 'cpu')
+    all_done_here(changed)
     assert {unit.row: result_of(changed.out, unit)['time'] for unit in changed.units if unit.row != 'broken'} == {
         row: moment for row, moment in times.items() if row != 'broken'}, 'what was done is not done again'
     assert not changed.write().errors
-    assert said[-1] == ('3 of 3 units',)
 
 
-def test_a_killed_worker_loses_nothing_but_its_unit(spec, tmp_path):
-    spec.write_text(spec.read_text().replace('budgets = [dict(iterations=1)]', 'budgets = [dict(iterations=10)]'))
-    command = [sys.executable, str(ROOT / 'tools' / 'benchmark.py'), str(spec), '--out', str(tmp_path / 'out'), '--device', 'cpu',
-               '--rows', 'broken']
-    environment = dict(os.environ, PYTHONPATH=str(ROOT), OMP_NUM_THREADS='1')
-    first = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    folder, = (folder_of(b.out, b.units[0]) for b in [Benchmark(spec, tmp_path / 'out', rows=['broken'])])
-    deadline = time.monotonic() + 120
-    while not list(folder.glob('run/*/vis_data')) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    owner = read_json(folder / 'claim')['pid']
-    os.kill(owner, signal.SIGKILL)
-    out, _ = first.communicate(timeout=240)
-    assert first.returncode == 0, out
-    assert read_json(folder / 'result.json')['points'][0]['iteration'] == 10
-    assert read_json(folder / 'result.json').get('error') is None
+def test_a_number_that_is_not_finite_fails_its_unit_alone(spec, tmp_path, monkeypatch):
+    monkeypatch.setattr('toolkit.benchmark.work._tried', lambda *_: dict(points=[float('nan')]))
+    benchmark = Benchmark(spec, tmp_path / 'out', rows=['ours'])
+    all_done_here(benchmark)
+    assert 'not finite' in result_of(benchmark.out, benchmark.units[0])['error']
 
 
-def test_two_commands_share_a_folder(spec, tmp_path):
+def test_two_commands_share_a_folder_and_outlive_a_killed_worker(spec, tmp_path):
+    spec.write_text(spec.read_text().replace('budgets = [dict(iterations=1)]', 'budgets = [dict(iterations=8)]'))
     command = [sys.executable, str(ROOT / 'tools' / 'benchmark.py'), str(spec), '--out', str(tmp_path / 'out'), '--device', 'cpu']
     environment = dict(os.environ, PYTHONPATH=str(ROOT), OMP_NUM_THREADS='1')
     both = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for _ in range(2)]
-    said = [process.communicate(timeout=240)[0] for process in both]
+    folder = folder_of(tmp_path / 'out', unit_named(Benchmark(spec, tmp_path / 'out'), 'broken'))
+    deadline = time.monotonic() + 300
+    while not list(folder.glob('run/*/vis_data')) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.kill(read_json(folder / 'claim')['pid'], signal.SIGKILL)
+    said = [process.communicate(timeout=400)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0], said
     logs = ''.join(path.read_text() for path in (tmp_path / 'out' / 'logs').iterdir())
-    for row in ('ours', 'broken', 'nearest'):
-        assert logs.count(f'==== {row} on actor') == 1, 'each unit is done by one of them'
+    assert {row: logs.count(f'==== {row} on actor') for row in ('ours', 'broken', 'nearest')} == dict(ours=1, broken=2, nearest=1)
+    assert read_json(folder / 'result.json')['points'][0]['iteration'] == 8 and 'error' not in read_json(folder / 'result.json')
 
 
 def test_minutes_end_the_run_and_its_learning_rate(spec, clips, tmp_path):

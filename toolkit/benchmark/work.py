@@ -83,12 +83,18 @@ def _attempt(out: Path, unit: Unit, device: str, since: float) -> bool:
         else:
             result = _tried(unit, folder, device)
         if claim.owned():
-            write_json(folder / RESULT, dict(
-                result, row=unit.row, clip=unit.clip, seed=unit.seed, time=time.time(), host=socket.gethostname(),
-                device=_named(device)))
+            _write(folder / RESULT, unit, result, device)
         return True
     finally:
         claim.release()
+
+
+def _write(path: Path, unit: Unit, result: dict, device: str) -> None:
+    said = dict(row=unit.row, clip=unit.clip, seed=unit.seed, time=time.time(), host=socket.gethostname(), device=_named(device))
+    try:
+        write_json(path, {**result, **said})
+    except ValueError as error:  # a number is not finite
+        write_json(path, dict(said, error=f'a measured number is not finite: training has diverged? ({error})'))
 
 
 def _tried(unit: Unit, folder: Path, device: str) -> dict[str, Any]:
