@@ -17,7 +17,13 @@ rows = [
     dict(name='K = 4', config='ablations/textured_four_references'),
     dict(name='no plate', config='ablations/textured_no_plate'),
     dict(name='no blend', config='ablations/textured_no_blend'),
-    dict(name='discriminator on whole frames', config='ablations/textured_whole_frame_d')]
+    dict(name='discriminator on whole frames', config='ablations/textured_whole_frame_d'),
+    dict(name='R1', config='own/textured', options={'model.r1': dict(weight=1.0, every=16)}),
+    dict(name='spectral norm', config='own/textured', options={'model.discriminator.norm': 'spectral'}),
+    dict(name='matte drawn to the mask', config='own/textured',
+         options={'model.losses.matte': dict(type='MatteLoss', kind='bce', weight=0.5)}),
+    dict(name='bicubic references', config='own/textured', options={
+        'model.feature_maps.texture_warper': dict(type='PartAffineWarper', merge='over', sampling='bicubic')})]
 budgets = [dict(iterations=366)]
 seeds = [0, 1, 2]
 amp = True

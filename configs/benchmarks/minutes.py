@@ -1,0 +1,30 @@
+"""What a minute of training buys on one's own clip: curves of LPIPS and PCK over the seconds of training, on held-out frames.
+
+    python tools/benchmark.py benchmarks/minutes
+
+Run it with one worker, or its methods take the time from each other. The textured generator starts from the one that comes along, which
+has not seen this person. CycleGAN, which paints another person, has no truth on such a clip and is not here.
+"""
+clips = dict(squats=dict(root='data/people/squats', held_out=(40, 53)))
+
+_size = {'data.pixels': 192 * 128, 'train_dataloader.num_workers': 0, 'train_dataloader.persistent_workers': False}
+_nets = {'model.generator.n_down': 3, 'model.generator.n_blocks': 4, 'model.discriminator.ndf': 32, 'model.discriminator.num_scales': 2,
+         'model.losses.perceptual.weight': 20.0}
+rows = [
+    dict(name='textured, from the generator that comes along', config='own/finetune'),
+    dict(name='textured from scratch', config='own/textured'),
+    dict(name='paper A', config='own/video'),
+    dict(name='Everybody Dance Now', config='baselines/everybody_dance_now', options={
+        **_size, **_nets, 'train_dataloader.batch_size': 2, 'model.generator.ngf': 16, 'model.generator.n_local_blocks': 2,
+        'model.face_size': 32, 'model.face_generator.ngf': 24, 'model.face_generator.n_down': 2, 'model.face_generator.n_blocks': 3,
+        'model.face_discriminator.ndf': 32}),
+    dict(name='vid2vid', config='baselines/vid2vid', options={**_size, **_nets, 'model.generator.ngf': 24}),
+    dict(name='parts pasted', config='own/video', untrained='PasteParts'),
+    dict(name='nearest frame', config='own/video', untrained='NearestFrame')]
+
+budgets = [dict(minutes=[0, 1 / 6, 0.5, 1, 2, 5])]
+plot = ['lpips*/full', 'pck/limbs@0.1']
+options = {
+    'model.losses.perceptual.download': False, 'model.losses.face_perceptual.download': False,
+    'optim_wrapper.g.optimizer.lr': 5e-4, 'optim_wrapper.d.optimizer.lr': 5e-4}
+amp = True
