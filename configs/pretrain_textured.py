@@ -14,9 +14,9 @@ _people = dict(type='ClipWindows', root='data/pretrain_people', synthetic=_synth
 _rendered = [f'actor_{number:02d}' for number in range(22)]
 _unseen = ['actor_22', 'actor_23']
 _training = dict(
-    window=2, content='random', references=dict(count=2, vary=True), plate=True,
+    window=2, content='random', references=dict(count=2, vary=True, figure=True), plate=True,
     transforms=[dict(type='RandomFlip'), dict(type='ColorJitter'), dict(type='JointNoise')])
-_test = dict(_people, persons=_unseen, split='test', window=None, references=dict(count=2), plate=True)
+_test = dict(_people, persons=_unseen, split='test', window=None, references=dict(count=2, figure=True), plate=True)
 
 train_dataloader = dict(
     batch_size=2, num_workers=0,
@@ -35,7 +35,7 @@ model = dict(
         _delete_=True, type='BlendGenerator', generator=dict(type='GlobalGenerator', ngf=24, n_down=3, n_blocks=4)),
     discriminator=dict(ndf=32, num_scales=2),
     discriminator_view=dict(crop='person', background=False),
-    feature_maps=dict(references=2, plate=True),
+    feature_maps=dict(references=2, plate=True, texture_fill=True),
     losses=dict(perceptual=dict(weight=10.0), l1=dict(weight=10.0)),
     channels_last=True,
     ema=0.995)

@@ -9,7 +9,8 @@ _base_ = ['pretrain_textured.py']
 load_from = 'hvt::pretrained/textured.safetensors'
 
 _large = dict(   # the clips are no larger than these frames, so references keep their size
-    type='ClipWindows', size=(384, 256), window=2, content='random', references=dict(count=2, vary=True, scale=1), plate=True,
+    type='ClipWindows', size=(384, 256), window=2, content='random', plate=True,
+    references=dict(count=2, vary=True, scale=1, figure=True),
     transforms=[dict(type='RandomFlip'), dict(type='ColorJitter'), dict(type='JointNoise')])
 
 train_dataloader = dict(

@@ -22,7 +22,7 @@ ALLOWED = {
     'clips': CLIPS,
     'preparing': CLIPS | PERCEPTION | {'video', 'preparing'},
     'synthetic': CLIPS | {'synthetic'},
-    'datasets': CLIPS | PERCEPTION | {'synthetic', 'datasets'},
+    'datasets': CLIPS | PERCEPTION | {'synthetic', 'datasets', 'warpers'},
     'metrics': BASE | {'poses', 'metrics'},
     'model_parts': BASE | PERCEPTION | PARTS | {'model_parts'},
 }

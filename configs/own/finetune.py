@@ -15,10 +15,10 @@ load_from = 'hvt::pretrained/textured.safetensors'
 _held_out = (0.75, 1.0)
 data = dict(root='data/mine', pixels=192 * 128, plate=True)
 train_dataloader = dict(dataset=dict(
-    _delete_=True, type='ClipWindows', window=2, content='random', exclude=_held_out, references=dict(count=2, vary=True)))
+    _delete_=True, type='ClipWindows', window=2, content='random', exclude=_held_out, references=dict(count=2, vary=True, figure=True)))
 test_dataloader = dict(dataset=dict(
     _delete_=True, type='ClipWindows', window=None, content=0, frames=_held_out,
-    references=dict(count=2, pool=dict(exclude=_held_out))))
+    references=dict(count=2, figure=True, pool=dict(exclude=_held_out))))
 val_evaluator = [dict(type='LPIPS', net='auto'), dict(type='SSIM')]
 val_cfg = dict(max_frames=32)
 custom_hooks = [dict(type='GenerateHook', interval=1000, max_frames=32, before=True)]

@@ -9,13 +9,13 @@ frame, part by part: it learns where to look elsewhere, and to paint what no fra
 _base_ = ['video.py']
 
 _held_out = (0.75, 1.0)
-data = dict(references=dict(count=2), plate=True)
+data = dict(references=dict(count=2, figure=True), plate=True)
 test_dataloader = dict(dataset=dict(references=dict(pool=dict(exclude=_held_out))))
 custom_hooks = [dict(type='GenerateHook', interval=200, max_frames=24)]
 
 model = dict(
     generator=dict(_delete_=True, type='BlendGenerator', generator=dict(type='GlobalGenerator', ngf=24, n_down=3, n_blocks=4)),
-    feature_maps=dict(references=2, plate=True),
+    feature_maps=dict(references=2, plate=True, texture_fill=True),
     discriminator_view=dict(crop='person', background=False))
 param_scheduler = dict(begin=200, end=400)
 train_cfg = dict(max_iters=400)

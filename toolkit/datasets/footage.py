@@ -11,6 +11,7 @@ from toolkit.clips.clip import Clip
 from toolkit.colors.garment_colors import GarmentColors
 from toolkit.colors.garments import fit_garment_colors, garment_masks
 from toolkit.colors.recolor import SAMPLED_FRAMES
+from toolkit.datasets.figure import FRAMES, whole_figure
 from toolkit.datasets.plate import FITS, background_plate, camera_moves, scene_difference
 from toolkit.datasets.references import PoseSearch, ReferenceTrack
 from toolkit.datasets.transforms import resize_image, scale_pose
@@ -45,14 +46,17 @@ class Footage:
         scale: the references' pictures are so many times as large; footage that is smaller is enlarged.
         keep: decode every picture once and keep it in memory.
         garments: find the clothes, too: ``reference_garments``, soft regions of the upper and the lower garment.
+        figure: behind the references of each frame also give the person put together from all frames
+            (:func:`toolkit.datasets.figure.whole_figure`).
     """
 
     def __init__(self, clips: Sequence[Clip], allowed: Sequence[np.ndarray], size: Sequence[int], scale: int = DEFAULT_SCALE,
-                 keep: bool = False, garments: bool = False) -> None:
-        self.clips, self.allowed, self.size, self.garments = list(clips), list(allowed), tuple(size), garments
+                 keep: bool = False, garments: bool = False, figure: bool = False) -> None:
+        self.clips, self.allowed, self.size, self.garments, self.figure = list(clips), list(allowed), tuple(size), garments, figure
         self.picture_size = scale * size[0], scale * size[1]
         self._kept: OrderedDict[tuple[int, int], tuple[np.ndarray, ...]] = OrderedDict()
         self._colors: dict[int, GarmentColors] = {}
+        self._figures: dict[tuple[int, ...], tuple[np.ndarray, ...]] = {}
         self._limit = float('inf') if keep else KEPT_PICTURES
         self._searches: dict[str | None, PoseSearch] = {}
         for number in range(len(self.clips)) if keep else ():
@@ -82,18 +86,34 @@ class Footage:
         clip = self.clips[number]
         return scale_pose(clip.poses[t], self.size[0] / clip.height, self.size[1] / clip.width)
 
-    def entries(self, search: PoseSearch, rows: Sequence[Sequence[int]]) -> dict[str, np.ndarray]:
+    def entries(self, search: PoseSearch, rows: Sequence[Sequence[int]], figure: bool | None = None) -> dict[str, np.ndarray]:
         """The references of frames in the form of a sample, see :mod:`toolkit.fields`.
 
         Args:
             search: of :meth:`search`.
             rows: (T, K), of each frame its references.
+            figure: whether the person's figure stands behind them; by default as the footage was asked for.
         """
-        places = [[(int(search.clips[row]), int(search.frames[row])) for row in of_frame] for of_frame in rows]
-        pictures = [[self._enlarged(*place) for place in of_frame] for of_frame in places]
-        keys = ('reference_frames', 'reference_parts', 'reference_garments')[:2 + self.garments]
-        found = {key: np.stack([[shown[i] for shown in of_frame] for of_frame in pictures]) for i, key in enumerate(keys)}
-        return found | dict(reference_poses=np.stack([[self._poses(*place) for place in of_frame] for of_frame in places]))
+        behind = [self._whole(search)] if (self.figure if figure is None else figure) else []
+        shown = [[self._shown_at(int(search.clips[row]), int(search.frames[row])) for row in of_frame] + behind for of_frame in rows]
+        keys = 'reference_poses', 'reference_frames', 'reference_parts', *['reference_garments'] * self.garments
+        return {key: np.stack([[one[i] for one in of_frame] for of_frame in shown]) for i, key in enumerate(keys)}
+
+    def _shown_at(self, number: int, t: int) -> tuple[np.ndarray, ...]:
+        return self._poses(number, t), *self._enlarged(number, t)
+
+    def _whole(self, search: PoseSearch) -> tuple[np.ndarray, ...]:
+        """The figure of a person in the form of :meth:`_shown_at`; made once."""
+        key = tuple(np.unique(search.clips).tolist())
+        if key not in self._figures:
+            rows = spread(len(search), FRAMES)
+            poses, frames, parts = map(np.stack, list(zip(*(
+                self._shown_at(int(search.clips[row]), int(search.frames[row])) for row in rows)))[:3])
+            scale = self.picture_size[0] / self.size[0]
+            frame, labels, pose = whole_figure(frames, parts, scale_pose(poses, scale, scale))
+            found = scale_pose(pose, 1 / scale, 1 / scale), frame, labels
+            self._figures[key] = (*found, self._garments(key[0], frame, labels, pose)) if self.garments else found
+        return self._figures[key]
 
     def _enlarged(self, number: int, t: int) -> tuple[np.ndarray, ...]:
         frame, parts, *garments = self._pictures(number, t)
@@ -140,6 +160,8 @@ class References:
         gap: (smallest, largest), drawn for each item: of the item's own clip no frame is taken that is so near to a frame of the
             window or nearer. Only of data sets of windows.
         garments: give the regions of their clothes, too, for a model of which textures have the garments' lightness alone.
+        figure: behind them give the person put together from all frames that may be taken, for a model that fills holes with it. Frames
+            of the window are among these, too; what it shows is a median, in which no single frame counts.
         vary: draw for each item how many frames there are to choose from, a third each: another clip of the person alone (where there
             is one), a handful of frames, all. Only of data sets of windows.
         pool: arguments of :class:`toolkit.datasets.windows.ClipWindows` that choose the frames to take: ``root``, ``persons``,
@@ -154,12 +176,13 @@ class References:
     nested = dict(pool='toolkit.datasets.windows:ClipWindows')
 
     def __init__(self, count: int = 2, scale: int = DEFAULT_SCALE, gap: Sequence[int] = (1, 6), vary: bool = False,
-                 pool: dict | None = None, garments: bool = False) -> None:
+                 pool: dict | None = None, garments: bool = False, figure: bool = False) -> None:
         if count < 0 or not isinstance(scale, int) or not 1 <= scale <= 8:
             raise InputError(f'references: count={count}, scale={scale}; expected at least 0, and a whole number from 1 to 8')
         if len(gap) != 2 or not 0 <= gap[0] <= gap[1]:
             raise InputError(f'references.gap={tuple(gap)}, expected (smallest, largest), whole numbers of frames of at least 0')
-        self.count, self.scale, self.gap, self.vary, self.pool, self.garments = count, scale, tuple(gap), vary, pool, garments
+        self.count, self.scale, self.gap, self.vary, self.pool = count, scale, tuple(gap), vary, pool
+        self.garments, self.figure = garments, figure
 
 
 class ClipFootage:
@@ -189,7 +212,7 @@ class ClipFootage:
         if (useful := useful_scale(given[0], size, scale)) < scale and self.options.count:
             print_log(f'references are enlarged to {scale} times the frames; the clips are no larger than {useful} times, so that '
                       f'references.scale={useful} would show as much, sharper and faster', 'current', logging.WARNING)
-        self.footage = Footage(*given, size, scale, garments=self.options.garments)
+        self.footage = Footage(*given, size, scale, False, self.options.garments, self.options.figure)
         places = {clip.folder.resolve(): number for number, clip in enumerate(self.footage.clips)}
         self._places = [places.get(clip.folder.resolve()) for clip in clips]
         self._plates: dict[int, np.ndarray] = {}
@@ -199,7 +222,7 @@ class ClipFootage:
             if (need := self.footage.memory()) > cache_limit:
                 raise InputError(f"cache='decoded' needs {need / 2**30:.1f} GiB more for the references; raise cache_limit by that, or "
                                  f"set cache='none'")
-            self.footage = Footage(*given, size, scale, True, self.options.garments)
+            self.footage = Footage(*given, size, scale, True, self.options.garments, self.options.figure)
         if self.plate and self.window:
             for number in range(len(clips)):
                 self._plate(number)

@@ -19,6 +19,8 @@ from toolkit.skeletons import REGIONS
 from toolkit.structures import InputError
 
 KEPT = 32
+FIGURE = -1
+"""In the place of a row: the whole figure."""
 
 
 class Garments:
@@ -34,7 +36,7 @@ class Garments:
         self.footage, self.colorizer = footage, LabShift()
         search = footage.search()
         rows = sorted({int(row) for row in np.linspace(0, len(search) - 1, SAMPLED_FRAMES).round()})
-        self._sampled = self._arrays(footage.entries(search, [rows]))
+        self._sampled = self._arrays(footage.entries(search, [rows], figure=False))
         self.colors = fit_garment_colors(*self._sampled, SAMPLED_FRAMES)
         self._weights = clip_garment_masks(*self._sampled, self.colors)
         self.own = [region_means(self._sampled[0], weights) for weights in self._weights]
@@ -158,8 +160,10 @@ class DressedFootage:
         """As :meth:`toolkit.datasets.footage.Footage.entries`, of the next frame of the video."""
         outfit = self.outfit[min(self._frame, len(self.outfit) - 1)]
         self._frame += 1
-        each = [self.garments.footage.entries(search, [[row]]) for row in rows[0]]
-        dressed = [dict(entries, reference_frames=self._dressed(row, entries, outfit)) for row, entries in zip(rows[0], each)]
+        footage = self.garments.footage
+        each = [(row, footage.entries(search, [[row]], figure=False)) for row in rows[0]]
+        each += [(FIGURE, footage.entries(search, [[]]))] if footage.figure else []
+        dressed = [dict(entries, reference_frames=self._dressed(row, entries, outfit)) for row, entries in each]
         return {key: np.concatenate([entries[key] for entries in dressed], 1) for key in REFERENCES}
 
     def _dressed(self, row: int, entries: dict[str, np.ndarray], outfit: np.ndarray) -> np.ndarray:

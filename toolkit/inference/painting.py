@@ -101,7 +101,8 @@ def _footage(trained: Trained, clips: Sequence[Clip], size: tuple[int, int]) -> 
     """All frames of the person."""
     scale = useful_scale(clips, size, trained.reference_scale)
     garments = 'reference_garments' in trained.model.paints_from
-    return Footage(clips, [np.ones(len(clip), bool) for clip in clips], size, scale, garments=garments)
+    figure = trained.model.fills
+    return Footage(clips, [np.ones(len(clip), bool) for clip in clips], size, scale, False, garments, figure)
 
 
 def paint(trained: Trained, chosen: Chosen) -> Iterator[list[np.ndarray]]:

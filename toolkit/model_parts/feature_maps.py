@@ -41,6 +41,7 @@ class FeatureMaps(nn.Module):
             :class:`toolkit.model_parts.textures.Textures`.
         plate: whether the empty scene stands in F, behind the references.
         texture_warper: config of a ``WARPERS`` part for the references.
+        texture_fill: fill what a reference does not show of the torso from what is put together of all frames.
         texture_lightness: take no more than the lightness of the garments of references, so that a color code alone colors them.
 
     Raises:
@@ -50,7 +51,7 @@ class FeatureMaps(nn.Module):
 
     def __init__(self, warper: dict | None = None, pose_channels: str = 'rendered', edge_channel: str = 'warped',
                  restoration: str | Path | dict | None = None, maps: Sequence[str] = (), references: int = 0, plate: bool = False,
-                 texture_warper: dict | None = None, texture_lightness: bool = False) -> None:
+                 texture_warper: dict | None = None, texture_lightness: bool = False, texture_fill: bool = False) -> None:
         super().__init__()
         self.maps = fields.added(maps)
         for field in self.maps:
@@ -69,10 +70,10 @@ class FeatureMaps(nn.Module):
         check_call(WARPERS, self.warper, 'FeatureMaps', 'warper', dict(
             maps=picture, source_pose=pose, target_pose=pose, source_parts=(2, SIDE, SIDE)), [picture, picture, (2, len(PARTS))])
         self.restoration = None if restoration is None else load_restoration(restoration)
-        if (texture_warper or texture_lightness) and not references:
-            raise InputError(f'feature_maps.texture_{"warper" if texture_warper else "lightness"} is about references, but '
-                             'feature_maps.references=0: set both, or none')
-        self.textures = Textures(references, plate, texture_warper, texture_lightness) if references or plate else None
+        for name, value in dict(warper=texture_warper, lightness=texture_lightness, fill=texture_fill).items():
+            if value and not references:
+                raise InputError(f'feature_maps.texture_{name} is about references, but feature_maps.references=0: set both, or none')
+        self.textures = Textures(references, plate, texture_warper, texture_lightness, texture_fill) if references or plate else None
 
     @property
     def map_channels(self) -> int:

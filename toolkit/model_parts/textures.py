@@ -36,19 +36,22 @@ class Textures(nn.Module):
         references: reference frames of each frame; 0 for none.
         plate: whether the empty scene is shown.
         warper: ``WARPERS`` config of the references; by default a ``PartAffineWarper`` that lays the parts over each other.
+        fill: where a reference shows nothing, it shows the torso put together from all frames
+            (:func:`toolkit.datasets.figure.whole_figure`), which the data set gives as one reference more.
         lightness: see above; two more channels a reference say where its upper and its lower garment are.
 
     Raises:
         InputError: a number of references below 0.
     """
 
-    def __init__(self, references: int, plate: bool, warper: Mapping | None = None, lightness: bool = False) -> None:
+    def __init__(self, references: int, plate: bool, warper: Mapping | None = None, lightness: bool = False,
+                 fill: bool = False) -> None:
         super().__init__()
         if references < 0:
             raise InputError(f'feature_maps.references={references}, expected the number of reference frames, 0 or more')
         if lightness and not references:
             raise InputError('feature_maps.texture_lightness is about the garments of references, but feature_maps.references=0')
-        self.references, self.plate, self.lightness = references, plate, lightness
+        self.references, self.plate, self.lightness, self.fill = references, plate, lightness, fill
         self.warper = WARPERS.build(dict(warper or dict(type='PartAffineWarper', merge='over')))
 
     @property
@@ -74,13 +77,15 @@ class Textures(nn.Module):
         """
         missing = [key for key in (*self.frame_keys, *self.item_keys) if key not in batch]
         if missing:
-            garments = ', garments=True' if self.lightness else ''
-            options = [f'references=dict(count={self.references}{garments})'] * bool(self.references) + ['plate=True'] * self.plate
+            more = ', garments=True' * self.lightness + ', figure=True' * self.fill
+            options = [f'references=dict(count={self.references}{more})'] * bool(self.references) + ['plate=True'] * self.plate
             raise InputError(f'model.feature_maps has references={self.references} and plate={self.plate}, but the data set gives no '
                              f'{", ".join(missing)}: set {" and ".join(options)} in the data set, or leave them out of the model')
-        if self.references and (count := batch['reference_poses'].shape[-3]) != self.references:
-            raise InputError(f'model.feature_maps.references={self.references}, but the data set gives {count} references a frame: set '
-                             f'references.count of the data set and references of the model to the same number')
+        if self.references and (count := batch['reference_poses'].shape[-3]) != self.references + self.fill:
+            raise InputError(
+                f'model.feature_maps.references={self.references}{" and a figure (texture_fill)" * self.fill}, but the data set gives '
+                f'{count} references a frame: set references.count of the data set and references of the model to the same number, and '
+                f'references.figure of the data set to texture_fill of the model')
 
     def forward(self, batch: Mapping) -> Tensor:
         """The textures of a preprocessed batch; no gradient flows.
@@ -114,7 +119,7 @@ class Textures(nn.Module):
             raise InputError(f'reference_frames are {frames.shape[-2]}x{frames.shape[-1]}, the frames of the window {height}x{width} '
                              '(height x width): expected the same shape')
         source = _scaled(batch['reference_poses'].flatten(0, 2), scale)
-        target = _scaled(batch['poses'][:, :, None].expand(-1, -1, self.references, -1, -1).flatten(0, 2), scale)
+        target = _scaled(batch['poses'][:, :, None].expand(-1, -1, lead[2], -1, -1).flatten(0, 2), scale)
         with torch.autocast(frames.device.type, enabled=False):
             shown = (frames.flatten(0, 2).float() + 1) / 2
             if self.lightness:
@@ -124,23 +129,32 @@ class Textures(nn.Module):
             maps = torch.cat([warp.maps, warp.coverage], 1)
             if scale != 1:
                 maps = F.interpolate(maps, size=(height, width), mode='area')
+            if self.fill:
+                maps = _filled(maps.unflatten(0, lead)).flatten(0, 2)
             coverage = maps[:, -1:]
             carried = torch.where(coverage > LEAST, maps[:, :-1] / coverage.clamp(min=LEAST), 0).clamp(0, 1)
             spread = F.avg_pool2d(coverage, FEATHER, 1, FEATHER // 2, count_include_pad=False)
             rim = torch.minimum(coverage, 2 * spread - 1).clamp(0, 1)
-            return torch.cat([carried[:, :3], rim, carried[:, 3:]], 1).unflatten(0, lead).flatten(2, 3)
+            return torch.cat([carried[:, :3], rim, carried[:, 3:]], 1).unflatten(0, (*lead[:2], -1)).flatten(2, 3)
 
     def example(self, height: int, width: int, frames: int) -> dict[str, Tensor]:
         """What is needed for a made-up batch of one sample, in the form of items; a person without joints."""
         batch = {}
         if self.references:
-            lead = 1, frames, self.references
+            lead = 1, frames, self.references + self.fill
             batch |= dict(reference_frames=torch.zeros(*lead, 3, height, width, dtype=torch.uint8),
                           reference_parts=torch.zeros(*lead, 1, height, width, dtype=torch.uint8),
                           reference_poses=torch.zeros(*lead, JOINTS, 3))
             if self.lightness:
                 batch |= dict(reference_garments=torch.zeros(*lead, 2, height, width, dtype=torch.uint8))
         return batch | (dict(plate=torch.zeros(1, 3, height, width, dtype=torch.uint8)) if self.plate else {})
+
+
+def _filled(maps: Tensor) -> Tensor:
+    """(B, T, K + 1, C, H, W) with coverage as the last channel -> (B, T, K, C, H, W): each put over the last."""
+    front, behind = maps[:, :, :-1], maps[:, :, -1:]
+    room = ((1 - front[..., -1:, :, :]) / behind[..., -1:, :, :].clamp(min=LEAST)).clamp(0, 1)
+    return front + room * behind
 
 
 def steadied(source: Tensor, target: Tensor) -> Tensor:

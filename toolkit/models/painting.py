@@ -59,6 +59,8 @@ class PaintedVideos:
     references: int = 0
     """Reference frames of each frame (:mod:`toolkit.datasets.references`) that the painter is given, where :attr:`paints_from` names
     them."""
+    fills: bool = False
+    """Whether one more shows the torso put together from all frames."""
     codes: nn.Module | None = None
     """Codes of clothes that a method can be opened with, see :class:`toolkit.model_parts.color_codes.ColorCodes`."""
     encoder: nn.Module | None = None

@@ -154,6 +154,9 @@ class VideoPix2PixHD(Adversaries, VideoModel):
         if getattr(getattr(dataset, 'references', None), 'garments', False) and not (textures and textures.lightness):
             raise InputError('the data set finds the garments of references (references.garments), but the model does not look at '
                              'them: set model.feature_maps.texture_lightness, too, or leave references.garments out')
+        if getattr(getattr(dataset, 'references', None), 'figure', False) and not (textures and textures.fill):
+            raise InputError('the data set gives the whole figure of a person (references.figure), but the model fills no holes with '
+                             'it: set model.feature_maps.texture_fill, too, or leave references.figure out')
         for option, takes in (('references', textures and textures.references), ('plate', textures and textures.plate)):
             given = getattr(dataset, option, None)
             if getattr(given, 'count', given) and not takes:
@@ -283,6 +286,11 @@ class VideoPix2PixHD(Adversaries, VideoModel):
     def references(self) -> int:
         """As in the base class."""
         return 0 if self.feature_maps.textures is None else self.feature_maps.textures.references
+
+    @property
+    def fills(self) -> bool:
+        """As in the base class."""
+        return self.feature_maps.textures is not None and self.feature_maps.textures.fill
 
     def check_generates(self) -> None:
         """As in the base class."""
