@@ -59,6 +59,20 @@ def test_flow_points_back_to_where_pixels_were():
     assert np.isnan(warp_error(moved, texture, still, np.zeros_like(valid)))
 
 
+def test_warp_error_by_hand():
+    """A ramp of 10 levels a pixel, carried by half a pixel, is off by 5; pixels that do not count are left out."""
+    ramp = np.repeat(np.repeat(10 * np.arange(20, dtype=np.uint8)[None, :, None], 20, 0), 3, -1)
+    flow, valid = np.zeros((20, 20, 2), np.float32), np.zeros((20, 20), bool)
+    flow[..., 0] = 0.5
+    valid[5:15, 5:15] = True
+    assert warp_error(ramp, ramp, flow, valid) == pytest.approx(5)
+    spoiled = ramp.copy()
+    spoiled[:5] = 255
+    assert warp_error(spoiled, ramp, flow, valid) == pytest.approx(5)
+    flow[..., 0] = 0
+    assert warp_error(ramp + np.uint8(7), ramp, flow, valid) == pytest.approx(7)
+
+
 def test_nothing_for_equal_videos(make_sample, without_lpips):
     sample = make_sample(frames=5, height=64, width=64)
     got = values(sample)
