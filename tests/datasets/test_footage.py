@@ -9,7 +9,8 @@ import torch
 from tests.stick_people import stick_pose
 from toolkit.clips.clip import ClipWriter
 from toolkit.datasets import footage
-from toolkit.datasets.plate import background_plate, camera_moves
+from toolkit.datasets.camera import camera_moves
+from toolkit.datasets.plate import background_plate
 from toolkit.datasets.tensors import collate
 from toolkit.datasets.windows import ClipWindows
 from toolkit.masks.parts import part_labels

@@ -11,8 +11,9 @@ from toolkit.clips.clip import Clip
 from toolkit.colors.garment_colors import GarmentColors
 from toolkit.colors.garments import fit_garment_colors, garment_masks
 from toolkit.colors.recolor import SAMPLED_FRAMES
+from toolkit.datasets.camera import camera_moves
 from toolkit.datasets.figure import FRAMES, whole_figure
-from toolkit.datasets.plate import FITS, background_plate, camera_moves, scene_difference
+from toolkit.datasets.plate import FITS, background_plate, scene_difference
 from toolkit.datasets.references import PoseSearch, ReferenceTrack
 from toolkit.datasets.transforms import resize_image, scale_pose
 from toolkit.structures import InputError, spread
