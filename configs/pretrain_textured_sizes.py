@@ -24,5 +24,5 @@ train_dataloader = dict(
             people_large=dict(_large, root='data/people'))))
 
 optim_wrapper = dict(g=dict(optimizer=dict(lr=2e-4)), d=dict(optimizer=dict(lr=2e-4)))
-param_scheduler = dict(begin=0, end=600)
-train_cfg = dict(max_iters=600)
+param_scheduler = dict(begin=0, end=400)
+train_cfg = dict(max_iters=400)
