@@ -105,14 +105,14 @@ def read_bytes(path: str | Path, cure: str = '', most: int = MANY_BYTES) -> byte
         return file.read(size)
 
 
-def read_json(path: str | Path, cure: str = 'was it edited or copied only in part?') -> Any:
+def read_json(path: str | Path, cure: str = '') -> Any:
     """The content of a JSON file in UTF-8.
 
     Raises:
         InputError: as of :func:`read_bytes`, or damaged.
     """
-    content = read_bytes(path)
-    with parsing(path, 'not readable as JSON', cure):
+    content = read_bytes(path, cure)
+    with parsing(path, 'not readable as JSON', cure or 'was it edited or copied only in part?'):
         return json.loads(content.decode('utf-8-sig'))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from toolkit.doors import read_bytes
 from toolkit.files import check_output, replacing
 from toolkit.outputs import refuse_existing, refuse_inputs
 from toolkit.registry import did_you_mean
@@ -52,7 +53,7 @@ def read_run(path: str | Path) -> Run:
         raise InputError(f'{path}: holds no */vis_data/scalars.json, the log of a run; has it trained long enough to log once?')
     points: dict[str, dict[int, float]] = {}
     problems = 0
-    for line in files[-1].read_text('utf-8', errors='replace').splitlines():
+    for line in read_bytes(files[-1], most=1 << 30).decode(errors='replace').splitlines():
         try:
             row = json.loads(line)
             step = int(row['step'] if 'step' in row else row['iter'])

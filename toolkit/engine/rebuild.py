@@ -9,6 +9,7 @@ import torch
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
+from toolkit.doors import parsing, shortened
 from toolkit.registry import MODELS
 from toolkit.structures import InputError
 from toolkit.weights import read_checkpoint
@@ -63,12 +64,13 @@ def frame_size(config: Mapping[str, Any], source: str | Path) -> tuple[int, int]
     Raises:
         InputError: what is no size, or larger than any picture that is generated.
     """
-    dataset = (config.get('train_dataloader') or {}).get('dataset') or {}
-    synthetic = dataset.get('synthetic') or {}
-    size = dataset.get('size') or (synthetic and (synthetic.get('height', 384), synthetic.get('width', 256))) or None
+    with parsing(source, 'the config in it is damaged'):
+        dataset = (config.get('train_dataloader') or {}).get('dataset') or {}
+        synthetic = dataset.get('synthetic') or {}
+        size = dataset.get('size') or (synthetic and (synthetic.get('height', 384), synthetic.get('width', 256))) or None
     if size is None:
         return None
     if not isinstance(size, (list, tuple)) or len(size) != 2 or not all(isinstance(n, int) and n > 0 for n in size) or \
             size[0] * size[1] > MOST_PIXELS:
-        raise InputError(f'{source}: the config in it is damaged: it was trained on frames of {size!r}')
+        raise InputError(f'{source}: the config in it is damaged: it was trained on frames of {shortened(size)}')
     return tuple(size)
