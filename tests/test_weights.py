@@ -30,13 +30,17 @@ def test_latest(tmp_path):
     assert latest_checkpoint(tmp_path).name == 'iter_10.pth', 'a pointer to nothing'
 
 
-def test_a_work_dir_stands_for_its_latest_checkpoint(tmp_path):
+def test_a_work_dir_stands_for_its_best_or_else_its_latest_checkpoint(tmp_path):
     for n in (2, 10):
         torch.save(dict(state_dict=dict(n=torch.tensor(n))), tmp_path / f'iter_{n}.pth')
     (tmp_path / 'last_checkpoint').write_text('iter_2.pth\n')
     assert read_checkpoint(tmp_path)['state_dict']['n'] == 2
     assert trained_checkpoint(tmp_path, 'x', 'y.py') == checkpoint_file(tmp_path) == tmp_path / 'iter_2.pth'
     assert trained_checkpoint(tmp_path / 'iter_10.pth', 'x', 'y.py') == tmp_path / 'iter_10.pth'
+    for name, n in (('best_ssim_full_iter_0000004', 4), ('best_lpips_squeeze_full_iter_0000006', 6)):
+        torch.save(dict(state_dict=dict(n=torch.tensor(n))), tmp_path / f'{name}.pth')
+    assert read_checkpoint(tmp_path)['state_dict']['n'] == 6, 'what validation kept as the best one, the newest'
+    assert latest_checkpoint(tmp_path).name == 'iter_2.pth', 'a run that goes on goes on from the latest'
     (tmp_path / 'empty').mkdir()
     with pytest.raises(InputError, match='empty holds no checkpoint; name a file, or the work dir'):
         read_checkpoint(tmp_path / 'empty')

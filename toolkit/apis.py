@@ -95,7 +95,7 @@ def finetune(videos: Sequence[str | Path], work_dir: str | Path, data: str | Pat
     if progress is not None:
         runner.register_hook(ProgressHook(progress))
     runner.train()
-    return next(iter(sorted(work_dir.glob('best_*.pth'))), None) or checkpoint_file(work_dir)
+    return checkpoint_file(work_dir)
 
 
 def test(config: str | Path, checkpoint: str | Path | None = None, cfg_options: Sequence[str] = (), **wishes) -> dict:

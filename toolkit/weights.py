@@ -44,14 +44,22 @@ def latest_checkpoint(work_dir: str | Path) -> Path | None:
     return max(numbered)[1] if numbered else None
 
 
+def best_checkpoint(work_dir: str | Path) -> Path | None:
+    """The checkpoint that validation kept as the best one, the newest of several; None where there is none."""
+    kept = [(p.stem.rpartition('_')[2], p) for p in Path(work_dir).glob('best_*_iter_*.pth')]
+    kept = [(int(number), p) for number, p in kept if number.isascii() and number.isdecimal()]
+    return max(kept)[1] if kept else None
+
+
 def checkpoint_file(path: str | Path) -> Path:
-    """A file as it is; of a work dir its latest checkpoint; for ``hvt::NAME`` that of the toolkit.
+    """A file as it is; of a work dir its best checkpoint where validation kept one, else the latest; for ``hvt::NAME`` that of the
+    toolkit.
 
     Raises:
         InputError: a folder without one.
     """
     path = find_packaged(path)
-    found = latest_checkpoint(path) if path.is_dir() else path
+    found = best_checkpoint(path) or latest_checkpoint(path) if path.is_dir() else path
     if found is None:
         raise InputError(f'{path} holds no checkpoint; name a file, or the work dir of a run of tools/train.py')
     return found
@@ -84,7 +92,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     """Read a checkpoint onto the CPU without running any code it may hold.
 
     Args:
-        path: a file of ``torch.save``, or ``.safetensors``; or a work dir, of which the latest checkpoint is read.
+        path: a file of ``torch.save``, or ``.safetensors``; or a work dir, see :func:`checkpoint_file`.
 
     Returns:
         The checkpoint; a bare dict of weights is returned as ``dict(state_dict=...)``.

@@ -218,6 +218,17 @@ def test_references_wear_what_the_frames_wear(clips):
         assert (colors(of_frame, parts) - frame).abs().max() < 6
 
 
+def test_nobody_who_has_no_name_lends_pixels_to_another_clip(tmp_path):
+    for shift, name in enumerate(('me', 'you')):
+        make_clip(tmp_path / 'unnamed' / name, person='person', shift=shift, scene=shift)
+    data = ClipWindows(tmp_path / 'unnamed', references=dict(gap=(0, 0)))
+    for index in range(0, len(data), 7):
+        item = data[index]
+        assert {shift for of_frame in shown(item) for shift, _ in of_frame} == {0 if item['clip'] == 'me' else 1}
+    with pytest.raises(InputError, match="has no frame of 'person'. Clips of one person must be prepared with the same --person NAME"):
+        ClipWindows(tmp_path / 'unnamed', window=None, actions='me', references=dict(pool=dict(actions='you')))
+
+
 def test_the_garments_of_references_come_along_and_stay_as_they_are(clips):
     recolor = dict(type='RecolorGarments', region='both', keep=0)
     options = dict(references=dict(gap=(0, 0), scale=2, garments=True), plate=True)

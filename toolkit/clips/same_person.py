@@ -6,6 +6,13 @@ DEFAULT_PERSON = 'person'
 """Who is seen in a clip when nobody said it."""
 
 
+def identity(clip: Clip) -> str:
+    """Who is seen in a clip, the same for two clips only where that is known: the name, or, of the default name, the video itself."""
+    if clip.person != DEFAULT_PERSON:
+        return clip.person
+    return f'{DEFAULT_PERSON} of {clip.manifest.get("source", {}).get("sha256") or clip.folder.resolve()}'
+
+
 def same_person(driving: Clip, content: Clip) -> tuple[bool, str]:
     """Are both clips known to show the same person? The answer and its reason.
 

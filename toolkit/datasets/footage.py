@@ -8,6 +8,7 @@ import numpy as np
 from mmengine.logging import print_log
 
 from toolkit.clips.clip import Clip
+from toolkit.clips.same_person import DEFAULT_PERSON, identity
 from toolkit.colors.garment_colors import GarmentColors
 from toolkit.colors.garments import fit_garment_colors, garment_masks
 from toolkit.colors.recolor import SAMPLED_FRAMES
@@ -73,9 +74,9 @@ class Footage:
         return self.allowed[number] & (self.clips[number].poses[..., 2] > 0).any(-1)
 
     def search(self, person: str | None = None) -> PoseSearch:
-        """What finds the frames of a person, of all clips by default; made once."""
+        """What finds the frames of a person (:func:`toolkit.clips.same_person.identity`), of all clips by default; made once."""
         if person not in self._searches:
-            numbers = [n for n, clip in enumerate(self.clips) if person in (None, clip.person)]
+            numbers = [n for n, clip in enumerate(self.clips) if person in (None, identity(clip))]
             frames = [np.flatnonzero(self._shown(n)) for n in numbers]
             poses = [self._poses(n, t) for n, t in zip(numbers, frames)]
             self._searches[person] = PoseSearch(
@@ -246,10 +247,11 @@ class ClipFootage:
             return
         room = 0 if self.window is None else self.window + 2 * self.options.gap[1]
         for clip, place in zip(self.clips, self._places):
-            found = self.footage.search(clip.person)
+            found = self.footage.search(identity(clip))
             if not len(found):
-                raise InputError(f'clip {clip.name}: references.pool has no frame of {clip.person!r}; name clips of that person in '
-                                 f'references=dict(pool=dict(root=..., persons=...)), or prepare one')
+                unnamed = 'Clips of one person must be prepared with the same --person NAME. ' if clip.person == DEFAULT_PERSON else ''
+                raise InputError(f'clip {clip.name}: references.pool has no frame of {clip.person!r}. {unnamed}Name clips of that '
+                                 f'person in references=dict(pool=dict(root=..., persons=...)), or prepare one')
             most = len(found) - (found.clips == place).sum() if place is not None else len(found)
             if place is not None and not most and len(found) <= room:
                 raise InputError(
@@ -267,7 +269,7 @@ class ClipFootage:
         """
         out = dict(plate=self._plate(number)) if self.plate else {}
         if self.options.count:
-            search = self.footage.search(self.clips[number].person)
+            search = self.footage.search(identity(self.clips[number]))
             rows = self._rows(search, number, window, key)[wanted.start - window.start:wanted.stop - window.start]
             out |= self.footage.entries(search, rows)
         return out
@@ -317,8 +319,9 @@ class ClipFootage:
 
     def _same_scene(self, clip: Clip, content: int) -> int | None:
         """The clip of the person whose background is most like that of the content frame; None where none is like it."""
-        differences = {n: scene_difference(clip, content, other, int(np.flatnonzero(self.footage.allowed[n])[0]))
-                       for n, other in enumerate(self.footage.clips) if other.person == clip.person and self.footage.allowed[n].any()}
+        allowed = self.footage.allowed
+        differences = {n: scene_difference(clip, content, other, int(np.flatnonzero(allowed[n])[0]))
+                       for n, other in enumerate(self.footage.clips) if identity(other) == identity(clip) and allowed[n].any()}
         best = min(differences, key=differences.get, default=None)
         return best if best is not None and differences[best] < FITS else None
 

@@ -34,7 +34,7 @@ def build_runner(cfg: Config, work_dir: str | Path | None = None, resume: bool |
     Args:
         cfg: of :func:`load_config`; not changed.
         work_dir: where checkpoints and logs go; default the config's, else ``work_dirs/<name of the config>``.
-        resume: True for the latest checkpoint of the work dir, or a checkpoint.
+        resume: True for the latest checkpoint of the work dir, or a checkpoint, or another work dir, whose latest is taken.
         amp: half precision: True for bfloat16, or a dtype.
         launcher: ``'none'``, ``'pytorch'`` (torchrun), ``'slurm'`` or ``'mpi'``; default the config's.
         load_from: checkpoint whose weights to start from.
@@ -59,7 +59,7 @@ def build_runner(cfg: Config, work_dir: str | Path | None = None, resume: bool |
         raise InputError('give either a checkpoint to resume or weights to load, not both')
     if resume:
         cfg.resume = True
-        cfg.load_from = None if resume is True else str(resume)
+        cfg.load_from = None if resume is True else str(latest_checkpoint(resume) or resume)
     elif load_from:
         cfg.load_from = str(load_from)
     if cfg.get('load_from') and not checkpoint_file(cfg.load_from).is_file():

@@ -54,7 +54,7 @@ def load(checkpoint: str | Path, device: str | torch.device | None = None, half:
     """Load a checkpoint of ``tools/train.py``; its config is inside.
 
     Args:
-        checkpoint: file, or the work dir of a run, whose latest checkpoint is taken.
+        checkpoint: file, or the work dir of a run, whose best checkpoint is taken where it kept one, else the latest.
         device: default the GPU if there is one.
         half: generate in bfloat16.
         allow_imports: modules that the checkpoint may import though they are not installed.

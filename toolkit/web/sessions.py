@@ -18,6 +18,7 @@ from toolkit.doors import read_json
 from toolkit.files import make_folder, write_json
 from toolkit.outputs import check_name, claim_folder, plain_name
 from toolkit.structures import InputError
+from toolkit.weights import best_checkpoint
 
 MARKER, ABOUT = '.hvt-web', 'about.json'
 TOKEN = re.compile('[A-Za-z0-9_-]{43}')
@@ -101,7 +102,7 @@ class Session:
         """Fine-tuned generators, newest first: name -> what is known of them, with ``folder`` and ``best``, None before the first."""
         found = {}
         for folder in _newest(self.folder / 'models'):
-            best = next(iter(sorted(folder.glob('best_*.pth'))), None)
+            best = best_checkpoint(folder)
             found[folder.name] = dict(_about(folder), folder=folder, best=best)
         return found
 
