@@ -6,15 +6,18 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from toolkit.benchmark import unit as unit_module
 from toolkit.benchmark.run import Benchmark, run_all
 from toolkit.benchmark.spec import read_spec, units_of
 from toolkit.benchmark.unit import config_of, run_unit
 from toolkit.benchmark.work import expected_seconds, folder_of, placed, result_of, work, write_plan
 from toolkit.doors import read_json
+from toolkit.engine.config import load_config
 from toolkit.structures import InputError
 from toolkit.synthetic.actions import SyntheticActions
 
@@ -142,6 +145,20 @@ options = {{'model.ema': 0.5, 'train_dataloader.num_workers': 0}}
     assert b.test_dataloader.dataset.frames == (0.5, 1.0) and b.test_dataloader.dataset.get('synthetic') is None
     assert b.custom_hooks[-1].schedulers[0].type == 'ConstantThenLinearLR' and b.param_scheduler == []
     assert [hook.type for hook in b.custom_hooks] == ['BudgetHook']
+
+
+def test_what_a_config_builds_on_is_made_for_each_seed(monkeypatch, tmp_path):
+    made, asked = [], []
+    monkeypatch.setattr(unit_module, 'meet_needs', lambda cfg, train, read: asked.append((cfg, train)))
+    monkeypatch.setattr(unit_module, 'build_runner', lambda cfg, folder, resume, amp: made.append(cfg) or SimpleNamespace(train=list))
+    spec = read_spec('benchmarks/colors')
+    unit = next(unit for unit in units_of(spec) if (unit.row, unit.seed) == ('frozen codes', 2))
+    unit_module._meet_needs(unit, config_of(unit), tmp_path / 'needs' / '2')
+    (cfg, train), = asked
+    assert cfg.model.color_codes.up == str(tmp_path / 'needs' / '2' / 'actors_up')
+    assert cfg.model.color_codes.down == str(tmp_path / 'needs' / '2' / 'actors_down')
+    train(load_config('experiments/actors_up'), tmp_path)
+    assert made[0].randomness.seed == 2
 
 
 @pytest.mark.parametrize('old, new, message', [

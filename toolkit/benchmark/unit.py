@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from mmengine.config import Config
 
-from toolkit.analysis.clip_control import ModelPainter, measure_control
+from toolkit.analysis.clip_control import ModelPainter, RecoloringPainter, measure_control
 from toolkit.analysis.recolorable_clip import RecolorableClip
 from toolkit.benchmark.spec import Unit
 from toolkit.datasets.windows import ClipWindows
@@ -20,6 +20,7 @@ from toolkit.engine.budget_hook import BudgetHook, peak_memory, reset_peak_memor
 from toolkit.engine.config import load_config, read_plain
 from toolkit.engine.evaluation import Evaluation
 from toolkit.engine.launch import build_runner
+from toolkit.engine.needs import meet_needs
 from toolkit.metrics.evaluator import pick_clips
 from toolkit.metrics.parts import ClipParts
 from toolkit.structures import InputError, spread
@@ -126,6 +127,7 @@ def run_unit(unit: Unit, folder: Path, device: str) -> dict[str, Any]:
 
 def _train(unit: Unit, cfg: Config, folder: Path) -> list[dict]:
     """Train to the last point: for each point its iteration, seconds, memory and checkpoint."""
+    _meet_needs(unit, cfg, folder.parents[2] / 'needs' / str(unit.seed))
     resumes = (folder / 'last_checkpoint').exists()
     if folder.exists() and not resumes:
         shutil.rmtree(folder)
@@ -140,6 +142,23 @@ def _train(unit: Unit, cfg: Config, folder: Path) -> list[dict]:
     return reached
 
 
+def _meet_needs(unit: Unit, cfg: Config, folder: Path) -> None:
+    """Train what the config builds on with the seed of the unit, once for all units of this seed, into ``folder``."""
+
+    def train(made: Config, work_dir: Path) -> None:
+        made.randomness = dict(made.get('randomness') or {}, seed=unit.seed)
+        build_runner(made, work_dir, resume=True, amp=unit.amp).train()
+
+    for need in (cfg.get('needs') or {}).values():
+        *path, last = need['part'].split('.')
+        node: Any = cfg._cfg_dict
+        for part in path:
+            node = node.get(part) if isinstance(node, Mapping) else None
+        if node and isinstance(node.get(last), str) and 'use' not in need:
+            node[last] = str(folder / Path(need['config']).stem)
+    meet_needs(cfg, train, load_config)
+
+
 def _test(unit: Unit, cfg: Config, checkpoint: str | None, device: str, frames: Path) -> dict[str, Any]:
     """Measure a checkpoint as ``tools/test.py`` does, keep frames for the sheet, and measure its cost."""
     evaluation = Evaluation(cfg, checkpoint, max_frames=unit.max_frames, device=device)
@@ -149,8 +168,10 @@ def _test(unit: Unit, cfg: Config, checkpoint: str | None, device: str, frames: 
     results = evaluation.results()
     model = evaluation.models['model']
     found = dict(metrics=results['metrics'], directions=results.get('directions'), cost=_cost(model, evaluation.dataset, device))
-    if unit.color_control is not None and getattr(model, 'codes', None) is not None:
-        found['colors'] = control_of(model, evaluation.dataset, unit.seed, **unit.color_control)
+    if unit.color_control is not None:
+        transforms = (cfg.get('train_dataloader') or {}).get('dataset', {}).get('transforms', [])
+        colorizer = next((t.get('colorizer') for t in transforms if t['type'] == 'RecolorGarments'), None)
+        found['colors'] = control_of(model, evaluation.dataset, unit.seed, colorizer, **unit.color_control)
     return found
 
 
@@ -211,18 +232,29 @@ def _cost(model: torch.nn.Module, dataset: Any, device: str) -> dict[str, float 
                 gmacs=counter.get_total_flops() / 2e9 / count, ms=1000 * seconds / count, memory=peak_memory())
 
 
-def control_of(model: torch.nn.Module, dataset: ClipWindows, seed: int, clips: int = 8, frames: int = 16) -> dict[str, float]:
-    """What color codes do to the pictures, see :mod:`toolkit.analysis.clip_control`: ``<probe>/<region>`` -> value.
+def control_of(model: torch.nn.Module, dataset: ClipWindows, seed: int, colorizer: dict | None = None, clips: int = 8,
+               frames: int = 16) -> dict[str, float]:
+    """What color codes, or recolored references, do to the pictures, see :mod:`toolkit.analysis.clip_control`.
 
     Args:
-        model: with color codes.
+        model: nothing is measured of one without color codes and without references.
         dataset: of whole clips.
         seed: of the outfits.
+        colorizer: ``COLORIZERS`` config.
         clips: so many, spread over the data set.
         frames: of each, from its middle.
+
+    Returns:
+        ``<probe>/<garment>`` -> value, see :data:`toolkit.metrics.latent_report.PROBES`.
     """
-    chosen = [RecolorableClip.read(dataset, index, frames) for index in pick_clips(len(dataset), min(clips, len(dataset)))]
-    columns = measure_control(ModelPainter(model), chosen, 'model', seed=seed)
+    if getattr(model, 'codes', None) is not None:
+        painter = ModelPainter(model)
+    elif 'reference_frames' in model.paints_from:
+        painter = RecoloringPainter(model, colorizer)
+    else:
+        return {}
+    chosen = [RecolorableClip.read(dataset, index, frames, colorizer) for index in pick_clips(len(dataset), min(clips, len(dataset)))]
+    columns = measure_control(painter, chosen, 'model', seed=seed)
     return {f'{name}/{column.region}': float(value)
             for column in columns for name, value in column.values.items() if np.isfinite(value)}
 

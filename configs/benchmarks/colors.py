@@ -1,0 +1,18 @@
+"""How color codes dress people (paper A, stage II), each seed with color encoders of its own: everything that is drawn varies.
+
+    python tools/benchmark.py benchmarks/colors --workers 2
+
+Six actors at 128x96, actions that nobody was trained on. The encoders of stage I are trained first, once for each seed.
+"""
+clips = dict(actors=dict())
+rows = [
+    dict(name='frozen codes', config='experiments/actors'),
+    dict(name='codes learned along', config='experiments/actors_end_to_end'),
+    dict(name='textures of lightness, frozen codes', config='experiments/actors_lightness'),
+    dict(name='references recolored', config='experiments/actors_textured')]
+budgets = [dict(iterations=1000)]
+seeds = [0, 1, 2]
+color_control = dict(clips=24, frames=24)
+columns = [
+    'colors/resp/*', 'colors/de/*', 'colors/de_across/*', 'colors/moved_*', 'sharpness/*', 'psnr/full', 'lpips*/crop', 'pck/limbs@0.1']
+amp = True
