@@ -22,7 +22,7 @@ FOLDERS = '|'.join({p.name for place in (ROOT, ROOT / 'configs') for p in place.
 NAMES = {path.name for folder in ('configs', 'tools', 'toolkit', 'tests', 'benchmarks') for path in (ROOT / folder).rglob('*.py')}
 KINDS = {name for folder in ('toolkit', 'plugins') for path in (ROOT / folder).rglob('*.py')
          for name in re.findall(r'^class (\w+)', path.read_text(), re.M)} | {'IterBasedTrainLoop'}
-RUNS = {name.rpartition('/')[2] for name in config_names()} | {'me', 'mine', 'other', 'NAME'}
+RUNS = {name.rpartition('/')[2] for name in config_names()} | {'me', 'mine', 'other', 'NAME', 'benchmarks', 'pretrained'}
 OF_OTHERS = {
     'setup.py', 'analyze_logs.py', 'inferencer_demo.py', 'demo_inference.py', 'topdown_demo_with_mmdet.py', 'base.py', 'mine.py'}
 COMMAND = re.compile(r'(?:python tools/(\w+)\.py|\bhvt (\w+))((?:[^\n`#]|\\\n)*)')
