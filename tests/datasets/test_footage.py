@@ -8,7 +8,7 @@ import torch
 
 from tests.stick_people import stick_pose
 from toolkit.clips.clip import ClipWriter
-from toolkit.datasets import footage
+from toolkit.datasets import footage, scene
 from toolkit.datasets.camera import camera_moves
 from toolkit.datasets.plate import background_plate
 from toolkit.datasets.tensors import collate
@@ -249,7 +249,7 @@ def test_a_moving_camera_is_noticed(tmp_path, monkeypatch):
     still, pan = make_clip(tmp_path / 'a' / 'still', size=size), make_clip(tmp_path / 'b' / 'pan', size=size, pan=1.5)
     assert not camera_moves(still) and camera_moves(pan)
     said = []
-    monkeypatch.setattr(footage, 'print_log', lambda text, logger, level: said.append((text, level)))
+    monkeypatch.setattr(scene, 'print_log', lambda text, logger, level: said.append((text, level)))
     data = ClipWindows(tmp_path / 'b', plate=True, content=7)
     assert len(said) == 1 and 'clip pan: the camera moves' in said[0][0] and said[0][1] == logging.WARNING
     np.testing.assert_array_equal(data[3]['plate'], background_plate(pan, None, [7]).transpose(2, 0, 1))

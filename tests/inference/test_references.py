@@ -7,7 +7,7 @@ from mmengine.config import Config
 
 from toolkit import apis
 from toolkit.clips.clip import Clip
-from toolkit.datasets import footage
+from toolkit.datasets import footage, scene
 from toolkit.datasets.footage import Footage
 from toolkit.datasets.plate import background_plate
 from toolkit.datasets.windows import ClipWindows
@@ -101,7 +101,7 @@ def test_the_empty_scene_is_that_of_the_content(mine, dancer, monkeypatch, tmp_p
         opened.append(given), lambda frame: np.zeros((*SIZE, 3), np.uint8))[1])
     apis.generate(trained, mine[0].folder, dancer.folder, tmp_path / 'out.mp4', progress=False)
     np.testing.assert_array_equal(opened[0]['plate'][0].permute(1, 2, 0), background_plate(mine[0], SIZE))
-    monkeypatch.setattr(footage, 'camera_moves', lambda clip, frames: True)
+    monkeypatch.setattr(scene, 'still_scene', lambda clip, frames: None)
     list(apis.stream(trained, mine[0], dancer.poses, SIZE, content_frame=4))
     np.testing.assert_array_equal(opened[1]['plate'][0].permute(1, 2, 0), background_plate(mine[0], SIZE, [4]))
 

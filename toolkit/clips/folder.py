@@ -21,9 +21,11 @@ ADDED = 'added'
 """Folder of the pictures of added fields, ``<field>.<frame>.png``; the manifest's ``fields`` names them."""
 _ADDED = re.compile(rf'{ADDED}/(?P<field>[A-Za-z]\w*)\.(?P<t>\d{{6,}})\.png', re.ASCII)
 SOUND_FILE = 'sound.mka'
+SCENE_FILE = 'scene.npz'
+"""Empty scenes that were found in the clip, see :mod:`toolkit.datasets.scene`."""
 MARK = '.clip'
 """An empty file in folders under temporary names: it says that they are ours."""
-_BESIDE = {'manifest.json', 'poses.npz', 'source.jpg', SOUND_FILE, MARK}
+_BESIDE = {'manifest.json', 'poses.npz', 'source.jpg', SOUND_FILE, SCENE_FILE, MARK}
 _UNFINISHED = re.compile(r'head\.json|poses\.raw|work/[\w.]+\.(json|npz|jpg)')
 _TEMPORARY = re.compile(r'(.+/)?\.[^/]+\.\d+\.tmp')
 

@@ -12,10 +12,10 @@ from toolkit.clips.same_person import DEFAULT_PERSON, identity
 from toolkit.colors.garment_colors import GarmentColors
 from toolkit.colors.garments import fit_garment_colors, garment_masks
 from toolkit.colors.recolor import SAMPLED_FRAMES
-from toolkit.datasets.camera import camera_moves
 from toolkit.datasets.figure import FRAMES, whole_figure
 from toolkit.datasets.plate import FITS, background_plate, scene_difference
 from toolkit.datasets.references import PoseSearch, ReferenceTrack
+from toolkit.datasets.scene import empty_scene
 from toolkit.datasets.transforms import resize_image, scale_pose
 from toolkit.structures import InputError, spread
 
@@ -324,26 +324,3 @@ class ClipFootage:
                        for n, other in enumerate(self.footage.clips) if identity(other) == identity(clip) and allowed[n].any()}
         best = min(differences, key=differences.get, default=None)
         return best if best is not None and differences[best] < FITS else None
-
-
-def empty_scene(clip: Clip, size: Sequence[int], frames: Sequence[int], shown: Clip, content: int) -> np.ndarray:
-    """The plate of a clip; where its camera moves the content frame with the person painted over, and a warning.
-
-    That picture is the only one of the scene that training and generation both have, and it is in the range of true plates, so that
-    a generator learns how far to trust it.
-
-    Args:
-        clip: with masks.
-        size: (H, W) of the result.
-        frames: numbers of the frames that may be looked at.
-        shown: the clip of the content frame.
-        content: its number.
-
-    Returns:
-        (H, W, 3) uint8 RGB.
-    """
-    if not camera_moves(clip, frames):
-        return background_plate(clip, size, frames)
-    print_log(f'clip {clip.name}: the camera moves, so there is no empty scene for all frames. The content frame with the person '
-              'painted over takes its place, and what is seen behind the person will not move along', 'current', logging.WARNING)
-    return background_plate(shown, size, [content])

@@ -10,8 +10,9 @@ import torch
 from toolkit import fields
 from toolkit.clips.clip import Clip
 from toolkit.clips.size import check_shape
-from toolkit.datasets.footage import Footage, empty_scene, useful_scale
+from toolkit.datasets.footage import Footage, useful_scale
 from toolkit.datasets.plate import background_plate
+from toolkit.datasets.scene import empty_scene
 from toolkit.datasets.tensors import channels_first
 from toolkit.inference.clips import as_clip
 from toolkit.inference.driving import driving_poses, frame_steps
