@@ -69,7 +69,7 @@ def test_it_goes_on_notices_changes_and_outlives_errors(spec, clips, tmp_path):
     benchmark = Benchmark(spec, tmp_path / 'out')
     all_done_here(benchmark)
     table = benchmark.write()
-    assert table.labels == ['ours, no training', 'ours, 2 iterations', 'broken, 1 iterations', 'nearest']
+    assert table.labels == ['ours, no training', 'ours, 2 iterations', 'broken, 1 iteration', 'nearest']
     assert len(table.errors) == 1 and table.errors[0].startswith('broken on actor, seed 0: ')
     assert '| failed |' in table.as_markdown()
     one, two = (table.entry(label, 'psnr/full')['value'] for label in table.labels[:2])

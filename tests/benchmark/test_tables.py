@@ -65,7 +65,7 @@ def test_values_are_means_over_seeds_then_clips_and_differences_are_of_the_same_
         return 10 * ('ours' in label) + 2.0 * seed + 4 * (clip == 'two') + ('2 iterations' in label) + 5 * ('min' in label)
 
     table, *_ = made(both, values)
-    assert table.labels == ['ours, 1 iterations', 'ours, 2 iterations', 'ours, 1 min', 'theirs, 1 iterations', 'theirs, 2 iterations',
+    assert table.labels == ['ours, 1 iteration', 'ours, 2 iterations', 'ours, 1 min', 'theirs, 1 iteration', 'theirs, 2 iterations',
                             'theirs, 1 min', 'pasted']
     entry = table.entry('theirs, 2 iterations', 'psnr/full')
     assert entry['value'] == 1 + 1 + 2 + 0.5 and entry['clips'] == 4

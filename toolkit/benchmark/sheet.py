@@ -15,6 +15,9 @@ from toolkit.files import write_file
 from toolkit.outputs import plain_name
 from toolkit.sheets import contact_sheet
 
+DEEPEST = 7
+"""Most rows of a sheet below each other; more stand beside them."""
+
 
 def write_sheets(out: Path, spec: Spec, units: Sequence[Unit], results: Mapping[str, Mapping], labels: Sequence[str],
                  most: int = 12) -> list[Path]:
@@ -44,12 +47,18 @@ def write_sheets(out: Path, spec: Spec, units: Sequence[Unit], results: Mapping[
                     pictures.setdefault(clip, {})['real' if kind == 'real' else point['label']] = frames[key]
     files = []
     for clip in sorted(pictures)[:most]:
-        rows = [label for label in ('real', *labels) if label in pictures[clip]]
-        texts = [[label, *[''] * (len(pictures[clip][label]) - 1)] for label in rows]
-        sheet = contact_sheet([list(pictures[clip][label]) for label in rows], texts)
+        rows = [_titled(label, pictures[clip][label]) for label in ('real', *labels) if label in pictures[clip]]
+        deep = -(-len(rows) // -(-len(rows) // DEEPEST))
+        sheet = contact_sheet([rows[i::deep] for i in range(deep)], gap=8)
         files.append(out / f'sheet_{plain_name(clip)}.png')
         write_file(files[-1], cv2.imencode('.png', sheet[..., ::-1])[1].tobytes())
     return files
+
+
+def _titled(title: str, frames: np.ndarray) -> np.ndarray:
+    """Frames (N, H, W, 3) side by side, under their title: (H + 22, ..., 3) uint8."""
+    strip = np.concatenate([np.pad(frame, ((22, 0), (0, 2), (0, 0)), constant_values=255) for frame in frames], 1)
+    return cv2.putText(np.ascontiguousarray(strip), title, (2, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 1, cv2.LINE_AA)
 
 
 def write_plot(out: Path, table: Table) -> Path | None:

@@ -59,7 +59,7 @@ class Budget:
     def label(self, point: float) -> str:
         """Name of a point."""
         if self.minutes is None:
-            return f'{point:,} iterations' if point else 'no training'
+            return f'{point:,} iteration{"s" if point > 1 else ""}' if point else 'no training'
         return f'{point:g} min' if point >= 1 or not point else f'{60 * point:g} s'
 
     def check(self, where: str) -> None:
