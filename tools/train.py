@@ -18,6 +18,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument('--on-nan', choices=['stop', 'rollback'],
                         help='when a loss is not finite any more: stop (default), or go back to the last checkpoint and halve the '
                              'learning rates, at most three times')
+    parser.add_argument('--fast', action='store_true',
+                        help='switch on what is fast and safe on this machine (half precision, fused optimizers, CUDA graphs and more, '
+                             'see docs/performance.md); the log says what was chosen, and what the config says itself stays')
     parser.add_argument('--launcher', default=None, choices=['none', 'pytorch', 'slurm', 'mpi'],
                         help='what starts the processes: pytorch for torchrun, slurm for srun, mpi for mpirun')
     parser.add_argument('--local-rank', '--local_rank', type=int, help=argparse.SUPPRESS)
@@ -25,7 +28,7 @@ def main(argv: list[str] | None = None) -> None:
 
     from toolkit.engine.launch import build_runner, load_config
     cfg = load_config(args.config, args.cfg_options)
-    build_runner(cfg, args.work_dir, args.resume, args.amp or False, args.launcher, on_nan=args.on_nan).train()
+    build_runner(cfg, args.work_dir, args.resume, args.amp or False, args.launcher, on_nan=args.on_nan, fast=args.fast).train()
 
 
 if __name__ == '__main__':

@@ -25,7 +25,8 @@ def with_hands():
 
 
 def test_squares_lie_around_head_and_hands():
-    crops = DetailCrops(size=8, head=.4, hand=.2)(ramp(), with_hands()[None, None])
+    cut = DetailCrops(size=8, head=.4, hand=.2)
+    crops = cut(ramp(), cut.squares(with_hands()[None, None]))
     assert crops.shape == (3, 3, 8, 8)
     centers = crops[:, :2].mean((2, 3)) * 100
     torch.testing.assert_close(centers, torch.tensor([[12., 8.], [5., 20.], [18., 18 + 4 * HAND]]), atol=.01, rtol=0)
@@ -37,9 +38,10 @@ def test_a_window_has_one_square_a_part_and_missing_parts_are_empty():
     first, second = with_hands(), with_hands()
     second[R_WRIST, 0] += 4
     second[L_WRIST] = 0
-    crops = DetailCrops(size=8, hand=.2)(ramp(), torch.stack([first, second])[None])
+    cut = DetailCrops(size=8, hand=.2)
+    crops = cut(ramp(), cut.squares(torch.stack([first, second])[None]))
     assert abs(crops[1, 0].mean() * 100 - 7) < .01 and abs(crops[2, 0].mean() * 100 - 18) < .01
-    assert not DetailCrops()(ramp(), torch.zeros(1, 2, 18, 3)).any()
+    assert not cut(ramp(), cut.squares(torch.zeros(1, 2, 18, 3))).any()
 
 
 def build(**options):
@@ -65,7 +67,7 @@ def test_its_discriminator_learns_and_teaches_the_generator():
     for name in ('net_g.', 'net_d.', 'net_d_details.'):
         assert any(not torch.equal(value, before[key]) for key, value in model.state_dict().items() if key.startswith(name)), name
     fake = torch.rand(1, 14, H, W, requires_grad=True)
-    model.net_d_details(model.detail_crops(fake, batch['poses']))[0][-1].mean().backward()
+    model.net_d_details(model.detail_crops(fake, model.detail_crops.squares(batch['poses'])))[0][-1].mean().backward()
     rows, columns = fake.grad.abs().sum((0, 1)).nonzero().T
     assert rows.max() < 30 and columns.max() < 30, 'what is away from head and hands is not looked at'
     assert model.net_d_details.input_nc == 2 * (4 + 3) and isinstance(model, VideoPix2PixHD)

@@ -10,6 +10,7 @@ from torch.utils.data import Dataset
 from toolkit.cli import Interrupted, add_config_arguments, main_guard
 from toolkit.engine.build_errors import naming_parts
 from toolkit.engine.config import check_config, load_config
+from toolkit.engine.fast import use_fast
 from toolkit.engine.mmengine_names import OUR_HOOKS, check_names
 from toolkit.engine.needs import meet_needs
 from toolkit.engine.optim import use_amp
@@ -27,7 +28,7 @@ __all__ = ['Interrupted', 'add_config_arguments', 'build_runner', 'check_config'
 
 def build_runner(cfg: Config, work_dir: str | Path | None = None, resume: bool | str | Path = False, amp: bool | str = False,
                  launcher: str | None = None, load_from: str | Path | None = None, training: bool = True,
-                 on_nan: str | None = None) -> TrainRunner:
+                 on_nan: str | None = None, fast: bool = False) -> TrainRunner:
     """Build the runner of a config. For training, what the config needs and is not there is made first, see
     :mod:`toolkit.engine.needs`.
 
@@ -39,6 +40,7 @@ def build_runner(cfg: Config, work_dir: str | Path | None = None, resume: bool |
         launcher: ``'none'``, ``'pytorch'`` (torchrun), ``'slurm'`` or ``'mpi'``; default the config's.
         load_from: checkpoint whose weights to start from.
         on_nan: of :class:`toolkit.engine.nan_guard.NanGuard`; default the config's.
+        fast: switch on what is fast on this machine, see :func:`toolkit.engine.fast.use_fast`.
         training: False leaves out everything that only training needs, so that a model can be tested without training data.
 
     Raises:
@@ -75,6 +77,7 @@ def build_runner(cfg: Config, work_dir: str | Path | None = None, resume: bool |
         raise InputError(f'config {cfg.filename} has a val_evaluator, but neither a val_dataloader nor a test_dataloader')
     if amp and training:
         use_amp(cfg, 'bfloat16' if amp is True else amp)
+    chosen = use_fast(cfg) if fast and training else None
     keep: dict[str, Any] = cfg._cfg_dict
     if on_nan:
         hooks = keep.setdefault('default_hooks', {})
@@ -92,15 +95,19 @@ def build_runner(cfg: Config, work_dir: str | Path | None = None, resume: bool |
                 keep.pop(key, None)
     if training:
         start = checkpoint_file(cfg.load_from) if cfg.get('load_from') else latest_checkpoint(cfg.work_dir)
-        meet_needs(cfg, lambda made, folder: build_runner(made, folder, resume=True, amp=amp, on_nan=on_nan).train(), load_config,
+        meet_needs(cfg, lambda made, folder: build_runner(
+            made, folder, resume=True, amp=amp, on_nan=on_nan, fast=fast).train(), load_config,
                    start if cfg.get('resume') else None)
         make_folder(cfg.work_dir)
     keep.pop('needs', None)
     try:
         with naming_parts(cfg._cfg_dict, f'config {cfg.filename}'):
-            return TrainRunner.from_cfg(cfg)
+            runner = TrainRunner.from_cfg(cfg)
     except ImportError as error:
         raise InputError(f'config {cfg.filename} uses a part whose package is not installed: {error}') from error
+    if chosen:
+        runner.logger.info(chosen)
+    return runner
 
 
 def dataset_of(source: str | Path, dataloader: str = 'train_dataloader', cfg_options: dict[str, Any] | Sequence[str] = (),

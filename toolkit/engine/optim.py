@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from toolkit.engine.sections import Optimizer
 from toolkit.models.bare import bare
-from toolkit.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIMIZERS, check_keys
+from toolkit.registry import MODELS, OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIMIZERS, check_keys, part_arguments
 from toolkit.structures import InputError
 
 DTYPES = {'bf16': torch.bfloat16, 'bfloat16': torch.bfloat16, 'fp16': torch.float16, 'float16': torch.float16}
@@ -35,6 +35,21 @@ class OptimWrapper(_OptimWrapper):
     def accumulative_counts(self) -> int:
         """Calls of ``update_params`` that make one update."""
         return self._accumulative_counts
+
+    def load_state_dict(self, state_dict: dict) -> None:
+        """Load a state, also of another precision; it takes the memory layout of the parameters, on which fused kernels rely, and how
+        an update is computed stays as the config says."""
+        state = {key: value for key, value in state_dict.items() if key != 'loss_scaler'}
+        fused = [group.get('fused') for group in self.optimizer.param_groups]
+        super().load_state_dict(state)
+        for group, value in zip(self.optimizer.param_groups, fused):
+            if 'fused' in group:
+                group['fused'] = value
+            for p in group['params']:
+                held = self.optimizer.state.get(p, {})
+                for key, value in held.items():
+                    if isinstance(value, Tensor) and value.shape == p.shape and value.stride() != p.stride():
+                        held[key] = torch.empty_like(p, dtype=value.dtype).copy_(value)
 
     def _clip_grad(self) -> None:
         parameters = [p for group in self.optimizer.param_groups for p in group['params'] if p.grad is not None]
@@ -91,7 +106,7 @@ class AmpOptimWrapper(OptimWrapper):
     def load_state_dict(self, state_dict: dict) -> None:
         """Load what :meth:`state_dict` gave; a state without a scaler (full precision before) is fine."""
         state = dict(state_dict)
-        scaler = state.pop('loss_scaler', None)
+        scaler = state.get('loss_scaler')
         if scaler:
             self.loss_scaler.load_state_dict(scaler)
         super().load_state_dict(state)
@@ -166,12 +181,24 @@ class NetworkOptimizers:
 
 
 def use_amp(cfg: dict, dtype: str = 'bfloat16') -> None:
-    """Switch every optimizer of a config to half precision, in place.
+    """Switch every optimizer of a config to half precision, in place; with bfloat16 the frozen networks of losses, too.
 
     Args:
         cfg: a whole config.
         dtype: see :class:`AmpOptimWrapper`.
     """
-    for entry in cfg['optim_wrapper'].values():
-        if isinstance(entry, dict) and 'networks' in entry:
-            entry.update(type='AmpOptimWrapper', dtype=dtype)
+    for entry in optimizers(cfg):
+        entry.update(type='AmpOptimWrapper', dtype=dtype)
+    if DTYPES.get(dtype) is torch.bfloat16 and model_takes(cfg, 'loss_dtype'):
+        cfg['model'].setdefault('loss_dtype', 'bfloat16')
+
+
+def optimizers(cfg: dict) -> list[dict]:
+    """The entries of ``optim_wrapper`` of a config."""
+    return [entry for entry in cfg['optim_wrapper'].values() if isinstance(entry, dict) and 'networks' in entry]
+
+
+def model_takes(cfg: dict, option: str) -> bool:
+    """Whether the model of a config has an option."""
+    kind = cfg['model'].get('type')
+    return isinstance(kind, str) and kind in MODELS and option in (part_arguments(MODELS.get(kind)) or ())

@@ -21,6 +21,7 @@ from toolkit.datasets.tensors import collate
 from toolkit.engine.build_errors import naming_parts
 from toolkit.engine.checkpoint import check_checkpoint, load_checkpoint, plain, restore_training_state, training_state
 from toolkit.engine.datasets import build_dataset, give_fields
+from toolkit.engine.memory import keep_memory
 from toolkit.engine.mmengine_names import OUR_HOOKS
 from toolkit.engine.networks_from import load_starts, starts
 from toolkit.engine.processes import process_environment
@@ -69,6 +70,8 @@ class TrainRunner(Runner):
             if not gpus:
                 timeout = timedelta(seconds=env_cfg.get('dist_cfg', {}).get('timeout', 1800))
                 dist.init_process_group('gloo', timeout=timeout)
+        if env_cfg.get('keep_memory') and not keep_memory():
+            raise InputError('env_cfg.keep_memory=True needs the C library glibc, which is not here; leave it out')
         super().setup_env(env_cfg)
 
     def _log_env(self, env_cfg: dict) -> None:

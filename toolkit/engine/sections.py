@@ -30,6 +30,7 @@ class Environment(TypedDict, total=False):
     """``env_cfg``."""
 
     cudnn_benchmark: bool
+    keep_memory: bool
     mp_cfg: dict
     dist_cfg: dict
     resource_limit: int

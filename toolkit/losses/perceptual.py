@@ -28,7 +28,7 @@ class PerceptualLoss(FrozenNetworkLoss):
     - ``auto``: the first of these whose weights are there. What was taken is logged and stands in ``backbone_name``.
 
     pix2pixHD weights it by 10. The network is no submodule: it appears in no ``parameters()``, ``state_dict()`` or optimizer, follows
-    ``.to(device)``, stays frozen, in eval mode and in float32, and is run outside autocast.
+    ``.to(device)``, stays frozen and in eval mode, and is run in float32 unless ``model.loss_dtype`` says otherwise.
 
     Args:
         network: 'auto', 'vgg19', 'squeezenet1_1' or 'off'.
@@ -67,14 +67,16 @@ class PerceptualLoss(FrozenNetworkLoss):
         """Scalar, float32, of fake and real (B, 3, H, W) RGB in [-1, 1]; H and W at least 16 for VGG-19."""
         if not self._frozen:
             return torch.zeros((), device=fake.device)
-        with torch.autocast(fake.device.type, enabled=False):
+        with self.precision(fake.device):
             with torch.no_grad():
                 targets = self._frozen[0](real.float())
+            features = self._frozen[0](fake.float())
+        with torch.autocast(fake.device.type, enabled=False):
             loss = torch.zeros((), device=fake.device)
-            for weight, feature, target in zip(self.layer_weights, self._frozen[0](fake.float()), targets):
-                difference = (feature - target).abs().mean((1, 2, 3))
+            for weight, feature, target in zip(self.layer_weights, features, targets):
+                difference = (feature - target).abs().mean((1, 2, 3), dtype=torch.float32)
                 if self.relative:
-                    difference = difference / target.mean((1, 2, 3)).clamp_min(1e-3)
+                    difference = difference / target.mean((1, 2, 3), dtype=torch.float32).clamp_min(1e-3)
                 loss = loss + weight * difference.mean()
         return loss
 

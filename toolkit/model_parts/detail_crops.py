@@ -36,25 +36,36 @@ class DetailCrops:
                              'reaches above 0')
         self.size, self.reach = size, (head, hand)
 
-    def __call__(self, seen: Tensor, poses: Tensor) -> Tensor:
-        """Cut out.
+    def squares(self, poses: Tensor) -> Tensor:
+        """Where the parts are, on the CPU.
 
         Args:
-            seen: (B, C, H, W) in [-1, 1], conditions and pictures of a window in the channels; gradients flow to them.
-            poses: (B, T, 18, 3) in pixels, of the frames of the window; the squares lie around the mean of their places.
+            poses: (B, T, 18, 3) in pixels, of the frames of a window.
 
         Returns:
-            (3 B, C, size, size): of each sample the head, the right and the left hand; all 0 where a pose does not have the part.
-
-        Convention:
-            As :func:`toolkit.model_parts.head_crops.cut_squares`.
+            (3 B, 3) center and half of the side, around the mean of a part's places in the window: of each sample the head, the right
+            and the left hand; all 0 where a pose does not have the part.
         """
         boxes = np.stack([self._boxes(pose) for pose in poses.detach().cpu().flatten(0, 1).numpy()])
         boxes = boxes.reshape(len(poses), -1, self.parts, 3)
         there = boxes[..., 2:] > 0
         boxes = (boxes * there).sum(1) / np.maximum(there.sum(1), 1)
-        boxes = torch.from_numpy(boxes.astype(np.float32)).to(seen.device).flatten(0, 1)
-        return cut_squares(seen.repeat_interleave(self.parts, 0), boxes, self.size) * (boxes[:, 2] > 0).float()[:, None, None, None]
+        return torch.from_numpy(boxes.astype(np.float32)).flatten(0, 1)
+
+    def __call__(self, seen: Tensor, squares: Tensor) -> Tensor:
+        """Cut out.
+
+        Args:
+            seen: (B, C, H, W) in [-1, 1], conditions and pictures of a window in the channels; gradients flow to them.
+            squares: of :meth:`squares`, on the same device.
+
+        Returns:
+            (3 B, C, size, size); all 0 where a pose does not have the part.
+
+        Convention:
+            As :func:`toolkit.model_parts.head_crops.cut_squares`.
+        """
+        return cut_squares(seen.repeat_interleave(self.parts, 0), squares, self.size) * (squares[:, 2] > 0).float()[:, None, None, None]
 
     def _boxes(self, pose: np.ndarray) -> np.ndarray:
         """(3, 3): center and half of the side of each part, 0 where it is missing."""

@@ -1,10 +1,11 @@
 """What a discriminator is shown of a window: all of it, or the person alone."""
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from mmengine.dist import all_reduce
+from mmengine.dist import all_reduce, get_world_size
 from torch import Tensor
 
 from toolkit.structures import InputError
@@ -18,8 +19,29 @@ SHIFT = 1 / 8
 """Largest shift of an augmentation, in sides of the box."""
 EMPTY = -1.0
 
-Shown = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
-"""(conditions (B, T, C, H, W), frames (B, T, 3, H, W)) in [-1, 1] -> both as the discriminator sees them."""
+
+class Shown(NamedTuple):
+    """What is to be seen of a batch.
+
+    Attributes:
+        rows, columns: of the box.
+        grown: (B, T, 1, H, W) masks outside of which frames are black; None shows all.
+        draws: (B, 8) uniform in [0, 1], for augmentation; None for none.
+        kinds: of :data:`AUGMENTATIONS`.
+    """
+
+    rows: slice
+    columns: slice
+    grown: Tensor | None
+    draws: Tensor | None
+    kinds: tuple[str, ...]
+
+    def __call__(self, conditions: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """Conditions (B, T, C, H, W) and frames (B, T, 3, H, W) in [-1, 1] as the discriminator sees them."""
+        if self.grown is not None:
+            frames = torch.lerp(torch.full_like(frames, EMPTY), frames, self.grown.to(frames.dtype).expand_as(frames))
+        conditions, frames = (x[..., self.rows, self.columns] for x in (conditions, frames))
+        return (conditions, frames) if self.draws is None else augmented(conditions, frames, self.draws, self.kinds)
 
 
 class DiscriminatorView:
@@ -49,36 +71,32 @@ class DiscriminatorView:
                 raise InputError(f'model.discriminator_view.augmentation has {name!r}, expected some of {", ".join(AUGMENTATIONS)}')
         self.crop, self.background, self.margin, self.augmentation = crop, background, margin, tuple(augmentation)
 
-    def of(self, batch: dict, noise: Callable[[int, int], Tensor]) -> Shown:
+    def of(self, batch: dict, noise: Callable[[int, int], Tensor], masks: Tensor | None = None) -> Shown:
         """What is to be seen of a batch.
 
         Args:
             batch: preprocessed, with ``masks`` (B, T, 1, H, W) in [0, 1].
             noise: (B, n) -> normal numbers of this shape, for augmentation.
-
-        Returns:
-            A function of conditions and frames.
+            masks: the same in uint8, perhaps on the CPU, where finding the box does not wait for the device.
         """
-        masks = batch['masks']
-        radius = max(1, round(self.margin * masks.shape[-2]))
-        grown = F.max_pool2d(masks.flatten(0, 1), 2 * radius + 1, 1, radius).unflatten(0, masks.shape[:2])
-        rows, columns = box(grown) if self.crop == 'person' else (slice(None), slice(None))
-        draws = torch.special.ndtr(noise(len(masks), 8)) if self.augmentation else None
-
-        def shown(conditions: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
-            if not self.background:
-                frames = torch.lerp(torch.full_like(frames, EMPTY), frames, grown.to(frames.dtype).expand_as(frames))
-            conditions, frames = (x[..., rows, columns] for x in (conditions, frames))
-            return (conditions, frames) if draws is None else augmented(conditions, frames, draws, self.augmentation)
-
-        return shown
+        radius = max(1, round(self.margin * batch['masks'].shape[-2]))
+        rows, columns = slice(None), slice(None)
+        if self.crop == 'person':
+            rows, columns = box(batch['masks'] if masks is None or get_world_size() > 1 else masks.float() / 255, radius)
+        grown = None
+        if not self.background:
+            masks = batch['masks']
+            grown = F.max_pool2d(masks.flatten(0, 1), 2 * radius + 1, 1, radius).unflatten(0, masks.shape[:2])
+        draws = torch.special.ndtr(noise(len(batch['masks']), 8)) if self.augmentation else None
+        return Shown(rows, columns, grown, draws, self.augmentation)
 
 
-def box(masks: Tensor) -> tuple[slice, slice]:
+def box(masks: Tensor, radius: int = 0) -> tuple[slice, slice]:
     """Rows and columns of the box that holds the persons of all samples, those of other processes too.
 
     Args:
         masks: (B, T, 1, H, W) in [0, 1].
+        radius: pixels by which they grow.
 
     Returns:
         Sides are multiples of 16 pixels where the frame is, and at least 64; the whole frame where nobody is seen.
@@ -93,7 +111,8 @@ def box(masks: Tensor) -> tuple[slice, slice]:
     first_row, last_row, first_column, last_column = ends.tolist()
     if last_row < 0:
         return slice(0, size[0]), slice(0, size[1])
-    return _side(-first_row, last_row + 1, size[0]), _side(-first_column, last_column + 1, size[1])
+    return tuple(_side(max(-first - radius, 0), min(last + radius + 1, length), length) for first, last, length in (
+        (first_row, last_row, size[0]), (first_column, last_column, size[1])))
 
 
 def _side(start: int, stop: int, size: int) -> slice:

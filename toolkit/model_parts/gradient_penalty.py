@@ -39,7 +39,8 @@ class R1Penalty:
             seen: (B, C, H, W), what it sees of the real pictures.
             pictures: the last so many channels are pictures; the others are conditions.
         """
-        with torch.autocast(seen.device.type, enabled=False):
+        eager = torch.compiler.set_stance('force_eager')  # compiled networks have no gradients of gradients
+        with eager, torch.autocast(seen.device.type, enabled=False):
             conditions, real = seen.detach().float().split([seen.shape[1] - pictures, pictures], 1)
             real = real.requires_grad_()
             gradient, = torch.autograd.grad(_total(network(torch.cat([conditions, real], 1))), real, create_graph=True)

@@ -10,11 +10,14 @@ from toolkit.registry import MODELS
 
 @MODELS.register_module()
 class VideoPreprocessor(BaseDataPreprocessor):
-    """Move a batch to the model's device and map uint8 to float.
+    """Move a batch to the model's device, without waiting for it, and map uint8 to float.
 
     The kind of each key's field decides, see :mod:`toolkit.fields`: pictures become [-1, 1] and maps [0, 1]; a uint8 tensor that no
     field describes counts as a map; anything else passes unchanged. :meth:`to_uint8` is the inverse for pictures.
     """
+
+    def __init__(self, non_blocking: bool = True) -> None:
+        super().__init__(non_blocking)
 
     def forward(self, data: dict, training: bool = False) -> dict:
         """Convert a collated batch.
@@ -37,3 +40,10 @@ class VideoPreprocessor(BaseDataPreprocessor):
     def to_uint8(images: Tensor) -> Tensor:
         """Pictures (..., 3, H, W) in [-1, 1] to (..., H, W, 3) uint8 on the CPU, rounded."""
         return ((images.detach().float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).movedim(-3, -1).cpu()
+
+
+def on_device(values: Tensor, device: torch.device) -> Tensor:
+    """A small tensor made on the CPU, on a device, without waiting for the device."""
+    if device.type != 'cuda':
+        return values.to(device)
+    return values.pin_memory().to(device, non_blocking=True)

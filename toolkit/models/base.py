@@ -15,9 +15,12 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from toolkit import fields
+from toolkit.model_parts.preprocessor import on_device
 from toolkit.models.bare import bare
+from toolkit.models.compiling import compile_network
 from toolkit.models.loss_table import LossTable
 from toolkit.models.painting import PaintedVideos
+from toolkit.models.step_graph import Learn, StepGraph
 from toolkit.registry import MODELS
 from toolkit.structures import InputError
 
@@ -39,23 +42,37 @@ class VideoModel(PaintedVideos, BaseModel):
         losses: name -> ``LOSSES`` config with the extra keys ``weight`` and ``of``, see :class:`toolkit.models.loss_table.LossTable`.
         data_preprocessor: ``MODELS`` config; what turns a collated batch into network inputs.
         compile_networks: compile the networks in place with ``torch.compile`` (keys of checkpoints stay): True, or a dict of options.
-        channels_last: keep the weights of the networks in channels-last order, which is faster in half precision on GPUs.
+            A network that cannot be compiled is run as it is, and the log says why.
+        channels_last: keep the weights of the networks, those of losses too, in channels-last order, which is faster in half precision.
+        loss_dtype: ``'bfloat16'`` runs the frozen networks of losses in half precision; what they give is compared in float32. None
+            for full precision.
+        cuda_graph: record the training step on the GPU and replay it, see :class:`toolkit.models.step_graph.StepGraph`: much faster
+            for one or two samples a step, where launching the kernels takes longer than they do.
         inference_dtype: ``'bfloat16'`` or ``'float16'`` for generation in half precision; None for full precision.
     """
 
     offers: ClassVar[dict[str, tuple[str, ...]]] = {}
     """What the method can give its losses: group -> names, see :class:`toolkit.models.loss_table.LossTable`."""
 
+    recordable: ClassVar[bool] = False
+    """Whether its step goes through :meth:`learning`, so that ``cuda_graph`` works."""
+
     directions: ClassVar[tuple[str, ...]] = ()
     """What :meth:`transfer` gives: names of the ways in which the method turns pictures into pictures; empty where it has none."""
 
     def __init__(self, losses: dict | None = None, data_preprocessor: dict | None = None, compile_networks: bool | dict = False,
-                 channels_last: bool = False, inference_dtype: str | None = None) -> None:
+                 channels_last: bool = False, inference_dtype: str | None = None, loss_dtype: str | None = None,
+                 cuda_graph: bool = False) -> None:
         super().__init__(data_preprocessor=MODELS.build(data_preprocessor or dict(type='VideoPreprocessor')))
         if inference_dtype not in (None, 'bfloat16', 'float16'):
             raise InputError(f"model.inference_dtype must be None, 'bfloat16' or 'float16', got {inference_dtype!r}")
+        if loss_dtype not in (None, 'bfloat16'):
+            raise InputError(f"model.loss_dtype must be None or 'bfloat16', got {loss_dtype!r}")
+        if cuda_graph and not self.recordable:
+            raise InputError(f'model.cuda_graph=True: the step of {type(self).__name__} cannot be recorded; leave cuda_graph out')
         self.compile_options, self.channels_last, self.inference_dtype = compile_networks, channels_last, inference_dtype
-        self.losses = LossTable(losses, self.offers, type(self).__name__)
+        self.step_graph = StepGraph() if cuda_graph else None
+        self.losses = LossTable(losses, self.offers, type(self).__name__, loss_dtype)
         self.set_train_state(seed=0, rank=0, iteration=0, max_iters=1)
 
     def init_weights(self) -> None:
@@ -148,13 +165,49 @@ class VideoModel(PaintedVideos, BaseModel):
         """
         world = get_world_size()
         everything = torch.randn(shape[0] * world, *shape[1:], generator=self._generator(0, salt, 'cpu'))
-        return everything[self.rank % world::world].to(self.data_preprocessor.device)
+        return on_device(everything[self.rank % world::world], self.data_preprocessor.device)
 
     def _generator(self, rank: int, salt: int, device: str | torch.device) -> torch.Generator:
         high, low = np.random.SeedSequence((self.seed, rank, self.iteration, salt)).generate_state(2)
         return torch.Generator(device).manual_seed((int(high) << 31) ^ int(low))
 
     # ---- updates ----------------------------------------------------------------------------------------------------------------
+
+    def learning(self, learn: Learn, given: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
+        """Run the part of a step that computes losses and updates, as a recorded graph with ``cuda_graph``.
+
+        Args:
+            learn: called with ``given`` and ``optim_wrapper``. It makes no choice that depends on numbers in tensors, on the iteration
+                or on chance: those are made before, and stand in ``given``.
+            given: its input, see :class:`toolkit.models.step_graph.StepGraph`.
+            optim_wrapper: of all optimizers.
+
+        Returns:
+            What ``learn`` returns: detached scalars by name.
+        """
+        return (self.step_graph or (lambda *step: step[0](*step[1:])))(learn, given, optim_wrapper)
+
+    @staticmethod
+    def pull(wrapper: OptimWrapper, losses: dict[str, Tensor], seen: Tensor, picture: Tensor) -> Tensor:
+        """What losses that look at a copy of a picture want of the picture, so that the networks in between can be asked once for two.
+
+        They get no gradients, and what they kept for the backward pass stays for their own losses.
+
+        Args:
+            wrapper: of the optimizer that will learn from it; it knows how losses are scaled.
+            losses: scalars by name.
+            seen: the copy, a leaf that requires a gradient.
+            picture: it.
+
+        Returns:
+            A scalar whose gradient with respect to ``picture`` is that of the losses with respect to ``seen``; its value means nothing.
+        """
+        if not torch.is_grad_enabled():
+            return picture.new_zeros(())
+        count, scaler = wrapper._accumulative_counts, getattr(wrapper, 'loss_scaler', None)
+        scale = scaler.get_scale() if scaler is not None and scaler.is_enabled() else 1.0
+        wanted, = torch.autograd.grad(sum(losses.values()).float() * scale / count, seen, retain_graph=True)
+        return (picture * wanted).sum() * (count / scale)
 
     def weighted(self, losses: dict[str, Tensor]) -> dict[str, Tensor]:
         """Multiply each loss by its configured weight; names without one pass unchanged."""
@@ -256,11 +309,12 @@ class VideoModel(PaintedVideos, BaseModel):
 
     def prepare_networks(self) -> None:
         """Apply ``channels_last`` and ``compile_networks``; the engine calls it once, before training or testing."""
-        for network in self.networks().values():
+        frozen = [network for loss in self.losses.values() for network in getattr(loss, '_frozen', ())]
+        for network in (*self.networks().values(), *frozen):
             if self.channels_last:
                 network.to(memory_format=torch.channels_last)
             if self.compile_options:
-                network.compile(**(self.compile_options if isinstance(self.compile_options, dict) else {}))
+                compile_network(network, self.compile_options if isinstance(self.compile_options, dict) else {})
 
     def inference_context(self) -> AbstractContextManager:
         """Autocast to ``inference_dtype``, or nothing."""

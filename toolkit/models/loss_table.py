@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from toolkit import fields
+from toolkit.losses.frozen import FrozenNetworkLoss
 from toolkit.registry import LOSSES, check_keys, did_you_mean
 from toolkit.structures import InputError
 
@@ -31,13 +32,15 @@ class LossTable(nn.ModuleDict):
         offers: group -> names of what the method can give there, the first group first. With :data:`ADDED` among them these are also
             the fields that :func:`toolkit.fields.add` has added.
         method: name of the method, for messages.
+        dtype: ``'bfloat16'`` for frozen networks of losses in half precision.
 
     Raises:
         InputError: a loss that needs what the method does not offer, whose place is not clear, or that does not say what it needs; a
             config without a type, also of weight 0, as its name may be misspelt; a weight that is no number; trainable parameters.
     """
 
-    def __init__(self, configs: Mapping[str, dict] | None, offers: Mapping[str, Sequence[str]], method: str) -> None:
+    def __init__(self, configs: Mapping[str, dict] | None, offers: Mapping[str, Sequence[str]], method: str,
+                 dtype: str | None = None) -> None:
         super().__init__()
         self.weights: dict[str, float] = {}
         self.groups: dict[str, str] = {}
@@ -55,6 +58,8 @@ class LossTable(nn.ModuleDict):
                 raise InputError(f'model.losses: {name!r} cannot be the name of a loss; choose another')
             loss = LOSSES.build(cfg)
             _check_declaration(where, loss)
+            if dtype is not None and isinstance(loss, FrozenNetworkLoss):
+                loss.dtype = getattr(torch, dtype)
             self.groups[name] = _group_of(where, name, group, loss, offers, method)
             self[name] = loss
 

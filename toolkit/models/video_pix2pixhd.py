@@ -20,6 +20,7 @@ from toolkit.model_parts.discriminator_view import DiscriminatorView, Shown
 from toolkit.model_parts.feature_curriculum import FeatureCurriculum
 from toolkit.model_parts.feature_maps import FeatureMaps
 from toolkit.model_parts.gradient_penalty import R1Penalty
+from toolkit.model_parts.preprocessor import on_device
 from toolkit.models.adversaries import Adversaries
 from toolkit.models.bare import bare
 from toolkit.models.base import VideoModel
@@ -29,6 +30,8 @@ from toolkit.registry import MODELS
 from toolkit.structures import InputError
 
 CURRICULUM_SALT, VIEW_SALT = 7, 8
+CONTENT = ('content_frame', 'content_regions', 'content_mask')
+"""What color codes are made of."""
 FIRST_FRAMES = {'zeros': 0.0, 'black': -1.0}
 
 
@@ -85,6 +88,7 @@ class VideoPix2PixHD(Adversaries, VideoModel):
         frames=('fake', 'real', 'masks', 'regions', 'poses', 'conditions', 'mattes', ADDED),
         gan=('scores', 'fake_features', 'real_features'))
 
+    recordable = True
     nested = dict(feature_maps=FeatureMaps, curriculum=FeatureCurriculum, color_codes=ColorCodes, discriminator_view=DiscriminatorView,
                   r1=R1Penalty, detail_crops=DetailCrops)
 
@@ -174,16 +178,38 @@ class VideoPix2PixHD(Adversaries, VideoModel):
         if set(optim_wrapper.keys()) != {'g', 'd'}:
             raise InputError(f'optim_wrapper has the entries {", ".join(optim_wrapper.keys())}, expected g and d; color_codes that '
                              f'are trained belong to the networks of g')
+        given = self._given(data, optim_wrapper)
+        logs = self.learning(self._learn, given, optim_wrapper)
+        if self.ema_decay is not None:
+            self.update_ema(self.net_g, self.net_g_ema, self.ema_decay, optim_wrapper['g'])
+            if hasattr(self, 'color_codes_ema'):
+                self.update_ema(self.color_codes, self.color_codes_ema, self.ema_decay, optim_wrapper['g'])
+        return logs
+
+    def _given(self, data: dict, optim_wrapper: OptimWrapperDict) -> dict:
+        """What a step learns from: F, what the discriminators are shown, and the entries of the batch that are needed still."""
         batch = self.data_preprocessor(data, True)
         if 'z' in batch and self.codes_learn:
             raise InputError('the dataset gives codes (z), so that the encoders of model.color_codes would never be used and not '
                              'learn: leave z out of the batches, or set model.color_codes.frozen to True')
-        real = batch['frames']
         with optim_wrapper['g'].optim_context(self.net_g):
             features = 2 * self.training_features(batch) - 1
-        conditions, shown = features[:, :, :self.feature_maps.map_channels], None
+        shown = squares = None
         if self.adversarial and self.discriminator_view is not None:
-            shown = self.discriminator_view.of(batch, partial(self.randn, salt=VIEW_SALT))
+            shown = self.discriminator_view.of(batch, partial(self.randn, salt=VIEW_SALT), data['masks'])
+        if self.detail_crops is not None:
+            squares = on_device(self.detail_crops.squares(data['poses']), features.device)
+        keys = ('frames', 'masks', 'regions', 'poses', 'z', *CONTENT, *self.losses.added_fields)
+        return dict(features=features, shown=shown, squares=squares, batch={key: batch[key] for key in keys if key in batch},
+                    r1=self.r1 is not None and self.r1.due(self.iteration))
+
+    def _learn(self, given: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
+        """Losses and updates, see :meth:`toolkit.models.base.VideoModel.learning`.
+
+        G's picture goes through the discriminator once: what it says teaches G, then the discriminator itself.
+        """
+        features, shown, batch = given['features'], given['shown'], given['batch']
+        conditions, real = features[:, :, :self.feature_maps.map_channels], batch['frames']
         if self.adversarial:
             with optim_wrapper['d'].optim_context(self.net_d):
                 real_scores = self.net_d(pack(conditions, real, shown))
@@ -192,42 +218,38 @@ class VideoPix2PixHD(Adversaries, VideoModel):
         with optim_wrapper['g'].optim_context(self.net_g):
             fake = self.unroll(self.net_g, features, batch.get('regions'), z, with_mattes=self.with_mattes)
         fake, mattes = fake.split([3, fake.shape[2] - 3], 2)
-        g, details = {}, None
+        g, pulled, rest, details = {}, 0, {}, None
         if self.adversarial:
-            with self.frozen(self.net_d), optim_wrapper['d'].optim_context(self.net_d):
-                fake_scores = self.net_d(pack(conditions, fake, shown))
-            g = self.losses.compute('gan', dict(scores=fake_scores, fake_features=fake_scores, real_features=real_scores))
+            seen = fake.detach().requires_grad_()
+            with optim_wrapper['d'].optim_context(self.net_d):
+                fake_scores = self.net_d(pack(conditions, seen, shown))
+            g = self.weighted(self.losses.compute(
+                'gan', dict(scores=fake_scores, fake_features=fake_scores, real_features=real_scores)))
+            pulled = self.pull(optim_wrapper['g'], g, seen, fake)
         if self.detail_crops is not None:
-            details = [self.detail_crops(pack(conditions, frames), batch['poses']) for frames in (fake.float(), real)]
-            g |= self.fool(optim_wrapper, self.net_d_details, 'details', *details)
+            details = [self.detail_crops(pack(conditions, frames), given['squares']) for frames in (fake.float(), real)]
+            rest = self.fool(optim_wrapper, self.net_d_details, 'details', *details)
         frames = dict(fake=fake, real=real, conditions=features, **{k: batch[k] for k in ('masks', 'regions', 'poses') if k in batch})
         if self.with_mattes:
             frames['mattes'] = mattes
         frames = self.losses.compute('frames', {key: value.flatten(0, 1) for key, value in frames.items()}, batch)
-        g = self.weighted(g | {name: self.frame_scale * loss for name, loss in frames.items()})
-        self.step(optim_wrapper, 'g', sum(g.values()))
+        rest = self.weighted(rest | {name: self.frame_scale * loss for name, loss in frames.items()})
+        self.step(optim_wrapper, 'g', pulled + sum(rest.values()))
 
         d = {}
         if self.adversarial:
             gan = self.losses[self.adversarial]
-            with optim_wrapper['d'].optim_context(self.net_d):
-                fake_scores = self.net_d(pack(conditions, fake.detach(), shown))
             d = {'fake': 0.5 * gan(fake_scores, real=False, for_discriminator=True),
                  'real': 0.5 * gan(real_scores, real=True, for_discriminator=True)}
-            if self.r1 is not None and self.r1.due(self.iteration):
+            if given['r1']:
                 d['r1'] = self.r1(self.net_d, pack(conditions, real, shown), 3 * self.window)
         if details is not None:
             d |= {f'details_{name}': loss for name, loss in self.teach(optim_wrapper, self.net_d_details, 'details', *details).items()}
         if d:
             self.step(optim_wrapper, 'd', sum(d.values()))
-
         if self.color_codes is not None:
             bare(self.color_codes).observe(z)
-        if self.ema_decay is not None:
-            self.update_ema(self.net_g, self.net_g_ema, self.ema_decay, optim_wrapper['g'])
-            if hasattr(self, 'color_codes_ema'):
-                self.update_ema(self.color_codes, self.color_codes_ema, self.ema_decay, optim_wrapper['g'])
-        return {**{f'g/{k}': v.detach() for k, v in g.items()}, **{f'd/{k}': v.detach() for k, v in d.items()}}
+        return self.logged(g=g | rest, d=d)
 
     def training_features(self, batch: dict) -> Tensor:
         """F of a preprocessed batch as training takes it: real for some samples where there is a curriculum."""

@@ -1,0 +1,168 @@
+"""--fast: what it chooses, that it computes the same within half precision, and that a run goes on exactly."""
+
+import copy
+
+import torch
+from mmengine.optim import OptimWrapperDict
+
+from tests.models.test_video_pix2pixhd import batch_of
+from tests.models.test_video_pix2pixhd_exact import build
+from toolkit.engine import fast
+from toolkit.engine.optim import NetworkOptimizers, OptimWrapper, use_amp
+from toolkit.registry import MODELS
+
+
+def config(**model):
+    entries = {name: dict(networks=[f'net_{name}'], optimizer=dict(type='Adam', lr=1e-3)) for name in 'gd'}
+    return dict(model=dict(dict(type='VideoPix2PixHD'), **model), optim_wrapper=dict(constructor='NetworkOptimizers', **entries))
+
+
+def on(monkeypatch, gpu, halves):
+    monkeypatch.setattr(fast, 'halves', lambda: halves)
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: gpu)
+    monkeypatch.setattr(torch.cuda, 'get_device_name', lambda: 'some GPU')
+
+
+def test_a_processor_that_knows_bfloat16(monkeypatch):
+    on(monkeypatch, False, True)
+    cfg = config()
+    line = fast.use_fast(cfg)
+    assert all(word in line for word in ('bfloat16', 'channels_last', 'fused')) and 'CUDA' not in line and '\n' not in line
+    assert cfg['model'] == dict(type='VideoPix2PixHD', channels_last=True, loss_dtype='bfloat16')
+    for name in 'gd':
+        entry = cfg['optim_wrapper'][name]
+        assert entry['type'] == 'AmpOptimWrapper' and entry['dtype'] == 'bfloat16' and entry['optimizer']['fused'] is True
+
+
+def test_one_that_does_not_stays_in_full_precision(monkeypatch):
+    on(monkeypatch, False, False)
+    cfg = config()
+    assert 'bfloat16' not in fast.use_fast(cfg) and cfg['model'] == dict(type='VideoPix2PixHD')
+    assert cfg['optim_wrapper']['g'].get('type') is None and cfg['optim_wrapper']['g']['optimizer']['fused'] is True
+
+
+def test_a_gpu_records_steps_of_methods_that_can_be_recorded(monkeypatch):
+    on(monkeypatch, True, True)
+    cfg, other = config(), config(type='Pix2Pix')
+    assert 'CUDA graph' in fast.use_fast(cfg) and cfg['model']['cuda_graph'] is True and cfg['env_cfg']['cudnn_benchmark'] is True
+    assert 'CUDA graph' not in fast.use_fast(other) and 'cuda_graph' not in other['model']
+
+
+def test_what_the_config_says_stays(monkeypatch):
+    on(monkeypatch, True, True)
+    cfg = config(channels_last=False, cuda_graph=False, loss_dtype=None)
+    cfg['optim_wrapper']['g']['optimizer']['fused'] = False
+    cfg['optim_wrapper']['d'].update(type='AmpOptimWrapper', dtype='float16')
+    line = fast.use_fast(cfg)
+    assert cfg['model']['channels_last'] is cfg['model']['cuda_graph'] is False and cfg['model']['loss_dtype'] is None
+    assert cfg['optim_wrapper']['g']['optimizer']['fused'] is False and cfg['optim_wrapper']['d']['dtype'] == 'float16'
+    assert not any(word in line for word in ('channels_last', 'CUDA graph', 'fused', 'bfloat16'))
+
+
+def test_half_precision_reaches_the_networks_of_losses():
+    cfg = config()
+    use_amp(cfg, 'float16')
+    assert 'loss_dtype' not in cfg['model']
+    use_amp(cfg)
+    assert cfg['model']['loss_dtype'] == 'bfloat16'
+
+
+def fast_model():
+    model = build('mean')
+    model.channels_last = True
+    model.prepare_networks()
+    adam = dict(type='Adam', lr=1e-3, fused=True)
+    entries = {name: dict(networks=[f'net_{name}'], type='AmpOptimWrapper', optimizer=adam) for name in 'gd'}
+    return model, NetworkOptimizers(entries)(model)
+
+
+def run(model, wrappers, start, stop):
+    for i in range(start, stop):
+        model.set_train_state(0, 0, i, 8)
+        logs = model.train_step(batch_of(model, seed=i), wrappers)
+    return logs
+
+
+def test_a_run_goes_on_exactly(tmp_path):
+    whole, wrappers = fast_model()
+    run(whole, wrappers, 0, 2)
+    torch.save(dict(model=whole.state_dict(), optim=wrappers.state_dict()), tmp_path / 'state.pth')
+    run(whole, wrappers, 2, 4)
+    again, resumed = fast_model()
+    state = torch.load(tmp_path / 'state.pth', weights_only=True)
+    again.load_state_dict(state['model'])
+    resumed.load_state_dict(state['optim'])
+    run(again, resumed, 2, 4)
+    assert all(torch.equal(a, b) for a, b in zip(whole.state_dict().values(), again.state_dict().values()) if torch.is_tensor(a))
+
+
+def test_a_plain_run_goes_on_fast_with_its_moments_in_place(tmp_path):
+    """Fused kernels walk through memory: moments in another layout than the weights would belong to other weights."""
+    plain = build('mean')
+    wrappers = NetworkOptimizers({name: dict(networks=[f'net_{name}'], optimizer=dict(type='Adam', lr=1e-3)) for name in 'gd'})(plain)
+    run(plain, wrappers, 0, 1)
+    model, fused = fast_model()
+    model.load_state_dict(plain.state_dict())
+    fused.load_state_dict(copy.deepcopy(wrappers.state_dict()))
+    assert fused['g'].optimizer.param_groups[0]['fused'] is True
+    states = [fused['g'].optimizer.state[p] for p in model.net_g.parameters()]
+    assert all(held['exp_avg'].stride() == p.stride() for held, p in zip(states, model.net_g.parameters()))
+    for p, q in zip(plain.net_g.parameters(), model.net_g.parameters()):
+        p.grad, q.grad = torch.ones_like(p), torch.ones_like(q)
+    wrappers['g'].step()
+    OptimWrapper.step(fused['g'])
+    for p, q in zip(plain.net_g.parameters(), model.net_g.parameters()):
+        torch.testing.assert_close(p, q)
+
+
+class Recorder(OptimWrapper):
+    def step(self, **kwargs):
+        self.gradient = torch.cat([p.grad.flatten() for group in self.param_groups for p in group['params']])
+        super().step(**kwargs)
+
+
+def gradients(model, half):
+    wrappers = OptimWrapperDict(**{name: Recorder(torch.optim.SGD(getattr(model, f'net_{name}').parameters(), 0.0)) for name in 'gd'})
+    if half:
+        for wrapper in wrappers.values():
+            wrapper.optim_context = lambda net: torch.autocast('cpu', torch.bfloat16)
+    run(model, wrappers, 0, 1)
+    return {name: wrappers[name].gradient for name in 'gd'}
+
+
+def test_gradients_agree_to_1e_4_in_full_precision_and_to_a_third_of_their_length_in_half():
+    plain = gradients(build('mean'), False)
+    for half, tolerance in ((False, 1e-4), (True, 0.33)):
+        model = build('mean')
+        model.channels_last = True
+        model.prepare_networks()
+        for name, gradient in gradients(model, half).items():
+            assert (gradient - plain[name]).norm() < tolerance * plain[name].norm(), name
+
+
+def test_perceptual_networks_in_half_precision(tmp_path):
+    from toolkit.losses.perceptual_backbones import vgg19_layers
+    torch.manual_seed(0)
+    torch.save({f'features.{k}': v for k, v in vgg19_layers().state_dict().items()}, tmp_path / 'vgg.pth')
+    loss = dict(type='PerceptualLoss', network='vgg19', weights=str(tmp_path / 'vgg.pth'))
+    base = dict(type='VideoPix2PixHD', generator=dict(type='GlobalGenerator', ngf=8, n_down=2, n_blocks=1), losses=dict(p=loss),
+                discriminator=dict(type='MultiscaleDiscriminator', ndf=8, n_layers=2, num_scales=2))
+    fake, real, found = torch.rand(2, 3, 32, 32) * 2 - 1, torch.rand(2, 3, 32, 32) * 2 - 1, []
+    for dtype in (None, 'bfloat16'):
+        x = fake.clone().requires_grad_()
+        value = MODELS.build(dict(base, loss_dtype=dtype)).losses['p'](x, real)
+        value.backward()
+        assert value.dtype is torch.float32 and x.grad.dtype is torch.float32
+        found.append((value.item(), x.grad))
+    (a, da), (b, db) = found
+    assert a != b and abs(a - b) < 0.01 * a and (da - db).norm() < 0.1 * da.norm()
+
+
+def test_the_command_says_in_one_line_what_it_chose(toy, tmp_path):
+    done = toy.train(tmp_path / 'whole', '--fast')
+    assert done.codes == [0], done.text
+    assert len([line for line in done.text.splitlines() if '--fast on CPU' in line and 'fused optimizers' in line]) == 1
+    killed = toy.train(tmp_path / 'parts', '--fast', options=["custom_hooks=[{'type':'KillAt','iteration':5}]"])
+    assert killed.codes == [-9]
+    assert toy.train(tmp_path / 'parts', '--fast', '--resume').codes == [0]
+    assert toy.differences(tmp_path / 'whole' / 'iter_0000008.pth', tmp_path / 'parts' / 'iter_0000008.pth') == []
