@@ -5,6 +5,7 @@ import shutil
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -45,3 +46,15 @@ def machine(device: str | torch.device) -> Machine:
              if has()]
     name = f'CPU with {units[0]}' if units else 'CPU without bfloat16'
     return Machine(name, 'bfloat16' if units else None, False, False, compiles, importlib.util.find_spec('openvino') is not None)
+
+
+def on_device(values: Tensor, device: torch.device) -> Tensor:
+    """A small tensor of the CPU on a device; the program goes on while it travels. A tensor that is there already is returned as it is.
+
+    Args:
+        values: it.
+        device: the device.
+    """
+    if device.type == 'cuda' and not values.is_cuda:
+        values = values.pin_memory()
+    return values.to(device, non_blocking=True)

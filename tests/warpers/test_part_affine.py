@@ -305,3 +305,22 @@ def test_layers_hide_what_lies_behind_them():
     assert torch.allclose(found['over'].coverage[0, 0, y, x], torch.tensor(1.))
     with pytest.raises(InputError, match="merge='sum' is unknown"):
         PartAffineWarper(merge='sum')
+
+
+@pytest.mark.parametrize('merge', ['max', 'over'])
+@pytest.mark.parametrize('sampling', ['bilinear', 'nearest', 'bicubic'])
+def test_trying_all_pixels_as_on_a_gpu_gives_the_same_bits(monkeypatch, sampling, merge):
+    """A GPU tries all pixels for all parts, so that nothing has to be counted; joints that are missing make parts invalid."""
+    rng = np.random.default_rng(0)
+    maps, pose, parts = source(rng, 3)
+    targets = torch.cat([random_poses(rng, 3), make_pose(missing=(3, 4)), make_pose(STANDING + 20)])
+    given = [x.expand(len(targets), *x.shape[1:]).clone() for x in (maps, pose)]
+    found = []
+    for whole in (False, True):
+        monkeypatch.setattr(PartAffineWarper, '_looks_everywhere', lambda self, parts, whole=whole: whole)
+        warper = PartAffineWarper(sampling=sampling, merge=merge)
+        found.append([warper(*given, targets, parts.expand(len(targets), -1, -1).clone()),
+                      warper(maps.expand(len(targets), -1, -1, -1), pose.expand(len(targets), -1, -1), targets,
+                             parts.expand(len(targets), -1, -1))])
+    for a, b in zip(*found):
+        assert all(torch.equal(x, y) for x, y in zip(a, b)) and a.maps.any()

@@ -40,10 +40,3 @@ class VideoPreprocessor(BaseDataPreprocessor):
     def to_uint8(images: Tensor) -> Tensor:
         """Pictures (..., 3, H, W) in [-1, 1] to (..., H, W, 3) uint8 on the CPU, rounded."""
         return ((images.detach().float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).movedim(-3, -1).cpu()
-
-
-def on_device(values: Tensor, device: torch.device) -> Tensor:
-    """A small tensor made on the CPU, on a device, without waiting for the device."""
-    if device.type != 'cuda':
-        return values.to(device)
-    return values.pin_memory().to(device, non_blocking=True)

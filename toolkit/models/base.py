@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from toolkit import fields
-from toolkit.model_parts.preprocessor import on_device
+from toolkit.machine import on_device
 from toolkit.models.bare import bare
 from toolkit.models.compiling import compile_network
 from toolkit.models.loss_table import LossTable

@@ -14,13 +14,13 @@ from torch.utils.data import Dataset
 
 from toolkit import fields
 from toolkit.fit import build_discriminator, build_generator
+from toolkit.machine import on_device
 from toolkit.model_parts.color_codes import ColorCodes
 from toolkit.model_parts.detail_crops import DetailCrops
 from toolkit.model_parts.discriminator_view import DiscriminatorView, Shown
 from toolkit.model_parts.feature_curriculum import FeatureCurriculum
 from toolkit.model_parts.feature_maps import FeatureMaps
 from toolkit.model_parts.gradient_penalty import R1Penalty
-from toolkit.model_parts.preprocessor import on_device
 from toolkit.models.adversaries import Adversaries
 from toolkit.models.bare import bare
 from toolkit.models.base import VideoModel
@@ -32,6 +32,7 @@ from toolkit.structures import InputError
 CURRICULUM_SALT, VIEW_SALT = 7, 8
 CONTENT = ('content_frame', 'content_regions', 'content_mask')
 """What color codes are made of."""
+POSES = ('poses', 'content_pose', 'reference_poses')
 FIRST_FRAMES = {'zeros': 0.0, 'black': -1.0}
 
 
@@ -192,8 +193,9 @@ class VideoPix2PixHD(Adversaries, VideoModel):
         if 'z' in batch and self.codes_learn:
             raise InputError('the dataset gives codes (z), so that the encoders of model.color_codes would never be used and not '
                              'learn: leave z out of the batches, or set model.color_codes.frozen to True')
+        on_cpu = {key: data[key] for key in POSES if key in data}  # transforms of parts are found without waiting for a GPU
         with optim_wrapper['g'].optim_context(self.net_g):
-            features = 2 * self.training_features(batch) - 1
+            features = 2 * self.training_features(type(batch)(batch, **on_cpu)) - 1
         shown = squares = None
         if self.adversarial and self.discriminator_view is not None:
             shown = self.discriminator_view.of(batch, partial(self.randn, salt=VIEW_SALT), data['masks'])

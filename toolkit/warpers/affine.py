@@ -140,7 +140,7 @@ def _first_usable(matrices: Tensor, allowed: Tensor, fallbacks: list, det_range:
     """
     found = allowed & _usable(matrices, det_range)
     for fallback in fallbacks:
-        if bool(found.all()):
+        if not found.is_cuda and bool(found.all()):  # asking a GPU would wait for it
             break
         candidate, allowed = fallback()
         take = allowed & ~found & _usable(candidate, det_range)

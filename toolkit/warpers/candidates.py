@@ -94,3 +94,17 @@ def inside(shapes: Tensor, valid: Tensor) -> Candidates:
     height, width = shapes.shape[2:]
     sample, part, y, x = (shapes & valid[..., None, None]).nonzero(as_tuple=True)
     return Candidates(sample * P + part, x, y, (sample * height + y) * width + x)
+
+
+def everywhere(batch: int, height: int, width: int, device: torch.device) -> Candidates:
+    """All pixels for each sample and part, (sample, part, y, x) in order: many, but nothing has to be counted, for which one would have
+    to wait for a GPU.
+
+    Args:
+        batch: samples.
+        height, width: of the target.
+        device: where.
+    """
+    group, y, x = (grid.reshape(-1) for grid in torch.meshgrid(
+        *(torch.arange(size, device=device) for size in (batch * P, height, width)), indexing='ij'))
+    return Candidates(group, x, y, (torch.div(group, P, rounding_mode='floor') * height + y) * width + x)

@@ -7,17 +7,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from toolkit.machine import on_device
 from toolkit.masks.geometry import part_shapes
 from toolkit.registry import WARPERS
 from toolkit.skeletons import MIRROR_PART, P
 from toolkit.structures import InputError
 from toolkit.warpers.affine import DET_RANGE, MIN_LENGTH, REGULARIZATION, part_affines
-from toolkit.warpers.candidates import Candidates, inside, label_extents, reachable
+from toolkit.warpers.candidates import Candidates, everywhere, inside, label_extents, reachable
 from toolkit.warpers.source_masks import grow_extents, part_bits
 
 MASK_SPACES = ('source', 'target', 'both')
 SAMPLINGS = ('bilinear', 'nearest', 'bicubic')
 MERGES = ('max', 'over')
+MOST_PIXELS = 2**22
+"""Of all sources of a call together, up to which GPUs try each pixel for each part."""
 MOST = .75
 """Share of the weight of a bicubic sample that must lie in the part."""
 
@@ -35,7 +38,8 @@ class Source(NamedTuple):
 
     Attributes:
         bits: (B, H, W) int16 of :func:`toolkit.warpers.source_masks.part_bits`.
-        extents: (B, P + 1, 2, 4) of the labels with the discs of joints, or None where they are not needed.
+        extents: (B, P + 1, 2, 4) of the labels with the discs of joints, or None where they are not needed: for parts that are cut out
+            of the target, and where all pixels are tried.
     """
 
     bits: Tensor
@@ -106,11 +110,17 @@ class PartAffineWarper(nn.Module):
             source_pose: (B, K, 3).
             source_parts: (B, H, W) labels 0..P.
         """
-        source_pose = source_pose.detach().to(source_parts.device)
+        whole = self._looks_everywhere(source_parts)
         bits = torch.ones_like(source_parts, dtype=torch.int16) if self.mask_space == 'target' else \
-            part_bits(source_parts, source_pose, self.joint_overlap)
-        extents = grow_extents(label_extents(source_parts), source_pose, self.joint_overlap) if self.mask_space == 'source' else None
-        return Source(bits, extents)
+            part_bits(source_parts, source_pose.detach(), self.joint_overlap, whole)
+        if self.mask_space != 'source' or whole:
+            return Source(bits, None)
+        source_pose = source_pose.detach().to(source_parts.device)
+        return Source(bits, grow_extents(label_extents(source_parts), source_pose, self.joint_overlap))
+
+    def _looks_everywhere(self, parts: Tensor) -> bool:
+        """Whether all pixels are tried for all parts: on a GPU this is faster than to wait for how many can be reached."""
+        return self.mask_space == 'source' and parts.is_cuda and parts.numel() <= MOST_PIXELS
 
     def forward(self, maps: Tensor, source_pose: Tensor, target_pose: Tensor, source_parts: Tensor,
                 source: Source | None = None) -> Warp:
@@ -133,23 +143,32 @@ class PartAffineWarper(nn.Module):
         if maps.ndim != 4 or source_parts.shape != (len(maps), *maps.shape[2:]) or len(source_pose) != len(maps):
             raise InputError(f'expected maps (B, C, H, W), poses (B, K, 3) and source_parts (B, H, W), got maps {tuple(maps.shape)}, '
                              f'source_pose {tuple(source_pose.shape)}, source_parts {tuple(source_parts.shape)}')
-        source_pose, target_pose = source_pose.detach().to(maps.device), target_pose.detach().to(maps.device)
+        source_pose, target_pose = source_pose.detach().to(target_pose.device), target_pose.detach()
         matrices, valid, mirrored = part_affines(source_pose, target_pose, **self.affine_options)
         if len(maps) == 0:
             return Warp(maps, maps.new_zeros(0, 1, *maps.shape[2:]), valid)
-        labels = self._labels(mirrored)
+        matrices, valid, labels = (on_device(x, maps.device) for x in (matrices, valid, self._labels(mirrored)))
         if all(v.stride(0) == 0 for v in (maps, source_pose, source_parts)):
             # one source for many targets: its masks are needed once
             maps, source_pose, source_parts = maps[:1], source_pose[:1], source_parts[:1]
         source = self.prepare(source_pose, source_parts) if source is None else source
         if len(source.bits) != len(maps):
             raise InputError(f'prepared for {len(source.bits)} sources, but there are {len(maps)}')
-        candidates = self._candidates(matrices, valid, labels, source, target_pose)
-        wanted = torch.ones_like(labels) if self.mask_space == 'target' else 1 << labels
+        whole = self.mask_space == 'source' and source.extents is None
+        if whole:
+            candidates = everywhere(len(labels), *maps.shape[2:], maps.device)
+        else:
+            candidates = self._candidates(matrices, valid, labels, source, target_pose)
+        wanted = torch.ones_like(labels) if self.mask_space == 'target' else (1 << labels) * valid
         dtype = maps.dtype if maps.dtype in (torch.float32, torch.float64) else torch.float32
         values = self._sample(maps.to(dtype), source.bits, matrices, wanted.to(source.bits.dtype), candidates)
-        merge = _max_merge if self.merge == 'max' else _over_merge
-        merged = merge(values, candidates, (len(labels), *maps.shape[2:])).to(maps.dtype)
+        shape = len(labels), *maps.shape[2:]
+        if whole:
+            layers = values.reshape(len(values), shape[0], P, *shape[1:])
+            merged = (layers.amax(2) if self.merge == 'max' else _laid_over(layers)).transpose(0, 1)
+        else:
+            merged = (_max_merge if self.merge == 'max' else _over_merge)(values, candidates, shape)
+        merged = merged.to(maps.dtype)
         return Warp(merged[:, :-1], merged[:, -1:], valid)
 
     @staticmethod
@@ -241,6 +260,19 @@ def _over_merge(values: Tensor, at: Candidates, shape: tuple[int, int, int]) -> 
     for part in range(P):
         chosen = (parts == part).nonzero()[:, 0]
         pixel, front = at.pixel[chosen], values[:, chosen]
-        behind = merged[:, pixel]
-        merged[:, pixel] = front + ((1 - front[-1]) / behind[-1].clamp(min=1e-6)).clamp(max=1) * behind
+        merged[:, pixel] = _over(front, merged[:, pixel])
     return merged.reshape(-1, batch, height, width).transpose(0, 1)
+
+
+def _over(front: Tensor, behind: Tensor) -> Tensor:
+    """Values (C + 1, ...) laid over others, the last one being how much is hidden."""
+    return front + ((1 - front[-1]) / behind[-1].clamp(min=1e-6)).clamp(max=1) * behind
+
+
+@torch.no_grad()
+def _laid_over(layers: Tensor) -> Tensor:
+    """(C + 1, B, H, W): as :func:`_over_merge`, of the parts as whole pictures (C + 1, B, P, H, W)."""
+    merged = torch.zeros_like(layers[:, :, 0])
+    for part in range(P):
+        merged = _over(layers[:, :, part], merged)
+    return merged

@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor
 
+from toolkit.machine import on_device
 from toolkit.masks.geometry import body_scale
 from toolkit.skeletons import INDEX, NECK, NOSE, PARTS
 
@@ -31,13 +32,15 @@ def _joints(pose: Tensor, overlap: float) -> tuple[Tensor, Tensor, Tensor]:
     return x, y, torch.where(found, overlap * body_scale(pose)[:, None], -1)
 
 
-def part_bits(parts: Tensor, pose: Tensor, overlap: float) -> Tensor:
+def part_bits(parts: Tensor, pose: Tensor, overlap: float, everywhere: bool = False) -> Tensor:
     """Which parts each source pixel belongs to.
 
     Args:
         parts: (B, H, W) uint8 labels 0..P.
         pose: (B, K, 3) source pose.
         overlap: radius in body scales of the disc round a joint within which both its parts own each other's pixels; 0 = none.
+        everywhere: look at all pixels for each joint and not only at those nearby, as is always done on GPUs: how many these are, one
+            would have to wait for.
 
     Returns:
         (B, H, W) int16; bit l is set where the pixel belongs to the part with label l (bit 0: background).
@@ -46,6 +49,8 @@ def part_bits(parts: Tensor, pose: Tensor, overlap: float) -> Tensor:
     bits = torch.ones_like(parts, dtype=torch.int16, memory_format=torch.contiguous_format) << parts.to(torch.int16)
     if overlap <= 0 or batch == 0:
         return bits
+    if parts.is_cuda or everywhere:
+        return _bits_everywhere(bits, parts, *(on_device(v, parts.device)[..., None, None] for v in _joints(pose, overlap)))
     x, y, radius = (v[..., None] for v in _joints(pose, overlap))
     reach = min(int(math.ceil(max(float(radius.max()), 0))), height + width)
     offset = torch.arange(-reach, reach + 1, device=parts.device)
@@ -60,6 +65,16 @@ def part_bits(parts: Tensor, pose: Tensor, overlap: float) -> Tensor:
     added = (near & (label == first)) * (1 << second) + (near & (label == second)) * (1 << first)
     # every joint adds another bit to a label, so that adding up is the same as a bitwise or
     return bits.reshape(-1).scatter_add_(0, index.reshape(-1), added.to(torch.int16).reshape(-1)).reshape(parts.shape)
+
+
+def _bits_everywhere(bits: Tensor, parts: Tensor, x: Tensor, y: Tensor, radius: Tensor) -> Tensor:
+    """``bits`` with what the joints (B, J, 1, 1) add."""
+    rows, columns = (torch.arange(size, device=parts.device) for size in parts.shape[1:])
+    near = ((columns - x)**2 + (rows[:, None] - y)**2 <= radius**2) & (radius >= 0)
+    for joint, (first, second) in enumerate(zip(FIRST, SECOND)):
+        at = near[:, joint]
+        bits = bits | ((at & (parts == first)).to(bits.dtype) << second) | ((at & (parts == second)).to(bits.dtype) << first)
+    return bits
 
 
 def grow_extents(extents: Tensor, pose: Tensor, overlap: float) -> Tensor:
