@@ -3,32 +3,14 @@
 import os
 import shutil
 import time
-from pathlib import Path
 
 import pytest
 
+from tests.web.instant import Instant
 from toolkit.structures import InputError
 from toolkit.web.desk import BETWEEN, LIKE, OWN, PICKED, PRETRAINED_NAME, Desk, hex_color
-from toolkit.web.jobs import DONE, FAILED, STOPPED, Job, Jobs
+from toolkit.web.jobs import DONE, FAILED, STOPPED, Job
 from toolkit.web.sessions import Limits, Sessions
-
-
-class Instant(Jobs):
-    """Jobs that end as they are told to: ``arguments`` are kept, nothing is run until ``go`` is set."""
-
-    def __init__(self, limits, log):
-        import threading
-        self.go, self.end, self.ran = threading.Event(), DONE, []
-        super().__init__(limits, log)
-
-    def _run(self, job):
-        while not self.go.wait(.01):
-            if job.stopping:
-                return STOPPED
-        self.ran.append(job)
-        job.error = '' if self.end == DONE else f'{self.log.parent}/sessions/x: it failed'
-        job.value = Path(job.arguments.get('out', job.arguments.get('work_dir', '.'))).name
-        return self.end
 
 
 @pytest.fixture

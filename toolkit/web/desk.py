@@ -46,7 +46,7 @@ class Desk:
     Args:
         sessions: who they are.
         jobs: what is done for them.
-        size: (H, W) of the examples.
+        size: (H, W) of all clips.
     """
 
     def __init__(self, sessions: Sessions, jobs: Jobs, size: tuple[int, int] = (384, 256)) -> None:
@@ -122,7 +122,7 @@ class Desk:
             if state != DONE:
                 shutil.rmtree(out, ignore_errors=True)
 
-        arguments = dict(video=str(video), out=str(out), seconds=self.limits.seconds, start=start)
+        arguments = dict(video=str(video), out=str(out), size=self.size, seconds=self.limits.seconds, start=start)
         self._submit(session, Job(session.id, 'prepare', arguments, f'preparing {out.name}', then, role=role))
         return out.name
 

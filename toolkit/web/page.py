@@ -166,16 +166,16 @@ class Page:
                         f'alone, and are removed {limits.hours:g} hours after your last visit.')
             gr.HTML('<div id="hvt-job" class="hvt-panel">' + html.note('loading ...') + '</div>')
             with gr.Row():
-                cancel = gr.Button('Cancel', variant='stop', elem_id='hvt-cancel', size='sm')
+                cancel = gr.Button('Cancel', variant='stop', elem_id='hvt-cancel', size='sm', scale=0, min_width=120)
                 refresh = gr.Button('refresh', visible='hidden', elem_id='hvt-refresh')
             with gr.Tab('Make a video'):
                 with gr.Row():
                     with gr.Column():
-                        person = gr.Dropdown([], label='1. Person: who is shown', elem_id='hvt-person')
+                        person = gr.Dropdown([], allow_custom_value=True, label='1. Person: who is shown', elem_id='hvt-person')
                         gr.HTML(self._upload('person', 'your video or picture'))
                         person_found = gr.HTML(elem_id='hvt-person-found')
                     with gr.Column():
-                        movement = gr.Dropdown([], label='2. Movement: who moves', elem_id='hvt-movement')
+                        movement = gr.Dropdown([], allow_custom_value=True, label='2. Movement: who moves', elem_id='hvt-movement')
                         gr.HTML(self._upload('movement', 'your video'))
                         movement_found = gr.HTML(elem_id='hvt-movement-found')
                 way = gr.Radio(list(WAYS), value=OWN, label='3. Clothes', elem_id='hvt-way')
@@ -189,17 +189,18 @@ class Page:
                     down_2 = gr.ColorPicker('#c0a020', label='lower color at the end', elem_id='hvt-down-2')
                 with gr.Row(visible=False) as picture:
                     gr.HTML(self._upload('clothes', 'a picture of somebody in the clothes'))
-                    like = gr.Dropdown([], label='colors of', elem_id='hvt-like')
+                    like = gr.Dropdown([], allow_custom_value=True, label='colors of', elem_id='hvt-like')
                     regions = gr.Radio(list(REGIONS), value='both garments', label='take')
                 with gr.Row():
-                    model = gr.Dropdown([PRETRAINED_NAME], value=PRETRAINED_NAME, label='4. Generator', elem_id='hvt-model')
+                    model = gr.Dropdown([PRETRAINED_NAME], allow_custom_value=True, value=PRETRAINED_NAME, label='4. Generator',
+                                        elem_id='hvt-model')
                     size = gr.Radio(SIZES, value=SIZES[0], label='size', elem_id='hvt-size')
                     seconds = gr.Slider(.2, limits.seconds, value=min(4, limits.seconds), step=.2, label='at most so many seconds',
                                         elem_id='hvt-seconds')
                 make = gr.Button('Generate', variant='primary', elem_id='hvt-generate')
                 with gr.Row():
-                    left = gr.Dropdown([], label='left of the slider', elem_id='hvt-left')
-                    right = gr.Dropdown([], label='right of the slider', elem_id='hvt-right')
+                    left = gr.Dropdown([], allow_custom_value=True, label='left of the slider', elem_id='hvt-left')
+                    right = gr.Dropdown([], allow_custom_value=True, label='right of the slider', elem_id='hvt-right')
                 result = gr.HTML(elem_id='hvt-result')
             with gr.Tab('Fine-tune'):
                 gr.Markdown('A few minutes of training on one person make the generator better for that person. The last quarter of '
@@ -209,14 +210,14 @@ class Page:
                     iterations = gr.Slider(4, 400, value=80, step=4, label='at most so many iterations', elem_id='hvt-iterations')
                     tune = gr.Button('Fine-tune', variant='primary', elem_id='hvt-tune')
                 with gr.Row():
-                    tuned = gr.Dropdown([], label='fine-tuned generators', elem_id='hvt-tuned')
+                    tuned = gr.Dropdown([], allow_custom_value=True, label='fine-tuned generators', elem_id='hvt-tuned')
                     onward = gr.Button('Go on', elem_id='hvt-go-on')
                 shown = gr.HTML(elem_id='hvt-model-shown')
             with gr.Tab('Gallery'):
                 made = gr.HTML(elem_id='hvt-gallery')
                 with gr.Accordion('Remove', open=False), gr.Row():
                     what = gr.Radio(list(ROOMS), value='video', label='what')
-                    which = gr.Dropdown([], label='which', elem_id='hvt-which')
+                    which = gr.Dropdown([], allow_custom_value=True, label='which', elem_id='hvt-which')
                     remove = gr.Button('Remove', variant='stop', elem_id='hvt-remove')
 
             lists = [person, movement, like, model, left, right, tuned]

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import socket
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -37,7 +38,7 @@ class Server:
         root: folder where all files of visitors lie.
         limits: what they may ask for.
         any_host: the page is meant to be reached from other machines.
-        size: (H, W) of the examples.
+        size: (H, W) of all clips.
 
     Raises:
         InputError: a folder of others, or one that another server uses.
@@ -133,6 +134,19 @@ async def _removed(part: Path) -> AsyncIterator[None]:
         part.unlink(missing_ok=True)
 
 
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens; port 0 takes any that is free.
+
+    Raises:
+        InputError: the port is taken, or there is no such address.
+    """
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ':' in host else socket.AF_INET, backlog=128)
+    except (OSError, OverflowError) as error:
+        why = getattr(error, 'strerror', None) or error
+        raise InputError(f'cannot listen on {host} port {port} ({why}); choose another --port') from error
+
+
 def serve(root: str | Path, limits: Limits, host: str = '127.0.0.1', port: int = 7860, said=print) -> None:
     """Serve the page until Ctrl-C.
 
@@ -145,16 +159,9 @@ def serve(root: str | Path, limits: Limits, host: str = '127.0.0.1', port: int =
     Raises:
         InputError: the port is taken, or see :class:`Server`.
     """
-    import socket
-
     import uvicorn
     local = host in ('127.0.0.1', 'localhost', '::1')
-    try:
-        listening = socket.create_server((host, port), family=socket.AF_INET6 if ':' in host else socket.AF_INET, backlog=128)
-    except (OSError, OverflowError) as error:
-        why = getattr(error, 'strerror', None) or error
-        raise InputError(f'cannot listen on {host} port {port} ({why}); choose another --port') from error
-    with listening, Server(root, limits, any_host=not local) as server:
+    with listen(host, port) as listening, Server(root, limits, any_host=not local) as server:
         shown = 'localhost' if local else host
         said(f'the page is at http://{shown}:{listening.getsockname()[1]}/  (Ctrl-C ends it)')
         config = uvicorn.Config(server.app, log_level='warning', timeout_graceful_shutdown=3, server_header=False)

@@ -98,13 +98,14 @@ def render_examples(told: Progress, out: str, size: tuple[int, int]) -> None:
             draw_found(find_clips(folder)[0], folder)
 
 
-def prepare(told: Progress, video: str, out: str, seconds: float, start: float = 0) -> str:
+def prepare(told: Progress, video: str, out: str, size: tuple[int, int], seconds: float, start: float = 0) -> str:
     """Prepare a picture or video, and draw what was found.
 
     Args:
         told: hears how far it is.
         video: file.
         out: folder of the clip; its name is the clip's.
+        size: (H, W); clips of one shape fit each other.
         seconds: at most so many.
         start: second to begin at.
 
@@ -120,7 +121,7 @@ def prepare(told: Progress, video: str, out: str, seconds: float, start: float =
     if length - start > seconds + .05:
         told.say(f'seconds {start:g} to {start + seconds:g} of {length:.0f} are taken; this page takes at most {seconds:g}')
     name = Path(out).name
-    clip = apis.prepare(video, out, progress=told, name=name, person=name, start=start, end=start + seconds)
+    clip = apis.prepare(video, out, size, progress=told, name=name, person=name, start=start, end=start + seconds)
     told.step('drawing what was found', 0, 1)
     draw_found(clip, Path(out))
     write_report(out)

@@ -1,0 +1,242 @@
+"""A visitor's way through the page in a real browser: upload, look, generate, download, dress, fine-tune, and what goes wrong."""
+
+import json
+import os
+import shutil
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip('gradio', reason="needs gradio: pip install 'human-video-toolkit[web]'")
+pytest.importorskip('selenium', reason="needs selenium: pip install 'human-video-toolkit[browser]'")
+pytest.importorskip('mediapipe', reason='needs MediaPipe to find people in an upload')
+
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+
+from toolkit.synthetic.actions import SyntheticActions
+from toolkit.video.io import VideoReader, VideoWriter
+from toolkit.web.sessions import Limits
+
+pytestmark = pytest.mark.browser
+CHROMIUM, DRIVER = (shutil.which(name) for name in ('chromium', 'chromedriver'))
+PATIENCE = float(os.environ.get('TOOLKIT_BROWSER_PATIENCE', 120))
+"""Seconds to wait for a job; a machine that is busy with other things needs more."""
+
+
+@pytest.fixture(scope='module')
+def page(tmp_path_factory):
+    """Address and server of a page with small limits."""
+    import uvicorn
+
+    from toolkit.web.server import Server, listen
+    if not (CHROMIUM and DRIVER):
+        pytest.skip('needs Chromium and its driver: make test-web installs them')
+    with listen('127.0.0.1', 0) as listening, Server(
+            tmp_path_factory.mktemp('web') / 'files', Limits(upload_mb=5, seconds=3, free_mb=0), size=(192, 128)) as server:
+        running = uvicorn.Server(uvicorn.Config(server.app, log_level='warning'))
+        thread = threading.Thread(target=running.run, kwargs=dict(sockets=[listening]), daemon=True)
+        thread.start()
+        yield f'http://127.0.0.1:{listening.getsockname()[1]}', server
+        running.should_exit = True
+        thread.join(10)
+
+
+@pytest.fixture(scope='module')
+def videos(tmp_path_factory):
+    """A video of somebody, and files that are none."""
+    folder = tmp_path_factory.mktemp('videos')
+    people = SyntheticActions(height=256, width=160, frames=40)
+    with VideoWriter(folder / 'my dance.mp4', 25) as video:
+        for t in range(8, 24):
+            video.write(people.render(5, 'jumping_jack', t).frame)
+    (folder / 'text.mp4').write_text('this is no video')
+    (folder / 'large.mp4').write_bytes(bytes(6_000_000))
+    (folder / 'empty.mp4').write_bytes(b'')
+    with VideoWriter(folder / 'nobody.mp4', 25) as video:
+        for t in range(4):
+            video.write(np.full((128, 96, 3), 30 * t, np.uint8))
+    return folder
+
+
+class Visitor:
+    """A browser and what one does in it."""
+
+    def __init__(self, address, folder):
+        options = webdriver.ChromeOptions()
+        options.binary_location = CHROMIUM
+        for switch in ('--headless=new', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--window-size=1180,1400',
+                       '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'):
+            options.add_argument(switch)
+        options.set_capability('goog:loggingPrefs', {'performance': 'ALL', 'browser': 'ALL'})
+        self.driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
+        self.address, self.folder = address, folder
+        self.driver.get(address)
+
+    def find(self, css):
+        return self.driver.find_element(By.CSS_SELECTOR, css)
+
+    def until(self, what, condition, patience=PATIENCE):
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline:
+            try:
+                if found := condition():
+                    return found
+            except Exception as error:
+                last = error
+            else:
+                last = None
+            time.sleep(.15)
+        self.shot('failed')
+        raise AssertionError(f'{what} did not happen: {last!r}; the job says: {self.find("#hvt-job").text}')
+
+    def click(self, css):
+        self.driver.execute_script('arguments[0].scrollIntoView({block: "center"})', self.find(css))
+        self.until(f'a click on {css}', lambda: self.find(css).click() or True, 20)
+
+    def choose(self, css, words):
+        label = next(e for e in self.driver.find_elements(By.CSS_SELECTOR, f'{css} label') if e.text.strip() == words)
+        self.driver.execute_script('arguments[0].scrollIntoView({block: "center"}); arguments[0].click()', label)
+
+    def type_number(self, css, value):
+        self.driver.execute_script(
+            "const e = arguments[0]; Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, 'value').set.call(e, arguments[1]);"
+            "e.dispatchEvent(new Event('input', {bubbles: true})); e.dispatchEvent(new Event('blur', {bubbles: true}));",
+            self.find(f'{css} input[type=number]'), str(value))
+
+    def upload(self, role, file):
+        self.find(f'#hvt-file-{role}').send_keys(str(file))
+
+    def value(self, css):
+        return self.find(f'{css} input').get_attribute('value')
+
+    def job(self, title, state='done', patience=PATIENCE):
+        """Wait for a job to come to a state; returns what the panel says."""
+        def there():
+            panel = self.find('#hvt-job')
+            here = panel.find_element(By.CSS_SELECTOR, '[data-state]').get_attribute('data-state')
+            if here in ('failed', 'stopped') and here != state and title in panel.text:
+                pytest.fail(f'{title}: {panel.text}')
+            return title in panel.text and here == state and panel.text
+        return self.until(f'{title}: {state}', there, patience)
+
+    def shot(self, name):
+        self.driver.save_screenshot(str(self.folder / f'{name}.png'))
+
+    def get(self, url, cookies=True):
+        """A file, as the browser would get it."""
+        cookie = '; '.join(f'{c["name"]}={c["value"]}' for c in self.driver.get_cookies()) if cookies else ''
+        with urllib.request.urlopen(urllib.request.Request(url, headers=dict(cookie=cookie))) as answer:
+            return answer.read()
+
+    def outside(self):
+        """Addresses of other machines that the browser asked for."""
+        messages = [json.loads(entry['message'])['message'] for entry in self.driver.get_log('performance')]
+        asked = [m['params']['request']['url'] for m in messages if m['method'] == 'Network.requestWillBeSent']
+        return [url for url in asked if not url.startswith((self.address, 'data:', 'blob:', 'about:', 'chrome'))]
+
+
+def frames_of(data, path):
+    path.write_bytes(data)
+    return np.stack([frame for frame, _ in VideoReader(path)])
+
+
+def test_a_visit(page, videos, tmp_path):
+    address, server = page
+    shots = Path(os.environ.get('TOOLKIT_SCREENSHOTS') or tmp_path)
+    visitor = Visitor(address, shots)
+    try:
+        visit(visitor, videos, tmp_path)
+    finally:
+        visitor.driver.quit()
+
+
+def visit(visitor, videos, tmp_path):
+    # the built-in people are there, and the first result needs one click
+    visitor.until('the examples are there', lambda: visitor.value('#hvt-person').startswith('example: '))
+    assert visitor.value('#hvt-movement').startswith('example: ') and visitor.value('#hvt-movement') != visitor.value('#hvt-person')
+    visitor.until('what was found is shown', lambda: visitor.driver.execute_script(
+        'return document.querySelector("#hvt-person-found video").readyState >= 2'), 20)
+    visitor.shot('1_start')
+
+    # upload and prepare
+    visitor.upload('person', videos / 'my dance.mp4')
+    visitor.job('preparing my_dance')
+    visitor.until('the upload is chosen', lambda: visitor.value('#hvt-person') == 'my_dance', 20)
+    report = visitor.until('a report', lambda: visitor.find('#hvt-person-found a').get_attribute('href'), 20)
+    assert b'Prepared clips' in visitor.get(report) and 'clips/my_dance' in report
+    visitor.shot('2_prepared')
+
+    # generate, compare, download
+    visitor.type_number('#hvt-seconds', .4)
+    visitor.click('#hvt-generate')
+    visitor.job('generating my_dance_')
+    link = visitor.until('a link', lambda: visitor.find('#hvt-result a.hvt-download'), 20)
+    first = link.get_attribute('download').removesuffix('.mp4')
+    assert first.startswith('my_dance_')
+    own = frames_of(visitor.get(link.get_attribute('href')), tmp_path / 'own.mp4')
+    assert len(own) == 10 and own.std() > 20
+    visitor.until('both videos play', lambda: visitor.driver.execute_script(
+        'return [...document.querySelectorAll(".hvt-stage video")].filter(v => v.readyState >= 2).length == 2'), 20)
+    visitor.driver.execute_script('const e = document.querySelector(".hvt-cut"); e.value = 30; '
+                                  'e.dispatchEvent(new Event("input", {bubbles: true})); e.scrollIntoView({block: "end"})')
+    assert '30%' in visitor.find('.hvt-compare').get_attribute('style')
+    visitor.shot('3_result')
+    with pytest.raises(urllib.error.HTTPError, match='404'):
+        visitor.get(link.get_attribute('href'), cookies=False)
+
+    # other colors
+    visitor.choose('#hvt-way', 'colors of my choice')
+    visitor.until('the pickers are shown', lambda: visitor.find('#hvt-up').is_displayed(), 20)
+    visitor.click('#hvt-generate')
+    said = visitor.job(f'generating {first}_2')
+    visitor.until('a second result', lambda: visitor.find('#hvt-result a').get_attribute('download') == f'{first}_2.mp4', 20)
+    assert 'upper garment: #c03030' in said
+    dressed = frames_of(visitor.get(visitor.find('#hvt-result a.hvt-download').get_attribute('href')), tmp_path / 'dressed.mp4')
+    changed = np.abs(dressed.astype(int) - own).max(-1) > 40
+    assert dressed.shape == own.shape and .005 < changed.mean() < .5
+    visitor.shot('4_colors')
+    visitor.choose('#hvt-way', 'as they are')
+
+    # fine-tune: stop, go on, before and after
+    visitor.driver.find_element(By.XPATH, '//button[@role="tab"][contains(., "Fine-tune")]').click()
+    visitor.type_number('#hvt-iterations', 8)
+    visitor.click('#hvt-tune')
+    visitor.until('training', lambda: 'training: ' in visitor.find('#hvt-job').text)
+    visitor.click('#hvt-cancel')
+    visitor.job('fine-tuning my_dance_tuned', 'stopped')
+    visitor.until('it can go on', lambda: visitor.value('#hvt-tuned') == 'my_dance_tuned', 20)
+    visitor.click('#hvt-go-on')
+    visitor.until('it goes on', lambda: 'stopped' not in visitor.find('#hvt-job').text, 20)
+    visitor.job('fine-tuning my_dance_tuned')
+    visitor.until('before and after', lambda: visitor.driver.execute_script(
+        'const i = document.querySelector("#hvt-model-shown img"); return i && i.naturalWidth > 100'), 30)
+    assert visitor.find('#hvt-model-shown .hvt-curves svg')
+    visitor.shot('5_tuned')
+
+    # everything is in the gallery, and stays when the page is loaded anew
+    visitor.driver.refresh()
+    visitor.until('the page again', lambda: visitor.value('#hvt-person'))
+    visitor.driver.find_element(By.XPATH, '//button[@role="tab"][contains(., "Gallery")]').click()
+    visitor.until('two videos', lambda: len(visitor.driver.find_elements(By.CSS_SELECTOR, '#hvt-gallery figure')) == 2, 20)
+    visitor.shot('6_gallery')
+    visitor.driver.find_element(By.XPATH, '//button[@role="tab"][contains(., "Make")]').click()
+
+    # what goes wrong is said
+    for name, said in (('large.mp4', 'at most 5 MB'), ('empty.mp4', 'the file is empty')):
+        visitor.upload('movement', videos / name)
+        visitor.until(said, lambda said=said: said in visitor.find('[data-role=movement] .hvt-upload-said').text, 20)
+    for name, said in (('text.mp4', 'text'), ('nobody.mp4', 'nobody')):
+        visitor.upload('movement', videos / name)
+        assert visitor.job(f'preparing {said}', 'failed').count('\n') < 6
+        assert visitor.find('#hvt-job .hvt-error').text
+    visitor.shot('7_error')
+    visitor.choose('#hvt-way', 'as in a picture')
+    visitor.click('#hvt-generate')
+    visitor.until('a message', lambda: 'upload a picture' in visitor.find('.toast-wrap, .toast-body').text, 20)
+    assert not visitor.outside()

@@ -1,0 +1,147 @@
+"""The page over HTTP: uploads, handlers and files, as a browser, or somebody who writes requests by hand, would use them."""
+
+import json
+import shutil
+import time
+
+import pytest
+
+pytest.importorskip('gradio', reason="needs gradio: pip install 'human-video-toolkit[web]'")
+
+from starlette.testclient import TestClient
+
+from tests.web.instant import Instant
+from toolkit.structures import InputError
+from toolkit.web import server as server_module
+from toolkit.web.desk import OWN, PICKED
+from toolkit.web.server import Server, listen
+from toolkit.web.sessions import Limits
+
+HOST = 'http://localhost'
+LIMITS = Limits(upload_mb=1, seconds=5, free_mb=0)
+
+
+@pytest.fixture
+def server(tmp_path, clips, monkeypatch):
+    monkeypatch.setattr(server_module, 'Jobs', Instant)
+    with Server(tmp_path / 'page', LIMITS) as server:
+        for clip in clips:
+            shutil.copytree(clip.folder, server.sessions.examples / clip.folder.name / clip.folder.name)
+        server.jobs.go.set()
+        yield server
+
+
+def browser(server):
+    client = TestClient(server.app, base_url=HOST)
+    client.get('/')
+    return client
+
+
+def session(server, client):
+    return server.sessions.open(client.cookies['hvt_session'])[0]
+
+
+def upload(client, content=b'video', **query):
+    return client.post('/hvt/upload', params={'role': 'person', 'name': 'me.mp4', **query}, content=content)
+
+
+def ended(client):
+    for _ in range(200):
+        if not client.get('/hvt/status').json()['busy']:
+            return client.get('/hvt/status').json()['html']
+        time.sleep(.02)
+    raise AssertionError('the job did not end')
+
+
+def ask(client, handler, *values):
+    answer = client.post(f'/gradio_api/run/{handler}', json=dict(data=list(values)))
+    return answer.status_code, json.dumps(answer.json())
+
+
+def test_an_upload_becomes_a_job_and_leaves_no_file(server):
+    client = browser(server)
+    answer = upload(client, b'x' * 1000, start='1.5')
+    assert answer.json() == dict(name='me') and 'preparing me' in ended(client)
+    job = server.jobs.ran[-1]
+    assert job.task == 'prepare' and job.arguments['start'] == 1.5 and job.arguments['seconds'] == 5
+    assert not list((session(server, client).folder / 'uploads').iterdir())
+
+
+@pytest.mark.parametrize('query, content, said', [
+    (dict(), b'', 'empty'), (dict(), bytes(1_100_000), 'at most 1 MB'), (dict(role='root'), b'x', 'an upload is one of'),
+    (dict(start='-1'), b'x', '0 or later'), (dict(start='soon'), b'x', 'must be a number'), (dict(start='nan'), b'x', '0 or later')])
+def test_uploads_that_cannot_be_are_refused_and_removed(server, query, content, said):
+    client = browser(server)
+    answer = upload(client, content, **query)
+    assert answer.status_code == 400 and said in answer.json()['error']
+    folder = session(server, client).folder
+    assert not list((folder / 'uploads').iterdir()) and not list((folder / 'clips').iterdir())
+
+
+def test_an_upload_that_lies_about_its_size_is_cut_off(server):
+    client = browser(server)
+
+    def endless():
+        for _ in range(30):
+            yield bytes(100_000)
+
+    answer = client.post('/hvt/upload', params=dict(role='person', name='me.mp4'), content=endless())
+    assert answer.status_code == 400 and 'at most 1 MB' in answer.json()['error']
+    assert not list((session(server, client).folder / 'uploads').iterdir())
+
+
+def test_a_disk_that_fills_up_is_said(server, monkeypatch):
+    client = browser(server)
+    monkeypatch.setattr(shutil, 'disk_usage', lambda _: shutil._ntuple_diskusage(10, 10, -1))
+    assert 'nearly full' in upload(client).json()['error']
+
+
+def generate_values(person, movement, way=OWN, **more):
+    return [person, movement, None, more.get('seconds', 1), 'small and quick', way, False, '#c03030', False, '#2040a0', None,
+            'both garments', '#30a040', '#c0a020']
+
+
+def test_handlers_work_for_the_visitor_of_the_cookie_alone(server, clips):
+    one, other = browser(server), browser(server)
+    own = session(server, one)
+    shutil.copytree(clips[0].folder, own.folder / 'clips' / 'secret' / 'secret')
+    status, said = ask(one, 'generate', *generate_values('secret', 'secret'))
+    assert status == 200 and 'generating secret_secret' in ended(one)
+    (own.folder / 'results' / 'secret_secret' / 'result.mp4').write_bytes(b'12345678')
+    assert one.get('/hvt/files/results/secret_secret/result.mp4').content == b'12345678'
+    assert one.get('/hvt/files/results/secret_secret/result.mp4', headers=dict(range='bytes=2-3')).content == b'34'
+    for path in ('secret_secret', f'../../{own.id}/results/secret_secret', f'..%2f..%2f{own.id}%2fresults%2fsecret_secret'):
+        assert other.get(f'/hvt/files/results/{path}/result.mp4').status_code == 404
+    for handler, values in (('generate', generate_values('secret', 'secret')), ('finetune', ['secret', 8]), ('go_on', ['secret_tuned']),
+                            ('delete', ['video', 'secret_secret']), ('show_compare', ['secret_secret', 'secret_secret'])):
+        status, said = ask(other, handler, *values)
+        assert status == 500 and any(word in said for word in ('no clip', 'no model', 'nothing of yours', 'no video')), handler
+    assert 'secret' not in ask(other, 'refresh', *[None] * 7)[1]
+    assert 'secret_secret' in ask(one, 'refresh', *[None] * 7)[1]
+
+
+@pytest.mark.parametrize('values, said', [
+    (generate_values(None, None), 'choose a clip first'), (generate_values('../..', 'x'), "no clip"),
+    (generate_values('E', 'E', PICKED), 'switch on'), (generate_values('E', 'E', seconds=99), 'greater than maximum value 5'),
+    (generate_values('<img src=x>', 'x'), '&lt;img')])
+def test_what_cannot_be_made_is_said(server, values, said):
+    client = browser(server)
+    example = next(iter(session(server, client).clips()))
+    status, answer = ask(client, 'generate', *[example if value == 'E' else value for value in values])
+    assert status == 500 and said in answer and 'Traceback' not in answer
+
+
+def test_refresh_fills_the_lists_of_a_new_visitor(server):
+    answer = browser(server).post('/gradio_api/run/refresh', json=dict(data=[None] * 7)).json()['data']
+    person, movement = answer[:2]
+    assert person['value'].startswith('example: ') and movement['value'] != person['value'] and len(person['choices']) == 2
+
+
+def test_one_server_a_folder(server):
+    with pytest.raises(InputError, match='another server uses this folder'), Server(server.sessions.root, LIMITS):
+        pass
+
+
+def test_a_port_that_is_taken_is_said():
+    with listen('127.0.0.1', 0) as first, pytest.raises(InputError, match='cannot listen on 127.0.0.1 port .*choose another --port'):
+        listen('127.0.0.1', first.getsockname()[1])
