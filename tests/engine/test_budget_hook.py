@@ -1,0 +1,110 @@
+"""Budgets: points, schedules that fit, and a learning rate that follows the time."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from mmengine.optim import LinearLR
+
+from toolkit.engine import budget_hook
+from toolkit.engine.budget_hook import BudgetHook, learning_rate, scaled
+from toolkit.engine.linear_decay import ConstantThenLinearLR
+from toolkit.structures import InputError
+
+LINEAR = dict(type='LinearLR', start_factor=1.0, end_factor=0.1, begin=6, end=16)
+CONSTANT = dict(type='ConstantThenLinearLR', constant=2, decay=3, epoch_iters=4)
+
+
+@pytest.mark.parametrize('kind, config', [(LinearLR, LINEAR), (ConstantThenLinearLR, CONSTANT)])
+def test_the_rate_is_that_of_the_scheduler(kind, config):
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=2.0)
+    scheduler = kind(optimizer, **{key: value for key, value in config.items() if key != 'type'}, by_epoch=False)
+    for iteration in range(20):
+        expected = optimizer.param_groups[0]['lr'] / 2
+        if kind is LinearLR or iteration % 4 == 0:
+            assert learning_rate([config], iteration) == pytest.approx(expected, abs=1e-9), iteration
+        optimizer.step()
+        scheduler.step()
+
+
+def test_schedules_are_scaled_to_a_run_of_another_length():
+    assert scaled([LINEAR], 10) == [dict(LINEAR, begin=60, end=160)]
+    assert scaled([CONSTANT], 0.5) == [dict(CONSTANT, constant=4, decay=6, epoch_iters=1)]
+    assert scaled([dict(type='MultiStepLR', milestones=[30, 80], gamma=0.1)], 0.1) == [
+        dict(type='MultiStepLR', milestones=[3, 8], gamma=0.1)]
+    assert scaled([dict(LINEAR, begin=0)], 0.01) == [dict(LINEAR, begin=0, end=1)]
+
+
+def runner(tmp_path, saved):
+    model, optimizer = torch.nn.Linear(1, 1), torch.optim.SGD([torch.zeros(1)], lr=1.0)
+    model.set_train_state = lambda **state: vars(model).update(told=state)
+    return SimpleNamespace(model=model, work_dir=str(tmp_path), iter=0, seed=3, rank=0, gradients_pending=False,
+                           optim_wrapper=dict(g=SimpleNamespace(optimizer=optimizer)), train_loop=SimpleNamespace(stop_training=False),
+                           save=lambda path, pointer: saved.append((path.name, pointer)))
+
+
+def go(hook, run, clock, seconds, iterations):
+    for _ in range(iterations):
+        if run.train_loop.stop_training:
+            return
+        hook.before_train_iter(run, run.iter)
+        clock[0] += seconds
+        hook.after_train_iter(run, run.iter)
+        run.iter += 1
+        clock[0] += 100  # what happens between iterations does not count
+        hook.after_iteration(run)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    now = [0.0]
+    monkeypatch.setitem(budget_hook.CLOCKS, 'wall', lambda: now[0])
+    return now
+
+
+def test_minutes_count_training_alone_and_the_rate_follows_them(tmp_path, clock):
+    saved = []
+    hook, run = BudgetHook(minutes=[0, 0.5, 1], schedulers=[LINEAR], length=20), runner(tmp_path, saved)
+    hook.before_train(run)
+    assert saved == [('point_0.pth', False)]
+    group, rates = run.optim_wrapper['g'].optimizer.param_groups[0], []
+    for _ in range(30):
+        go(hook, run, clock, 3, 1)
+        rates.append(group['lr'])
+    assert [point['iteration'] for point in hook.reached] == [0, 10, 20] and run.train_loop.stop_training
+    assert [point['seconds'] for point in hook.reached] == [0, 30, 60]
+    assert rates[:20] == pytest.approx([learning_rate([LINEAR], i) for i in range(20)])
+    assert (run.model.told['iteration'], run.model.told['max_iters']) == (19, 20)
+
+
+def test_a_stopped_run_goes_on_with_its_time(tmp_path, clock):
+    saved = []
+    first, run = BudgetHook(minutes=[0.5, 1]), runner(tmp_path, saved)
+    first.before_train(run)
+    go(first, run, clock, 3, 13)
+    hook = BudgetHook(minutes=[0.5, 1])
+    hook.load_state_dict(first.state_dict())
+    hook.before_train(run)
+    go(hook, run, clock, 3, 30)
+    assert [point['iteration'] for point in hook.reached] == [10, 20] and [name for name, _ in saved] == ['point_0.pth', 'point_1.pth']
+
+
+def test_iterations_and_no_point_within_accumulation(tmp_path, clock):
+    saved = []
+    hook, run = BudgetHook(iterations=[0, 3, 4]), runner(tmp_path, saved)
+    hook.before_train(run)
+    run.gradients_pending = True
+    go(hook, run, clock, 1, 3)
+    assert len(saved) == 1
+    run.gradients_pending = False
+    go(hook, run, clock, 1, 9)
+    assert [point['iteration'] for point in hook.reached] == [0, 4, 4] and run.iter == 4
+
+
+@pytest.mark.parametrize('options, message', [
+    (dict(), 'either iterations or minutes'), (dict(iterations=[1], minutes=[1]), 'either'), (dict(iterations=[2, 1]), 'rise'),
+    (dict(iterations=[]), 'rise'), (dict(minutes=[1], clock='sun'), 'wall, cpu'),
+    (dict(minutes=[1], schedulers=[dict(type='CosineAnnealingLR')]), 'knows LinearLR')])
+def test_what_cannot_be(options, message):
+    with pytest.raises(InputError, match=message):
+        BudgetHook(**options)
