@@ -62,6 +62,18 @@ def test_the_torso_is_whole_though_arms_hide_it(wrists):
     assert (parts[0] == 1).sum() < .8 * part_shapes(poses[0], H, W)[0].sum(), 'no frame shows it whole'
 
 
+def test_cloth_that_labels_gave_to_a_hanging_arm_belongs_to_the_torso_and_skin_does_not():
+    frames, parts, poses = person(*[((-4, 34), (4, 34))] * 3)
+    arms = np.isin(parts - 1, [number for number, name in enumerate(PARTS) if 'arm' in name])
+    areas = {}
+    for name, color in (('sleeves', SHIRT), ('bare', SKIN)):
+        frames[arms] = color
+        figure, labels, _ = whole_figure(frames, parts, poses)
+        areas[name] = (labels == 1).sum()
+        assert np.abs(figure[labels == 1].astype(int) - SHIRT).max() < 40
+    assert areas['sleeves'] > 1.1 * areas['bare']
+
+
 def test_holes_of_references_are_filled_and_nothing_else_changes(clips):
     options = dict(plate=True, references=dict(gap=(0, 0), scale=1))
     plain = ClipWindows(clips[0].folder.parent, **options)

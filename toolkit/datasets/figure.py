@@ -5,7 +5,6 @@ import numpy as np
 import torch
 
 from toolkit.masks.geometry import body_scale, clean_pose, part_shapes
-from toolkit.masks.parts import part_labels
 from toolkit.skeletons import (
     HEAD_JOINTS,
     L_ANKLE,
@@ -15,6 +14,7 @@ from toolkit.skeletons import (
     L_SHOULDER,
     L_WRIST,
     NECK,
+    PARTS,
     R_ANKLE,
     R_ELBOW,
     R_HIP,
@@ -38,17 +38,21 @@ MARGIN = .35
 """Around the joints, in body scales."""
 EDGE = .03
 """Rim of the torso that is left out, in body scales: it is to fill holes, not to make anybody larger."""
+BESIDE, ALIKE = .25, 40
+"""What is nearer to the torso than this, in body scales, and has its color there, in levels of 0..255, belongs to it, too."""
 SEEN, SELDOM = .5, 8
 """Coverage from which on a frame shows a pixel; one that less than an eighth of the frames show is taken for an error of labels."""
 UNKNOWN = 256
 TORSO = 0
+ARMS = [number + 1 for number, name in enumerate(PARTS) if 'arm' in name]
 
 
 def whole_figure(frames: np.ndarray, parts: np.ndarray, poses: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The torso of a person with arms and legs spread: each pixel's median over the frames that show it, carried there.
 
     What an arm hides in one frame another one shows, and where labels of parts are wrong in some frames most are right. What no frame
-    shows is painted over from around. It is the torso alone: other parts are seldom hidden.
+    shows is painted over from around. Cloth beside it that labels gave to an arm belongs to it, too. It is the torso alone: other parts
+    are seldom hidden.
 
     Args:
         frames: (N, H, W, 3) uint8 RGB.
@@ -60,28 +64,49 @@ def whole_figure(frames: np.ndarray, parts: np.ndarray, poses: np.ndarray) -> tu
     """
     height, width = frames.shape[1:3]
     pose = spread_pose(poses, height, width)
-    target = torch.from_numpy(pose)[None]
-    warper, layers = PartAffineWarper(merge='over', joint_overlap=0), np.full(frames.shape, UNKNOWN, np.int16)
-    for layer, frame, labels, source in zip(layers, frames, parts, poses):
-        maps = torch.from_numpy(frame).movedim(-1, 0)[None].float() / 255
-        torso = torch.from_numpy(labels * (labels == TORSO + 1))[None]
-        warp = warper(maps, torch.from_numpy(np.float32(source))[None], target, torso)
+    torsos = parts == TORSO + 1
+    figure, body = _median(frames, torsos, poses, pose)
+    wider, there = _median(frames, np.stack([_grown(*one) for one in zip(torsos, parts, poses)]), poses, pose)
+    if body.any():
+        around = _filled(figure, body)
+        alike = there & ~body & (np.abs(wider.astype(np.int16) - around).max(-1) < ALIKE)
+        alike &= cv2.morphologyEx((alike | body).astype(np.uint8), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8)) > 0
+        figure, body = np.where(alike[..., None], wider, figure), body | alike
+        hidden = part_shapes(pose, height, width)[TORSO] & ~body & _hull(body)
+        figure, body = np.where(hidden[..., None], around, figure), body | hidden
+    edge = np.ones((3, 3), np.uint8)
+    labels = cv2.erode(body.astype(np.uint8), edge, iterations=max(1, round(EDGE * float(body_scale(pose)))))
+    return figure, labels * np.uint8(TORSO + 1), pose
+
+
+def _median(frames: np.ndarray, where: np.ndarray, poses: np.ndarray, pose: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What frames show of the torso under another pose, (H, W, 3) uint8, and where enough of them do, (H, W) bool.
+
+    Args:
+        frames, poses: see :func:`whole_figure`.
+        where: (N, H, W) bool, what counts as torso in each frame.
+        pose: (18, 3), the other one.
+    """
+    target, warper = torch.from_numpy(pose)[None], PartAffineWarper(merge='over', joint_overlap=0)
+    layers = np.full(frames.shape, UNKNOWN, np.int16)
+    for layer, frame, torso, source in zip(layers, frames, where, poses):
+        maps, labels = torch.from_numpy(frame).movedim(-1, 0)[None].float() / 255, torch.from_numpy(torso * np.uint8(TORSO + 1))[None]
+        warp = warper(maps, torch.from_numpy(np.float32(source))[None], target, labels)
         seen = warp.coverage[0, 0].numpy() > SEEN
         colors = (warp.maps / warp.coverage.clamp(min=SEEN))[0].movedim(0, -1).numpy()
         layer[seen] = np.rint(255 * colors[seen].clip(0, 1))
     layers.sort(axis=0)
     known = (layers[..., 0] < UNKNOWN).sum(0)
-    middle = np.maximum(known - 1, 0)[None, ..., None] // 2
-    figure = np.take_along_axis(layers, np.broadcast_to(middle, (1, *frames.shape[1:])), 0)[0]
+    middle = np.broadcast_to(np.maximum(known - 1, 0)[None, ..., None] // 2, (1, *frames.shape[1:]))
     body = known >= max(len(frames) // SELDOM, 1)
-    hidden = part_shapes(pose, height, width)[TORSO] & ~body & _hull(body)
-    figure = np.where(body[..., None], figure, 0).astype(np.uint8)
-    if hidden.any() and body.any():
-        figure = np.where(hidden[..., None], _filled(figure, body), figure)
-        body |= hidden
-    labels = part_labels(pose, body) == TORSO + 1
-    labels = cv2.erode(labels.astype(np.uint8), np.ones((3, 3), np.uint8), iterations=max(1, round(EDGE * float(body_scale(pose)))))
-    return figure, labels, pose
+    return np.where(body[..., None], np.take_along_axis(layers, middle, 0)[0], 0).astype(np.uint8), body
+
+
+def _grown(torso: np.ndarray, parts: np.ndarray, pose: np.ndarray) -> np.ndarray:
+    """The torso and what is next to it of arms: those that hang beside it are often given some of its cloth."""
+    radius = max(1, round(BESIDE * float(body_scale(clean_pose(pose)))))
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    return torso | (cv2.dilate(torso.astype(np.uint8), disc) > 0) & np.isin(parts, ARMS)
 
 
 def _hull(body: np.ndarray) -> np.ndarray:
