@@ -9,7 +9,7 @@ from toolkit.outputs import plain_name
 from toolkit.structures import InputError
 from toolkit.web.html import curves, job_panel
 from toolkit.web.jobs import DONE, FAILED, Job, Jobs
-from toolkit.web.sessions import Session, Sessions
+from toolkit.web.sessions import ROOMS, Session, Sessions
 
 OWN, PICKED, LIKE, BETWEEN = 'as they are', 'colors of my choice', 'as in a picture', 'slide between two looks'
 WAYS = (OWN, PICKED, LIKE, BETWEEN)
@@ -67,9 +67,9 @@ class Desk:
         if job and job.task == 'finetune' and job.alive:
             curve = curves(Path(job.arguments['work_dir']))
         stamps = [house.state if house else '', job.number if job else 0, job.state if job else '']
-        for room in ('clips', 'results', 'models', 'uploads'):
+        for room in (self.sessions.examples, *(session.folder / room for room in ROOMS)):
             with suppress(OSError):
-                stamps.append((session.folder / room).stat().st_mtime_ns)
+                stamps.append(room.stat().st_mtime_ns)
         place = self.jobs.place(shown) if shown else 0
         return dict(html=job_panel(shown, place, curve), busy=bool(shown and shown.alive), version='.'.join(map(str, stamps)))
 

@@ -17,7 +17,7 @@ REGIONS = {'both garments': 'both', 'the upper one': 'up', 'the lower one': 'dow
 SIZES = ['small and quick', 'as large as the clip']
 ROOMS = {'clip': 'clips', 'video': 'results', 'fine-tuned generator': 'models'}
 UPLOAD = """<div class="hvt-upload" data-role="{role}" data-most="{most}" data-seconds="{seconds:g}">
-<label>{what} <input type="file" accept="video/*,image/*" id="hvt-file-{role}"></label>
+<label>{what}<br><input type="file" accept="video/*,image/*" id="hvt-file-{role}"></label>
 {film}<progress hidden></progress><p class="hvt-upload-said" role="alert"></p><video hidden muted playsinline></video></div>"""
 FILM = """<button type="button" class="hvt-film">film</button>
 <label>from second <input class="hvt-start" type="number" min="0" step="0.5" value="0" style="width:5em"></label>"""
@@ -195,7 +195,7 @@ class Page:
                     model = gr.Dropdown([PRETRAINED_NAME], allow_custom_value=True, value=PRETRAINED_NAME, label='4. Generator',
                                         elem_id='hvt-model')
                     size = gr.Radio(SIZES, value=SIZES[0], label='size', elem_id='hvt-size')
-                    seconds = gr.Slider(.2, limits.seconds, value=min(4, limits.seconds), step=.2, label='at most so many seconds',
+                    seconds = gr.Slider(.2, limits.seconds, value=min(4, limits.seconds), step=.2, label='at most (seconds)',
                                         elem_id='hvt-seconds')
                 make = gr.Button('Generate', variant='primary', elem_id='hvt-generate')
                 with gr.Row():

@@ -28,7 +28,7 @@ from toolkit.structures import InputError, MissingWeightsError
 from toolkit.synthetic.build import build_synthetic
 from toolkit.video.io import VideoWriter, video_info
 
-EXAMPLES = dict(frames=60, actors=[0, 3, 8], actions=['kick', 'squat', 'jumping_jack'])
+EXAMPLES = dict(frames=60, actors=[0, 3, 8], actions=['jumping_jack', 'kick'])
 """People who do not exist, and what they do."""
 
 

@@ -1,0 +1,41 @@
+"""How far long work is: to bars, to nobody, or to whoever asks."""
+
+import pytest
+
+from toolkit import apis
+from toolkit.progress import Bars, Progress, progress_of
+from toolkit.structures import InputError
+
+
+class Heard(Progress):
+    """Remembers."""
+
+    def __init__(self):
+        self.steps, self.lines = [], []
+
+    def step(self, stage, done, total):
+        self.steps.append((stage, done, total))
+
+    def say(self, line):
+        self.lines.append(line)
+
+
+def test_what_progress_means(capsys):
+    heard = Heard()
+    assert progress_of(heard) is heard and isinstance(progress_of(True), Bars) and type(progress_of(False)) is Progress
+    bars = progress_of(True, label='me ')
+    for done in range(3):
+        bars.step('poses', done + 1, 3)
+    bars.say('hello')
+    bars.close()
+    said = ''.join(capsys.readouterr())
+    assert 'me poses' in said and '3/3' in said and 'hello' in said
+    progress_of(False).step('poses', 1, 3)
+    progress_of(False).say('hello')
+    assert ''.join(capsys.readouterr()) == ''
+
+
+def test_fine_tuning_without_videos_needs_clips(tmp_path):
+    with pytest.raises(InputError, match='no prepared clips, and no video is given'):
+        apis.finetune([], tmp_path / 'run', data=tmp_path / 'data')
+    assert not list(tmp_path.iterdir())
