@@ -81,3 +81,22 @@ def test_a_wrong_base_names_the_file_and_near_names():
 def test_what_a_config_builds_on_is_found_from_anywhere():
     needs = load_config('stage2_colors').needs
     assert all(Path(need.config).is_file() for need in needs.values())
+
+
+def test_models_of_the_index_are_there_and_are_those_that_were_measured(monkeypatch):
+    from hashlib import sha256
+
+    from toolkit.packaged import INDEX, find_packaged, model_index
+    from toolkit.weights import checkpoint_file, read_checkpoint
+    for name, model in model_index().items():
+        file = INDEX.with_name(model['Weights'])
+        found = sha256(file.read_bytes()).hexdigest()
+        assert model['SHA256'] == found, f'{file.name} was replaced: write SHA256: {found} and what it reaches into {INDEX.name}'
+        assert checkpoint_file(name) == file and find_config(model['Config']).is_file() and model['License']
+        measured = (file.parent / 'README.md').read_text()
+        for value in (v for result in model['Results'] for v in result['Metrics'].values()):
+            assert str(value).removeprefix('0') in measured, f'{value} stands in the index alone'
+        assert read_checkpoint(name)['meta']['config']['model']
+    assert {p.name for p in INDEX.parent.glob('*.safetensors')} == {model['Weights'] for model in model_index().values()}
+    Path('textured').mkdir()
+    assert find_packaged('textured') == Path('textured'), 'a file or folder of the user comes first'

@@ -25,7 +25,7 @@ KINDS = {name for folder in ('toolkit', 'plugins') for path in (ROOT / folder).r
 RUNS = {name.rpartition('/')[2] for name in config_names()} | {'me', 'mine', 'other', 'NAME', 'benchmarks', 'pretrained'}
 OF_OTHERS = {
     'setup.py', 'analyze_logs.py', 'inferencer_demo.py', 'demo_inference.py', 'topdown_demo_with_mmdet.py', 'base.py', 'mine.py'}
-COMMAND = re.compile(r'(?:python tools/(\w+)\.py|\bhvt (\w+))((?:[^\n`#]|\\\n)*)')
+COMMAND = re.compile(r'(?:python tools/(\w+)\.py|\bhvt (\w[\w-]*))((?:[^\n`#]|\\\n)*)')
 
 
 def there(path: str, near: Path) -> bool:

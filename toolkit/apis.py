@@ -6,9 +6,10 @@
     clip = apis.prepare('me_dancing.mp4', 'data/mine')
     apis.train('configs/own/video.py', cfg_options=['data.root=data/mine'])
     apis.test('configs/own/video.py', 'work_dirs/video')['metrics']['ssim/crop']['value']
-    apis.generate(None, content='me.mp4', driving='dancer.mp4', out='at_once.mp4')     # by the generator that comes along
+    apis.animate('me.mp4', 'dancer.mp4', 'at_once.mp4')                                # by the generator that comes along
+    apis.dress('me.mp4', 'blue.mp4', up='#2050c0')
     apis.finetune(['me.mp4'], 'work_dirs/me')
-    apis.generate('work_dirs/video', content='me.jpg', driving='dancer.mp4', out='result.mp4')
+    apis.animate('me.jpg', 'dancer.mp4', 'result.mp4', checkpoint='work_dirs/video')
 """
 
 from collections.abc import Sequence
@@ -35,8 +36,8 @@ from toolkit.structures import InputError
 from toolkit.weights import checkpoint_file
 
 FINETUNE = 'hvt::own/finetune'
-__all__ = ['Clip', 'Colors', 'InputError', 'Request', 'Result', 'Trained', 'as_clip', 'choose', 'driving_poses', 'finetune', 'generate',
-           'live', 'load', 'outfit_codes', 'paint', 'prepare', 'result_files', 'stream', 'test', 'train']
+__all__ = ['Clip', 'Colors', 'InputError', 'Request', 'Result', 'Trained', 'animate', 'as_clip', 'choose', 'dress', 'driving_poses',
+           'finetune', 'generate', 'live', 'load', 'outfit_codes', 'paint', 'prepare', 'result_files', 'stream', 'test', 'train']
 
 
 def train(config: str | Path, work_dir: str | Path | None = None, resume: bool | str = False, amp: bool = False,
@@ -96,6 +97,46 @@ def finetune(videos: Sequence[str | Path], work_dir: str | Path, data: str | Pat
         runner.register_hook(ProgressHook(progress))
     runner.train()
     return checkpoint_file(work_dir)
+
+
+def animate(person: str | Path, driving: str | Path, out: str | Path, checkpoint: str | Path | Trained | None = None, **wishes) -> Path:
+    """Make a person do what the person of a video does: :func:`generate`, in the order in which one says it.
+
+    Args:
+        person: picture, video or prepared clip of whom to generate.
+        driving: video or prepared clip of the movement.
+        out: video to write.
+        checkpoint: None for the generator that comes with the toolkit.
+        wishes: see :func:`generate`.
+
+    Returns:
+        As :func:`generate`.
+    """
+    return generate(checkpoint, person, driving, out, **wishes)
+
+
+def dress(person: str | Path, out: str | Path, up: str | None = None, down: str | None = None, like: str | Path | None = None,
+          driving: str | Path | None = None, checkpoint: str | Path | Trained | None = None, **wishes) -> Path:
+    """Show a person in clothes of other colors.
+
+    Args:
+        person: video or prepared clip.
+        out: video to write.
+        up, down: colors of the upper and the lower garment, such as '#2050c0'; None leaves one as it is.
+        like: somebody whose colors to take, in place of both.
+        driving: whose movement; None for the person's own.
+        checkpoint: one with color codes or references; None for the generator that comes with the toolkit.
+        wishes: see :func:`generate`.
+
+    Returns:
+        ``out``.
+
+    Raises:
+        InputError: no color; as :func:`generate`.
+    """
+    if not (up or down or like):
+        raise InputError("dress needs a color, up='#2050c0' or down='#2050c0', or somebody to take colors from (like)")
+    return generate(checkpoint, person, driving or person, out, colors=Colors(up, down, like), **wishes)
 
 
 def test(config: str | Path, checkpoint: str | Path | None = None, cfg_options: Sequence[str] = (), **wishes) -> dict:

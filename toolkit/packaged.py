@@ -4,6 +4,7 @@ In the repository they lie beside the package, in a wheel inside of it.
 """
 
 import difflib
+from functools import cache
 from pathlib import Path
 
 from toolkit.structures import InputError
@@ -19,10 +20,26 @@ PRETRAINED = f'{PREFIX}pretrained/textured.safetensors'
 """The generator that comes with the toolkit, for people that it never saw."""
 
 
+INDEX = PACKAGE / 'pretrained' / 'model-index.yml'
+"""The trained models that come with the toolkit: name, config, file, sha256 of the file, what was measured."""
+
+
 def find_packaged(path: str | Path) -> Path:
-    """A file of the package for ``hvt::NAME``; any other path as it is."""
+    """A file of the package for ``hvt::NAME``, and for the name of a model of :data:`INDEX` where no file has it; any other path as it
+    is."""
     text = str(path)
-    return PACKAGE / text.removeprefix(PREFIX) if text.startswith(PREFIX) else Path(path)
+    if text.startswith(PREFIX):
+        return PACKAGE / text.removeprefix(PREFIX)
+    if text.isidentifier() and not Path(text).exists() and (model := model_index().get(text)):
+        return INDEX.with_name(model['Weights'])
+    return Path(path)
+
+
+@cache
+def model_index() -> dict[str, dict]:
+    """The entries of :data:`INDEX` by name, in the form of OpenMMLab's model indices."""
+    import yaml
+    return {model['Name']: model for model in yaml.safe_load(INDEX.read_text('utf-8'))['Models']}
 
 
 def config_names() -> list[str]:

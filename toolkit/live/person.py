@@ -20,7 +20,7 @@ from toolkit.inference.painting import choose, pose_style
 from toolkit.inference.request import Request
 from toolkit.live.stages import Shot
 from toolkit.models.painting import Painter
-from toolkit.packaged import PRETRAINED
+from toolkit.packaged import PRETRAINED, find_packaged
 from toolkit.preparing.parts import build_parts
 from toolkit.structures import InputError
 from toolkit.weights import latest_checkpoint
@@ -68,16 +68,9 @@ class LivePerson:
 
 def is_checkpoint(path: str | Path) -> bool:
     """Whether a path is a checkpoint or the work dir of a run, and not a clip, video or picture."""
-    path = Path(path)
+    path = find_packaged(path)
     return path.suffix.lower() in CHECKPOINTS or (
         path.is_dir() and not (path / 'manifest.json').exists() and latest_checkpoint(path) is not None)
-
-
-def half_pays(device: str | None) -> bool:
-    """Whether half precision is faster: on a GPU, and on processors that calculate in bfloat16."""
-    if device != 'cpu' and torch.cuda.is_available():
-        return True
-    return torch.backends.cpu.get_cpu_capability() == 'AVX512' and torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
 def open_person(person: str | Path, content: str | Path | None = None, size: tuple[int, int] | None = None, half: bool | None = None,
@@ -91,7 +84,7 @@ def open_person(person: str | Path, content: str | Path | None = None, size: tup
         content: with a checkpoint: clip, video or picture of whom to paint; by default a clip that it was trained on.
         size: (H, W) of the pictures; by default that of the model; where it leaves that open that of the clip, on
             a CPU about 144x96.
-        half: paint in bfloat16; None where it is faster.
+        half: paint in bfloat16 (True) or float32 (False); None in the fastest way that the machine has.
         device: such as 'cpu'; the GPU if there is one.
         up, down: colors of the garments such as '#c03030'; None leaves one as it is.
         direction: of a transfer between two persons: 'ab' or 'ba'.
@@ -101,17 +94,17 @@ def open_person(person: str | Path, content: str | Path | None = None, size: tup
     Raises:
         InputError: nobody to paint, or what the model cannot do.
     """
-    if not Path(person).exists():
+    if not find_packaged(person).exists():
         raise InputError(f'{person}: no such file or folder')
     checkpoint = person if is_checkpoint(person) else None
     if checkpoint is None and content is not None:
         raise InputError('--content says whom a checkpoint paints, but --person is no checkpoint: give only one of them')
-    half = half_pays(device) if half is None else half
-    trained = load(checkpoint or PRETRAINED, device, half, allow_imports)
+    fast = {None: True, True: 'half', False: False}[half]
+    trained = load(checkpoint or PRETRAINED, device, allow_imports=allow_imports, fast=fast)
     model = trained.model
     model.check_generates()
     if 'content' not in model.opens_with:
-        return _of_transfer(trained, size, direction, content or up or down, half, checkpoint)
+        return _of_transfer(trained, size, direction, content or up or down, checkpoint)
     clips = [as_clip(content or person, work_dir, size)] if content or checkpoint is None else _training_clips(trained, checkpoint)
     size = size or trained.size or _size(clips[0], device)
     request = Request(clips[0].folder, clips[0].folder, retarget='off', max_frames=1, size=size, direction=direction,
@@ -119,11 +112,12 @@ def open_person(person: str | Path, content: str | Path | None = None, size: tup
     chosen = choose(trained, request, work_dir, progress=False)
     tell = FrameTeller(chosen.names, size, chosen.style, chosen.extra, chosen.footage[0], model.references)
     own = scale_pose(clips[0].poses, size[0] / clips[0].height, size[1] / clips[0].width)
-    about = dict(person=clips[0].name, model=type(model).__name__, checkpoint=str(checkpoint or PRETRAINED), size=list(size), half=half)
+    about = dict(person=clips[0].name, model=type(model).__name__, checkpoint=str(checkpoint or PRETRAINED), size=list(size),
+                 speed=trained.fast)
     return LivePerson(model.open(**chosen.openings[0]), tell, size, own, about)
 
 
-def _of_transfer(trained: Trained, size: tuple[int, int] | None, direction: str | None, content, half: bool, checkpoint) -> LivePerson:
+def _of_transfer(trained: Trained, size: tuple[int, int] | None, direction: str | None, content, checkpoint) -> LivePerson:
     """A model that knows its persons and looks at the driving frames."""
     model = trained.model
     if content:
@@ -133,7 +127,7 @@ def _of_transfer(trained: Trained, size: tuple[int, int] | None, direction: str 
                          'before that has ended: live cannot; use tools/generate.py')
     size = size or trained.size or CPU_SIZE
     tell = FrameTeller(model.paints_from, size, pose_style(trained))
-    about = dict(model=type(model).__name__, checkpoint=str(checkpoint), size=list(size), half=half)
+    about = dict(model=type(model).__name__, checkpoint=str(checkpoint), size=list(size), speed=trained.fast)
     return LivePerson(model.open(direction=direction or 'ab'), tell, size, None, about)
 
 

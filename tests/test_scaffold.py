@@ -1,0 +1,66 @@
+"""A plugin of each kind is made, and its own tests pass; names that cannot be are refused."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from toolkit.scaffold import REGISTRIES, TEMPLATES, USES, new_plugin
+from toolkit.structures import InputError
+
+ROOT = Path(__file__).resolve().parent.parent
+RUN = '''
+import importlib.metadata as m, sys
+from pathlib import Path
+import pytest
+folders = sorted(Path(sys.argv[1]).iterdir())
+sys.path[:0] = [str(folder) for folder in folders]
+for folder in folders:
+    __import__(folder.name)
+sys.exit(pytest.main(['-q', '-p', 'no:cacheprovider', '--import-mode=importlib', *map(str, folders)]))
+'''
+
+
+def test_plugins_of_all_kinds_pass_their_tests_at_once(tmp_path):
+    for kind in REGISTRIES:
+        folder = new_plugin(kind, f'My{kind.title().replace("_", "")}', tmp_path)
+        assert {p.name for p in folder.iterdir()} == {'pyproject.toml', 'README.md', 'tests', folder.name}
+        assert not any(word in p.read_text() for p in folder.rglob('*.*') for word in ('CLASS', 'PACKAGE'))
+    done = subprocess.run([sys.executable, '-c', RUN, str(tmp_path)], cwd=tmp_path, capture_output=True, text=True, timeout=500,
+                          env=dict(os.environ, PYTHONPATH=str(ROOT), TOOLKIT_DISABLE_PLUGINS='all', OMP_NUM_THREADS='1'))
+    assert done.returncode == 0 and ' passed' in done.stdout, done.stdout[-3000:] + done.stderr[-2000:]
+    ruff = subprocess.run([sys.executable, '-m', 'ruff', 'check', '-q', '--config', str(ROOT / 'pyproject.toml'), str(tmp_path)],
+                          capture_output=True, text=True)
+    assert ruff.returncode == 0, ruff.stdout
+
+
+def test_every_kind_has_its_template():
+    assert set(USES) == set(REGISTRIES) == {p.name.split('.')[0] for p in TEMPLATES.glob('*.txt')}
+
+
+@pytest.mark.parametrize('kind, name, package, cls', [
+    ('loss', 'my_loss', 'my_loss', 'MyLoss'), ('pose-estimator', 'RTMPose', 'rtmpose', 'RTMPose'),
+    ('loss', 'L2Loss', 'l2_loss', 'L2Loss')])
+def test_names(tmp_path, kind, name, package, cls):
+    folder = new_plugin(kind, name, tmp_path)
+    assert folder == tmp_path / package and f'class {cls}' in next((folder / package).glob('[!_]*.py')).read_text()
+    assert f'{package} = "{package}"' in (folder / 'pyproject.toml').read_text()
+
+
+@pytest.mark.parametrize('kind, name, words', [
+    ('los', 'A', "Did you mean 'loss'"), ('loss', '1a', 'cannot be the name'), ('loss', 'class', 'cannot be the name'),
+    ('loss', '../x', 'cannot be the name'), ('loss', 'toolkit', 'cannot be the name')])
+def test_what_cannot_be(tmp_path, kind, name, words):
+    with pytest.raises(InputError, match=words):
+        new_plugin(kind, name, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_of_somebody_else_is_left_alone(tmp_path):
+    (tmp_path / 'mine').mkdir()
+    (tmp_path / 'mine' / 'thesis.txt').write_text('x')
+    with pytest.raises(InputError, match='holds files already'):
+        new_plugin('loss', 'Mine', tmp_path)
+    assert [p.name for p in (tmp_path / 'mine').iterdir()] == ['thesis.txt']
