@@ -35,6 +35,7 @@ from bench_warping import walk
 from torch import Tensor
 
 from toolkit.engine.fast import use_fast
+from toolkit.engine.memory import keep_memory
 from toolkit.engine.optim import NetworkOptimizers
 from toolkit.losses.perceptual_backbones import vgg19_layers
 from toolkit.masks.geometry import part_shapes
@@ -299,6 +300,8 @@ def measure(case: dict, args: argparse.Namespace) -> dict:
     result = {name: dict(seconds=[], wall=[], memory=0.0) for name in ways}
 
     def run(name: str, steps: int) -> tuple[float, float]:
+        if not cuda:
+            keep_memory(name == 'fast')
         start, cpu = time.perf_counter(), time.process_time()
         for _ in range(steps):
             ways[name](done[name])

@@ -438,3 +438,17 @@ def test_wrong_options():
                              (dict(weights=dict(gan=0.0)), 'needs gan'), (dict(weights=dict(gan2=1.0)), 'gan2')]:
         with pytest.raises(InputError, match=message):
             build(**options)
+
+
+@pytest.mark.parametrize('scheme', ['paper', 'official'])
+def test_shared_scores_give_the_same_gradients(scheme):
+    found = []
+    for share in (False, True):
+        model = build(scheme, share_scores=share)
+        wrappers = optimizers(model)
+        logs = model.train_step(batch_of(model), wrappers)
+        found.append(({k: float(v) for k, v in logs.items()}, [p.detach().clone() for p in model.parameters()]))
+    (a, these), (b, those) = found
+    assert a == pytest.approx(b, rel=1e-5, abs=1e-7)
+    for p, q in zip(these, those):
+        torch.testing.assert_close(p, q, rtol=1e-4, atol=1e-6)

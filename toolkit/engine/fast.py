@@ -36,6 +36,8 @@ def use_fast(cfg: dict) -> str:
     fused = [entry['optimizer'] for entry in optimizers(cfg) if (entry.get('optimizer') or {}).get('type') in FUSED]
     if fused and all(optimizer.setdefault('fused', True) is True for optimizer in fused):
         chosen.append('fused optimizers')
+    if model_takes(cfg, 'share_scores'):
+        choose(model, 'share_scores', True, 'shared scores')
     environment = cfg.setdefault('env_cfg', {})
     if gpu:
         choose(environment, 'cudnn_benchmark', True, 'cudnn_benchmark')

@@ -2,14 +2,19 @@
 
 import ctypes
 
-M_MMAP_MAX, M_TRIM_THRESHOLD, M_TOP_PAD = -4, -1, -2
-KEPT, PAD = 2**31 - 1, 2**26
+M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -2, -3, -4
+KEEP = {M_MMAP_MAX: 0, M_TRIM_THRESHOLD: 2**31 - 1, M_TOP_PAD: 2**26}
+GIVE_BACK = {M_MMAP_MAX: 65536, M_MMAP_THRESHOLD: 2**25, M_TRIM_THRESHOLD: 2**26, M_TOP_PAD: 2**17}
+"""Where the C library ends up by itself in a program that frees large arrays."""
 
 
-def keep_memory() -> bool:
+def keep_memory(keep: bool = True) -> bool:
     """Let the C library keep memory that was freed, and not give it back to the system after each step to ask for it again.
 
     Asking costs a fault for every page: a fifth of the time of a step of the papers' generator on a CPU. Only glibc knows how.
+
+    Args:
+        keep: False lets it give memory back again.
 
     Returns:
         Whether it did.
@@ -18,4 +23,4 @@ def keep_memory() -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):
         return False
-    return all(mallopt(option, value) for option, value in ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, KEPT), (M_TOP_PAD, PAD)))
+    return all(mallopt(option, value) for option, value in (KEEP if keep else GIVE_BACK).items())

@@ -1,6 +1,6 @@
 """Only the person is translated, the scene stays: masks and compositing for CycleGAN."""
 
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +16,7 @@ class Foreground(TypedDict, total=False):
     margin: float
 
 
-class Scene:
+class Scene(NamedTuple):
     """What a translated video keeps of its input: everything but the person.
 
     Source: the remedy that Tsvetkov and Abu-Saleh (discussion) expect against patterned backgrounds.
@@ -27,8 +27,9 @@ class Scene:
         painted: (B, T, 1, H, W) in [0, 1], where the other person may be painted; like ``person``, scaled to their size.
     """
 
-    def __init__(self, background: Tensor, person: Tensor, painted: Tensor) -> None:
-        self.background, self.person, self.painted = background, person, painted
+    background: Tensor
+    person: Tensor
+    painted: Tensor
 
     @classmethod
     def of(cls, batch: dict, margin: float, anchors: Tensor | None) -> 'Scene':

@@ -1,7 +1,11 @@
 """A pool of earlier generated pictures. Source: Shrivastava et al. 2017; as used by CycleGAN (Zhu et al. 2017, section 4)."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
+
+from toolkit.machine import on_device
 
 
 class ImagePool(nn.Module):
@@ -21,9 +25,8 @@ class ImagePool(nn.Module):
         self.images: Tensor | None = None
         self.count = 0
 
-    @torch.no_grad()
     def query(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        """Exchange new pictures for a mixture of new and old ones, one after the other.
+        """Exchange new pictures for a mixture of new and old ones, one after the other: :meth:`draw` and :meth:`exchange`.
 
         Args:
             images: (B, C, H, W); pictures of another size or number of channels than those in the pool empty it first.
@@ -32,20 +35,52 @@ class ImagePool(nn.Module):
         Returns:
             (B, C, H, W) without gradient, memory of its own.
         """
-        out = images.detach().clone()
+        return self.exchange(images, self.draw(images.shape, images, generator))
+
+    def draw(self, shape: Sequence[int], like: Tensor, generator: torch.Generator) -> Tensor | None:
+        """Decide what will happen to pictures that are not there yet, and make room for them.
+
+        Args:
+            shape: (B, C, H, W) of the pictures.
+            like: a tensor of their type and device.
+            generator: CPU generator of all randomness.
+
+        Returns:
+            (B, 3) on that device, for each picture: its place in the pool, whether the one there is returned, whether it is kept there;
+            None for a pool of size 0.
+        """
         if not self.size:
-            return out
-        if self.images is None or self.images.shape[1:] != out.shape[1:]:
-            self.images, self.count = out.new_zeros(self.size, *out.shape[1:]), 0
-        self.images = self.images.to(out)
-        for i, image in enumerate(images.detach()):
+            return None
+        if self.images is None or self.images.shape[1:] != shape[1:]:
+            self.images, self.count = like.new_zeros(self.size, *shape[1:]), 0
+        self.images = self.images.to(like)
+        drawn = []
+        for _ in range(shape[0]):
             if self.count < self.size:
-                self.images[self.count] = image
+                drawn.append((self.count, 0, 1))
                 self.count += 1
             elif torch.rand((), generator=generator) < 0.5:
-                place = int(torch.randint(self.size, (), generator=generator))
-                out[i] = self.images[place]
-                self.images[place] = image
+                drawn.append((int(torch.randint(self.size, (), generator=generator)), 1, 1))
+            else:
+                drawn.append((0, 0, 0))
+        return on_device(torch.tensor(drawn), like.device)
+
+    @torch.no_grad()
+    def exchange(self, images: Tensor, drawn: Tensor | None) -> Tensor:
+        """Do what :meth:`draw` decided; nothing waits for the device.
+
+        Args:
+            images: (B, C, H, W).
+            drawn: see there.
+        """
+        out = images.detach().clone()
+        if drawn is None:
+            return out
+        for i, image in enumerate(images.detach()):
+            place, old, kept = drawn[i].split(1)
+            there = self.images.index_select(0, place)[0]
+            out[i] = torch.where(old > 0, there, image)
+            self.images.index_copy_(0, place, torch.where(kept > 0, image, there)[None])
         return out
 
     def get_extra_state(self) -> dict:

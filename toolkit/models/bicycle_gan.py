@@ -84,6 +84,8 @@ class BicycleGAN(VideoModel):
         same_discriminator: 'official' with one discriminator for both branches.
         z_target: 'paper' only: what the regression should find, the ``'sample'`` z or ``'mu'``; a constant either way.
         test_samples: pictures that :meth:`test_step` paints from random codes, for each frame.
+        share_scores: ask a discriminator once about a painted picture, for G and for itself, and not twice; the gradients are equal to
+            rounding.
         kwargs: of :class:`toolkit.models.base.VideoModel`.
 
     Raises:
@@ -96,11 +98,12 @@ class BicycleGAN(VideoModel):
         region=('fake', 'real', 'masks', 'regions', 'conditions', ADDED),
         gan=('scores',), gan2=('scores',), z=('fake', 'real'), kl=('mu', 'logvar'))
 
+    recordable = True
     nested = dict(feature_maps=FeatureMaps)
 
     def __init__(self, encoder: dict, generator: dict, discriminator: dict, losses: dict, scheme: str = 'paper',
                  feature_maps: dict | None = None, conditional: bool = False, same_discriminator: bool = False,
-                 z_target: str = 'sample', test_samples: int = 0, **kwargs) -> None:
+                 z_target: str = 'sample', test_samples: int = 0, share_scores: bool = False, **kwargs) -> None:
         super().__init__(losses=losses, **kwargs)
         for name, value, known in (('scheme', scheme, SCHEMES), ('z_target', z_target, Z_TARGETS)):
             if value not in known:
@@ -110,7 +113,7 @@ class BicycleGAN(VideoModel):
             raise InputError(f'model.losses has {", ".join(self.losses) or "nothing"}: BicycleGAN needs gan with a weight above 0, and '
                              f'gan2 with scheme="official" only')
         self.scheme, self.conditional, self.same_discriminator = scheme, conditional, same_discriminator
-        self.z_target, self.test_samples = z_target, test_samples
+        self.z_target, self.test_samples, self.share_scores = z_target, test_samples, share_scores
         self.feature_maps = FeatureMaps(**dict(dict(edge_channel='real'), **(feature_maps or {})))
         channels = self.feature_maps.channels
         self.net_e = REGION_ENCODERS.build(encoder)
@@ -148,31 +151,43 @@ class BicycleGAN(VideoModel):
         self._check_optimizers(optim_wrapper)
         batch = self.data_preprocessor(data, True)
         encoded, random = self._halves(self.frames_of(batch))
-        added = {name: batch[name].flatten(0, 1)[:len(encoded.images), None] for name in self.losses.added_fields}
-        in_g = optim_wrapper['g'].optim_context
+        count = len(encoded.images)
+        given = dict(
+            encoded=encoded, random=random, noise=[self.randn(count, bare(self.net_e).nz, salt=salt) for salt in (0, 1)],
+            added={name: batch[name].flatten(0, 1)[:count, None] for name in self.losses.added_fields})
+        return self.learning(self._learn, given, optim_wrapper)
 
+    def _learn(self, given: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
+        """Losses and updates, see :meth:`toolkit.models.base.VideoModel.learning`.
+
+        With ``share_scores`` each picture goes through its discriminator once: what it says teaches G and E, then itself.
+        """
+        encoded, random, noise, added = (given[key] for key in ('encoded', 'random', 'noise', 'added'))
+        in_g = optim_wrapper['g'].optim_context
         with in_g(self.net_e):
             mu, logvar = self.net_e(encoded.images, encoded.regions, encoded.masks)
-        z = mu + (0.5 * logvar).exp() * self.randn(*mu.shape)
+        z = mu + (0.5 * logvar).exp() * noise[0]
         separate = self.scheme == 'paper' and bool(self.losses.of('z')) and torch.is_grad_enabled()
         code = z.detach().requires_grad_() if separate else z
         with in_g(self.net_g):
             painted = self.decode(encoded.features, code, encoded.regions)
-        g = self.losses.compute('gan', dict(scores=self._scores(optim_wrapper, 'd', encoded, painted)))
+        g, loss, scores = self._judged(optim_wrapper, 'd', 'gan', encoded, painted)
         frames = dict(fake=painted, real=encoded.images, regions=encoded.regions, conditions=encoded.features)
-        g |= self.losses.compute('frames', dict(frames, masks=encoded.masks), added)
-        g |= self.losses.compute('region', dict(frames, masks=encoded.recolored), added)
-        fakes = [('d', encoded, painted.detach(), encoded)]
+        seen = self.losses.compute('frames', dict(frames, masks=encoded.masks), added)
+        seen |= self.losses.compute('region', dict(frames, masks=encoded.recolored), added)
+        judged = [('d', painted, scores, encoded, encoded)]
         regressed, target = painted, z if self.z_target == 'sample' else mu
         if self.scheme == 'official':
-            target = self.randn(*mu.shape, salt=1)
+            target = noise[1]
             with in_g(self.net_g):
                 regressed = self.decode(encoded.features, target, encoded.regions)
             second = 'd' if self.same_discriminator else 'd2'
-            g |= self.losses.compute('gan2', dict(scores=self._scores(optim_wrapper, second, encoded, regressed)))
-            fakes.append((second, encoded, regressed.detach(), random))
-        g = self.weighted(g)
-        loss = sum(g.values())
+            more, pulled, scores = self._judged(optim_wrapper, second, 'gan2', encoded, regressed)
+            loss, judged = loss + pulled, [*judged, (second, regressed, scores, encoded, random)]
+            seen |= more
+        seen = self.weighted(seen)
+        loss = loss + sum(value for name, value in seen.items() if self.losses.groups[name] != 'gan2')
+        g = self.weighted(g) | seen
         if self.losses.of('z'):
             with self.frozen(self.net_e), in_g(self.net_e):
                 found, _ = self.net_e(regressed, encoded.regions, encoded.masks)
@@ -185,7 +200,7 @@ class BicycleGAN(VideoModel):
         self.step(optim_wrapper, 'g', loss)
 
         logs = {f'g/{k}': v.detach() for k, v in g.items()}
-        logs |= self._train_discriminators(optim_wrapper, fakes)
+        logs |= self._train_discriminators(optim_wrapper, judged)
         bare(self.net_e).observe(mu)
         mu, logvar = mu.detach(), logvar.detach()
         logs['e/nats'] = 0.5 * (mu.square() + logvar.exp() - 1 - logvar).sum(1).mean()
@@ -222,20 +237,29 @@ class BicycleGAN(VideoModel):
             optim_wrapper['e'].step()
             optim_wrapper['e'].zero_grad()
 
-    def _scores(self, optim_wrapper: OptimWrapperDict, name: str, condition: Frames, pictures: Tensor) -> list[list[Tensor]]:
-        """What a discriminator, frozen, says of pictures."""
+    def _judged(self, optim_wrapper: OptimWrapperDict, name: str, group: str, condition: Frames,
+                picture: Tensor) -> tuple[dict[str, Tensor], Tensor, list[list[Tensor]] | None]:
+        """What a discriminator says of a picture: losses of the group, a scalar by which G learns from them, scores to share."""
         network = getattr(self, f'net_{name}')
-        with self.frozen(network), optim_wrapper[name].optim_context(network):
-            return network(self._with_condition(condition, pictures))
+        if not self.share_scores:
+            with self.frozen(network), optim_wrapper[name].optim_context(network):
+                losses = self.losses.compute(group, dict(scores=network(self._with_condition(condition, picture))))
+            return losses, sum(self.weighted(losses).values()), None
+        seen = picture.detach().requires_grad_()
+        with optim_wrapper[name].optim_context(network):
+            scores = network(self._with_condition(condition, seen))
+        losses = self.losses.compute(group, dict(scores=scores))
+        return losses, self.pull(optim_wrapper['g'], self.weighted(losses), seen, picture), scores
 
     def _train_discriminators(self, optim_wrapper: OptimWrapperDict,
-                              fakes: list[tuple[str, Frames, Tensor, Frames]]) -> dict[str, Tensor]:
-        """One step of each discriminator; ``fakes`` holds (optimizer, what it was painted from, picture, real frames)."""
+                              judged: list[tuple[str, Tensor, list[list[Tensor]] | None, Frames, Frames]]) -> dict[str, Tensor]:
+        """One step of each discriminator; ``judged`` holds (optimizer, painted picture, its scores or None, condition, real frames)."""
         gan, losses = self.losses[self.adversarial], {}
-        for number, (name, condition, fake, real) in enumerate(fakes):
+        for number, (name, fake, of_fake, condition, real) in enumerate(judged):
             network = getattr(self, f'net_{name}')
             with optim_wrapper[name].optim_context(network):
-                of_fake = network(self._with_condition(condition, fake))
+                if of_fake is None:
+                    of_fake = network(self._with_condition(condition, fake.detach()))
                 of_real = network(self._with_condition(real, real.images))
             key = 'd2' if number else 'd'
             losses.setdefault(name, {}).update({

@@ -82,7 +82,7 @@ class CycleGAN(VideoModel):
         gan=('scores',), cycle=('fake', 'real', 'masks', ADDED), identity=('fake', 'real', 'masks', ADDED),
         skeleton=('fake', 'real', 'anchors', 'keys'), temporal=('scores',), face=('scores',))
 
-    directions = DIRECTIONS
+    directions, recordable = DIRECTIONS, True
     nested = dict(face_crops=HeadCrops, auto_weight=AutoWeight, foreground=Foreground)
 
     def __init__(self, generator: dict, discriminator: dict, losses: dict, previous_frames: int = 0, first: str = 'zeros',
@@ -106,6 +106,9 @@ class CycleGAN(VideoModel):
         self.memory = FrameMemory() if stateful else None
         self.register_buffer('anchors', torch.tensor([[0.0, 0.0, 1.0]] * 2))
         self.ema_decay = self.averaging(ema)
+        self._needs_data = self.memory is not None or bool(self.losses.of('skeleton') or self.losses.of('face'))
+        if self.step_graph is not None and self._needs_data:
+            self.step_graph.give_up('stateful, and losses of skeletons and faces, look at clips and poses on the CPU')
         if ema is not None:
             self.net_g_ab_ema, self.net_g_ba_ema = self.ema_copy(self.net_g_ab), self.ema_copy(self.net_g_ba)
 
@@ -153,7 +156,33 @@ class CycleGAN(VideoModel):
         """
         batches = {name: self.data_preprocessor(data[name], True) for name in 'ab'}
         scenes = self._scenes(batches)
+        keys = ('frames', 'masks', *self.losses.added_fields)
+        given = dict(scenes=scenes, drawn=self._drawn(batches), data=data if self._needs_data else None,
+                     batches={name: {key: batch[key] for key in keys if key in batch} for name, batch in batches.items()})
+        logs = self.learning(self._learn, given, optim_wrapper)
+        if self.ema_decay is not None:
+            for name in DIRECTIONS:
+                self.update_ema(getattr(self, f'net_g_{name}'), getattr(self, f'net_g_{name}_ema'), self.ema_decay, optim_wrapper['g'])
+        return logs
+
+    def _drawn(self, batches: dict) -> dict[str, Tensor | None]:
+        """What happens to the pictures that each discriminator will see; heads are known only when they are cut out."""
+        drawn = {}
+        for i, (kind, target, name) in enumerate(self._discriminators()):
+            frames = batches[other(target)]['frames']
+            if kind != 'face':
+                seen = discriminator_input(kind, self.head_crops, frames, None)
+                held = self.pools[name].images
+                if self.step_graph is not None and held is not None and held.shape[1:] != seen.shape[1:]:
+                    self.step_graph.give_up('pictures of several sizes, for which pools are emptied')
+                drawn[name] = self.pools[name].draw(seen.shape, frames, self.noise_generator(salt=i))
+        return drawn
+
+    def _learn(self, given: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
+        """Losses and updates, see :meth:`toolkit.models.base.VideoModel.learning`."""
+        batches, scenes, data = given['batches'], given['scenes'], given['data']
         real = {name: batch['frames'] for name, batch in batches.items()}
+        poses = {name: None if data is None else data[name]['poses'] for name in 'ab'}
         goes_on = self._continues(data)
         fake, g = {}, {}
         with self._contexts(optim_wrapper['g'], self.net_g_ab, self.net_g_ba):
@@ -173,7 +202,7 @@ class CycleGAN(VideoModel):
         with self.frozen(*nets), self._contexts(optim_wrapper['d'], *nets):
             for kind, target, name, net in discriminators:
                 source = other(target)
-                inputs[name] = discriminator_input(kind, self.head_crops, fake[target], data[source]['poses'], self._anchors(source))
+                inputs[name] = discriminator_input(kind, self.head_crops, fake[target], poses[source], self._anchors(source))
                 values = self.losses.compute(kind, dict(scores=net(inputs[name])))
                 g |= {f'{loss}_{source}{target}': value for loss, value in values.items()}
         g = {name: self.losses.weights[name.rpartition('_')[0]] * loss for name, loss in g.items()}
@@ -185,16 +214,13 @@ class CycleGAN(VideoModel):
             for i, (kind, target, name, net) in enumerate(discriminators):
                 loss_name = self.losses.adversarial(kind)
                 loss, weight = self.losses[loss_name], self.losses.weights[loss_name] / 2
-                past = self.pools[name].query(inputs[name].float(), self.noise_generator(salt=i))
+                pool, new = self.pools[name], inputs[name].float()
+                past = pool.query(new, self.noise_generator(salt=i)) if kind == 'face' else pool.exchange(new, given['drawn'][name])
                 truth = self._seen(batches[target], scenes[other(target)])
-                truth = discriminator_input(kind, self.head_crops, truth, data[target]['poses'])
+                truth = discriminator_input(kind, self.head_crops, truth, poses[target])
                 d[f'{name}_real'] = weight * loss(net(truth), real=True, for_discriminator=True)
                 d[f'{name}_fake'] = weight * loss(net(past), real=False, for_discriminator=True)
         self.step(optim_wrapper, 'd', sum(d.values()))
-
-        if self.ema_decay is not None:
-            for name in DIRECTIONS:
-                self.update_ema(getattr(self, f'net_g_{name}'), getattr(self, f'net_g_{name}_ema'), self.ema_decay, optim_wrapper['g'])
         return {**{f'g/{k}': v.detach() for k, v in g.items()}, **{f'd/{k}': v.detach() for k, v in d.items()}, **logs}
 
     def _compare(self, group: str, source: str, fake: Tensor, batch: dict, masks: Tensor | None) -> dict[str, Tensor]:
@@ -257,7 +283,7 @@ class CycleGAN(VideoModel):
 
     # ---- translating ------------------------------------------------------------------------------------------------------------
 
-    def _continues(self, data: dict) -> dict[str, list[bool] | None]:
+    def _continues(self, data: dict | None) -> dict[str, list[bool] | None]:
         """For each domain which rows of the mini-batch go on from the one before."""
         if self.memory is None:
             return dict.fromkeys('ab')

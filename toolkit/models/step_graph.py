@@ -32,6 +32,7 @@ class StepGraph:
     def __init__(self) -> None:
         self.off: str | None = None
         self._records: dict[str, _Record] = {}
+        self._states: list[dict] = []
         self._rates: dict[int, Tensor] = {}
         self._stream: torch.cuda.Stream | None = None
         self._pool: tuple[int, int] | None = None
@@ -47,6 +48,9 @@ class StepGraph:
         Returns:
             What ``learn`` returns: scalar tensors by name.
         """
+        states = [wrapper.optimizer.state for wrapper in optim_wrapper.values()]
+        if len(states) != len(self._states) or any(a is not b for a, b in zip(states, self._states)):
+            self._records, self._states = {}, states  # a checkpoint was loaded: graphs would write to what was there before
         leaves, layout = pytree.tree_flatten(given)
         reason = self.off or obstacle(leaves, optim_wrapper)
         if reason is None:
@@ -66,9 +70,13 @@ class StepGraph:
                 if record.graph is not None:
                     return record.replay(tensors, optim_wrapper)
         if reason and not self.off:
-            self.off = reason
-            print_log(f'model.cuda_graph is off: {reason}', 'current')
+            self.give_up(reason)
         return learn(given, optim_wrapper)
+
+    def give_up(self, reason: str) -> None:
+        """Run all further steps as they are, and say why."""
+        self.off = reason
+        print_log(f'model.cuda_graph is off: {reason}', 'current')
 
     def _aside(self, work: Callable[[], dict]) -> dict:
         """Work on the stream of the graphs."""
