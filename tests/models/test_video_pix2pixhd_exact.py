@@ -79,3 +79,18 @@ def test_one_step_is_the_one_that_is_written_down_here(frame_reduce, frames_coun
         assert max(g.abs().max() for g in gradients[name]) > 1e-2
     for old, mean, new in zip(average, model.net_g_ema.parameters(), model.net_g.parameters(), strict=True):
         torch.testing.assert_close(mean, DECAY * old + (1 - DECAY) * new)
+
+
+def test_two_accumulated_samples_teach_as_a_batch_of_two():
+    whole, parts = build('mean'), build('mean')
+    data = batch_of(whole, size=2)
+    halves = [{key: value[i:i + 1] for key, value in data.items()} for i in range(2)]
+    for model, batches in ((whole, [data]), (parts, halves)):
+        wrappers = OptimWrapperDict(**{
+            name: OptimWrapper(torch.optim.SGD(net.parameters(), LR[name]), accumulative_counts=len(batches))
+            for name, net in dict(g=model.net_g, d=model.net_d).items()})
+        for i, batch in enumerate(batches):
+            model.set_train_state(seed=0, rank=0, iteration=i, max_iters=2)
+            model.train_step(batch, wrappers)
+    for old, p, q in zip(build('mean').parameters(), whole.parameters(), parts.parameters(), strict=True):
+        assert (p - q).norm() <= 1e-3 * (p - old).norm() + 1e-6
