@@ -155,8 +155,9 @@ def test_a_visit(page, videos, tmp_path):
 
 def visit(visitor, videos, tmp_path):
     # the built-in people are there, and the first result needs one click
-    visitor.until('the examples are there', lambda: visitor.value('#hvt-person').startswith('example: '))
-    assert visitor.value('#hvt-movement').startswith('example: ') and visitor.value('#hvt-movement') != visitor.value('#hvt-person')
+    visitor.until('the first examples are there', lambda: visitor.value('#hvt-movement').startswith('example: '))
+    assert visitor.value('#hvt-person').startswith('example: ') and visitor.value('#hvt-movement') != visitor.value('#hvt-person')
+    visitor.until('all examples are there', lambda: 'Nothing is being made' in visitor.find('#hvt-job').text)
     visitor.until('what was found is shown', lambda: visitor.driver.execute_script(
         'return document.querySelector("#hvt-person-found video").readyState >= 2'), 20)
     visitor.shot('1_start')

@@ -145,3 +145,11 @@ def test_one_server_a_folder(server):
 def test_a_port_that_is_taken_is_said():
     with listen('127.0.0.1', 0) as first, pytest.raises(InputError, match='cannot listen on 127.0.0.1 port .*choose another --port'):
         listen('127.0.0.1', first.getsockname()[1])
+
+
+def test_nobody_is_chosen_to_move_like_themselves(server):
+    for folder in sorted(server.sessions.examples.iterdir())[1:]:
+        shutil.rmtree(folder)
+    client = browser(server)
+    person, movement = client.post('/gradio_api/run/refresh', json=dict(data=[None] * 7)).json()['data'][:2]
+    assert person['value'].startswith('example: ') and movement['value'] is None

@@ -62,7 +62,7 @@ class Page:
             movement = fresh
         person = person if person in clips else next(iter(names), None)
         others = [name for name, clip in clips.items() if clip.person != clips[person].person] if person else []
-        movement = movement if movement in clips else next(iter(others), person)
+        movement = movement if movement in clips else next(iter(others), None)
         videos = list(results)
         if new and task == 'generate':
             left, right = f'movement of {fresh}', fresh

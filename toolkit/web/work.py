@@ -88,7 +88,7 @@ def render_examples(told: Progress, out: str, size: tuple[int, int]) -> None:
         out: folder of clips.
         size: (H, W).
     """
-    pairs = [(actor, action) for actor in EXAMPLES['actors'] for action in EXAMPLES['actions']]
+    pairs = [(actor, action) for action in EXAMPLES['actions'] for actor in EXAMPLES['actors']]
     for done, (actor, action) in enumerate(pairs):
         told.step('rendering the examples, once', done, len(pairs))
         folder = Path(out) / f'{actor:02d}_{action}'
@@ -172,7 +172,7 @@ def generate(told: Progress, out: str, content: str, driving: str, checkpoint: s
 
 
 def finetune(told: Progress, work_dir: str, data: str, iterations: int, resume: bool) -> str:
-    """Fine-tune the generator on a clip.
+    """Fine-tune the generator on a clip. Weights of the perceptual loss are taken where they are, and not loaded from the network.
 
     Args:
         told: hears how far it is.
@@ -186,7 +186,7 @@ def finetune(told: Progress, work_dir: str, data: str, iterations: int, resume: 
     """
     apis.finetune([], work_dir, data, iterations, resume, cfg_options=[
         'default_hooks.logger.interval=2', f'train_cfg.val_interval={max(2, iterations // 8)}',
-        f'default_hooks.checkpoint.interval={iterations}'], progress=told)
+        f'default_hooks.checkpoint.interval={iterations}', 'model.losses.perceptual.download=False'], progress=told)
     return Path(work_dir).name
 
 
