@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from toolkit.engine.launch import load_config
 from toolkit.web import work
+from toolkit.web.html import curves
 
 
 def downloads(config):
@@ -22,3 +23,13 @@ def test_a_fine_tuning_of_the_page_asks_nobody_for_weights(tmp_path, monkeypatch
     assert downloads(load_config(work.apis.FINETUNE)._cfg_dict.to_dict())
     config = load_config(work.apis.FINETUNE, options)
     assert not downloads(config._cfg_dict.to_dict()) and config.train_cfg.val_interval == 2
+
+
+def test_the_curve_shows_what_a_fine_tuning_logs(tmp_path):
+    log = tmp_path / '20260101' / 'vis_data' / 'scalars.json'
+    log.parent.mkdir(parents=True)
+    log.write_text('{"g/l1": 0.5, "g/gan": 1.5, "iter": 2, "step": 2}\n{"ssim/full": 0.91, "ssim/crop": 0.8, "step": 2}\n'
+                   '{"g/l1": 0.25, "g/gan": 1.25, "iter": 4, "step": 4}\n{"g/l1": 0.1, "it')
+    chart = curves(tmp_path)
+    assert chart.count('<svg') == 3 and 'L1 of the generator (less is better): 0.25' in chart
+    assert 'SSIM of the held-out quarter (more is better): 0.91' in chart and curves(tmp_path / 'x') == ''

@@ -9,7 +9,9 @@ from urllib.parse import quote
 
 from toolkit.web.jobs import DONE, FAILED, RUNNING, STOPPED, Job
 
-CURVES = {'lpips': 'LPIPS of the held-out quarter (less is better)', 'loss_g': 'loss of the generator'}
+CURVES = {'lpips/full': 'LPIPS of the held-out quarter (less is better)', 'ssim/full': 'SSIM of the held-out quarter (more is better)',
+          'g/l1': 'L1 of the generator (less is better)', 'g/gan': 'adversarial loss of the generator'}
+"""Beginning of the name of what is logged -> what it is called."""
 WIDTH, HEIGHT, EDGE = 520, 130, 46
 
 
@@ -129,7 +131,7 @@ def curves(run: Path) -> str:
     charts = []
     for start, label in CURVES.items():
         points = [(row['step'], value) for row in rows for key, value in row.items()
-                  if key.lower().split('/')[0] == start and isinstance(value, (int, float)) and 'step' in row]
+                  if key.startswith(start) and isinstance(value, (int, float)) and 'step' in row]
         if points:
             charts.append(_chart(points, label))
     return f'<div class="hvt-curves">{"".join(charts)}</div>' if charts else ''
