@@ -132,11 +132,22 @@ def build_part(cfg: dict, registry: 'Registry', default_args: dict | None = None
     try:
         if inspect.isclass(part) and issubclass(part, ManagerMixin):
             return part.get_instance(**args)
-        return part(**args)
+        built = part(**args)
     except InputError:
         raise
     except BUILD_ERRORS as error:
         raise PartError(registry, part, args, error) from error
+    for name, parameter in built.named_parameters() if hasattr(built, 'named_parameters') else ():
+        if _is_empty(parameter):
+            raise PartError(registry, part, args, ValueError(f'{name} of it would have the shape {tuple(parameter.shape)}'))
+    return built
+
+
+def _is_empty(parameter: Any) -> bool:
+    try:
+        return 0 in parameter.shape
+    except RuntimeError:  # a lazy one, whose shape is not known yet
+        return False
 
 
 class PartError(InputError):
@@ -155,9 +166,9 @@ class PartError(InputError):
     def __init__(self, registry: 'Registry', part: Callable, args: dict, error: Exception) -> None:
         self.config = dict(args, type=part.__name__)
         given = ', '.join(f'{key}={value!r}' for key, value in args.items() if len(repr(value)) < LONGEST_SHOWN) or 'its arguments'
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        super().__init__(f'the {registry.name} {part.__name__} cannot be built with {given}: {type(error).__name__}: {error} '
-                         f'({Path(place.filename).name}, line {place.lineno})')
+        place = traceback.extract_tb(error.__traceback__)[-1:]
+        where = f' ({Path(place[0].filename).name}, line {place[0].lineno})' if place else ''
+        super().__init__(f'the {registry.name} {part.__name__} cannot be built with {given}: {type(error).__name__}: {error}{where}')
 
 
 class Registry(mm.Registry):

@@ -102,3 +102,13 @@ def test_errors_of_a_part_of_ones_own_say_where_they_come_from():
 
     with pytest.raises(InputError, match=r"cannot be built with size=4: KeyError: 'a bug' \(test_wrong_values.py, line"):
         LOSSES.build(dict(type='FailsInItsConstructor', size=4))
+
+
+@pytest.mark.parametrize('where, value, message', [
+    (('model', 'discriminator', 'ndf'), 0, r'^model.discriminator: .*ndf=0.*would have the shape \(0, '),
+    (('param_scheduler', 0, 'start_factor'), 0, 'start_factor=0, and a rate of 0 cannot grow'),
+    (('train_dataloader', 'num_workers'), 1e308, 'num_workers=1e.308: expected a whole number'),
+])
+def test_what_would_fail_in_the_first_iteration_is_refused_before(clips, tmp_path, where, value, message):
+    with pytest.raises(InputError, match=message):
+        start(changed(config(clips), where, value), tmp_path)

@@ -1,6 +1,6 @@
 """Files of strangers, damaged in every way: they are read or refused in one line, in little time and memory, and nothing else changes.
 
-The same with more examples: ``TRUST_EXAMPLES=40 pytest tests/trust/test_files.py``.
+The same with more examples: ``TRUST_EXAMPLES=20000 pytest tests/trust/test_files.py``.
 """
 
 import io

@@ -157,6 +157,9 @@ class TrainRunner(Runner):
             if isinstance(cfg, dict) and cfg.setdefault('by_epoch', False):
                 raise InputError(f'param_scheduler: {cfg.get("type")} has by_epoch=True, but training counts iterations; give begin '
                                  f'and end in iterations and leave by_epoch out')
+            if isinstance(cfg, dict) and cfg.get('start_factor', 1) == 0:
+                raise InputError(f'param_scheduler: {cfg.get("type")} has start_factor=0, and a rate of 0 cannot grow; give a small '
+                                 f'number, such as 0.001')
         return super()._build_param_scheduler(configs, optim_wrapper)
 
     @staticmethod
