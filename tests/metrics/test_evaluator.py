@@ -1,3 +1,4 @@
+import errno
 import socket
 from contextlib import contextmanager
 
@@ -143,12 +144,16 @@ def test_files_of_others_beside_it_are_kept(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ['partial.bak']
 
 
-def test_results_that_cannot_be_written_are_refused_before_any_clip(tmp_path):
+def test_results_that_cannot_be_written_are_refused_before_any_clip(tmp_path, monkeypatch):
+    def append(path, text):
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
     (tmp_path / 'file').write_text('')
     run = evaluator(cache=ResultCache(tmp_path / 'file' / 'partial', 'key'))
     with pytest.raises(InputError, match='partial: cannot be written'):
         run.run([0])
-    full = evaluator(cache=ResultCache('/dev/full', 'key'))
+    monkeypatch.setattr('toolkit.metrics.result_cache.append', append)
+    full = evaluator(cache=ResultCache(tmp_path / 'partial', 'key'))
     with pytest.raises(InputError, match='No space left'):
         full.run([0])
     assert run.dataset.loaded == full.dataset.loaded == []
