@@ -91,7 +91,7 @@ def test_what_is_written_says_all(tmp_path):
         iteration=3, seconds=2, parameters=2, gmacs=1, ms=5, cost_memory=2, total_seconds=4, memory=1)
     head, *lines = (tmp_path / 'table.csv').read_text().splitlines()
     assert len(lines) == 3 and all(line.count(',') >= head.count(',') for line in lines)
-    assert '| pasted |' in text and '**1.500** [1.000, 2.000]' in text
+    assert '| pasted |' in text and '**0.500** [0.000, 1.000]' in text
 
 
 def test_a_row_without_a_number_is_not_available():
@@ -103,3 +103,12 @@ def test_a_row_without_a_number_is_not_available():
     table = Table(spec, units, results)
     assert table.entry('theirs, 2 iterations', 'psnr/full') is None
     assert 'no pose was found' in table.as_markdown() and '| n/a |' in table.as_markdown()
+
+
+def test_means_over_fewer_clips_are_never_the_best():
+    table, units, results, spec = made([Budget(iterations=2)], lambda label, clip, seed: 5.0 - ('ours' in label) - 3 * (clip == 'two'))
+    for unit in units:
+        if (unit.row, unit.clip) == ('theirs', 'two'):
+            del results[unit.name]
+    text = Table(spec, units, results).as_markdown()
+    assert '| theirs, 2 iterations | 2 | 5.500 [' in text and '| pasted | 4 | **4.000** [' in text

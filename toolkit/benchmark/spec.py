@@ -125,8 +125,8 @@ class Spec:
     budgets: Sequence[Budget] = ()
     seeds: Sequence[int] = (0,)
     metrics: Sequence[Mapping] = field(default_factory=lambda: METRIC_SET)
-    columns: Sequence[str] = ('ms_ssim/masked', 'lpips*/masked', 'lpips*/full', 'lpips*/crop', 'psnr/full', 'ssim/full', 'pck*0.1*',
-                              'sharpness/*', 'temporal/td', 'temporal/*lpips*', 'temporal/warp_error')
+    columns: Sequence[str] = ('ms_ssim/masked', 'lpips*/masked', 'lpips*/full', 'lpips*/crop', 'psnr/full', 'ssim/full',
+                              'pck/limbs@0.1', 'sharpness/*', 'temporal/td', 'temporal/*lpips*', 'temporal/warp_error')
     options: Mapping[str, Any] = field(default_factory=dict)
     amp: bool | str = False
     clock: str = 'wall'

@@ -156,11 +156,12 @@ class Table:
         return out.getvalue()
 
     def as_markdown(self) -> str:
-        """Tables for people: values, differences, each clip, seeds, costs, then what failed and what the numbers mean."""
+        """Tables for people: values, differences, each clip, seeds, costs, then what failed and what the numbers mean. Bold is the best
+        of the rows with the most clips; means over other clips do not compare."""
         columns = self.columns()
         heads = [f'{key} {ARROWS[self.about[key]["better"]]}'.strip() for key in columns]
         lines = [f'# {self.spec.path.stem}', '', self._said(), '', '## Means over clips', '',
-                 *_table(['', *heads], [[label, *self._best(label, columns)] for label in self.labels])]
+                 *_table(['', 'clips', *heads], [[label, self._clips(label), *self._best(label, columns)] for label in self.labels])]
         lines += ['', '## Paired differences', '', *_table(['', 'to', *heads], [
             [label, self.reference[label], *(_difference(self.entry(label, key)) for key in columns)]
             for label in self.labels if self.reference[label] != label])]
@@ -187,6 +188,9 @@ class Table:
         return (f'{len(self.results)} of {len(self.units)} units are done{", so this is not all" if open_units else ""}; '
                 f'{", ".join(hosts)}. Intervals: 95 % bootstrap over clips, of the mean over seeds.')
 
+    def _clips(self, label: str) -> str:
+        return str(max((len(clips) for clips in self.values[label].values()), default=0))
+
     def _best(self, label: str, columns: Sequence[str]) -> list[str]:
         cells = []
         for key in columns:
@@ -195,9 +199,11 @@ class Table:
                 cells.append('failed' if any(error.startswith(f'{label.split(", ")[0]} on') for error in self.errors) else 'n/a')
                 continue
             score = dict(higher=lambda v: v, lower=lambda v: -v, one=lambda v: -abs(v - 1)).get(better)
-            values = [other['value'] for name in self.labels if (other := self.entry(name, key))]
-            text = _number(entry['value'])
-            text = f'**{text}**' if score and score(entry['value']) == max(map(score, values)) else text
+            entries = [other for name in self.labels if (other := self.entry(name, key))]
+            most = max(other['clips'] for other in entries)
+            values = [other['value'] for other in entries if other['clips'] == most]
+            best = score and entry['clips'] == most and score(entry['value']) == max(map(score, values))
+            text = f'**{_number(entry["value"])}**' if best else _number(entry['value'])
             cells.append(text + (f' [{_number(entry["ci"][0])}, {_number(entry["ci"][1])}]' if entry['ci'] else ''))
         return cells
 
