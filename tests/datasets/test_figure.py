@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+import torch
 
 from tests.stick_people import stick_pose
 from toolkit.datasets.figure import spread_pose, whole_figure
 from toolkit.datasets.tensors import collate
 from toolkit.datasets.windows import ClipWindows
-from toolkit.masks.geometry import part_shapes
+from toolkit.masks.geometry import body_scale, part_shapes
 from toolkit.masks.parts import part_labels
 from toolkit.model_parts.preprocessor import VideoPreprocessor
 from toolkit.model_parts.textures import Textures
@@ -88,6 +89,12 @@ def test_holes_of_references_are_filled_and_nothing_else_changes(clips):
         torso[..., ::2] = False
         item['reference_parts'][:, :2][torso] = 0
     prepare = VideoPreprocessor()
+    still = Textures(2, True, fill=True)(prepare(collate([whole])))[0]
+    assert torch.equal(still, Textures(2, True)(prepare(collate([one])))[0]), 'arms are where they are in the reference'
+    scale = body_scale(whole['poses'])[:, None]
+    for item in (one, whole):
+        for wrist, side in ((R_WRIST, -1), (L_WRIST, 1)):
+            item['poses'][:, wrist, 0] += side * .5 * scale[:, 0]
     filled, before = (Textures(2, True, fill=fill)(prepare(collate([item])))[0] for fill, item in ((True, whole), (False, one)))
     assert filled.shape == before.shape
     covered = before[:, 3] > .999

@@ -10,6 +10,7 @@ from toolkit.colors.lab import lightness_to_gray, rgb_to_lab
 from toolkit.fields import REFERENCES
 from toolkit.masks.geometry import body_scale
 from toolkit.registry import WARPERS
+from toolkit.skeletons import L_ELBOW, L_SHOULDER, L_WRIST, R_ELBOW, R_SHOULDER, R_WRIST
 from toolkit.skeletons import K as JOINTS
 from toolkit.structures import InputError
 
@@ -18,6 +19,9 @@ FEATHER = 3
 NOISE = .02
 """How far estimated joints are off between two frames, in body scales. On held-out thirds of nine clips LPIPS by copying alone is best
 around it: .0492 without, .0471 with it."""
+OPENED = .1, .18
+"""Movements of an arm, in body scales, from which on holes are filled, and filled wholly."""
+ARMS = [R_SHOULDER, R_ELBOW, R_WRIST, L_SHOULDER, L_ELBOW, L_WRIST]
 LEAST = 1e-3
 """Coverage below which a pixel counts as not shown."""
 
@@ -36,7 +40,7 @@ class Textures(nn.Module):
         references: reference frames of each frame; 0 for none.
         plate: whether the empty scene is shown.
         warper: ``WARPERS`` config of the references; by default a ``PartAffineWarper`` that lays the parts over each other.
-        fill: where a reference shows nothing, it shows the torso put together from all frames
+        fill: where arms have left the torso and a reference shows nothing, it shows the torso put together from all frames
             (:func:`toolkit.datasets.figure.whole_figure`), which the data set gives as one reference more.
         lightness: see above; two more channels a reference say where its upper and its lower garment are.
 
@@ -130,7 +134,7 @@ class Textures(nn.Module):
             if scale != 1:
                 maps = F.interpolate(maps, size=(height, width), mode='area')
             if self.fill:
-                maps = _filled(maps.unflatten(0, lead)).flatten(0, 2)
+                maps = _filled(maps.unflatten(0, lead), arms_opened(source.unflatten(0, lead), target.unflatten(0, lead))).flatten(0, 2)
             coverage = maps[:, -1:]
             carried = torch.where(coverage > LEAST, maps[:, :-1] / coverage.clamp(min=LEAST), 0).clamp(0, 1)
             spread = F.avg_pool2d(coverage, FEATHER, 1, FEATHER // 2, count_include_pad=False)
@@ -150,11 +154,27 @@ class Textures(nn.Module):
         return batch | (dict(plate=torch.zeros(1, 3, height, width, dtype=torch.uint8)) if self.plate else {})
 
 
-def _filled(maps: Tensor) -> Tensor:
-    """(B, T, K + 1, C, H, W) with coverage as the last channel -> (B, T, K, C, H, W): each put over the last."""
-    front, behind = maps[:, :, :-1], maps[:, :, -1:]
+def _filled(maps: Tensor, share: Tensor) -> Tensor:
+    """(B, T, K + 1, C, H, W) with coverage as the last channel -> (B, T, K, C, H, W): each put over the last, times shares (B, T)."""
+    front, behind = maps[:, :, :-1], maps[:, :, -1:] * share[..., None, None, None, None]
     room = ((1 - front[..., -1:, :, :]) / behind[..., -1:, :, :].clamp(min=LEAST)).clamp(0, 1)
     return front + room * behind
+
+
+def arms_opened(source: Tensor, target: Tensor) -> Tensor:
+    """How much arms are elsewhere than in the nearest reference, so that there are holes to fill: (B, T) in [0, 1].
+
+    Where they hardly are, as in a person's own movement, the reference knows better where the torso ends.
+
+    Args:
+        source, target: (B, T, K, 18, 3), the first of K is the nearest.
+    """
+    source, target = source[:, :, 0], target[:, :, 0]
+    both = (source[..., 2:] > 0) & (target[..., 2:] > 0)
+    way = (target - source)[..., :2] * both
+    way = (way - way.sum(-2, keepdim=True) / both.sum(-2, keepdim=True).clamp(min=1)) * both
+    moved = way[..., ARMS, :].norm(dim=-1).amax(-1) / body_scale(source).clamp(min=1e-6)
+    return ((moved - OPENED[0]) / (OPENED[1] - OPENED[0])).clamp(0, 1)
 
 
 def steadied(source: Tensor, target: Tensor) -> Tensor:
