@@ -41,8 +41,14 @@ test-web: $(STAMP) $(WEB)
 	command -v chromedriver || apt-get install --yes chromium chromium-driver || sudo apt-get install --yes chromium chromium-driver
 	$(BIN)/python -m pytest tests/web
 
+trust: $(STAMP)
+	TRUST_EXAMPLES=$${TRUST_EXAMPLES:-20000} $(BIN)/python -m pytest -n 2 tests/trust
+
+matrix:
+	$(PYTHON) tests/matrix.py
+
 lint: $(STAMP)
 	$(BIN)/ruff check .
 
 clean:
-	rm -rf $(VENV) demo_output
+	rm -rf $(VENV) .matrix demo_output
