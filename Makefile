@@ -42,7 +42,7 @@ test-web: $(STAMP) $(WEB)
 	$(BIN)/python -m pytest tests/web
 
 trust: $(STAMP)
-	TRUST_EXAMPLES=$${TRUST_EXAMPLES:-20000} $(BIN)/python -m pytest -n 2 tests/trust
+	TRUST_EXAMPLES=$${TRUST_EXAMPLES:-40} $(BIN)/python -m pytest -n 2 tests/trust
 
 matrix:
 	$(PYTHON) tests/matrix.py

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-KILLS = max(2, int(os.environ.get('TRUST_EXAMPLES', '0')) // 400)
+KILLS = max(2, int(1.25 * int(os.environ.get('TRUST_EXAMPLES', '1'))))
 """Of each tool."""
 SEED = os.environ.get('TRUST_SEED', '0')
 
