@@ -16,7 +16,8 @@ READERS = {
     'av.open': {'toolkit/live/sinks.py', 'toolkit/live/sources.py', 'toolkit/video/io.py', 'toolkit/video/sound.py',
                 'toolkit/video/source.py'},
     'Config.fromfile': {'toolkit/engine/config.py'},
-    'torch.hub.load_state_dict_from_url': set()}
+    'torch.hub.load_state_dict_from_url': set(), 'yaml.safe_load': {'toolkit/packaged.py'},
+    **{f'yaml.{name}': set() for name in ('load', 'load_all', 'unsafe_load', 'full_load')}}
 """Call -> files that may make it. JSON is left out: it is data whoever reads it."""
 OWN = {'cv2.imread': {'toolkit/preparing/prepare.py', 'toolkit/preparing/report.py'}}
 """Calls for pictures that were written a moment ago."""
@@ -25,7 +26,7 @@ CODE = {
                                 'toolkit/poses/mmpose_estimator.py'},
     'compile': {'toolkit/engine/config.py'}, **{name: set() for name in ('runpy.run_path', 'eval', 'exec', 'os.system', '__import__')}}
 """Calls that run code -> files that may make them: configs (which are the user's programs), plugins, parts by name."""
-NEVER = {'pickle', 'cPickle', 'marshal', 'shelve', 'dill', 'cloudpickle', 'joblib', 'yaml', 'xml', 'tarfile'}
+NEVER = {'pickle', 'cPickle', 'marshal', 'shelve', 'dill', 'cloudpickle', 'joblib', 'xml', 'tarfile'}
 TORCH_ALONE = {'toolkit/poses/mmpose_estimator.py'}
 """Files of packages that are not ours, which the package reads."""
 
