@@ -66,10 +66,10 @@ def test_codes_and_regions_reach_a_network_that_openvino_runs():
     net = GlobalGenerator(4, ngf=8, n_down=2, n_blocks=1, z_dims=(3, 2)).eval()
     x, z, regions = torch.rand(1, 4, 32, 32), torch.randn(1, 5), torch.rand(1, 2, 32, 32)
     wanted, bare = net(x, z, regions), GlobalGenerator(4, ngf=8, n_down=2, n_blocks=1).eval()
-    net.forward = ByOpenVINO(net, machine('cpu'))
+    net.forward = ByOpenVINO(net, machine('cpu').half)
     assert (net(x, z, regions) - wanted).abs().max() < TOLERANCE
     assert (net(x, z + 2, regions) - net(x, z, regions)).abs().max() > 0
-    wanted, bare.forward = bare(x), ByOpenVINO(bare, machine('cpu'))
+    wanted, bare.forward = bare(x), ByOpenVINO(bare, machine('cpu').half)
     assert (bare(x, None, None) - wanted).abs().max() < TOLERANCE
 
 

@@ -10,6 +10,7 @@ from mmengine.logging import print_log
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
+from toolkit.inference.runtimes import EXTRA, Positional, run_file
 from toolkit.machine import Machine, machine
 from toolkit.models.base import VideoModel
 from toolkit.registry import GENERATORS, RESTORERS
@@ -19,7 +20,7 @@ WAYS = ('auto', 'half', 'compile', 'openvino', 'graph')
 WARM_UP = 3
 MOST = 8
 """Shapes of input for which a network is recorded or converted; others are computed as they are."""
-OTHERWISE = "; faster by OpenVINO: pip install 'human-video-toolkit[export]'"
+OTHERWISE = f'; faster by OpenVINO: {EXTRA}'
 CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
 
 
@@ -30,7 +31,7 @@ def speed_up(model: VideoModel, way: str = 'auto') -> str:
         model: in eval mode, on its device.
         way: ``'half'`` computes in bfloat16; ``'graph'`` records the kernels on a GPU as well; ``'openvino'`` runs the networks by
             OpenVINO on the CPU; ``'compile'`` by ``torch.compile``, which takes a minute or more; ``'auto'`` takes what is fastest at
-            once.
+            once. Or a file of ``tools/export.py``, whose network takes the place of the model's.
 
     Returns:
         One line that says what was chosen.
@@ -38,21 +39,26 @@ def speed_up(model: VideoModel, way: str = 'auto') -> str:
     Raises:
         InputError: an unknown way, or one that this machine does not have.
     """
+    here, kinds = machine(model.data_preprocessor.device), tuple({*GENERATORS.module_dict.values(), *RESTORERS.module_dict.values()})
+    networks = [network for network in model.networks().values() if isinstance(network, kinds)]
+    if way.lower().endswith('.onnx'):
+        run = run_file(way, model.data_preprocessor.device)
+        for network in networks:
+            network.forward = lambda *given: run(*(x for x in given if x is not None))
+        return f'fast: the network is that of {way}, stages overlap ({here.name})'
     if way not in WAYS:
-        raise InputError(f'fast must be one of {", ".join(WAYS)}, got {way!r}')
-    here = machine(model.data_preprocessor.device)
+        raise InputError(f'fast must be one of {", ".join(WAYS)}, or a file of tools/export.py, got {way!r}')
     chosen = way if way != 'auto' else 'graph' if here.graphs else 'openvino' if here.openvino else 'half'
     lacking = dict(
-        openvino=not here.openvino and "OpenVINO on the CPU: pip install 'human-video-toolkit[export]', and --device cpu",
+        openvino=not here.openvino and f'OpenVINO, which runs on a CPU: {EXTRA}',
         graph=not here.graphs and 'a GPU', compile=not here.compiles and 'a C++ compiler, or Triton on a GPU')
     if lacking.get(chosen):
         raise InputError(f'fast={way!r} needs {lacking[chosen]}')
-    kinds = tuple({*GENERATORS.module_dict.values(), *RESTORERS.module_dict.values()})
-    for network in (network for network in model.networks().values() if isinstance(network, kinds)):
+    for network in networks:
         if chosen != 'openvino' and here.half:
             halve(network, here)
         if chosen == 'openvino':
-            network.forward = ByOpenVINO(network, here)
+            network.forward = ByOpenVINO(network, here.half)
         elif chosen == 'graph':
             network.forward = Recorded(network)
         elif chosen == 'compile':
@@ -155,11 +161,16 @@ class Recorded(_ByShape):
 
 
 class ByOpenVINO(_ByShape):
-    """A network that OpenVINO runs on the CPU."""
+    """A network that OpenVINO runs on the CPU.
 
-    def __init__(self, network: nn.Module, here: Machine) -> None:
+    Args:
+        network: it.
+        half: ``'bfloat16'`` for half precision.
+    """
+
+    def __init__(self, network: nn.Module, half: str | None) -> None:
         super().__init__(network)
-        self.precision = 'bf16' if here.half else 'f32'
+        self.precision = 'bf16' if half else 'f32'
 
     def prepare(self, given: tuple[Tensor | None, ...]) -> Callable[..., Tensor]:
         """As in the base class."""
@@ -174,22 +185,3 @@ class ByOpenVINO(_ByShape):
         fast = openvino.Core().compile_model(converted, 'CPU', dict(
             INFERENCE_PRECISION_HINT=self.precision, PERFORMANCE_HINT='LATENCY', ENABLE_CPU_PINNING=False))
         return lambda *given: torch.from_numpy(fast([x.contiguous().numpy() for x in given])[0])
-
-
-class Positional(nn.Module):
-    """A network called with those of its inputs alone that are there.
-
-    Args:
-        forward: of the network.
-        there: for each of its inputs whether it is given; None stands for the others.
-    """
-
-    def __init__(self, forward: Callable[..., Tensor], there: list[bool]) -> None:
-        super().__init__()
-        self.call, self.there = forward, there
-        self.network = getattr(forward, '__self__', None)
-
-    def forward(self, *given: Tensor) -> Tensor:
-        """What the network returns."""
-        values = iter(given)
-        return self.call(*(next(values) if there else None for there in self.there))

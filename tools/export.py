@@ -1,0 +1,53 @@
+"""Write the network of a generator as ONNX: ``python tools/export.py work_dirs/me --size 384x256 --out me.onnx``.
+
+ONNX Runtime, OpenVINO and TensorRT run such files. tools/generate.py --fast me.onnx uses it in place of the network of the checkpoint.
+Warping the references and the edges stays with the toolkit. The numbers of the file are compared with those of the network.
+
+With --freeze-norms ME the instance norms become constants, the mean over frames of a clip of the person, and cost nothing any
+more; what this does to pictures is said.
+"""
+
+import argparse
+from pathlib import Path
+
+from toolkit.cli import add_allow_import, described_parser, main_guard, numbers
+from toolkit.packaged import PRETRAINED
+
+
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
+    """The command line."""
+    parser = described_parser(__doc__)
+    parser.add_argument('checkpoint', nargs='?',
+                        help='checkpoint, or the work dir of a run (default: the generator that comes with the toolkit)')
+    parser.add_argument('--out', required=True, metavar='FILE', help='file to write (.onnx)')
+    parser.add_argument('--size', type=numbers('HEIGHTxWIDTH, for example 384x256', 2, int, 'x'), metavar='HxW',
+                        help='size of the frames that it will paint (default: that of training)')
+    parser.add_argument('--freeze-norms', metavar='CLIP', help='a prepared clip of the person over whose frames norms are frozen')
+    parser.add_argument('--overwrite', action='store_true', help='replace the file when it is there')
+    add_allow_import(parser)
+    return parser.parse_args(argv)
+
+
+@main_guard
+def main(argv: list[str] | None = None) -> None:
+    """Parse the command line and export."""
+    args = parse_args(argv)
+
+    from toolkit.clips.clip import Clip
+    from toolkit.inference.exporting import check_export, export_network
+    from toolkit.inference.loading import load
+    from toolkit.structures import InputError
+    check_export(args.out, args.overwrite)
+    trained = load(args.checkpoint or PRETRAINED, 'cpu', allow_imports=args.allow_import)
+    size = args.size or trained.size
+    if size is None:
+        raise InputError('this checkpoint paints frames of any size, a file of ONNX those of one: say which by --size HxW')
+    about = export_network(trained, args.out, size, Clip(args.freeze_norms) if args.freeze_norms else None)
+    inputs = ', '.join(f'{name} {"x".join(map(str, shape))}' for name, shape in about['inputs'].items())
+    frozen = f', {about["norms"]} norms frozen, which changes pictures by {about["change"]:.2f} of 255' if args.freeze_norms else ''
+    print(f'written to {args.out}, {Path(args.out).stat().st_size / 2**20:.1f} MB: {about["name"]} of {inputs}{frozen}; largest '
+          f'difference from the network {about["difference"]:.1g}')
+
+
+if __name__ == '__main__':
+    main()
