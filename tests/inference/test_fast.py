@@ -90,7 +90,7 @@ def test_what_the_machine_lacks_is_said_before_anything_is_done(monkeypatch):
     with pytest.raises(InputError, match='fast must be one of auto, half'):
         speed_up(model(), 'quick')
     monkeypatch.setattr(machines.importlib.util, 'find_spec', lambda name: None)
-    with pytest.raises(InputError, match=r"needs OpenVINO on the CPU: pip install 'human-video-toolkit\[export\]'"):
+    with pytest.raises(InputError, match=r"needs OpenVINO, which runs on a CPU: pip install 'human-video-toolkit\[export\]'"):
         speed_up(model(), 'openvino')
     if not torch.cuda.is_available():
         with pytest.raises(InputError, match="fast='graph' needs a GPU"):
