@@ -59,7 +59,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     speed.add_argument('--fast', nargs='?', const='auto', metavar='WAY',
                        help='what is fastest on this machine, said in one line: OpenVINO or bfloat16 on a CPU, a CUDA graph on a GPU; '
                             'pictures agree to a few levels of 255. WAY names one: half, openvino, graph, compile (takes minutes '
-                            'first), or a file of tools/export.py')
+                            'first), or a file that hvt export wrote')
     colors = parser.add_argument_group('colors', 'what the person wears (default: the clothes of CONTENT)')
     colors.add_argument('--up-color', metavar='#RRGGBB', help='color of the upper garment')
     colors.add_argument('--down-color', metavar='#RRGGBB', help='color of the lower garment')

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from tests.helpers import scalars
+from toolkit.engine.launch import build_runner, load_config
 
 
 @pytest.mark.parametrize('processes', [1, 2])
@@ -49,3 +50,15 @@ def test_termination_of_two_processes_stops_both_at_the_same_iteration(toy, tmp_
     stop = f"custom_hooks=[{{'type':'KillAt','iteration':2,'signal':{int(signal.SIGTERM)}}}]"
     stopped = toy.train(tmp_path, processes=2, options=[stop])
     assert stopped.codes == [130, 130] and (tmp_path / 'iter_0000003.pth').exists()
+
+
+def test_a_run_that_was_stopped_before_its_first_checkpoint_begins_with_the_weights_that_it_was_given(toy, tmp_path):
+    build_runner(load_config(toy.config, ['train_cfg.max_iters=2']), tmp_path / 'first').train()
+    begin = [f'load_from={tmp_path / "first"}', 'train_cfg.max_iters=4']
+    build_runner(load_config(toy.config, begin), tmp_path / 'whole').train()
+    (tmp_path / 'stopped' / 'vis').mkdir(parents=True)
+    (tmp_path / 'stopped' / 'vis' / '0000000_toy.png').write_bytes(b'painted before the stop')
+    runner = build_runner(load_config(toy.config, begin), tmp_path / 'stopped', resume=True)
+    runner.train()
+    assert toy.differences(tmp_path / 'whole' / 'iter_0000004.pth', tmp_path / 'stopped' / 'iter_0000004.pth') == []
+    assert not list((tmp_path / 'stopped').glob('earlier_*'))

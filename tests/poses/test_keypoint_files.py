@@ -104,7 +104,7 @@ def test_wrong_number_of_frames(tmp_path):
 
 
 @pytest.mark.parametrize(('name', 'content', 'message'), [
-    ('a.json', '{', 'cannot be read as JSON'),
+    ('a.json', '{', 'not readable as JSON'),
     ('a.json', '{"x": 1}', 'keys .*x'),
     ('a.json', '5', 'no list'),
     ('a.json', '[{"image_id": 1}]', 'entry 0'),

@@ -59,7 +59,8 @@ def build_runner(cfg: Config, work_dir: str | Path | None = None, resume: bool |
         raise InputError(f'launcher must be one of {", ".join(LAUNCHERS)}, got {cfg.launcher!r}')
     if resume and load_from:
         raise InputError('give either a checkpoint to resume or weights to load, not both')
-    if resume:
+    anew = resume is True and latest_checkpoint(cfg.work_dir) is None   # stopped before its first checkpoint: it begins as it did
+    if resume and not anew:
         cfg.resume = True
         cfg.load_from = None if resume is True else str(latest_checkpoint(resume) or resume)
     elif load_from:
@@ -107,6 +108,9 @@ def build_runner(cfg: Config, work_dir: str | Path | None = None, resume: bool |
         raise InputError(f'config {cfg.filename} uses a part whose package is not installed: {error}') from error
     if chosen:
         runner.logger.info(chosen)
+    if anew:
+        runner.begins_anew = True
+        runner.logger.info(f'no checkpoint in {cfg.work_dir} yet: starting from the beginning')
     return runner
 
 

@@ -47,7 +47,7 @@ def speed_up(model: VideoModel, way: str = 'auto') -> str:
             network.forward = lambda *given: run(*(x for x in given if x is not None))
         return f'fast: the network is that of {way}, stages overlap ({here.name})'
     if way not in WAYS:
-        raise InputError(f'fast must be one of {", ".join(WAYS)}, or a file of tools/export.py, got {way!r}')
+        raise InputError(f'fast must be one of {", ".join(WAYS)}, or a file that hvt export wrote, got {way!r}')
     chosen = way if way != 'auto' else 'graph' if here.graphs else 'openvino' if here.openvino else 'half'
     lacking = dict(
         openvino=not here.openvino and f'OpenVINO, which runs on a CPU: {EXTRA}',

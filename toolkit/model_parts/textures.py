@@ -17,8 +17,8 @@ from toolkit.structures import InputError
 FEATHER = 3
 """Side of the window, in pixels, over which the edge of what a reference shows fades."""
 NOISE = .02
-"""How far estimated joints are off between two frames, in body scales. Chosen by copying alone on 8 frames of 8 clips: LPIPS .0450 without,
-.0429 with it."""
+"""How far estimated joints are off between two frames, in body scales. Chosen by copying alone on 8 frames of 8 clips: LPIPS .0450
+without, .0429 with it."""
 OPENED = .1, .18
 """Movements of an arm, in body scales, from which on holes are filled, and filled wholly."""
 ARMS = [R_SHOULDER, R_ELBOW, R_WRIST, L_SHOULDER, L_ELBOW, L_WRIST]
