@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 WEB := $(VENV)/.web
 PARTS := requirements/mediapipe.txt requirements/mmpose.txt
 
-.PHONY: venv demo web test test-web lint clean
+.PHONY: venv demo web test test-web trust matrix lint clean
 
 venv: $(STAMP)
 
@@ -42,7 +42,7 @@ test-web: $(STAMP) $(WEB)
 	$(BIN)/python -m pytest tests/web
 
 trust: $(STAMP)
-	TRUST_EXAMPLES=$${TRUST_EXAMPLES:-40} $(BIN)/python -m pytest -n 2 tests/trust
+	$(BIN)/python -m tests.trust
 
 matrix:
 	$(PYTHON) tests/matrix.py
@@ -51,4 +51,4 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 
 clean:
-	rm -rf $(VENV) .matrix demo_output
+	rm -rf $(VENV) .matrix .trust demo_output

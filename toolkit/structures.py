@@ -23,7 +23,13 @@ from pathlib import Path
 
 
 class InputError(ValueError):
-    """Something the user gave is not usable. The message names the file, key or frame, what was expected and what to do."""
+    """Something the user gave is not usable. The message names the file, key or frame, what was expected and what to do.
+
+    It is one printable line, also where it quotes a file of a stranger.
+    """
+
+    def __init__(self, message: object = ''):
+        super().__init__(''.join(c if c.isprintable() else ' ' if c.isspace() else ascii(c)[1:-1] for c in str(message)))
 
 
 class MissingWeightsError(FileNotFoundError):

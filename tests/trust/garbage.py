@@ -1,23 +1,35 @@
 """What the tests of files of strangers share: damage to bytes and to plain data, and limits on what reading may cost."""
 
+import atexit
 import copy
 import hashlib
+import json
 import os
 import random
 import signal
+import sys
+import tempfile
 import time
 import warnings
 from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
 
+import hypothesis
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
+from tests.trust.kill_loop import changed_path
 from toolkit.structures import InputError, MissingWeightsError
 
-MANY = max(1, int(os.environ.get('TRUST_EXAMPLES', '0')) // 600)
-"""How many times more examples than the 680 of the suite: ``TRUST_EXAMPLES`` says about how many in all."""
+TIMES, SEED = int(os.environ.get('TRUST_TIMES', '1')), int(os.environ.get('TRUST_SEED', '0'))
+"""How many times the inputs of the suite, and which: set by :mod:`tests.trust.__main__`."""
+TALLY = dict(inputs=0, read=0, refused=0, slowest=0.0, most_mib=0)
+"""What came of all inputs of this process, written at its end where ``TRUST_TALLY`` says so."""
+WRONG: list = []
+CALLS = {'socket.connect', 'socket.getaddrinfo', 'subprocess.Popen', 'os.exec', 'os.posix_spawn', 'os.system', 'os.fork',
+         'urllib.Request', 'webbrowser.open'}
+ALLOWED = (os.path.realpath(tempfile.gettempdir()) + os.sep, '/dev/', '/proc/')
 LONGEST_SECONDS, MOST_MIB, LONGEST_MESSAGE = 10, 2048, 1500
 NUMBERS = (0, 1, -1, 2, 3.5, 1e308, 10**6, 10**9, 10**12, 10**400, float('nan'), float('inf'), -5, True, False)
 TEXTS = ('', 'x', '.', '..', '../x', 'a/b', '\0', '\ud800', 'é' * 300, '{{ 7 * 7 }}', '<script>', 'nan', '1e9', '/etc/passwd', 'cuda')
@@ -27,14 +39,19 @@ JUNK = st.recursive(
     max_leaves=5)
 
 
-def examples(count: int) -> settings:
-    """So many examples, the same in every run, times :data:`MANY`."""
-    return settings(max_examples=count * MANY, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+class Hang(BaseException):
+    """Reading does not end; no parser's boundary may take it for an error of the parser."""
+
+
+def examples(count: int) -> Callable:
+    """So many examples times :data:`TIMES`, the same in every run with :data:`SEED`."""
+    some = settings(max_examples=count * TIMES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    return lambda test: hypothesis.seed(SEED)(some(test))
 
 
 def seeds(count: int) -> range:
-    """Seeds of so many damages, times :data:`MANY`."""
-    return range(count * MANY)
+    """Seeds of so many damages times :data:`TIMES`, others for each :data:`SEED`."""
+    return range(SEED * count * TIMES, (SEED + 1) * count * TIMES)
 
 
 def places(content, at=()) -> list[tuple]:
@@ -85,13 +102,17 @@ def read_or_refused(read: Callable, path: Path, seed: object = '', named: str | 
     """
     with limits(f'{path.name}, seed {seed}'), warnings.catch_warnings():
         warnings.simplefilter('ignore')
+        TALLY['inputs'] += 1
         try:
-            return read(path)
+            content = read(path)
+            TALLY['read'] += 1
+            return content
         except (InputError, MissingWeightsError) as error:
             text = str(error)
             assert '\n' not in text and len(text) < LONGEST_MESSAGE, f'seed {seed}: {text[:LONGEST_MESSAGE]}'
             text.encode()
             assert named is None or named in text, f'seed {seed}: {text}'
+            TALLY['refused'] += 1
             return None
         except Exception as error:
             raise AssertionError(f'{path.name}, seed {seed}: a traceback, {type(error).__name__}: {error}') from error
@@ -99,21 +120,38 @@ def read_or_refused(read: Callable, path: Path, seed: object = '', named: str | 
 
 @contextmanager
 def limits(what: str):
-    """Fail where the work inside hangs, or takes more than :data:`LONGEST_SECONDS` of a core or :data:`MOST_MIB` of memory."""
+    """Fail where the work inside hangs, takes more than :data:`LONGEST_SECONDS` of a core or :data:`MOST_MIB` of memory, changes a file
+    outside of the folder for temporary files, opens a connection or starts a program."""
 
     def hangs(*args):
-        raise AssertionError(f'{what}: hangs')
+        raise Hang(f'{what}: hangs')
 
     before, start, older = _memory('VmRSS'), time.process_time(), signal.signal(signal.SIGALRM, hangs)
     _forget_peak()
-    signal.alarm(20 * LONGEST_SECONDS)
+    WRONG[:] = [True]
+    signal.setitimer(signal.ITIMER_REAL, 20 * LONGEST_SECONDS)
     try:
         yield
     finally:
-        signal.alarm(0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, older)
-    assert time.process_time() - start < LONGEST_SECONDS, f'{what}: took {time.process_time() - start:.1f} s'
-    assert _memory('VmHWM') - before < MOST_MIB, f'{what}: took {_memory("VmHWM") - before} MiB'
+        wrong, WRONG[:] = WRONG[1:], []
+    seconds, memory = time.process_time() - start, _memory('VmHWM') - before
+    TALLY.update(slowest=max(TALLY['slowest'], round(seconds, 2)), most_mib=max(TALLY['most_mib'], memory))
+    assert not wrong, f'{what}: {wrong}'
+    assert seconds < LONGEST_SECONDS, f'{what}: took {seconds:.1f} s'
+    assert memory < MOST_MIB, f'{what}: took {memory} MiB'
+
+
+def _see(event: str, args: tuple) -> None:
+    """Note in :data:`WRONG` what may not happen while a file of a stranger is read; else it is empty, and nothing is noted."""
+    if WRONG:
+        path = changed_path(event, args)
+        if event in CALLS or path and not path.startswith(ALLOWED) and '__pycache__' not in path:
+            WRONG.append(f'{event} {str(args)[:200]}')
+
+
+sys.addaudithook(_see)
 
 
 def _memory(key: str) -> int:
@@ -131,3 +169,9 @@ def snapshot(folder: Path) -> dict[str, str]:
     """Path -> what is there, of all in a folder."""
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else os.readlink(path)
             if path.is_symlink() else '' for path in sorted(folder.rglob('*'))}
+
+
+@atexit.register
+def _tell() -> None:
+    if path := os.environ.get('TRUST_TALLY'):
+        Path(path).write_text(json.dumps(TALLY))

@@ -59,7 +59,7 @@ class Case:
 
 @dataclass
 class Outcome:
-    """What came of a case: rounds, kills, kinds of kills, and every difference."""
+    """What came of a case: rounds, kills, how many of them ended as if nothing had happened, and every difference."""
 
     name: str
     kills: int = 0
@@ -69,16 +69,21 @@ class Outcome:
     seconds: float = 0.0
 
 
+def changed_path(event: str, args: tuple) -> str | None:
+    """The file that an event of :func:`sys.addaudithook` changes, if it is one that does."""
+    if event not in SEEN or not isinstance(args[0], (str, bytes, os.PathLike)):
+        return None
+    if event == 'open' and not args[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+        return None
+    return os.path.abspath(os.fsdecode(args[0]))
+
+
 def count_writes(folder: Path, kill_at: int | None) -> list[int]:
     """Count what this process does to files of a folder from now on; at the ``kill_at``-th it kills itself."""
     count, inside = [0], str(folder.resolve()) + os.sep
 
     def see(event: str, args: tuple) -> None:
-        if event not in SEEN or not isinstance(args[0], (str, bytes, os.PathLike)):
-            return
-        if event == 'open' and not args[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
-            return
-        if os.path.abspath(os.fsdecode(args[0])).startswith(inside):
+        if (changed_path(event, args) or '').startswith(inside):
             count[0] += 1
             if count[0] == kill_at:
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -248,7 +253,7 @@ def run(case: Case, folder: Path, kills: int, seed: int, most: int = 8, show: Ca
         place = folder / f'round_{outcome.rounds}'
         place.mkdir()
         case.prepare(place)
-        told, tries, problems = [], 0, []
+        told, tries, killed, problems = [], 0, 0, []
         for _ in range(min(rng.randint(1, most), kills - outcome.kills)):
             by_time = rng.random() < .4
             kill_at, after = (None, rng.uniform(0, seconds / 2)) if by_time else (rng.randint(1, max(2, writes * 2 // 3)), None)
@@ -256,7 +261,7 @@ def run(case: Case, folder: Path, kills: int, seed: int, most: int = 8, show: Ca
             tries += 1
             told.append(f'{f"{after:.3f} s" if by_time else kill_at}: {code}')
             if code == -signal.SIGKILL:
-                outcome.kills += 1
+                killed += 1
             else:
                 if code:
                     problems.append(f'exit code {code} before the kill\n{text[-1500:]}')
@@ -265,12 +270,13 @@ def run(case: Case, folder: Path, kills: int, seed: int, most: int = 8, show: Ca
             code, _, text = attempt(case, place, True)
             if code:
                 problems.append(f'exit code {code} at the end\n{text[-1500:]}')
+        outcome.kills += killed
         problems = problems or differences(snapshot(place, case.kept), expected)
         if problems:
             outcome.problems.append(f'round {outcome.rounds} ({", ".join(told)}): ' + '; '.join(problems[:6]))
             show(f'{case.name}: {outcome.problems[-1]}')
         else:
-            outcome.exact += 1
+            outcome.exact += killed
             shutil.rmtree(place)
         outcome.rounds += 1
     outcome.seconds = time.monotonic() - start

@@ -2,6 +2,7 @@
 
 import ast
 import os
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,12 @@ def test_whatever_a_parser_throws_becomes_one_line():
         assert '\n' not in str(found.value) and len(str(found.value)) < 300 and str(found.value).endswith('; copy it again')
     with pytest.raises(InputError, match='^mine$'), doors.parsing('clip.json', 'damaged'):
         raise InputError('mine')
+
+
+def test_what_a_message_quotes_cannot_move_the_cursor_or_begin_a_line():
+    error = InputError('a.json: name is "é\nerror: b\x1b[2J\u2028\ud800\t5"')
+    assert str(error) == 'a.json: name is "é error: b\\x1b[2J \\ud800 5"'
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
 
 
 def test_regular_files_alone(tmp_path):

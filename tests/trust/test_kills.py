@@ -1,4 +1,4 @@
-"""Whatever is killed goes on, and ends as if nothing had happened. ``TRUST_EXAMPLES`` gives more kills, see ``make trust``."""
+"""Whatever is killed goes on, and ends as if nothing had happened. ``make trust`` kills more often."""
 
 import os
 import subprocess
@@ -8,15 +8,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-KILLS = max(2, int(1.25 * int(os.environ.get('TRUST_EXAMPLES', '1'))))
+KILLS = 2
 """Of each tool."""
-SEED = os.environ.get('TRUST_SEED', '0')
 
 
 @pytest.mark.skipif(not hasattr(os, 'pidfd_open'), reason='the loop forks and waits as Linux does')
 @pytest.mark.parametrize('tools', ['train render', 'prepare generate', 'test finetune'])
 def test_killed_at_any_place_a_command_goes_on_and_leaves_the_same(tools, tmp_path):
-    command = [sys.executable, '-m', 'tests.trust.kill_loop', *tools.split(), '--kills', str(KILLS), '--seed', SEED, '--folder',
+    command = [sys.executable, '-m', 'tests.trust.kill_loop', *tools.split(), '--kills', str(KILLS), '--folder',
                str(tmp_path / 'work')]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=3600,
                           env=dict(os.environ, PYTHONPATH=os.pathsep.join([str(ROOT), os.environ.get('PYTHONPATH', '')])))
@@ -37,5 +36,5 @@ def test_a_fault_is_found(tmp_path):
                 os.remove(f'{word}.tmp')
 
     found = run(Case('careless', careless), tmp_path / 'a', 6, seed=0, show=lambda text: None)
-    assert found.kills and found.problems and found.exact < found.rounds
+    assert found.kills and found.problems and found.exact < found.kills
     assert differences(dict(a='1', b='2'), dict(a='3', c='4')) == ['c: missing', 'b: left over', 'a: differs']
