@@ -15,4 +15,4 @@ seeds = [0, 1, 2]
 color_control = dict(clips=24, frames=24)
 columns = [
     'colors/resp/*', 'colors/de/*', 'colors/de_across/*', 'colors/moved_*', 'sharpness/*', 'psnr/full', 'lpips*/crop', 'pck/limbs@0.1']
-amp = True
+fast = True

@@ -27,4 +27,4 @@ plot = ['lpips*/full', 'pck/limbs@0.1']
 options = {
     'model.losses.perceptual.download': False, 'model.losses.face_perceptual.download': False,
     'optim_wrapper.g.optimizer.lr': 5e-4, 'optim_wrapper.d.optimizer.lr': 5e-4}
-amp = True
+fast = True

@@ -21,4 +21,4 @@ metrics = [
     dict(type='PSNR', protocols=_protocols), dict(type='SSIM', protocols=_protocols), dict(type='L1', protocols=_protocols),
     dict(type='Sharpness')]
 columns = ['pck/limbs@*', 'identity/*', 'temporal/td', 'temporal/flicker', 'psnr/crop', 'l1/crop', 'sharpness/*']
-amp = True
+fast = True

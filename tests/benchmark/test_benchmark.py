@@ -113,6 +113,22 @@ def test_two_commands_share_a_folder_and_outlive_a_killed_worker(spec, tmp_path)
     assert read_json(folder / 'result.json')['points'][0]['iteration'] == 8 and 'error' not in read_json(folder / 'result.json')
 
 
+def test_rows_train_as_fast_as_the_file_says(spec, tmp_path, monkeypatch):
+    spec.write_text(spec.read_text().replace('options=_small)', 'options=_small, fast=False)', 1) + 'fast = True\n')
+    told = {}
+
+    def build_runner(cfg, folder, fast, **kwargs):
+        told[folder.name] = fast
+        raise InputError('enough')
+
+    monkeypatch.setattr(unit_module, 'build_runner', build_runner)
+    for unit in units_of(read_spec(spec)):
+        if not unit.untrained:
+            with pytest.raises(InputError, match='enough'):
+                run_unit(unit, tmp_path / 'a' / 'b' / unit.row, 'cpu')
+    assert told == dict(ours=True, broken=False)
+
+
 def test_minutes_end_the_run_and_its_learning_rate(spec, clips, tmp_path):
     spec.write_text(spec.read_text().replace('[dict(iterations=[0, 2])]', '[dict(minutes=[0.005, 0.02])]'))
     unit = next(unit for unit in units_of(read_spec(spec)) if unit.row == 'ours')

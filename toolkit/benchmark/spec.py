@@ -85,7 +85,7 @@ class Row:
         untrained: a model without weights that is tested instead, such as ``'PasteParts'``, on the data of the config.
         budgets, seeds: of this row alone.
         clips: names of clips; default all.
-        amp: half precision of this row alone, see :class:`Spec`.
+        amp, fast: of this row alone, see :class:`Spec`.
     """
 
     name: str
@@ -97,6 +97,7 @@ class Row:
     seeds: Sequence[int] | None = None
     clips: Sequence[str] | None = None
     amp: bool | str | None = None
+    fast: bool | None = None
 
 
 @dataclass
@@ -112,6 +113,7 @@ class Spec:
         columns: of the table for people: metrics such as ``'psnr/full'``, of which ``*`` stands for any letters.
         options: overrides of every row's config that has these keys.
         amp: half precision for all networks: True for bfloat16, or a type.
+        fast: train with what ``--fast`` of ``tools/train.py`` chooses on the machine.
         clock: what minutes are counted by, ``'wall'`` or ``'cpu'``.
         max_frames: only the first frames of each clip are tested.
         frames: of each clip, on the sheet.
@@ -129,6 +131,7 @@ class Spec:
                               'pck/limbs@0.1', 'sharpness/*', 'temporal/td', 'temporal/*lpips*', 'temporal/warp_error')
     options: Mapping[str, Any] = field(default_factory=dict)
     amp: bool | str = False
+    fast: bool = False
     clock: str = 'wall'
     max_frames: int | None = None
     frames: int = 4
@@ -144,7 +147,7 @@ class Unit:
     Attributes:
         name: of its folder, with a fingerprint of all else: another spec gives another folder.
         row, clip, seed: what it is of.
-        config, options, optional, init, untrained, amp, clock: see :class:`Row` and :class:`Spec`; ``optional`` are overrides for
+        config, options, optional, init, untrained, amp, fast, clock: see :class:`Row` and :class:`Spec`; ``optional`` are overrides for
             configs that have these keys.
         held_out, root: see :class:`ClipSpec`.
         timed: whether the points are minutes.
@@ -163,6 +166,7 @@ class Unit:
     init: str | None
     untrained: str | None
     amp: bool | str
+    fast: bool
     clock: str
     held_out: Sequence[float] | None
     root: str | None
@@ -258,7 +262,8 @@ def _units(spec: Spec, row: Row, name: str, clip: ClipSpec, state: str, hashes: 
         hashes[init] = source_hash(find_packaged(init))
     common = dict(
         row=row.name, clip=name, config=row.config, options={**clip.options, **row.options}, optional=dict(spec.options), init=init,
-        untrained=row.untrained, amp=spec.amp if row.amp is None else row.amp, clock=spec.clock, held_out=clip.held_out, root=clip.root,
+        untrained=row.untrained, amp=spec.amp if row.amp is None else row.amp, fast=spec.fast if row.fast is None else row.fast,
+        clock=spec.clock, held_out=clip.held_out, root=clip.root,
         metrics=list(spec.metrics), max_frames=spec.max_frames, frames=spec.frames, color_control=spec.color_control)
     units = []
     for budget in row.budgets if not row.untrained else (None,):

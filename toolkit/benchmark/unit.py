@@ -131,7 +131,7 @@ def _train(unit: Unit, cfg: Config, folder: Path) -> list[dict]:
     resumes = (folder / 'last_checkpoint').exists()
     if folder.exists() and not resumes:
         shutil.rmtree(folder)
-    runner = build_runner(cfg, folder, resume=resumes, amp=unit.amp)
+    runner = build_runner(cfg, folder, resume=resumes, amp=unit.amp, fast=unit.fast)
     runner.train()
     hook = next(hook for hook in runner.hooks if isinstance(hook, BudgetHook))
     if len(hook.reached) < len(unit.points):
@@ -147,7 +147,7 @@ def _meet_needs(unit: Unit, cfg: Config, folder: Path) -> None:
 
     def train(made: Config, work_dir: Path) -> None:
         made.randomness = dict(made.get('randomness') or {}, seed=unit.seed)
-        build_runner(made, work_dir, resume=True, amp=unit.amp).train()
+        build_runner(made, work_dir, resume=True, amp=unit.amp, fast=unit.fast).train()
 
     for need in (cfg.get('needs') or {}).values():
         *path, last = need['part'].split('.')
