@@ -5,7 +5,7 @@ import pytest
 
 from toolkit.clips.clip import Clip
 from toolkit.datasets.footage import Footage
-from toolkit.datasets.limbs import ALONG, LimbWidths
+from toolkit.datasets.limbs import ALONG, Limbs
 from toolkit.skeletons import L_ELBOW, L_HIP, L_SHOULDER, L_WRIST, NECK, PARTS, R_HIP, R_SHOULDER
 from toolkit.synthetic.actions import SyntheticActions
 
@@ -38,49 +38,63 @@ def person(raised, cloth=SHIRT, scene=True):
     return frame, parts, pose
 
 
-def widths_of(people):
-    return LimbWidths([parts for _, parts, _ in people], [pose for _, _, pose in people])
+def limbs_of(people):
+    return Limbs(*zip(*people))
 
 
 def test_cloth_beside_an_arm_goes_back_to_the_torso_and_the_arm_stays():
     hanging = person(False)
-    widths = widths_of([person(True)] * 4 + [hanging] * 12)
+    limbs = limbs_of([person(True)] * 4 + [hanging] * 12)
     place = int(np.abs(ALONG - .5).argmin())
     scale = 60.
     for side in range(2):
-        assert widths.widths[LOWER - 1][side, place] * scale == pytest.approx(HALF + 1, abs=1.5)
+        assert limbs.widths[LOWER - 1][side, place] * scale == pytest.approx(HALF + 1, abs=1.5)
     frame, parts, pose = hanging
-    cut = widths.cut(frame, parts, pose)
+    cut = limbs.cut(frame, parts, pose)
     shirt, skin = (frame == SHIRT).all(-1), (frame == SKIN).all(-1)
     wrong = shirt & (parts != TORSO)
     wrong[:, 60 - HALF:] = False   # what errors of joints explain
     assert wrong.sum() > 500
     assert (wrong & (cut != TORSO)).sum() < .25 * wrong.sum()
-    assert (cut[skin] == parts[skin]).all() and (cut[parts == 0] == 0).all()
+    assert (cut != parts)[skin].sum() < .03 * skin.sum() and (cut[parts == 0] == 0).all()
+
+
+def test_an_arm_behind_the_body_is_the_body():
+    frame, parts, pose = person(False)
+    pose[[L_SHOULDER, L_ELBOW, L_WRIST], 0] -= 20
+    frame[(frame == SKIN).all(-1)] = WALL
+    parts[:] = np.where((frame == SHIRT).all(-1), TORSO, 0)
+    hidden = np.zeros(parts.shape, bool)
+    hidden[34:99, 42:47] = True
+    parts[hidden] = np.where(np.arange(140)[:, None] < 64, UPPER, LOWER).repeat(140, 1)[hidden]
+    cut = limbs_of([person(True)] * 4).cut(frame, parts, pose)
+    inner = np.zeros_like(hidden)
+    inner[42:95, 42:47] = True
+    assert (cut[inner] == TORSO).mean() > .9
 
 
 def test_what_no_frame_shows_against_the_scene_stays_as_it_is():
     frame, parts, pose = person(False, scene=False)
-    widths = widths_of([(frame, parts, pose)] * 8)
-    assert np.isinf(widths.widths[LOWER - 1]).all()
-    assert (widths.cut(frame, parts, pose) == parts).all()
+    limbs = limbs_of([(frame, parts, pose)] * 8)
+    assert np.isinf(limbs.widths[LOWER - 1]).all()
+    assert (limbs.cut(frame, parts, pose) == parts).all()
 
 
 def test_what_has_the_color_of_the_limb_stays():
     frame, parts, pose = person(False)
     mitten = frame.copy()
     mitten[(parts == LOWER) & (frame == SHIRT).all(-1)] = SKIN
-    widths = widths_of([person(True)] * 4)
-    assert (widths.cut(mitten, parts, pose)[parts == LOWER] == LOWER).all()
-    assert (widths.cut(frame, parts, pose)[parts == LOWER] == TORSO).any()
+    limbs = limbs_of([person(True)] * 4)
+    assert (limbs.cut(mitten, parts, pose)[parts == LOWER] == LOWER).all()
+    assert (limbs.cut(frame, parts, pose)[parts == LOWER] == TORSO).any()
 
 
 def test_poses_without_joints_say_nothing():
     frame, parts, pose = person(False)
-    widths = widths_of([(frame, parts, 0 * pose)] * 4)
-    assert all(np.isinf(found).all() for found in widths.widths.values())
-    assert (widths.cut(frame, parts, 0 * pose) == parts).all()
-    assert (widths.cut(frame, parts, pose) == parts).all()
+    limbs = limbs_of([(frame, parts, 0 * pose)] * 4)
+    assert all(np.isinf(found).all() for found in limbs.widths.values())
+    assert (limbs.cut(frame, parts, 0 * pose) == parts).all()
+    assert (limbs.cut(frame, parts, pose) == parts).all()
 
 
 def test_references_are_cut(tmp_path, monkeypatch):
@@ -88,7 +102,7 @@ def test_references_are_cut(tmp_path, monkeypatch):
         tmp_path, actors=[0], actions=[0], num_workers=1, progress=False)
     folder = next(path.parent for path in tmp_path.rglob('manifest.json'))
     clip, asked = Clip(folder), []
-    monkeypatch.setattr(LimbWidths, 'cut', lambda self, frame, parts, pose: asked.append(pose) or np.zeros_like(parts))
+    monkeypatch.setattr(Limbs, 'cut', lambda self, frame, parts, pose: asked.append(pose) or np.zeros_like(parts))
     footage = Footage([clip], [np.ones(len(clip), bool)], (96, 64), 1)
     search = footage.search()
     found = footage.entries(search, [[0, 1]])

@@ -13,7 +13,7 @@ from toolkit.colors.garment_colors import GarmentColors
 from toolkit.colors.garments import fit_garment_colors, garment_masks
 from toolkit.colors.recolor import SAMPLED_FRAMES
 from toolkit.datasets.figure import FRAMES, whole_figure
-from toolkit.datasets.limbs import LimbWidths
+from toolkit.datasets.limbs import Limbs
 from toolkit.datasets.plate import FITS, background_plate, scene_difference
 from toolkit.datasets.references import PoseSearch, ReferenceTrack
 from toolkit.datasets.scene import empty_scene
@@ -40,7 +40,7 @@ def useful_scale(clips: Sequence[Clip], size: Sequence[int], most: int) -> int:
 
 
 class Footage:
-    """Frames of clips that references are taken from. Their limbs are cut to the widths that the person's limbs have.
+    """Frames of clips that references are taken from. Labels of limbs hold nothing else (:class:`toolkit.datasets.limbs.Limbs`).
 
     Args:
         clips: prepared clips.
@@ -60,7 +60,7 @@ class Footage:
         self._kept: OrderedDict[tuple[int, int], tuple[np.ndarray, ...]] = OrderedDict()
         self._colors: dict[int, GarmentColors] = {}
         self._figures: dict[tuple[int, ...], tuple[np.ndarray, ...]] = {}
-        self._widths: dict[str, LimbWidths] = {}
+        self._known_limbs: dict[str, Limbs] = {}
         self._limit = float('inf') if keep else KEPT_PICTURES
         self._searches: dict[str | None, PoseSearch] = {}
         for number in range(len(self.clips)) if keep else ():
@@ -144,14 +144,14 @@ class Footage:
             frame, parts = resize_image(frame, *self.picture_size), resize_image(parts, *self.picture_size, labels=True)
         return frame, parts, scale_pose(clip.poses[t], frame.shape[0] / clip.height, frame.shape[1] / clip.width)
 
-    def _limbs(self, number: int) -> LimbWidths:
-        """How wide the limbs of a clip's person are; measured once."""
+    def _limbs(self, number: int) -> Limbs:
+        """What the limbs of a clip's person look like; found once."""
         person = identity(self.clips[number])
-        if person not in self._widths:
+        if person not in self._known_limbs:
             search = self.search(person)
             shown = [self._read(int(search.clips[row]), int(search.frames[row])) for row in spread(len(search), FRAMES)]
-            self._widths[person] = LimbWidths([parts for _, parts, _ in shown], [pose for _, _, pose in shown])
-        return self._widths[person]
+            self._known_limbs[person] = Limbs(*zip(*shown))
+        return self._known_limbs[person]
 
     def _garments(self, number: int, frame: np.ndarray, parts: np.ndarray, pose: np.ndarray) -> np.ndarray:
         """(h, w, 2) uint8, the garments of a frame, by the colors that the clip's clothes have."""

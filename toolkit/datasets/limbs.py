@@ -1,4 +1,4 @@
-"""How wide a person's arms and legs are, by all frames of their footage, and part labels that are no wider."""
+"""What a person's arms and legs look like, by all frames of their footage, and part labels that hold nothing else."""
 
 import warnings
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from toolkit.masks.geometry import body_scale, clean_pose
-from toolkit.skeletons import LIMB_PARTS
+from toolkit.skeletons import LIMB_PARTS, MIRROR_PART
 
 ALONG = np.linspace(-.5, 2, 26, dtype=np.float32)
 """Places along a bone, in its lengths, where widths are measured; feet and hands lie behind its end."""
@@ -21,32 +21,45 @@ MARGIN = .03
 """What joints may be off, in body scales."""
 FORESHORTENED, UNSHORTENED = .5, 80
 """A bone that is shorter than this share of its usual length, a percentile of its lengths, says nothing about widths along it."""
+RIM, STEP = 3, 4
+"""Colors are taken at each fourth of the distances, and not at the last three, where the scene shines in."""
+STRANGE = 90
+"""Difference from all colors of a limb, summed over RGB in levels of 0..255, from which on a pixel may be something else."""
 NEAR, SMOOTH = 7, 5
 """Sides of windows in pixels: where colors of a part are looked up, and for the majority of neighbors."""
-FOREIGN = 1.25
-"""What is too wide stays with a limb whose color is so many times nearer than that of the other part."""
+WIDE_LIKE, STRANGE_LIKE = 1.25, .5
+"""What is too wide, or strange, is given away where the color of the other part is nearer than so many times those of the limb."""
+CHAINS = {part: [other + 1 for other in LIMB_PARTS if set(LIMB_PARTS[other]) & set(LIMB_PARTS[part])] for part in LIMB_PARTS}
+"""Labels of the whole arm or leg of each of its parts."""
+INNER = {part: (.2, .8 if part in (2, 3, 6, 7) else 2.) for part in LIMB_PARTS}
+"""Where along each bone colors are known: at bent joints other things are taken for the limb. Feet and hands have their own."""
+OUTSIDE = 255
 UNKNOWN = 9.
 """Stands for a width that is not known."""
 
 
-class LimbWidths:
-    """Widths of the limbs of one person. Labels of parts give an arm that hangs beside the body some of the cloth next to it; where the
-    same arm is seen against the scene, its rim is certain.
+class Limbs:
+    """Widths and colors of the limbs of one person. Labels of parts give an arm that hangs beside the body some of the cloth next to
+    it, and one that is behind the body all of it; where the same arm is seen against the scene, it is certain.
 
     From the bone outwards, each frame shows on each side of each place along a limb where its label ends: at the scene, which counts,
-    or at another part, which does not. The width is that of most frames. A side that is never seen against the scene is as wide as the
-    other one; one that neither is stays as it is.
+    or at another part, which does not. The width is that of most frames; the colors are those inside of it. A side that is never seen
+    against the scene is as wide as the other one; one that neither is stays as it is. Left and right have the same colors.
 
     Args:
-        parts: N label maps (H, W) uint8; sizes may differ.
+        frames: N pictures (H, W, 3) uint8 RGB; sizes may differ.
+        parts: N label maps (H, W) uint8.
         poses: (N, 18, 3), each in pixels of its map.
     """
 
-    def __init__(self, parts: Sequence[np.ndarray], poses: Sequence[np.ndarray]) -> None:
+    def __init__(self, frames: Sequence[np.ndarray], parts: Sequence[np.ndarray], poses: Sequence[np.ndarray]) -> None:
         poses = np.stack([clean_pose(pose) for pose in poses])
         scales = np.asarray(body_scale(poses), np.float32)
         self.lengths = {part: self._usual_length(poses, scales, *joints) for part, joints in LIMB_PARTS.items()}
-        self.widths = {part: self._measured(part, parts, poses, scales) for part in LIMB_PARTS}
+        self._colors: dict[int, list] = {part: [[] for _ in ALONG] for part in LIMB_PARTS}
+        smooth = [cv2.blur(frame, (3, 3)) for frame in frames]
+        self.widths = {part: self._measured(part, smooth, parts, poses, scales) for part in LIMB_PARTS}
+        self.colors = {part: self._palette(part) for part in LIMB_PARTS}
 
     @staticmethod
     def _usual_length(poses: np.ndarray, scales: np.ndarray, start: int, end: int) -> float:
@@ -59,34 +72,43 @@ class LimbWidths:
         """Start and vector of a limb's bone, None where it is missing or too short."""
         start, end = LIMB_PARTS[part]
         way = pose[end, :2] - pose[start, :2]
-        if pose[start, 2] <= 0 or pose[end, 2] <= 0 or np.linalg.norm(way) <= max(FORESHORTENED * self.lengths[part] * scale, 1e-3):
+        there = scale > 0 and pose[start, 2] > 0 and pose[end, 2] > 0
+        if not there or np.linalg.norm(way) <= max(FORESHORTENED * self.lengths[part] * scale, 1e-3):
             return None
         return pose[start, :2], way
 
-    def _measured(self, part: int, parts: Sequence[np.ndarray], poses: np.ndarray, scales: np.ndarray) -> np.ndarray:
-        """(2, A) widths in body scales on both sides of the places :data:`ALONG`, infinite where nothing is known."""
-        found = np.full((len(poses), 2, len(ALONG)), np.nan, np.float32)
-        for labels, pose, scale, row in zip(parts, poses, scales, found):
+    def _palette(self, part: int) -> list[np.ndarray]:
+        """For each place along a limb the colors (M, 3) that were seen there or next to it."""
+        seen = [a + b for a, b in zip(self._colors[part], self._colors[MIRROR_PART[part]])]
+        return [np.array(sum(seen[max(i - 1, 0):i + 2], []), np.int16).reshape(-1, 3) for i in range(len(ALONG))]
+
+    def _measured(self, part: int, frames: Sequence[np.ndarray], parts: Sequence[np.ndarray], poses: np.ndarray,
+                  scales: np.ndarray) -> np.ndarray:
+        """(2, A) widths in body scales on both sides of the places :data:`ALONG`, infinite where nothing is known. Notes colors."""
+        ends, found = np.zeros((len(poses), 2, len(ALONG)), np.int64), {}
+        for number, (labels, pose, scale) in enumerate(zip(parts, poses, scales)):
             bone = self._bone(part, pose, scale)
-            if bone is None or scale <= 0:
+            if bone is None:
                 continue
             origin, way = bone
-            normal = np.array([-way[1], way[0]]) / np.linalg.norm(way)
-            for side in (0, 1):
-                at = origin + ALONG[:, None, None] * way + (ACROSS * scale)[None, :, None] * normal * (1 - 2 * side)
-                height, width = labels.shape
-                x, y = (np.rint(at[..., i]).astype(int) for i in (0, 1))
-                inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-                label = np.where(inside, labels[y.clip(0, height - 1), x.clip(0, width - 1)], 255)
-                other = label != part + 1
-                first = other.argmax(1)
-                ends = (first > 0) & (label[np.arange(len(ALONG)), first] == 0)
-                row[side, ends] = ACROSS[first[ends]]
-        known = np.isfinite(found).sum(0) >= LEAST_FRAMES
+            sideways = np.array([-way[1], way[0]]) / np.linalg.norm(way) * scale
+            sideways = np.stack([sideways, -sideways])[:, None, None] * ACROSS[:, None]
+            found[number] = x, y = np.moveaxis(np.rint(origin + ALONG[:, None, None] * way + sideways).astype(int), -1, 0)
+            height, width = labels.shape
+            inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+            label = np.where(inside, labels[y.clip(0, height - 1), x.clip(0, width - 1)], OUTSIDE)
+            first = (label != part + 1).argmax(2)
+            ends[number] = first * (np.take_along_axis(label, first[..., None], 2)[..., 0] == 0)
+        both = (ends > 0).all(1, keepdims=True)
+        certain = both.sum(0) >= LEAST_FRAMES
+        ends = np.where(certain & ~both, 0, ends)   # where frames show both sides, one side alone may be the rim of something before it
+        for number, side, place in zip(*np.nonzero(ends)):
+            x, y = (at[side, place] for at in found[number])
+            self._colors[part][place] += [frames[number][y[i], x[i]] for i in range(0, max(ends[number, side, place] - RIM, 1), STEP)]
+        widths = np.where(ends > 0, ACROSS[ends], np.nan)
         with warnings.catch_warnings():
             warnings.simplefilter('ignore', RuntimeWarning)
-            widths = np.nanpercentile(found, WIDEST, axis=0)
-        widths = np.where(known, widths, np.inf)
+            widths = np.where((ends > 0).sum(0) >= LEAST_FRAMES, np.nanpercentile(widths, WIDEST, axis=0), np.inf)
         widths, bone = np.where(np.isfinite(widths), widths, widths[::-1]).astype(np.float32), (ALONG >= 0) & (ALONG <= 1)
         for side in widths:
             known = np.isfinite(side)
@@ -94,7 +116,7 @@ class LimbWidths:
         return widths
 
     def cut(self, frame: np.ndarray, parts: np.ndarray, pose: np.ndarray) -> np.ndarray:
-        """Labels of a frame, what is wider than a limb given to the part that is nearest, if it has its color.
+        """Labels of a frame. What is wider than a limb, or has colors that it never had, is given to the nearest part that looks so.
 
         Args:
             frame: (H, W, 3) uint8 RGB.
@@ -104,35 +126,55 @@ class LimbWidths:
         Returns:
             (H, W) uint8.
         """
-        pose = clean_pose(pose)
+        pose, smooth = clean_pose(pose), cv2.blur(frame, (3, 3)).astype(np.int16)
         scale, out = float(body_scale(pose)), parts
         for part in LIMB_PARTS if scale > 0 else ():
             bone, mine = self._bone(part, pose, scale), parts == part + 1
             if bone is None or not mine.any():
                 continue
             (origin, way), (y, x) = bone, np.nonzero(mine)
-            x, y, length = x - origin[0], y - origin[1], np.linalg.norm(way)
-            along, across = (x * way[0] + y * way[1]) / length**2, (y * way[0] - x * way[1]) / length
+            dx, dy, length = x - origin[0], y - origin[1], np.linalg.norm(way)
+            along, across = (dx * way[0] + dy * way[1]) / length**2, (dy * way[0] - dx * way[1]) / length
             sides = [np.interp(along, ALONG, side) for side in np.where(np.isfinite(self.widths[part]), self.widths[part], UNKNOWN)]
-            wide = np.zeros(parts.shape, bool)
-            wide[mine] = np.abs(across) / scale > np.where(across >= 0, *sides) + MARGIN
-            out = _given_away(frame, out, mine, wide) if wide.any() else out
+            wide = np.abs(across) / scale > np.where(across >= 0, *sides) + MARGIN
+            own = self._difference(part, along, smooth[y, x])
+            doubtful = wide | (own > STRANGE)
+            if doubtful.any():
+                most = np.where(wide, WIDE_LIKE, STRANGE_LIKE) * own
+                out = _given_away(smooth, out, np.isin(parts, CHAINS[part]), y[doubtful], x[doubtful], most[doubtful])
         return out
 
+    def _difference(self, part: int, along: np.ndarray, colors: np.ndarray) -> np.ndarray:
+        """How far colors (N, 3) are from the nearest that a limb has at places ``along`` it; 0 where none are known."""
+        places = np.abs(along.clip(*INNER[part])[:, None] - ALONG).argmin(1)
+        found = np.zeros(len(along), np.float32)
+        for place in np.unique(places):
+            here, palette = places == place, self.colors[part][place]
+            if len(palette):
+                found[here] = np.abs(colors[here][:, None] - palette).sum(-1).min(1)
+        return found
 
-def _given_away(frame: np.ndarray, parts: np.ndarray, mine: np.ndarray, wide: np.ndarray) -> np.ndarray:
-    """Labels in which those of the pixels ``wide`` of a limb ``mine`` that do not look like it belong to the nearest other part."""
-    kept, others = mine & ~wide, (parts > 0) & ~mine
-    if not kept.any() or not others.any():
+
+def _given_away(frame: np.ndarray, parts: np.ndarray, mine: np.ndarray, y: np.ndarray, x: np.ndarray, most: np.ndarray) -> np.ndarray:
+    """Labels in which those of the doubtful pixels (y, x) of a limb ``mine`` that look like the nearest other part belong to it.
+
+    Args:
+        frame: (H, W, 3).
+        parts: (H, W) labels.
+        mine: (H, W) bool, the whole arm or leg.
+        y, x: (N,) where.
+        most: (N,) how far their colors may be from those of the other part.
+    """
+    others = (parts > 0) & ~mine
+    if not others.any():
         return parts
-    y, x = np.nonzero(wide)
-    own, other = ((_around(frame, where), _nearest(where, y, x)) for where in (kept, others))
-    differences = [np.abs(frame[y, x] - colors[place]).sum(-1) for colors, place in (own, other)]
+    place = _nearest(others, y, x)
+    other = np.abs(frame[y, x] - _around(frame, others)[place]).sum(-1)
     votes = np.zeros(parts.shape, np.float32)
-    votes[y, x] = np.where(differences[1] < FOREIGN * differences[0], 1, -1)
+    votes[y, x] = np.where(other < most, 1, -1)
     away = cv2.blur(votes, (SMOOTH, SMOOTH))[y, x] > 0
     out = parts.copy()
-    out[y[away], x[away]] = parts[other[1]][away]
+    out[y[away], x[away]] = parts[place][away]
     return out
 
 
