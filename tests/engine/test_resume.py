@@ -58,7 +58,12 @@ def test_a_run_that_was_stopped_before_its_first_checkpoint_begins_with_the_weig
     build_runner(load_config(toy.config, begin), tmp_path / 'whole').train()
     (tmp_path / 'stopped' / 'vis').mkdir(parents=True)
     (tmp_path / 'stopped' / 'vis' / '0000000_toy.png').write_bytes(b'painted before the stop')
+    for day in (1, 2):
+        log = tmp_path / 'stopped' / f'2026010{day}_000000' / 'vis_data' / 'scalars.json'
+        log.parent.mkdir(parents=True)
+        log.write_text('{"step": 0, "a": 1}\n{"step": 3}\n{"s')
     runner = build_runner(load_config(toy.config, begin), tmp_path / 'stopped', resume=True)
     runner.train()
     assert toy.differences(tmp_path / 'whole' / 'iter_0000004.pth', tmp_path / 'stopped' / 'iter_0000004.pth') == []
     assert not list((tmp_path / 'stopped').glob('earlier_*'))
+    assert scalars(tmp_path / 'whole') == scalars(tmp_path / 'stopped')

@@ -27,7 +27,7 @@ from toolkit.engine.networks_from import load_starts, starts
 from toolkit.engine.processes import process_environment
 from toolkit.engine.saving import check_finite, write_atomically
 from toolkit.engine.sections import Loader
-from toolkit.engine.work_dir import SCALARS, set_aside, to_itself
+from toolkit.engine.work_dir import drop_scalars, set_aside, to_itself
 from toolkit.engine.workers import ignore_signals
 from toolkit.files import write_file
 from toolkit.models.bare import bare, unwrapped
@@ -46,7 +46,7 @@ class TrainRunner(Runner):
     """The runner of the toolkit; build it with :func:`toolkit.engine.launch.build_runner`."""
 
     begins_anew = False
-    """Whether ``--resume`` found no checkpoint: what a stopped attempt painted before its first one is painted over."""
+    """Whether ``--resume`` found no checkpoint: what a stopped attempt logged and painted before its first one is made again."""
 
     def __init__(self, *args, **kwargs) -> None:
         stem = kwargs.get('experiment_name') or Path(getattr(kwargs.get('cfg'), 'filename', None) or 'run').stem
@@ -263,8 +263,9 @@ class TrainRunner(Runner):
                 with unwrapped(self.model) as model:
                     starts(model, self.cfg.get('networks_from') or {})
             barrier()
-            logged = any(Path(self.work_dir).glob(f'*/{SCALARS}'))
-            if not (self.begins_anew and not logged or iteration is not None and path == latest_checkpoint(self.work_dir)):
+            if self.begins_anew:
+                on_main_process(lambda: drop_scalars(self.work_dir))
+            elif iteration is None or path != latest_checkpoint(self.work_dir):
                 self._set_aside(iteration)
             on_main_process(self._write_config)
             return super().train()

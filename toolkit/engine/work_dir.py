@@ -99,6 +99,19 @@ def take_scalars_along(work_dir: str | Path, path: Path, iteration: int) -> None
         logs[-1].unlink()
 
 
+def drop_scalars(work_dir: str | Path) -> None:
+    """Remove the logs of scalars of a run that was stopped before its first checkpoint, and so begins anew.
+
+    Raises:
+        InputError: one cannot be removed.
+    """
+    for path in Path(work_dir).glob(f'*/{SCALARS}'):
+        try:
+            path.unlink()
+        except OSError as error:
+            raise writing_error(path, error) from error
+
+
 def _step(line: str) -> float:
     try:
         return float(json.loads(line)['step'])
