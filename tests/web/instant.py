@@ -18,6 +18,6 @@ class Instant(Jobs):
             if job.stopping:
                 return STOPPED
         self.ran.append(job)
-        job.error = '' if self.end == DONE else f'{self.log.parent}/sessions/x: it failed'
+        job.error = '' if self.end == DONE else job.words(f'{self.log.parent}/sessions/x: it failed; try again, or say --pose')
         job.value = Path(job.arguments.get('out', job.arguments.get('work_dir', '.'))).name
         return self.end

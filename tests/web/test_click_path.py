@@ -92,6 +92,9 @@ class Visitor:
         self.shot('failed')
         raise AssertionError(f'{what} did not happen: {last!r}; the job says: {self.find("#hvt-job").text}')
 
+    def shown(self, css):
+        return any(e.is_displayed() for e in self.driver.find_elements(By.CSS_SELECTOR, css))
+
     def click(self, css):
         self.driver.execute_script('arguments[0].scrollIntoView({block: "center"})', self.find(css))
         self.until(f'a click on {css}', lambda: self.find(css).click() or True, 20)
@@ -101,10 +104,15 @@ class Visitor:
         self.driver.execute_script('arguments[0].scrollIntoView({block: "center"}); arguments[0].click()', label)
 
     def type_number(self, css, value):
-        self.driver.execute_script(
-            "const e = arguments[0]; Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, 'value').set.call(e, arguments[1]);"
-            "e.dispatchEvent(new Event('input', {bubbles: true})); e.dispatchEvent(new Event('blur', {bubbles: true}));",
-            self.find(f'{css} input[type=number]'), str(value))
+        def typed():  # a slider that has just been drawn forgets what is typed: its bar says what it knows
+            self.driver.execute_script(
+                "const e = arguments[0];"
+                "Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, 'value').set.call(e, arguments[1]);"
+                "e.dispatchEvent(new Event('input', {bubbles: true})); e.dispatchEvent(new Event('blur', {bubbles: true}));",
+                self.find(f'{css} input[type=number]'), str(value))
+            time.sleep(.2)
+            return self.find(f'{css} input[type=range]').get_attribute('value') == str(value)
+        self.until(f'{value} in {css}', typed, 20)
 
     def upload(self, role, file):
         self.find(f'#hvt-file-{role}').send_keys(str(file))
@@ -115,11 +123,11 @@ class Visitor:
     def job(self, title, state='done', patience=PATIENCE):
         """Wait for a job to come to a state; returns what the panel says."""
         def there():
-            panel = self.find('#hvt-job')
-            here = panel.find_element(By.CSS_SELECTOR, '[data-state]').get_attribute('data-state')
-            if here in ('failed', 'stopped') and here != state and title in panel.text:
-                pytest.fail(f'{title}: {panel.text}')
-            return title in panel.text and here == state and panel.text
+            here, said = self.driver.execute_script(  # at once: the panel changes all the time
+                'const job = document.querySelector("#hvt-job [data-state]"); return [job.dataset.state, job.innerText]')
+            if here in ('failed', 'stopped') and here != state and title in said:
+                pytest.fail(f'{title}: {said}')
+            return title in said and here == state and said
         return self.until(f'{title}: {state}', there, patience)
 
     def shot(self, name):
@@ -190,7 +198,7 @@ def visit(visitor, videos, tmp_path):
 
     # other colors
     visitor.choose('#hvt-way', 'colors of my choice')
-    visitor.until('the pickers are shown', lambda: visitor.find('#hvt-up').is_displayed(), 20)
+    visitor.until('the pickers are shown', lambda: visitor.shown('#hvt-up'), 20)
     visitor.click('#hvt-generate')
     said = visitor.job(f'generating {first}_2')
     visitor.until('a second result', lambda: visitor.find('#hvt-result a').get_attribute('download') == f'{first}_2.mp4', 20)
@@ -200,12 +208,14 @@ def visit(visitor, videos, tmp_path):
     assert dressed.shape == own.shape and .005 < changed.mean() < .5
     visitor.shot('4_colors')
     visitor.choose('#hvt-way', 'as they are')
+    visitor.until('the pickers are gone', lambda: not visitor.shown('#hvt-up'), 20)
 
     # fine-tune: stop, go on, before and after
     visitor.driver.find_element(By.XPATH, '//button[@role="tab"][contains(., "Fine-tune")]').click()
     visitor.type_number('#hvt-iterations', 8)
     visitor.click('#hvt-tune')
-    visitor.until('training', lambda: 'training: ' in visitor.find('#hvt-job').text)
+    visitor.until('a curve while it trains', lambda: visitor.find('#hvt-job .hvt-curves svg'))
+    assert 'training: ' in visitor.find('#hvt-job').text and 'of 8' in visitor.find('#hvt-job').text
     visitor.click('#hvt-cancel')
     visitor.job('fine-tuning my_dance_tuned', 'stopped')
     visitor.until('it can go on', lambda: visitor.value('#hvt-tuned') == 'my_dance_tuned', 20)
@@ -238,6 +248,9 @@ def visit(visitor, videos, tmp_path):
     assert 'person' in visitor.job('preparing filmed', 'failed')
     visitor.shot('7_error')
     visitor.choose('#hvt-way', 'as in a picture')
+    visitor.until('a place for the picture', lambda: visitor.shown('#hvt-like'), 20)
     visitor.click('#hvt-generate')
-    visitor.until('a message', lambda: 'upload a picture' in visitor.find('.toast-wrap, .toast-body').text, 20)
+    visitor.until('an error', lambda: 'upload a picture' in visitor.find('.toast-wrap').text, 20)
+    visitor.click('#hvt-cancel')
+    visitor.until('a message', lambda: 'nothing to cancel' in visitor.find('.toast-wrap').text, 20)
     assert not visitor.outside()

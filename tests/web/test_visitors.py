@@ -8,13 +8,15 @@ import pytest
 
 from tests.web.instant import Instant
 from toolkit.structures import InputError
+from toolkit.web import work
 from toolkit.web.desk import BETWEEN, LIKE, OWN, PICKED, PRETRAINED_NAME, Desk, hex_color
 from toolkit.web.jobs import DONE, FAILED, STOPPED, Job
 from toolkit.web.sessions import Limits, Sessions
 
 
 @pytest.fixture
-def desk(tmp_path, clips):
+def desk(tmp_path, clips, monkeypatch):
+    monkeypatch.setattr(work, 'least_frames', lambda: 4)
     limits = Limits(upload_mb=1, session_mb=2, free_mb=0, seconds=5, waiting=3)
     jobs = Instant(limits, tmp_path / 'page' / 'jobs.log')
     desk = Desk(Sessions(tmp_path / 'page', limits), jobs)
@@ -155,7 +157,8 @@ def test_what_failed_or_was_stopped_leaves_nothing_and_names_no_folder(desk, cli
     desk.jobs.go.set()
     uploaded(desk, session, 'bad.mp4')
     job = desk.jobs.wait(desk.jobs.latest(session.id), 10)
-    assert job.state == FAILED and str(desk.sessions.root) not in desk.status(session)['html'] and 'it failed' in job.error
+    assert job.state == FAILED and str(desk.sessions.root) not in desk.status(session)['html']
+    assert job.error == 'sessions/x: it failed; try again'
     assert list(session.clips())[0] == 'mine' and not list((session.folder / 'uploads').iterdir())
     desk.jobs.go.clear()
     running = desk.generate(session, 'mine', 'mine', None, 1, True, {}, '')
@@ -237,6 +240,15 @@ def test_a_fine_tuning_goes_on_where_it_stopped(desk, clips):
     assert again.arguments == dict(job.arguments, resume=True)
     with pytest.raises(InputError, match='no model'):
         desk.go_on(visitor(desk), name)
+
+
+def test_a_clip_that_is_too_short_to_learn_from_is_refused_at_once(desk, clips, monkeypatch):
+    session = visitor(desk)
+    with_clip(desk, session, clips)
+    monkeypatch.setattr(work, 'least_frames', lambda: 5)
+    with pytest.raises(InputError, match='mine has 4 frames, .* at least 5 are needed.*Choose a longer video'):
+        desk.finetune(session, 'mine', 8)
+    assert not session.models() and desk.jobs.latest(session.id) is None
 
 
 def test_a_job_belongs_to_its_visitor(desk, clips):

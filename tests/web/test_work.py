@@ -2,9 +2,16 @@
 
 from collections.abc import Mapping
 
+import pytest
+
+from toolkit.clips.clip import find_clips
 from toolkit.engine.launch import load_config
+from toolkit.registry import DATASETS
+from toolkit.structures import InputError
+from toolkit.synthetic.build import build_synthetic
 from toolkit.web import work
-from toolkit.web.html import curves
+from toolkit.web.advice import for_page
+from toolkit.web.html import curves, found
 
 
 def downloads(config):
@@ -33,3 +40,25 @@ def test_the_curve_shows_what_a_fine_tuning_logs(tmp_path):
     chart = curves(tmp_path)
     assert chart.count('<svg') == 3 and 'L1 of the generator (less is better): 0.25' in chart
     assert 'SSIM of the held-out quarter (more is better): 0.91' in chart and curves(tmp_path / 'x') == ''
+
+
+def test_the_least_length_to_learn_from_is_what_the_data_set_takes(tmp_path):
+    least = work.least_frames()
+    data = load_config(work.apis.FINETUNE, [f'data.root={tmp_path}']).train_dataloader['dataset'].to_dict()
+    for frames, said in ((least, None), (least - 1, for_page)):
+        folder = tmp_path / str(frames)
+        build_synthetic(folder, dict(height=96, width=64, frames=frames, actors=[0], actions=['kick'], num_workers=0))
+        if said is None:
+            assert len(DATASETS.build(dict(data, root=folder)))
+            continue
+        with pytest.raises(InputError) as error:
+            DATASETS.build(dict(data, root=folder))
+        assert 'is too short to learn from' in said(str(error.value)) and 'choose a longer one' in said(str(error.value))
+
+
+def test_what_was_found_is_shown_when_it_is_drawn(tmp_path):
+    build_synthetic(tmp_path, dict(height=96, width=64, frames=2, actors=[0], actions=['kick'], num_workers=0))
+    clip, = find_clips(tmp_path)
+    assert '<video' not in found('clips', 'x', clip), 'a browser would not ask again for what was not there'
+    work.draw_found(clip, tmp_path)
+    assert 'src="/hvt/files/clips/x/found.mp4"' in found('clips', 'x', clip)

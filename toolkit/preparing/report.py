@@ -2,6 +2,7 @@
 
 import base64
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -101,11 +102,12 @@ def check_report(out_dir: str | Path) -> Path:
     return out_dir
 
 
-def write_report(out_dir: str | Path) -> Path:
+def write_report(out_dir: str | Path, words: Callable[[str], str] = str) -> Path:
     """Write ``report.html`` about all clips in a folder, finished and failed ones; safe when several processes do it at once.
 
     Args:
         out_dir: folder of prepared clips.
+        words: how to say a warning to those who read it.
 
     Returns:
         The page.
@@ -120,7 +122,7 @@ def write_report(out_dir: str | Path) -> Path:
         samples, entries = 8 if len(clips) <= 24 else 4, []
         for clip in clips:
             try:
-                entries.append(_entry(clip, samples))
+                entries.append(_entry(clip, samples, words))
             except InputError as error:
                 broken[str(clip.folder)] = str(error)
             except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
@@ -183,7 +185,7 @@ def _suspects(clip: Clip, report: dict, raw: np.ndarray, shake: np.ndarray) -> s
     return embed(contact_sheet([shown], [labels], height=TILE_HEIGHT)) if shown else None
 
 
-def _entry(clip: Clip, samples: int) -> dict:
+def _entry(clip: Clip, samples: int, words: Callable[[str], str]) -> dict:
     report, source = clip.manifest['report'], clip.manifest['source']
     raw = clip.array('raw')
     shake, shake_raw = jitter(clip.poses), jitter(raw)
@@ -201,7 +203,7 @@ def _entry(clip: Clip, samples: int) -> dict:
         presence=f'{report["presence"]:.0%}', height=f'{report["person_height"]:.0f}', size=f'{clip.height} x {clip.width}',
         several=f'{several} of {report["people_counted_in"]}' if report['people_counted_in'] else '–',
         jitter=_number(report['jitter_cleaned']), jitter_raw=_number(report['jitter']),
-        warnings=report['warnings'], notes=report['notes'],
+        warnings=[words(warning) for warning in report['warnings']], notes=report['notes'],
         source=f'{source["file"]}: {source["width"]} x {source["height"]} (wide x high), {source["codec"]}, '
                f'{source["fps"]:.2f} frames a second; crop x, y, width, height {", ".join(map(str, source["crop"]))}, scaled by '
                f'{report["scale"]:g}',

@@ -1,12 +1,15 @@
 """What a visitor may ask for, without any page: checks first, then a job. The page and its tests call this."""
 
 import re
+import secrets
 import shutil
 from contextlib import suppress
 from pathlib import Path
 
+from toolkit.files import make_folder
 from toolkit.outputs import plain_name
 from toolkit.structures import InputError
+from toolkit.web.advice import for_page
 from toolkit.web.html import curves, job_panel
 from toolkit.web.jobs import DONE, FAILED, Job, Jobs
 from toolkit.web.sessions import ROOMS, Session, Sessions
@@ -16,6 +19,8 @@ WAYS = (OWN, PICKED, LIKE, BETWEEN)
 PRETRAINED_NAME = 'the generator that comes along'
 HOUSE = 'house'
 """The session of what the page does for itself."""
+IN = r'uploads/\.in_\w+/'
+"""Where a video lies while it is prepared."""
 UPLOADED = ('person', 'movement', 'clothes')
 
 
@@ -115,10 +120,11 @@ class Desk:
             part.rename(place / name)
             return name
         out = session.new_folder('clips', stem)
-        video = part.rename(part.with_name(f'.{out.name}{suffix}'))
+        place = make_folder(session.folder / 'uploads' / f'.in_{secrets.token_hex(4)}')
+        video = part.rename(place / f'{out.name}{suffix}')
 
         def then(job: Job, state: str) -> None:
-            video.unlink(missing_ok=True)
+            shutil.rmtree(place, ignore_errors=True)
             if state != DONE:
                 shutil.rmtree(out, ignore_errors=True)
 
@@ -212,11 +218,16 @@ class Desk:
         """Fine-tune the generator on a clip.
 
         Raises:
-            InputError: no such clip, a number of iterations that cannot be, no room, or a job that has not ended.
+            InputError: no such clip, one that is too short, a number of iterations that cannot be, no room, or a job that has not
+                ended.
         """
         clip = session.clip(person)
         if not 2 <= iterations <= 2000:
             raise InputError(f'the number of iterations must be in 2..2000, got {iterations}')
+        from toolkit.web.work import least_frames
+        if len(clip) < (least := least_frames()):
+            raise InputError(f'{person} has {len(clip)} frames, which is too short to learn from: at least {least} are needed, and '
+                             'some seconds are better. Choose a longer video')
         self.sessions.check_room(session)
         data = clip.folder.parent
         about = dict(person=person, data=str(data), iterations=int(iterations))
@@ -247,24 +258,17 @@ class Desk:
         return self._submit(session, Job(session.id, 'finetune', arguments, f'fine-tuning {folder.name}', then))
 
     def _submit(self, session: Session, job: Job) -> Job:
-        """Queue a job, whose errors are to name no folder of the server."""
-        then = job.then
+        """Queue a job, whose messages are to name no folder of the server, and nothing that the page does not have."""
+        def words(text: str) -> str:
+            return for_page(re.sub(IN, '', text.replace(f'{session.folder}/', '').replace(f'{self.sessions.root}/', '')))
 
-        def last(job: Job, state: str) -> None:
-            job.error, job.lines = self._bare(session, job.error), [self._bare(session, line) for line in job.lines]
-            if then:
-                then(job, state)
-
-        job.then = last
+        job.words = words
         try:
             return self.jobs.submit(job)
         except InputError:
-            if then:
-                then(job, FAILED)
+            if job.then:
+                job.then(job, FAILED)
             raise
-
-    def _bare(self, session: Session, text: str) -> str:
-        return text.replace(f'{session.folder}/', '').replace(f'{self.sessions.root}/', '')
 
     def clean(self) -> list[str]:
         """Remove what is of visitors who do not come any more."""

@@ -7,12 +7,13 @@ from html import escape
 from pathlib import Path
 from urllib.parse import quote
 
+from toolkit.web.advice import for_page
 from toolkit.web.jobs import DONE, FAILED, RUNNING, STOPPED, Job
 
 CURVES = {'lpips/full': 'LPIPS of the held-out quarter (less is better)', 'ssim/full': 'SSIM of the held-out quarter (more is better)',
           'g/l1': 'L1 of the generator (less is better)', 'g/gan': 'adversarial loss of the generator'}
 """Beginning of the name of what is logged -> what it is called."""
-WIDTH, HEIGHT, EDGE = 520, 130, 46
+WIDTH, HEIGHT, EDGE, TOP = 420, 140, 54, 24
 
 
 def address(*parts: str) -> str:
@@ -62,8 +63,10 @@ def found(room: str, name: str, clip) -> str:
         name: of its folder there.
         clip: the clip.
     """
+    if not (clip.folder.parent / 'found.png').is_file():  # the last that is drawn
+        return note('Drawing what was found ...')
     report = clip.manifest.get('report') or {}
-    warnings = ''.join(f'<li>{escape(w)}</li>' for w in report.get('warnings', []))
+    warnings = ''.join(f'<li>{escape(for_page(w))}</li>' for w in report.get('warnings', []))
     page = f' <a href="{address(room, name, "report.html")}" target="_blank">the whole report</a>' if report else ''
     return (f'<video class="hvt-found" src="{address(room, name, "found.mp4")}" autoplay muted loop playsinline controls></video>'
             f'<p class="hvt-note">{len(clip)} frames of {clip.width} x {clip.height}, {len(clip) / clip.fps:.1f} s; frame, pose and '
@@ -90,7 +93,7 @@ def download(result: dict) -> str:
     """A link to the file of a result."""
     name = result['folder'].name
     return (f'<a class="hvt-download" href="{address("results", name, "result.mp4")}" download="{escape(name)}.mp4">'
-            f'download {escape(name)}.mp4</a>')
+            'download</a>')
 
 
 def gallery(results: dict[str, dict]) -> str:
@@ -143,12 +146,12 @@ def _chart(points: list[tuple[int, float]], label: str) -> str:
 
     def place(step: float, value: float) -> tuple[float, float]:
         return (EDGE + (step - first) / max(last - first, 1) * (WIDTH - EDGE - 8),
-                10 + (high - value) / max(high - low, 1e-9) * (HEIGHT - 32))
+                TOP + (high - value) / max(high - low, 1e-9) * (HEIGHT - TOP - 24))
 
     line = ' '.join(f'{x:.1f},{y:.1f}' for x, y in (place(*p) for p in points))
     dots = ''.join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.5"/>' for x, y in (place(*p) for p in points))
-    texts = ((EDGE - 4, 14, 'end', f'{high:.4g}'), (EDGE - 4, HEIGHT - 20, 'end', f'{low:.4g}'),
+    texts = ((EDGE - 4, TOP + 4, 'end', f'{high:.4g}'), (EDGE - 4, HEIGHT - 20, 'end', f'{low:.4g}'),
              (EDGE, HEIGHT - 4, 'start', f'iteration {first}'), (WIDTH - 8, HEIGHT - 4, 'end', f'{last}'),
-             (WIDTH - 8, 14, 'end', f'{label}: {values[-1]:.4g}'))
+             (EDGE, 11, 'start', f'{label}: {values[-1]:.4g}'))
     words = ''.join(f'<text x="{x}" y="{y}" text-anchor="{anchor}">{escape(text)}</text>' for x, y, anchor, text in texts)
     return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img"><polyline points="{line}" fill="none"/>{dots}{words}</svg>'

@@ -32,6 +32,7 @@ class Job:
         arguments: of it.
         title: what to call it.
         then: called with the job and its last state, before the job says so itself.
+        words: what a message of the work says to the visitor.
         state: see the constants of this file.
         stage, done, total: how far it is.
         lines: what it said.
@@ -48,6 +49,7 @@ class Job:
     arguments: dict
     title: str
     then: Callable[['Job', str], None] | None = None
+    words: Callable[[str], str] = str
     state: str = WAITING
     stage: str = ''
     done: int = 0
@@ -226,12 +228,10 @@ class Jobs:
         kind, *values = message
         if kind == 'step':
             job.stage, job.done, job.total = values
-        elif kind == 'say':
-            job.lines = [*job.lines, values[0]][-KEPT:]
         elif kind == 'failed':
-            job.error = values[0]
-        elif kind == 'stopped' and values[0]:
-            job.lines = [*job.lines, values[0]][-KEPT:]
+            job.error = job.words(values[0])
+        elif kind in ('say', 'stopped') and values[0]:
+            job.lines = [*job.lines, job.words(values[0])][-KEPT:]
         elif kind == 'done':
             job.value = values[0]
         return dict(done=DONE, failed=FAILED, stopped=STOPPED).get(kind)

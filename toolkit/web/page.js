@@ -16,7 +16,7 @@
         if (version !== null && status.version !== version && button) (button.querySelector('button') || button).click();
         version = status.version;
       }
-      wait = status.busy ? 700 : 3000;
+      wait = panel ? status.busy ? 700 : 3000 : 100;
     } catch (error) {
       const panel = document.getElementById('hvt-job');
       if (panel) panel.innerHTML = '<p class="hvt-error" role="alert">The server does not answer. Is it still running?</p>';

@@ -62,6 +62,7 @@ class Page:
             movement = fresh
         person = person if person in clips else next(iter(names), None)
         others = [name for name, clip in clips.items() if clip.person != clips[person].person] if person else []
+        others.sort(key=lambda name: clips[name].action == clips[person].action)  # something else to do
         movement = movement if movement in clips else next(iter(others), None)
         videos = list(results)
         if new and task == 'generate':
@@ -223,7 +224,7 @@ class Page:
             lists = [person, movement, like, model, left, right, tuned]
             all_shown = [*lists, person_found, movement_found, result, made, shown]
             look = dict(fn=None, js='() => window.hvtLook()')
-            quiet = dict(show_progress='hidden', queue=False)
+            quiet = dict(show_progress='hidden')
 
             def on(event: Callable, answer: Callable, inputs: list, outputs: list | None = None, **options: Any) -> Any:
                 return event(self._with_session(answer), inputs, outputs, api_name=options.pop('api_name', answer.__name__),

@@ -8,6 +8,8 @@ import os
 import signal
 import sys
 import traceback
+from functools import cache
+from itertools import count
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -17,7 +19,9 @@ import numpy as np
 from toolkit import apis
 from toolkit.cli import Interrupted
 from toolkit.clips.clip import Clip, find_clips
+from toolkit.datasets.footage import References
 from toolkit.datasets.transforms import resize_image
+from toolkit.engine.launch import load_config
 from toolkit.files import write_file, write_json
 from toolkit.packaged import PRETRAINED
 from toolkit.poses.draw import draw_pose_on
@@ -27,6 +31,7 @@ from toolkit.sheets import overlay_mask
 from toolkit.structures import InputError, MissingWeightsError
 from toolkit.synthetic.build import build_synthetic
 from toolkit.video.io import VideoWriter, video_info
+from toolkit.web.advice import for_page
 
 EXAMPLES = dict(frames=60, actors=[0, 3, 8], actions=['jumping_jack', 'kick'])
 """People who do not exist, and what they do."""
@@ -66,6 +71,7 @@ def run(connection: Connection, log: str, task: str, arguments: dict) -> None:
     try:
         connection.send(('done', TASKS[task](Told(connection), **arguments)))
     except (InputError, MissingWeightsError) as error:
+        print(f'{task}: {error}', file=sys.stderr, flush=True)
         connection.send(('failed', str(error)))
     except KeyboardInterrupt as stop:
         connection.send(('stopped', str(stop) if isinstance(stop, Interrupted) else ''))
@@ -88,7 +94,8 @@ def render_examples(told: Progress, out: str, size: tuple[int, int]) -> None:
         out: folder of clips.
         size: (H, W).
     """
-    pairs = [(actor, action) for action in EXAMPLES['actions'] for actor in EXAMPLES['actors']]
+    actors, actions = EXAMPLES['actors'], EXAMPLES['actions']  # the first two are somebody, and somebody else who does something else
+    pairs = [(actor, actions[(place + turn) % len(actions)]) for turn in range(len(actions)) for place, actor in enumerate(actors)]
     for done, (actor, action) in enumerate(pairs):
         told.step('rendering the examples, once', done, len(pairs))
         folder = Path(out) / f'{actor:02d}_{action}'
@@ -124,7 +131,7 @@ def prepare(told: Progress, video: str, out: str, size: tuple[int, int], seconds
     clip = apis.prepare(video, out, size, progress=told, name=name, person=name, start=start, end=start + seconds)
     told.step('drawing what was found', 0, 1)
     draw_found(clip, Path(out))
-    write_report(out)
+    write_report(out, for_page)
     for warning in clip.manifest.get('report', {}).get('warnings', []):
         told.say(f'warning: {warning}')
     return name
@@ -188,6 +195,15 @@ def finetune(told: Progress, work_dir: str, data: str, iterations: int, resume: 
         'default_hooks.logger.interval=2', f'train_cfg.val_interval={max(2, iterations // 8)}',
         f'default_hooks.checkpoint.interval={iterations}', 'model.losses.perceptual.download=False'], progress=told)
     return Path(work_dir).name
+
+
+@cache
+def least_frames() -> int:
+    """Frames that a clip needs to be fine-tuned on: beside the held-out ones a window, and one far enough from it to look at."""
+    data = load_config(apis.FINETUNE).train_dataloader['dataset']
+    needed = data['window'] + 2 * References(**data['references']).gap[1] + 1
+    start, stop = data['exclude']
+    return next(n for n in count(needed) if n - (round(stop * n) - round(start * n)) >= needed)
 
 
 TASKS = dict(render_examples=render_examples, prepare=prepare, generate=generate, finetune=finetune)
