@@ -23,7 +23,7 @@ rows = [
     dict(name='matte drawn to the mask', config='own/textured',
          options={'model.losses.matte': dict(type='MatteLoss', kind='bce', weight=0.5)}),
     dict(name='bicubic references', config='own/textured', options={
-        'model.feature_maps.texture_warper': dict(type='PartAffineWarper', merge='over', sampling='bicubic')})]
+        'model.feature_maps.texture_warper': dict(type='PartAffineWarper', merge='over', rigid_head=True, sampling='bicubic')})]
 budgets = [dict(iterations=200)]
 seeds = [0, 1, 2]
 fast = True

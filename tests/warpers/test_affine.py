@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from toolkit.masks.geometry import body_scale
 from toolkit.skeletons import (
     HEAD_JOINTS,
     L_ELBOW,
@@ -98,10 +99,11 @@ def test_regularized_fit_minimizes_its_objective():
     assert torch.equal(similar[0, 0], similar[1, 1]) and torch.equal(similar[0, 1], -similar[1, 0])
 
 
+@pytest.mark.parametrize('rigid_head', [False, True])
 @pytest.mark.parametrize('scale,angle,shift', [(1, 0, (0, 0)), (1, 0, (13.25, -7)), (1.5, 0.4, (20, 30)), (0.5, -2.0, (5, 200))])
-def test_similar_poses_give_the_similarity_for_every_part(scale, angle, shift):
+def test_similar_poses_give_the_similarity_for_every_part(scale, angle, shift, rigid_head):
     rotation = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    matrices, valid, _ = part_affines(pose(STANDING @ rotation.T + shift), pose())
+    matrices, valid, _ = part_affines(pose(STANDING @ rotation.T + shift), pose(), rigid_head=rigid_head)
     expected = np.concatenate([rotation, np.array(shift)[:, None]], 1)
     assert valid.all()
     np.testing.assert_allclose(matrices[0].numpy(), np.broadcast_to(expected, (P, 2, 3)), atol=1e-9)
@@ -140,6 +142,24 @@ def test_limb_without_length_counts_as_missing():
     assert not valid[0, 6] and valid[0, 7]
     matrices, valid, mirrored = part_affines(pose(short), pose())
     assert valid[0, 6] and mirrored[0, 6] and matrices.isfinite().all()
+
+
+def test_a_rigid_head_is_turned_and_not_stretched():
+    rng = np.random.default_rng(3)
+    source, target = random_pose(rng), random_pose(rng)
+    matrices, valid, _ = part_affines(source, target, rigid_head=True)
+    linear, joints = matrices[0, 1, :, :2].numpy(), [*HEAD_JOINTS, NECK]
+    x, y = (points[0, joints, :2].numpy() for points in (target, source))
+    u, _, vt = np.linalg.svd((y - y.mean(0)).T @ (x - x.mean(0)))  # Kabsch's algorithm
+    turn = u @ np.diag([1, np.sign(np.linalg.det(u @ vt))]) @ vt
+    size = float(body_scale(source) / body_scale(target))
+    assert valid[0, 1]
+    np.testing.assert_allclose(linear, size * turn, atol=1e-9)
+    np.testing.assert_allclose(apply(matrices[0, 1], x.mean(0)), y.mean(0), atol=1e-9)
+    leaning = STANDING.copy()
+    leaning[[R_SHOULDER, L_SHOULDER]] += (0, 25)
+    stretched, rigid = (part_affines(pose(), pose(leaning), rigid_head=on)[0][0, 1, :, :2].numpy() for on in (False, True))
+    assert np.linalg.cond(stretched) > 1.2 and np.linalg.cond(rigid) == pytest.approx(1)
 
 
 def test_no_common_head_joint_moves_head_with_neck_and_scale():

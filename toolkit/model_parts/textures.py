@@ -39,7 +39,8 @@ class Textures(nn.Module):
     Args:
         references: reference frames of each frame; 0 for none.
         plate: whether the empty scene is shown.
-        warper: ``WARPERS`` config of the references; by default a ``PartAffineWarper`` that lays the parts over each other.
+        warper: ``WARPERS`` config of the references; by default a ``PartAffineWarper`` that lays the parts over each other
+            and turns heads as a whole.
         fill: where arms have left the torso and a reference shows nothing, it shows the torso put together from all frames
             (:func:`toolkit.datasets.figure.whole_figure`), which the data set gives as one reference more.
         lightness: see above; two more channels a reference say where its upper and its lower garment are.
@@ -56,7 +57,7 @@ class Textures(nn.Module):
         if lightness and not references:
             raise InputError('feature_maps.texture_lightness is about the garments of references, but feature_maps.references=0')
         self.references, self.plate, self.lightness, self.fill = references, plate, lightness, fill
-        self.warper = WARPERS.build(dict(warper or dict(type='PartAffineWarper', merge='over')))
+        self.warper = WARPERS.build(dict(warper or dict(type='PartAffineWarper', merge='over', rigid_head=True)))
 
     @property
     def channels(self) -> int:

@@ -31,6 +31,7 @@ def part_affines(
     min_length: float = MIN_LENGTH,
     det_range: tuple[float, float] = DET_RANGE,
     consecutive: bool = False,
+    rigid_head: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor]:
     r"""Affine transform of every body part from target to source pixels.
 
@@ -56,6 +57,8 @@ def part_affines(
         min_length: shortest bone in pixels.
         det_range: smallest and largest allowed absolute determinant.
         consecutive: the batch is a sequence of frames: an invalid torso takes over the last valid transform.
+        rigid_head: the head is turned as a whole, by its common joints and the neck, and scaled by :math:`s_1/s_2`; shoulders do not
+            count. A head that leans forward or looks elsewhere is not stretched then.
 
     Returns:
         matrices (B, P, 2, 3) float64, zero where invalid; valid (B, P) bool; mirrored (B, P) bool.
@@ -68,7 +71,7 @@ def part_affines(
         raise InputError(f'source_pose {tuple(source.shape)} and target_pose {tuple(target.shape)} differ in shape: expand the source '
                          'to one per target')
     scales = body_scale(torch.stack([source, target])).unbind(0)
-    trunk, trunk_valid = _fit_torso_and_head(source, target, scales, regularization, det_range)
+    trunk, trunk_valid = _fit_torso_and_head(source, target, scales, regularization, det_range, rigid_head)
     if consecutive:
         held, held_valid = _hold_last(trunk[:, 0], trunk_valid[:, 0])
         trunk, trunk_valid = torch.stack([held, trunk[:, 1]], 1), torch.stack([held_valid, trunk_valid[:, 1]], 1)
@@ -148,7 +151,7 @@ def _first_usable(matrices: Tensor, allowed: Tensor, fallbacks: list, det_range:
     return matrices, found
 
 
-def _fit_torso_and_head(source, target, scales, regularization, det_range):
+def _fit_torso_and_head(source, target, scales, regularization, det_range, rigid_head):
     """(B, 2, 2, 3) transforms and (B, 2) whether they are usable."""
     common = (source[..., 2] > 0) & (target[..., 2] > 0)
     corners, head, shoulders, neck = (common * _only(joints, common) for joints in (TORSO_JOINTS, HEAD_JOINTS, SHOULDERS, [NECK]))
@@ -159,6 +162,10 @@ def _fit_torso_and_head(source, target, scales, regularization, det_range):
     enough = torch.stack([count[:, 0] >= 2, (count[:, 1] >= 3) & (head.sum(-1) >= 1)], 1)
     x, y = target[:, None, :, :2], source[:, None, :, :2]
     affine, similar = fit_points(x, y, weights, (regularization * scales[1]**2)[:, None])
+    if rigid_head:
+        whole = _turned(x[:, 0], y[:, 0], (head + neck).to(source.dtype), scales)
+        affine, similar = (torch.stack([fit[:, 0], whole], 1) for fit in (affine, similar))
+        enough = torch.stack([enough[:, 0], (head.sum(-1) >= 1) & ((head + neck).sum(-1) >= 2)], 1)
 
     def moved():
         anchors = torch.stack([neck, head], 1)
@@ -167,6 +174,16 @@ def _fit_torso_and_head(source, target, scales, regularization, det_range):
         return _move_and_scale(x, y, anchors.to(source.dtype), scales), anchors.sum(-1) > 0
 
     return _first_usable(affine, enough, [lambda: (similar, enough), moved], det_range)
+
+
+def _turned(target: Tensor, source: Tensor, weights: Tensor, scales: tuple[Tensor, Tensor]) -> Tensor:
+    """(..., 2, 3) rotation and translation of weighted points, with the scale of the bodies."""
+    total = weights.sum(-1, keepdim=True)
+    x, y = ((weights[..., None] * points).sum(-2) / total for points in (target, source))
+    dx, dy = weights[..., None] * (target - x[..., None, :]), source - y[..., None, :]
+    a, b = (dx * dy).sum((-1, -2)), (dx[..., 0] * dy[..., 1] - dx[..., 1] * dy[..., 0]).sum(-1)
+    a, b = (value / torch.hypot(a, b) * scales[0] / scales[1] for value in (a, b))
+    return _with_translation(torch.stack([torch.stack([a, -b], -1), torch.stack([b, a], -1)], -2), x, y)
 
 
 def _only(joints, like: Tensor) -> Tensor:

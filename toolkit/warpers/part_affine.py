@@ -67,6 +67,7 @@ class PartAffineWarper(nn.Module):
         merge: where several parts show something: ``max``, the largest value of each map (the paper); ``over``, the part in front,
             as layers are put over each other: torso, head, legs, arms, forearms in front. For maps that are colors, whose maximum
             would be a color that nobody has. No gradient reaches the maps then.
+        rigid_head: turn the head as a whole, see :func:`toolkit.warpers.affine.part_affines`.
 
     Raises:
         InputError: unknown option.
@@ -90,6 +91,7 @@ class PartAffineWarper(nn.Module):
         consecutive: bool = False,
         joint_overlap: float = 0.12,
         merge: str = 'max',
+        rigid_head: bool = False,
     ) -> None:
         super().__init__()
         for name, value, allowed in (
@@ -98,7 +100,8 @@ class PartAffineWarper(nn.Module):
                 raise InputError(f'{name}={value!r} is unknown, expected one of {allowed}')
         self.mask_space, self.sampling, self.joint_overlap, self.merge = mask_space, sampling, joint_overlap, merge
         self.affine_options = dict(
-            regularization=regularization, min_length=min_length, det_range=tuple(det_range), consecutive=consecutive)
+            regularization=regularization, min_length=min_length, det_range=tuple(det_range), consecutive=consecutive,
+            rigid_head=rigid_head)
 
     def extra_repr(self) -> str:
         return f'mask_space={self.mask_space!r}, sampling={self.sampling!r}, joint_overlap={self.joint_overlap}, merge={self.merge!r}'
