@@ -1,3 +1,4 @@
+import os
 import signal
 import sys
 from fractions import Fraction
@@ -52,6 +53,25 @@ def test_round_trip_keeps_colors_times_and_rate(tmp_path):
         context = container.streams.video[0].codec_context
         assert (context.name, context.pix_fmt, context.colorspace) == ('h264', 'yuv420p', 1)
     assert len(list(reader)) == 12
+
+
+@pytest.mark.skipif(not hasattr(os, 'sched_setaffinity') or len(os.sched_getaffinity(0)) < 2, reason='needs two cores, on Linux')
+def test_the_bytes_do_not_depend_on_the_number_of_cores(tmp_path):
+    rng, cores = np.random.default_rng(0), os.sched_getaffinity(0)
+    frames = [np.roll(gradient(192, 64), 3 * t, 1) // 2 + rng.integers(0, 99, (192, 64, 3), np.uint8) for t in range(20)]
+
+    def written():
+        with VideoWriter(tmp_path / 'a.mp4', 25, overwrite=True) as writer:
+            for frame in frames:
+                writer.write(frame)
+        return (tmp_path / 'a.mp4').read_bytes()
+
+    many = written()
+    try:
+        os.sched_setaffinity(0, {min(cores)})
+        assert written() == many
+    finally:
+        os.sched_setaffinity(0, cores)
 
 
 @pytest.mark.parametrize('color', [(255, 0, 0), (0, 255, 0), (0, 0, 255), (200, 120, 90)])

@@ -16,6 +16,7 @@ pytest.importorskip('mediapipe_human', reason='the plugin is not installed: pip 
 from toolkit.registry import POSE_ESTIMATORS, SEGMENTORS
 from toolkit.skeletons import LIMB_JOINTS, to_openpose18, torso_scale
 from toolkit.structures import InputError
+from toolkit.video.io import VideoWriter
 
 needs_mediapipe = pytest.mark.skipif(importlib.util.find_spec('mediapipe') is None, reason='the mediapipe package is not installed')
 
@@ -124,3 +125,21 @@ def test_a_clip_left_in_the_middle_does_not_keep_the_program_from_ending():
     code = ('import numpy as np\nfrom mediapipe_human.pose import MediaPipePose\n'
             'kept = MediaPipePose().track(iter(np.zeros((3, 64, 64, 3), np.uint8)))\nnext(kept)\n')
     assert subprocess.run([sys.executable, '-c', code], timeout=120).returncode == 0
+
+
+@needs_mediapipe
+@pytest.mark.shared
+def test_a_video_has_the_same_bytes_where_mediapipe_has_worked_and_where_it_has_not(squats, tmp_path):
+    frames = np.repeat(squats[0], 3, axis=0)
+    np.save(tmp_path / 'frames.npy', frames)
+    code = 'import sys, numpy; from toolkit.video.io import VideoWriter\nwith VideoWriter("a.mp4", 25, overwrite=True) as writer:\n' \
+           '    for frame in numpy.load("frames.npy"): writer.write(frame)\nassert "mediapipe" not in sys.modules'
+    path = os.pathsep.join(filter(None, sys.path))
+    subprocess.run([sys.executable, '-c', code], check=True, cwd=tmp_path, env=dict(os.environ, PYTHONPATH=path))
+    estimator = POSE_ESTIMATORS.build(dict(type='MediaPipePose'))
+    for _ in range(2):
+        estimator(squats[0])
+        with VideoWriter(tmp_path / 'b.mp4', 25, overwrite=True) as writer:
+            for frame in frames:
+                writer.write(frame)
+        assert (tmp_path / 'b.mp4').read_bytes() == (tmp_path / 'a.mp4').read_bytes()
