@@ -58,7 +58,7 @@ class Window:
 
 
 class File:
-    """A video file of 25 frames a second; a picture stays until the next one comes.
+    """A video file that plays as fast as life: each picture is in it once, at the time when it was shown.
 
     Args:
         path: to write.
@@ -69,16 +69,15 @@ class File:
     """
 
     def __init__(self, path: str | Path, overwrite: bool = False) -> None:
-        self.writer, self.start = VideoWriter(path, FILE_FPS, preset='ultrafast', overwrite=overwrite), None
+        self.writer, self.start = VideoWriter(path, FILE_FPS, preset='ultrafast', overwrite=overwrite, timed=True), None
 
     def show(self, picture: np.ndarray) -> None:
-        """Append a picture (H, W, 3) uint8 RGB, until now."""
+        """Append a picture (H, W, 3) uint8 RGB."""
         now = time.perf_counter()
         self.start = self.start or now
         if self.writer.size and picture.shape[:2] != self.writer.size:
             picture = cv2.resize(picture, self.writer.size[::-1], interpolation=cv2.INTER_AREA)
-        for _ in range(max(1 - self.writer.num_frames, round((now - self.start) * FILE_FPS) + 1 - self.writer.num_frames)):
-            self.writer.write(picture)
+        self.writer.write(picture, now - self.start)
 
     def close(self) -> None:
         """Finish the file; none is left where no picture came."""

@@ -23,6 +23,8 @@ from toolkit.video.sound import SoundTrack
 from toolkit.video.source import require_source
 
 WRITABLE_SUFFIXES = ('.mp4', '.mkv', '.mov')
+TICK = Fraction(1, 1000)
+"""Seconds in which the times of frames are counted that come when they come."""
 
 
 def read_video(path: str | Path, fps: float | Fraction = 25, max_side: int | None = None) -> VideoReader | PictureReader:
@@ -128,6 +130,7 @@ class VideoWriter:
         overwrite: replace a file of that name.
         sound: file with sound that begins with the first frame; as much of it as the frames last goes in. Where it cannot be put in, a
             warning says why.
+        timed: each frame comes with its time, and ``fps`` is about how many come.
 
     Raises:
         InputError: a file is there already, or another process is writing it; unwritable path, unknown suffix, a frame of another size
@@ -135,7 +138,7 @@ class VideoWriter:
     """
 
     def __init__(self, path: str | Path, fps: float | Fraction, size: tuple[int, int] | None = None, crf: int = 18,
-                 preset: str = 'medium', overwrite: bool = False, sound: Path | None = None):
+                 preset: str = 'medium', overwrite: bool = False, sound: Path | None = None, timed: bool = False):
         self.path = Path(path)
         check_suffix(self.path)
         refuse_existing([self.path], overwrite)
@@ -153,6 +156,7 @@ class VideoWriter:
             self._open()
             self._held = held.pop_all()
         self._stream, self._sound_file, self._sound = None, sound, None
+        self._base, self._last = TICK if timed else 1 / self.fps, -1
 
     def _make_folder(self) -> None:
         try:
@@ -177,6 +181,7 @@ class VideoWriter:
             raise InputError('this FFmpeg has no H.264 encoder (libx264); install PyAV from its wheels') from error
         self._stream.width, self._stream.height, self._stream.pix_fmt = width, height, 'yuv420p'
         context = self._stream.codec_context
+        context.time_base = self._base
         context.colorspace = context.color_primaries = context.color_trc = 1
         context.color_range = 1
         context.thread_type, context.thread_count = 'FRAME', THREADS
@@ -205,8 +210,13 @@ class VideoWriter:
                 raise self._full_disk(error) from error
             self._go_on_silent(error)
 
-    def write(self, frame: np.ndarray) -> None:
-        """Append one frame, (H, W, 3) uint8 RGB."""
+    def write(self, frame: np.ndarray, at: float | None = None) -> None:
+        """Append one frame, (H, W, 3) uint8 RGB.
+
+        Args:
+            frame: the frame.
+            at: its time in seconds after the first one, of a writer that is ``timed``.
+        """
         if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
             raise InputError(f'{self.path}: frame {self.num_frames} must be (H, W, 3) uint8 RGB, got {frame.shape} {frame.dtype}')
         self.size = self.size or frame.shape[:2]
@@ -219,7 +229,8 @@ class VideoWriter:
             frame = cv2.copyMakeBorder(frame, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
         picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format='rgb24')
         picture = picture.reformat(format='yuv420p', dst_colorspace='ITU709', src_color_range='JPEG', dst_color_range='MPEG')
-        picture.pts, picture.time_base = self.num_frames, 1 / self.fps
+        self._last = self.num_frames if at is None else max(round(at / self._base), self._last + 1)
+        picture.pts, picture.time_base = self._last, self._base
         self._mux(picture)
         self.num_frames += 1
         self._mux_sound()
