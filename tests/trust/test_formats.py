@@ -1,6 +1,7 @@
 """Every place that reads a format of files is known, and none can run what is in the file. A new one belongs into this list."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -31,12 +32,14 @@ TORCH_ALONE = {'toolkit/poses/mmpose_estimator.py'}
 """Files of packages that are not ours, which the package reads."""
 
 
+@cache
 def sources():
     """File -> syntax tree of all that is installed."""
     files = [*ROOT.glob('toolkit/**/*.py'), *ROOT.glob('tools/*.py'), *ROOT.glob('plugins/**/*.py')]
     return {str(f.relative_to(ROOT)): ast.parse(f.read_text()) for f in sorted(files) if 'tests' not in f.relative_to(ROOT).parts}
 
 
+@cache
 def calls():
     """(file, name, call) of all calls."""
     return [(file, ast.unparse(node.func), node) for file, tree in sources().items() for node in ast.walk(tree)
