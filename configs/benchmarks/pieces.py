@@ -24,7 +24,7 @@ rows = [
          options={'model.losses.matte': dict(type='MatteLoss', kind='bce', weight=0.5)}),
     dict(name='bicubic references', config='own/textured', options={
         'model.feature_maps.texture_warper': dict(type='PartAffineWarper', merge='over', rigid_head=True, sampling='bicubic')})]
-budgets = [dict(iterations=200)]
+budgets = [dict(iterations=100)]
 seeds = [0, 1, 2]
 fast = True
 options = {'model.losses.perceptual.download': False}

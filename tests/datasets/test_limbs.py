@@ -85,7 +85,7 @@ def test_what_has_the_color_of_the_limb_stays():
     mitten = frame.copy()
     mitten[(parts == LOWER) & (frame == SHIRT).all(-1)] = SKIN
     limbs = limbs_of([person(True)] * 4)
-    assert (limbs.cut(mitten, parts, pose)[parts == LOWER] == LOWER).all()
+    assert (limbs.cut(mitten, parts, pose)[parts == LOWER] == LOWER).mean() > .95
     assert (limbs.cut(frame, parts, pose)[parts == LOWER] == TORSO).any()
 
 

@@ -21,16 +21,20 @@ MARGIN = .03
 """What joints may be off, in body scales."""
 FORESHORTENED, UNSHORTENED = .5, 80
 """A bone that is shorter than this share of its usual length, a percentile of its lengths, says nothing about widths along it."""
-RIM, STEP = 3, 4
-"""Colors are taken at each fourth of the distances, and not at the last three, where the scene shines in."""
+RIM, STEP = 3, 2
+"""Colors are taken at each second of the distances, and not at the last three, where the scene shines in."""
 STRANGE = 90
 """Difference from all colors of a limb, summed over RGB in levels of 0..255, from which on a pixel may be something else."""
 NEAR, SMOOTH = 7, 5
 """Sides of windows in pixels: where colors of a part are looked up, and for the majority of neighbors."""
 WIDE_LIKE, STRANGE_LIKE = 1.25, .5
 """What is too wide, or strange, is given away where the color of the other part is nearer than so many times those of the limb."""
-CHAINS = {part: [other + 1 for other in LIMB_PARTS if set(LIMB_PARTS[other]) & set(LIMB_PARTS[part])] for part in LIMB_PARTS}
-"""Labels of the whole arm or leg of each of its parts."""
+CHAINS = ((2, 4), (3, 5), (6, 8), (7, 9))
+"""The parts of each leg and arm."""
+LEVELS = 16
+"""Colors are compared in steps of so many levels."""
+AROUND = 40
+"""What is further away in pixels is no neighbor."""
 INNER = {part: (.2, .8 if part in (2, 3, 6, 7) else 2.) for part in LIMB_PARTS}
 """Where along each bone colors are known: at bent joints other things are taken for the limb. Feet and hands have their own."""
 OUTSIDE = 255
@@ -59,7 +63,7 @@ class Limbs:
         self._colors: dict[int, list] = {part: [[] for _ in ALONG] for part in LIMB_PARTS}
         smooth = [cv2.blur(frame, (3, 3)) for frame in frames]
         self.widths = {part: self._measured(part, smooth, parts, poses, scales) for part in LIMB_PARTS}
-        self.colors = {part: self._palette(part) for part in LIMB_PARTS}
+        self._far = {part: self._distances(part) for part in LIMB_PARTS}
 
     @staticmethod
     def _usual_length(poses: np.ndarray, scales: np.ndarray, start: int, end: int) -> float:
@@ -77,10 +81,14 @@ class Limbs:
             return None
         return pose[start, :2], way
 
-    def _palette(self, part: int) -> list[np.ndarray]:
-        """For each place along a limb the colors (M, 3) that were seen there or next to it."""
+    def _distances(self, part: int) -> list[np.ndarray | None]:
+        """For each place along a limb how far each color is from those that were seen there or next to it, in steps of :data:`LEVELS`:
+        (16, 16, 16), None where nothing was seen."""
         seen = [a + b for a, b in zip(self._colors[part], self._colors[MIRROR_PART[part]])]
-        return [np.array(sum(seen[max(i - 1, 0):i + 2], []), np.int16).reshape(-1, 3) for i in range(len(ALONG))]
+        near = [np.array(sum(seen[max(i - 1, 0):i + 2], []), np.int16).reshape(-1, 3) // LEVELS for i in range(len(ALONG))]
+        grid = np.stack(np.meshgrid(*3 * [np.arange(256 // LEVELS, dtype=np.int16)], indexing='ij'), -1)
+        return [LEVELS * np.min([np.abs(grid - color).sum(-1) for color in np.unique(colors, axis=0)], 0) if len(colors) else None
+                for colors in near]
 
     def _measured(self, part: int, frames: Sequence[np.ndarray], parts: Sequence[np.ndarray], poses: np.ndarray,
                   scales: np.ndarray) -> np.ndarray:
@@ -126,56 +134,59 @@ class Limbs:
         Returns:
             (H, W) uint8.
         """
-        pose, smooth = clean_pose(pose), cv2.blur(frame, (3, 3)).astype(np.int16)
-        scale, out = float(body_scale(pose)), parts
-        for part in LIMB_PARTS if scale > 0 else ():
-            bone, mine = self._bone(part, pose, scale), parts == part + 1
-            if bone is None or not mine.any():
-                continue
-            (origin, way), (y, x) = bone, np.nonzero(mine)
-            dx, dy, length = x - origin[0], y - origin[1], np.linalg.norm(way)
-            along, across = (dx * way[0] + dy * way[1]) / length**2, (dy * way[0] - dx * way[1]) / length
-            sides = [np.interp(along, ALONG, side) for side in np.where(np.isfinite(self.widths[part]), self.widths[part], UNKNOWN)]
-            wide = np.abs(across) / scale > np.where(across >= 0, *sides) + MARGIN
-            own = self._difference(part, along, smooth[y, x])
-            doubtful = wide | (own > STRANGE)
-            if doubtful.any():
-                most = np.where(wide, WIDE_LIKE, STRANGE_LIKE) * own
-                out = _given_away(smooth, out, np.isin(parts, CHAINS[part]), y[doubtful], x[doubtful], most[doubtful])
+        pose = clean_pose(pose)
+        scale, out = float(body_scale(pose)), parts.copy()
+        for chain in CHAINS if scale > 0 else ():
+            doubtful = [self._doubtful(part, frame, parts, pose, scale) for part in chain]
+            y, x, most = (np.concatenate(values) for values in zip(*doubtful))
+            if len(y):
+                _give_away(frame, parts, out, np.array(chain) + 1, y, x, most)
         return out
 
-    def _difference(self, part: int, along: np.ndarray, colors: np.ndarray) -> np.ndarray:
-        """How far colors (N, 3) are from the nearest that a limb has at places ``along`` it; 0 where none are known."""
-        places = np.abs(along.clip(*INNER[part])[:, None] - ALONG).argmin(1)
-        found = np.zeros(len(along), np.float32)
+    def _doubtful(self, part: int, frame: np.ndarray, parts: np.ndarray, pose: np.ndarray, scale: float) -> tuple[np.ndarray, ...]:
+        """Where a limb is too wide or strange, y and x (N,), and how far another part's colors may be to get it (N,)."""
+        bone, (y, x) = self._bone(part, pose, scale), np.nonzero(parts == part + 1)
+        if bone is None:
+            return y[:0], x[:0], np.empty(0, np.float32)
+        origin, way = bone
+        dx, dy, length = x - origin[0], y - origin[1], np.linalg.norm(way)
+        along, across = (dx * way[0] + dy * way[1]) / length**2, (dy * way[0] - dx * way[1]) / length
+        sides = [np.interp(along, ALONG, side) for side in np.where(np.isfinite(self.widths[part]), self.widths[part], UNKNOWN)]
+        wide = np.abs(across) / scale > np.where(across >= 0, *sides) + MARGIN
+        places = np.rint((along.clip(*INNER[part]) - ALONG[0]) / (ALONG[1] - ALONG[0])).astype(int)
+        own, colors = np.zeros(len(y), np.float32), frame[y, x] // LEVELS
         for place in np.unique(places):
-            here, palette = places == place, self.colors[part][place]
-            if len(palette):
-                found[here] = np.abs(colors[here][:, None] - palette).sum(-1).min(1)
-        return found
+            if (far := self._far[part][place]) is not None:
+                here = places == place
+                own[here] = far[tuple(colors[here].T)]
+        found = wide | (own > STRANGE)
+        return y[found], x[found], (np.where(wide, WIDE_LIKE, STRANGE_LIKE) * own)[found]
 
 
-def _given_away(frame: np.ndarray, parts: np.ndarray, mine: np.ndarray, y: np.ndarray, x: np.ndarray, most: np.ndarray) -> np.ndarray:
-    """Labels in which those of the doubtful pixels (y, x) of a limb ``mine`` that look like the nearest other part belong to it.
+def _give_away(frame: np.ndarray, parts: np.ndarray, out: np.ndarray, chain: np.ndarray, y: np.ndarray, x: np.ndarray,
+               most: np.ndarray) -> None:
+    """Give those of the doubtful pixels of an arm or a leg that look like the nearest other part to it.
 
     Args:
         frame: (H, W, 3).
         parts: (H, W) labels.
-        mine: (H, W) bool, the whole arm or leg.
+        out: the same, changed in place.
+        chain: labels of the arm or leg.
         y, x: (N,) where.
         most: (N,) how far their colors may be from those of the other part.
     """
-    others = (parts > 0) & ~mine
+    top, left, reach = max(y.min() - AROUND, 0), max(x.min() - AROUND, 0), AROUND + 1
+    window = slice(top, y.max() + reach), slice(left, x.max() + reach)
+    frame, parts, out, y, x = frame[window], parts[window], out[window], y - top, x - left
+    others = (parts > 0) & ~np.isin(parts, chain)
     if not others.any():
-        return parts
+        return
     place = _nearest(others, y, x)
     other = np.abs(frame[y, x] - _around(frame, others)[place]).sum(-1)
     votes = np.zeros(parts.shape, np.float32)
     votes[y, x] = np.where(other < most, 1, -1)
     away = cv2.blur(votes, (SMOOTH, SMOOTH))[y, x] > 0
-    out = parts.copy()
     out[y[away], x[away]] = parts[place][away]
-    return out
 
 
 def _around(frame: np.ndarray, where: np.ndarray) -> np.ndarray:
