@@ -1,6 +1,8 @@
 """Work of several processes: one does it for all, or each does a share. An error of one never leaves the others to wait for ever."""
 
+import os
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TypeVar
 
 import torch.distributed as dist
@@ -9,6 +11,31 @@ from mmengine.dist import all_gather_object, get_rank, get_world_size, is_main_p
 from toolkit.structures import InputError
 
 T = TypeVar('T')
+
+
+def restarted() -> bool:
+    """Whether torchrun started the processes of one machine again, after one of them failed."""
+    of_one = os.environ.get('LOCAL_WORLD_SIZE') == os.environ.get('WORLD_SIZE')
+    return of_one and os.environ.get('TORCHELASTIC_RESTART_COUNT', '0') != '0'
+
+
+def join_group(timeout: timedelta = timedelta(minutes=30), backend: str = 'gloo') -> None:
+    """Meet the other processes.
+
+    The store of torchrun keeps the addresses of processes that have ended (pytorch#135712). So what is started again meets under a name
+    of its own. On several machines that is left to torchrun, whose counts of restarts differ between them.
+
+    Args:
+        timeout: of every exchange.
+        backend: ``'gloo'`` on CPUs, ``'nccl'`` on GPUs.
+    """
+    if not restarted():
+        dist.init_process_group(backend, timeout=timeout)
+        return
+    store, rank, size = next(dist.rendezvous('env://', timeout=timeout))
+    store.set_timeout(timeout)
+    store = dist.PrefixStore(f'attempt_{os.environ["TORCHELASTIC_RESTART_COUNT"]}', store)
+    dist.init_process_group(backend, timeout=timeout, store=store, rank=rank, world_size=size)
 
 
 def on_main_process(work: Callable[[], T]) -> T:

@@ -5,10 +5,12 @@ import subprocess
 from collections.abc import Mapping
 
 import torch
+import torch.distributed as dist
 from mmengine.dist import get_rank
 from mmengine.runner import set_random_seed
 
 from toolkit.structures import InputError
+from toolkit.together import join_group
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 FAMILIES = {
@@ -35,8 +37,8 @@ def join_processes(device: str | None = None, launcher: str | None = None) -> tu
     """
     os.environ.update(process_environment(launcher or 'none'))
     world, local = int(os.environ.get('WORLD_SIZE', '1')), int(os.environ.get('LOCAL_RANK', '0'))
-    if world > 1 and launcher != 'none' and not torch.distributed.is_initialized():
-        torch.distributed.init_process_group('gloo')
+    if world > 1 and launcher != 'none' and not dist.is_initialized():
+        join_group()
     set_random_seed(0)
     if device is None:
         device = f'cuda:{local % torch.cuda.device_count()}' if torch.cuda.is_available() else 'cpu'

@@ -9,7 +9,6 @@ from itertools import count
 from pathlib import Path
 
 import torch
-import torch.distributed as dist
 from mmengine.dist import barrier, broadcast, get_rank, get_world_size, is_distributed
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper, OptimWrapperDict
@@ -35,7 +34,7 @@ from toolkit.packaged import find_packaged
 from toolkit.plugins import describe_plugins
 from toolkit.registry import DATA_SAMPLERS, LOOPS, MODEL_WRAPPERS, check_keys
 from toolkit.structures import InputError, check_seed
-from toolkit.together import on_main_process
+from toolkit.together import join_group, on_main_process, restarted
 from toolkit.weights import POINTER, latest_checkpoint
 
 TEST_SECTIONS = ('test_dataloader', 'test_cfg', 'test_evaluator')
@@ -70,9 +69,11 @@ class TrainRunner(Runner):
             self._launcher = 'pytorch'
             if gpus and int(os.environ.get('LOCAL_RANK', '0')) >= gpus:
                 raise InputError(f'more processes than GPUs on this machine ({gpus}); lower --nproc_per_node')
-            if not gpus:
-                timeout = timedelta(seconds=env_cfg.get('dist_cfg', {}).get('timeout', 1800))
-                dist.init_process_group('gloo', timeout=timeout)
+            if not gpus or restarted():
+                options = env_cfg.get('dist_cfg', {})
+                if gpus:
+                    torch.cuda.set_device(int(os.environ['LOCAL_RANK']))
+                join_group(timedelta(seconds=options.get('timeout', 1800)), options.get('backend', 'nccl') if gpus else 'gloo')
         if env_cfg.get('keep_memory') and not keep_memory():
             raise InputError('env_cfg.keep_memory=True needs the C library glibc, which is not here; leave it out')
         super().setup_env(env_cfg)

@@ -21,6 +21,7 @@ from toolkit.preparing.report import check_report, write_report
 from toolkit.preparing.settings import PrepareSettings, clip_names
 from toolkit.progress import progress_of
 from toolkit.structures import InputError
+from toolkit.together import join_group
 
 T = TypeVar('T')
 
@@ -136,7 +137,7 @@ def over_processes(value: Any, processes: int) -> list:
     if processes == 1:
         return [value]
     if not distributed.is_initialized():
-        distributed.init_process_group('gloo', timeout=timedelta(days=7))
+        join_group(timedelta(days=7))
         atexit.register(distributed.destroy_process_group)
     values = [None] * processes
     distributed.all_gather_object(values, value)
