@@ -128,14 +128,18 @@ def poses_of(path: Path):
     assert all(np.isfinite(person.pose).all() for people in found for person in people)
 
 
+COCO = [dict(image_id=t, keypoints=POSE, score=1.0) for t in range(3)]
+MMPOSE = [dict(frame_id=t, instances=[dict(keypoints=[[1, 2]] * 17, keypoint_scores=[1] * 17)]) for t in range(3)]
 KEYPOINTS = [
-    [dict(image_id=t, keypoints=POSE, score=1.0) for t in range(3)],
-    dict(annotations=[dict(image_id=t, keypoints=POSE) for t in range(3)], images=[dict(id=t, file_name=f'{t}.png') for t in range(3)]),
-    dict(meta_info=dict(keypoint_id2name={'0': 'nose'}), instance_info=[
-        dict(frame_id=t, instances=[dict(keypoints=[[1, 2]] * 17, keypoint_scores=[1] * 17)]) for t in range(3)])]
+    COCO, dict(annotations=COCO, images=[dict(id=t, file_name=f'{t}.png') for t in range(3)]), MMPOSE,
+    [dict(image_id=f'{t}.jpg', keypoints=POSE, idx=t) for t in range(3)],
+    [dict(people=[dict(pose_keypoints_2d=[1, 2, 1] * 18)], canvas_width=9, canvas_height=9) for t in range(3)],
+    {f'{t}.jpg': dict(version='AlphaPose v0.3', bodies=[dict(joints=[1, 2, 1] * 18)]) for t in range(3)},
+    dict(meta_info=dict(keypoint_id2name={'0': 'nose'}), instance_info=MMPOSE),
+    [dict(predictions=[[dict(keypoints=POSE)]]) for t in range(3)]]
 
 
-@examples(60)
+@examples(120)
 @given(data=st.data())
 def test_keypoints(tmp_path_factory, data):
     content = data.draw(st.sampled_from(KEYPOINTS))
