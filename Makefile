@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 WEB := $(VENV)/.web
 PARTS := requirements/mediapipe.txt requirements/mmpose.txt
 
-.PHONY: venv demo web test test-web trust matrix lint clean
+.PHONY: venv demo web test test-web trust matrix docs lint clean
 
 venv: $(STAMP)
 
@@ -40,6 +40,10 @@ test-web: $(STAMP) $(WEB)
 	$(BIN)/python -m pip install --quiet --editable '.[browser]'
 	command -v chromedriver || apt-get install --yes chromium chromium-driver || sudo apt-get install --yes chromium chromium-driver
 	$(BIN)/python -m pytest tests/web
+
+docs: $(STAMP)
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 trust: $(STAMP)
 	$(BIN)/python -m tests.trust

@@ -1,29 +1,59 @@
 """Many visitors at once: ``python benchmarks/bench_web.py --clients 20``.
 
-Each visitor opens the page, uploads a file that is no video, asks for a short video of the built-in people, asks all the time how far
-it is, loads the result, and tries to reach the results of all others and files of the server. Every fifth cancels and asks again. It is
-checked that nobody loses a result, that nobody sees what is another's, and that what goes wrong is said. The server runs in this
+Each visitor opens the page, uploads a bad file under a name that is a trick, asks for a short video of the built-in people, asks all
+the time how far it is, loads the result, and tries to reach the results of all others and files of the server. Every fifth cancels and
+asks again. Then the disk is full: nobody can upload or generate, and everybody still has their result. It is checked that nobody loses
+a result, that nobody sees what is another's, and that what goes wrong is said without a word about the server. The server runs in this
 process, its jobs in processes of their own. Target: a page that answers within a second while a job runs.
 """
 
 import argparse
+import dataclasses
 import http.client
 import json
 import os
 import tempfile
 import threading
 import time
+import zlib
 from pathlib import Path
 from urllib.parse import quote
 
+import av
 import numpy as np
 import uvicorn
 
+from toolkit.video.io import VideoWriter
 from toolkit.web.desk import HOUSE, OWN
 from toolkit.web.server import Server, listen
 from toolkit.web.sessions import Limits
 
-TRICKS = ('../../../etc/passwd', '..%2f..%2fjobs.log', 'uploads/x', 'examples/../jobs.log')
+TRICKS = ('../../../etc/passwd', '..%2f..%2fjobs.log', 'uploads/x', 'examples/../jobs.log', '/etc/passwd', 'results/%00',
+          '....//jobs.log')
+NAMES = ('../../bad.mp4', '/etc/cron.d/bad.mp4', '..\\..\\bad.mp4', 'bad\0.mp4', 'b' * 300 + '.mp4', '.bad.mp4', 'bäd 💃.mp4',
+         'NUL.mp4', '<img src=x onerror=alert(1)>.mp4', 'results/../../bad.mp4')
+
+
+def bad_files(folder: Path) -> dict[str, tuple[bytes, str]]:
+    """Files that cannot become a clip: what is wrong -> (content, a word of what is said)."""
+    with VideoWriter(folder / 'nobody.mp4', 25) as video:
+        for t in range(60):
+            video.write(np.random.default_rng(t).integers(0, 60, (96, 64, 3), np.uint8))
+    nobody = (folder / 'nobody.mp4').read_bytes()
+    header = b'IHDR' + (60000).to_bytes(4, 'big') * 2 + bytes((8, 2, 0, 0, 0))
+    huge = b'\x89PNG\r\n\x1a\n\0\0\0\r' + header + zlib.crc32(header).to_bytes(4, 'big') + b'\0\0\0\0IEND\xaeB`\x82'
+    with av.open(str(folder / 'sound.mp4'), 'w') as sound:
+        stream = sound.add_stream('aac', rate=44100)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), 'fltp', 'mono')
+        frame.rate = 44100
+        sound.mux([*stream.encode(frame), *stream.encode(None)])
+    return dict(
+        text=(b'this is no video' * 1000, 'not a video'), empty=(b'', 'the file is empty'), large=(bytes(6_000_000), 'at most 5 MB'),
+        noise=(np.random.default_rng(0).bytes(100_000), 'not a video'), nobody=(nobody, 'no person found'),
+        cut=(nobody[:len(nobody) // 2], ''), sound=((folder / 'sound.mp4').read_bytes(), 'no video'),
+        huge=(huge, ''), playlist=(b'#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n', 'playlist'),
+        concat=(b'ffconcat version 1.0\nfile /etc/hostname\n', 'playlist'),
+        page=(b'<html><script>alert(1)</script></html>' * 99, 'not a video'))
 
 
 class Visitor(threading.Thread):
@@ -39,7 +69,7 @@ class Visitor(threading.Thread):
         super().__init__(daemon=True)
         self.number, self.port, self.deadline = number, port, time.monotonic() + patience
         self.waits, self.cookie, self.result, self.folder = [], '', None, ''
-        self.problems, self.results_of_others = [], 0
+        self.problems, self.results_of_others, self.bad = [], 0, ('', b'', '')
 
     def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> tuple[int, bytes]:
         """A request; the answer's status and content."""
@@ -53,6 +83,10 @@ class Visitor(threading.Thread):
         line.close()
         self.waits.append(time.perf_counter() - start)
         return answer.status, content
+
+    def upload(self, content: bytes) -> tuple[int, bytes]:
+        """Upload a file under a name that is a trick."""
+        return self.ask('POST', f'/hvt/upload?role=person&name={quote(NAMES[self.number % len(NAMES)])}', content)
 
     def handler(self, name: str, *values: object) -> tuple[int, bytes]:
         """Press a button."""
@@ -78,17 +112,17 @@ class Visitor(threading.Thread):
     def visit(self) -> None:
         """Everything that one does."""
         self.ask('GET', '/')
-        said = self.ask('POST', f'/hvt/upload?role=person&name={quote("../../bad.mp4")}', b'this is no video' * 1000)[1]
-        if b'name' not in said:
-            self.problems.append(f'upload: {said[:200]}')
-        if 'bad.mp4' not in (panel := self.ended()) or 'hvt-error' not in panel:
-            self.problems.append(f'a bad file: {panel[:300]}')
+        kind, content, word = self.bad
+        status, said = self.upload(content)
+        said = self.ended() if status == 200 else said.decode()
+        if word not in said or (status == 200) != ('hvt-error' in said) or 'Traceback' in said or 'sessions' in said:
+            self.problems.append(f'a bad file ({kind}): {status} {said[:300]}')
         names = json.loads(self.handler('refresh', *[None] * 7)[1])['data']
         person, movement = names[0]['value'], names[1]['value']
-        wish = [person, movement, None, .2, 'small and quick', OWN, False, '#c03030', False, '#2040a0', None, 'both garments',
-                '#30a040', '#c0a020']
+        self.wish = [person, movement, None, .2, 'small and quick', OWN, False, '#c03030', False, '#2040a0', None, 'both garments',
+                     '#30a040', '#c0a020']
         for again in range(1 + (self.number % 5 == 0)):
-            status, said = self.handler('generate', *wish)
+            status, said = self.handler('generate', *self.wish)
             if status != 200:
                 self.problems.append(f'generate: {said[:200]}')
             if self.number % 5 == 0 and not again:
@@ -101,6 +135,14 @@ class Visitor(threading.Thread):
         status, video = self.ask('GET', self.result)
         if status != 200 or b'ftyp' not in video[:16]:
             self.problems.append(f'the result is not there: {status}')
+
+    def full(self) -> None:
+        """The disk is full: it is said, and what is there stays."""
+        answers = self.upload(b'x' * 1000)[1], self.handler('generate', *self.wish)[1]
+        if not all(b'nearly full' in answer and b'nothing of yours is lost' in answer for answer in answers):
+            self.problems.append(f'a full disk: {answers}')
+        if self.ask('GET', self.result)[0] != 200:
+            self.problems.append('the result is lost')
 
     def spy(self, others: list['Visitor']) -> None:
         """Try to reach what is of others, and of the server."""
@@ -126,8 +168,10 @@ def main(argv: list[str] | None = None) -> None:
         server.jobs.wait(server.jobs.latest(HOUSE), 600)
         port = listening.getsockname()[1]
         visitors = [Visitor(number, port, 60 * args.minutes) for number in range(args.clients)]
+        bad = [(kind, *content) for kind, content in bad_files(Path(folder)).items()]
         start, used = time.perf_counter(), time.process_time()
         for visitor in visitors:
+            visitor.bad = bad[visitor.number % len(bad)]
             visitor.start()
         for visitor in visitors:
             visitor.join(60 * args.minutes)
@@ -136,6 +180,10 @@ def main(argv: list[str] | None = None) -> None:
             visitor.folder = server.sessions.open(visitor.cookie.partition('=')[2])[0].id
         for visitor in visitors:
             visitor.spy([other for other in visitors if other is not visitor])
+        server.sessions.limits = dataclasses.replace(limits, free_mb=10**9)
+        for visitor in visitors:
+            if visitor.result:
+                visitor.full()
         waits = np.concatenate([visitor.waits for visitor in visitors])
         owners = {visitor.folder for visitor in visitors}
         left = [str(path) for session in owners for path in (server.sessions.root / 'sessions' / session / 'uploads').iterdir()]
