@@ -52,10 +52,19 @@ def test_weights_choose_among_what_is_shown(weights, coverage, value):
 
 
 @pytest.mark.parametrize('matte, coverage, value', [
-    (-1., (1, 1), .6), (1., (1, 1), .2), (0., (1, 1), .2), (0., (0, .5), .5), (0., (0, 0), .6), (1., (0, .5), .4)])
+    (-1., (1, 1), .2), (-1., (0, 1), .6), (-1., (1, 0), .6), (1., (1, 1), .2), (0., (1, 1), .2), (0., (0, .5), .5), (0., (0, 0), .6), (1., (0, .5), .4)])
 def test_the_matte_puts_the_person_before_the_empty_scene(matte, coverage, value):
     picture = blend([-1., -1., -1., matte, 1., .5, -1.])(x_of(coverage))
     assert torch.allclose(picture, torch.tensor(value), atol=.05)
+
+
+def test_the_scene_does_not_shine_through_where_all_references_show_the_person():
+    x = x_of().repeat(1, 1, 50, 50).clone()
+    x[:, [4, 8], :, :60] = x[:, [4, 8], :, 140:] = -1  # columns 60 to 139 are covered, in the second reference from 80 on
+    x[:, 8, :, 60:80] = -1
+    picture = blend([-1., -1., -1., -1., 1., .5, -1.])(x)[0, 0, 100]
+    assert torch.allclose(picture[84:136], torch.tensor(.2), atol=.05)
+    assert torch.allclose(picture[:83], torch.tensor(.6), atol=.05) and torch.allclose(picture[137:], torch.tensor(.6), atol=.05)
 
 
 def test_garments_take_the_color_of_what_is_painted_and_keep_their_brightness():

@@ -18,6 +18,8 @@ FURTHER, PAINTED = -3.0, -6.0
 """Logarithm of the weight with which references but the nearest, and what is painted, start."""
 COVERED = 0.02
 """Where references show nothing or all, the matte starts as far from 0 or 1."""
+RIM = .02
+"""Further than this from where a reference shows nothing, in heights of the picture, the person hides the scene for sure."""
 LUMA = .299, .587, .114
 
 
@@ -26,9 +28,9 @@ class BlendGenerator(nn.Module):
     """Any generator as a body, and a head that blends.
 
     The body gives RGB, a matte m and a weight for each of {reference 1, ..., reference K, RGB}. The picture is
-    ``m (softmax blend of RGB and the references' colors) + (1 - m) plate``. A reference weighs nothing where it shows nothing. Without
-    a plate there is no matte, without references no weights. A latent code enters the body as it does without blending; its
-    ``region_rgb`` acts on the painted RGB alone.
+    ``m (softmax blend of RGB and the references' colors) + (1 - m) plate``. A reference weighs nothing where it shows nothing. Where all
+    references show the person, and all around, m is 1. Without a plate there is no matte, without references no weights. A latent code
+    enters the body as it does without blending; its ``region_rgb`` acts on the painted RGB alone.
 
     With ``garments`` the garments of references have no color. They take that of the painted RGB, their brightness stays their own; and
     the code acts where the references' garments are, and where no reference shows anything in the regions of the pose.
@@ -112,5 +114,13 @@ class BlendGenerator(nn.Module):
                 matte = matte + (covered / (1 - covered)).log()
             plate = textures[:, each * self.references:each * self.references + 3]
             matte = torch.sigmoid(matte)
+            if self.references:
+                matte = torch.maximum(matte, _inside(coverage.amin(1, keepdim=True)))
             picture = torch.lerp(plate, picture, matte)
         return torch.cat([picture, matte], 1) if with_matte else picture
+
+
+def _inside(coverage: Tensor) -> Tensor:
+    """Least coverage (N, 1, H, W) within :data:`RIM` of each pixel."""
+    side = 2 * round(RIM * int(coverage.shape[-2])) + 1
+    return -nn.functional.max_pool2d(-coverage, side, 1, side // 2)
