@@ -52,7 +52,8 @@ def test_weights_choose_among_what_is_shown(weights, coverage, value):
 
 
 @pytest.mark.parametrize('matte, coverage, value', [
-    (-1., (1, 1), .2), (-1., (0, 1), .6), (-1., (1, 0), .6), (1., (1, 1), .2), (0., (1, 1), .2), (0., (0, .5), .5), (0., (0, 0), .6), (1., (0, .5), .4)])
+    (-1., (1, 1), .2), (-1., (0, 1), .6), (-1., (1, 0), .6), (1., (1, 1), .2),
+    (0., (1, 1), .2), (0., (0, .5), .5), (0., (0, 0), .6), (1., (0, .5), .4)])
 def test_the_matte_puts_the_person_before_the_empty_scene(matte, coverage, value):
     picture = blend([-1., -1., -1., matte, 1., .5, -1.])(x_of(coverage))
     assert torch.allclose(picture, torch.tensor(value), atol=.05)

@@ -28,9 +28,9 @@ class BlendGenerator(nn.Module):
     """Any generator as a body, and a head that blends.
 
     The body gives RGB, a matte m and a weight for each of {reference 1, ..., reference K, RGB}. The picture is
-    ``m (softmax blend of RGB and the references' colors) + (1 - m) plate``. A reference weighs nothing where it shows nothing. Where all
-    references show the person, and all around, m is 1. Without a plate there is no matte, without references no weights. A latent code
-    enters the body as it does without blending; its ``region_rgb`` acts on the painted RGB alone.
+    ``m (softmax blend of RGB and the references' colors) + (1 - m) plate``. A reference weighs nothing where it shows nothing. Where
+    all references show the person, and all around, m is 1. Without a plate there is no matte, without references no weights. A
+    latent code enters the body as it does without blending; its ``region_rgb`` acts on the painted RGB alone.
 
     With ``garments`` the garments of references have no color. They take that of the painted RGB, their brightness stays their own; and
     the code acts where the references' garments are, and where no reference shows anything in the regions of the pose.
