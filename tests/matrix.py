@@ -2,7 +2,7 @@
 
 Each row has a virtual environment of its own in ``--folder`` (default .matrix). What is there already is kept: a row that was stopped
 is gone on with, one that is done is not run again (--again does). The table stands in <folder>/table.md and is printed at the end.
-Pythons are those of the PATH (python3.10 and so on), or those that ``uv`` knows; rows without one say so.
+Pythons are those of the PATH (python3.10 and so on), of pyenv, or those that ``uv`` knows; rows without one say so.
 """
 
 import argparse
@@ -35,7 +35,8 @@ def python_of(version: str) -> list[str] | None:
     """The command of a version of Python; None where there is none."""
     if sys.version_info[:2] == tuple(map(int, version.split('.'))):
         return [sys.executable]
-    commands = [[f'python{version}'], ['uv', 'run', '--no-project', '--offline', '--python', version, 'python']]
+    of_pyenv = [[str(path)] for path in Path.home().glob(f'.pyenv/versions/{version}.*/bin/python')]
+    commands = [[f'python{version}'], *of_pyenv, ['uv', 'run', '--no-project', '--offline', '--python', version, 'python']]
     asked = ['-c', 'import sys; print("%d.%d" % sys.version_info[:2])']
     for command in (command for command in commands if shutil.which(command[0])):
         if subprocess.run([*command, *asked], capture_output=True, text=True).stdout.strip() == version:
