@@ -22,7 +22,7 @@ from tests.trust.garbage import snapshot
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TOOLS = ('train', 'prepare', 'render', 'generate', 'test', 'finetune')
-KILLS, TIMES = 15, 5
+KILLS, TIMES = 15, 4
 """Kills of a block, and how many times the inputs of the suite a block has."""
 COUNTED = re.compile(r'^(\d+) kills, (\d+) rounds, (\d+) exact', re.M)
 

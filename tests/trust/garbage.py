@@ -43,9 +43,9 @@ class Hang(BaseException):
     """Reading does not end; no parser's boundary may take it for an error of the parser."""
 
 
-def examples(count: int) -> Callable:
+def examples(count: int, times: int = TIMES) -> Callable:
     """So many examples times :data:`TIMES`, the same in every run with :data:`SEED`."""
-    some = settings(max_examples=count * TIMES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    some = settings(max_examples=count * times, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     return lambda test: hypothesis.seed(SEED)(some(test))
 
 

@@ -116,7 +116,7 @@ def test_bytes_of_clips(stranger, clip, name):
     shutil.copytree(clip, stranger, dirs_exist_ok=True)
     file = next(clip.glob(f'{name}*'))
     good = file.read_bytes()
-    for seed in seeds(12):
+    for seed in seeds(20):
         (stranger / file.relative_to(clip)).write_bytes(damaged(good, seed))
         read_or_refused(use, stranger, seed, named='clip')
     (stranger / file.relative_to(clip)).write_bytes(good)
@@ -160,7 +160,7 @@ def test_bytes_of_keypoints(place, kind):
         np.save(path, array)
     good = path.read_bytes()
     poses_of(path)
-    for seed in seeds(30):
+    for seed in seeds(60):
         path.write_bytes(damaged(good, seed))
         read_or_refused(poses_of, path, seed, named=path.name)
 
@@ -206,7 +206,7 @@ def test_bytes_of_checkpoints(place, weights, legacy):
     torch.save(parts, path, _use_new_zipfile_serialization=not legacy)
     good = path.read_bytes()
     read_checkpoint(path)
-    for seed in seeds(40):
+    for seed in seeds(80):
         path.write_bytes(damaged(good, seed))
         read_or_refused(read_checkpoint, path, seed, named='model.pth')
 
@@ -217,7 +217,7 @@ def test_bytes_and_headers_of_safetensors(place, weights):
     good = path.read_bytes()
     read_checkpoint(path)
     length = struct.unpack('<Q', good[:8])[0]
-    for seed in seeds(60):
+    for seed in seeds(120):
         header = damaged(good[8:8 + length], seed)
         path.write_bytes(damaged(good, seed) if seed % 2 else struct.pack('<Q', len(header)) + header + good[8 + length:])
         read_or_refused(read_checkpoint, path, seed, named='model.safetensors')
@@ -262,7 +262,7 @@ def test_videos(place, name, codec):
     write_video(path, codec)
     good = path.read_bytes()
     assert frames_of(path) == 5
-    for seed in seeds(12):
+    for seed in seeds(24):
         path.write_bytes(damaged(good, seed))
         read_or_refused(frames_of, path, seed, named=name)
 
@@ -275,7 +275,7 @@ def test_pictures(place, suffix):
     pictures[0].save(path, format='PNG' if suffix == 'apng' else None, **many)
     good = path.read_bytes()
     assert frames_of(path) == (3 if many else 1)
-    for seed in seeds(15):
+    for seed in seeds(30):
         path.write_bytes(damaged(good, seed))
         read_or_refused(frames_of, path, seed, named=path.name)
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mmengine.config import Config
 
-from tests.engine.test_wrong_values import config
+from tests.engine.test_wrong_values import config, start
 from tests.trust.garbage import examples, places, read_or_refused, replaced
 from toolkit.engine.config import check_config
 from toolkit.engine.launch import build_runner
@@ -36,9 +36,21 @@ def test_the_config_itself_trains(right, tmp_path):
     assert (tmp_path / 'last_checkpoint').exists()
 
 
-@examples(6)
+def a_wrong_value(right: dict, data) -> tuple[tuple, object]:
+    """A place of the config, and what stands there instead."""
+    places_of_values = [where for where in places(right)[1:] if where[-1] not in ('root', 'type')]
+    return data.draw(st.sampled_from(places_of_values)), data.draw(st.sampled_from(VALUES))
+
+
+@examples(30)
+@given(data=st.data())
+def test_a_run_is_built_or_refused(right, tmp_path_factory, data):
+    at, value = a_wrong_value(right, data)
+    read_or_refused(lambda folder: start(replaced(right, at, value), folder), tmp_path_factory.mktemp('run'), (at, value))
+
+
+@examples(6, times=1)
 @given(data=st.data())
 def test_training_ends_well_or_is_refused(right, tmp_path_factory, data):
-    at = data.draw(st.sampled_from([where for where in places(right)[1:] if where[-1] not in ('root', 'type')]))
-    value = data.draw(st.sampled_from(VALUES))
+    at, value = a_wrong_value(right, data)
     read_or_refused(lambda folder: train(replaced(right, at, value), folder), tmp_path_factory.mktemp('run'), (at, value))
