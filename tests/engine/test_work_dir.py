@@ -59,6 +59,14 @@ def test_a_best_checkpoint_after_the_last_one_is_made_again(toy, tmp_path):
     assert all(path.stat().st_size > 1000 for path in tmp_path.glob('*.pth')), again.text
 
 
+def test_a_kill_between_the_last_save_and_the_removal_of_the_oldest_leaves_nothing(toy, tmp_path):
+    options = ['default_hooks.checkpoint.max_keep_ckpts=1']
+    assert toy.train(tmp_path, options=options).codes == [0]
+    (tmp_path / 'iter_0000004.pth').write_bytes((tmp_path / 'iter_0000008.pth').read_bytes())
+    assert toy.train(tmp_path, '--resume', options=options).codes == [0]
+    assert [name for name in names(tmp_path) if name.endswith('.pth')] == ['iter_0000008.pth']
+
+
 def test_only_what_is_ours_is_moved_or_removed(tmp_path):
     ours = ['iter_0000003.pth', 'best_error_iter_0000002.pth', 'last_checkpoint']
     others = ['iter_best.pth', 'notes.txt', 'my_iter_0000003.pth.bak', '.hidden', '.iter_0000003.pth.partial', 'model.partial']

@@ -50,7 +50,8 @@ class CheckpointHook(Hook):
         self._new_best = self._due = False
 
     def before_train(self, runner) -> None:
-        """See that validation will give what the best checkpoint is chosen by."""
+        """Remove what a kill before the end left, and see that validation will give what the best checkpoint is chosen by."""
+        self._remove_old(runner)
         if self.save_best is None:
             return
         metrics = runner.val_loop.evaluator.metrics
