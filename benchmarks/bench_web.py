@@ -24,7 +24,7 @@ import numpy as np
 import uvicorn
 
 from toolkit.video.io import VideoWriter
-from toolkit.web.desk import HOUSE, OWN
+from toolkit.web.desk import HOUSE, LATER, OWN
 from toolkit.web.server import Server, listen
 from toolkit.web.sessions import Limits
 
@@ -165,7 +165,8 @@ def main(argv: list[str] | None = None) -> None:
             Path(folder) / 'page', limits, size=(192, 128)) as server:
         running = uvicorn.Server(uvicorn.Config(server.app, log_level='error'))
         threading.Thread(target=running.run, kwargs=dict(sockets=[listening]), daemon=True).start()
-        server.jobs.wait(server.jobs.latest(HOUSE), 600)
+        for house in (HOUSE, *LATER):
+            server.jobs.wait(server.jobs.latest(house), 600)
         port = listening.getsockname()[1]
         visitors = [Visitor(number, port, 60 * args.minutes) for number in range(args.clients)]
         bad = [(kind, *content) for kind, content in bad_files(Path(folder)).items()]

@@ -165,7 +165,7 @@ def visit(visitor, videos, tmp_path):
     # the built-in people are there, and the first result needs one click
     visitor.until('the first examples are there', lambda: visitor.value('#hvt-movement').startswith('example: '))
     assert visitor.value('#hvt-person').startswith('example: ') and visitor.value('#hvt-movement') != visitor.value('#hvt-person')
-    visitor.until('all examples are there', lambda: 'Nothing is being made' in visitor.find('#hvt-job').text)
+    visitor.until('it is said what to do', lambda: 'Nothing is being made' in visitor.find('#hvt-job').text)
     visitor.until('what was found is shown', lambda: visitor.driver.execute_script(
         'return document.querySelector("#hvt-person-found video").readyState >= 2'), 20)
     visitor.shot('1_start')
@@ -189,6 +189,9 @@ def visit(visitor, videos, tmp_path):
     assert len(own) == 10 and own.std() > 20
     visitor.until('both videos play', lambda: visitor.driver.execute_script(
         'return [...document.querySelectorAll(".hvt-stage video")].filter(v => v.readyState >= 2).length == 2'), 20)
+    visitor.shot('3_beside')
+    assert not visitor.shown('.hvt-cut')
+    visitor.click('.hvt-lay')
     visitor.driver.execute_script('const e = document.querySelector(".hvt-cut"); e.value = 30; '
                                   'e.dispatchEvent(new Event("input", {bubbles: true})); e.scrollIntoView({block: "end"})')
     assert '30%' in visitor.find('.hvt-compare').get_attribute('style')
@@ -214,13 +217,14 @@ def visit(visitor, videos, tmp_path):
     visitor.driver.find_element(By.XPATH, '//button[@role="tab"][contains(., "Fine-tune")]').click()
     visitor.type_number('#hvt-iterations', 8)
     visitor.click('#hvt-tune')
-    visitor.until('a curve while it trains', lambda: visitor.find('#hvt-job .hvt-curves svg'))
-    assert 'training: ' in visitor.find('#hvt-job').text and 'of 8' in visitor.find('#hvt-job').text
-    visitor.click('#hvt-cancel')
+    said = visitor.until('training', lambda: 'training: ' in visitor.find('#hvt-job').text and visitor.find('#hvt-job').text)
+    visitor.find('#hvt-cancel').click()
+    assert 'of 8' in said
     visitor.job('fine-tuning my_dance_tuned', 'stopped')
     visitor.until('it can go on', lambda: visitor.value('#hvt-tuned') == 'my_dance_tuned', 20)
     visitor.click('#hvt-go-on')
     visitor.until('it goes on', lambda: 'stopped' not in visitor.find('#hvt-job').text, 20)
+    visitor.until('a curve while it trains', lambda: visitor.find('#hvt-job .hvt-curves svg'))
     visitor.job('fine-tuning my_dance_tuned')
     visitor.until('before and after', lambda: visitor.driver.execute_script(
         'const i = document.querySelector("#hvt-model-shown img"); return i && i.naturalWidth > 100'), 30)

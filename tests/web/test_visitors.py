@@ -9,7 +9,7 @@ import pytest
 from tests.web.instant import Instant
 from toolkit.structures import InputError
 from toolkit.web import work
-from toolkit.web.desk import BETWEEN, LIKE, OWN, PICKED, PRETRAINED_NAME, Desk, hex_color
+from toolkit.web.desk import BETWEEN, EXAMPLES, LATER, LIKE, OWN, PICKED, PRETRAINED_NAME, Desk, hex_color
 from toolkit.web.jobs import DONE, FAILED, STOPPED, Job
 from toolkit.web.sessions import Limits, Sessions
 
@@ -257,3 +257,17 @@ def test_a_job_belongs_to_its_visitor(desk, clips):
     job = desk.generate(one, 'mine', 'mine', None, 1, True, {}, '')
     assert desk.jobs.cancel(other.id) is None and job.alive and 'mine' not in desk.status(other)['html']
     assert isinstance(job, Job) and desk.status(one)['busy'] and not desk.status(other)['busy']
+
+
+def test_visitors_come_before_the_other_examples(desk, clips):
+    first = desk.render_examples()
+    session = visitor(desk)
+    with_clip(desk, session, clips)
+    asked = desk.generate(session, 'mine', 'mine', None, 1, True, {}, '')
+    assert desk.jobs.place(asked) == 0
+    version = desk.status(session)['version']
+    desk.jobs.go.set()
+    desk.jobs.wait(desk.jobs.latest(LATER[-1]), 10)
+    ran = desk.jobs.ran
+    assert ran[:2] == [first, asked] and [one.arguments['people'] for one in (ran[0], *ran[2:])] == list(EXAMPLES)
+    assert all(one.late for one in ran[2:]) and desk.status(session)['version'] != version

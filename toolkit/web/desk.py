@@ -17,8 +17,11 @@ from toolkit.web.sessions import ROOMS, Session, Sessions
 OWN, PICKED, LIKE, BETWEEN = 'as they are', 'colors of my choice', 'as in a picture', 'slide between two looks'
 WAYS = (OWN, PICKED, LIKE, BETWEEN)
 PRETRAINED_NAME = 'the generator that comes along'
+EXAMPLES = ((0, 'jumping_jack'), (3, 'kick')), ((8, 'jumping_jack'),), ((0, 'kick'),), ((3, 'jumping_jack'),), ((8, 'kick'),)
+"""People who do not exist, and what they do: first the two that are shown first, then one after the other when nobody waits."""
 HOUSE = 'house'
-"""The session of what the page does for itself."""
+LATER = tuple(f'{HOUSE} {number}' for number in range(1, len(EXAMPLES)))
+"""The sessions of what the page does for itself."""
 IN = r'uploads/\.in_\w+/'
 """Where a video lies while it is prepared."""
 UPLOADED = ('person', 'movement', 'clothes')
@@ -60,8 +63,11 @@ class Desk:
     # ---- what there is -----------------------------------------------------------------------------------------------------------
 
     def render_examples(self) -> Job:
-        """Make the built-in people, where they are not there."""
-        return self.jobs.submit(Job(HOUSE, 'render_examples', dict(out=str(self.sessions.examples), size=self.size), 'the examples'))
+        """Make the built-in people, where they are not there: see :data:`EXAMPLES`."""
+        first, *_ = [self.jobs.submit(Job(
+            session, 'render_examples', dict(out=str(self.sessions.examples), size=self.size, people=people), 'the examples',
+            late=session != HOUSE)) for session, people in zip((HOUSE, *LATER), EXAMPLES)]
+        return first
 
     def status(self, session: Session) -> dict:
         """What the browser asks for all the time: ``html`` of the job, ``busy``, and a ``version`` that changes when lists change."""
@@ -71,7 +77,8 @@ class Desk:
         curve = ''
         if job and job.task == 'finetune' and job.alive:
             curve = curves(Path(job.arguments['work_dir']))
-        stamps = [house.state if house else '', job.number if job else 0, job.state if job else '']
+        stamps = [*(one.state for one in map(self.jobs.latest, (HOUSE, *LATER)) if one),
+                  job.number if job else 0, job.state if job else '']
         for room in (self.sessions.examples, *(session.folder / room for room in ROOMS)):
             with suppress(OSError):
                 stamps.append(room.stat().st_mtime_ns)

@@ -75,18 +75,21 @@ def found(room: str, name: str, clip) -> str:
             f'src="{address(room, name, "found.png")}"></details>')
 
 
-def compare(left: tuple[str, str], right: tuple[str, str]) -> str:
+def compare(left: tuple[str, str], right: tuple[str, str], beside: bool = False) -> str:
     """Two videos over each other, with a slider between them; they play together.
 
     Args:
         left, right: (address, label).
+        beside: show them beside each other at first; a button lays them over each other.
     """
     videos = ''.join(f'<video class="hvt-{side}" src="{src}" muted loop playsinline preload="auto"></video>'
                      for side, (src, _) in (('under', right), ('over', left)))
-    return (f'<div class="hvt-compare" style="--cut:50%"><div class="hvt-stage">{videos}<div class="hvt-line"></div>'
+    return (f'<div class="hvt-compare{" hvt-beside" if beside else ""}" style="--cut:50%">'
+            f'<div class="hvt-stage">{videos}<div class="hvt-line"></div>'
             f'<span class="hvt-tag left">{escape(left[1])}</span><span class="hvt-tag right">{escape(right[1])}</span></div>'
             '<input class="hvt-cut" type="range" min="0" max="100" value="50" aria-label="slide between the two videos">'
-            '<button class="hvt-play" type="button">play / pause</button></div>')
+            '<button class="hvt-play" type="button">play / pause</button> '
+            '<button class="hvt-lay" type="button">beside / over each other</button></div>')
 
 
 def download(result: dict) -> str:

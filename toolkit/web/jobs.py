@@ -40,6 +40,7 @@ class Job:
         error: why it failed.
         number: jobs are counted.
         role: what an upload is for.
+        late: everybody else's jobs come first.
         told: the page has shown what came of it.
         started, ended: seconds of ``time.monotonic``.
     """
@@ -61,6 +62,7 @@ class Job:
     started: float = 0.
     ended: float = 0.
     role: str = ''
+    late: bool = False
     told: bool = False
     process: multiprocessing.Process | None = None
     stopping: bool = False
@@ -100,14 +102,16 @@ class Jobs:
             latest = self._latest.get(job.session)
             if latest is not None and latest.alive:
                 raise InputError(f'one thing at a time: "{latest.title}" has not ended yet; wait for it, or cancel it')
-            if len(self._waiting) >= self.limits.waiting:
-                raise InputError(f'{len(self._waiting)} jobs of others are waiting, which is as many as this server takes; try again '
+            others = sum(not waiting.late for waiting in self._waiting)
+            if others >= self.limits.waiting and not job.late:
+                raise InputError(f'{others} jobs of others are waiting, which is as many as this server takes; try again '
                                  'in some minutes')
             if self._closed:
                 raise InputError('the server is being stopped')
             job.number = next(self._numbers)
             self._latest[job.session] = job
             self._waiting.append(job)
+            self._waiting.sort(key=lambda waiting: waiting.late)
             self._changed.notify_all()
         return job
 

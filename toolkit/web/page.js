@@ -93,6 +93,7 @@
   });
   document.addEventListener('click', e => {
     if (e.target.classList.contains('hvt-film')) film(e.target.closest('.hvt-upload'));
+    if (e.target.classList.contains('hvt-lay')) e.target.closest('.hvt-compare').classList.toggle('hvt-beside');
     if (e.target.classList.contains('hvt-play')) {
       const under = e.target.closest('.hvt-compare').querySelector('.hvt-under');
       if (under.paused) under.play(); else under.pause();

@@ -104,7 +104,7 @@ class Page:
         """Two videos with a slider between them."""
         if not left or not right:
             return html.note('What you make is shown here, beside the movement that drives it.')
-        return html.compare(self._side(session, left), self._side(session, right)) + ''.join(
+        return html.compare(self._side(session, left), self._side(session, right), left.startswith('movement of ')) + ''.join(
             html.download(session.result(name)) for name in dict.fromkeys((right, left)) if not name.startswith('movement of '))
 
     @staticmethod
@@ -231,7 +231,8 @@ class Page:
                              **quiet, **options)
 
             on(blocks.load, self.refresh, lists, all_shown)
-            on(refresh.click, self.refresh, lists, all_shown, api_name=False)
+            # a change that comes while lists are being filled must not be lost
+            on(refresh.click, self.refresh, lists, all_shown, api_name=False, trigger_mode='always_last')
             on(person.input, self.show_clip, [person], [person_found])
             on(movement.input, self.show_clip, [movement], [movement_found], api_name=False)
             for side in (left, right):

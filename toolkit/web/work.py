@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Sequence
 from functools import cache
 from itertools import count
 from multiprocessing.connection import Connection
@@ -33,11 +34,7 @@ from toolkit.synthetic.build import build_synthetic
 from toolkit.video.io import VideoWriter, video_info
 from toolkit.web.advice import for_page
 
-EXAMPLES = dict(frames=60, actors=[0, 3, 8], actions=['jumping_jack', 'kick'])
-"""People who do not exist, and what they do."""
-
-
-FOUND_HEIGHT = 192
+EXAMPLE_FRAMES, FOUND_HEIGHT = 60, 192
 
 
 class Told(Progress):
@@ -86,21 +83,20 @@ def run(connection: Connection, log: str, task: str, arguments: dict) -> None:
         connection.close()
 
 
-def render_examples(told: Progress, out: str, size: tuple[int, int]) -> None:
+def render_examples(told: Progress, out: str, size: tuple[int, int], people: Sequence[tuple[int, str]]) -> None:
     """Render the people of the examples, unless they are there.
 
     Args:
         told: hears how far it is.
         out: folder of clips.
         size: (H, W).
+        people: (number of the actor, action).
     """
-    actors, actions = EXAMPLES['actors'], EXAMPLES['actions']  # the first two are somebody, and somebody else who does something else
-    pairs = [(actor, actions[(place + turn) % len(actions)]) for turn in range(len(actions)) for place, actor in enumerate(actors)]
-    for done, (actor, action) in enumerate(pairs):
-        told.step('rendering the examples, once', done, len(pairs))
+    for done, (actor, action) in enumerate(people):
+        told.step('rendering the examples, once', done, len(people))
         folder = Path(out) / f'{actor:02d}_{action}'
         build_synthetic(folder, dict(
-            height=size[0], width=size[1], frames=EXAMPLES['frames'], actors=[actor], actions=[action], num_workers=0))
+            height=size[0], width=size[1], frames=EXAMPLE_FRAMES, actors=[actor], actions=[action], num_workers=0))
         if not (folder / 'found.png').exists():
             draw_found(find_clips(folder)[0], folder)
 
