@@ -228,7 +228,7 @@ def visit(visitor, videos, tmp_path):
     visitor.job('fine-tuning my_dance_tuned')
     visitor.until('before and after', lambda: visitor.driver.execute_script(
         'const i = document.querySelector("#hvt-model-shown img"); return i && i.naturalWidth > 100'), 30)
-    assert visitor.find('#hvt-model-shown .hvt-curves svg')
+    visitor.until('its curve', lambda: visitor.find('#hvt-model-shown .hvt-curves svg'), 30)
     visitor.shot('5_tuned')
 
     # everything is in the gallery, and stays when the page is loaded anew
