@@ -164,7 +164,8 @@ def main(argv: list[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as folder, listen('127.0.0.1', 0) as listening, Server(
             Path(folder) / 'page', limits, size=(192, 128)) as server:
         running = uvicorn.Server(uvicorn.Config(server.app, log_level='error'))
-        threading.Thread(target=running.run, kwargs=dict(sockets=[listening]), daemon=True).start()
+        serving = threading.Thread(target=running.run, kwargs=dict(sockets=[listening]), daemon=True)
+        serving.start()
         for house in (HOUSE, *LATER):
             server.jobs.wait(server.jobs.latest(house), 600)
         port = listening.getsockname()[1]
@@ -198,6 +199,7 @@ def main(argv: list[str] | None = None) -> None:
             for problem in visitor.problems:
                 print(f'visitor {visitor.number}: {problem}')
         running.should_exit = True
+        serving.join(10)
 
 
 if __name__ == '__main__':
