@@ -166,7 +166,7 @@ options = {{'model.ema': 0.5, 'train_dataloader.num_workers': 0}}
 def test_what_a_config_builds_on_is_made_for_each_seed(monkeypatch, tmp_path):
     made, asked = [], []
     monkeypatch.setattr(unit_module, 'meet_needs', lambda cfg, train, read: asked.append((cfg, train)))
-    monkeypatch.setattr(unit_module, 'build_runner', lambda cfg, folder, resume, amp: made.append(cfg) or SimpleNamespace(train=list))
+    monkeypatch.setattr(unit_module, 'build_runner', lambda cfg, folder, **_: made.append(cfg) or SimpleNamespace(train=list))
     spec = read_spec('benchmarks/colors')
     unit = next(unit for unit in units_of(spec) if (unit.row, unit.seed) == ('frozen codes', 2))
     unit_module._meet_needs(unit, config_of(unit), tmp_path / 'needs' / '2')
