@@ -38,6 +38,7 @@ AROUND = 40
 INNER = {part: (.2, .8 if part in (2, 3, 6, 7) else 2.) for part in LIMB_PARTS}
 """Where along each bone colors are known: at bent joints other things are taken for the limb. Feet and hands have their own."""
 OUTSIDE = 255
+"""Stands for the label of what lies beside the picture."""
 UNKNOWN = 9.
 """Stands for a width that is not known."""
 
@@ -64,6 +65,7 @@ class Limbs:
         smooth = [cv2.blur(frame, (3, 3)) for frame in frames]
         self.widths = {part: self._measured(part, smooth, parts, poses, scales) for part in LIMB_PARTS}
         self._far = {part: self._distances(part) for part in LIMB_PARTS}
+        del self._colors
 
     @staticmethod
     def _usual_length(poses: np.ndarray, scales: np.ndarray, start: int, end: int) -> float:
