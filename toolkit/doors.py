@@ -116,6 +116,14 @@ def read_json(path: str | Path, cure: str = '') -> Any:
         return json.loads(content.decode('utf-8-sig'))
 
 
+def is_zip(path: str | Path) -> bool:
+    """Whether a file ends as zip files do, damaged ones too."""
+    try:
+        return zipfile.is_zipfile(path)
+    except zipfile.BadZipFile:  # of several disks, as its end says
+        return True
+
+
 def check_zip(path: str | Path, what: str, stored: bool = False) -> None:
     """Refuse a zip file that could fill the memory, from its directory alone.
 

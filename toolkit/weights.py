@@ -3,7 +3,6 @@
 import hashlib
 import json
 import pickle
-import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from toolkit.doors import check_nested, check_zip, open_regular, parsing, shortened
+from toolkit.doors import check_nested, check_zip, is_zip, open_regular, parsing, shortened
 from toolkit.files import write_file
 from toolkit.packaged import CONFIGS, find_packaged
 from toolkit.structures import InputError, MissingWeightsError
@@ -108,7 +107,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         start = file.read(4)
     if path.suffix == '.safetensors':
         content = _read_safetensors(path)
-    elif start[:2] == b'PK' and not zipfile.is_zipfile(path):
+    elif start[:2] == b'PK' and not is_zip(path):
         raise InputError(f'checkpoint {path} is truncated ({path.stat().st_size:,} bytes): its end is missing. Copy it again, or use '
                          f'an earlier one.')
     elif start[:2] != b'PK' and start[:1] != b'\x80':
@@ -125,7 +124,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
 
 
 def _read_torch(path: Path) -> Any:
-    if zipfile.is_zipfile(path):
+    if is_zip(path):
         check_zip(path, 'checkpoint', stored=True)
     try:
         content = torch.load(path, map_location='cpu', weights_only=True)

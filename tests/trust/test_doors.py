@@ -3,13 +3,16 @@
 import ast
 import os
 import pickle
+import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from toolkit import doors
 from toolkit.structures import InputError
+from toolkit.weights import read_checkpoint
 
 TOOLKIT = Path(__file__).resolve().parents[2] / 'toolkit'
 OPENING = {'open', 'read_bytes', 'read_text', 'fromfile', 'imread', 'imdecodemulti', 'ZipFile', 'load_file', 'safe_open', 'touch',
@@ -103,6 +106,17 @@ def test_zip_files_that_could_fill_the_memory(tmp_path):
     (tmp_path / 'a.npz').write_bytes(b'PK\3\4')
     with pytest.raises(InputError, match='damaged'):
         doors.check_zip(tmp_path / 'a.npz', 'file')
+
+
+def test_a_zip_file_of_several_disks_is_told_of(tmp_path):
+    """The standard library's question whether a file is a zip file fails on it in some versions of Python."""
+    path = tmp_path / 'model.pth'
+    torch.save(dict(state_dict=dict(weight=torch.zeros(3))), path)
+    content = bytearray(path.read_bytes())
+    struct.pack_into('<I', content, content.rindex(b'PK\6\7') + 16, 2)
+    path.write_bytes(content)
+    with pytest.raises(InputError, match='model.pth: checkpoint is damaged'):
+        read_checkpoint(path)
 
 
 def test_data_without_end():
