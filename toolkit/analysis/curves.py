@@ -28,12 +28,13 @@ class Run:
         name: of its work dir.
         curves: key -> (iterations, values), (N,) each.
         problems: lines that could not be read.
+        costs: seconds of an iteration and of waiting for data, MB on the GPU, in the form of ``curves``.
     """
 
     name: str
     curves: dict[str, tuple[np.ndarray, np.ndarray]]
     problems: int = 0
-    costs: dict[str, np.ndarray] = field(default_factory=dict)
+    costs: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
 
 
 def read_run(path: str | Path) -> Run:
@@ -66,7 +67,7 @@ def read_run(path: str | Path) -> Run:
     if not points:
         raise InputError(f'{files[-1]}: holds no line of a log that can be read')
     curves = {key: (np.array(sorted(at)), np.array([at[step] for step in sorted(at)])) for key, at in points.items()}
-    costs = {key: curves.pop(key)[1] for key in COSTS if key in curves}
+    costs = {key: curves.pop(key) for key in COSTS if key in curves}
     return Run(path.name if path.is_dir() else path.resolve().parents[2].name, curves, problems, costs)
 
 
@@ -172,12 +173,12 @@ def describe(run: Run, keys: Sequence[str]) -> list[str]:
     last = max(int(steps[-1]) for steps, _ in run.curves.values())
     lines = [f'{run.name}: {last:,} iterations']
     if 'time' in run.costs:
-        median = float(np.median(run.costs['time']))
+        median = float(np.median(run.costs['time'][1]))
         lines[0] += f', {median:.3f} s each'
         if 'data_time' in run.costs and median:
-            lines[0] += f', {np.median(run.costs["data_time"]) / median:.0%} of it waiting for data'
+            lines[0] += f', {np.median(run.costs["data_time"][1]) / median:.0%} of it waiting for data'
     if 'memory' in run.costs:
-        lines[0] += f', {run.costs["memory"].max():,.0f} MB on the GPU'
+        lines[0] += f', {run.costs["memory"][1].max():,.0f} MB on the GPU'
     if run.problems:
         lines[0] += f' ({run.problems} lines of the log cannot be read)'
     for key in keys:
