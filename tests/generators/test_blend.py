@@ -37,9 +37,11 @@ def blend(says, **kwargs):
 
 
 def x_of(coverage=(1., 1.)):
-    """One map, references of the values .2 and .4 with coverages -1..1, the plate .6, the previous frame."""
+    """One map, references of the values .2 and .4 with coverages 0..1 (1 in the first row), the plate .6, the previous frame."""
     values = [0.] + [.2] * 3 + [2 * coverage[0] - 1] + [.4] * 3 + [2 * coverage[1] - 1] + [.6] * 3 + [.9] * 3
-    return torch.tensor(values)[None, :, None, None].expand(1, -1, 4, 4)
+    x = torch.tensor(values)[None, :, None, None].repeat(1, 1, 5, 4)
+    x[:, [4, 8], 0] = 1
+    return x
 
 
 @pytest.mark.parametrize('weights, coverage, value', [
@@ -47,8 +49,8 @@ def x_of(coverage=(1., 1.)):
     ((1., -1., -1.), (1, 1), .2), ((-1., 1., -1.), (1, 1), .4), ((0., .6, -1.), (1, 1), .3), ((1., 1., -1.), (0, 0), -1)])
 def test_weights_choose_among_what_is_shown(weights, coverage, value):
     picture = blend([-1., -1., -1., 1., *weights])(x_of(coverage))
-    assert picture.shape == (1, 3, 4, 4)
-    assert torch.allclose(picture, torch.tensor(float(value)), atol=.1)
+    assert picture.shape == (1, 3, 5, 4)
+    assert torch.allclose(picture[:, :, 1:], torch.tensor(float(value)), atol=.1)
 
 
 @pytest.mark.parametrize('matte, coverage, value', [
@@ -56,11 +58,19 @@ def test_weights_choose_among_what_is_shown(weights, coverage, value):
     (0., (1, 1), .2), (0., (0, .5), .5), (0., (0, 0), .6), (1., (0, .5), .4)])
 def test_the_matte_puts_the_person_before_the_empty_scene(matte, coverage, value):
     picture = blend([-1., -1., -1., matte, 1., .5, -1.])(x_of(coverage))
-    assert torch.allclose(picture, torch.tensor(value), atol=.05)
+    assert torch.allclose(picture[:, :, 1:], torch.tensor(value), atol=.05)
+
+
+def test_nobody_is_painted_where_no_reference_shows_anything():
+    x = torch.cat([x_of((0, 0)), x_of((0, 0))])
+    x[0, [4, 8]] = -1
+    nobody, somebody = blend([-1., -1., -1., 1., 1., 1., -1.])(x)
+    assert torch.equal(nobody, torch.full_like(nobody, .6))
+    assert torch.allclose(somebody[:, 1:], torch.tensor(-1.), atol=.05)
 
 
 def test_the_scene_does_not_shine_through_where_all_references_show_the_person():
-    x = x_of().repeat(1, 1, 50, 50).clone()
+    x = x_of()[:, :, 1:].repeat(1, 1, 50, 50)
     x[:, [4, 8], :, :60] = x[:, [4, 8], :, 140:] = -1  # columns 60 to 139 are covered, in the second reference from 80 on
     x[:, 8, :, 60:80] = -1
     picture = blend([-1., -1., -1., -1., 1., .5, -1.])(x)[0, 0, 100]

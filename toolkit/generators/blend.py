@@ -29,8 +29,9 @@ class BlendGenerator(nn.Module):
 
     The body gives RGB, a matte m and a weight for each of {reference 1, ..., reference K, RGB}. The picture is
     ``m (softmax blend of RGB and the references' colors) + (1 - m) plate``. A reference weighs nothing where it shows nothing. Where
-    all references show the person, and all around, m is 1. Without a plate there is no matte, without references no weights. A
-    latent code enters the body as it does without blending; its ``region_rgb`` acts on the painted RGB alone.
+    all references show the person, and all around, m is 1. In a picture in which none shows anything, nobody is there: m is 0.
+    Without a plate there is no matte, without references no weights. A latent code enters the body as it does without blending; its
+    ``region_rgb`` acts on the painted RGB alone.
 
     With ``garments`` the garments of references have no color. They take that of the painted RGB, their brightness stays their own; and
     the code acts where the references' garments are, and where no reference shows anything in the regions of the pose.
@@ -116,6 +117,7 @@ class BlendGenerator(nn.Module):
             matte = torch.sigmoid(matte)
             if self.references:
                 matte = torch.maximum(matte, _inside(coverage.amin(1, keepdim=True)))
+                matte = matte * (coverage.amax((1, 2, 3)) > COVERED).to(matte)[:, None, None, None]
             picture = torch.lerp(plate, picture, matte)
         return torch.cat([picture, matte], 1) if with_matte else picture
 

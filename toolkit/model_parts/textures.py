@@ -11,7 +11,6 @@ from toolkit.fields import REFERENCES
 from toolkit.masks.geometry import body_scale
 from toolkit.registry import WARPERS
 from toolkit.skeletons import L_ELBOW, L_SHOULDER, L_WRIST, R_ELBOW, R_SHOULDER, R_WRIST
-from toolkit.skeletons import K as JOINTS
 from toolkit.structures import InputError
 
 FEATHER = 3
@@ -142,14 +141,20 @@ class Textures(nn.Module):
             rim = torch.minimum(coverage, 2 * spread - 1).clamp(0, 1)
             return torch.cat([carried[:, :3], rim, carried[:, 3:]], 1).unflatten(0, (*lead[:2], -1)).flatten(2, 3)
 
-    def example(self, height: int, width: int, frames: int) -> dict[str, Tensor]:
-        """What is needed for a made-up batch of one sample, in the form of items; a person without joints."""
+    def example(self, height: int, width: int, poses: Tensor) -> dict[str, Tensor]:
+        """What is needed for a made-up batch of one sample, in the form of items: references that show a torso.
+
+        Args:
+            height, width: picture size.
+            poses: (1, T, 18, 3), of the batch and of its references.
+        """
         batch = {}
         if self.references:
-            lead = 1, frames, self.references + self.fill
+            lead = *poses.shape[:2], self.references + self.fill
+            parts = torch.zeros(*lead, 1, height, width, dtype=torch.uint8)
+            parts[..., height // 4:3 * height // 4, width // 4:3 * width // 4] = 1
             batch |= dict(reference_frames=torch.zeros(*lead, 3, height, width, dtype=torch.uint8),
-                          reference_parts=torch.zeros(*lead, 1, height, width, dtype=torch.uint8),
-                          reference_poses=torch.zeros(*lead, JOINTS, 3))
+                          reference_parts=parts, reference_poses=poses[:, :, None].expand(*lead, *poses.shape[2:]).clone())
             if self.lightness:
                 batch |= dict(reference_garments=torch.zeros(*lead, 2, height, width, dtype=torch.uint8))
         return batch | (dict(plate=torch.zeros(1, 3, height, width, dtype=torch.uint8)) if self.plate else {})

@@ -344,7 +344,8 @@ class VideoPix2PixHD(Adversaries, VideoModel):
     def example_batch(self, height: int, width: int, frames: int = 2) -> dict:
         """As in the base class, with what textures are made of."""
         textures = self.feature_maps.textures
-        return super().example_batch(height, width, frames) | ({} if textures is None else textures.example(height, width, frames))
+        batch = super().example_batch(height, width, frames)
+        return batch if textures is None else batch | textures.example(height, width, batch['poses'])
 
     @property
     def codes(self) -> ColorCodes | None:
