@@ -73,29 +73,53 @@ def test_clips_that_are_missing_are_made_again(tmp_path):
     np.testing.assert_array_equal(Clip(tmp_path / 'made' / '03_wave_both').frames(), whole)
 
 
-def render_slowly(root):
-    build_synthetic(root, dict(OPTIONS, actors=6, actions=4, frames=40, num_workers=2))
+def render_slowly(root, told):
+    try:
+        build_synthetic(root, dict(OPTIONS, actors=6, actions=4, frames=40, num_workers=2))
+    except BaseException as error:
+        told.write_text(repr(error))
 
 
-@pytest.mark.skipif(not os.path.isdir('/proc'), reason='asks /proc for the children of a process')
-def test_workers_of_a_killed_process_end(tmp_path):
-    process = multiprocessing.get_context('fork').Process(target=render_slowly, args=(tmp_path / 'made',))
+def start_rendering(folder, told):
+    """A process that renders slowly, and its children when they are at work."""
+    process = multiprocessing.get_context('fork').Process(target=render_slowly, args=(folder / 'made', told))
     process.start()
     until = time.monotonic() + 60
-    while not list(tmp_path.glob('made/.*.partial')) and time.monotonic() < until:
+    while len(list(folder.glob('made/.*.partial'))) < 2 and time.monotonic() < until:
         time.sleep(.02)
     children = [int(pid) for pid in open(f'/proc/{process.pid}/task/{process.pid}/children').read().split()]
-    assert len(children) >= 2
-    os.kill(process.pid, signal.SIGKILL)
-    process.join()
+    return process, [pid for pid in children if b'resource_tracker' not in open(f'/proc/{pid}/cmdline', 'rb').read()]
 
+
+def ended(pids):
+    """Whether processes end within a minute."""
     def alive(pid):
         try:
             return open(f'/proc/{pid}/stat').read().rpartition(')')[2].split()[0] not in 'ZX'
         except OSError:
             return False
 
-    while any(map(alive, children)) and time.monotonic() < until:
+    until = time.monotonic() + 60
+    while any(map(alive, pids)) and time.monotonic() < until:
         time.sleep(.02)
-    assert not any(map(alive, children))
+    return not any(map(alive, pids))
+
+
+@pytest.mark.skipif(not os.path.isdir('/proc'), reason='asks /proc for the children of a process')
+def test_workers_of_a_killed_process_end(tmp_path):
+    process, workers = start_rendering(tmp_path, tmp_path / 'told')
+    assert len(workers) == 2
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    assert ended(workers)
     assert len(find_clips(tmp_path)) < 24
+
+
+@pytest.mark.skipif(not os.path.isdir('/proc'), reason='asks /proc for the children of a process')
+@pytest.mark.parametrize('number, said', [(signal.SIGKILL, 'a process that renders was killed'), (signal.SIGINT, 'KeyboardInterrupt')])
+def test_a_killed_worker_or_a_wish_to_stop_ends_the_others(tmp_path, number, said):
+    process, workers = start_rendering(tmp_path, tmp_path / 'told')
+    os.kill(workers[0] if number == signal.SIGKILL else process.pid, number)
+    assert ended([process.pid, *workers])
+    process.join()
+    assert said in (tmp_path / 'told').read_text() and len(find_clips(tmp_path)) < 24

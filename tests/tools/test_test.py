@@ -5,7 +5,9 @@ import json
 import pytest
 
 from toolkit.metrics.psnr import PSNR
+from toolkit.metrics.result_cache import ResultCache
 from toolkit.registry import METRICS
+from toolkit.video.io import read_video
 
 CONFIG = '''
 model = dict(type='CopyContent')
@@ -104,6 +106,21 @@ def test_interrupted_and_continued(run, folder):
     assert code == 0 and '4 clips, 12 frames' in table
     assert InterruptedPSNR.measured == 4  # the first clip was not measured again
     assert out.exists() and not partial.exists()
+
+
+def test_a_clip_that_counts_has_its_video(run, folder, monkeypatch):
+    def count_and_die(self, index, results):
+        add(self, index, results)
+        raise KeyboardInterrupt
+
+    add = ResultCache.add
+    with monkeypatch.context() as patch:
+        patch.setattr(ResultCache, 'add', count_and_die)
+        assert run('--out', folder / 'died.json', '--save-videos', folder / 'kept', config='interrupted.py')[0] == 130
+    video, = (folder / 'kept').iterdir()
+    assert len(list(read_video(video))) == 4 and len((folder / '.died.json.partial').read_text().splitlines()) == 2
+    assert run('--out', folder / 'died.json', '--save-videos', folder / 'kept', config='interrupted.py')[0] == 0
+    assert len(list((folder / 'kept').glob('*.mp4'))) == len(list((folder / 'kept').iterdir())) == 4
 
 
 def test_results_of_clips_that_were_changed_are_measured_again(run, folder):

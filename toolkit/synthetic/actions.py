@@ -7,6 +7,8 @@ import signal
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
 
@@ -195,22 +197,27 @@ def _run(tasks: list[tuple], num_workers: int):
     if workers <= 1:
         yield from map(_write_clip, tasks)
         return
-    pool = multiprocessing.get_context('spawn').Pool(workers, _prepare_worker)
+    context = multiprocessing.get_context('spawn')
+    stopped, stop = context.Pipe(duplex=False)
+    pool = ProcessPoolExecutor(workers, context, _prepare_worker, (stopped,))
     try:
-        yield from pool.imap_unordered(_write_clip, tasks)
-        pool.close()
+        for done in as_completed([pool.submit(_write_clip, task) for task in tasks]):
+            yield done.result()
+    except BrokenProcessPool as error:
+        raise InputError('a process that renders was killed. Often memory has run out: close other programs, or set num_workers=0. The '
+                         'same command goes on') from error
     finally:
-        pool.terminate()
-        pool.join()
+        stop.send('stop')
+        pool.shutdown(cancel_futures=True)
 
 
-def _prepare_worker() -> None:
-    """One thread per process; Ctrl-C is the parent's business. When the parent is gone, killed perhaps, this ends, too."""
+def _prepare_worker(stopped: multiprocessing.connection.Connection) -> None:
+    """One thread per process; Ctrl-C is the parent's business. When that stops or is gone, killed perhaps, this ends, too."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gone = multiprocessing.parent_process().sentinel
 
     def end_with_parent() -> None:
-        multiprocessing.connection.wait([gone])
+        multiprocessing.connection.wait([gone, stopped])
         os._exit(1)
 
     threading.Thread(target=end_with_parent, daemon=True).start()
