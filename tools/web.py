@@ -26,6 +26,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument('--waiting', type=int, default=32, metavar='N', help='most jobs that may wait (default 32)')
     parser.add_argument('--minutes', type=float, default=60, metavar='M', help='longest job (default 60)')
     parser.add_argument('--jobs', type=int, default=1, metavar='N', help='jobs at the same time (default 1)')
+    parser.add_argument('--live-minutes', type=float, default=5, metavar='M', help='longest live session (default 5)')
     args = parser.parse_args(argv)
 
     from toolkit.web.sessions import Limits

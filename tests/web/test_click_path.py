@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import threading
 import time
@@ -9,6 +10,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -61,15 +63,26 @@ def videos(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope='module')
+def camera(tmp_path_factory):
+    """A film that a browser shows as its camera, of somebody in a wide picture."""
+    people, file = SyntheticActions(height=480, width=320, frames=30), tmp_path_factory.mktemp('camera') / 'camera.mjpeg'
+    frames = [np.pad(people.render(5, 'jumping_jack', t).frame, ((0, 0), (160, 160), (0, 0)), mode='edge') for t in range(30)]
+    file.write_bytes(b''.join(cv2.imencode('.jpg', frame[..., ::-1])[1].tobytes() for frame in frames))
+    return file
+
+
 class Visitor:
     """A browser and what one does in it."""
 
-    def __init__(self, address, folder):
+    def __init__(self, address, folder, camera=None):
         options = webdriver.ChromeOptions()
         options.binary_location = CHROMIUM
         for switch in ('--headless=new', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--window-size=1180,1400',
                        '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'):
             options.add_argument(switch)
+        if camera:
+            options.add_argument(f'--use-file-for-fake-video-capture={camera}')
         options.set_capability('goog:loggingPrefs', {'performance': 'ALL', 'browser': 'ALL'})
         self.driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER, popen_kw=dict(start_new_session=True)))
         self.address, self.folder = address, folder
@@ -258,3 +271,26 @@ def visit(visitor, videos, tmp_path):
     visitor.click('#hvt-cancel')
     visitor.until('a message', lambda: 'nothing to cancel' in visitor.find('.toast-wrap').text, 20)
     assert not visitor.outside()
+
+
+def test_a_live_visit(page, camera, tmp_path):
+    visitor = Visitor(page[0], Path(os.environ.get('TOOLKIT_SCREENSHOTS') or tmp_path), camera)
+    try:
+        visitor.until('the examples are there', lambda: visitor.value('#hvt-person').startswith('example: '))
+        visitor.driver.find_element(By.XPATH, '//button[@role="tab"][contains(., "Live")]').click()
+        visitor.click('#hvt-live-start')
+        figures = visitor.until('figures on the picture', lambda: visitor.find('.hvt-live-picture .hvt-tag').text)
+        assert re.fullmatch(r'\d+ fps +\d+ ms +95%: \d+ ms', figures)
+        bright = ('const c = document.querySelector("#hvt-live canvas"); '
+                  'const d = c.getContext("2d").getImageData(0, 0, c.width, c.height).data; let sum = 0; '
+                  'for (let i = 0; i < d.length; i += 4) sum += d[i] * (1 + i % 997); return sum')
+        first = visitor.driver.execute_script(bright)
+        visitor.until('the picture moves', lambda: visitor.driver.execute_script(bright) != first, 60)
+        assert len(visitor.driver.find_elements(By.CSS_SELECTOR, '#hvt-live video[hidden]')) == 0
+        visitor.shot('8_live')
+        visitor.click('#hvt-live-stop')
+        assert 'pictures in' in visitor.job('live: example')
+        visitor.until('the camera is off', lambda: visitor.find('.hvt-live-said').text == 'Stopped.', 20)
+        assert not visitor.outside()
+    finally:
+        visitor.driver.quit()

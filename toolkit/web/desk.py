@@ -3,7 +3,10 @@
 import re
 import secrets
 import shutil
+import threading
 from contextlib import suppress
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from toolkit.files import make_folder
@@ -59,6 +62,7 @@ class Desk:
 
     def __init__(self, sessions: Sessions, jobs: Jobs, size: tuple[int, int] = (384, 256)) -> None:
         self.sessions, self.jobs, self.limits, self.size = sessions, jobs, sessions.limits, size
+        self._live, self._one_live = None, threading.Lock()
 
     # ---- what there is -----------------------------------------------------------------------------------------------------------
 
@@ -201,11 +205,7 @@ class Desk:
             InputError: see :class:`Session`; no room, or a job that has not ended.
         """
         content, driving = session.clip(person), session.clip(movement)
-        checkpoint = None
-        if model not in (None, '', PRETRAINED_NAME):
-            checkpoint = session.model(model)['best']
-            if checkpoint is None:
-                raise InputError(f'{model} has no checkpoint yet; let its fine-tuning go on')
+        checkpoint = self._checkpoint(session, model)
         if not 0 < seconds <= self.limits.seconds:
             raise InputError(f'the length must be above 0 and at most {self.limits.seconds:g} seconds, got {seconds:g}')
         self.sessions.check_room(session)
@@ -252,6 +252,51 @@ class Desk:
             raise InputError(f'the clip of {model} was removed; it cannot go on')
         self.sessions.check_room(session)
         return self._train(session, about['folder'], Path(about['data']), about['iterations'], True)
+
+    def live(self, session: Session, person: str | None, model: str | None, way: str, up: str | None, down: str | None,
+             ) -> tuple[Job, Connection]:
+        """Begin a live session, where nobody else is live.
+
+        Args:
+            session: whose.
+            person: name of a clip.
+            model: as for :meth:`generate`.
+            way: 'as they are' or 'colors of my choice'.
+            up, down: colors that were picked; None leaves a garment as it is.
+
+        Returns:
+            The job, and the pipe to it, see :mod:`toolkit.web.live`; it ends when the job does.
+
+        Raises:
+            InputError: somebody else is live, a wish that live cannot fulfil, or a job that has not ended.
+        """
+        content, checkpoint = session.clip(person), self._checkpoint(session, model)
+        if way not in (OWN, PICKED):
+            raise InputError(f'live shows the clothes "{OWN}" or in "{PICKED}"; choose one of these under "3. Clothes"')
+        wish = self.colors(session, way, up, down)[0]
+        minutes = self.limits.live_minutes
+        with self._one_live:
+            if self._live and self._live.alive and self._live.session != session.id:
+                raise InputError(f'somebody else is live at the moment, for {minutes:g} minutes at most; try again then')
+            ours, theirs = Pipe()
+            arguments = dict(pipe=theirs, person=str(content.folder), checkpoint=checkpoint and str(checkpoint), up=wish.get('up'),
+                             down=wish.get('down'), seconds=60 * minutes, prepared=str(session.folder / 'uploads' / '.prepared'))
+            job = Job(session.id, 'live', arguments, f'live: {person}', lambda job, state: theirs.close())
+            try:
+                self._live = self._submit(session, job)
+            except InputError:
+                ours.close()
+                raise
+        return job, ours
+
+    def _checkpoint(self, session: Session, model: str | None) -> Path | None:
+        """The checkpoint of a fine-tuned generator; None for the one that comes along."""
+        if model in (None, '', PRETRAINED_NAME):
+            return None
+        checkpoint = session.model(model)['best']
+        if checkpoint is None:
+            raise InputError(f'{model} has no checkpoint yet; let its fine-tuning go on')
+        return checkpoint
 
     def _train(self, session: Session, folder: Path, data: Path, iterations: int, again: bool) -> Job:
         run = folder / 'run'

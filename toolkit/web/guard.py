@@ -15,6 +15,8 @@ OPEN = re.compile(
     r'|/gradio_api/(info/?|startup-events|queue/(join|data)/?|cancel|reset/?|heartbeat/\w+|app_id/?|login_check/?|run/\w+|call/\w+(/\w+)?)'
     r'|/hvt/(status|upload)|/hvt/files/.+')
 """Paths that the page needs. Gradio has many more: it would fetch addresses for visitors, and give out files of others."""
+SOCKET = '/hvt/live'
+"""The one path of a WebSocket."""
 LOCAL = ('127.0.0.1', 'localhost', '[::1]')
 RULES = ("default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
          "img-src 'self' data: blob:; media-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' data: blob:; "
@@ -40,13 +42,16 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request pass, or answer it."""
         if scope['type'] == 'websocket':
-            await send(dict(type='websocket.close', code=1008))
+            if self._may_connect(scope):
+                await self.app(scope, receive, send)
+            else:
+                await send(dict(type='websocket.close', code=1008))
             return
         if scope['type'] != 'http':
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        if not self.any_host and re.sub(r':\d+$', '', headers.get('host', '')) not in LOCAL:
+        if not self._meant(headers):
             await PlainTextResponse('this server is for the machine that it runs on', 403)(scope, receive, send)
             return
         origin = headers.get('origin')
@@ -75,6 +80,19 @@ class Guard:
             await send(message)
 
         await self.app(scope, receive, answer)
+
+    def _meant(self, headers: Headers) -> bool:
+        """Whether the request was sent to a name that this server may have."""
+        return self.any_host or re.sub(r':\d+$', '', headers.get('host', '')) in LOCAL
+
+    def _may_connect(self, scope: Scope) -> bool:
+        """Whether a page of ours, of a browser that we know, opens the one socket that there is."""
+        headers, token = Headers(scope=scope), _token(Headers(scope=scope))
+        ours = headers.get('origin', '').split('://')[-1] == headers.get('host')
+        if scope['path'] != SOCKET or not self._meant(headers) or not ours or not self.sessions.knows(token):
+            return False
+        scope.setdefault('state', {})['hvt_session'] = self.sessions.open(token)[0]
+        return True
 
 
 def _token(headers: Headers) -> str | None:

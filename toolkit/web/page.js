@@ -81,6 +81,100 @@
     button.textContent = 'stop';
   }
 
+  // Live: pictures of the camera go to the server by a socket, each with the time when it was taken, and come back painted.
+  let call = null;
+  const KEPT = 60, FLYING = 3, SIDE = 480;
+
+  function middle(values, share) {
+    const sorted = [...values].sort((a, b) => a - b);
+    return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))];
+  }
+
+  window.hvtLiveStop = () => call && call.end('');
+  window.hvtLiveAgain = () => call && call.socket && call.socket.send('again');
+  window.hvtLive = async wish => {
+    if (call) return;
+    const box = document.getElementById('hvt-live'), said = box.querySelector('.hvt-live-said');
+    const video = box.querySelector('video'), picture = box.querySelector('.hvt-live-picture');
+    const canvas = picture.querySelector('canvas'), figures = picture.querySelector('.hvt-tag');
+    const grab = document.createElement('canvas'), shown = [];
+    let stream = null, flying = [], last = 0, ready = false;
+
+    function say(words, wrong) {
+      said.textContent = words;
+      said.className = 'hvt-live-said hvt-note' + (wrong ? ' hvt-error' : '');
+    }
+    const mine = call = {socket: null, end(words, wrong) {
+      if (call !== mine) return;
+      call = null;
+      if (stream) stream.getTracks().forEach(track => track.stop());
+      video.hidden = true; video.srcObject = null;
+      if (mine.socket) mine.socket.close();
+      say(words || 'Stopped.', wrong);
+      look();
+    }};
+    say('Waiting for the camera ...');
+    try {
+      stream = await navigator.mediaDevices.getUserMedia({video: {width: 640, height: 480, frameRate: 30}, audio: false});
+      video.srcObject = stream;
+      await video.play();
+    } catch (error) {
+      mine.end(`The camera cannot be used (${error.name}). Browsers allow it on this machine or over https only.`, true);
+      return;
+    }
+    if (call !== mine) { stream.getTracks().forEach(track => track.stop()); return; }
+    stream.getTracks().forEach(track => { track.onended = () => mine.end('The camera was taken away.', true); });
+    video.hidden = false;
+    say('Getting ready ...');
+
+    function take(now, about) {
+      if (call !== mine) return;
+      video.requestVideoFrameCallback(take);
+      const late = now - last > 500;
+      if (!ready || mine.socket.bufferedAmount > 0 || flying.length >= FLYING && !late) return;
+      if (late) flying = [];
+      const stamp = about.captureTime || now, scale = Math.min(1, SIDE / Math.max(video.videoWidth, video.videoHeight));
+      last = now;
+      flying.push(stamp);
+      grab.width = Math.round(scale * video.videoWidth); grab.height = Math.round(scale * video.videoHeight);
+      grab.getContext('2d').drawImage(video, 0, 0, grab.width, grab.height);
+      grab.toBlob(async blob => {
+        const bytes = new Uint8Array(8 + blob.size);
+        new DataView(bytes.buffer).setFloat64(0, stamp, true);
+        bytes.set(new Uint8Array(await blob.arrayBuffer()), 8);
+        if (call === mine) mine.socket.send(bytes);
+      }, 'image/jpeg', .85);
+    }
+
+    const socket = mine.socket = new WebSocket(location.href.replace(/^http/, 'ws').replace(/[?#].*/, '').replace(/\/?$/, '/hvt/live'));
+    socket.binaryType = 'arraybuffer';
+    socket.onopen = () => { socket.send(JSON.stringify(wish)); look(); };
+    socket.onclose = () => mine.end('The connection was lost.', true);
+    socket.onmessage = async message => {
+      if (typeof message.data === 'string') {
+        const answer = JSON.parse(message.data);
+        if (answer.ready) {
+          ready = true;
+          say('Live. Show your whole body.');
+          video.requestVideoFrameCallback(take);
+        } else mine.end(answer.said, answer.state === 'failed');
+        return;
+      }
+      const stamp = new DataView(message.data).getFloat64(0, true);
+      const image = await createImageBitmap(new Blob([message.data.slice(8)], {type: 'image/jpeg'}));
+      flying = flying.filter(other => other > stamp);
+      picture.hidden = false;
+      canvas.width = image.width; canvas.height = image.height;
+      canvas.getContext('2d').drawImage(image, 0, 0);
+      const now = performance.now();
+      shown.push([now, now - stamp]);
+      if (shown.length > KEPT) shown.shift();
+      if (shown.length < 2) return;
+      const rate = 1000 * (shown.length - 1) / (now - shown[0][0]), waits = shown.map(one => one[1]);
+      figures.textContent = `${rate.toFixed(0)} fps  ${middle(waits, .5).toFixed(0)} ms  95%: ${middle(waits, .95).toFixed(0)} ms`;
+    };
+  };
+
   document.addEventListener('change', e => {
     const box = e.target.closest && e.target.closest('.hvt-upload');
     if (box && e.target.type === 'file' && e.target.files.length) {

@@ -22,6 +22,12 @@ UPLOAD = """<div class="hvt-upload" data-role="{role}" data-most="{most}" data-s
 FILM = """<button type="button" class="hvt-film">film</button>
 <label>from second <input class="hvt-start" type="number" min="0" step="0.5" value="0" style="width:5em"></label>"""
 
+LIVE = """<div id="hvt-live"><div class="hvt-live-stage"><video muted playsinline hidden></video>
+<div class="hvt-live-picture" hidden><canvas></canvas><span class="hvt-tag left"></span></div></div>
+<p class="hvt-live-said hvt-note" role="status">{said}</p></div>"""
+WISHES = """(person, model, way, upOn, up, downOn, down) =>
+window.hvtLive({person, model, way, up: upOn ? up : null, down: downOn ? down : null})"""
+
 
 class Page:
     """Builds the controls and answers them.
@@ -214,6 +220,16 @@ class Page:
                     tuned = gr.Dropdown([], allow_custom_value=True, label='fine-tuned generators', elem_id='hvt-tuned')
                     onward = gr.Button('Go on', elem_id='hvt-go-on')
                 shown = gr.HTML(elem_id='hvt-model-shown')
+            with gr.Tab('Live'):
+                gr.Markdown('You move in front of your camera, and the person of *Make a video* moves with you, in the clothes and by '
+                            'the generator that are chosen there. Show your whole body for some seconds, so that it is known how tall '
+                            f'you are. One visitor at a time, for at most {limits.live_minutes:g} minutes. Pictures of your camera are '
+                            'not kept.')
+                with gr.Row():
+                    begin = gr.Button('Start', variant='primary', elem_id='hvt-live-start')
+                    again = gr.Button('Measure me anew', elem_id='hvt-live-again')
+                    end = gr.Button('Stop', variant='stop', elem_id='hvt-live-stop')
+                gr.HTML(LIVE.format(said='Press Start, and allow the camera.'))
             with gr.Tab('Gallery'):
                 made = gr.HTML(elem_id='hvt-gallery')
                 with gr.Accordion('Remove', open=False), gr.Row():
@@ -244,6 +260,9 @@ class Page:
                                            down_2]).success(**look)
             on(tune.click, self.finetune, [person, iterations]).success(**look)
             on(onward.click, self.go_on, [tuned]).success(**look)
+            begin.click(None, [person, model, way, up_on, up, down_on, down], None, js=WISHES)
+            again.click(None, [], None, js='() => window.hvtLiveAgain()')
+            end.click(None, [], None, js='() => window.hvtLiveStop()')
             on(cancel.click, self.cancel, []).success(**look)
             on(what.change, self.removable, [what], [which])
             on(remove.click, self.delete, [what, which]).success(self._with_session(self.removable), [what], [which], api_name=False,

@@ -13,15 +13,16 @@ os.environ['HF_HUB_OFFLINE'] = os.environ['HF_HUB_DISABLE_TELEMETRY'] = '1'
 
 import gradio as gr
 from anyio import to_thread
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, WebSocket, WebSocketDisconnect
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 
 from toolkit.files import writing_error
 from toolkit.locks import locked
 from toolkit.structures import InputError
 from toolkit.web.desk import Desk
-from toolkit.web.guard import Guard
-from toolkit.web.jobs import Jobs
+from toolkit.web.guard import SOCKET, Guard
+from toolkit.web.jobs import FAILED, WAITING, Jobs
+from toolkit.web.live import MOST_BYTES, Relay
 from toolkit.web.page import Page
 from toolkit.web.sessions import Limits, Session, Sessions
 
@@ -76,6 +77,7 @@ class Server:
         app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
         app.get('/hvt/status')(self.status)
         app.post('/hvt/upload')(self.upload)
+        app.websocket(SOCKET)(self.live)
         app.api_route('/hvt/files/{path:path}', methods=['GET', 'HEAD'])(self.file)
         page = Page(self.desk).blocks
         page.queue(max_size=256, default_concurrency_limit=8)
@@ -97,6 +99,32 @@ class Server:
             return PlainTextResponse('there is no such file of yours', 404)
         rules = {'content-security-policy': REPORT_RULES} if found[0].suffix == '.html' else {}
         return FileResponse(found[0], media_type=found[1], headers={'cache-control': 'private, no-cache', **rules})
+
+    async def live(self, visitor: WebSocket) -> None:
+        """A live session: the first message of the browser is what it wants, later ones are pictures of its camera."""
+        session, desk = visitor.state.hvt_session, self.desk
+        await visitor.accept()
+        try:
+            wish = await visitor.receive_json()
+            job, pipe = desk.live(session, *(wish.get(key) for key in ('person', 'model', 'way', 'up', 'down')))
+        except WebSocketDisconnect:
+            return
+        except (InputError, KeyError, ValueError, AttributeError, TypeError) as error:
+            words = str(error) if isinstance(error, InputError) else 'this is no wish that the page sends'
+            await visitor.send_json(dict(state=FAILED, said=words))
+            await visitor.close()
+            return
+
+        def ended() -> dict:
+            desk.jobs.wait(job, 10)
+            return dict(state=job.state, said=job.error or (job.lines or [''])[-1])
+
+        relay = Relay(visitor, pipe, ended)
+        while (message := await visitor.receive())['type'] == 'websocket.receive':
+            relay.put(message.get('bytes') or message.get('text') or '')
+        relay.leave()
+        if job.state == WAITING:
+            desk.jobs.cancel(session.id)
 
     async def upload(self, request: Request, role: str = '', name: str = '', start: str = '0') -> Response:
         """Take a file: its bytes are the body of the request."""
@@ -164,5 +192,6 @@ def serve(root: str | Path, limits: Limits, host: str = '127.0.0.1', port: int =
     with listen(host, port) as listening, Server(root, limits, any_host=not local) as server:
         shown = 'localhost' if local else host
         said(f'the page is at http://{shown}:{listening.getsockname()[1]}/  (Ctrl-C ends it)')
-        config = uvicorn.Config(server.app, log_level='warning', timeout_graceful_shutdown=3, server_header=False)
+        config = uvicorn.Config(server.app, log_level='warning', timeout_graceful_shutdown=3, server_header=False,
+                                ws_max_size=MOST_BYTES, ws_max_queue=2)
         uvicorn.Server(config).run(sockets=[listening])

@@ -40,6 +40,7 @@ class Limits:
         waiting: jobs in the queue.
         minutes: of one job.
         jobs: at the same time.
+        live_minutes: of one live session.
     """
 
     upload_mb: int = 200
@@ -50,6 +51,7 @@ class Limits:
     waiting: int = 32
     minutes: float = 60
     jobs: int = 1
+    live_minutes: float = 5
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -189,13 +191,17 @@ class Sessions:
             The session, and a new secret to give to the browser where it had none, or one that is not known.
         """
         fresh = None
-        if not token or not TOKEN.fullmatch(token) or not self._folder(token).is_dir():
+        if not self.knows(token):
             token = fresh = secrets.token_urlsafe(32)
             for room in ROOMS:
                 make_folder(self._folder(token) / room)
         session = Session(self._folder(token), self.examples)
         session.touch()
         return session, fresh
+
+    def knows(self, token: str | None) -> bool:
+        """Whether a secret is one that was given out, of a session that is still there."""
+        return bool(token and TOKEN.fullmatch(token) and self._folder(token).is_dir())
 
     def by_id(self, name: str) -> Session:
         """The session of a folder's name, for work that goes on without its visitor."""

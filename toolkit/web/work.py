@@ -24,6 +24,8 @@ from toolkit.datasets.footage import References
 from toolkit.datasets.transforms import resize_image
 from toolkit.engine.launch import load_config
 from toolkit.files import write_file, write_json
+from toolkit.live.person import build_parts_for, open_person
+from toolkit.live.run import Live
 from toolkit.packaged import PRETRAINED
 from toolkit.poses.draw import draw_pose_on
 from toolkit.preparing.report import sample_sheet, write_report
@@ -33,6 +35,7 @@ from toolkit.structures import InputError, MissingWeightsError
 from toolkit.synthetic.build import build_synthetic
 from toolkit.video.io import VideoWriter, video_info
 from toolkit.web.advice import for_page
+from toolkit.web.live import PATIENCE, Wire
 
 EXAMPLE_FRAMES, FOUND_HEIGHT = 60, 192
 
@@ -193,6 +196,31 @@ def finetune(told: Progress, work_dir: str, data: str, iterations: int, resume: 
     return Path(work_dir).name
 
 
+def live(told: Progress, pipe: Connection, person: str, checkpoint: str | None, up: str | None, down: str | None, seconds: float,
+         prepared: str) -> None:
+    """Paint a person as somebody before the browser's camera moves, until that goes, or the time is over.
+
+    Args:
+        told: hears how far it is.
+        pipe: brings pictures of the camera, see :mod:`toolkit.web.live`.
+        person: prepared clip.
+        checkpoint: None for the generator that comes with the toolkit.
+        up, down: colors of the garments; None leaves one as it is.
+        seconds: at most so many.
+        prepared: a folder of the visitor.
+    """
+    told.step('getting ready', 0, 1)
+    whom = open_person(checkpoint or person, person if checkpoint else None, up=up, down=down, work_dir=prepared)
+    estimator, parts, _ = build_parts_for(whom, None)
+    wire = Wire(pipe)
+    run = Live(wire, estimator, whom, wire, parts, wire, seconds=seconds, patience=PATIENCE, say=told.say)
+    told.step('live', 0, 1)
+    try:
+        run.run()
+    finally:
+        told.say(run.summary())
+
+
 @cache
 def least_frames() -> int:
     """Frames that a clip needs to be fine-tuned on: beside the held-out ones a window, and one far enough from it to look at."""
@@ -202,4 +230,4 @@ def least_frames() -> int:
     return next(n for n in count(needed) if n - (round(stop * n) - round(start * n)) >= needed)
 
 
-TASKS = dict(render_examples=render_examples, prepare=prepare, generate=generate, finetune=finetune)
+TASKS = dict(render_examples=render_examples, prepare=prepare, generate=generate, finetune=finetune, live=live)
