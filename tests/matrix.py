@@ -17,16 +17,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 NEWEST = ''
+MMENGINE = 'mmengine==0.10.7'
 ROWS = {
-    'newest': dict(python='3.11', torch=NEWEST, numpy=NEWEST, mmengine='mmengine==0.10.7'),
-    'torch-2.6': dict(python='3.11', torch='==2.6.*', numpy=NEWEST, mmengine='mmengine==0.10.7'),
-    'torch-2.11': dict(python='3.11', torch='==2.11.*', numpy=NEWEST, mmengine='mmengine==0.10.7'),
-    'numpy-2.0': dict(python='3.11', torch=NEWEST, numpy='==2.0.*', mmengine='mmengine==0.10.7'),
-    'python-3.10': dict(python='3.10', torch=NEWEST, numpy=NEWEST, mmengine='mmengine==0.10.7'),
-    'python-3.12': dict(python='3.12', torch=NEWEST, numpy=NEWEST, mmengine='mmengine==0.10.7'),
-    'python-3.13': dict(python='3.13', torch=NEWEST, numpy=NEWEST, mmengine='mmengine==0.10.7'),
+    'oldest': dict(python='3.10', torch='==2.6.*', numpy='==2.0.*', mmengine=MMENGINE),
+    'newest': dict(python='3.11', torch=NEWEST, numpy=NEWEST, mmengine=MMENGINE),
+    'between': dict(python='3.12', torch='==2.11.*', numpy=NEWEST, mmengine=MMENGINE),
+    'python-3.13': dict(python='3.13', torch=NEWEST, numpy=NEWEST, mmengine=MMENGINE),
     'onedl': dict(python='3.11', torch=NEWEST, numpy=NEWEST, mmengine='onedl-mmengine')}
-"""Row -> version of Python, and what pip is asked for."""
+"""Row -> version of Python, and what pip is asked for: every version that the README states, in few rows."""
 COUNTS = re.compile(r'(\d+) (passed|failed|errors?|skipped)')
 SHOWN = ('torch', 'torchvision', 'numpy', 'mmengine', 'onedl-mmengine', 'mmcv-lite', 'opencv-python', 'av')
 
