@@ -12,7 +12,7 @@ READERS = {
     'np.load': {'toolkit/benchmark/sheet.py'},
     'np.fromfile': {'toolkit/clips/clip.py'},
     'zipfile.ZipFile': {'toolkit/doors.py', 'toolkit/poses/array_files.py', 'toolkit/weights.py'},
-    'Image.open': {'toolkit/clips/checks.py', 'toolkit/video/picture_file.py'},
+    'Image.open': {'toolkit/clips/checks.py', 'toolkit/video/picture_file.py', 'toolkit/web/live.py'},
     'cv2.imdecode': {'toolkit/clips/checks.py', 'toolkit/video/picture_file.py'},
     'av.open': {'toolkit/live/sinks.py', 'toolkit/live/sources.py', 'toolkit/video/io.py', 'toolkit/video/sound.py',
                 'toolkit/video/source.py'},

@@ -13,7 +13,7 @@ KILLS = 2
 
 
 @pytest.mark.skipif(not hasattr(os, 'pidfd_open'), reason='the loop forks and waits as Linux does')
-@pytest.mark.parametrize('tools', ['train render', 'prepare generate', 'test finetune'])
+@pytest.mark.parametrize('tools', ['train render prepare', 'generate test finetune'])
 def test_killed_at_any_place_a_command_goes_on_and_leaves_the_same(tools, tmp_path):
     command = [sys.executable, '-m', 'tests.trust.kill_loop', *tools.split(), '--kills', str(KILLS), '--folder',
                str(tmp_path / 'work')]
