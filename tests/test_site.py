@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from toolkit.registry import PART_REGISTRIES
+
 ROOT = Path(__file__).resolve().parent.parent
 MISSING = [name for name in ('mkdocs', 'material', 'mkdocstrings') if find_spec(name) is None]
 
@@ -26,4 +28,11 @@ def test_the_site_is_whole(tmp_path, monkeypatch):
         local = [link for link in links if ':' not in link]
         assert local and not [link for link in local if not (tmp_path / 'site' / link).exists()], name
         assert ':::' not in html and 'fonts.' not in html
+    kinds = {page.stem: page.read_text() for page in (tmp_path / 'site' / 'kinds').glob('*.html')}
+    assert set(kinds) >= {name.lower() for name in PART_REGISTRIES} | {'models', 'datasets', 'metrics', 'hooks'}
+    for name, html in kinds.items():
+        local = [link for link in re.findall(r'(?:href|src)="([^"#?]+)', html) if ':' not in link]
+        assert local and not [link for link in local if not (tmp_path / 'site' / 'kinds' / link).exists()], name
+        assert f'<code>{name.upper()}</code>' in html and f'kinds/{name}.html' in pages['plugins.html']
+    assert 'optional_inputs' in kinds['losses'] and 'hvt new-plugin loss Mine' in kinds['losses'] and 'KLLoss' in kinds['losses']
     assert 'toolkit.apis.animate' in pages['reference.html'] and ':class:' not in pages['reference.html']

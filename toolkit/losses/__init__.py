@@ -9,6 +9,7 @@ in their docstrings; most have
 - ``scores``: what a discriminator says of the generated pictures. A loss that takes them trains the discriminator, too: it is also
   called as ``loss(scores, real=..., for_discriminator=True)``, see :class:`toolkit.losses.gan.GANLoss`;
 - ``fake_features``, ``real_features``: for each scale of a discriminator the outputs of its layers, the prediction last.
+
 A loss that holds a pretrained network names in ``for_generation`` the arguments that leave it out. Models that only generate are built
 with these, so that they need no weights but their own; and parts that such an argument names may not measure what the model paints.
 """
