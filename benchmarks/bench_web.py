@@ -21,11 +21,9 @@ from urllib.parse import quote
 
 import av
 import numpy as np
-import uvicorn
 
 from toolkit.video.io import VideoWriter
 from toolkit.web.desk import HOUSE, LATER, OWN
-from toolkit.web.server import Server, listen
 from toolkit.web.sessions import Limits
 
 TRICKS = ('../../../etc/passwd', '..%2f..%2fjobs.log', 'uploads/x', 'examples/../jobs.log', '/etc/passwd', 'results/%00',
@@ -160,6 +158,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument('--clients', type=int, default=20)
     parser.add_argument('--minutes', type=float, default=15)
     args = parser.parse_args(argv)
+    import uvicorn
+
+    from toolkit.web.server import Server, listen
     limits = Limits(upload_mb=5, waiting=args.clients, free_mb=0)
     with tempfile.TemporaryDirectory() as folder, listen('127.0.0.1', 0) as listening, Server(
             Path(folder) / 'page', limits, size=(192, 128)) as server:

@@ -23,8 +23,6 @@ GUIDES = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md')), *sorted((RO
           ROOT / 'toolkit' / 'pretrained' / 'README.md']
 OF_READERS = {'mine.py', 'mine'}
 """Configs that a reader writes by the guide."""
-EXTRAS = {'gradio', 'uvicorn'}
-"""Packages that ``make test`` does not install: a tool that needs them at once is checked where they are."""
 INLINE = re.compile(r'`((?:hvt|python (?:tools|benchmarks)/\w+\.py|make) [^`]+)`')
 
 
@@ -58,10 +56,6 @@ def options_of(file, arguments, monkeypatch):
             main_of(file)()
     except Parsed as parsed:
         return parsed.args[0]
-    except ModuleNotFoundError as error:
-        if error.name not in EXTRAS:
-            raise
-        return Namespace()
     except SystemExit as end:
         if not end.code:
             return Namespace()
@@ -91,7 +85,7 @@ def check(line, monkeypatch):
     while words and re.match(r'\w+=', words[0]):
         words = words[1:]
     head, *rest = words
-    if head == 'hvt' and rest[0] != '--help':
+    if head in ('hvt', '.venv/bin/hvt') and rest[0] != '--help':
         check_tool(ROOT / 'tools' / f'{COMMANDS[rest[0]]}.py', rest[1:], monkeypatch)
     elif head == 'torchrun':
         assert rest[rest.index('-m') + 1] == 'toolkit'
