@@ -29,13 +29,13 @@ class Machine:
     openvino: bool
 
 
-def machine(device: str | torch.device) -> Machine:
+def machine(device: str | torch.device | None = None) -> Machine:
     """What a device can do.
 
     Args:
-        device: for example ``'cpu'`` or ``'cuda:0'``.
+        device: for example ``'cpu'`` or ``'cuda:0'``; by default the GPU where there is one.
     """
-    device = torch.device(device)
+    device = torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
     compiles = importlib.util.find_spec('triton') is not None if device.type == 'cuda' else bool(shutil.which('g++'))
     if device.type == 'cuda':
         half = torch.cuda.get_device_capability(device) >= (8, 0)

@@ -81,10 +81,11 @@ def paper(out: Path, iters: int | None) -> list[tuple[Path, str]]:
 
 def training(config: str, out: Path, iters: int | None, *options: str) -> tuple:
     """The words of the command that trains a config, or goes on with it."""
+    from toolkit.machine import machine
     from toolkit.weights import latest_checkpoint
     work_dir = out / Path(config).stem
     options += (f'train_cfg.max_iters={iters}',) if iters else ()
-    return ('train.py', config, '--work-dir', work_dir, *(['--amp'] if fast_bfloat16() else []),
+    return ('train.py', config, '--work-dir', work_dir, *(['--amp'] if machine().half else []),
             *(['--resume'] if latest_checkpoint(work_dir) else []), *(['--cfg-options', *options] if options else []))
 
 
@@ -131,14 +132,6 @@ def shown_command(tool: str, *words, note: str = '') -> list[str]:
     command = [sys.executable, str(ROOT / 'tools' / tool), *map(str, words)]
     print('\n$', spoken(shlex.join(['python', f'tools/{tool}', *command[2:]])) + note, flush=True)
     return [str(ROOT / word) if word in (*STAGE_1.values(), STAGE_2, TUNED) else word for word in command]
-
-
-def fast_bfloat16() -> bool:
-    """Whether this machine computes faster in bfloat16 than in float32: a GPU, or a CPU with AMX or AVX512-BF16."""
-    import torch
-    if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported()
-    return any(getattr(torch.cpu, f'_is_{unit}_supported', lambda: False)() for unit in ('amx_tile', 'avx512_bf16'))
 
 
 def content_and_driving(config: str) -> tuple[list[Path], Path]:

@@ -9,6 +9,7 @@ from tests.models.test_video_pix2pixhd import batch_of
 from tests.models.test_video_pix2pixhd_exact import build
 from toolkit.engine import fast
 from toolkit.engine.optim import NetworkOptimizers, OptimWrapper, use_amp
+from toolkit.machine import Machine
 from toolkit.registry import MODELS
 
 
@@ -18,9 +19,8 @@ def config(**model):
 
 
 def on(monkeypatch, gpu, halves):
-    monkeypatch.setattr(fast, 'halves', lambda: halves)
-    monkeypatch.setattr(torch.cuda, 'is_available', lambda: gpu)
-    monkeypatch.setattr(torch.cuda, 'get_device_name', lambda: 'some GPU')
+    here = Machine('some GPU' if gpu else 'some CPU', 'bfloat16' if halves else None, gpu, gpu, False, False)
+    monkeypatch.setattr(fast, 'machine', lambda: here)
 
 
 def test_a_processor_that_knows_bfloat16(monkeypatch):

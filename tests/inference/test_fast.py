@@ -49,6 +49,16 @@ def test_pictures_agree(way):
     assert not machine('cpu').half or difference.max() > 0
 
 
+@pytest.mark.skipif(not machine('cpu').compiles, reason='needs a C++ compiler')
+def test_the_painting_network_is_compiled(monkeypatch):
+    real, compiled = nn.Module.compile, []
+    monkeypatch.setattr(nn.Module, 'compile', lambda net, **options: (compiled.append(net), real(net, backend='eager'))[0])
+    plain, quick = model(), model()
+    assert ', compiled' in speed_up(quick, 'compile') and compiled == [quick.net_g, quick.net_g_ema]
+    assert quick.net_g_ema._compiled_call_impl is not None
+    assert (painted(plain) - painted(quick)).abs().max() < TOLERANCE
+
+
 @needs_openvino
 def test_openvino_computes_the_same_in_float32(monkeypatch):
     monkeypatch.setattr(torch.cpu, '_is_avx512_bf16_supported', lambda: False)

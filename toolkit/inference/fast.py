@@ -13,6 +13,7 @@ from torch.utils import _pytree as pytree
 from toolkit.inference.runtimes import EXTRA, Positional, run_file
 from toolkit.machine import Machine, machine
 from toolkit.models.base import VideoModel
+from toolkit.models.compiling import compile_network
 from toolkit.registry import GENERATORS, RESTORERS
 from toolkit.structures import InputError
 
@@ -62,7 +63,7 @@ def speed_up(model: VideoModel, way: str = 'auto') -> str:
         elif chosen == 'graph':
             network.forward = Recorded(network)
         elif chosen == 'compile':
-            network.forward = compiled(network)
+            compile_network(network, {})
     if chosen != 'openvino' and here.half:
         model.inference_dtype = here.half
     if chosen == 'half' and not here.half:
@@ -79,23 +80,6 @@ def halve(network: nn.Module, here: Machine) -> None:
             layer.to(getattr(torch, here.half))
     if here.channels_last:
         network.to(memory_format=torch.channels_last)
-
-
-def compiled(network: nn.Module) -> Callable:
-    """The forward of a network by ``torch.compile``; as it is, with a warning, where that fails."""
-    plain, fast = network.forward, torch.compile(network.forward)
-
-    def forward(*given: Any) -> Any:
-        nonlocal fast
-        if fast is plain:
-            return plain(*given)
-        try:
-            return fast(*given)
-        except torch._dynamo.exc.TorchDynamoException as error:
-            _as_it_is(type(network).__name__, error)
-            fast = plain
-            return plain(*given)
-    return forward
 
 
 class _ByShape:
