@@ -73,6 +73,16 @@ def test_clips_that_are_missing_are_made_again(tmp_path):
     np.testing.assert_array_equal(Clip(tmp_path / 'made' / '03_wave_both').frames(), whole)
 
 
+def test_nothing_is_written_where_all_clips_are_there(tmp_path):
+    """So data that can only be read can be trained on."""
+    build_synthetic(tmp_path / 'made', OPTIONS)
+    folders = [path for path in (tmp_path / 'made', *(tmp_path / 'made').rglob('*')) if path.is_dir()]
+    for folder in folders:
+        os.utime(folder, ns=(0, 0))
+    assert ClipWindows(root=str(tmp_path / 'made'), window=2, split=None, synthetic=OPTIONS)[0]
+    assert [folder.stat().st_mtime_ns for folder in folders] == [0] * len(folders), 'a new or removed file changes the time of its folder'
+
+
 def render_slowly(root, told):
     try:
         build_synthetic(root, dict(OPTIONS, actors=6, actions=4, frames=40, num_workers=2))
