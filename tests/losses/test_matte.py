@@ -29,11 +29,11 @@ def build(generator, **feature_maps):
 def test_the_matte_comes_to_lie_where_the_person_is():
     body = dict(type='GlobalGenerator', ngf=8, n_down=2, n_blocks=1)
     model = build(dict(type='BlendGenerator', generator=body), references=1, plate=True)
-    batch, wrappers = model.example_batch(64, 48), adams(model, lr=5e-3)
-    batch['masks'][..., 16:48, 12:36] = 255
-    batch['pose_maps'][..., 16:48, 12:36] = 255
+    batch, wrappers = model.example_batch(64, 48), adams(model, lr=2e-3)
+    for key in ('masks', 'pose_maps'):  # more of the person than the reference shows
+        batch[key][..., 16:60, :] = 255
     logs = [model.train_step(batch, wrappers) for _ in range(20)]
-    assert set(logs[0]) == {'g/matte'} and logs[-1]['g/matte'] < .5 * logs[0]['g/matte']
+    assert set(logs[0]) == {'g/matte'} and logs[-1]['g/matte'] < .1 * logs[0]['g/matte']
     assert model.test_step(batch)[0]['generated'].shape == (2, 64, 48, 3)
     with pytest.raises(InputError, match='take a BlendGenerator'):
         build(body)
