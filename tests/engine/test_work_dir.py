@@ -67,6 +67,14 @@ def test_a_kill_between_the_last_save_and_the_removal_of_the_oldest_leaves_nothi
     assert [name for name in names(tmp_path) if name.endswith('.pth')] == ['iter_0000008.pth']
 
 
+def test_pictures_that_were_cut_off_are_removed(tmp_path):
+    (tmp_path / 'vis').mkdir()
+    for name in ('.0000003_00_wave.png.77.tmp', '.notes.png.77.tmp', '0000003_00_wave.png'):
+        (tmp_path / 'vis' / name).touch()
+    with to_itself(tmp_path):
+        assert sorted(path.name for path in (tmp_path / 'vis').iterdir()) == ['.notes.png.77.tmp', '0000003_00_wave.png']
+
+
 def test_only_what_is_ours_is_moved_or_removed(tmp_path):
     ours = ['iter_0000003.pth', 'best_error_iter_0000002.pth', 'last_checkpoint']
     others = ['iter_best.pth', 'notes.txt', 'my_iter_0000003.pth.bak', '.hidden', '.iter_0000003.pth.partial', 'model.partial']

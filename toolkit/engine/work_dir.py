@@ -20,7 +20,7 @@ PATIENCE = 15.0
 SCALARS = Path('vis_data') / 'scalars.json'
 """The log of scalars in the folder of a run, ``<work_dir>/<time of its start>``; MMEngine's name."""
 CHECKPOINT = re.compile(r'(?:best_.+_)?iter_(\d+)\.pth')
-PARTIAL = re.compile(r'\.(?:.*iter_\d+\.pth|' + POINTER + r'|scalars\.json)\.\d+\.tmp')
+PARTIAL = re.compile(r'\.(?:.*iter_\d+\.pth|' + POINTER + r'|scalars\.json|\d{7,}_.+\.png)\.\d+\.tmp')
 OTHERS = (POINTER, 'vis')
 
 
@@ -37,7 +37,7 @@ def to_itself(work_dir: str | Path) -> Iterator[None]:
     work_dir = Path(work_dir)
     with locked(work_dir / LOCK, wait=PATIENCE, busy=f'{work_dir} is in use by another run; wait for its end, or choose another folder '
                                                      f'with --work-dir'):
-        for path in [*work_dir.iterdir(), *work_dir.glob(f'*/{SCALARS.parent}/.*')]:
+        for path in [*work_dir.iterdir(), *work_dir.glob(f'*/{SCALARS.parent}/.*'), *work_dir.glob('vis/.*')]:
             if PARTIAL.fullmatch(path.name) and path.is_file():
                 path.unlink()
         yield
