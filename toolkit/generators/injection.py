@@ -40,6 +40,9 @@ TILING = ('stem_nonorm', 'masked_tile', 'tile')
 FILM_STD = 0.02
 HIDDEN = 64
 
+AUTOCAST = [device for device in ('cpu', 'cuda', 'mps', 'xpu') if torch.amp.is_autocast_available(device)]
+"""Kinds of devices with half precision by autocast; asked here because a traced network cannot ask before torch 2.12."""
+
 
 class NoModulation(nn.Module):
     """The place of a :class:`FiLM` in a network without one: returns the maps as they are."""
@@ -242,7 +245,7 @@ class CodeInjection:
 
 
 def _no_autocast(device: str) -> AbstractContextManager:
-    return torch.autocast(device, enabled=False) if torch.amp.is_autocast_available(device) else nullcontext()
+    return torch.autocast(device, enabled=False) if device in AUTOCAST else nullcontext()
 
 
 def _small_linear(inputs: int, outputs: int) -> nn.Linear:

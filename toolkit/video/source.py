@@ -17,6 +17,7 @@ NAMES_OTHER_FILES = {'avisynth', 'concat', 'dash', 'hls', 'imf', 'mlv', 'sdp', '
 """Formats whose files name others, or open those beside them."""
 LONGEST_READ = 30.
 """Seconds after which opening a file, or reading its next piece, is given up."""
+METADATA = dict(metadata_errors='ignore') if int(av.__version__.partition('.')[0]) < 19 else {}  # from 19 on nothing is strict
 PLAYLISTS = (b'#EXTM3U', b'ffconcat', b'<MPD', b'v=0', b'<AssetMap', b'<CompositionPlaylist')
 
 
@@ -80,7 +81,7 @@ def open_video(path: Path):
         raise InputError(f'{path}: the file is empty (0 bytes)')
     options = dict(protocol_whitelist='file', format_whitelist=_allowed_formats())
     try:
-        container = av.open(f'file:{os.path.abspath(path)}', metadata_errors='ignore', options=options, timeout=LONGEST_READ)
+        container = av.open(f'file:{os.path.abspath(path)}', options=options, timeout=LONGEST_READ, **METADATA)
     except PermissionError as error:
         raise InputError(f'{path}: no permission to read the file') from error
     except (av.error.FFmpegError, OSError) as error:
