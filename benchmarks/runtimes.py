@@ -19,10 +19,11 @@ import torch
 
 from toolkit import apis
 from toolkit.inference.exporting import export_network
-from toolkit.inference.fast import ByOpenVINO, compiled, halve
+from toolkit.inference.fast import ByOpenVINO, halve
 from toolkit.inference.frozen_norms import freeze_norms
 from toolkit.inference.runtimes import run_file
 from toolkit.machine import machine
+from toolkit.models.compiling import compile_network
 from toolkit.packaged import PRETRAINED
 
 
@@ -45,11 +46,11 @@ def runtimes(size: tuple[int, int], folder: Path, compile_too: bool) -> tuple[di
         ways['eager bfloat16'] = autocast(half)
         if compile_too:
             fused = copy.deepcopy(net)
-            fused.forward = compiled(fused)
+            compile_network(fused, {})
             ways['torch.compile bfloat16'] = autocast(fused)
     if compile_too:
         fused = copy.deepcopy(net)
-        fused.forward = compiled(fused)
+        compile_network(fused, {})
         ways['torch.compile float32'] = fused
     frozen = copy.deepcopy(net)
     freeze_norms(frozen, [(x,)])
