@@ -84,6 +84,7 @@ def test_nothing_is_written_where_all_clips_are_there(tmp_path):
 
 
 def render_slowly(root, told):
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a command in the background of a shell ignores it
     try:
         build_synthetic(root, dict(OPTIONS, actors=6, actions=4, frames=40, num_workers=2))
     except BaseException as error:
