@@ -28,8 +28,7 @@ def clips(tmp_path_factory):
 @pytest.mark.skipif(torch.cuda.is_available(), reason='the numbers are those of CPUs')
 @pytest.mark.parametrize('name', golden.METHODS)
 def test_losses_are_what_they_were(name, clips, known, tmp_path):
-    problem = golden.compare(name, golden.losses(name, clips, tmp_path), known['losses'][name], known['machine'] == golden.here(),
-                             golden.same_torch(known))
+    problem = golden.compare(name, golden.losses(name, clips, tmp_path), known['losses'][name], known['machine'] == golden.here())
     assert not problem, f'{problem}. If that is meant: python -m tests.trust.golden {name} --write'
 
 
@@ -46,6 +45,4 @@ def test_a_change_of_a_number_is_seen():
     assert golden.compare('a', [dict(l1=.5), dict(l1=.5000001)], was, exact=True) == 'a, step 1: l1 is 0.5000001, expected 0.5'
     assert not golden.compare('a', [dict(l1=.5), dict(l1=.5000001)], was, exact=False)
     assert golden.compare('a', [dict(l1=.5), dict(l1=.51)], was, exact=False)
-    assert not golden.compare('a', [dict(l1=.5), dict(l1=.9)], was, exact=False, numbers=False)
-    assert golden.compare('a', [dict(l1=.5), dict(l1=float('nan'))], was, exact=False, numbers=False)
     assert 'losses' in golden.compare('a', [dict(l2=.5)] * 2, was, exact=False)
