@@ -16,6 +16,7 @@ from typing import IO, Any
 
 from toolkit.structures import InputError, MissingWeightsError
 
+PNG = b'\x89PNG\r\n\x1a\n'
 MANY_BYTES = 1 << 28
 """Longest text that is parsed."""
 MOST_RECORDS = 100_000
@@ -144,6 +145,20 @@ def check_zip(path: str | Path, what: str, stored: bool = False) -> None:
     if stored and (any(record.compress_type != zipfile.ZIP_STORED for record in records)
                    or sum(record.file_size for record in records) > size):
         raise InputError(f'{what} {path} is refused: its records are compressed or overlap, and could fill the memory')
+
+
+def check_png(path: str | Path, data: bytes) -> None:
+    """Refuse a PNG a piece of which claims more bytes than the file has: decoders take memory for them first. Other data pass.
+
+    Raises:
+        InputError: such a piece.
+    """
+    at = len(PNG)
+    while data[:len(PNG)] == PNG and at + 8 <= len(data) and data[at + 4:at + 8] != b'IEND':
+        length = int.from_bytes(data[at:at + 4], 'big')
+        if length > len(data) - at - 12:
+            raise InputError(f'{path}: damaged picture: a piece of it claims {length:,} bytes, more than the file has')
+        at += length + 12
 
 
 def check_nested(content: Any, path: str | Path, most: int = 1_000_000, deepest: int = 100) -> None:

@@ -6,12 +6,16 @@ import pickle
 import struct
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
 
+from tests.trust.garbage import limits
 from toolkit import doors
+from toolkit.clips.checks import read_picture_of
 from toolkit.structures import InputError
+from toolkit.video.picture_file import read_picture
 from toolkit.weights import read_checkpoint
 
 TOOLKIT = Path(__file__).resolve().parents[2] / 'toolkit'
@@ -117,6 +121,22 @@ def test_a_zip_file_of_several_disks_is_told_of(tmp_path):
     path.write_bytes(content)
     with pytest.raises(InputError, match='model.pth: checkpoint is damaged'):
         read_checkpoint(path)
+
+
+def test_a_piece_of_a_png_that_claims_more_than_the_file_has(tmp_path):
+    """OpenCV takes up to 4 GiB for it."""
+    good = bytearray(cv2.imencode('.png', np.zeros((8, 8), np.uint8))[1].tobytes())
+    bad = bytearray(good)
+    at = bad.index(b'IDAT') - 4
+    bad[at:at + 4] = b'\xff\xff\xff\xf0'
+    doors.check_png('a.png', bytes(good) + b'more' * 9)
+    doors.check_png('a.jpg', bytes(bad[8:]))
+    for read in (lambda path: read_picture_of(path, 8, 8, color=False), read_picture):
+        (tmp_path / 'a.png').write_bytes(good)
+        assert read(tmp_path / 'a.png').shape[:2] == (8, 8)
+        (tmp_path / 'a.png').write_bytes(bad)
+        with limits('a.png'), pytest.raises(InputError, match='a.png: damaged picture: a piece of it claims 4,294,967,280 bytes'):
+            read(tmp_path / 'a.png')
 
 
 def test_data_without_end():

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from toolkit.doors import parsing, read_bytes, regular
+from toolkit.doors import PNG, check_png, parsing, read_bytes, regular
 from toolkit.poses.array_files import ArrayFile
 from toolkit.structures import InputError
 
@@ -20,7 +20,6 @@ MOST_FRAMES = 10**7
 FASTEST = 1000
 FARTHEST = 1e6
 """Pixels from the frame beyond which no joint can be."""
-PNG = b'\x89PNG\r\n\x1a\n'
 AGAIN = 'prepare the clip again'
 
 
@@ -142,6 +141,7 @@ def read_picture_of(path: Path, height: int, width: int, color: bool) -> np.ndar
     found = unpack('>II', data[16:24]) if data[:8] == PNG and len(data) >= 24 else _size(path, data)
     if found != (width, height):
         raise InputError(f'{path}: is {found[1]}x{found[0]} (HxW), the manifest says {height}x{width}')
+    check_png(path, data)
     with parsing(path, 'damaged picture', AGAIN):
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR if color else cv2.IMREAD_GRAYSCALE)
     if image is None or image.shape[:2] != (height, width):

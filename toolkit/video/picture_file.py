@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
-from toolkit.doors import open_regular, parsing, read_bytes
+from toolkit.doors import check_png, open_regular, parsing, read_bytes
 from toolkit.structures import InputError
 from toolkit.video.source import check_pixels, require_source
 
@@ -112,7 +112,9 @@ def _is_deep(image: Image.Image) -> bool:
 
 
 def _decode(path: Path, flags: int) -> np.ndarray:
-    data = np.frombuffer(read_bytes(path, most=1 << 30), np.uint8)
+    content = read_bytes(path, most=1 << 30)
+    check_png(path, content)
+    data = np.frombuffer(content, np.uint8)
     with parsing(path, 'not a readable picture'):
         array = cv2.imdecode(data, flags)
     if array is None:
