@@ -15,8 +15,9 @@ import numpy as np
 
 from toolkit.cli import main_guard, numbers
 from toolkit.clips.clip import Clip, find_clips
+from toolkit.clips.same_person import DEFAULT_PERSON
 from toolkit.clips.size import check_shape
-from toolkit.datasets.transforms import scale_pose
+from toolkit.datasets.transforms import resize_image, scale_pose
 from toolkit.files import write_file
 from toolkit.inference.loading import Trained, load
 from toolkit.inference.painting import stream
@@ -28,11 +29,6 @@ from toolkit.structures import InputError
 
 SCORES = 'all@0.2', 'all@0.1', 'limbs@0.2', 'limbs@0.1'
 MOMENTS = 3
-
-
-def resized(picture: np.ndarray, size: tuple[int, int], interpolation: int = cv2.INTER_AREA) -> np.ndarray:
-    """A picture (H, W, ...) at size (H, W)."""
-    return cv2.resize(picture, size[::-1], interpolation=interpolation)
 
 
 def transfer(trained: Trained, driving: Clip, person: list[Clip], size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, dict]:
@@ -51,8 +47,8 @@ def transfer(trained: Trained, driving: Clip, person: list[Clip], size: tuple[in
         check_shape(clip, size)
     poses = scale_pose(driving.poses, size[0] / driving.height, size[1] / driving.width).astype(np.float32)
     painted = np.stack(list(stream(trained, person[0], poses, size, references=person[1:])))
-    real = np.stack([resized(driving.frame(t), size) for t in range(len(driving))])
-    mask = np.stack([resized(driving.mask_u8(t), size) > 127 for t in range(len(driving))])
+    real = np.stack([resize_image(driving.frame(t), *size) for t in range(len(driving))])
+    mask = np.stack([resize_image(driving.mask_u8(t), *size) > 127 for t in range(len(driving))])
     pck, state = PCK(), {}
     if pck.missing:
         raise InputError(pck.missing)
@@ -77,6 +73,8 @@ def main() -> None:
     clips = {clip.folder.name: clip for clip in find_clips(args.root)}
     if missing := [name for name in args.clips if name not in clips]:
         raise InputError(f'{args.root} has no clip {", ".join(missing)}; it has {", ".join(clips)}')
+    if unnamed := [name for name, clip in clips.items() if clip.person == DEFAULT_PERSON]:
+        raise InputError(f'nothing says who is seen in {", ".join(unnamed)} of {args.root}: prepare them with --person NAME')
     people: dict[str, list[Clip]] = {}
     for name, clip in clips.items():
         if name not in args.clips:
