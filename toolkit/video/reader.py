@@ -10,6 +10,7 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+from av.sidedata.sidedata import Type as SideData
 from av.video.reformatter import Interpolation, VideoReformatter
 
 from toolkit.structures import InputError
@@ -43,10 +44,8 @@ def _is_turned(matrix: np.ndarray) -> bool:
 
 def _display_matrix(frame: av.VideoFrame) -> np.ndarray | None:
     """The matrix of a frame. Asking for side data ties the frame into a cycle of references, so it must not be done for each frame."""
-    for side in frame.side_data:
-        if side.type.name == 'DISPLAYMATRIX':
-            return np.frombuffer(bytes(side), np.int32)[[0, 1, 3, 4]].reshape(2, 2).astype(float)
-    return None
+    side = frame.side_data.get(SideData.DISPLAYMATRIX)
+    return None if side is None else np.frombuffer(bytes(side), np.int32)[[0, 1, 3, 4]].reshape(2, 2).astype(float)
 
 
 class VideoReader:
