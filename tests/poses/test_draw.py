@@ -1,7 +1,5 @@
 """Stick figures against a slow, literal rasteriser."""
 
-import time
-
 import numpy as np
 import pytest
 
@@ -93,16 +91,3 @@ def test_drawing_on_a_frame_blends_and_leaves_the_frame_alone():
     assert (frame == 100).all()
     assert drawn[50, 50].tolist() == np.rint(40 + 0.6 * JOINT_COLORS[LIMBS.index((2, 3))]).tolist()
     assert drawn[10, 10].tolist() == [100] * 3
-
-
-def test_speed_at_training_size():
-    pose = random_pose(1, 384, 256, margin=0)
-    pose[:, 2] = 1
-    best = min(_seconds(lambda: draw_pose(pose, 384, 256)) for _ in range(20))
-    assert best < 2.5e-3
-
-
-def _seconds(function):
-    start = time.perf_counter()
-    function()
-    return time.perf_counter() - start

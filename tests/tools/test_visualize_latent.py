@@ -62,8 +62,8 @@ SMALL = ('--frames', 40, '--clips', 2, '--clip-frames', 3, '--device', 'cpu')
 
 def test_both_stages_side_by_side(run, folder):
     out = folder / 'out'
-    code, table, _ = run('up', 'coded', '--out', out, '--labels', 'decoupled', 'end-to-end', *SMALL)
-    assert code == 0
+    code, table, said = run('up', 'coded', '--out', out, '--labels', 'decoupled', 'end-to-end', *SMALL)
+    assert code == 0, said
     header = table.splitlines()[0]
     assert all(name in header for name in ('decoupled untrained', 'end-to-end up', 'end-to-end down untrained', 'end-to-end both'))
     files = {p.name for p in out.iterdir()}

@@ -26,7 +26,7 @@ def refuse(text: str, kind=InputError):
     ('os.remove', lambda path: path.with_name('mine.tex').unlink()),
     ('socket.connect', lambda path: socket.socket(socket.AF_UNIX).connect_ex(str(path.with_name('server')))),
     ('subprocess.Popen', lambda path: subprocess.run(['true'])),
-    (r'took \d+ MiB', lambda path: len(bytes(range(256)) * (60 << 12))),
+    (r'took \d+ MiB', lambda path: len(bytes(range(256)) * (400 << 12))),
     (r'took \S+ s|hangs', lambda path: sum(range(10**7)))])
 def test_a_fault_is_found(found, read, tmp_path, monkeypatch):
     (tmp_path / 'mine.tex').touch()

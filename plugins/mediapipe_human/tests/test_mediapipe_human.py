@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+if importlib.util.find_spec('mediapipe') is None:
+    pytest.skip('the mediapipe package is not installed', allow_module_level=True)
 pytest.importorskip('mediapipe_human', reason='the plugin is not installed: pip install -e plugins/mediapipe_human')
 
 from toolkit.registry import POSE_ESTIMATORS, SEGMENTORS
 from toolkit.skeletons import LIMB_JOINTS, to_openpose18, torso_scale
 from toolkit.structures import InputError
 from toolkit.video.io import VideoWriter
-
-needs_mediapipe = pytest.mark.skipif(importlib.util.find_spec('mediapipe') is None, reason='the mediapipe package is not installed')
 
 
 @pytest.fixture(scope='module')
@@ -49,7 +49,6 @@ def test_importing_the_plugin_does_not_import_mediapipe():
     assert subprocess.run([sys.executable, '-c', code], check=False).returncode == 0
 
 
-@needs_mediapipe
 @pytest.mark.shared
 def test_poses_of_squats(squats):
     frames, reference = squats
@@ -64,7 +63,6 @@ def test_poses_of_squats(squats):
     assert np.array_equal(estimator(frames[:2]), poses[:2]), 'every call starts afresh'
 
 
-@needs_mediapipe
 @pytest.mark.shared
 def test_joints_outside_the_frame_are_missing(squats):
     frames, _ = squats
@@ -74,7 +72,6 @@ def test_joints_outside_the_frame_are_missing(squats):
     assert not poses[0, [9, 10, 12, 13]].any()
 
 
-@needs_mediapipe
 @pytest.mark.shared
 def test_mask_covers_the_person_and_not_the_background(squats):
     frames, reference = squats
@@ -88,7 +85,6 @@ def test_mask_covers_the_person_and_not_the_background(squats):
         assert 0.05 < (mask > 0.5).mean() < 0.3
 
 
-@needs_mediapipe
 def test_nobody_gives_nothing():
     frames = np.zeros((2, 64, 48, 3), np.uint8)
     assert not POSE_ESTIMATORS.build(dict(type='MediaPipePose'))(frames).any()
@@ -97,14 +93,12 @@ def test_nobody_gives_nothing():
         list(POSE_ESTIMATORS.build(dict(type='MediaPipePose')).solution.run(frames.astype(np.float32)))
 
 
-@needs_mediapipe
 def test_mediapipe_is_quiet():
     code = 'import numpy, mediapipe_human as m; m.MediaPipePose()(numpy.zeros((2, 64, 48, 3), numpy.uint8))'
     done = subprocess.run([sys.executable, '-W', 'ignore', '-c', code], capture_output=True, text=True, check=True)
     assert done.stdout == '' and done.stderr == ''
 
 
-@needs_mediapipe
 @pytest.mark.shared
 def test_the_person_asked_for_is_followed_and_masked(squats):
     frames, reference = squats
@@ -127,7 +121,6 @@ def test_a_clip_left_in_the_middle_does_not_keep_the_program_from_ending():
     assert subprocess.run([sys.executable, '-c', code], timeout=120).returncode == 0
 
 
-@needs_mediapipe
 @pytest.mark.shared
 def test_a_video_has_the_same_bytes_where_mediapipe_has_worked_and_where_it_has_not(squats, tmp_path):
     frames = np.repeat(squats[0], 3, axis=0)
