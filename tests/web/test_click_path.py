@@ -208,6 +208,8 @@ def visit(visitor, videos, tmp_path):
     visitor.driver.execute_script('const e = document.querySelector(".hvt-cut"); e.value = 30; '
                                   'e.dispatchEvent(new Event("input", {bubbles: true})); e.scrollIntoView({block: "end"})')
     assert '30%' in visitor.find('.hvt-compare').get_attribute('style')
+    over, under, cut = (visitor.find(f'.hvt-{name}').rect for name in ('over', 'under', 'cut'))
+    assert over == under and cut['width'] <= over['width'] + 4, 'the same place of both videos lies under the slider'
     visitor.shot('3_result')
     with pytest.raises(urllib.error.HTTPError, match='404'):
         visitor.get(link.get_attribute('href'), cookies=False)

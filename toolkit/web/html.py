@@ -85,9 +85,9 @@ def compare(left: tuple[str, str], right: tuple[str, str], beside: bool = False)
     videos = ''.join(f'<video class="hvt-{side}" src="{src}" muted loop playsinline preload="auto"></video>'
                      for side, (src, _) in (('under', right), ('over', left)))
     return (f'<div class="hvt-compare{" hvt-beside" if beside else ""}" style="--cut:50%">'
-            f'<div class="hvt-stage">{videos}<div class="hvt-line"></div>'
+            f'<div class="hvt-view"><div class="hvt-stage">{videos}<div class="hvt-line"></div>'
             f'<span class="hvt-tag left">{escape(left[1])}</span><span class="hvt-tag right">{escape(right[1])}</span></div>'
-            '<input class="hvt-cut" type="range" min="0" max="100" value="50" aria-label="slide between the two videos">'
+            '<input class="hvt-cut" type="range" min="0" max="100" value="50" aria-label="slide between the two videos"></div>'
             '<button class="hvt-play" type="button">play / pause</button> '
             '<button class="hvt-lay" type="button">beside / over each other</button></div>')
 
