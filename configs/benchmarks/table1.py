@@ -46,7 +46,7 @@ rows = [
     dict(name='nearest frame', config='baselines/pix2pix', untrained='NearestFrame'),
     dict(name='content frame', config='baselines/pix2pix', untrained='CopyContent')]
 
-budgets = [dict(iterations=400), dict(minutes=1)]
+budgets = [dict(iterations=200), dict(minutes=1)]
 options = {
     'train_dataloader.num_workers': 0, 'train_dataloader.persistent_workers': False, 'model.losses.perceptual.download': False,
     'model.losses.nearest.download': False, 'model.losses.face_perceptual.download': False, 'model.ema': 0.99,
