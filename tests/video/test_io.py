@@ -1,3 +1,4 @@
+import multiprocessing
 import os
 import signal
 import sys
@@ -56,6 +57,21 @@ def test_round_trip_keeps_colors_times_and_rate(tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(os, 'sched_setaffinity') or len(os.sched_getaffinity(0)) < 2, reason='needs two cores, on Linux')
+def test_a_forked_process_writes_the_same_video_as_its_parent_did(tmp_path):
+    def video(name):
+        with VideoWriter(tmp_path / f'{name}.mp4', 25) as writer:
+            for t in range(4):
+                writer.write(gradient(t=t))
+
+    video('parent')
+    context = multiprocessing.get_context('fork')
+    child = context.Process(target=video, args=('child',))
+    child.start()
+    child.join(30)
+    child.kill()
+    assert (tmp_path / 'child.mp4').read_bytes() == (tmp_path / 'parent.mp4').read_bytes()
+
+
 def test_the_bytes_do_not_depend_on_the_number_of_cores(tmp_path):
     rng, cores = np.random.default_rng(0), os.sched_getaffinity(0)
     frames = [np.roll(gradient(192, 64), 3 * t, 1) // 2 + rng.integers(0, 99, (192, 64, 3), np.uint8) for t in range(20)]

@@ -10,6 +10,7 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
 from toolkit.locks import locked
 from toolkit.outputs import hidden, partial_video, refuse_existing
@@ -147,6 +148,8 @@ class VideoWriter:
         self.fps = Fraction(fps).limit_denominator(30030)
         self.size, self.num_frames = tuple(size) if size else None, 0
         self._options = dict(crf=str(crf), preset=preset)
+        # Frames of PyAV 19 share one with threads, which other videos have used, and which hangs in a forked process.
+        self._reformatter = VideoReformatter()
         self._partial = partial_video(self.path)
         self._make_folder()
         with ExitStack() as held:
@@ -228,7 +231,8 @@ class VideoWriter:
         if height % 2 or width % 2:
             frame = cv2.copyMakeBorder(frame, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
         picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format='rgb24')
-        picture = picture.reformat(format='yuv420p', dst_colorspace='ITU709', src_color_range='JPEG', dst_color_range='MPEG')
+        picture = self._reformatter.reformat(
+            picture, format='yuv420p', dst_colorspace='ITU709', src_color_range='JPEG', dst_color_range='MPEG', threads=1)
         self._last = self.num_frames if at is None else max(round(at / self._base), self._last + 1)
         picture.pts, picture.time_base = self._last, self._base
         self._mux(picture)
