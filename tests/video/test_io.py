@@ -57,6 +57,19 @@ def test_round_trip_keeps_colors_times_and_rate(tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(os, 'sched_setaffinity') or len(os.sched_getaffinity(0)) < 2, reason='needs two cores, on Linux')
+def test_the_log_of_ffmpeg_which_can_lock_up_is_off_while_videos_are_open(tmp_path):
+    try:
+        av.logging.set_level(av.logging.ERROR)
+        with VideoWriter(tmp_path / 'a.mp4', 25) as video:
+            assert av.logging.get_level() is None
+            video.write(gradient())
+        av.logging.set_level(av.logging.ERROR)
+        read_video(tmp_path / 'a.mp4')
+        assert av.logging.get_level() is None
+    finally:
+        av.logging.set_level(None)
+
+
 def test_a_forked_process_writes_the_same_video_as_its_parent_did(tmp_path):
     def video(name):
         with VideoWriter(tmp_path / f'{name}.mp4', 25) as writer:

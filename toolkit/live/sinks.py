@@ -12,6 +12,7 @@ import numpy as np
 
 from toolkit.structures import InputError
 from toolkit.video.io import VideoWriter
+from toolkit.video.source import turn_log_off
 
 FILE_FPS = 25
 ADDRESSES = ('rtmp://', 'rtmps://', 'udp://', 'srt://', 'tcp://')
@@ -104,6 +105,7 @@ class Stream:
 
     def _open(self) -> None:
         kind = 'flv' if self.address.startswith('rtmp') else 'mpegts'
+        turn_log_off()
         self.container = av.open(self.address, 'w', format=kind, timeout=(5., 5.))
         self.stream = self.container.add_stream('libx264', rate=30, options=dict(preset='veryfast', tune='zerolatency', g='60'))
         self.stream.height, self.stream.width, self.stream.pix_fmt = *self.size, 'yuv420p'

@@ -14,6 +14,7 @@ import numpy as np
 from toolkit.live.stages import Shot
 from toolkit.structures import InputError
 from toolkit.video.io import read_video
+from toolkit.video.source import turn_log_off
 
 SCHEMES = ('rtsp', 'rtsps', 'rtmp', 'rtmps', 'http', 'https', 'udp', 'tcp', 'srt')
 OPEN_SECONDS, READ_SECONDS = 10., 5.
@@ -77,6 +78,7 @@ def open_stream(address: str) -> Iterator[np.ndarray]:
     """
     options = dict(fflags='nobuffer', flags='low_delay', **(dict(rtsp_transport='tcp') if address.startswith('rtsp') else {}))
     try:
+        turn_log_off()
         container = av.open(address, options=options, timeout=(OPEN_SECONDS, READ_SECONDS))
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise CameraLost(f'{address} cannot be opened ({_reason(error)})') from error

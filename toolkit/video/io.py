@@ -21,7 +21,7 @@ from toolkit.video.pictures import PictureReader, open_pictures
 from toolkit.video.reader import VideoReader
 from toolkit.video.sound import PROBLEMS as SOUND_PROBLEMS
 from toolkit.video.sound import SoundTrack
-from toolkit.video.source import require_source
+from toolkit.video.source import require_source, turn_log_off
 
 WRITABLE_SUFFIXES = ('.mp4', '.mkv', '.mov')
 TICK = Fraction(1, 1000)
@@ -170,6 +170,7 @@ class VideoWriter:
     def _open(self) -> None:
         try:
             options = {'movflags': 'faststart'} if self.path.suffix.lower() != '.mkv' else {}
+            turn_log_off()
             self._partial.unlink(missing_ok=True)
             self._partial.touch(exist_ok=False)
             self._container = av.open(str(self._partial), 'w', options=options)

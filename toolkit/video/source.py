@@ -74,6 +74,21 @@ def open_video(path: Path):
     Raises:
         InputError: no file, empty, unreadable, a text, a playlist, or nothing that FFmpeg knows.
     """
+    turn_log_off()
+    return _open(path)
+
+
+def turn_log_off() -> None:
+    """Let FFmpeg be silent, as PyAV has it at first; to be called before threads of FFmpeg begin.
+
+    A thread that logs waits for Python, while Python waits for the threads of the video that it closes. torchvision before 0.22 turns
+    the log on when it is imported.
+    """
+    if av.logging.get_level() is not None:
+        av.logging.set_level(None)
+
+
+def _open(path: Path):
     require_source(path)
     if path.is_dir():
         raise InputError(f'{path}: a folder, not a video')
@@ -125,13 +140,12 @@ def video_stream(container, path: Path):
 
 def _codec_tag(path: Path) -> str:
     """What FFmpeg says of a codec that it does not know, for a message."""
-    level = av.logging.get_level()
     av.logging.set_level(av.logging.WARNING)
     try:
         with av.logging.Capture() as messages:
-            open_video(path).close()
+            _open(path).close()
     finally:
-        av.logging.set_level(level)
+        turn_log_off()
     said = (text.partition('(Video: ')[2].partition(', ')[0] for _, _, text in messages if '(Video: ' in text)
     found = (tag.removeprefix('none ').strip('()') for tag in said)
     return next((f' (codec {tag})' for tag in found if tag != 'none'), '')
