@@ -81,7 +81,7 @@ def open_video(path: Path):
 def turn_log_off() -> None:
     """Let FFmpeg be silent, as PyAV has it at first; to be called before threads of FFmpeg begin.
 
-    A thread that logs waits for Python, while Python waits for the threads of the video that it closes. torchvision before 0.22 turns
+    A thread that logs waits for Python, while Python waits for the threads of the video that it closes. torchvision 0.21 turns
     the log on when it is imported.
     """
     if av.logging.get_level() is not None:
