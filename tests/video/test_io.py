@@ -56,7 +56,6 @@ def test_round_trip_keeps_colors_times_and_rate(tmp_path):
     assert len(list(reader)) == 12
 
 
-@pytest.mark.skipif(not hasattr(os, 'sched_setaffinity') or len(os.sched_getaffinity(0)) < 2, reason='needs two cores, on Linux')
 def test_the_log_of_ffmpeg_which_can_lock_up_is_off_while_videos_are_open(tmp_path):
     try:
         av.logging.set_level(av.logging.ERROR)
@@ -70,6 +69,7 @@ def test_the_log_of_ffmpeg_which_can_lock_up_is_off_while_videos_are_open(tmp_pa
         av.logging.set_level(None)
 
 
+@pytest.mark.skipif('fork' not in multiprocessing.get_all_start_methods(), reason='needs processes that fork')
 def test_a_forked_process_writes_the_same_video_as_its_parent_did(tmp_path):
     def video(name):
         with VideoWriter(tmp_path / f'{name}.mp4', 25) as writer:
@@ -85,6 +85,7 @@ def test_a_forked_process_writes_the_same_video_as_its_parent_did(tmp_path):
     assert (tmp_path / 'child.mp4').read_bytes() == (tmp_path / 'parent.mp4').read_bytes()
 
 
+@pytest.mark.skipif(not hasattr(os, 'sched_setaffinity') or len(os.sched_getaffinity(0)) < 2, reason='needs two cores, on Linux')
 def test_the_bytes_do_not_depend_on_the_number_of_cores(tmp_path):
     rng, cores = np.random.default_rng(0), os.sched_getaffinity(0)
     frames = [np.roll(gradient(192, 64), 3 * t, 1) // 2 + rng.integers(0, 99, (192, 64, 3), np.uint8) for t in range(20)]
