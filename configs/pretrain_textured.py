@@ -19,7 +19,7 @@ _training = dict(
 _test = dict(_people, persons=_unseen, split='test', window=None, references=dict(count=2, figure=True), plate=True)
 
 train_dataloader = dict(
-    batch_size=2, num_workers=0,
+    batch_size=2,
     sampler=dict(type='DrawSampler', shuffle=True),
     dataset=dict(
         type='MixedClips', optional=['people'], weights=dict(rendered=1, people=1),

@@ -1,11 +1,18 @@
 """What this machine does fast: one answer for training and generation."""
 
 import importlib.util
+import math
+import os
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
+
+QUOTA = Path('/sys/fs/cgroup/cpu.max')
+"""Where Linux says how much time of the processors a container gets: microseconds, and in how many."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +53,15 @@ def machine(device: str | torch.device | None = None) -> Machine:
              if has()]
     name = f'CPU with {units[0]}' if units else 'CPU without bfloat16'
     return Machine(name, 'bfloat16' if units else None, False, False, compiles, importlib.util.find_spec('openvino') is not None)
+
+
+def cores() -> int:
+    """Cores that this process may use: what it is bound to, and no more than its container is given."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
+    with suppress(OSError, ValueError):  # no such file, or "max": all of them
+        quota, period = map(int, QUOTA.read_text().split())
+        count = min(count, math.ceil(quota / period))
+    return count
 
 
 def on_device(values: Tensor, device: torch.device) -> Tensor:

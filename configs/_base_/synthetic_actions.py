@@ -3,8 +3,7 @@ data = dict(root='data/synthetic_actions', synthetic=dict(height=384, width=256,
 
 train_dataloader = dict(
     batch_size=1,
-    num_workers=2,
-    persistent_workers=True,
+    num_workers=None,   # 2, none with cache='decoded'; with --fast what fits the machine
     sampler=dict(type='DrawSampler', shuffle=True),
     dataset=dict(type='ClipWindows', split='train', window=2, content='first'))
 

@@ -7,8 +7,7 @@ data = dict(
 
 train_dataloader = dict(
     batch_size=1,
-    num_workers=2,
-    persistent_workers=True,
+    num_workers=None,   # 2, none with cache='decoded'; with --fast what fits the machine
     sampler=dict(type='DrawSampler', shuffle=True),
     dataset=dict(
         type='UnpairedClips', a=dict(split='train'), b=dict(split='train'), window=1,

@@ -37,6 +37,6 @@ rows = [
 
 budgets = [dict(iterations=400)]
 options = {
-    'train_dataloader.num_workers': 0, 'train_dataloader.persistent_workers': False, 'model.losses.perceptual.download': False,
+    'train_dataloader.num_workers': 0, 'model.losses.perceptual.download': False,
     'model.ema': 0.99, 'optim_wrapper.g.optimizer.lr': 4e-4, 'optim_wrapper.d.optimizer.lr': 4e-4}
 fast = True

@@ -7,7 +7,7 @@ has not seen this person. CycleGAN, which paints another person, has no truth on
 """
 clips = dict(squats=dict(root='data/people/squats', held_out=(40, 53)))
 
-_size = {'data.pixels': 192 * 128, 'train_dataloader.num_workers': 0, 'train_dataloader.persistent_workers': False}
+_size = {'data.pixels': 192 * 128}
 _nets = {'model.generator.n_down': 3, 'model.generator.n_blocks': 4, 'model.discriminator.ndf': 32, 'model.discriminator.num_scales': 2,
          'model.losses.perceptual.weight': 20.0}
 rows = [
@@ -25,6 +25,6 @@ rows = [
 budgets = [dict(minutes=[0, 1 / 6, 0.5, 1, 2, 5])]
 plot = ['lpips*/full', 'pck/limbs@0.1']
 options = {
-    'model.losses.perceptual.download': False, 'model.losses.face_perceptual.download': False,
+    'train_dataloader.num_workers': 0, 'model.losses.perceptual.download': False, 'model.losses.face_perceptual.download': False,
     'optim_wrapper.g.optimizer.lr': 5e-4, 'optim_wrapper.d.optimizer.lr': 5e-4}
 fast = True

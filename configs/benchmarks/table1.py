@@ -48,7 +48,7 @@ rows = [
 
 budgets = [dict(iterations=200), dict(minutes=1)]
 options = {
-    'train_dataloader.num_workers': 0, 'train_dataloader.persistent_workers': False, 'model.losses.perceptual.download': False,
+    'train_dataloader.num_workers': 0, 'model.losses.perceptual.download': False,
     'model.losses.nearest.download': False, 'model.losses.face_perceptual.download': False, 'model.ema': 0.99,
     'optim_wrapper.g.optimizer.lr': 4e-4, 'optim_wrapper.d.optimizer.lr': 4e-4}
 fast = True

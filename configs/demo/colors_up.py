@@ -5,7 +5,7 @@ data = dict(
     root='data/demo_actions', size=(96, 64),
     synthetic=dict(height=192, width=128, actors=[1], actions=16, frames=48),
     split_rule=dict(train_actions_per_person=14, train_fraction=0.875))
-train_dataloader = dict(batch_size=8, num_workers=0, persistent_workers=False, dataset=dict(cache='decoded'))
+train_dataloader = dict(batch_size=8, dataset=dict(cache='decoded'))
 custom_hooks = []
 
 model = dict(

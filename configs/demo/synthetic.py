@@ -4,7 +4,7 @@ _base_ = ['../_base_/runtime.py', '../_base_/synthetic_actions.py', '../_base_/v
 data = dict(
     root='data/demo_actions', synthetic=dict(height=192, width=128, actors=[1], actions=16, frames=48),
     split_rule=dict(train_actions_per_person=14, train_fraction=0.875))
-train_dataloader = dict(batch_size=2, num_workers=0, persistent_workers=False, dataset=dict(cache='decoded'))
+train_dataloader = dict(batch_size=2, dataset=dict(cache='decoded'))
 custom_hooks = [dict(type='GenerateHook', interval=400, max_frames=24, clips=[0])]
 
 model = dict(

@@ -11,7 +11,7 @@ _base_ = ['../feature_restoration.py']
 data = dict(
     root='data/demo_restoration', synthetic=dict(height=192, width=128, actors=[1, 8], actions=8, frames=32),
     split_rule=dict(train_actions_per_person=6, train_fraction=0.75))
-train_dataloader = dict(batch_size=4, num_workers=0, persistent_workers=False, dataset=dict(cache='decoded'))
+train_dataloader = dict(batch_size=4, dataset=dict(cache='decoded'))
 custom_hooks = [dict(type='GenerateHook', interval=500, max_frames=24, clips=[0, 2])]
 
 model = dict(

@@ -1,16 +1,26 @@
 """--fast: what it chooses, that it computes the same within half precision, and that a run goes on exactly."""
 
 import copy
+import os
+from pathlib import Path
 
+import pytest
 import torch
 from mmengine.optim import OptimWrapperDict
 
 from tests.models.test_video_pix2pixhd import batch_of
 from tests.models.test_video_pix2pixhd_exact import build
+from toolkit import machine
 from toolkit.engine import fast
+from toolkit.engine.launch import load_config
 from toolkit.engine.optim import NetworkOptimizers, OptimWrapper, use_amp
+from toolkit.engine.processes import cores_of_process
+from toolkit.engine.runner import TrainRunner
+from toolkit.engine.workers import fitting_workers, memory_is_shared
 from toolkit.machine import Machine
 from toolkit.registry import MODELS
+
+CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 
 
 def config(**model):
@@ -57,6 +67,69 @@ def test_what_the_config_says_stays(monkeypatch):
     assert cfg['model']['channels_last'] is cfg['model']['cuda_graph'] is False and cfg['model']['loss_dtype'] is None
     assert cfg['optim_wrapper']['g']['optimizer']['fused'] is False and cfg['optim_wrapper']['d']['dtype'] == 'float16'
     assert not any(word in line for word in ('channels_last', 'CUDA graph', 'fused', 'bfloat16'))
+
+
+@pytest.mark.parametrize('cores, gpu, decoded, shared, workers', [
+    (2, False, False, True, 0), (8, False, False, True, 1), (16, False, True, True, 1),
+    (1, True, False, True, 1), (2, True, False, True, 1), (8, True, False, True, 7), (16, True, False, True, 8),
+    (8, True, True, True, 4), (16, True, True, False, 0), (16, True, False, False, 8)])
+def test_loading_processes_fit_the_machine(cores, gpu, decoded, shared, workers):
+    assert fitting_workers(cores, gpu, decoded, shared) == workers
+
+
+def test_the_number_of_loading_processes_is_chosen_unless_it_is_said(monkeypatch):
+    on(monkeypatch, True, False)
+    monkeypatch.setattr(fast, 'cores_of_process', lambda launcher: dict(none=16, pytorch=4)[launcher])
+    for said, loader, chosen, words in (
+            ([], dict(), 8, ', 8 loading processes'), (['train_dataloader.num_workers=2'], dict(), 2, None),
+            (['train_dataloader.dataset.cache=decoded'], dict(), 4, ', 4 loading processes'),
+            ([], dict(num_workers=0), 0, None), ([], dict(launcher='pytorch'), 3, ', 3 loading processes')):
+        cfg = load_config(CONFIGS / 'stage2_pix2pixhd.py', said)
+        cfg.launcher = loader.pop('launcher', 'none')
+        cfg.train_dataloader.update(loader)
+        line = fast.use_fast(cfg)
+        assert cfg.train_dataloader.num_workers == chosen and (words in line if words else 'loading' not in line)
+    cfg = load_config(CONFIGS / 'own' / 'video.py')
+    on(monkeypatch, False, False)
+    assert ', one loading process' in fast.use_fast(cfg) and cfg.train_dataloader.num_workers == 1
+    monkeypatch.setattr(fast, 'cores_of_process', lambda launcher: 2)
+    for more, words in ((dict(), 'no'), (dict(prefetch_factor=4), 'one')):
+        cfg.train_dataloader.update(num_workers=None, **more)
+        assert f', {words} loading process' in fast.use_fast(cfg)
+
+
+def test_without_fast_a_loader_that_leaves_it_open_has_two_processes_or_none_for_pictures_in_memory(clips):
+    for cache, workers in (('none', 2), ('decoded', 0)):
+        dataset = dict(type='ClipWindows', root=str(clips[0].folder.parent), cache=cache)
+        loader = TrainRunner.build_dataloader(dict(num_workers=None, dataset=dataset))
+        assert loader.num_workers == workers and loader.persistent_workers is (workers > 0)
+
+
+def test_cores_of_a_process(monkeypatch, tmp_path):
+    monkeypatch.setattr(os, 'sched_getaffinity', lambda pid: set(range(16)), raising=False)
+    monkeypatch.setattr(machine, 'QUOTA', tmp_path / 'cpu.max')
+    assert machine.cores() == 16
+    for text, count in (('max 100000', 16), ('350000 100000', 4), ('6400000 100000', 16)):
+        machine.QUOTA.write_text(text)
+        assert machine.cores() == count
+    assert cores_of_process('none', dict(LOCAL_WORLD_SIZE='8')) == 16
+    assert cores_of_process('pytorch', dict(LOCAL_WORLD_SIZE='8')) == 2
+    assert cores_of_process('mpi', dict(OMPI_COMM_WORLD_LOCAL_SIZE='32')) == 1
+    assert cores_of_process('slurm', dict(SLURM_NTASKS_PER_NODE='8', SLURM_CPUS_PER_TASK='5')) == 5
+    assert cores_of_process('slurm', dict(SLURM_NTASKS_PER_NODE='8')) == 2
+    assert not memory_is_shared(dict(mp_cfg=dict(mp_start_method='spawn')))
+
+
+def test_the_number_of_loading_processes_changes_no_bit(toy, tmp_path):
+    """Also of a run that goes on with another number of them."""
+    loading = 'train_dataloader.num_workers={}'.format
+    assert toy.train(tmp_path / 'none', options=[loading(0)]).codes == [0]
+    assert toy.train(tmp_path / 'two', options=[loading(2)]).codes == [0]
+    kill = "custom_hooks=[{'type':'KillAt','iteration':5}]"
+    assert toy.train(tmp_path / 'parts', options=[loading(2), kill]).codes == [-9]
+    assert toy.train(tmp_path / 'parts', '--resume', options=[loading(1)]).codes == [0]
+    for other in ('two', 'parts'):
+        assert toy.differences(tmp_path / 'none' / 'iter_0000008.pth', tmp_path / other / 'iter_0000008.pth') == []
 
 
 def test_half_precision_reaches_the_networks_of_losses():

@@ -13,6 +13,7 @@ import torch
 from mmengine.hooks import Hook
 
 from toolkit.engine.launch import build_runner, load_config
+from toolkit.engine.workers import workers_of
 from toolkit.models.bare import bare
 from toolkit.registry import HOOKS
 from toolkit.structures import InputError
@@ -141,14 +142,10 @@ def estimate(config: str | Path, cfg_options: Sequence[str] = (), amp: bool | st
         children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / (2**20 if sys.platform == 'darwin' else 2**10)
         batch = cfg.train_dataloader.get('batch_size') or 1
         return Estimate(
-            planned, np.diff(watch.times)[WARM_UP:], watch.times[0] - started, peak + children * _workers(cfg),
+            planned, np.diff(watch.times)[WARM_UP:], watch.times[0] - started, peak + children * workers_of(cfg.train_dataloader),
             torch.cuda.max_memory_allocated() / 2**20 if torch.cuda.is_available() else None, batch,
             {name: sum(p.numel() for p in network.parameters()) for name, network in networks.items()},
             (sizes + 2 * trained) / 2**20, left_out)
-
-
-def _workers(cfg) -> int:
-    return int(cfg.train_dataloader.get('num_workers') or 0)
 
 
 def _left_out(cfg, planned: int) -> list[str]:

@@ -5,11 +5,14 @@ import platform
 import torch
 
 from toolkit.engine.optim import model_takes, optimizers, use_amp
+from toolkit.engine.processes import cores_of_process
+from toolkit.engine.workers import fitting_workers, keeps_decoded, memory_is_shared
 from toolkit.machine import machine
 from toolkit.models.base import VideoModel
 from toolkit.registry import MODELS
 
 FUSED = ('Adam', 'AdamW', 'SGD')
+OF_WORKERS = ('persistent_workers', 'prefetch_factor', 'timeout')
 
 
 def use_fast(cfg: dict) -> str:
@@ -48,5 +51,11 @@ def use_fast(cfg: dict) -> str:
             choose(model, 'cuda_graph', True, 'CUDA graph')
     elif platform.system() == 'Linux':
         choose(environment, 'keep_memory', True, 'keep_memory')
+    loader = cfg.get('train_dataloader')
+    if loader and loader.get('num_workers') is None:
+        cores, decoded = cores_of_process(cfg.get('launcher', 'none')), keeps_decoded(loader.get('dataset'))
+        workers = fitting_workers(cores, here.graphs, decoded, memory_is_shared(environment))
+        loader['num_workers'] = workers = max(workers, any(loader.get(option) for option in OF_WORKERS))
+        chosen.append(f'{workers} loading processes' if workers > 1 else ('no', 'one')[workers] + ' loading process')
     threads = '' if here.graphs else f', {torch.get_num_threads()} threads'
     return f'--fast on {here.name}{threads}: {", ".join(chosen) or "nothing that helps here"}'

@@ -9,6 +9,7 @@ import torch.distributed as dist
 from mmengine.dist import get_rank
 from mmengine.runner import set_random_seed
 
+from toolkit.machine import cores
 from toolkit.structures import InputError
 from toolkit.together import join_group
 
@@ -80,6 +81,19 @@ def process_environment(launcher: str, environment: Mapping[str, str] = os.envir
                          'in the environment of all; for example mpirun -x MASTER_ADDR=NAME ...')
     return dict(RANK=environment[rank], WORLD_SIZE=environment[size], LOCAL_RANK=environment[local_rank], MASTER_ADDR=address,
                 MASTER_PORT=environment.get('MASTER_PORT', PORT))
+
+
+def cores_of_process(launcher: str, environment: Mapping[str, str] = os.environ) -> int:
+    """Cores for each of the processes of this machine.
+
+    Args:
+        launcher: one of :data:`LAUNCHERS`.
+        environment: what the starter set. Slurm says how many cores a task has; else those of the machine are divided.
+    """
+    names = 'LOCAL_WORLD_SIZE', *(family[3] for family in FAMILIES.values())
+    here = next((environment[name] for name in names if environment.get(name, '').isdecimal()), '1') if launcher != 'none' else '1'
+    of_task = environment.get('SLURM_CPUS_PER_TASK', '') if launcher == 'slurm' else ''
+    return max(1, min(cores(), int(of_task)) if of_task.isdecimal() else cores() // int(here))
 
 
 def _first_machine(environment: Mapping[str, str]) -> str | None:

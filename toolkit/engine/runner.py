@@ -27,7 +27,7 @@ from toolkit.engine.processes import process_environment
 from toolkit.engine.saving import check_finite, write_atomically
 from toolkit.engine.sections import Loader
 from toolkit.engine.work_dir import drop_scalars, set_aside, to_itself
-from toolkit.engine.workers import ignore_signals
+from toolkit.engine.workers import ignore_signals, workers_of
 from toolkit.files import write_file
 from toolkit.models.bare import bare, unwrapped
 from toolkit.packaged import find_packaged
@@ -174,8 +174,8 @@ class TrainRunner(Runner):
         the global random generators.
 
         Args:
-            dataloader: config with ``dataset``, ``sampler`` (default: in order, once), ``batch_size``, ``num_workers`` and further
-                arguments of torch's DataLoader.
+            dataloader: config with ``dataset``, ``sampler`` (default: in order, once), ``batch_size``, ``num_workers`` (see
+                :func:`toolkit.engine.workers.workers_of`) and further arguments of torch's DataLoader.
             seed: of the run; of the order, and of every data set and transform that was given none.
             diff_rank_seed: always False.
 
@@ -186,6 +186,7 @@ class TrainRunner(Runner):
             return dataloader
         cfg = copy.deepcopy(dict(dataloader))
         check_keys(cfg, Loader.__annotations__, 'dataloader')
+        cfg['num_workers'] = workers_of(cfg)
         dataset, sampler = cfg.pop('dataset'), cfg.pop('sampler', dict(type='DefaultSampler', shuffle=False))
         if isinstance(dataset, dict):
             dataset = build_dataset(dataset, seed)
@@ -195,8 +196,7 @@ class TrainRunner(Runner):
             sampler = DATA_SAMPLERS.build(sampler, default_args=dict(dataset=dataset, seed=seed))
         if getattr(dataset, 'ordered', False) and getattr(sampler, 'shuffle', False):
             raise InputError(f'the items of {type(dataset).__name__} follow each other: set sampler.shuffle=False of its dataloader')
-        workers = cfg.setdefault('num_workers', 0)
-        cfg.setdefault('persistent_workers', workers > 0)
+        cfg.setdefault('persistent_workers', cfg['num_workers'] > 0)
         cfg.setdefault('pin_memory', torch.cuda.is_available())
         generator = torch.Generator().manual_seed((seed or 0) + get_rank())
         return DataLoader(dataset, sampler=sampler, generator=generator, worker_init_fn=ignore_signals, collate_fn=collate, **cfg)

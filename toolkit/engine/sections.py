@@ -10,7 +10,7 @@ class Loader(TypedDict, total=False):
     dataset: dict
     sampler: dict
     batch_size: int
-    num_workers: int
+    num_workers: int | None
     persistent_workers: bool
     pin_memory: bool
     drop_last: bool

@@ -1,6 +1,5 @@
 """A live run: capture, pose, retarget, reference, paint, show."""
 
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from toolkit.live.movement import Mover, finder
 from toolkit.live.person import LivePerson
 from toolkit.live.stages import Chain, Shot
 from toolkit.live.timing import Timing
+from toolkit.machine import cores
 from toolkit.poses.draw import draw_pose_on
 from toolkit.structures import InputError
 
@@ -82,8 +82,7 @@ class Live:
         self.person, self.sink, self.view, self.say = person, sink, view or View(), say
         self.seconds, self.patience, self.timing = seconds, patience, Timing()
         self.mover, self.find, self.parts = Mover(person.size, person.poses if retarget else None), finder(estimator), parts or {}
-        threads = max(1, len(os.sched_getaffinity(0)) - 1) if hasattr(os, 'sched_getaffinity') else max(1, (os.cpu_count() or 2) - 1)
-        self._threads, self._ready = min(threads, torch.get_num_threads()), False
+        self._threads, self._ready = min(max(1, cores() - 1), torch.get_num_threads()), False
         self.chain = Chain(source, dict(pose=self._pose, retarget=self._retarget, reference=self._reference, paint=self._paint))
 
     def _pose(self, shot: Shot) -> np.ndarray:

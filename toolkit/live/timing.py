@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from toolkit.live.stages import Chain, Shot
+from toolkit.machine import cores
 
 SHOWN = 60
 """Frames that the figures on the picture are of."""
@@ -101,5 +102,4 @@ def machine() -> str:
     table = Path('/proc/cpuinfo')
     names = [line.partition(':')[2].strip() for line in table.read_text().splitlines() if line.startswith('model name')] \
         if table.exists() else []
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
-    return f'{names[0] if names else platform.processor() or platform.machine()}, {cores} cores'
+    return f'{names[0] if names else platform.processor() or platform.machine()}, {cores()} cores'
