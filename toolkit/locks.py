@@ -9,6 +9,10 @@ from filelock import FileLock, Timeout
 from toolkit.structures import InputError
 
 
+class BusyError(InputError):
+    """Another process holds a lock."""
+
+
 def check_lock(path: str | Path) -> None:
     """See that a file may serve as a lock.
 
@@ -32,8 +36,8 @@ def locked(path: str | Path, wait: bool | float = True, busy: str = '', keep: bo
         keep: leave the file where it is; else it is removed with the lock, where the system can do that.
 
     Raises:
-        InputError: a link, a folder or another special file is in the way; the folder can't be written; or another process holds the
-            lock longer than ``wait``.
+        BusyError: another process holds the lock longer than ``wait``.
+        InputError: a link, a folder or another special file is in the way; the folder can't be written.
     """
     path = Path(path)
     check_lock(path)
@@ -41,7 +45,7 @@ def locked(path: str | Path, wait: bool | float = True, busy: str = '', keep: bo
     try:
         lock.acquire()
     except Timeout:
-        raise InputError(busy or f'{path}: locked by another process') from None
+        raise BusyError(busy or f'{path}: locked by another process') from None
     except (OSError, NotImplementedError) as error:
         raise InputError(f'{path}: cannot be locked ({getattr(error, "strerror", None) or error}); check permissions or choose another '
                          f'folder') from error

@@ -1,7 +1,8 @@
 """Make prepared clips of videos, with a report: ``python tools/prepare_data.py VIDEO ... --out data/mine``.
 
 A VIDEO is a file FFmpeg can read, an animated GIF, or a folder of pictures. Interrupted, the same command goes on where it stopped.
-Several processes share the work under torchrun. Look at report.html in the output folder before training.
+The same command given again while the first one runs shares its clips, also on other machines; so does torchrun. Look at report.html in
+the output folder before training.
 
 Exit codes: 0 all clips are ready, 1 a clip failed (the reason is printed and in the report), 2 wrong usage, 130 interrupted.
 """

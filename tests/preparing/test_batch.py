@@ -1,9 +1,16 @@
-"""Several videos prepared by a program."""
+"""Several videos prepared by a program, and by several at once."""
+
+import multiprocessing
+import os
+import signal
+import time
 
 import numpy as np
 import pytest
 
 from tests.stick_people import write_frames
+from toolkit.clips.clip import find_clips
+from toolkit.preparing import batch as module
 from toolkit.preparing.batch import VideoBatch
 from toolkit.preparing.settings import PrepareSettings
 from toolkit.registry import EDGE_DETECTORS, POSE_ESTIMATORS, SEGMENTORS
@@ -11,9 +18,14 @@ from toolkit.structures import InputError
 
 
 class StandingPose:
-    name, version = 'StandingPose', '1'
+    """At a frame of the brightness ``hangs`` it says so and does not come back."""
+
+    name, version, hangs, said = 'StandingPose', '1', None, None
 
     def __call__(self, frames):
+        if self.hangs and abs(int(frames.max()) - self.hangs) < 4:
+            self.said.set()
+            time.sleep(100)
         height, width = frames.shape[1:3]
         shape = np.array([(.25, .1), (.25, .2), (.15, .2), (.1, .3), (.1, .4), (.35, .2), (.4, .3), (.4, .4), (.2, .5), (.2, .7),
                           (.2, .9), (.3, .5), (.3, .7), (.3, .9), (.22, .08), (.28, .08), (.2, .1), (.3, .1)])
@@ -36,11 +48,11 @@ def make(monkeypatch, tmp_path):
     for variable in ('RANK', 'WORLD_SIZE'):
         monkeypatch.delenv(variable, raising=False)
 
-    def call(brightness, **options):
+    def call(brightness, out='out', size=(96, 64), **options):
         videos = [write_frames(tmp_path / f'{name}.mp4', [np.full((96, 64, 3), value, np.uint8)] * 6, pix_fmt='yuv420p')
                   for name, value in brightness.items()]
         parts = dict(pose=dict(type='StandingPose'), edges=dict(type='Everything'), mask=dict(type='Everything'))
-        return VideoBatch(videos, tmp_path / 'out', PrepareSettings(96, 64), **parts, **options)
+        return VideoBatch(videos, tmp_path / out, PrepareSettings(*size), **parts, **options)
 
     return call
 
@@ -65,3 +77,57 @@ def test_what_cannot_be_is_found_before_any_work(make, tmp_path):
     with pytest.raises(InputError, match='bright'):
         make(dict(bright=120))
     assert (tmp_path / 'out' / 'bright').read_text() == 'mine'
+
+
+VIDEOS = dict(a=100, b=130, c=160, d=190)
+
+
+def contents(folder):
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob('*') if path.is_file()}
+
+
+def start(monkeypatch, make, hangs=None):
+    """Begin to prepare in a process of its own; wait until it hangs where it shall."""
+    context = multiprocessing.get_context('fork')
+    said = context.Event()
+    with monkeypatch.context() as patch:
+        patch.setattr(StandingPose, 'hangs', hangs)
+        patch.setattr(StandingPose, 'said', said)
+        process = context.Process(target=lambda: os._exit(make(VIDEOS).run()))
+        process.start()
+    assert hangs is None or said.wait(60)
+    return process
+
+
+def test_two_processes_share_the_clips_and_one_that_is_killed_is_made_up_for(make, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, 'PAUSE', 0.05)
+    assert make(VIDEOS, out='alone').run() == 0
+    first = start(monkeypatch, make, hangs=VIDEOS['b'])
+    second = start(monkeypatch, make)
+    for _ in range(600):
+        if len(find_clips(tmp_path / 'out')) == 3:
+            break
+        time.sleep(0.1)
+    assert [clip.name for clip in find_clips(tmp_path / 'out')] == ['a', 'c', 'd'] and second.is_alive(), 'b is waited for'
+    os.kill(first.pid, signal.SIGKILL)
+    second.join(60)
+    assert second.exitcode == 0 and [clip.name for clip in find_clips(tmp_path / 'out')] == list('abcd')
+    alone = {name: data for name, data in contents(tmp_path / 'alone').items() if not name.endswith(('.html', '.lock'))}
+    shared = {name: data for name, data in contents(tmp_path / 'out').items() if not name.endswith(('.html', '.lock'))}
+    assert alone == shared
+
+
+def test_clips_that_another_process_has_finished_meanwhile_decide_the_size(make, tmp_path):
+    batch = make(dict(a=100, b=130), size=())
+    assert batch.size is None and make(dict(a=100)).run() == 0
+    assert batch.run() == 0
+    assert {(clip.height, clip.width) for clip in find_clips(tmp_path / 'out')} == {(96, 64)}
+
+
+def test_a_clip_that_another_process_is_making_is_not_overwritten(make, monkeypatch, capsys):
+    other = start(monkeypatch, make, hangs=VIDEOS['b'])
+    try:
+        assert make(VIDEOS, overwrite=True).run() == 1
+    finally:
+        os.kill(other.pid, signal.SIGKILL)
+    assert 'FAILED b' in capsys.readouterr().err

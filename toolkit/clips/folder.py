@@ -44,7 +44,7 @@ def clip_lock(folder: str | Path, wait: bool = False) -> Iterator[None]:
         wait: wait while another process makes it.
 
     Raises:
-        InputError: another process is making it and ``wait`` is False.
+        BusyError: another process is making it and ``wait`` is False.
     """
     busy = f'{folder}: is being made by another process; wait for it, or choose another name or folder'
     with locked(hidden(folder, 'lock'), wait, busy, keep=False):

@@ -1,8 +1,14 @@
-"""Several videos become clips of one folder and one size; several processes may share the work."""
+"""Several videos become clips of one folder and one size; several processes may share the work.
+
+Under torchrun each has its share. Else any number of them, on one machine or on several that share the folder, may be started with the
+same arguments: a clip that another one makes is left for later, and taken over where that one is gone, which frees its lock.
+"""
 
 import atexit
 import os
 import sys
+import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -15,6 +21,7 @@ from toolkit.cli import Interrupted
 from toolkit.clips.folder import check_clip_folder
 from toolkit.clips.size import choose_size, folder_size
 from toolkit.files import make_folder
+from toolkit.locks import BusyError
 from toolkit.preparing.parts import build_parts
 from toolkit.preparing.prepare import Preparation, clip_target
 from toolkit.preparing.report import check_report, write_report
@@ -24,6 +31,8 @@ from toolkit.structures import InputError
 from toolkit.together import join_group
 
 T = TypeVar('T')
+PAUSE, MOMENT = 1.0, 0.2
+"""Seconds between looks at clips that other processes are making; and of a renaming."""
 
 
 class VideoBatch:
@@ -55,6 +64,7 @@ class VideoBatch:
                  person: str = 'person', action: str | None = None, overwrite: bool = False, keep_going: bool = False) -> None:
         self.rank, self.processes = int(os.environ.get('RANK', 0)), int(os.environ.get('WORLD_SIZE', 1))
         self.out, self.settings, self.keep_going = Path(out), settings or PrepareSettings(), keep_going
+        self.overwrite = overwrite
         if name and len(videos) > 1:
             raise InputError(f'--name is for a single video, but {len(videos)} are given')
         for path in videos if not keep_going else ():
@@ -64,7 +74,7 @@ class VideoBatch:
         for path, clip in zip(videos, names):
             folder = clip_target(path, out, clip)
             if not keep_going:
-                check_clip_folder(folder, overwrite, reuse=True)
+                _check_folder(folder, overwrite)
         check_report(out)
         if overwrite or not all((self.out / clip / 'manifest.json').exists() for clip in names):
             make_folder(out)
@@ -91,7 +101,8 @@ class VideoBatch:
             ranges = [found for found in self._each(Preparation.look) if found]
             if self.keep_going or not self.failed:
                 ranges = sum(over_processes(ranges, self.processes), [])
-                self.size = choose_size(ranges, self.settings.multiple) if ranges else None
+                others = None if self.overwrite else folder_size(self.out)
+                self.size = others or (choose_size(ranges, self.settings.multiple) if ranges else None)
         if self.size is not None:
             self._each(self._make)
         page = write_report(self.out) if os.access(self.out, os.W_OK) else None
@@ -102,25 +113,36 @@ class VideoBatch:
         return self.failed
 
     def _each(self, step: Callable[[Preparation], T]) -> list[T]:
-        """What ``step`` gives for each clip that has not failed so far."""
-        results = []
-        for number, job in enumerate(self.jobs, 1):
-            if job.failed or (self.failed and not self.keep_going):
+        """What ``step`` gives for each clip that has not failed so far. A clip that another process is making comes last."""
+        results, left, busy, told = [], deque(enumerate(self.jobs, 1)), 0, False
+        while left and (self.keep_going or not self.failed):
+            number, job = left.popleft()
+            if job.failed:
                 continue
-            name = job.folder.name
+            name, message = job.folder.name, None
             bars = progress_of(self.rank == 0, label=f'[{number}/{len(self.jobs)}] {name} ')
             job.progress = bars.step
             try:
+                if busy > len(left):  # all that are left
+                    if not told:
+                        tqdm.write(f'waiting for {name}: another process is making it')
+                    told, busy = True, 0
+                    time.sleep(PAUSE)
                 results.append(step(job))
-                continue
+                busy = 0
             except InputError as error:
-                job.failed, self.failed = True, self.failed + 1
-                message = f'FAILED {name}: {error}'
+                if isinstance(error, BusyError) and not self.overwrite:
+                    left.append((number, job))
+                    busy += 1
+                else:
+                    job.failed, self.failed = True, self.failed + 1
+                    message = f'FAILED {name}: {error}'
             except KeyboardInterrupt:
                 raise Interrupted('interrupted; what is done is kept, the same command goes on from there') from None
             finally:
                 bars.close()
-            print(message, file=sys.stderr, flush=True)
+            if message:
+                print(message, file=sys.stderr, flush=True)
         return results
 
     def _make(self, job: Preparation) -> None:
@@ -130,6 +152,15 @@ class VideoBatch:
         warnings = ''.join(f'\n  warning: {w}' for w in clip.manifest.get('report', {}).get('warnings', []))
         tqdm.write(f'ready {job.folder.name}: {len(clip)} frames of {clip.height}x{clip.width}{warnings}')
         sys.stdout.flush()
+
+
+def _check_folder(folder: Path, overwrite: bool) -> None:
+    """As :func:`check_clip_folder`; what does not fit is looked at twice: another process may have been giving the clip its name."""
+    try:
+        check_clip_folder(folder, overwrite, reuse=True)
+    except InputError:
+        time.sleep(MOMENT)
+        check_clip_folder(folder, overwrite, reuse=True)
 
 
 def over_processes(value: Any, processes: int) -> list:
