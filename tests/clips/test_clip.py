@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from toolkit import files
+from toolkit.clips import clip as module
 from toolkit.clips.clip import Clip, ClipWriter, find_clips
 from toolkit.structures import InputError
 
@@ -283,3 +284,11 @@ def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(os, 'scandir', scandir)
     with pytest.raises(InputError, match='/b: cannot be read .Permission denied.'):
         find_clips(tmp_path)
+
+
+def test_a_clip_of_many_frames_is_looked_through_without_a_path_for_each(tmp_path, monkeypatch):
+    """Paths took two thirds of the start of a training on many clips."""
+    clip, made = make(tmp_path / 'a', 5), []
+    monkeypatch.setattr(module, 'picture_path', lambda *where, path=module.picture_path: made.append(where) or path(*where))
+    clip.check_whole()
+    assert len(made) == len(module.KINDS)

@@ -122,7 +122,7 @@ class Clip:
                 there = set(os.listdir(folder))
             except OSError as error:
                 raise InputError(f'{folder}: cannot be read ({error.strerror}); prepare the clip again') from error
-            names = (picture_path(folder, kind, t, self._suffix).name for t in range(self._length))
+            names = (picture_name(kind, t, self._suffix) for t in range(self._length))
             missing = [name for name in names if name not in there]
             if missing:
                 raise InputError(f'{folder / missing[0]}: no such file, and {len(missing) - 1} more of {self._length} are missing; '
@@ -321,9 +321,12 @@ class ClipWriter:
 
 def picture_path(folder: Path, kind: str, t: int, suffix: str) -> Path:
     """Where picture ``t`` of a kind, or of an added field, is in the folder of a clip whose frames end in ``suffix``."""
-    if kind not in KINDS:
-        return folder / ADDED / f'{kind}.{t:06d}.png'
-    return folder / kind / f'{t:06d}.{suffix if kind == "frames" else "png"}'
+    return folder / (kind if kind in KINDS else ADDED) / picture_name(kind, t, suffix)
+
+
+def picture_name(kind: str, t: int, suffix: str) -> str:
+    """Name of that file. Where all frames of many clips are looked for, paths would take most of the time."""
+    return f'{t:06d}.{suffix if kind == "frames" else "png"}' if kind in KINDS else f'{kind}.{t:06d}.png'
 
 
 def to_u8(values: np.ndarray) -> np.ndarray:
