@@ -105,7 +105,8 @@ def check(line, monkeypatch):
         check_install(rest)
     elif head.startswith('tools/') and head.endswith('.sh'):
         assert not subprocess.run(['bash', '-n', ROOT / head], check=False).returncode
-        check_tool(ROOT / 'tools' / 'train.py', [rest[0], *rest[2:]], monkeypatch)
+        given = [rest[2], '--work-dir', *rest[3:]] if head.endswith('slurm_train.sh') else [rest[0], *rest[2:]]
+        check_tool(ROOT / 'tools' / 'train.py', given, monkeypatch)
     elif head == 'ln':
         assert (ROOT / rest[1].removeprefix('$PWD/')).exists()
     elif words != ['hvt', '--help']:
