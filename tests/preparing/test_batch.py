@@ -2,7 +2,6 @@
 
 import multiprocessing
 import os
-import signal
 import time
 
 import numpy as np
@@ -109,7 +108,8 @@ def test_two_processes_share_the_clips_and_one_that_is_killed_is_made_up_for(mak
             break
         time.sleep(0.1)
     assert [clip.name for clip in find_clips(tmp_path / 'out')] == ['a', 'c', 'd'] and second.is_alive(), 'b is waited for'
-    os.kill(first.pid, signal.SIGKILL)
+    first.kill()
+    first.join()
     second.join(60)
     assert second.exitcode == 0 and [clip.name for clip in find_clips(tmp_path / 'out')] == list('abcd')
     alone = {name: data for name, data in contents(tmp_path / 'alone').items() if not name.endswith(('.html', '.lock'))}
@@ -129,5 +129,6 @@ def test_a_clip_that_another_process_is_making_is_not_overwritten(make, monkeypa
     try:
         assert make(VIDEOS, overwrite=True).run() == 1
     finally:
-        os.kill(other.pid, signal.SIGKILL)
+        other.kill()
+        other.join()
     assert 'FAILED b' in capsys.readouterr().err
