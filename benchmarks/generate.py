@@ -25,9 +25,11 @@ import torch
 from mmengine.config import Config
 
 from toolkit import apis
+from toolkit.engine.launch import load_config
 from toolkit.inference.driving import frame_steps
 from toolkit.inference.fast import WAYS, speed_up
 from toolkit.machine import machine
+from toolkit.models.loss_table import for_generation
 from toolkit.packaged import PRETRAINED
 from toolkit.registry import MODELS
 from toolkit.synthetic.actions import SyntheticActions
@@ -44,9 +46,16 @@ def paper() -> apis.Trained:
     return apis.Trained(MODELS.build(model), Config(dict(model=model)), (384, 256))
 
 
+def student() -> apis.Trained:
+    """The student of configs/own/student.py, with random weights."""
+    torch.manual_seed(0)
+    config = load_config('hvt::own/student')
+    return apis.Trained(MODELS.build(for_generation(config.model)), config, None)
+
+
 def built(model: str, way: str, device: str) -> apis.Trained:
     """A model on a device, made fast in a way."""
-    trained = paper() if model == 'paper' else apis.load(PRETRAINED, 'cpu')
+    trained = dict(paper=paper, student=student).get(model, lambda: apis.load(PRETRAINED, 'cpu'))()
     trained.model.to(device).eval()
     if way != 'plain':
         trained.fast = speed_up(trained.model, way)
@@ -146,8 +155,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition('\n\n')[0], epilog=__doc__.partition('\n\n')[2],
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--device', default='cpu')
-    parser.add_argument('--models', nargs='+', choices=['textured', 'paper'], default=['textured', 'paper'],
-                        help='the generator that comes along; stage II of paper A (LocalEnhancer, 182 M parameters)')
+    parser.add_argument('--models', nargs='+', choices=['textured', 'student', 'paper'], default=['textured', 'paper'],
+                        help='the generator that comes along; a student of it (configs/own/student.py); stage II of paper A '
+                             '(LocalEnhancer, 182 M parameters)')
     parser.add_argument('--ways', nargs='*', choices=[way for way in WAYS if way != 'auto'], help='default: those of this machine')
     parser.add_argument('--size', type=lambda text: tuple(map(int, text.split('x'))), default=(384, 256), metavar='HxW')
     parser.add_argument('--frames', type=int, default=24, help='of a round; the first fifth is not counted')

@@ -31,6 +31,7 @@ ALLOWED['conversion'] = BASE | PERCEPTION | {'conversion'}
 ALLOWED['engine'] = ALLOWED['models'] | ALLOWED['datasets'] | {'video', 'engine', 'metrics'}
 ALLOWED['analysis'] = ALLOWED['models'] | ALLOWED['datasets'] | {'metrics', 'analysis'}
 ALLOWED['inference'] = ALLOWED['engine'] | ALLOWED['preparing'] | {'inference'}
+ALLOWED['distillation'] = ALLOWED['inference'] | {'distillation'}
 ALLOWED['benchmark'] = ALLOWED['engine'] | ALLOWED['analysis'] | {'benchmark'}
 ALLOWED['live'] = ALLOWED['inference'] | {'live'}
 ALLOWED['apis'] = ALLOWED['live'] | {'apis'}

@@ -31,14 +31,14 @@ def test_python_in_five_lines(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(parts, 'default_mask', lambda: dict(type='StubMask'))
     for name, start, frames in (('me', 20, 24), ('dancer', 24, 4)):
         write_frames(tmp_path / f'{name}.mp4', [draw_person(96, 64, start + t / 2, 14, 18) for t in range(frames)])
-    short = ['train_cfg.max_iters=2', 'train_cfg.val_interval=2', 'val_evaluator=[{"type": "SSIM"}]',
-             'model.losses.perceptual.weight=0',
-             'custom_hooks=[]', 'data.pixels=6144', 'default_hooks.checkpoint.patience=None',
-             'param_scheduler.begin=1', 'param_scheduler.end=2']
+    taught = ['train_cfg.max_iters=2', 'model.losses.perceptual.weight=0', 'custom_hooks=[]', 'data.pixels=6144',
+              'param_scheduler.begin=1', 'param_scheduler.end=2']
+    short = [*taught, 'train_cfg.val_interval=2', 'val_evaluator=[{"type": "SSIM"}]', 'default_hooks.checkpoint.patience=None']
+    student = [*taught, 'train_dataloader.num_workers=0', 'train_dataloader.persistent_workers=False']
     small = ['train_cfg.max_iters=2', 'model.losses.perceptual.weight=0', 'model.generator.ngf=4', 'model.discriminator.ndf=4',
              'custom_hooks=[]']
     monkeypatch.setattr(apis, 'load_config', lambda config, options: load_config(
-        config, [*options, *(short if 'finetune' in str(config) else small)]))
+        config, [*options, *(short if 'finetune' in str(config) else student if 'student' in str(config) else small)]))
     for code in SNIPPETS:
         assert len(code.splitlines()) <= 5
         exec(compile(code, 'docs/python.md', 'exec'), {})

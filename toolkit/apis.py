@@ -9,6 +9,7 @@
     apis.animate('me.mp4', 'dancer.mp4', 'at_once.mp4')                                # by the generator that comes along
     apis.dress('me.mp4', 'blue.mp4', up='#2050c0')
     apis.finetune(['me.mp4'], 'work_dirs/me')
+    apis.distill(['me.mp4'], 'work_dirs/student', teacher='work_dirs/me')         # a fast student, for live
     apis.animate('me.jpg', 'dancer.mp4', 'result.mp4', checkpoint='work_dirs/video')
 """
 
@@ -35,9 +36,10 @@ from toolkit.registry import load_plugins
 from toolkit.structures import InputError
 from toolkit.weights import checkpoint_file
 
-FINETUNE = 'hvt::own/finetune'
-__all__ = ['Clip', 'Colors', 'InputError', 'Request', 'Result', 'Trained', 'animate', 'as_clip', 'choose', 'dress', 'driving_poses',
-           'finetune', 'generate', 'live', 'load', 'outfit_codes', 'paint', 'prepare', 'result_files', 'stream', 'test', 'train']
+FINETUNE, STUDENT = 'hvt::own/finetune', 'hvt::own/student'
+__all__ = ['Clip', 'Colors', 'InputError', 'Request', 'Result', 'Trained', 'animate', 'as_clip', 'choose', 'distill', 'dress',
+           'driving_poses', 'finetune', 'generate', 'live', 'load', 'outfit_codes', 'paint', 'prepare', 'result_files', 'stream',
+           'test', 'train']
 
 
 def train(config: str | Path, work_dir: str | Path | None = None, resume: bool | str = False, amp: bool = False,
@@ -79,13 +81,46 @@ def finetune(videos: Sequence[str | Path], work_dir: str | Path, data: str | Pat
     Raises:
         InputError: a video that cannot be prepared or is too short, or what training refuses.
     """
+    return _train_on_videos(FINETUNE, videos, work_dir, data, iterations, resume, amp, [], cfg_options, progress)
+
+
+def distill(videos: Sequence[str | Path], work_dir: str | Path, teacher: str | Path | None = None, data: str | Path | None = None,
+            movements: str | Path | None = None, iterations: int | None = None, resume: bool = False, amp: bool | str = False,
+            cfg_options: Sequence[str] = (), progress: Progress | None = None) -> Path:
+    """Train a small and fast student of a trained generator for one person, as ``tools/distill.py`` does.
+
+    Args:
+        videos: of that person; they are prepared where they are not. None at all where ``data`` holds clips already.
+        work_dir: where checkpoints and pictures go.
+        teacher: checkpoint, work dir or published file of a model that generates from poses; None for the generator that comes along.
+        data: folder of prepared clips, all of which are used; default ``data/<name of work_dir>``.
+        movements: folder of prepared clips of others, whose movements the student learns, too; None for the synthetic actions.
+        iterations: so many; default those of ``configs/own/student.py``.
+        resume, amp, cfg_options, progress: see :func:`finetune`.
+
+    Returns:
+        The student's checkpoint.
+
+    Raises:
+        InputError: as :func:`finetune`; a teacher that cannot be.
+    """
+    given = {'teacher': teacher, 'movements': movements}
+    given = [f'train_dataloader.dataset.{name}={value}' for name, value in given.items() if value is not None]
+    return _train_on_videos(STUDENT, videos, work_dir, data, iterations, resume, amp, given, cfg_options, progress)
+
+
+def _train_on_videos(config: str, videos: Sequence[str | Path], work_dir: str | Path, data: str | Path | None, iterations: int | None,
+                     resume: bool, amp: bool | str, options: Sequence[str], cfg_options: Sequence[str],
+                     progress: Progress | None) -> Path:
+    """Prepare videos and train one of the configs for clips of one's own, see :func:`finetune`."""
     work_dir = Path(work_dir)
-    data, options = Path(data or Path('data') / work_dir.resolve().name), []
+    data, options = Path(data or Path('data') / work_dir.resolve().name), list(options)
     if iterations is not None:
         if iterations < 1:
             raise InputError(f'the number of iterations must be at least 1, got {iterations}')
-        options = [f'train_cfg.max_iters={iterations}', f'param_scheduler.begin={iterations // 2}', f'param_scheduler.end={iterations}']
-    cfg = load_config(FINETUNE, [f'data.root={data}', *options, *cfg_options])
+        options += [f'train_cfg.max_iters={iterations}', f'param_scheduler.begin={iterations // 2}',
+                    f'param_scheduler.end={iterations}']
+    cfg = load_config(config, [f'data.root={data}', *options, *cfg_options])
     check_output(work_dir, folder=True)
     load_plugins()
     if not videos and not find_clips(data):

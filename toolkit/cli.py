@@ -22,7 +22,7 @@ if 'OMP_WAIT_POLICY' not in os.environ:
 
 COMMANDS = {**dict(
     prepare='prepare_data', train='train', test='test', benchmark='benchmark', generate='generate', finetune='finetune',
-    publish='publish_model', export='export', convert='convert_weights', browse='browse_dataset', view='view',
+    distill='distill', publish='publish_model', export='export', convert='convert_weights', browse='browse_dataset', view='view',
     latent='visualize_latent',
     configs='list_configs', config='print_config', parts='list_parts', flops='get_flops', demo='demo', web='web',
     live='live', estimate='estimate', plot='plot_logs'), 'new-plugin': 'new_plugin'}

@@ -275,7 +275,7 @@ DISCRIMINATORS = _root('discriminator', 'discriminators')
 LOSSES = _root('loss', 'losses')
 
 MODELS = _child('model', mm.MODELS, 'models', 'toolkit.model_parts', 'toolkit.baselines')
-DATASETS = _child('dataset', mm.DATASETS, 'datasets')
+DATASETS = _child('dataset', mm.DATASETS, 'datasets', 'toolkit.distillation')
 TRANSFORMS = _child('transform', mm.TRANSFORMS, 'datasets')
 DATA_SAMPLERS = _child('data sampler', mm.DATA_SAMPLERS, 'engine')
 METRICS = _child('metric', mm.METRICS, 'metrics')

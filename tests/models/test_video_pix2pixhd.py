@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.optim import OptimWrapperDict
 
 from tests.helpers import adams
 from toolkit import fields
@@ -217,6 +218,20 @@ def test_a_loss_of_weight_zero_is_not_built():
         type='VideoPix2PixHD', generator=dict(type='GlobalGenerator', ngf=8, n_down=2, n_blocks=1),
         discriminator=dict(type='MultiscaleDiscriminator', ndf=8), losses=losses))
     assert list(model.losses) == ['gan']
+
+
+def test_without_a_discriminator_the_generator_learns_by_the_other_losses_alone():
+    generator = dict(type='GlobalGenerator', ngf=8, n_down=2, n_blocks=1)
+    model = MODELS.build(dict(type='VideoPix2PixHD', generator=generator, discriminator=None, losses=dict(l1=dict(type='L1Loss'))))
+    before = model.net_g.head.conv.weight.detach().clone()
+    both = adams(model, d=['net_g'])
+    logs = model.train_step(batch_of(model), OptimWrapperDict(g=both['g']))
+    assert set(logs) == {'g/l1'} and not any(name.startswith('net_d') for name, _ in model.named_children())
+    assert not torch.equal(model.net_g.head.conv.weight, before)
+    with pytest.raises(InputError, match='optim_wrapper has the entries g, d, expected g'):
+        model.train_step(batch_of(model), both)
+    with pytest.raises(InputError, match='losses.gan asks a discriminator, but model.discriminator=None'):
+        MODELS.build(dict(type='VideoPix2PixHD', generator=generator, discriminator=None, losses=dict(gan=dict(type='GANLoss'))))
 
 
 @pytest.mark.parametrize(

@@ -279,12 +279,21 @@ class ClipFootage:
             wanted: those of them that are asked for.
             key: (draw, index) of the item.
         """
-        out = dict(plate=self._plate(number)) if self.plate else {}
+        out = self.plate_of(number)
         if self.options.count:
             search = self.footage.search(identity(self.clips[number]))
             rows = self._rows(search, number, window, key)[wanted.start - window.start:wanted.stop - window.start]
             out |= self.footage.entries(search, rows)
         return out
+
+    def plate_of(self, number: int) -> dict[str, np.ndarray]:
+        """The empty scene of a clip in the form of a sample; nothing where it is not given."""
+        return dict(plate=self._plate(number)) if self.plate else {}
+
+    def allowed_for(self, number: int, window: range, key: tuple[int, int]) -> np.ndarray:
+        """Which frames of :meth:`Footage.search` of the clip's person an item may take, (N,) bool; arguments of :meth:`sample`."""
+        search = self.footage.search(identity(self.clips[number]))
+        return self._allowed(search, number, window, np.random.default_rng((TAG, self.seed, *key)))
 
     def _rows(self, search: PoseSearch, number: int, window: range, key: tuple[int, int]) -> list[list[int]]:
         """Of each frame of an item its references. Those of a whole clip are found once for all its parts."""
@@ -296,7 +305,7 @@ class ClipFootage:
         if self.window is None:
             self._whole = number, [track(pose) for pose in poses]
             return self._whole[1]
-        allowed = self._allowed(search, number, window, np.random.default_rng((TAG, self.seed, *key)))
+        allowed = self.allowed_for(number, window, key)
         return [track(pose, allowed) for pose in poses]
 
     def _allowed(self, search: PoseSearch, number: int, window: range, rng: np.random.Generator) -> np.ndarray:

@@ -6,7 +6,7 @@ from toolkit.progress import Progress
 
 
 class ProgressHook(Hook):
-    """Tells each iteration. It is given to a runner by :func:`toolkit.apis.finetune`, not by a config.
+    """Tells each iteration. It is given to a runner by :func:`toolkit.apis.finetune` and the like, not by a config.
 
     Args:
         progress: whom to tell.

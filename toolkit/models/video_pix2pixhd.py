@@ -61,7 +61,8 @@ class VideoPix2PixHD(Adversaries, VideoModel):
 
     Args:
         generator: ``GENERATORS`` config; its ``input_nc`` is filled in (channels of F + 3).
-        discriminator: ``DISCRIMINATORS`` config; its ``input_nc`` is filled in for windows of ``window`` frames.
+        discriminator: ``DISCRIMINATORS`` config; its ``input_nc`` is filled in for windows of ``window`` frames. None where no loss
+            asks one; there is no optimizer ``d`` then.
         losses: see above.
         color_codes: arguments of :class:`toolkit.model_parts.color_codes.ColorCodes`; None for a generator that learns the clothes as
             they are. The generator's ``z_dims`` are filled in. With ``frozen=False`` the optimizer ``g`` trains ``color_codes`` along.
@@ -93,7 +94,7 @@ class VideoPix2PixHD(Adversaries, VideoModel):
     nested = dict(feature_maps=FeatureMaps, curriculum=FeatureCurriculum, color_codes=ColorCodes, discriminator_view=DiscriminatorView,
                   r1=R1Penalty, detail_crops=DetailCrops)
 
-    def __init__(self, generator: dict, discriminator: dict, losses: dict, color_codes: dict | None = None,
+    def __init__(self, generator: dict, discriminator: dict | None, losses: dict, color_codes: dict | None = None,
                  feature_maps: dict | None = None, curriculum: dict | None = None, discriminator_view: dict | None = None,
                  r1: dict | None = None, detail_crops: dict | None = None, detail_discriminator: dict | None = None,
                  window: int = 2, v0: str = 'zeros', frame_reduce: str = 'mean', ema: float | None = 0.999, **kwargs) -> None:
@@ -103,7 +104,10 @@ class VideoPix2PixHD(Adversaries, VideoModel):
         super().__init__(losses=losses, **kwargs)
         self.losses.check_some()
         self.adversarial = self.losses.adversarial('gan')
-        if self.adversarial is None:
+        if self.adversarial is not None and discriminator is None:
+            raise InputError(f'model.losses.{self.adversarial} asks a discriminator, but model.discriminator=None: give one, or set '
+                             f'model.losses.{self.adversarial}.weight=0')
+        if self.adversarial is None and discriminator is not None:
             print_log('no loss of a weight above 0 asks the discriminator: net_d is not trained', 'current')
         if v0 not in FIRST_FRAMES:
             raise InputError(f'model.v0 must be one of {", ".join(FIRST_FRAMES)}, got {v0!r}')
@@ -131,7 +135,8 @@ class VideoPix2PixHD(Adversaries, VideoModel):
             raise InputError('model.losses wants mattes, but the generator has none: take a BlendGenerator and '
                              'feature_maps=dict(plate=True)')
         seen = window * (self.feature_maps.map_channels + 3)
-        self.net_d = build_discriminator(discriminator, 'VideoPix2PixHD', seen)
+        if discriminator is not None:
+            self.net_d = build_discriminator(discriminator, 'VideoPix2PixHD', seen)
         if self.detail_crops is not None:
             self.net_d_details = build_discriminator(detail_discriminator, 'VideoPix2PixHD', seen, 'model.detail_discriminator')
         self.ema_decay = self.averaging(ema)
@@ -176,9 +181,10 @@ class VideoPix2PixHD(Adversaries, VideoModel):
         Raises:
             InputError: other optimizers, which would never be stepped; codes in the batch for encoders that are to learn.
         """
-        if set(optim_wrapper.keys()) != {'g', 'd'}:
-            raise InputError(f'optim_wrapper has the entries {", ".join(optim_wrapper.keys())}, expected g and d; color_codes that '
-                             f'are trained belong to the networks of g')
+        learning = ('g', 'd') if any(name.startswith('net_d') for name, _ in self.named_children()) else ('g',)
+        if set(optim_wrapper.keys()) != set(learning):
+            raise InputError(f'optim_wrapper has the entries {", ".join(optim_wrapper.keys())}, expected {" and ".join(learning)}; '
+                             f'color_codes that are trained belong to the networks of g')
         given = self._given(data, optim_wrapper)
         logs = self.learning(self._learn, given, optim_wrapper)
         if self.ema_decay is not None:

@@ -100,11 +100,19 @@ class SyntheticActions:
             InputError: no such actor, action or frame.
         """
         actor, name = self._actor_index(actor), self._action_name(action)
+        return self._renderer(actor).render(self._moved(name, t), (actor, ACTION_NAMES.index(name), int(t)))
+
+    def pose(self, actor: int, action: int | str, t: int) -> np.ndarray:
+        """The pose of :meth:`render` alone, (18, 3) float32; nothing is rendered."""
+        return self._renderer(self._actor_index(actor)).pose(self._moved(self._action_name(action), t))
+
+    def _moved(self, name: str, t: int) -> dict[str, np.ndarray]:
+        """Parameters of a frame of an action."""
         if not isinstance(t, (int, np.integer)) or not 0 <= t < self.frames:
             raise InputError(f'SyntheticActions: t must be a frame in 0..{self.frames - 1}, got {t!r}')
         if name not in self._parameters:
             self._parameters[name] = parameters(name, self.frames)
-        return self._renderer(actor).render(self._parameters[name][t], (actor, ACTION_NAMES.index(name), int(t)))
+        return self._parameters[name][t]
 
     def _renderer(self, actor: int) -> Renderer:
         if actor not in self._renderers:

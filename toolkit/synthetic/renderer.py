@@ -135,6 +135,10 @@ class Renderer:
         frame = self.camera.develop(canvas.color, key)
         return Rendered(frame, self._pose(body), canvas.coverage, canvas.parts)
 
+    def pose(self, parameters: dict[str, np.ndarray]) -> np.ndarray:
+        """The pose of :meth:`render` alone, (18, 3) float32."""
+        return self._pose(build_skeleton(self.actor, parameters))
+
     def _pose(self, body: Skeleton) -> np.ndarray:
         pose = np.array([(*self.camera.project(joint)[:2], 1) for joint in body.joints()], np.float32)
         x, y = pose[:, 0], pose[:, 1]
