@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from toolkit.engine.budget_hook import BudgetHook
 from toolkit.engine.scalar_logger import ScalarLogger
 from toolkit.structures import InputError
 
@@ -34,7 +35,7 @@ def runner(tmp_path):
     wrapper = SimpleNamespace(optimizer=SimpleNamespace(param_groups=[dict(lr=0.5)]))
     return SimpleNamespace(
         work_dir=str(tmp_path), log_dir=str(tmp_path / '20260102_000000'), val_loop=None, val_dataloader=[0, 1], iter=0,
-        max_iters=100, logger=logger, messages=messages.texts, model=model,
+        max_iters=100, hooks=[], logger=logger, messages=messages.texts, model=model,
         optim_wrapper=dict(g=wrapper), shown=shown, train_loop=SimpleNamespace(waited=0.0, paused=0.0),
         visualizer=SimpleNamespace(add_scalars=lambda scalars, step: shown.append((step, scalars))))
 
@@ -64,6 +65,18 @@ def test_means_and_speed(runner):
     speed = [text for text in runner.messages if 'iterations a second' in text]
     assert len(speed) == 1 and 'first 20' in speed[0] and 'time left' in speed[0]
     assert [step for step, _ in runner.shown] == [10, 20, 30]
+
+
+def test_a_run_that_ends_by_time_says_what_is_left_of_it(runner):
+    runner.max_iters, hook = 10**9, ScalarLogger(interval=10)
+    runner.hooks = [hook, BudgetHook(minutes=[2])]
+    hook.before_train(runner)
+    iterate(hook, runner, 20)
+    said = [text for text in runner.messages if 'time left' in text or 'eta' in text]
+    assert len(said) == 3 and all('0:02:00' in text and '1000000000' not in text for text in said)
+    runner.hooks = [hook, BudgetHook(iterations=[2])]
+    iterate(hook, runner, 10)
+    assert '/1000000000]' in runner.messages[-1]
 
 
 def test_state_is_bounded_and_devices_are_not_waited_for(runner, monkeypatch):

@@ -116,6 +116,11 @@ class BudgetHook(Hook):
         """Of the time used, 0 to 1."""
         return min(self.seconds / (60 * self.points[-1]), 1.0) if self.points[-1] else 1.0
 
+    @property
+    def seconds_left(self) -> float | None:
+        """Of training, for the log; None where iterations are counted."""
+        return max(60 * self.points[-1] - self.seconds, 0.0) if self.timed else None
+
     def before_train(self, runner) -> None:
         """The point 0, and the end of a run that has reached all of its points."""
         reset_peak_memory()

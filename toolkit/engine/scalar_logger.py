@@ -76,8 +76,7 @@ class ScalarLogger(Hook):
         elif done == SPEED_AFTER or (iteration == runner.max_iters and done < SPEED_AFTER):
             _wait_for_device()
             speed = (done - 1) / max(self._now(runner)[0] - self._warm[0], 1e-9)
-            runner.logger.info(f'{speed:.3g} iterations a second over the first {done}; time left: '
-                               f'{_left(runner.max_iters - iteration, speed)}')
+            runner.logger.info(f'{speed:.3g} iterations a second over the first {done}; time left: {_left(runner, iteration, speed)}')
 
     def after_val_epoch(self, runner, metrics: dict[str, float] | None = None) -> None:
         """Log validation metrics."""
@@ -147,10 +146,11 @@ class ScalarLogger(Hook):
         times = dict(data_time=(waited - self._last[1]) / done, time=(trained - self._last[0]) / done)
         self._last, self._last_iter = (trained, waited), iteration
         whole = time.perf_counter() - self._first_time
-        left = _left(runner.max_iters - iteration, (iteration - self._first_iter) / max(whole, 1e-9))
+        left = _left(runner, iteration, (iteration - self._first_iter) / max(whole, 1e-9))
         rates = {f'{name}.lr': wrapper.optimizer.param_groups[0]['lr'] for name, wrapper in runner.optim_wrapper.items()}
         rates = rates if len(rates) > 1 else dict(lr=next(iter(rates.values())))
-        text = f'Iter(train) [{iteration:{len(str(runner.max_iters))}}/{runner.max_iters}]  '
+        timed, total = _seconds_left(runner) is not None, str(runner.max_iters)  # a run by time has no number of iterations
+        text = f'Iter(train) [{iteration}]  ' if timed else f'Iter(train) [{iteration:{len(total)}}/{total}]  '
         text += ' '.join(f'{key}: {value:.4e}' for key, value in rates.items())
         text += f'  eta: {left}  time: {times["time"]:.4f}  data_time: {times["data_time"]:.4f}  '
         if torch.cuda.is_available():
@@ -169,8 +169,16 @@ class ScalarLogger(Hook):
             runner.visualizer.add_scalars(shown, step=scalars['step'])
 
 
-def _left(iterations: int, speed: float) -> str:
-    return str(timedelta(seconds=round(iterations / speed))) if speed else 'unknown'
+def _seconds_left(runner) -> float | None:
+    """What a hook says that ends the run by time; None where it ends after its iterations."""
+    return next(filter(lambda left: left is not None, (getattr(hook, 'seconds_left', None) for hook in runner.hooks)), None)
+
+
+def _left(runner, iteration: int, speed: float) -> str:
+    seconds = _seconds_left(runner)
+    if seconds is None:
+        seconds = (runner.max_iters - iteration) / speed if speed else None
+    return 'unknown' if seconds is None else str(timedelta(seconds=round(seconds)))
 
 
 def _wait_for_device() -> None:
