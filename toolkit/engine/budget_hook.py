@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from mmengine.hooks import Hook
 
+from toolkit.engine.memory import return_memory
 from toolkit.models.bare import bare
 from toolkit.registry import HOOKS
 from toolkit.structures import InputError
@@ -62,9 +63,10 @@ def peak_memory() -> int:
 
 
 def reset_peak_memory() -> None:
-    """Begin to look for the peak anew."""
+    """Begin to look for the peak anew; memory that was freed before does not count."""
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
+    return_memory()
     with suppress(OSError):
         Path('/proc/self/clear_refs').write_text('5')
 

@@ -1,6 +1,7 @@
 """How the C library treats memory that was freed."""
 
 import ctypes
+import gc
 
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -2, -3, -4
 KEEP = {M_MMAP_MAX: 0, M_TRIM_THRESHOLD: 2**31 - 1, M_TOP_PAD: 2**26}
@@ -24,3 +25,12 @@ def keep_memory(keep: bool = True) -> bool:
     except (AttributeError, OSError, TypeError):
         return False
     return all(mallopt(option, value) for option, value in (KEEP if keep else GIVE_BACK).items())
+
+
+def return_memory() -> None:
+    """Give memory that was freed back to the system, where the C library can, so that what a process holds is what it uses."""
+    gc.collect()
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+    except (AttributeError, OSError, TypeError):
+        return
