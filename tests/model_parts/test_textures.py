@@ -8,7 +8,7 @@ from toolkit.colors.lab import rgb_to_lab
 from toolkit.masks.geometry import body_scale
 from toolkit.masks.parts import part_labels
 from toolkit.model_parts.feature_maps import FeatureMaps
-from toolkit.model_parts.textures import NOISE, Textures, steadied
+from toolkit.model_parts.textures import NOISE, Textures, _reduced, steadied
 from toolkit.structures import InputError
 
 H, W = 96, 64
@@ -126,3 +126,10 @@ def test_a_batch_without_what_is_needed_is_refused(change, message):
 def test_a_negative_number_of_references_is_refused():
     with pytest.raises(InputError, match='references=-1'):
         FeatureMaps(references=-1)
+
+
+@pytest.mark.parametrize('size, small', [((24, 16), (12, 8)), ((24, 18), (8, 6)), ((24, 16), (10, 7))])
+def test_a_reduced_picture_is_that_of_area_interpolation_to_the_bit(size, small):
+    torch.manual_seed(0)
+    maps = torch.rand(2, 3, *size)
+    torch.testing.assert_close(_reduced(maps, small), torch.nn.functional.interpolate(maps, size=small, mode='area'), rtol=0, atol=0)

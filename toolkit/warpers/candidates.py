@@ -18,7 +18,7 @@ FAR = 1e9
 class Candidates(NamedTuple):
     """N target pixels to be filled.
 
-    group (N,): sample * P + part; x (N,), y (N,): position in the target; pixel (N,): (sample * H + y) * W + x.
+    group (N,): sample * P + part, which does not fall; x (N,), y (N,): position in the target; pixel (N,): (sample * H + y) * W + x.
     """
 
     group: Tensor

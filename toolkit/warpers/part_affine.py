@@ -259,11 +259,12 @@ def _over_merge(values: Tensor, at: Candidates, shape: tuple[int, int, int]) -> 
     """
     batch, height, width = shape
     merged = values.new_zeros(len(values), batch * height * width)
-    parts = at.group % P
+    ends = torch.searchsorted(at.group, torch.arange(batch * P + 1, device=at.group.device)).tolist()
     for part in range(P):
-        chosen = (parts == part).nonzero()[:, 0]
-        pixel, front = at.pixel[chosen], values[:, chosen]
-        merged[:, pixel] = _over(front, merged[:, pixel])
+        spans = [slice(ends[group], ends[group + 1]) for group in range(part, batch * P, P)]
+        pixel = torch.cat([at.pixel[span] for span in spans])
+        front = torch.cat([values[:, span] for span in spans], 1)
+        merged.index_copy_(1, pixel, _over(front, merged.index_select(1, pixel)))
     return merged.reshape(-1, batch, height, width).transpose(0, 1)
 
 

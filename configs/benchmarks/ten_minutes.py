@@ -1,0 +1,14 @@
+"""Paper A and its baseline, Deformable GAN, with ten minutes of training each: in one minute nobody learns a person.
+
+    python tools/benchmark.py benchmarks/ten_minutes --workers 2
+
+Data, networks and rates as in table1.py.
+"""
+_base_ = ['table1.py']
+rows = [
+    dict(name='paper A', config='ablations/stage2_global', options={
+        'model.generator.ngf': 24, 'model.generator.n_down': 3, 'model.generator.n_blocks': 4, 'model.discriminator.ndf': 32,
+        'model.discriminator.num_scales': 2, 'train_dataloader.batch_size': 2}),
+    dict(name='Deformable GAN', config='baselines/deformable_gan', options={
+        'model.generator.ngf': 32, 'model.generator.n_down': 6, 'model.discriminator.ndf': 32, 'train_dataloader.batch_size': 4})]
+budgets = [dict(minutes=10)]
