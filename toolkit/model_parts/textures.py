@@ -169,7 +169,7 @@ def _reduced(maps: Tensor, size: tuple[int, int]) -> Tensor:
     for row in range(times):
         for column in range(times):
             total = total + maps[..., row::times, column::times]
-    return total / times**2
+    return total / times / times
 
 
 def _filled(maps: Tensor, share: Tensor) -> Tensor:
