@@ -28,7 +28,7 @@ KNOWN = {
     'poses/mmpose_estimator.py': 'torch, after the door', 'video/source.py': 'FFmpeg', 'video/picture_file.py': 'Pillow',
     'clips/checks.py': 'Pillow, in memory', 'video/io.py': 'a new temporary file', 'video/sound.py': 'a clip that is being made',
     'clips/clip.py': 'a clip that is being made, looked through before', 'clips/folder.py': 'a mark in a clip of ours',
-    'engine/machine.py': '/proc/cpuinfo', 'packaged.py': 'our own list',
+    'engine/machine.py': '/proc/cpuinfo', 'machine.py': 'what the kernel says about a container', 'packaged.py': 'our own list',
     'scaffold.py': 'our own templates', 'engine/budget_hook.py': '/proc', 'inference/painting.py': 'no file, a model',
     'benchmark/': 'results and claims of its own processes', 'live/': 'cameras and streams that the user names',
     'web/': 'a server with rules of its own, see toolkit/web/guard.py'}
