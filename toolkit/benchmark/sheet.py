@@ -91,11 +91,15 @@ def write_plot(out: Path, table: Table) -> Path | None:
                 axis.axhline(entry['value'], linestyle=':', color='gray', linewidth=1)
                 axis.annotate(row.name, (0.99, entry['value']), xycoords=('axes fraction', 'data'), fontsize=7, ha='right', va='bottom')
         axis.set_xscale('log')
+        shown = [point for line in axis.lines for point in line.get_ydata()]
+        if shown and min(shown) > 0 and max(shown) > 5 * min(shown):
+            axis.set_yscale('log')
         axis.set_xlabel('seconds of training' + (' (processor time)' if table.spec.clock == 'cpu' else ''))
         axis.set_title(f'{key} ({dict(higher="higher is better", lower="lower is better").get(table.about[key]["better"], "")})')
         axis.grid(alpha=0.3)
-    axes[0][0].legend(fontsize=7)
-    figure.tight_layout()
+    handles, names = axes[0][0].get_legend_handles_labels()
+    figure.legend(handles, names, loc='lower center', ncols=3, fontsize=8, frameon=False)
+    figure.tight_layout(rect=(0, .01 + .05 * ((len(names) + 2) // 3), 1, 1))
     for suffix in ('png', 'svg'):
         picture = io.BytesIO()
         figure.savefig(picture, format=suffix, dpi=130)
