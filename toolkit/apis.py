@@ -94,7 +94,7 @@ def distill(videos: Sequence[str | Path], work_dir: str | Path, teacher: str | P
         work_dir: where checkpoints and pictures go.
         teacher: checkpoint, work dir or published file of a model that generates from poses; None for the generator that comes along.
         data: folder of prepared clips, all of which are used; default ``data/<name of work_dir>``.
-        movements: folder of prepared clips of others, whose movements the student learns, too; None for the synthetic actions.
+        movements: folder of prepared clips of others, whose movements it learns, too; None for the synthetic actions.
         iterations: so many; default those of ``configs/own/student.py``.
         resume, amp, cfg_options, progress: see :func:`finetune`.
 

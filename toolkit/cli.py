@@ -123,6 +123,27 @@ def described_parser(doc: str) -> ArgumentParser:
     return ArgumentParser(description=summary, epilog=details, formatter_class=RawDescriptionHelpFormatter)
 
 
+def own_videos_parser(doc: str, iterations: str) -> ArgumentParser:
+    """The parser of a tool that prepares videos of one person and trains on them.
+
+    Args:
+        doc: of the tool's module.
+        iterations: what is said of their number.
+    """
+    parser = described_parser(doc)
+    parser.add_argument('videos', nargs='*', metavar='VIDEO',
+                        help='videos, or folders of pictures, of one person in the same clothes (none where '
+                             '--data holds prepared clips)')
+    parser.add_argument('--work-dir', required=True, metavar='DIR', help='folder for checkpoints and pictures')
+    parser.add_argument('--data', metavar='DIR', help='folder of prepared clips (default data/<name of the work dir>)')
+    parser.add_argument('--iterations', type=int, metavar='N', help=iterations)
+    parser.add_argument('--resume', action='store_true', help='go on with the training that is in the work dir')
+    parser.add_argument('--amp', nargs='?', const='bfloat16', default=None, choices=['bfloat16', 'float16', 'bf16', 'fp16'],
+                        help='half precision for all networks (default bfloat16)')
+    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override keys of the config')
+    return parser
+
+
 def add_config_arguments(parser: ArgumentParser) -> None:
     """Add ``CONFIG`` and ``--cfg-options`` to a tool's parser, for :func:`toolkit.engine.launch.load_config`."""
     parser.add_argument('config', help="config file, or the name of one of the toolkit's, for example stage2_pix2pixhd")

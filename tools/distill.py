@@ -8,26 +8,16 @@ interrupted command goes on when it is given again with --resume.
 
 from pathlib import Path
 
-from toolkit.cli import described_parser, main_guard, spoken
+from toolkit.cli import main_guard, own_videos_parser, spoken
 
 
 @main_guard
 def main(argv: list[str] | None = None) -> None:
     """Parse the command line, prepare and train."""
-    parser = described_parser(__doc__)
-    parser.add_argument('videos', nargs='*', metavar='VIDEO',
-                        help='videos, or folders of pictures, of one person in the same clothes (none where '
-                             '--data holds prepared clips)')
-    parser.add_argument('--work-dir', required=True, metavar='DIR', help='folder for checkpoints and pictures')
+    parser = own_videos_parser(__doc__, 'so many (default 600)')
     parser.add_argument('--teacher', metavar='FILE', help='checkpoint or work dir that teaches (default: the generator of the toolkit)')
-    parser.add_argument('--data', metavar='DIR', help='folder of prepared clips (default data/<name of the work dir>)')
     parser.add_argument('--movements', metavar='DIR',
                         help='folder of prepared clips of others, whose movements to learn (default: those of the synthetic actions)')
-    parser.add_argument('--iterations', type=int, metavar='N', help='so many (default 600)')
-    parser.add_argument('--resume', action='store_true', help='go on with the training that is in the work dir')
-    parser.add_argument('--amp', nargs='?', const='bfloat16', default=None, choices=['bfloat16', 'float16', 'bf16', 'fp16'],
-                        help='half precision for all networks (default bfloat16)')
-    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override keys of the config')
     args = parser.parse_args(argv)
 
     from toolkit import apis

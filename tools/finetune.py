@@ -7,23 +7,13 @@ it before and after. An interrupted command goes on when it is given again with 
 
 from pathlib import Path
 
-from toolkit.cli import described_parser, main_guard, spoken
+from toolkit.cli import main_guard, own_videos_parser, spoken
 
 
 @main_guard
 def main(argv: list[str] | None = None) -> None:
     """Parse the command line, prepare and train."""
-    parser = described_parser(__doc__)
-    parser.add_argument('videos', nargs='*', metavar='VIDEO',
-                        help='videos, or folders of pictures, of one person in the same clothes (none where '
-                             '--data holds prepared clips)')
-    parser.add_argument('--work-dir', required=True, metavar='DIR', help='folder for checkpoints and pictures')
-    parser.add_argument('--data', metavar='DIR', help='folder of prepared clips (default data/<name of the work dir>)')
-    parser.add_argument('--iterations', type=int, metavar='N', help='at most so many (default 80)')
-    parser.add_argument('--resume', action='store_true', help='go on with the training that is in the work dir')
-    parser.add_argument('--amp', nargs='?', const='bfloat16', default=None, choices=['bfloat16', 'float16', 'bf16', 'fp16'],
-                        help='half precision for all networks (default bfloat16)')
-    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override keys of the config')
+    parser = own_videos_parser(__doc__, 'at most so many (default 80)')
     args = parser.parse_args(argv)
 
     from toolkit import apis

@@ -42,7 +42,7 @@ OWN, TURNED = .3, .65
 class SampledPoses:
     """Draws short movements of a person.
 
-    A third are the person's own, a third are these with limbs turned and foreshortened, and a third are movements of others, moved and
+    About a third are the person's own, a third these with limbs turned and foreshortened, a third movements of others, moved and
     scaled to the person (:class:`toolkit.poses.retarget.PoseNormalizer`).
 
     Args:

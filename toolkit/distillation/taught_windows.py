@@ -80,14 +80,13 @@ class TaughtWindows(ClipWindows):
         if 'content' not in model.opens_with:
             raise InputError(f'{self.name}: a {type(model).__name__} looks at frames of a driving video; a teacher paints from poses '
                              f'alone')
-        given = {*SAMPLE, 'pose_maps', 'regions', 'reference_frames', 'reference_parts', 'reference_poses', 'reference_garments'} - {
-            'frames', 'edges', 'masks'}
-        if missing := [name for name in model.paints_from if name not in given and find(name)[0].source != 'drawn']:
+        needed = [(name, find(name)[0]) for name in model.paints_from]
+        if missing := [name for name, field in needed if field.kind != 'pose' and field.source not in ('drawn', 'footage')]:
             raise InputError(f'{self.name}: the teacher needs {", ".join(missing)} of each frame, which nobody knows of poses that are '
                              f'drawn; take a model that paints from poses alone')
         if 'plate' in model.opens_with and not self.plate:
             raise InputError(f'{self.name}: the teacher paints before the empty scene: set plate=True of the data set, too')
-        if model.references and self._footage is None or model.references and not self._footage.options.count:
+        if model.references and not (self.references and self.references.count):
             raise InputError(f'{self.name}: the teacher takes pixels of references: set references=dict(count=1) of the data set, at '
                              f'least')
 
