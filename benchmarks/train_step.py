@@ -12,7 +12,8 @@ Three ways, which take turns, so that a busy machine harms them alike:
 - ``fast``: the same with what ``--fast`` of ``tools/train.py`` chooses on this machine. Feature maps and warps are computed.
 
 On CPUs the clock is the CPU time of the process, which waiting for a busy core does not count, and the wall clock is told beside it; on
-GPUs it is the wall clock around ``--steps`` steps. Ratios are plain / way, the median of the rounds and their spread.
+GPUs it is the wall clock around ``--steps`` steps. Ratios are plain / way, the median of the rounds and their spread. Each turn
+begins with a step that does not count: memory that the other way gave back is asked for again in it.
 """
 
 import argparse
@@ -318,6 +319,7 @@ def measure(case: dict, args: argparse.Namespace) -> dict:
         for name in ways if number % 2 == 0 else reversed(ways):
             if cuda:
                 torch.cuda.reset_peak_memory_stats()
+            run(name, 1)
             wall, cpu = run(name, args.steps)
             result[name]['wall'].append(wall)
             result[name]['seconds'].append(wall if cuda else cpu)

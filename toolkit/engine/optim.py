@@ -8,6 +8,7 @@ from mmengine.optim import OptimWrapper as _OptimWrapper
 from mmengine.optim import OptimWrapperDict
 from torch import Tensor, nn
 
+from toolkit.channels_last import is_channels_last, shared_casts
 from toolkit.engine.sections import Optimizer
 from toolkit.models.bare import bare
 from toolkit.registry import MODELS, OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIMIZERS, check_keys, part_arguments
@@ -84,7 +85,7 @@ class AmpOptimWrapper(OptimWrapper):
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
         """Autocast, and no gradient averaging before the end of an accumulation window."""
-        with super().optim_context(model), torch.autocast(self.device_type, self.dtype):
+        with super().optim_context(model), torch.autocast(self.device_type, self.dtype), shared_casts():
             yield
 
     def backward(self, loss: Tensor, **kwargs) -> None:
@@ -110,6 +111,32 @@ class AmpOptimWrapper(OptimWrapper):
         if scaler:
             self.loss_scaler.load_state_dict(scaler)
         super().load_state_dict(state)
+
+
+class _InOrder(torch.optim.Optimizer):
+    """Adam's fused kernel for CPUs copies what is not in the usual order, at each update. It is given channels last as what they are
+    in memory, a dense block: the same numbers in less than half of the time. A gradient in another order than its weight is brought
+    into that one: the kernel would take its values for those of other weights."""
+
+    def _init_group(self, group: dict, *lists: list | bool) -> bool:
+        found = super()._init_group(group, *lists)
+        if group.get('fused') and all(p.device.type == 'cpu' for p in group['params']):
+            last = [is_channels_last(p) for p in lists[0]]
+            for tensors in lists:
+                if isinstance(tensors, list):
+                    tensors[:] = [t.permute(0, 2, 3, 1) if swap and t.dim() == 4 else t for t, swap in zip(tensors, last)]
+            lists[1][:] = [gradient.contiguous() for gradient in lists[1]]
+        return found
+
+
+@OPTIMIZERS.register_module()
+class Adam(_InOrder, torch.optim.Adam):
+    """Adam of torch, whose fused updates of weights with channels last are faster on CPUs."""
+
+
+@OPTIMIZERS.register_module()
+class AdamW(_InOrder, torch.optim.AdamW):
+    """AdamW of torch, whose fused updates of weights with channels last are faster on CPUs."""
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()

@@ -10,6 +10,7 @@ from mmengine.logging import print_log
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
+from toolkit.channels_last import use_channels_last
 from toolkit.inference.runtimes import EXTRA, Positional, run_file
 from toolkit.machine import Machine, machine
 from toolkit.models.base import VideoModel
@@ -79,7 +80,7 @@ def halve(network: nn.Module, here: Machine) -> None:
         if isinstance(layer, CONVOLUTIONS):
             layer.to(getattr(torch, here.half))
     if here.channels_last:
-        network.to(memory_format=torch.channels_last)
+        use_channels_last(network)
 
 
 class _ByShape:

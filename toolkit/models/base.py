@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from toolkit import fields
+from toolkit.channels_last import use_channels_last
 from toolkit.machine import on_device
 from toolkit.models.bare import bare
 from toolkit.models.compiling import compile_network
@@ -312,7 +313,7 @@ class VideoModel(PaintedVideos, BaseModel):
         frozen = [network for loss in self.losses.values() for network in getattr(loss, '_frozen', ())]
         for network in (*self.networks().values(), *frozen):
             if self.channels_last:
-                network.to(memory_format=torch.channels_last)
+                use_channels_last(network)
             if self.compile_options:
                 compile_network(network, self.compile_options if isinstance(self.compile_options, dict) else {})
 

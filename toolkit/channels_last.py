@@ -1,0 +1,199 @@
+"""Networks with the channels of each place side by side in memory, and layers that keep that order on a CPU."""
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+MOST_PLACES, LEAST_WEIGHTS = 128, 2**21
+"""A convolution is one matrix product where its weights are many and its maps are small: reading the weights is most of its work."""
+
+_casts: dict[tuple[int, torch.dtype], tuple[Tensor, Tensor]] | None = None
+
+
+@contextmanager
+def shared_casts() -> Iterator[None]:
+    """Let :class:`Conv2d` bring a weight into half precision once, for all passes within; no weight may change there, as in autocast."""
+    global _casts
+    before, _casts = _casts, {}
+    try:
+        yield
+    finally:
+        _casts = before
+
+
+def use_channels_last(network: nn.Module) -> None:
+    """Convert a network, in place. Its weights keep their values and names.
+
+    Its instance norms and convolutions become those of this module, which compute the same up to rounding.
+
+    Args:
+        network: with weights of 4 dimensions, or without.
+    """
+    network.to(memory_format=torch.channels_last)
+    for layer in network.modules():
+        for kind in (InstanceNorm2d, Conv2d, ConvTranspose2d):
+            if type(layer) is kind.__base__:
+                layer.__class__ = kind
+
+
+def is_channels_last(x: Tensor) -> bool:
+    """Whether a tensor has its channels side by side, and not also the usual order (as with one channel)."""
+    return x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
+
+
+class InstanceNorm2d(nn.InstanceNorm2d):
+    """Instance norm that keeps channels last on a CPU, where torch's goes to the usual order and back, forward and backward.
+
+    Each sample goes through batch norm by itself, which computes the same (``benchmarks/bench_layers.py``).
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> the same."""
+        if x.device.type != 'cpu' or self.track_running_stats or not is_channels_last(x):
+            return super().forward(x)
+        normed = [F.batch_norm(sample, None, None, self.weight, self.bias, True, 0.0, self.eps) for sample in x.split(1)]
+        return normed[0] if len(normed) == 1 else torch.cat(normed)
+
+
+class Conv2d(nn.Conv2d):
+    """Convolution that is one matrix product where it has many weights and small maps, in half precision on a CPU.
+
+    There the library's kernel brings the weights into an order of its own at each call, which takes longer than the convolution
+    (``benchmarks/bench_layers.py``).
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C_in, H, W) -> (B, C_out, H', W')."""
+        dtype = _product_in(self, x)
+        if dtype is None or isinstance(self.padding, str):
+            return super().forward(x)
+        sizes = [side + 2 * p for side, p in zip(x.shape[2:], self.padding)]
+        if len(x) * math.prod((a - k) // s + 1 for a, k, s in zip(sizes, self.kernel_size, self.stride)) > MOST_PLACES:
+            return super().forward(x)
+        sides = self._reversed_padding_repeated_twice
+        if any(sides):
+            x = F.pad(x, sides, 'constant' if self.padding_mode == 'zeros' else self.padding_mode)
+        return _Product.apply(x.to(dtype), cast(self.weight, dtype), cast(self.bias, dtype), self.stride)
+
+
+class ConvTranspose2d(nn.ConvTranspose2d):
+    """Transposed convolution that is one matrix product where :class:`Conv2d` is."""
+
+    def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
+        """(B, C_in, H, W) -> (B, C_out, H', W')."""
+        dtype = _product_in(self, x)
+        if dtype is None or output_size is not None or len(x) * x[0, 0].numel() > MOST_PLACES:
+            return super().forward(x)
+        if any(more > p for more, p in zip(self.output_padding, self.padding)):
+            return super().forward(x)
+        made = _TransposedProduct.apply(x.to(dtype), cast(self.weight, dtype), cast(self.bias, dtype), self.stride)
+        for axis, (p, more) in enumerate(zip(self.padding, self.output_padding), 2):
+            made = made.narrow(axis, p, made.shape[axis] - 2 * p + more)
+        return made.contiguous(memory_format=torch.channels_last)
+
+
+def cast(p: Tensor | None, dtype: torch.dtype) -> Tensor | None:
+    """A parameter in a dtype, see :func:`shared_casts`; None stays None."""
+    if p is None or p.dtype is dtype:
+        return p
+    if _casts is None or not (torch.is_grad_enabled() and p.requires_grad):
+        return p.to(dtype)
+    if (id(p), dtype) not in _casts:
+        _casts[id(p), dtype] = p, p.to(dtype)
+    return _casts[id(p), dtype][1]
+
+
+def _product_in(layer: nn.Conv2d | nn.ConvTranspose2d, x: Tensor) -> torch.dtype | None:
+    """The half precision in which a layer is a matrix product if its maps are small, or None."""
+    if x.device.type != 'cpu' or x.dim() != 4 or layer.weight.numel() < LEAST_WEIGHTS or torch.compiler.is_compiling():
+        return None
+    dtype = torch.get_autocast_dtype('cpu') if torch.is_autocast_enabled('cpu') else layer.weight.dtype
+    fits = dtype is torch.bfloat16 and layer.groups == 1 and {*layer.dilation} == {1} and is_channels_last(layer.weight)
+    return dtype if fits else None
+
+
+class _Product(torch.autograd.Function):
+    """(B, I, H, W) with weights (O, I, h, w), without padding: windows as rows times weights as columns."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, stride: tuple[int, int]) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.stride = stride
+        return _convolved(x, weight, bias, stride)
+
+    @staticmethod
+    def backward(ctx: Any, out: Tensor) -> tuple[Tensor | None, ...]:
+        (x, weight), wanted, rows = ctx.saved_tensors, ctx.needs_input_grad, _rows(out)
+        of_x = _folded(rows @ _matrix(weight), out.shape, weight, ctx.stride, x.shape[2:]) if wanted[0] else None
+        of_weight = _like_weight(weight, rows.t(), _windows(x, weight, ctx.stride)[0]) if wanted[1] else None
+        return of_x, of_weight, rows.sum(0) if wanted[2] else None, None
+
+
+class _TransposedProduct(torch.autograd.Function):
+    """(B, I, H, W) with weights (I, O, h, w), without padding: what :class:`_Product` is for gradients, and the other way round."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, stride: tuple[int, int]) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.stride = stride
+        sizes = [(side - 1) * step + k for side, step, k in zip(x.shape[2:], stride, weight.shape[2:])]
+        return _folded(_rows(x) @ _matrix(weight), x.shape, weight, stride, sizes, bias)
+
+    @staticmethod
+    def backward(ctx: Any, out: Tensor) -> tuple[Tensor | None, ...]:
+        (x, weight), wanted = ctx.saved_tensors, ctx.needs_input_grad
+        of_x = _convolved(out, weight, None, ctx.stride) if wanted[0] else None
+        of_weight = _like_weight(weight, _rows(x).t(), _windows(out, weight, ctx.stride)[0]) if wanted[1] else None
+        return of_x, of_weight, _rows(out).sum(0) if wanted[2] else None, None
+
+
+def _rows(x: Tensor) -> Tensor:
+    """(B, C, H, W) -> (B H W, C)."""
+    return x.permute(0, 2, 3, 1).flatten(0, 2)
+
+
+def _matrix(weight: Tensor) -> Tensor:
+    """(A, B, h, w) -> (A, h w B)."""
+    return weight.permute(0, 2, 3, 1).flatten(1)
+
+
+def _windows(x: Tensor, weight: Tensor, stride: tuple[int, int]) -> tuple[Tensor, tuple[int, int]]:
+    """(B, C, H, W) -> (B H' W', h w C), what a convolution sees at each place, and (H', W')."""
+    windows = x.permute(0, 2, 3, 1).unfold(1, weight.shape[2], stride[0]).unfold(2, weight.shape[3], stride[1])
+    return windows.permute(0, 1, 2, 4, 5, 3).flatten(3).flatten(0, 2), windows.shape[1:3]
+
+
+def _convolved(x: Tensor, weight: Tensor, bias: Tensor | None, stride: tuple[int, int]) -> Tensor:
+    """(B, I, H, W) -> (B, O, H', W')."""
+    (rows, places), columns = _windows(x, weight, stride), _matrix(weight).t()
+    made = rows @ columns if bias is None else torch.addmm(bias, rows, columns)
+    return made.view(len(x), *places, -1).permute(0, 3, 1, 2)
+
+
+def _folded(rows: Tensor, places: Sequence[int], weight: Tensor, stride: tuple[int, int], sizes: Sequence[int],
+            bias: Tensor | None = None) -> Tensor:
+    """(B H' W', h w C), for places (B, _, H', W') -> (B, C, *sizes): windows that are laid over each other and added."""
+    (batch, _, high, wide), (height, width) = places, weight.shape[2:]
+    windows = rows.view(batch, high, wide, height, width, -1)
+    made = torch.zeros(batch, *sizes, windows.shape[-1])
+    for top in range(height):
+        for left in range(width):
+            down, across = (slice(first, first + step * (count - 1) + 1, step)
+                            for first, step, count in ((top, stride[0], high), (left, stride[1], wide)))
+            made[:, down, across] += windows[:, :, :, top, left]
+    made = made if bias is None else made + bias
+    return made.to(rows.dtype).permute(0, 3, 1, 2)
+
+
+def _like_weight(weight: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """a @ b as the gradient of a weight, and not as a view, so that torch adds others to it in place."""
+    if torch.is_grad_enabled():
+        return (a @ b).view(weight.permute(0, 2, 3, 1).shape).permute(0, 3, 1, 2)
+    made = torch.empty_like(weight)
+    torch.mm(a, b, out=made.permute(0, 2, 3, 1).flatten(1))
+    return made
