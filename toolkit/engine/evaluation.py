@@ -13,6 +13,7 @@ from toolkit.engine.build_errors import naming_parts
 from toolkit.engine.clip_videos import clip_videos
 from toolkit.engine.config import load_config
 from toolkit.engine.datasets import give_fields
+from toolkit.engine.memory import memory_kept
 from toolkit.engine.metric_builder import build_metrics, pose_makers
 from toolkit.engine.testing import build_baselines, build_model, ready, training_domains
 from toolkit.files import check_output, write_json
@@ -115,6 +116,7 @@ class Evaluation:
         """
         busy = f'{self.out}: is being measured by another process; wait for it, or choose another --out'
         with ExitStack() as held:
+            held.enter_context(memory_kept())
             if self.out:
                 on_main_process(lambda: held.enter_context(locked(hidden(self.out, 'lock'), wait=False, busy=busy, keep=False)))
             self.evaluator.run(self.indices, progress, watch or self._watch)

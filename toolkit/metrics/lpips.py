@@ -79,7 +79,7 @@ class LPIPSNetwork:
         weights = read_checkpoint(self.path)['state_dict']
         names = {key: f'features.{key.split(".", 1)[1]}' for key in network.net.state_dict()}
         load_state(network.net, {key: weights[name] for key, name in names.items() if name in weights}, self.path)
-        return network.eval().requires_grad_(False)
+        return network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
     def __call__(self, generated: np.ndarray, real: np.ndarray) -> np.ndarray:
         """Distance (N,) float64 >= 0 of each picture from its partner, 0 for equal ones. Lower is better.
