@@ -17,7 +17,7 @@ _casts: dict[tuple[int, torch.dtype], tuple[Tensor, Tensor]] | None = None
 
 @contextmanager
 def shared_casts() -> Iterator[None]:
-    """Let :class:`Conv2d` bring a weight into half precision once, for all passes within; no weight may change there, as in autocast."""
+    """Let a weight be brought into half precision once for all passes within. No weight may change there, as in autocast."""
     global _casts
     before, _casts = _casts, {}
     try:

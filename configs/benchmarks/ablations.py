@@ -35,7 +35,7 @@ rows = [
     dict(name='with L1', config='stage2_pix2pixhd', options={**_local, 'model.losses.l1.weight': 10.0}),
     dict(name='parts pasted', config='stage2_pix2pixhd', untrained='PasteParts')]
 
-budgets = [dict(iterations=400)]
+budgets = [dict(iterations=200)]
 options = {
     'train_dataloader.num_workers': 0, 'model.losses.perceptual.download': False,
     'model.ema': 0.99, 'optim_wrapper.g.optimizer.lr': 4e-4, 'optim_wrapper.d.optimizer.lr': 4e-4}
