@@ -52,7 +52,7 @@ def machine(device: str | torch.device | None = None) -> Machine:
     units = [name for name, has in (('AMX', torch.cpu._is_amx_tile_supported), ('AVX512-BF16', torch.cpu._is_avx512_bf16_supported))
              if has()]
     name = f'CPU with {units[0]}' if units else 'CPU without bfloat16'
-    return Machine(name, 'bfloat16' if units else None, False, False, compiles, importlib.util.find_spec('openvino') is not None)
+    return Machine(name, 'bfloat16' if units else None, bool(units), False, compiles, importlib.util.find_spec('openvino') is not None)
 
 
 def cores() -> int:
