@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
+from toolkit.benchmark.sheet import write_plot
 from toolkit.benchmark.spec import Budget, ClipSpec, Row, Spec, units_of
 from toolkit.benchmark.tables import Table, differences
 from toolkit.metrics.statistics import bootstrap_ci
@@ -112,3 +113,20 @@ def test_means_over_fewer_clips_are_never_the_best():
             del results[unit.name]
     text = Table(spec, units, results).as_markdown()
     assert '| theirs, 2 iterations | 2 | 5.500 [' in text and '| pasted | 4 | **4.000** [' in text
+
+
+@pytest.mark.parametrize('theirs, scale', [(49.0, 'linear'), (51.0, 'log'), (-0.5, 'linear')])
+def test_a_plot_has_a_scale_on_which_good_rows_differ_and_a_legend_of_all(tmp_path, monkeypatch, theirs, scale):
+    """Logarithmic where values differ by more than five times, which zeros cannot be."""
+    pytest.importorskip('matplotlib')
+    from matplotlib import pyplot
+    table, *_ = made([Budget(minutes=1)], lambda label, clip, seed: theirs if label.startswith('theirs') else 9.5)
+    table.spec.plot = ['psnr/full']
+    del table.costs['pasted']['seconds']
+    figures = []
+    monkeypatch.setattr(pyplot, 'close', figures.append)
+    write_plot(tmp_path, table)
+    axis, = figures[0].axes
+    assert axis.get_yscale() == scale and axis.get_xscale() == 'log'
+    assert [text.get_text() for text in figures[0].legends[0].get_texts()] == ['ours', 'theirs']
+    assert [text.get_text() for text in axis.texts] == ['pasted']
