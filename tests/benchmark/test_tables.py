@@ -77,6 +77,24 @@ def test_values_are_means_over_seeds_then_clips_and_differences_are_of_the_same_
     assert table.reference['pasted'] == 'ours, 1 min' and 'difference' not in table.entry('ours, 1 min', 'psnr/full')
 
 
+def test_differences_are_over_the_seeds_that_both_have():
+    """Seeds differ by 100 here: a row with one of them says nothing beside the mean over all. Pasted parts have one result for all."""
+    values = dict(ours=5.0, theirs=3.0, pasted=1.0)
+    table, units, results, spec = made(
+        [Budget(iterations=2)], lambda label, clip, seed: values[label.split(',')[0]] + 100 * seed * (label != 'pasted'), seeds=(0, 1, 2))
+    for unit in units:
+        if unit.row == 'theirs' and (unit.seed != 1 or unit.clip == 'two'):
+            del results[unit.name]
+    table = Table(spec, units, results)
+    entry = table.entry('theirs, 2 iterations', 'psnr/full')
+    assert (entry['difference'], entry['difference_clips'], entry['seeds']) == (-2.0, 2, {1: 103.5})
+    assert table.entry('pasted', 'psnr/full')['difference'] == 1.0 - 105.0
+    for unit in units:
+        if unit.row == 'ours' and unit.seed == 1:
+            del results[unit.name]
+    assert 'difference' not in Table(spec, units, results).entry('theirs, 2 iterations', 'psnr/full')
+
+
 def test_what_is_written_says_all(tmp_path):
     table, units, results, spec = made([Budget(iterations=2)], lambda label, clip, seed: float('ours' in label))
     failed = units[0]

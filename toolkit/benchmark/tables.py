@@ -121,9 +121,19 @@ class Table:
         seeds, other = self.of_seeds(label, key), self.reference[label]
         found = dict(value=float(np.mean(list(clips.values()))), ci=bootstrap_ci(list(clips.values())), clips=len(clips), seeds=seeds,
                      seeds_deviation=float(np.std(list(seeds.values()), ddof=1)) if len(seeds) > 1 else None, per_clip=clips)
-        if other != label and (difference := differences(clips, self.of_clips(other, key))):
+        if other != label and (difference := differences(*self._pairs(label, other, key))):
             found |= dict(difference=difference[0], difference_ci=difference[1], difference_clips=difference[2], reference=other)
         return found
+
+    def _pairs(self, label: str, other: str, key: str) -> tuple[dict[str, float], dict[str, float]]:
+        """Of two rows, clip -> mean over the seeds that both have there; a row without training is the same for every seed."""
+        once, pairs = any(row.untrained and row.name in (label, other) for row in self.spec.rows), ({}, {})
+        for clip, seeds in self.values[label].get(key, {}).items():
+            against = self.values[other].get(key, {}).get(clip, {})
+            shared = seeds.keys() & against.keys()
+            for values, found in zip((seeds, against), pairs) if shared or once and against else ():
+                found[clip] = float(np.mean([value for seed, value in values.items() if once or seed in shared]))
+        return pairs
 
     def columns(self) -> list[str]:
         """Metrics of the table for people."""
@@ -162,7 +172,7 @@ class Table:
         heads = [f'{key} {ARROWS[self.about[key]["better"]]}'.strip() for key in columns]
         lines = [f'# {self.spec.path.stem}', '', self._said(), '', '## Means over clips', '',
                  *_table(['', 'clips', *heads], [[label, self._clips(label), *self._best(label, columns)] for label in self.labels])]
-        lines += ['', '## Paired differences', '', *_table(['', 'to', *heads], [
+        lines += ['', '## Paired differences', '', 'Over the seeds that both rows have.', '', *_table(['', 'to', *heads], [
             [label, self.reference[label], *(_difference(self.entry(label, key)) for key in columns)]
             for label in self.labels if self.reference[label] != label])]
         for key in columns[:6]:
