@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 from train_step import CASES, ways_of
 
+from toolkit.engine.memory import keep_memory
 from toolkit.losses.perceptual_backbones import vgg19_layers
 
 SHAPES = ((64, 64, 192, 128), (256, 256, 96, 64), (512, 512, 48, 32), (1024, 1024, 24, 16))
@@ -76,6 +77,8 @@ def main() -> None:
         torch.save({f'features.{key}': value for key, value in vgg19_layers().state_dict().items()}, vgg)
         ways = ways_of(CASES[args.case](str(vgg)), args)[0]
         for name, step in ways.items():
+            if args.device == 'cpu':
+                keep_memory(name == 'fast')
             with FlopCounterMode(display=False) as counter:
                 step(0)
             count, spent = counter.get_total_flops(), seconds(lambda step=step: step(1), args.device, args.repeats)
