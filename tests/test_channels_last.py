@@ -111,6 +111,19 @@ def test_where_products_are_used(every_layer, monkeypatch):
     assert len(every_layer) == 2
 
 
+def test_what_torch_refuses_is_refused_in_its_words(every_layer):
+    wrong = (1, 7, 5, 5)
+    for layer, size in ((nn.Conv2d(8, 8, 5), (1, 8, 4, 6)), (nn.Conv2d(8, 8, 3), wrong), (nn.ConvTranspose2d(8, 8, 3), wrong)):
+        said = []
+        for converted in (False, True):
+            use_channels_last(layer) if converted else layer.to(memory_format=torch.channels_last)
+            with pytest.raises(RuntimeError) as error, torch.autocast('cpu', torch.bfloat16):
+                layer(torch.randn(size))
+            said.append(str(error.value))
+        assert said[0] == said[1]
+    assert nn.ConvTranspose2d(8, 8, 3)(torch.randn(0, 8, 5, 5)).shape == layer(torch.randn(0, 8, 5, 5)).shape
+
+
 def test_a_weight_is_cast_once_in_a_step_and_anew_in_the_next(every_layer):
     layer, x = nn.Conv2d(8, 8, 3), torch.randn(1, 8, 5, 5)
     use_channels_last(layer)

@@ -72,8 +72,8 @@ class Conv2d(nn.Conv2d):
         dtype = _product_in(self, x)
         if dtype is None or isinstance(self.padding, str):
             return super().forward(x)
-        sizes = [side + 2 * p for side, p in zip(x.shape[2:], self.padding)]
-        if len(x) * math.prod((a - k) // s + 1 for a, k, s in zip(sizes, self.kernel_size, self.stride)) > MOST_PLACES:
+        places = [(side + 2 * p - k) // step + 1 for side, p, k, step in zip(x.shape[2:], self.padding, self.kernel_size, self.stride)]
+        if min(places) < 1 or len(x) * math.prod(places) > MOST_PLACES:
             return super().forward(x)
         sides = self._reversed_padding_repeated_twice
         if any(sides):
@@ -87,7 +87,7 @@ class ConvTranspose2d(nn.ConvTranspose2d):
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
         """(B, C_in, H, W) -> (B, C_out, H', W')."""
         dtype = _product_in(self, x)
-        if dtype is None or output_size is not None or len(x) * x[0, 0].numel() > MOST_PLACES:
+        if dtype is None or output_size is not None or len(x) * math.prod(x.shape[2:]) > MOST_PLACES:
             return super().forward(x)
         if any(more > p for more, p in zip(self.output_padding, self.padding)):
             return super().forward(x)
@@ -110,7 +110,9 @@ def cast(p: Tensor | None, dtype: torch.dtype) -> Tensor | None:
 
 def _product_in(layer: nn.Conv2d | nn.ConvTranspose2d, x: Tensor) -> torch.dtype | None:
     """The half precision in which a layer is a matrix product if its maps are small, or None."""
-    if x.device.type != 'cpu' or x.dim() != 4 or layer.weight.numel() < LEAST_WEIGHTS or torch.compiler.is_compiling():
+    if x.device.type != 'cpu' or layer.weight.numel() < LEAST_WEIGHTS or torch.compiler.is_compiling():
+        return None
+    if x.dim() != 4 or x.shape[1] != layer.in_channels:
         return None
     dtype = torch.get_autocast_dtype('cpu') if torch.is_autocast_enabled('cpu') else layer.weight.dtype
     fits = dtype is torch.bfloat16 and layer.groups == 1 and {*layer.dilation} == {1} and is_channels_last(layer.weight)

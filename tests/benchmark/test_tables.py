@@ -80,8 +80,11 @@ def test_values_are_means_over_seeds_then_clips_and_differences_are_of_the_same_
 def test_differences_are_over_the_seeds_that_both_have():
     """Seeds differ by 100 here: a row with one of them says nothing beside the mean over all. Pasted parts have one result for all."""
     values = dict(ours=5.0, theirs=3.0, pasted=1.0)
-    table, units, results, spec = made(
-        [Budget(iterations=2)], lambda label, clip, seed: values[label.split(',')[0]] + 100 * seed * (label != 'pasted'), seeds=(0, 1, 2))
+
+    def value(label, clip, seed):
+        return values[label.split(',')[0]] + 100 * seed * (label != 'pasted')
+
+    table, units, results, spec = made([Budget(iterations=2)], value, seeds=(0, 1, 2))
     for unit in units:
         if unit.row == 'theirs' and (unit.seed != 1 or unit.clip == 'two'):
             del results[unit.name]
