@@ -12,3 +12,4 @@ rows = [
     dict(name='Deformable GAN', config='baselines/deformable_gan', options={
         'model.generator.ngf': 32, 'model.generator.n_down': 6, 'model.discriminator.ndf': 32, 'train_dataloader.batch_size': 4})]
 budgets = [dict(minutes=10)]
+seeds = [0, 1, 2]
