@@ -77,7 +77,7 @@ def test_dotted_paths_never_run(registry, tmp_path):
 
 
 def test_known_scopes_and_parents():
-    assert OPTIMIZERS.get('SGD') is OPTIMIZERS.get('mmengine.SGD') and OPTIMIZERS.get('Adam') is OPTIMIZERS.get('toolkit.Adam')
+    assert OPTIMIZERS.get('RMSprop') is OPTIMIZERS.get('mmengine.RMSprop') and OPTIMIZERS.get('Adam') is OPTIMIZERS.get('toolkit.Adam')
     assert GENERATORS.get('toolkit.GlobalGenerator') is GENERATORS.get('GlobalGenerator')
     assert set(find_part('GANLoss')) == {'LOSSES'} and find_part('Nobody') == {}
     assert 'Nobody' not in LOSSES and 'GANLoss' in LOSSES

@@ -114,29 +114,47 @@ class AmpOptimWrapper(OptimWrapper):
 
 
 class _InOrder(torch.optim.Optimizer):
-    """Adam's fused kernel for CPUs copies what is not in the usual order, at each update. It is given channels last as what they are
-    in memory, a dense block: the same numbers in less than half of the time. A gradient in another order than its weight is brought
-    into that one: the kernel would take its values for those of other weights."""
+    """torch's fused kernels for CPUs take a gradient in another order of memory than its weight for one of other weights: here it is
+    brought into that of its weight."""
 
     def _init_group(self, group: dict, *lists: list | bool) -> bool:
         found = super()._init_group(group, *lists)
-        if group.get('fused') and all(p.device.type == 'cpu' for p in group['params']):
+        if _fused_on_cpu(group):
+            lists[1][:] = [g if g.stride() == p.stride() else torch.empty_like(p).copy_(g) for p, g in zip(*lists[:2])]
+        return found
+
+
+class _Dense(_InOrder):
+    """Adam's kernel copies what is not in the usual order, at each update. It is given channels last as what they are in memory, a
+    dense block: the same numbers in less than half of the time."""
+
+    def _init_group(self, group: dict, *lists: list | bool) -> bool:
+        found = super()._init_group(group, *lists)
+        if _fused_on_cpu(group):
             last = [is_channels_last(p) for p in lists[0]]
             for tensors in lists:
                 if isinstance(tensors, list):
                     tensors[:] = [t.permute(0, 2, 3, 1) if swap and t.dim() == 4 else t for t, swap in zip(tensors, last)]
-            lists[1][:] = [gradient.contiguous() for gradient in lists[1]]
         return found
 
 
-@OPTIMIZERS.register_module()
-class Adam(_InOrder, torch.optim.Adam):
-    """Adam of torch, whose fused updates of weights with channels last are faster on CPUs."""
+def _fused_on_cpu(group: dict) -> bool:
+    return bool(group.get('fused')) and all(p.device.type == 'cpu' for p in group['params'])
 
 
 @OPTIMIZERS.register_module()
-class AdamW(_InOrder, torch.optim.AdamW):
-    """AdamW of torch, whose fused updates of weights with channels last are faster on CPUs."""
+class Adam(_Dense, torch.optim.Adam):
+    """Adam of torch. Its fused updates on CPUs are right for gradients in any order of memory, and faster with channels last."""
+
+
+@OPTIMIZERS.register_module()
+class AdamW(_Dense, torch.optim.AdamW):
+    """AdamW of torch. Its fused updates on CPUs are right for gradients in any order of memory, and faster with channels last."""
+
+
+@OPTIMIZERS.register_module()
+class SGD(_InOrder, torch.optim.SGD):
+    """SGD of torch. Its fused updates on CPUs are right for gradients in any order of memory."""
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
