@@ -115,20 +115,21 @@ def test_work_dir_that_is_a_file(toy, tmp_path):
 
 
 def test_the_share_of_waiting_for_data_counts_neither_saves_nor_previews(toy, tmp_path, monkeypatch):
-    save = TrainRunner.save
+    save, clock, passed = TrainRunner.save, time.perf_counter, []
 
     def slow(self, *args, **kwargs):
-        time.sleep(0.3)
+        passed.append(300)
         return save(self, *args, **kwargs)
 
+    monkeypatch.setattr(time, 'perf_counter', lambda: clock() + sum(passed))  # what a busy machine takes is little beside it
     monkeypatch.setattr(TrainRunner, 'save', slow)
-    monkeypatch.setattr(sys.modules['toy_parts'].ToyGAN, 'train_step', lambda self, data, optim_wrapper: time.sleep(0.05) or {})
+    monkeypatch.setattr(sys.modules['toy_parts'].ToyGAN, 'train_step', lambda self, data, optim_wrapper: passed.append(50) or {})
     options = ['default_hooks.logger.interval=2', 'default_hooks.checkpoint.interval=1', 'train_cfg.val_interval=0',
                'train_cfg.max_iters=4']
     runner_of(toy, tmp_path, *options).train()
     file, = tmp_path.glob('*/vis_data/scalars.json')
     times = [json.loads(line) for line in file.read_text().splitlines()]
-    assert all(line['data_time'] < line['time'] / 2 and line['time'] < 0.25 for line in times), times
+    assert all(line['data_time'] < line['time'] / 2 and 50 < line['time'] < 250 for line in times), times
 
 
 def test_the_backend_that_writes_files_writes_no_scalars_a_second_time(toy, tmp_path):

@@ -4,6 +4,7 @@ import json
 import sys
 import threading
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import av
@@ -124,7 +125,7 @@ def test_the_window_ends_the_run_and_the_time_does():
     assert run(frames_of(1000), Kept(None, 'again', 'end')).timing.shown == 3
     begun = time.perf_counter()
     run(frames_of(10**6), Kept(), seconds=.3)
-    assert time.perf_counter() - begun < 3
+    assert time.perf_counter() - begun < 60, 'the frames would take three hours'
 
 
 def test_a_stall_is_shown_and_told_and_ends_when_patience_does(monkeypatch):
@@ -133,7 +134,7 @@ def test_a_stall_is_shown_and_told_and_ends_when_patience_does(monkeypatch):
 
     def stalls(take):
         frames_of(3)(take)
-        go_on.wait(.8)
+        go_on.wait(2)
         frames_of(3)(take)
 
     run(stalls, sink, said=said)
@@ -189,6 +190,12 @@ def test_a_file_keeps_time_and_is_not_left_empty(tmp_path, monkeypatch):
         open_sink(tmp_path / 'a.mp4')
 
 
+def listened(port):
+    """Whether somebody listens at a port; asked of the kernel, for a connection would be taken for the stream."""
+    sockets = (line.split() for line in Path('/proc/net/tcp').read_text().splitlines()[1:])
+    return any(words[1].endswith(f':{port:04X}') and words[3] == '0A' for words in sockets)
+
+
 @pytest.fixture
 def listener():
     """Function () -> (address, thread, list): what is sent to the address is decoded into the list."""
@@ -206,11 +213,13 @@ def listener():
                     got.append(frame.to_ndarray(format='rgb24'))
         thread = threading.Thread(target=receive, daemon=True)
         thread.start()
-        time.sleep(.3)
+        while not listened(port):
+            time.sleep(.01)
         return f'tcp://127.0.0.1:{port}', thread, got
     return listen
 
 
+@pytest.mark.skipif(not Path('/proc/net/tcp').exists(), reason='asks /proc who listens')
 def test_a_stream_arrives_and_goes_on_when_its_server_comes_back(listener, monkeypatch):
     monkeypatch.setattr(sinks, 'RETRY', .1)
     address, thread, got = listener()

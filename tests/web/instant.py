@@ -3,7 +3,7 @@
 import threading
 from pathlib import Path
 
-from toolkit.web.jobs import DONE, STOPPED, Jobs
+from toolkit.web.jobs import DONE, RUNNING, STOPPED, Jobs
 
 
 class Instant(Jobs):
@@ -12,6 +12,18 @@ class Instant(Jobs):
     def __init__(self, limits, log):
         self.go, self.end, self.ran = threading.Event(), DONE, []
         super().__init__(limits, log)
+
+    def submit(self, job):
+        """Comes back after a thread that has nothing to do has taken the job, so that a test can say who waits and who runs."""
+        super().submit(job)
+        if threading.current_thread() in self._threads:  # it submits what comes next, and takes it itself
+            return job
+        with self._changed:
+            assert self._changed.wait_for(self._settled, 60), 'no thread took the job'
+        return job
+
+    def _settled(self):
+        return not self._waiting or sum(job.state == RUNNING for job in self._latest.values()) >= self.limits.jobs
 
     def _run(self, job):
         while not self.go.wait(.01):

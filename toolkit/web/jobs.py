@@ -176,6 +176,7 @@ class Jobs:
                     return
                 job = self._waiting.pop(0)
                 job.state, job.started = RUNNING, time.monotonic()
+                self._changed.notify_all()
             try:
                 state = self._run(job)
             except Exception as error:
