@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from toolkit.benchmark import unit as unit_module
+from toolkit.benchmark import work as work_module
 from toolkit.benchmark.run import Benchmark, run_all
 from toolkit.benchmark.spec import read_spec, units_of
 from toolkit.benchmark.unit import config_of, run_unit
@@ -87,6 +88,30 @@ def test_it_goes_on_notices_changes_and_outlives_errors(spec, clips, tmp_path):
     assert {unit.row: result_of(changed.out, unit)['time'] for unit in changed.units if unit.row != 'broken'} == {
         row: moment for row, moment in times.items() if row != 'broken'}, 'what was done is not done again'
     assert not changed.write().errors
+
+
+def test_what_a_row_fails_by_is_known_before_the_long_work(spec, clips, tmp_path, monkeypatch, capsys):
+    """The nets of 'broken' cannot take pictures of this size, which only a step of training or a picture tells."""
+    spec.write_text(SPEC.format(small=SMALL, root=str(clips)).replace("'model.generator.ngf': 7", "'model.generator.n_down': 9")
+                    .replace('iterations=[0, 2]', 'minutes=50'))
+    began = []
+    monkeypatch.setattr(work_module, '_tried', lambda unit, *_: began.append(unit.row) or dict(points=[], total_seconds=1.))
+    benchmark = Benchmark(spec, tmp_path / 'out')
+    all_done_here(benchmark)
+    assert sorted(began) == ['nearest', 'ours'], 'no long work for a row that cannot run'
+    assert 'multiples of 512' in result_of(benchmark.out, unit_named(benchmark, 'broken'))['error']
+    left = {path.name for path in folder_of(benchmark.out, unit_named(benchmark, 'ours')).iterdir()}
+    assert left == {'rehearsed', 'result.json'}
+    assert capsys.readouterr().out.count('---- rehearsing') == 3
+    (folder_of(benchmark.out, unit_named(benchmark, 'ours')) / 'result.json').unlink()
+    all_done_here(benchmark)
+    assert began.count('ours') == 2 and capsys.readouterr().out.count('---- rehearsing') == 1, 'of the one that failed'
+
+
+def test_errors_are_told_when_they_come(spec, clips, tmp_path, capsys):
+    spec.write_text(SPEC.format(small=SMALL, root=str(clips)).replace("'model.generator.ngf': 7", "'model.generator.n_down': 9"))
+    run_all([Benchmark(spec, tmp_path / 'out', rows=['broken', 'nearest'])], device='cpu')
+    assert 'failed: broken on actor, seed 0: input of 64 x 64 pixels' in capsys.readouterr().out
 
 
 def test_a_number_that_is_not_finite_fails_its_unit_alone(spec, tmp_path, monkeypatch):
@@ -238,4 +263,6 @@ def test_specs_of_the_toolkit_can_be_read(monkeypatch, tmp_path):
         for row in spec.rows:
             row.init = row.init and 'hvt::pretrained/textured.safetensors'
         for unit in {unit.row: unit for unit in units_of(spec)}.values():
-            assert config_of(unit).model.type
+            cfg = config_of(unit)
+            data, halvings = cfg.test_dataloader.dataset, (cfg.model.get('generator') or {}).get('n_down', 0)
+            assert not data.get('pixels') or data.get('multiple', 16) % 2**halvings == 0, f'{name}: {unit.row} cannot take this size'

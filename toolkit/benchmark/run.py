@@ -112,7 +112,7 @@ def run_all(benchmarks: Sequence[Benchmark], workers: int = 1, device: str | Non
             said.update(text=text, time=time.monotonic())
 
     try:
-        running.run(tell, minutes)
+        running.run(tell, minutes, bar.write if not bar.disable else lambda line: print(line, flush=True))
         tell(running.progress())
     except KeyboardInterrupt:
         raise Interrupted(f'interrupted: {running.progress()}. The same command goes on; --table writes what is done') from None

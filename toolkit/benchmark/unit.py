@@ -5,6 +5,7 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from toolkit.structures import InputError, spread
 
 ENDLESS = 10**9
 SPEED_FRAMES = 16
+REHEARSAL_FRAMES = 4
 
 
 def config_of(unit: Unit) -> Config:
@@ -123,6 +125,33 @@ def run_unit(unit: Unit, folder: Path, device: str) -> dict[str, Any]:
         shutil.rmtree(folder, ignore_errors=True)
     points = [dict(label=label, **point) for label, point in zip(unit.labels, points)]
     return dict(row=unit.row, clip=unit.clip, seed=unit.seed, points=points, total_seconds=time.time() - start)
+
+
+def rehearse(unit: Unit, folder: Path, device: str) -> None:
+    """Train an iteration and paint a few frames: what is wrong with a row or its clips shows within seconds.
+
+    Args:
+        unit: of which row and clips.
+        folder: of the run; removed at the end.
+        device: ``'cuda'`` or ``'cpu'``.
+
+    Raises:
+        Whatever building, training or testing raises.
+    """
+    unit = replace(unit, timed=False, points=unit.points and [min(1, unit.points[-1])])
+    cfg, checkpoint = config_of(unit), None
+    try:
+        if not unit.untrained:
+            shutil.rmtree(folder, ignore_errors=True)
+            checkpoint = _train(unit, cfg, folder)[-1]['path']
+        evaluation = Evaluation(cfg, checkpoint, max_frames=unit.max_frames, device=device)
+        parts = ClipParts(evaluation.dataset, evaluation.indices[0], REHEARSAL_FRAMES)
+        with torch.no_grad():
+            for _ in evaluation.models['model'].test_stream(iter(parts)):
+                pass
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        _free()
 
 
 def _train(unit: Unit, cfg: Config, folder: Path) -> list[dict]:

@@ -24,6 +24,7 @@ from toolkit.structures import InputError, MissingWeightsError
 Job = tuple[Path, Unit]
 RESULT = 'result.json'
 PLAN = 'units.json'
+REHEARSED = 'rehearsed'
 MOST_DEATHS = 2
 """A unit with which so many processes died is not tried again."""
 
@@ -49,7 +50,7 @@ def result_of(out: Path, unit: Unit, since: float | None = None) -> dict[str, An
 
 
 def work(plan: Path, device: str) -> None:
-    """Do units of a plan until none is left.
+    """Rehearse each row on each clips, then do units of a plan until none is left.
 
     Args:
         plan: of :func:`write_plan`.
@@ -61,6 +62,8 @@ def work(plan: Path, device: str) -> None:
     content = read_json(plan)
     since, jobs = content['since'], [(Path(job['out']), Unit(**job['unit'])) for job in content['jobs']]
     _end_with_parent()
+    for out, unit in _to_rehearse(jobs, since):
+        _attempt(out, unit, device, since, _rehearsed)
     while True:
         left = [(out, unit) for out, unit in jobs if result_of(out, unit, since) is None]
         if not any(_attempt(out, unit, device, since) for out, unit in left):
@@ -69,8 +72,21 @@ def work(plan: Path, device: str) -> None:
             time.sleep(2)
 
 
-def _attempt(out: Path, unit: Unit, device: str, since: float) -> bool:
-    """Do a unit unless somebody else has it."""
+def _to_rehearse(jobs: Sequence[Job], since: float) -> list[Job]:
+    """A unit of each row and clips of which none has begun: what it fails by is known before hours of the others."""
+    units: dict[tuple, list[Job]] = {}
+    for out, unit in jobs:
+        units.setdefault((out, unit.row, unit.clip), []).append((out, unit))
+
+    def begun(out: Path, unit: Unit) -> bool:
+        return result_of(out, unit, since) is not None or any((folder_of(out, unit) / name).exists() for name in ('run', REHEARSED))
+
+    return [same[0] for same in units.values() if not any(begun(*job) for job in same)] if len(units) > 1 else []
+
+
+def _attempt(out: Path, unit: Unit, device: str, since: float,
+             attempt: Callable[[Unit, Path, str], dict[str, Any] | None] | None = None) -> bool:
+    """Do a unit, or rehearse it, unless somebody else has it."""
     folder = folder_of(out, unit)
     claim = Claim(folder)
     if not claim.take():
@@ -81,8 +97,8 @@ def _attempt(out: Path, unit: Unit, device: str, since: float) -> bool:
         if claim.deaths >= MOST_DEATHS:
             result = dict(error=f'{claim.deaths} processes died while they did it: out of memory?')
         else:
-            result = _tried(unit, folder, device)
-        if claim.owned():
+            result = (attempt or _tried)(unit, folder, device)
+        if result is not None and claim.owned():
             _write(folder / RESULT, unit, result, device)
         return True
     finally:
@@ -100,8 +116,22 @@ def _write(path: Path, unit: Unit, result: dict, device: str) -> None:
 def _tried(unit: Unit, folder: Path, device: str) -> dict[str, Any]:
     from toolkit.benchmark.unit import run_unit
     print(f'==== {unit.row} on {unit.clip}, seed {unit.seed}', flush=True)
+    return _result(lambda: run_unit(unit, folder / 'run', device))
+
+
+def _rehearsed(unit: Unit, folder: Path, device: str) -> dict[str, Any] | None:
+    from toolkit.benchmark.unit import rehearse
+    print(f'---- rehearsing {unit.row} on {unit.clip}', flush=True)
+    result = _result(lambda: rehearse(unit, folder / 'rehearsal', device))
+    if result is None:
+        (folder / REHEARSED).touch()
+    return result
+
+
+def _result(run: Callable[[], dict[str, Any] | None]) -> dict[str, Any] | None:
+    """What a run returns, or its error."""
     try:
-        return run_unit(unit, folder / 'run', device)
+        return run()
     except (InputError, MissingWeightsError) as error:
         return dict(error=str(error))
     except Exception as error:  # of any kind: one row that fails must not end the others
@@ -150,12 +180,13 @@ class Workers:
         self._processes: dict[int, subprocess.Popen] = {}
         self._deaths = 0
 
-    def run(self, tell: Callable[[str], None], minutes: float | None = None) -> None:
+    def run(self, tell: Callable[[str], None], minutes: float | None = None, say: Callable[[str], None] = print) -> None:
         """Start them and wait until all units are done, by them or by others who share the folders.
 
         Args:
             tell: is told the progress in one line, now and then.
             minutes: stop after so many, with what is being done saved.
+            say: is told each error when it comes.
 
         Raises:
             InputError: workers end without doing anything.
@@ -164,7 +195,8 @@ class Workers:
         self.since, end = read_json(self.plan)['since'], time.monotonic() + 60 * (minutes or math.inf)
         try:
             while len(self.results) < len(self.jobs) and time.monotonic() < end:
-                self._look()
+                for failed in self._look():
+                    say(failed)
                 tell(self.progress())
                 self._keep_running()
                 time.sleep(1)
@@ -173,10 +205,12 @@ class Workers:
             self.plan.unlink(missing_ok=True)
         self._look()
 
-    def _look(self) -> None:
-        for job in self.jobs:
-            if job not in self.results and (result := result_of(*job, self.since)) is not None:
-                self.results[job] = result
+    def _look(self) -> list[str]:
+        """Take in what has been done; a line of each error that came."""
+        new = {job: result for job in self.jobs if job not in self.results and (result := result_of(*job, self.since)) is not None}
+        self.results |= new
+        return [f'failed: {unit.row} on {unit.clip}, seed {unit.seed}: {result["error"]}'
+                for (_, unit), result in new.items() if result.get('error')]
 
     def _keep_running(self) -> None:
         left = len(self.jobs) - len(self.results)
