@@ -16,6 +16,7 @@ OPTIONS = dict(
     losses=dict(gan=dict(type='GANLoss'), temporal=dict(type='GANLoss'),
                 temporal_fm=dict(type='FeatureMatchingLoss', of='temporal', n_layers=1),
                 flow=dict(type='L1Loss', masked=True, weight=10.0), warp=dict(type='L1Loss', weight=10.0),
+                carried=dict(type='L1Loss', masked=True, weight=10.0), painted=dict(type='L1Loss', masked=True, weight=1.0),
                 l1=dict(type='L1Loss', of='frames', weight=5.0)),
     temporal_scales=1, window=4)
 NETWORKS = dict(g=['net_g'], d=['net_d', 'net_d_time0'])
@@ -57,8 +58,8 @@ def test_the_picture_is_the_blend_that_the_formula_says():
     nothing, one = torch.zeros(2, 1, 1, 1), torch.ones(2, 1, 1, 1)
     with torch.no_grad():
         first, then = net(figures, last, person, nothing), net(figures, last, person, one)
-    assert (first.painted == 1).all() and 0 < then.painted.min() < then.painted.max() < 1
-    torch.testing.assert_close(then.picture, (1 - then.painted) * move(last, then.flow) + then.painted * first.picture)
+    assert (first.painted == 1).all() and (first.picture == first.raw).all() and 0 < then.painted.min() < then.painted.max() < 1
+    torch.testing.assert_close(then.picture, (1 - then.painted) * move(last, then.flow) + then.painted * then.raw)
 
 
 def test_the_person_is_painted_where_the_pose_says():
@@ -74,6 +75,48 @@ def test_the_person_is_painted_where_the_pose_says():
     assert (person - scene).abs().mean() > 1e-3
 
 
+def test_no_gradient_goes_into_earlier_frames():
+    """As in the authors' code: through five frames gradients grow ten times with each, and are noise."""
+    torch.manual_seed(0)
+    model = build('Vid2Vid', **OPTIONS)
+    figures = torch.rand(1, 4, 3, 32, 32, requires_grad=True)
+    made = model.unroll(model.net_g, figures, torch.zeros(1, 4, 1, 32, 32))
+    seen, = torch.autograd.grad(made.picture[:, 3].sum(), figures, retain_graph=True)
+    assert not seen[:, 0].any() and all(seen[:, t].any() for t in (1, 2, 3)), 'a frame sees its figure and the last two'
+    of_flow = torch.autograd.grad(made.flow.sum(), list(model.net_g.picture.parameters()), allow_unused=True)
+    assert all(gradient is None for gradient in of_flow), 'the flow says nothing of what is painted'
+
+
+def test_before_the_first_frame_nothing_is_made_of_nothing():
+    """Instance norm would make noise of the maps of an empty picture, other noise in each precision."""
+    torch.manual_seed(0)
+    net = FlowGenerator(past=1, ngf=8, n_down=2, n_blocks=4)
+    figures, person, known = torch.randn(1, 6, 32, 32), torch.zeros(1, 1, 32, 32), torch.zeros(1, 1, 1, 1)
+    with torch.no_grad():
+        one, other = (net(figures, frames, person, known).picture for frames in (torch.zeros(1, 3, 32, 32), torch.rand(1, 3, 32, 32)))
+    torch.testing.assert_close(one, other, rtol=0, atol=0)
+
+
+def test_what_is_painted_is_judged_beside_the_frame(clips):
+    """Losses of frames and of their discriminator look at h, too: where the last frame is moved it learns all the same."""
+    model = build('Vid2Vid', **dict(OPTIONS, losses=dict(l1=dict(type='L1Loss', of='frames', weight=1.0))))
+    batch = batch_of(clips, model, 4)
+    given = model.data_preprocessor(batch, True)
+    with torch.no_grad():
+        made = model.unroll(model.net_g, 2 * given['pose_maps'] - 1, model.person(given['body_parts']))
+    logs, _ = step(model, batch, optimizers(model, 1e-9, **NETWORKS))
+    wanted = sum((frames - given['frames']).abs().mean() for frames in (made.picture, made.raw))
+    torch.testing.assert_close(logs['g/l1'], wanted)
+
+
+def test_a_still_scene_should_be_carried_over(clips):
+    losses = dict(carried=dict(type='L1Loss', masked=True, weight=1.0), painted=dict(type='L1Loss', masked=True, weight=1.0))
+    model = build('Vid2Vid', **dict(OPTIONS, losses=losses))
+    batch, wrappers = batch_of(clips, model, 4), optimizers(model, 1e-2, **NETWORKS)
+    logs = [step(model, batch, wrappers)[0] for _ in range(8)]
+    assert logs[-1]['g/share_painted'] < logs[0]['g/share_painted'] - .05 and logs[-1]['g/carried'] < logs[0]['g/carried']
+
+
 def test_what_temporal_discriminators_see():
     frames = torch.arange(5.0).reshape(1, 5, 1, 1, 1).expand(1, 5, 3, 2, 2)
     flow = 100 + torch.arange(5.0).reshape(1, 5, 1, 1, 1).expand(1, 5, 2, 2, 2)
@@ -86,8 +129,8 @@ def test_every_network_learns(clips):
     model = build('Vid2Vid', **OPTIONS)
     logs, changed = step(model, batch_of(clips, model, 4), optimizers(model, 1e-2, **NETWORKS))
     assert changed == {'net_g', 'net_d', 'net_d_time0'}
-    assert set(logs) == {'g/gan', 'g/temporal', 'g/temporal_fm', 'g/flow', 'g/warp', 'g/l1', 'g/painted', 'd/fake', 'd/real',
-                         'd/time0_fake', 'd/time0_real'}
+    assert set(logs) == {'g/gan', 'g/temporal', 'g/temporal_fm', 'g/flow', 'g/warp', 'g/carried', 'g/painted', 'g/l1',
+                         'g/share_painted', 'd/fake', 'd/real', 'd/raw_fake', 'd/raw_real', 'd/time0_fake', 'd/time0_real'}
 
 
 def test_the_flow_loss_teaches_the_flow(clips):
@@ -104,8 +147,8 @@ def test_streaming_is_unrolling(clips):
     generated = model.test_step(data)[0]['generated']
     batch = model.data_preprocessor(data)
     with torch.no_grad():
-        frames, *_ = model.unroll(model.net_g, 2 * batch['pose_maps'] - 1, model.person(batch['body_parts']))
-    assert np.abs(model.data_preprocessor.to_uint8(frames)[0].numpy().astype(int) - generated).max() <= 1
+        made = model.unroll(model.net_g, 2 * batch['pose_maps'] - 1, model.person(batch['body_parts']))
+    assert np.abs(model.data_preprocessor.to_uint8(made.picture)[0].numpy().astype(int) - generated).max() <= 1
     alone = model.test_step({key: value[:, 1:] if key in ('frames', 'pose_maps', 'body_parts', 'masks', 'poses') else value
                              for key, value in data.items()})[0]['generated']
     assert (alone != generated[1:]).any()

@@ -20,19 +20,22 @@ class Moved(NamedTuple):
         picture: (B, 3, H, W) in [-1, 1].
         flow: (B, 2, H, W), x and y in pixels from each pixel to where it was in the last frame.
         painted: (B, 1, H, W) in [0, 1], how much of the picture is new.
+        raw: (B, 3, H, W) in [-1, 1], what is new in it.
     """
 
     picture: Tensor
     flow: Tensor
     painted: Tensor
+    raw: Tensor
 
 
 class FlowGenerator(nn.Module):
     r"""Paints ``x = (1 - m) w(x') + m h``: h is painted, w moves the last frame x', m says where to paint.
 
-    One encoder sees the stick figures of this frame and of the last ``past``, another one those frames; their maps are added. Half of
-    the residual blocks stand before the sum, half behind it, once for h and once for flow and m. With ``foreground`` the person in h
-    is painted by a network that sees the figure of this frame alone, where the pose says that the person is.
+    One encoder sees the stick figures of this frame and of the last ``past``, another one those frames; their maps are added. Before
+    the first frame there is none of the second: of an empty picture instance norm makes noise. Half of the residual blocks stand
+    before the sum, half behind it, once for h and once for flow and m. With ``foreground`` the person in h is painted by a network
+    that sees the figure of this frame alone, where the pose says that the person is.
 
     Args:
         past: number of earlier frames, L.
@@ -75,13 +78,15 @@ class FlowGenerator(nn.Module):
             InputError: a size that does not fit.
         """
         check_input(figures, 3 * (self.past + 1), self.multiple)
-        h = self.figures(figures) + self.frames(frames)
+        h = self.figures(figures)
+        h = h + known.to(h.dtype) * self.frames(frames)
         new, moving = self.head(self.picture(h)), self.motion(h)
         if self.person is not None:
             new = torch.lerp(new, self.person(figures[:, :3]).to(new.dtype), person.to(new.dtype))
         flow = FLOW_UNIT * self.flow(moving).float()
         painted = 1 - known * (1 - torch.sigmoid(self.matte(moving).float()))
-        return Moved(torch.lerp(move(frames[:, :3].float(), flow), new.float(), painted), flow, painted)
+        new = new.float()
+        return Moved(torch.lerp(move(frames[:, :3].float(), flow), new, painted), flow, painted, new)
 
 
 def move(pictures: Tensor, flow: Tensor) -> Tensor:

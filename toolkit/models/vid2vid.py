@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from toolkit.fit import build_discriminator
-from toolkit.generators.flow_generator import FLOW_UNIT, FlowGenerator, move
+from toolkit.generators.flow_generator import FLOW_UNIT, FlowGenerator, Moved, move
 from toolkit.model_parts.classical_flow import batch_flow
 from toolkit.models.adversaries import Adversaries
 from toolkit.models.base import VideoModel
@@ -39,6 +39,10 @@ class Vid2Vid(Adversaries, VideoModel):
     :math:`L = L_{I} + L_{V} + 10 L_W + 10 L_{FM} + 10 L_{VGG}`: a discriminator of single frames ``[F_t, x_t]``, one for each temporal
     scale of three frames with the flow between the real ones, and :math:`L_W = |w_t - \hat w_t| + |w_t(\hat x_{t-1}) - \hat x_t|`.
 
+    The authors' code does more than their equations, and so does this: what is said of x_t, by the discriminator of frames and by
+    losses of frames, is said of h_t too, so that it learns where the last frame is moved. :math:`10 |x_t - \hat w_t(x_{t-1})| + |m_t|`
+    counts where the reference flow is believed: there a frame should be the last one, moved. Gradients do not flow into earlier frames.
+
     Where it differs from the paper and its code:
 
     - The reference flow is DIS of OpenCV instead of FlowNet2. It counts where it explains the real frame, as in the authors' code.
@@ -48,12 +52,14 @@ class Vid2Vid(Adversaries, VideoModel):
 
     Any losses can be listed in ``losses``, see :class:`toolkit.models.loss_table.LossTable`. They are offered:
 
-    - ``frames``: ``fake``, ``real`` and ``conditions`` (N, 3, H, W) in [-1, 1]; ``masks`` (N, 1, H, W) and ``regions`` (N, 2, H, W) in
-      [0, 1]; ``poses`` (N, 18, 3); N = B T;
-    - ``gan``: ``scores``, ``fake_features`` and ``real_features`` of the discriminator of frames;
+    - ``frames``, of x and of h: ``fake``, ``real`` and ``conditions`` (N, 3, H, W) in [-1, 1]; ``masks`` (N, 1, H, W) and ``regions``
+      (N, 2, H, W) in [0, 1]; ``poses`` (N, 18, 3); N = B T;
+    - ``gan``, of x and of h: ``scores``, ``fake_features`` and ``real_features`` of the discriminator of frames;
     - ``temporal``: the same of each temporal scale; the values are added up;
     - ``flow``: ``fake``, ``real`` (N, 2, H, W) in pixels, N = B (T - 1), and ``masks`` (N, 1, H, W), where the reference is believed;
-    - ``warp``: ``fake``, the last real frame as the predicted flow shows it, and ``real``, the frame (N, 3, H, W).
+    - ``warp``: ``fake``, the last real frame as the predicted flow shows it, ``real``, the frame (N, 3, H, W), and ``masks``;
+    - ``carried``: ``fake``, the frame x_t, ``real``, the generated frame before it as the reference flow shows it, and ``masks``;
+    - ``painted``: ``fake``, m (N, 1, H, W), ``real``, zeros, and ``masks``.
 
     Args:
         generator: arguments of :class:`toolkit.generators.flow_generator.FlowGenerator`.
@@ -70,7 +76,8 @@ class Vid2Vid(Adversaries, VideoModel):
 
     offers = dict(
         frames=('fake', 'real', 'masks', 'regions', 'poses', 'conditions', ADDED), gan=('scores', 'fake_features', 'real_features'),
-        temporal=('scores', 'fake_features', 'real_features'), flow=('fake', 'real', 'masks'), warp=('fake', 'real'))
+        temporal=('scores', 'fake_features', 'real_features'),
+        **dict.fromkeys(('flow', 'warp', 'carried', 'painted'), ('fake', 'real', 'masks')))
     nested = dict(generator=FlowGenerator)
     opens_with = ('content',)
     paints_from = ('pose_maps', 'body_parts')
@@ -100,51 +107,53 @@ class Vid2Vid(Adversaries, VideoModel):
     def train_step(self, data: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
         """One update of the generator, then one of all discriminators, as in the base class.
 
-        ``g/painted`` is the mean of m behind the first frame.
+        ``g/share_painted`` is the mean of m behind the first frame, ``d/raw_*`` is what the discriminator of frames learns from h.
         """
         batch = self.data_preprocessor(data, True)
         figures, real = 2 * batch['pose_maps'] - 1, batch['frames']
         with optim_wrapper['g'].optim_context(self.net_g):
-            fake, flow, painted = self.unroll(self.net_g, figures, self.person(batch['body_parts']))
+            made = self.unroll(self.net_g, figures, self.person(batch['body_parts']))
         reference = batch_flow(data['frames'], 1, real.device)
-        seen = {'gan': [(self.net_d, [torch.cat([figures, frames], 2).flatten(0, 1) for frames in (fake, real)])], 'temporal': []}
+        pictures = {'': made.picture, 'raw_': made.raw}
+        seen = [(name, 'gan', self.net_d, [torch.cat([figures, frames], 2).flatten(0, 1) for frames in (fake, real)])
+                for name, fake in pictures.items()]
         for scale in range(self.scales if self.losses.of('temporal') else 0):
             between = reference if scale == 0 else batch_flow(data['frames'], 2**scale, real.device)
-            inputs = [torch.cat(list(triples(frames, between, 2**scale))) for frames in (fake, real)]
-            seen['temporal'].append((getattr(self, f'net_d_time{scale}'), inputs))
-        g: dict[str, Tensor] = {}
-        for group, asked in seen.items():
-            for network, inputs in asked:
-                for name, value in self.fool(optim_wrapper, network, group, *inputs).items():
-                    g[name] = g[name] + value if name in g else value
-        given = {key: batch[key].flatten(0, 1) for key in ('masks', 'regions', 'poses') if key in batch}
-        given |= {name: maps.flatten(0, 1) for name, maps in (('fake', fake), ('real', real), ('conditions', figures))}
-        g |= self.losses.compute('frames', given, batch) | self._flow_losses(flow, reference, real)
+            inputs = [torch.cat(list(triples(frames, between, 2**scale))) for frames in (made.picture, real)]
+            seen.append((f'time{scale}_', 'temporal', getattr(self, f'net_d_time{scale}'), inputs))
+        found = [self.fool(optim_wrapper, network, group, *inputs) for _, group, network, inputs in seen]
+        given = {key: batch[key] for key in ('masks', 'regions', 'poses') if key in batch}
+        for fake in pictures.values():
+            maps = given | dict(fake=fake, real=real, conditions=figures)
+            found.append(self.losses.compute('frames', {key: value.flatten(0, 1) for key, value in maps.items()}, batch))
+        g = self._flow_losses(made, reference, real)
+        for name, value in (entry for losses in found for entry in losses.items()):
+            g[name] = g[name] + value if name in g else value
         g = self.weighted(g)
         self.step(optim_wrapper, 'g', sum(g.values()))
-        d = {}
-        for group, asked in seen.items():
-            for i, (network, inputs) in enumerate(asked):
-                name = f'time{i}_' if group == 'temporal' else ''
-                d |= {f'{name}{kind}': value for kind, value in self.teach(optim_wrapper, network, group, *inputs).items()}
+        d = {f'{name}{kind}': value for name, group, network, inputs in seen
+             for kind, value in self.teach(optim_wrapper, network, group, *inputs).items()}
         if d:
             self.step(optim_wrapper, 'd', sum(d.values()))
-        return self.logged(g=g, d=d) | {'g/painted': painted[:, 1:].detach().mean()}
+        return self.logged(g=g, d=d) | {'g/share_painted': made.painted[:, 1:].detach().mean()}
 
-    def _flow_losses(self, flow: Tensor, reference: Tensor, real: Tensor) -> dict[str, Tensor]:
+    def _flow_losses(self, made: Moved, reference: Tensor, real: Tensor) -> dict[str, Tensor]:
         before, now = real[:, :-1].flatten(0, 1), real[:, 1:].flatten(0, 1)
-        flow, reference = flow[:, 1:].flatten(0, 1), reference[:, 1:].flatten(0, 1)
+        flow, reference, painted = (maps[:, 1:].flatten(0, 1) for maps in (made.flow, reference, made.painted))
+        last, picture = made.picture[:, :-1].detach().flatten(0, 1), made.picture[:, 1:].flatten(0, 1)
         believed = ((move(before, reference) - now).abs().mean(1, keepdim=True) < EXPLAINED).float()
-        return self.losses.compute('flow', dict(fake=flow, real=reference, masks=believed)) | \
-            self.losses.compute('warp', dict(fake=move(before, flow), real=now))
+        pairs = dict(flow=(flow, reference), warp=(move(before, flow), now), carried=(picture, move(last, reference)),
+                     painted=(painted, torch.zeros_like(painted)))
+        return {name: value for group, (fake, wanted) in pairs.items()
+                for name, value in self.losses.compute(group, dict(fake=fake, real=wanted, masks=believed)).items()}
 
     def person(self, labels: Tensor) -> Tensor:
         """Where the person may be: body parts (B, T, 1, H, W) of the poses, grown by the margin, as 0 and 1."""
         radius = round(self.margin * labels.shape[-2])
         return F.max_pool2d((labels > 0).float().flatten(0, 1), 2 * radius + 1, 1, radius).unflatten(0, labels.shape[:2])
 
-    def unroll(self, net: nn.Module, figures: Tensor, person: Tensor, memory: list[Tensor] | None = None) -> tuple[Tensor, ...]:
-        """Paint a window frame after frame, gradients flowing through all of them.
+    def unroll(self, net: nn.Module, figures: Tensor, person: Tensor, memory: list[Tensor] | None = None) -> Moved:
+        """Paint a window frame after frame. Gradients do not flow from a frame into those before it.
 
         Args:
             net: the generator.
@@ -154,7 +163,7 @@ class Vid2Vid(Adversaries, VideoModel):
                 An empty list begins a video.
 
         Returns:
-            Frames (B, T, 3, H, W) in [-1, 1], flow (B, T, 2, H, W) in pixels and m (B, T, 1, H, W).
+            Each (B, T, C, H, W): frames x and what is painted, h, in [-1, 1], flow in pixels, and m.
         """
         memory = [] if memory is None else memory
         known = figures.new_full((len(figures), 1, 1, 1), float(bool(memory)))
@@ -166,9 +175,9 @@ class Vid2Vid(Adversaries, VideoModel):
             x = torch.cat([figures[:, t], memory[0]], 1)
             made.append(net(x, memory[1], person[:, t], known))
             memory[0] = x[:, :-3]
-            memory[1] = torch.cat([made[-1].picture, memory[1][:, :-3]], 1)
+            memory[1] = torch.cat([made[-1].picture.detach(), memory[1][:, :-3]], 1)
             known = torch.ones_like(known)
-        return tuple(torch.stack(parts, 1) for parts in zip(*made))
+        return Moved(*(torch.stack(parts, 1) for parts in zip(*made)))
 
     def open(self, content: dict) -> Painter:
         """As in the base class; the content is not looked at, poses were fitted to it. The painter remembers the last L frames."""
@@ -178,8 +187,8 @@ class Vid2Vid(Adversaries, VideoModel):
         def paint(frame: dict) -> np.ndarray:
             batch = self.data_preprocessor(frame)
             with self.evaluating(self.net_g), self.inference_context():
-                picture, *_ = self.unroll(self.net_g, 2 * batch['pose_maps'] - 1, self.person(batch['body_parts']), memory)
-            return self.data_preprocessor.to_uint8(picture)[0, 0].numpy()
+                made = self.unroll(self.net_g, 2 * batch['pose_maps'] - 1, self.person(batch['body_parts']), memory)
+            return self.data_preprocessor.to_uint8(made.picture)[0, 0].numpy()
 
         return paint
 
