@@ -1,7 +1,7 @@
 """A generator for people that it never saw: on synthetic people of all kinds and on clips of real people, where there are some.
 
     python tools/prepare_data.py ann.mp4 --out data/people --person ann --size 384x256       # once for each person
-    python tools/train.py configs/pretrain_textured.py --amp
+    python tools/train.py configs/pretrain_textured.py --fast
     python tools/publish_model.py work_dirs/pretrain_textured --any-size --out any_person.safetensors
 
 The synthetic people are rendered on first use. Real ones are optional, but more training on clean synthetic people alone makes real

@@ -138,10 +138,18 @@ def own_videos_parser(doc: str, iterations: str) -> ArgumentParser:
     parser.add_argument('--data', metavar='DIR', help='folder of prepared clips (default data/<name of the work dir>)')
     parser.add_argument('--iterations', type=int, metavar='N', help=iterations)
     parser.add_argument('--resume', action='store_true', help='go on with the training that is in the work dir')
-    parser.add_argument('--amp', nargs='?', const='bfloat16', default=None, choices=['bfloat16', 'float16', 'bf16', 'fp16'],
-                        help='half precision for all networks (default bfloat16)')
+    add_speed_arguments(parser)
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override keys of the config')
     return parser
+
+
+def add_speed_arguments(parser: ArgumentParser) -> None:
+    """Add ``--amp`` and ``--fast`` to the parser of a tool that trains."""
+    parser.add_argument('--fast', action='store_true',
+                        help='switch on what is fast and safe on this machine (half precision, fused optimizers, CUDA graphs and more, '
+                             'see docs/performance.md); the log says what was chosen, and what the config says itself stays')
+    parser.add_argument('--amp', nargs='?', const='bfloat16', default=None, choices=['bfloat16', 'float16', 'bf16', 'fp16'],
+                        help='half precision for all networks (default bfloat16), also where this machine is slower in it')
 
 
 def add_config_arguments(parser: ArgumentParser) -> None:

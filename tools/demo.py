@@ -81,12 +81,11 @@ def paper(out: Path, iters: int | None) -> list[tuple[Path, str]]:
 
 def training(config: str, out: Path, iters: int | None, *options: str) -> tuple:
     """The words of the command that trains a config, or goes on with it."""
-    from toolkit.machine import machine
     from toolkit.weights import latest_checkpoint
     work_dir = out / Path(config).stem
     options += (f'train_cfg.max_iters={iters}',) if iters else ()
-    return ('train.py', config, '--work-dir', work_dir, *(['--amp'] if machine().half else []),
-            *(['--resume'] if latest_checkpoint(work_dir) else []), *(['--cfg-options', *options] if options else []))
+    return ('train.py', config, '--work-dir', work_dir, '--fast', *(['--resume'] if latest_checkpoint(work_dir) else []),
+            *(['--cfg-options', *options] if options else []))
 
 
 def train(config: str, out: Path, iters: int | None, *options: str) -> Path:

@@ -22,7 +22,7 @@ def main(argv: list[str] | None = None) -> None:
 
     from toolkit import apis
     student = apis.distill(args.videos, args.work_dir, args.teacher, args.data, args.movements, args.iterations, args.resume,
-                           args.amp or False, args.cfg_options)
+                           args.amp or False, args.cfg_options, fast=args.fast)
     print(f'pictures: {Path(args.work_dir) / "vis"}\nthe student: {student}')
     print(spoken(f'python tools/live.py --person {args.work_dir} --camera 0'))
 

@@ -17,7 +17,8 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
 
     from toolkit import apis
-    best = apis.finetune(args.videos, args.work_dir, args.data, args.iterations, args.resume, args.amp or False, args.cfg_options)
+    best = apis.finetune(args.videos, args.work_dir, args.data, args.iterations, args.resume, args.amp or False, args.cfg_options,
+                         fast=args.fast)
     print(f'before and after: {Path(args.work_dir) / "vis"}\nthe best checkpoint: {best}')
     content = args.videos[0] if args.videos else 'me.mp4'
     print(spoken(f'python tools/generate.py {best} --content {content} --driving dancer.mp4 --out result.mp4'))

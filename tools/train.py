@@ -2,7 +2,7 @@
 
 import argparse
 
-from toolkit.cli import add_config_arguments, main_guard
+from toolkit.cli import add_config_arguments, add_speed_arguments, main_guard
 
 
 @main_guard
@@ -13,14 +13,10 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument('--work-dir', help='folder for checkpoints and logs (default: work_dirs/<name of the config>)')
     parser.add_argument('--resume', nargs='?', const=True, default=False, metavar='CHECKPOINT',
                         help='go on from the latest checkpoint of the work dir, or from the one given')
-    parser.add_argument('--amp', nargs='?', const='bfloat16', default=None, choices=['bfloat16', 'float16', 'bf16', 'fp16'],
-                        help='half precision for all networks (default bfloat16)')
+    add_speed_arguments(parser)
     parser.add_argument('--on-nan', choices=['stop', 'rollback'],
                         help='when a loss is not finite any more: stop (default), or go back to the last checkpoint and halve the '
                              'learning rates, at most three times')
-    parser.add_argument('--fast', action='store_true',
-                        help='switch on what is fast and safe on this machine (half precision, fused optimizers, CUDA graphs and more, '
-                             'see docs/performance.md); the log says what was chosen, and what the config says itself stays')
     parser.add_argument('--launcher', default=None, choices=['none', 'pytorch', 'slurm', 'mpi'],
                         help='what starts the processes: pytorch for torchrun, slurm for srun, mpi for mpirun')
     parser.add_argument('--local-rank', '--local_rank', type=int, help=argparse.SUPPRESS)

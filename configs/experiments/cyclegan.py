@@ -1,6 +1,6 @@
 """Minutes on one CPU core: CycleGAN between two synthetic actors before plain walls at 96x64; the truth about four actions is known.
 
-    python tools/train.py configs/experiments/cyclegan.py --amp
+    python tools/train.py configs/experiments/cyclegan.py --fast
     python tools/test.py configs/experiments/cyclegan.py work_dirs/cyclegan --baselines --out cyclegan.json
 
 What differs from the published settings, because so few iterations and so small pictures want it: no mirroring, which would mirror the

@@ -1,7 +1,7 @@
 """Two actors of whom one is a third smaller than the other, the trap that paper B warns of, with and without skeleton scaling.
 
-    python tools/train.py configs/experiments/cyclegan_heights.py --amp
-    python tools/train.py configs/experiments/cyclegan_heights.py --amp --work-dir work_dirs/not_scaled \\
+    python tools/train.py configs/experiments/cyclegan_heights.py --fast
+    python tools/train.py configs/experiments/cyclegan_heights.py --fast --work-dir work_dirs/not_scaled \\
         --cfg-options model.skeleton_scaling=False
 """
 _base_ = 'cyclegan_skeleton.py'

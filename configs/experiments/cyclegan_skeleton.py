@@ -2,8 +2,8 @@
 
 The pose network is trained first, in ten minutes, on the training clips of both actors, and needs no download:
 
-    python tools/train.py configs/experiments/transfer_pose_network.py --amp
-    python tools/train.py configs/experiments/cyclegan_skeleton.py --amp
+    python tools/train.py configs/experiments/transfer_pose_network.py --fast
+    python tools/train.py configs/experiments/cyclegan_skeleton.py --fast
 
 Its maps are compared over squares of 4 to 32 pixels.
 """

@@ -1,6 +1,6 @@
 """Minutes on one CPU core: restoration of warped feature maps of two actors at 192x128; two actions of each are held out.
 
-    python tools/train.py configs/experiments/restoration.py --amp
+    python tools/train.py configs/experiments/restoration.py --fast
     python tools/test.py configs/experiments/restoration.py work_dirs/restoration/iter_0000500.pth --baselines
 
 For so few iterations the network works at half instead of a quarter of the size, and the adversarial loss weighs a tenth: at its full

@@ -1,6 +1,6 @@
 """Ten minutes on one CPU core: a pose network that knows the two actors of cyclegan.py at 96x64, for cyclegan_skeleton.py.
 
-    python tools/train.py configs/experiments/transfer_pose_network.py --amp
+    python tools/train.py configs/experiments/transfer_pose_network.py --fast
     python tools/test.py configs/experiments/transfer_pose_network.py work_dirs/transfer_pose_network
 """
 _base_ = ['../_base_/runtime.py', '../_base_/studio_actors.py', '../_base_/pose_training.py']

@@ -4,7 +4,7 @@
 
 or, with clips that are prepared already:
 
-    python tools/train.py configs/own/finetune.py --amp --cfg-options data.root=data/mine
+    python tools/train.py configs/own/finetune.py --fast --cfg-options data.root=data/mine
 
 The last quarter of each clip is held out. What is kept is the checkpoint that paints it best, and training ends when it gets no better.
 vis/*.png in the work dir show it before and after. Discriminators begin anew.

@@ -1,7 +1,7 @@
 """Minutes on two CPU cores: a small and fast student of a trained generator, for one person. It is what runs live.
 
     python tools/prepare_data.py me.mp4 --out data/mine
-    python tools/train.py configs/own/student.py --amp
+    python tools/train.py configs/own/student.py --fast
     python tools/live.py --person work_dirs/student --camera 0
 
 Its teacher, by default the generator that comes with the toolkit, paints the person in movements that are drawn and never run out: its

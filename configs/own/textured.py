@@ -1,7 +1,7 @@
 """Minutes on two CPU cores: one prepared clip of your own, about as small as 192x128, whose pixels the generator copies.
 
     python tools/prepare_data.py squats.mp4 --out data/mine
-    python tools/train.py configs/own/textured.py --amp
+    python tools/train.py configs/own/textured.py --fast
 
 Its last quarter is held out; for it references are taken from the rest. Before any training the generator already copies the nearest
 frame, part by part: it learns where to look elsewhere, and to paint what no frame shows.

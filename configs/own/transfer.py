@@ -2,7 +2,7 @@
 
     python tools/prepare_data.py me_*.mp4 --out data/mine --person me
     python tools/prepare_data.py dancer_*.mp4 --out data/mine --person dancer
-    python tools/train.py configs/own/transfer.py --amp
+    python tools/train.py configs/own/transfer.py --fast
     python tools/generate.py work_dirs/transfer --driving dancer.mp4 --direction ba --out me.mp4
 """
 _base_ = ['../experiments/cyclegan.py']

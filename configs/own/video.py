@@ -1,7 +1,7 @@
 """A quarter of an hour on two CPU cores: one prepared clip of your own, about as small as 192x128. Its last quarter is held out.
 
     python tools/prepare_data.py squats.mp4 --out data/mine
-    python tools/train.py configs/own/video.py --amp
+    python tools/train.py configs/own/video.py --fast
 
 A short clip is learned by heart sooner than its person: random content frames vary the edges, and the perceptual loss weighs most.
 """

@@ -10,8 +10,8 @@ from mmengine.optim import OptimWrapperDict
 
 from tests.models.test_video_pix2pixhd import batch_of
 from tests.models.test_video_pix2pixhd_exact import build
-from toolkit import machine
-from toolkit.engine import fast
+from toolkit import apis, machine
+from toolkit.engine import estimate, fast, launch
 from toolkit.engine.launch import load_config
 from toolkit.engine.optim import NetworkOptimizers, OptimWrapper, use_amp
 from toolkit.engine.processes import cores_of_process
@@ -19,6 +19,8 @@ from toolkit.engine.runner import TrainRunner
 from toolkit.engine.workers import fitting_workers, memory_is_shared
 from toolkit.machine import Machine
 from toolkit.registry import MODELS
+from tools import distill, finetune, train
+from tools import estimate as estimate_tool
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 
@@ -49,6 +51,38 @@ def test_one_that_does_not_stays_in_full_precision(monkeypatch):
     cfg = config()
     assert 'bfloat16' not in fast.use_fast(cfg) and cfg['model'] == dict(type='VideoPix2PixHD')
     assert cfg['optim_wrapper']['g'].get('type') is None and cfg['optim_wrapper']['g']['optimizer']['fused'] is True
+
+
+def test_half_precision_that_the_machine_has_not_is_told(monkeypatch):
+    """It is computed all the same: one may want its numbers."""
+    cfg = config(inference_dtype='bfloat16')
+    on(monkeypatch, False, False)
+    assert fast.slow_half(config()) == '' and fast.slow_half(cfg).startswith('model.inference_dtype: bfloat16')
+    use_amp(cfg)
+    said = fast.slow_half(cfg)
+    assert all(key in said for key in ('optim_wrapper.g', 'optim_wrapper.d', 'model.loss_dtype', 'some CPU', '--fast'))
+    fast.use_fast(again := config())
+    assert fast.slow_half(again) == '', '--fast does not take it here'
+    on(monkeypatch, True, True)
+    assert fast.slow_half(cfg) == ''
+
+
+def test_every_tool_that_trains_takes_it(monkeypatch, tmp_path):
+    asked, clip = [], tmp_path / 'a.mp4'
+
+    def build_runner(cfg, *args, **kwargs):
+        asked.append(kwargs.get('fast'))
+        raise ZeroDivisionError
+
+    for module in (apis, estimate, launch):
+        monkeypatch.setattr(module, 'build_runner', build_runner)
+    monkeypatch.setattr(apis, 'find_clips', lambda folder: [clip])
+    for tool, words in ((train, ['own/video']), (estimate_tool, ['own/video']), (finetune, ['--work-dir', str(tmp_path / 'a')]),
+                        (distill, ['--work-dir', str(tmp_path / 'b')])):
+        for given in ([], ['--fast']):
+            with pytest.raises(ZeroDivisionError):
+                tool.main([*words, *given])
+    assert asked == [False, True] * 4
 
 
 def test_a_gpu_records_steps_of_methods_that_can_be_recorded(monkeypatch):

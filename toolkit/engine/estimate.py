@@ -100,7 +100,8 @@ class Stopwatch(Hook):
         self.times.append(time.perf_counter())
 
 
-def estimate(config: str | Path, cfg_options: Sequence[str] = (), amp: bool | str = False, iterations: int = 20) -> Estimate:
+def estimate(config: str | Path, cfg_options: Sequence[str] = (), amp: bool | str = False, iterations: int = 20,
+             fast: bool = False) -> Estimate:
     """Train a few iterations in a folder that is removed, and say what the whole training would take.
 
     Data that the config renders on first use, and networks that it builds on, are made as training would make them, and stay.
@@ -108,7 +109,7 @@ def estimate(config: str | Path, cfg_options: Sequence[str] = (), amp: bool | st
     Args:
         config: a config file, or the name of one.
         cfg_options: ``'key=value'`` overrides.
-        amp: as for training.
+        amp, fast: as for training.
         iterations: how many to measure, beside five to warm up.
 
     Raises:
@@ -130,7 +131,7 @@ def estimate(config: str | Path, cfg_options: Sequence[str] = (), amp: bool | st
         cfg.default_hooks = dict(cfg.get('default_hooks') or {}, checkpoint=None, logger=dict(type='ScalarLogger', interval=10**9))
         if torch.cuda.is_available():
             torch.cuda.reset_peak_memory_stats()
-        runner = build_runner(cfg, folder, amp=amp)
+        runner = build_runner(cfg, folder, amp=amp, fast=fast)
         watch = Stopwatch()
         runner.register_hook(watch)
         runner.train()
@@ -140,9 +141,9 @@ def estimate(config: str | Path, cfg_options: Sequence[str] = (), amp: bool | st
         networks = model.networks() if hasattr(model, 'networks') else dict(model.named_children())
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == 'darwin' else 2**10)
         children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / (2**20 if sys.platform == 'darwin' else 2**10)
-        batch = cfg.train_dataloader.get('batch_size') or 1
+        batch, loading = cfg.train_dataloader.get('batch_size') or 1, children * workers_of(runner.cfg.train_dataloader)
         return Estimate(
-            planned, np.diff(watch.times)[WARM_UP:], watch.times[0] - started, peak + children * workers_of(cfg.train_dataloader),
+            planned, np.diff(watch.times)[WARM_UP:], watch.times[0] - started, peak + loading,
             torch.cuda.max_memory_allocated() / 2**20 if torch.cuda.is_available() else None, batch,
             {name: sum(p.numel() for p in network.parameters()) for name, network in networks.items()},
             (sizes + 2 * trained) / 2**20, left_out)

@@ -4,7 +4,7 @@ import platform
 
 import torch
 
-from toolkit.engine.optim import model_takes, optimizers, use_amp
+from toolkit.engine.optim import DTYPES, model_takes, optimizers, use_amp
 from toolkit.engine.processes import cores_of_process
 from toolkit.engine.workers import fitting_workers, keeps_decoded, memory_is_shared
 from toolkit.machine import machine
@@ -13,6 +13,22 @@ from toolkit.registry import MODELS
 
 FUSED = ('Adam', 'AdamW', 'SGD')
 OF_WORKERS = ('persistent_workers', 'prefetch_factor', 'timeout')
+
+
+def slow_half(cfg: dict) -> str:
+    """What to say of a config whose training asks for a bfloat16 that this machine has not; empty where it does not.
+
+    Args:
+        cfg: a whole config.
+    """
+    here = machine()
+    asked = [f'optim_wrapper.{name}' for name, entry in cfg['optim_wrapper'].items()
+             if isinstance(entry, dict) and DTYPES.get(entry.get('dtype')) is torch.bfloat16]
+    asked += [f'model.{key}' for key in ('loss_dtype', 'inference_dtype') if DTYPES.get(cfg['model'].get(key)) is torch.bfloat16]
+    if here.half or not asked:
+        return ''
+    return (f'{", ".join(asked)}: bfloat16, which this machine ({here.name}) has not: steps take several times as long as in float32, '
+            'here and there ten times. Leave it out, or give --fast instead of --amp, which takes bfloat16 only where it is faster')
 
 
 def use_fast(cfg: dict) -> str:
