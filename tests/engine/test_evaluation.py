@@ -8,7 +8,9 @@ from mmengine.config import Config
 
 from toolkit import apis
 from toolkit.clips.clip import ClipWriter
+from toolkit.engine.config import load_config
 from toolkit.engine.evaluation import Evaluation, choose_metrics
+from toolkit.metrics.result_cache import ResultCache
 from toolkit.structures import InputError
 from toolkit.video.io import VideoReader
 
@@ -51,6 +53,68 @@ def test_measured_written_and_gone_on_with(config, tmp_path):
     assert next(iter(video))[0].shape == (32, 3 * 32, 3)
     with pytest.raises(InputError, match='out.json: exists already'):
         Evaluation(config, out=out)
+
+
+def stop(config, **options):
+    with pytest.raises(KeyboardInterrupt):
+        Evaluation(config, **options).run(stop_after_one)
+
+
+def clips_to_measure(config, **options):
+    asked = []
+    evaluation = Evaluation(config, **options)
+    evaluation.run(lambda clips: asked.extend(clips) or clips)
+    evaluation.tables()
+    return asked
+
+
+def test_a_stopped_run_does_not_take_the_videos_of_another_for_its_own(config, tmp_path):
+    old, out = tmp_path / 'old', tmp_path / 'out.json'
+    old.mkdir()
+    for number in range(2):
+        (old / f'{number}.mp4').write_text('mine')
+    stop(config, out=out)
+    with pytest.raises(InputError, match='old: holds files already; say --overwrite'):
+        Evaluation(config, out=out, videos=old)
+    assert [video.read_text() for video in sorted(old.iterdir())] == ['mine', 'mine']
+    assert clips_to_measure(config, out=out, videos=old, overwrite=True) == [0, 1, 2]
+    assert [len(list(VideoReader(old / f'{number}.mp4'))) for number in range(3)] == [4, 4, 4]
+
+
+def test_each_clip_of_a_run_that_goes_on_with_a_folder_for_videos_has_one(config, tmp_path):
+    stop(config, out=tmp_path / 'out.json')
+    assert clips_to_measure(config, out=tmp_path / 'out.json', videos=tmp_path / 'new') == [0, 1, 2]
+    assert sorted(video.name for video in (tmp_path / 'new').iterdir()) == ['0.mp4', '1.mp4', '2.mp4']
+
+
+def test_only_the_run_that_was_stopped_goes_on_with_its_videos(config, tmp_path, monkeypatch):
+    """Stopped after its first video, before the clip counts."""
+    options = dict(out=tmp_path / 'out.json', videos=tmp_path / 'videos')
+    with monkeypatch.context() as patch:
+        patch.delattr(ResultCache, 'add')
+        with pytest.raises(AttributeError, match='add'):
+            Evaluation(config, **options).run()
+    assert [video.name for video in options['videos'].iterdir()] == ['0.mp4']
+    with pytest.raises(InputError, match='videos: holds files already'):
+        Evaluation(config, baselines=True, **options)
+    assert clips_to_measure(config, **options) == [0, 1, 2]
+
+
+def test_with_baselines_a_stopped_run_begins_anew(config, tmp_path):
+    stop(config, out=tmp_path / 'out.json')
+    assert clips_to_measure(config, out=tmp_path / 'out.json', baselines=True) == [0, 1, 2]
+
+
+def test_with_other_arguments_of_a_metric_a_stopped_run_begins_anew(config, tmp_path):
+    """Also where the definitions of its numbers do not tell them."""
+    asked = []
+    for frames in (96, 96, 4):
+        cfg = load_config(config)
+        cfg.test_evaluator = [dict(type='Identity', region='input', frames=frames)]
+        if not asked:
+            stop(cfg, out=tmp_path / 'out.json')
+        asked.append(clips_to_measure(cfg, out=tmp_path / 'out.json'))
+    assert asked == [[1, 2], [], [0, 1, 2]]
 
 
 def test_a_second_process_for_the_same_results_is_told(config, tmp_path):

@@ -131,6 +131,16 @@ def test_real_side_is_computed_once_per_clip(make_sample):
     assert calls == ['a', 'b']
 
 
+@pytest.mark.parametrize('change', ['real', 'mask', 'poses', 'scored', 'person_height'])
+def test_real_side_is_computed_again_where_what_it_depends_on_differs(make_sample, change):
+    metric, calls = Mean(), []
+    first = dict(make_sample(), person_height=20.0)
+    other = first[change] * 2 if change == 'person_height' else np.roll(first[change], 1)
+    for sample in (first, dict(first, **{change: other})):
+        metric.of_real('x', sample, lambda: calls.append(change))
+    assert len(calls) == 2
+
+
 def test_a_measure_without_value_needs_a_reason():
     with pytest.raises(ValueError, match='reason'):
         Measure(None)

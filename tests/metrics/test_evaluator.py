@@ -125,7 +125,7 @@ def test_a_clip_counts_as_done_after_its_watcher(tmp_path):
 
 
 @pytest.mark.parametrize('text', ['5', '[]', 'null', '{}', 'my notes', '\xff', '{"key": "key", "index": "a", "results": {}}',
-                                  '{"key": "key", "index": 0, "results": 5}', '[' * 100000])
+                                  '{"key": "key", "index": 0, "results": 5}', '{"key": "key", "begun": "a"}', '[' * 100000])
 def test_a_file_of_others_is_named_and_kept(tmp_path, text):
     path = tmp_path / 'partial'
     evaluator(cache=ResultCache(path, 'key')).run([0])

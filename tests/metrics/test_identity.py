@@ -165,6 +165,17 @@ def test_what_is_missing_is_said(make_sample):
         Identity(region='mask')
 
 
+def test_the_truth_is_looked_at_where_its_own_poses_are():
+    blue, poses = clip_of(BLUE)
+    red, _ = clip_of(RED)
+    metric, mixed = fitted(), np.concatenate([blue[:1], red[1:]])
+    changes = dict(scored=np.array([True, False, False])), dict(truth=(mixed, poses + np.array([12, 0, 0], np.float32)))
+    values(metric, sample_of(blue, poses, truth=(mixed, poses)))
+    for change in changes:
+        sample = sample_of(blue, poses, **{'truth': (mixed, poses), **change})
+        assert values(metric, sample) == values(fitted(), sample)
+
+
 def test_the_region_lies_inside_the_body():
     region = person_region(standing(), 200, 100)
     assert region[40, 32] and region[75, 26] and region[15, 32] and not region[75, 32] and not region[:, 50:].any()

@@ -112,6 +112,14 @@ def test_real_frames_are_measured_once_for_several_methods(sample):
     assert len(metric.estimator.calls) == 3
 
 
+def test_real_frames_are_measured_again_where_the_person_has_another_size(sample):
+    metric = recorded(sample['poses'])
+    metric.measure(sample)
+    metric.measure(dict(sample, mask=sample['mask'] & (np.arange(600) < 200)[:, None]))
+    metric.measure(dict(sample, person_height=64.0))
+    assert [shape[1] for shape in metric.estimator.calls] == [600, 600, 1280, 1280, 1280, 1280]
+
+
 def test_no_torso_no_number_but_the_box_has_one(sample):
     sample['poses'][:, L_HIP] = 0
     measures = recorded(sample['poses'])

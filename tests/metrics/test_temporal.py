@@ -90,6 +90,16 @@ def test_steps_from_the_content_frame_do_not_count(make_sample, without_lpips):
     assert values(sample)['td'] > 10
 
 
+def test_what_is_remembered_of_the_real_video_is_of_the_same_steps(make_sample, without_lpips):
+    whole = make_sample(frames=5, height=64, width=64)
+    for t, frame in enumerate(whole['real']):
+        whole['real'][t] = np.roll(frame, 2 * t * t, 1)
+    whole['scored'][:] = True
+    later, metric = dict(whole, scored=np.arange(5) >= 2), Temporal()
+    metric.measure(whole)
+    assert metric.measure(later) == Temporal().measure(later)
+
+
 def test_flicker_looks_at_the_background_only(make_sample, without_lpips):
     sample = make_sample(frames=6)
     sample['generated'][sample['mask']] = 0

@@ -118,7 +118,7 @@ def test_a_clip_that_counts_has_its_video(run, folder, monkeypatch):
         patch.setattr(ResultCache, 'add', count_and_die)
         assert run('--out', folder / 'died.json', '--save-videos', folder / 'kept', config='interrupted.py')[0] == 130
     video, = (folder / 'kept').iterdir()
-    assert len(list(read_video(video))) == 4 and (folder / '.died.json.partial').read_text().count('"key"') == 1
+    assert len(list(read_video(video))) == 4 and (folder / '.died.json.partial').read_text().count('"index"') == 1
     assert run('--out', folder / 'died.json', '--save-videos', folder / 'kept', config='interrupted.py')[0] == 0
     assert len(list((folder / 'kept').glob('*.mp4'))) == len(list((folder / 'kept').iterdir())) == 4
 

@@ -50,8 +50,9 @@ class Evaluation:
         metrics: only these of ``test_evaluator``.
         clips: only so many, spread evenly over the test clips.
         max_frames: only the first frames of each clip.
-        out: where :meth:`write` writes, in JSON. A run that was stopped goes on where it was.
-        videos: folder for a video of each clip: poses, a transfer's input, real, generated, baselines.
+        out: where :meth:`write` writes, in JSON. The same run, where it was stopped, goes on where it was; another one begins anew.
+        videos: folder for a video of each clip: poses, a transfer's input, real, generated, baselines. New, empty, or that of the run
+            that goes on.
         overwrite: replace what is there.
         device: where models and metrics compute.
 
@@ -72,7 +73,7 @@ class Evaluation:
         pick_clips(1, clips)
         check_frames(max_frames)
         named = config.filename if isinstance(config, Config) else config
-        overwrite = _check_outputs(out, videos, [named, checkpoint], overwrite)
+        _check_outputs(out, videos, [named, checkpoint], overwrite)
         checkpoint = str(checkpoint_file(checkpoint)) if checkpoint else None
         cfg = config if isinstance(config, Config) else load_config(config, cfg_options)
         chosen = choose_metrics(cfg, metrics)
@@ -92,12 +93,12 @@ class Evaluation:
         self.models = ready({'model': model, **(build_baselines(model, train, domains) if baselines else {})}, device)
         self.about = about | dict(config=str(named), max_frames=max_frames, clips_available=len(self.dataset))
         key = fingerprint(cfg.model, cfg.test_dataloader.dataset, train or None, self.about,
-                          [(m.prefix, m.missing, str(m.definitions)) for m in measures],
-                          _clip_states(self.dataset, domains, self.models))
+                          chosen, [(m.prefix, m.missing, str(m.definitions)) for m in measures], sorted(self.models),
+                          _clip_states(self.dataset, domains, self.models), videos and str(Path(videos).resolve()))
         self.out, self.cache, self.device = out, ResultCache(hidden(out, 'partial'), key) if out else None, device
         self.evaluator = ClipEvaluator(self.models, self.dataset, measures, max_frames, self.cache)
         self.indices = pick_clips(len(self.dataset), clips)
-        self._watch = clip_videos(videos, overwrite) if videos else None
+        self._watch = clip_videos(videos, on_main_process(lambda: self._may_replace(videos, overwrite))) if videos else None
 
     @property
     def measured(self) -> list[int]:
@@ -140,6 +141,16 @@ class Evaluation:
             content['directions'] = {group: self._numbers(group) for group in groups}
         return content
 
+    def _may_replace(self, videos: str | Path, overwrite: bool) -> bool:
+        """Whether videos may be replaced: a stopped run goes on with its own, those of others only where the user said so.
+
+        Raises:
+            InputError: the folder is filled, and they may not.
+        """
+        replace = overwrite or self.cache is not None and self.cache.begun()
+        refuse_filled(videos, replace)
+        return replace
+
     def _numbers(self, group: str | None = None) -> dict[str, Any]:
         results = {name: to_json(result) for name, result in self.evaluator.summarize(group).items()}
         content = {'metrics': results.pop('model')}
@@ -174,18 +185,17 @@ def pose_networks(cfg: dict, checkpoint: str | None) -> set[str]:
     return trained_against(cfg.get('model', {})) | trained_against(trained.get('model', {}))
 
 
-def _check_outputs(out, videos, inputs: Sequence[str | Path | None], overwrite: bool) -> bool:
-    """Refuse to write over files that are there, unless told to; whether videos may be replaced: a stopped run goes on with its own."""
+def _check_outputs(out, videos, inputs: Sequence[str | Path | None], overwrite: bool) -> None:
+    """Refuse to write over files that are there, unless told to. Where a run was stopped, the videos may be its own: that is looked
+    at when it is known what is measured."""
     if out:
         check_output(out)
     if videos:
         check_output(videos, folder=True)
     refuse_inputs([path for path in (out, videos) if path], [path for path in inputs if path and Path(path).is_file()])
     refuse_existing([out] if out else [], overwrite)
-    interrupted = bool(out) and hidden(out, 'partial').exists()
-    if videos and not interrupted:
+    if videos and not (out and hidden(out, 'partial').exists()):
         refuse_filled(videos, overwrite)
-    return overwrite or interrupted
 
 
 def _check_dataset(cfg) -> None:

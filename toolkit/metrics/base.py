@@ -17,6 +17,7 @@ from toolkit.structures import InputError
 
 NO_TRUTH = 'no truth: nobody filmed the target person doing this (a test dataset with paired=True has it)'
 AGAINST = ('real', 'input')
+REAL_SIDE = ('real', 'mask', 'poses', 'scored')
 
 
 @dataclass(frozen=True)
@@ -236,8 +237,16 @@ class ClipMetric(BaseMetric):
         return measurement.row()
 
     def of_real(self, name: str, sample: dict, function: Callable[[], Any]) -> Any:
-        """``function()``, remembered for these frames: what depends on the real frames alone is computed once for all."""
-        key = (sample['clip'], sample['real'].shape, crc32(sample['real'].tobytes()))
+        """``function()``, remembered for these frames: what does not depend on the generated frames is computed once for all models.
+
+        Args:
+            name: of what is computed.
+            sample: see :func:`check_sample`; all that the function looks at: ``clip``, ``real`` and, where needed, ``mask``, ``poses``,
+                ``scored`` and ``person_height``. Where one of them differs, the function is called again.
+            function: what computes it.
+        """
+        arrays = [(part, sample[part].shape, crc32(sample[part].tobytes())) for part in REAL_SIDE if part in sample]
+        key = (sample['clip'], sample.get('person_height'), arrays)
         if name not in self._real_cache or self._real_cache[name][0] != key:
             self._real_cache[name] = (key, function())
         return self._real_cache[name][1]

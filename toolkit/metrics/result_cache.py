@@ -21,8 +21,8 @@ def fingerprint(*parts: Any) -> str:
 class ResultCache:
     """Results of clips that are done, on disk, so that a stopped evaluation continues where it was.
 
-    One JSON line per clip. Each process appends to a file of its own beside ``path`` and reads those of all, so that the number of
-    processes may change in between. Lines of another fingerprint, or cut off in the middle, are ignored.
+    A JSON line for each time it was begun, and one per clip. Each process appends to a file of its own beside ``path`` and reads those
+    of all, so that the number of processes may change in between. Lines of another fingerprint, or cut off in the middle, are ignored.
 
     Args:
         path: file of process 0; process r writes ``<path>.<r>``.
@@ -45,7 +45,19 @@ class ResultCache:
         Raises:
             InputError: a file with lines that no evaluation wrote, which could be somebody's own.
         """
-        done = {}
+        return {entry['index']: entry['results'] for entry in self._entries() if 'index' in entry}
+
+    def begun(self) -> bool:
+        """Whether this same evaluation was begun before, with or without a clip that was done.
+
+        Raises:
+            InputError: see :meth:`load`.
+        """
+        return bool(self._entries())
+
+    def _entries(self) -> list[dict]:
+        """All lines of this fingerprint."""
+        entries = []
         for file in self.files():
             lines = read_bytes(file, 'or choose another --out').decode(errors='replace').splitlines()
             for number, line in enumerate(lines, 1):
@@ -54,8 +66,8 @@ class ResultCache:
                     raise InputError(f'{file}: line {number} is not a result of a stopped evaluation, for which this file is kept. '
                                      'Move the file away, or choose another --out')
                 if entry.get('key') == self.key:
-                    done[entry['index']] = entry['results']
-        return done
+                    entries.append(entry)
+        return entries
 
     @staticmethod
     def _entry(line: str) -> dict | None:
@@ -64,17 +76,19 @@ class ResultCache:
             entry = json.loads(line)
         except (ValueError, RecursionError):
             return {} if START.startswith(line[:len(START)]) else None
-        if not isinstance(entry, dict) or not {'key', 'index', 'results'} <= set(entry):
+        if not isinstance(entry, dict) or set(entry) not in ({'key', 'begun'}, {'key', 'index', 'results'}):
             return None
+        if 'begun' in entry:
+            return entry if entry['begun'] is True else None
         return entry if isinstance(entry['index'], int) and isinstance(entry['results'], dict) else None
 
     def prepare(self) -> None:
-        """See that results can be written, before the first is measured.
+        """Note that the evaluation begins, before the first clip is measured; so it is seen that results can be written.
 
         Raises:
             InputError: they cannot.
         """
-        self._append('')
+        self._append(json.dumps({'key': self.key, 'begun': True}))
 
     def add(self, index: int, results: dict) -> None:
         """Append one clip. The line break comes first, so that a line cut off by a crash spoils no other.

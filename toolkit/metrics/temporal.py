@@ -167,7 +167,7 @@ class Temporal(ClipMetric):
         self._look_at_steps(state, **new, clip=sample['clip'])
 
     def _look_at_steps(self, state: dict, generated: np.ndarray, real: np.ndarray, scored: np.ndarray, clip: str) -> None:
-        steps, key = np.flatnonzero(scored[1:] & scored[:-1]) + 1, dict(clip=clip, real=real)
+        steps, key = np.flatnonzero(scored[1:] & scored[:-1]) + 1, dict(clip=clip, real=real, scored=scored)
         if not len(steps):
             return
         state['td'].append(temporal_difference(generated, real)[steps - 1])
