@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.files import replacing, write_file, write_json
+from toolkit.files import replacing, source_hash, write_file, write_json
 from toolkit.structures import InputError
 
 TOOLKIT = Path(__file__).parents[1] / 'toolkit'
@@ -32,6 +32,15 @@ def test_a_link_in_the_way_of_the_temporary_name_is_not_followed(tmp_path, monke
     (tmp_path / '.a.txt.7.tmp').symlink_to(tmp_path / 'thesis.tex')
     write_file(tmp_path / 'a.txt', b'new')
     assert (tmp_path / 'thesis.tex').read_text() == 'years of work' and (tmp_path / 'a.txt').read_text() == 'new'
+
+
+def test_hidden_files_do_not_change_the_hash_of_a_folder(tmp_path):
+    (tmp_path / '1.png').write_bytes(b'a')
+    before = source_hash(tmp_path)
+    (tmp_path / '.DS_Store').write_bytes(b'b')
+    assert source_hash(tmp_path) == before
+    (tmp_path / '2.png').write_bytes(b'b')
+    assert source_hash(tmp_path) != before
 
 
 def test_what_is_not_json_or_cannot_be_written_is_refused(tmp_path):

@@ -131,7 +131,7 @@ def fingerprint(content) -> str:
 
 
 def source_hash(path: str | Path) -> str:
-    """SHA-256 of a file, or of names and contents of all files directly inside a folder.
+    """SHA-256 of a file, or of names and contents of all files directly inside a folder, but hidden ones (``.DS_Store``).
 
     Raises:
         InputError: cannot be read.
@@ -139,7 +139,7 @@ def source_hash(path: str | Path) -> str:
     path = Path(path)
     digest = hashlib.sha256()
     try:
-        for file in sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]:
+        for file in sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith('.')) if path.is_dir() else [path]:
             if path.is_dir():
                 digest.update(file.name.encode() + b'\0')
             with open_regular(file) as stream:

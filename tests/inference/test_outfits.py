@@ -196,6 +196,7 @@ def test_colors_that_change_leave_the_first_frame_alone(trained, clips):
     (dict(up='red'), "'red' is not a color.*#c03030"), (dict(down='#12345'), "'#12345' is not a color"),
     (dict(up='#c03030', samples=2), 'up and down and samples exclude'), (dict(outfits=[','], like='x'), 'like and outfits exclude'),
     (dict(samples=-1), 'negative'),
+    (dict(seed=5), 'seed goes with samples only'), (dict(up='#c03030', seed=5), 'seed goes with samples only'),
     (dict(regions='up'), 'regions goes with like or samples'), (dict(samples=1, regions='left'), "'left'"),
     (dict(interpolate=('a',)), 'two outfits, got 1')])
 def test_wishes_that_make_no_sense(wish, words):

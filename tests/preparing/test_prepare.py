@@ -9,6 +9,7 @@ import pytest
 
 from toolkit import files
 from toolkit.clips.clip import Clip, find_clips
+from toolkit.clips.folder import SOUND_FILE
 from toolkit.poses.keypoint_files import KeypointFiles
 from toolkit.preparing import poses as prepare_poses
 from toolkit.preparing import prepare as module
@@ -143,8 +144,29 @@ def test_rate_stretch_and_number(prepare, walk, tmp_path):
     assert len(clip) == 8 and clip.fps == 10
     np.testing.assert_allclose(clip.array('times'), .4 + np.arange(8) / 10)
     assert len(prepare(walk, out=tmp_path / 'b', max_frames=7)) == 7
-    with pytest.raises(UnusableClipError, match='zero frames'):
+
+
+def test_a_start_beyond_the_end_is_refused_before_the_video_is_decoded(prepare, walk, tmp_path, monkeypatch):
+    monkeypatch.setattr(module.Preparation, '_find_poses', lambda self: pytest.fail('decoded'))
+    with pytest.raises(UnusableClipError, match=r'walk.mp4: lasts 1.6 s, so nothing is left from second 100 on; choose an earlier'):
         prepare(walk, out=tmp_path / 'c', start=100)
+
+
+def test_an_interrupted_clip_of_another_video_leaves_no_sound(people, walk, tmp_path):
+    """Making the clip of a loud video was interrupted at its end; then a silent one of the same name came."""
+    loud = module.Preparation(walk, tmp_path / 'out', people.Pose(), people.Edges(), people.Mask(), PrepareSettings(**SIZE))
+    (tmp_path / 'silent').mkdir()
+    silent = people.write(tmp_path / 'silent' / 'walk.mp4', [people.draw(240, 320, 120 + t, 60, 40) for t in range(30)])
+
+    def stopped(reader, times, fps, path):
+        path.write_bytes(b'loud')
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(module, 'keep_sound', stopped)
+        loud.run()
+    clip = module.Preparation(silent, tmp_path / 'out', people.Pose(), people.Edges(), people.Mask(), PrepareSettings(**SIZE)).run()
+    assert clip.manifest['source']['sound'] is None and not (clip.folder / SOUND_FILE).exists()
 
 
 def test_empty_ends_are_left_out(prepare, people, tmp_path):

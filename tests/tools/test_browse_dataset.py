@@ -53,6 +53,12 @@ def test_bad_sources_are_named(tool, tmp_path, capsys):
     assert 'no.py' in capsys.readouterr().err
 
 
+@pytest.mark.parametrize('option', [['--cfg-options', 'train_dataloader.dataset.wndow=5'], ['--dataloader', 'x']])
+def test_options_of_a_config_are_refused_for_a_folder(tool, clips, tmp_path, option, capsys):
+    assert run(tool, clips, '--out', tmp_path / 'a.png', *option) == 2
+    assert 'a folder of prepared clips has no dataloaders and no options' in capsys.readouterr().err
+
+
 TRANSFER = '''
 _two = dict(a=dict(root={root!r}), b={root!r})
 train_dataloader = dict(dataset=dict(type='UnpairedClips', plates=True, **_two))

@@ -2,6 +2,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import warnings
 from fractions import Fraction
 
 import av
@@ -119,6 +120,41 @@ def test_odd_sizes_are_padded_by_the_last_row_and_column(tmp_path):
     back, _ = next(iter(read_video(tmp_path / 'a.mp4')))
     assert back.shape == (34, 48, 3)
     assert np.abs(back[33].astype(int) - back[32]).max() <= 8
+
+
+@pytest.mark.parametrize('max_side', [None, 32])
+def test_transparent_places_of_a_video_are_white_and_said(tmp_path, max_side):
+    """A cut-out in QuickTime's Animation: the hidden color does not show, not even at the borders of small frames."""
+    picture = np.zeros((64, 64, 4), np.uint8)
+    picture[..., 0], picture[16:48, 16:48] = 255, (0, 0, 200, 255)
+    with av.open(str(tmp_path / 'a.mov'), 'w') as container:
+        stream = container.add_stream('qtrle', rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, 'argb'
+        for _ in range(2):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format='rgba').reformat(format='argb')))
+        container.mux(stream.encode(None))
+    reader = read_video(tmp_path / 'a.mov', max_side=max_side)
+    frame, _ = next(iter(reader))
+    middle = len(frame) // 2
+    assert frame[0, 0].tolist() == [255, 255, 255] and frame[middle, middle].tolist() == [0, 0, 200]
+    assert (frame[..., 0] == frame[..., 1]).all() and reader.notes == ['transparent places were made white']
+
+
+@pytest.mark.parametrize('size, drawn', [((64, 48), (48, 36)), ((96, 128), (48, 64))])
+def test_frames_of_another_size_are_not_squeezed(tmp_path, size, drawn):
+    """A stream that changes its size: what has another shape gets black borders, and the first such frame is named."""
+    first, second = np.full((48, 64, 3), 200, np.uint8), np.full((*size, 3), 200, np.uint8)
+    a, b = write(tmp_path / 'a.ts', [first] * 5), write(tmp_path / 'b.ts', [second] * 5, times=np.arange(5, 10) / 25)
+    (tmp_path / 'both.ts').write_bytes(a.read_bytes() + b.read_bytes())
+    reader, bordered = read_video(tmp_path / 'both.ts'), drawn != (48, 64)
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        frames = [frame for frame, _ in reader]
+    assert len(frames) == 10 and {frame.shape for frame in frames} == {(48, 64, 3)} and frames[0].min() > 180
+    light = frames[-1].min(-1) > 100
+    assert (light.any(1).sum(), light.any(0).sum()) == drawn
+    said = [p for p in reader.problems if 'black borders' in p]
+    assert len(said) == bordered and all('frame 5 is 48x64, the first 64x48 (width x height)' in p for p in said)
 
 
 @pytest.mark.parametrize('degrees, turns', [(90, 1), (180, 2), (270, 3), (-90, 3)])
@@ -248,6 +284,24 @@ def test_writer_refuses_what_it_cannot_write(tmp_path):
         pass
     assert sorted(p.name for p in tmp_path.iterdir()) == ['.b.partial.mp4', 'file']
     assert len(list(read_video(tmp_path / '.b.partial.mp4'))) == 1
+
+
+@pytest.mark.skipif(sys.platform == 'win32', reason='no colons in names there')
+def test_a_colon_in_a_name_is_no_protocol(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with VideoWriter('2024-05-01T12:30.mp4', 25) as writer:
+        writer.write(gradient())
+    assert [p.name for p in tmp_path.iterdir()] == ['2024-05-01T12:30.mp4'] and len(list(read_video('2024-05-01T12:30.mp4'))) == 1
+
+
+def test_what_ffmpeg_refuses_is_said_and_nothing_stays(tmp_path, monkeypatch):
+    def refused(*args, **options):
+        raise av.error.ProtocolNotFoundError(1, 'Protocol not found')
+
+    monkeypatch.setattr(av, 'open', refused)
+    with pytest.raises(InputError, match=r'a.mp4: cannot write here \(Protocol not found\)'):
+        VideoWriter(tmp_path / 'a.mp4', 25)
+    assert not list(tmp_path.iterdir())
 
 
 def test_writer_leaves_files_of_others_alone(tmp_path):

@@ -7,12 +7,12 @@ import zlib
 import cv2
 import numpy as np
 import pytest
-from PIL import Image, features
+from PIL import Image, ImageCms, features
 
 from toolkit.preparing.prepare import prepare_video
 from toolkit.structures import InputError
 from toolkit.video.io import read_video, video_info
-from toolkit.video.pictures import frame_numbers
+from toolkit.video.pictures import frame_numbers, natural_key
 from toolkit.video.sampling import sample_frames
 
 
@@ -51,6 +51,85 @@ def test_pictures_stand_upright(tmp_path, suffix, turn, turns):
     frame, _ = next(iter(read_video(path)))
     expected = np.rot90(person(), turns)
     assert frame.shape == expected.shape and np.abs(frame.astype(int) - expected).mean() < 6
+
+
+@pytest.fixture(scope='module')
+def display_p3():
+    """A profile of Display P3, as telephones embed it: the primaries of sRGB's profile exchanged."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile('sRGB')).tobytes())
+    for i in range(struct.unpack_from('>I', profile, 128)[0]):
+        tag, at, _ = struct.unpack_from('>4sII', profile, 132 + 12 * i)
+        if xyz := {b'rXYZ': (.51512, .24120, -.00105), b'gXYZ': (.29198, .69225, .04189), b'bXYZ': (.15710, .06657, .78407)}.get(tag):
+            struct.pack_into('>3i', profile, at + 8, *(round(65536 * v) for v in xyz))
+    return bytes(profile)
+
+
+@pytest.mark.parametrize('suffix', ['jpg', 'png', 'webp', 'avif', 'heic'])
+def test_colors_of_a_profile_become_those_of_srgb(tmp_path, display_p3, suffix):
+    if suffix == 'heic':
+        pytest.importorskip('pillow_heif', reason='needs pillow-heif (extra heif)').register_heif_opener()
+    if suffix == 'avif' and not features.check('avif'):
+        pytest.skip('this Pillow has no AVIF')
+    path, turn = tmp_path / f'a.{suffix}', 1 if suffix == 'heic' else 6  # in HEIC it is not EXIF that turns
+    Image.new('RGB', (48, 32) if turn == 1 else (32, 48), (200, 60, 30)).save(
+        path, icc_profile=display_p3, exif=orientation(turn), quality=95)
+    reader = read_video(path)
+    frame, _ = next(iter(reader))
+    assert frame.shape == (32, 48, 3) and np.abs(frame[16, 16].astype(int) - (218, 42, 0)).max() <= 4 and reader.notes == []
+
+
+def test_colors_of_a_profile_in_sixteen_bits(tmp_path, display_p3):
+    cv2.imwriteWithMetadata(
+        str(tmp_path / 'a.png'), np.full((8, 8, 3), (30, 60, 200), np.uint16) * 257, [cv2.IMAGE_METADATA_ICCP],
+        [np.frombuffer(display_p3, np.uint8)])
+    frame, _ = next(iter(read_video(tmp_path / 'a.png')))
+    assert np.abs(frame[4, 4].astype(int) - (218, 42, 0)).max() <= 2
+
+
+def test_a_broken_profile_is_left_out_and_said(tmp_path):
+    for i in range(3):
+        Image.new('RGB', (8, 8), (200, 60, 30)).save(tmp_path / f'{i}.png', icc_profile=b'no profile')
+    reader = read_video(tmp_path)
+    assert [frame[4, 4].tolist() for frame, _ in reader] == [[200, 60, 30]] * 3
+    assert reader.notes == ['a color profile cannot be used, so the colors were taken as sRGB']
+
+
+def cut_out():
+    """A green square, half transparent below, on red that is not to be seen."""
+    picture = np.zeros((16, 16, 4), np.uint8)
+    picture[..., :3], picture[4:12, 4:12] = (255, 0, 0), (0, 200, 0, 255)
+    picture[8:12, 4:12, 3] = 128
+    return picture
+
+
+@pytest.mark.parametrize('name', ['a.png', 'a.tif', 'a.webp', 'deep.png', 'palette.png', 'moving.png'])
+def test_transparent_places_are_white_and_said(tmp_path, name):
+    path, picture = tmp_path / name, cut_out()
+    image = Image.fromarray(picture)
+    if name == 'deep.png':
+        cv2.imwrite(str(path), picture[..., [2, 1, 0, 3]].astype(np.uint16) * 257)
+    elif name == 'moving.png':
+        image.save(path, save_all=True, append_images=[Image.fromarray(picture[::-1].copy())])
+    else:
+        (image.quantize() if name == 'palette.png' else image).save(path, **(dict(lossless=True) if name == 'a.webp' else {}))
+    reader = read_video(path)
+    frame, _ = next(iter(reader))
+    assert frame[0, 0].tolist() == [255, 255, 255] and frame[5, 5].tolist() == [0, 200, 0]
+    assert np.abs(frame[10, 10].astype(int) - (127, 227, 127)).max() <= 1
+    assert reader.notes == ['transparent places were made white']
+
+
+def test_an_opaque_picture_with_alpha_is_not_noted(tmp_path):
+    picture = cut_out()
+    picture[..., 3] = 255
+    Image.fromarray(picture).save(tmp_path / 'a.png')
+    reader = read_video(tmp_path / 'a.png')
+    np.testing.assert_array_equal(next(iter(reader))[0], picture[..., :3])
+    assert reader.notes == []
+
+
+def test_names_with_raised_digits_have_an_order():
+    assert sorted(['10²3.png', '9.png', '10.png'], key=natural_key) == ['9.png', '10.png', '10²3.png']
 
 
 def test_heic_without_its_package_says_what_to_do(tmp_path, monkeypatch):

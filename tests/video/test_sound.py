@@ -1,6 +1,8 @@
 """The sound of the driving video goes into the result, in time with the pictures, and is never a reason to fail."""
 
+import sys
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
@@ -136,6 +138,15 @@ def test_missing_frames_do_not_put_sound_out_of_time(tmp_path):
     begin, end, _ = beeps(result(tmp_path, source, times, 25))
     np.testing.assert_allclose(begin, [.5, 2], atol=.05)
     assert abs(end - 3) < .1
+
+
+@pytest.mark.skipif(sys.platform == 'win32', reason='no colons in names there')
+def test_sound_is_kept_in_a_folder_with_a_colon(tmp_path, monkeypatch):
+    source = film(tmp_path / 'a.mp4', [1])
+    monkeypatch.chdir(tmp_path)
+    Path('set:1').mkdir()
+    assert keep_sound(read_video(source), np.arange(100) / 25, 25, Path('set:1') / 'sound.mka') is None
+    np.testing.assert_allclose(beeps(tmp_path / 'set:1' / 'sound.mka')[0], [1], atol=.03)
 
 
 def test_a_silent_video_makes_a_silent_result(tmp_path):

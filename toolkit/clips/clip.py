@@ -39,6 +39,7 @@ from toolkit.clips.folder import (
     ADDED,
     FORMAT,
     KINDS,
+    SOUND_FILE,
     check_clip_folder,
     is_of_others,
     partial_folder,
@@ -251,7 +252,8 @@ class ClipWriter:
     def _clear(self) -> None:
         for kind in (*KINDS, ADDED):
             shutil.rmtree(self.partial / kind, ignore_errors=True)
-        self._pose_file.unlink(missing_ok=True)
+        for file in (self._pose_file, self.partial / SOUND_FILE):
+            file.unlink(missing_ok=True)
 
     def _path(self, kind: str, t: int) -> Path:
         return picture_path(self.partial, kind, t, self._head['frame_format'])

@@ -34,7 +34,7 @@ class Colors:
             ``like`` takes.
         samples: generate so many videos, each in colors of chance.
         interpolate: two outfits, from the first of which the colors go over to the second.
-        seed: of ``samples``.
+        seed: of ``samples``, which it goes with only.
         regions: 'up', 'down' or 'both', what ``like`` and ``samples`` change.
 
     Raises:
@@ -61,6 +61,8 @@ class Colors:
             raise InputError(f'colors: samples must not be negative, got {self.samples}')
         if self.regions not in (*REGIONS, 'both'):
             raise InputError(f"colors: regions must be 'up', 'down' or 'both', got {self.regions!r}")
+        if self.seed and not self.samples:
+            raise InputError('colors: seed goes with samples only; the other ways have no chance in them')
         if self.regions != 'both' and not (self.like or self.samples):
             raise InputError('colors: regions goes with like or samples only; a color says by itself which garment it is for')
         for color in (self.up, self.down):

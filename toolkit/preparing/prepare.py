@@ -165,7 +165,10 @@ class Preparation:
     def _look(self) -> Range:
         """Pass 1; what it finds is kept."""
         reader = self.reader = read_video(self.path, self.settings.fps or 25)
-        self.info = video_info(reader)
+        self.info, start = video_info(reader), self.settings.start
+        if start and start >= self.info.duration:
+            raise UnusableClipError(
+                f'{self.path}: lasts {self.info.duration:.1f} s, so nothing is left from second {start:g} on; choose an earlier start')
         self.rate = self.settings.fps or self.info.sample_rate
         self.fps = self.rate or float(reader.fps)
         found = self._find_poses()

@@ -2,7 +2,7 @@
 
 import errno
 import warnings
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -21,7 +21,7 @@ from toolkit.video.pictures import PictureReader, open_pictures
 from toolkit.video.reader import VideoReader
 from toolkit.video.sound import PROBLEMS as SOUND_PROBLEMS
 from toolkit.video.sound import SoundTrack
-from toolkit.video.source import require_source, turn_log_off
+from toolkit.video.source import address, require_source, turn_log_off
 
 WRITABLE_SUFFIXES = ('.mp4', '.mkv', '.mov')
 TICK = Fraction(1, 1000)
@@ -173,8 +173,10 @@ class VideoWriter:
             turn_log_off()
             self._partial.unlink(missing_ok=True)
             self._partial.touch(exist_ok=False)
-            self._container = av.open(str(self._partial), 'w', options=options)
-        except OSError as error:
+            self._container = av.open(address(self._partial), 'w', options=options)
+        except (av.error.FFmpegError, OSError) as error:
+            with suppress(OSError):
+                self._partial.unlink(missing_ok=True)
             raise InputError(f'{self.path}: cannot write here ({error.strerror}); choose another path') from error
 
     def _start(self) -> None:
@@ -248,10 +250,10 @@ class VideoWriter:
     def _naming_full_disk(self):
         try:
             yield
-        except OSError as error:
+        except (av.error.FFmpegError, OSError) as error:
             raise self._full_disk(error) from error
 
-    def _full_disk(self, error: OSError) -> InputError:
+    def _full_disk(self, error: av.error.FFmpegError | OSError) -> InputError:
         return InputError(f'{self.path}: writing fails at frame {self.num_frames} ({error.strerror}); is the disk full?')
 
     def _finish_partial(self) -> None:

@@ -2,11 +2,12 @@
 
 import re
 import warnings
+from io import BytesIO
 from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps
 
 from toolkit.doors import check_png, open_regular, parsing, read_bytes
 from toolkit.structures import InputError
@@ -68,12 +69,13 @@ def _read_heif_too() -> bool:
     return True
 
 
-def read_picture(path: str | Path, bits: int | None = None) -> np.ndarray:
-    """Read one picture; its orientation is applied, transparency is dropped.
+def read_picture(path: str | Path, bits: int | None = None, notes: list[str] | None = None) -> np.ndarray:
+    """Read one picture; its orientation and its color profile are applied, transparent places become white.
 
     Args:
         path: a picture file.
         bits: how many bits of a 16-bit picture are used, see :func:`used_bits`; None finds out from this picture.
+        notes: what was done to the picture is added, a sentence each.
 
     Returns:
         (H, W, 3) uint8 RGB.
@@ -81,17 +83,72 @@ def read_picture(path: str | Path, bits: int | None = None) -> np.ndarray:
     Raises:
         InputError: no such file, not a picture, or too large.
     """
-    path = Path(path)
-    with open_picture(path) as image:
-        if is_heif(path):
-            with parsing(path, 'not a readable picture'):
-                return np.array(ImageOps.exif_transpose(image).convert('RGB'))
-        deep = _is_deep(image)
+    path, notes = Path(path), [] if notes is None else notes
+    with open_picture(path) as image, parsing(path, 'not a readable picture'):
+        profile, heif = image.info.get('icc_profile'), is_heif(path)
+        deep = not heif and _is_deep(image)
+        if not deep and (heif or profile or image.has_transparency_data):
+            return shown_colors(image, notes)
+        alpha = np.array(ImageOps.exif_transpose(image).getchannel('A')) if deep and 'A' in image.getbands() else None
     bits = 16 if not deep else bits or used_bits(path)
     array = _decode(path, cv2.IMREAD_COLOR if bits == 16 else cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     if array.dtype != np.uint8:
         array = (array >> (bits - 8)).clip(0, 255).astype(np.uint8)
-    return cv2.cvtColor(array, cv2.COLOR_BGR2RGB)
+    array = cv2.cvtColor(array, cv2.COLOR_BGR2RGB)
+    if deep and profile:
+        array = np.array(_in_srgb(Image.fromarray(array), profile, notes))
+    return array if alpha is None else on_white(array, alpha, notes)
+
+
+def shown_colors(image: Image.Image, notes: list[str]) -> np.ndarray:
+    """What a picture of Pillow's shows, upright, in sRGB and on white.
+
+    Args:
+        image: of 8 bits a channel.
+        notes: what was done to it is added, a sentence each.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+    """
+    profile, image = image.info.get('icc_profile'), ImageOps.exif_transpose(image)
+    alpha = None
+    if image.has_transparency_data:
+        image = image.convert('RGBA')
+        alpha = np.array(image.getchannel('A'))
+    colors = image if image.mode == 'CMYK' else image.convert(Image.getmodebase(image.mode))
+    array = np.array(_in_srgb(colors, profile, notes))
+    return array if alpha is None else on_white(array, alpha, notes)
+
+
+def _in_srgb(image: Image.Image, profile: bytes | None, notes: list[str]) -> Image.Image:
+    """The colors that a color profile (ICC) means, as sRGB; without a profile they are sRGB already."""
+    if profile:
+        try:
+            return ImageCms.profileToProfile(image, BytesIO(profile), ImageCms.createProfile('sRGB'), outputMode='RGB')
+        except ImageCms.PyCMSError:
+            add_note(notes, 'a color profile cannot be used, so the colors were taken as sRGB')
+    return image.convert('RGB')
+
+
+def on_white(frame: np.ndarray, alpha: np.ndarray, notes: list[str]) -> np.ndarray:
+    """A picture with transparency on white.
+
+    Args:
+        frame: (H, W, 3) uint8, not multiplied by ``alpha``.
+        alpha: (H, W) uint8, 0 is transparent.
+        notes: what was done is added.
+    """
+    if alpha.min() == 255:
+        return frame
+    add_note(notes, 'transparent places were made white')
+    alpha = alpha[..., None].astype(np.uint16)
+    return ((frame * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+
+
+def add_note(notes: list[str], note: str) -> None:
+    """Add a sentence that is not there yet."""
+    if note not in notes:
+        notes.append(note)
 
 
 def used_bits(path: str | Path) -> int:

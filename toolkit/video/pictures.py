@@ -9,11 +9,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps
 
 from toolkit.structures import InputError, spread
 from toolkit.video.frame_times import ForwardTimes, true_rate, usual_step
-from toolkit.video.picture_file import PICTURE_SUFFIXES, open_picture, read_picture, used_bits
+from toolkit.video.picture_file import PICTURE_SUFFIXES, open_picture, read_picture, shown_colors, used_bits
 from toolkit.video.source import check_pixels
 
 VIDEO_SUFFIXES = (
@@ -27,7 +26,7 @@ LARGEST_ANIMATED, MOST_ANIMATED = 1 << 25, 1 << 33
 
 def natural_key(name: str) -> list:
     """Sort key under which ``frame2`` comes before ``frame10``."""
-    return [int(part) if part.isdigit() else part.lower() for part in re.split(r'(\d+)', name)]
+    return [int(part) if part.isdecimal() else part.lower() for part in re.split(r'(\d+)', name)]
 
 
 def frame_numbers(names: list[str]) -> list[int]:
@@ -87,7 +86,7 @@ class PictureReader:
         self._bits = max(map(used_bits, some))
         if self._bits < 16:
             self.notes.append(f'the 16-bit pictures use {self._bits} bits only and were read as pictures of {self._bits} bits')
-        return read_picture(self.files[0], self._bits).shape[:2]
+        return read_picture(self.files[0], self._bits, self.notes).shape[:2]
 
     def _find(self) -> list[Path]:
         named = sorted((p for p in self.path.iterdir() if not p.name.startswith('.')), key=lambda p: natural_key(p.name))
@@ -111,7 +110,7 @@ class PictureReader:
 
     def _pictures(self) -> Iterator[np.ndarray]:
         for file in self.files:
-            frame = read_picture(file, self._bits)
+            frame = read_picture(file, self._bits, self.notes)
             if frame.shape[:2] != self.full_size:
                 raise InputError(
                     f'{file}: picture is {frame.shape[1]}x{frame.shape[0]} (width x height), but {self.files[0].name} is '
@@ -183,11 +182,9 @@ class AnimationReader(PictureReader):
             try:
                 for i in range(first, image.n_frames):
                     image.seek(i)
-                    picture = ImageOps.exif_transpose(image).convert('RGBA')
+                    frame = shown_colors(image, self.notes)
                     seconds = float(image.info.get('duration') or 0) / 1000
-                    shown = Image.new('RGBA', picture.size, 'white')
-                    shown.alpha_composite(picture)
-                    yield np.array(shown.convert('RGB')), seconds if seconds > SHORTEST_DELAY else USUAL_DELAY
+                    yield frame, seconds if seconds > SHORTEST_DELAY else USUAL_DELAY
             except Exception as error:  # decoders raise errors of all kinds for damaged files
                 if i == first:
                     raise InputError(f'{self.path}: the first frame of the animation cannot be read ({error})') from error

@@ -16,6 +16,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from toolkit.structures import InputError
 from toolkit.video.filters import ToneMap, deinterlaced
 from toolkit.video.frame_times import DEFAULT_RATE, ForwardTimes, display_order, true_rate, usual_step
+from toolkit.video.picture_file import add_note, on_white
 from toolkit.video.source import READING_ERRORS, check_pixels, open_video, video_stream
 
 
@@ -42,6 +43,20 @@ def _is_turned(matrix: np.ndarray) -> bool:
     return a + d < b + c
 
 
+def fit_into(frame: np.ndarray, height: int, width: int) -> tuple[np.ndarray, bool]:
+    """A frame (H, W, C) made as large as fits into a size; whether it has another shape and so got black borders."""
+    factor = min(height / frame.shape[0], width / frame.shape[1])
+    inner = [max(1, round(n * factor)) for n in frame.shape[:2]]
+    rows, columns = (free if free > 1 else 0 for free in (height - inner[0], width - inner[1]))  # one line is rounding
+    frame = cv2.resize(frame, (width - columns, height - rows), interpolation=cv2.INTER_AREA)
+    frame = cv2.copyMakeBorder(frame, rows // 2, rows - rows // 2, columns // 2, columns - columns // 2, cv2.BORDER_CONSTANT)
+    return frame, bool(rows or columns)
+
+
+def _has_alpha(frame: av.VideoFrame) -> bool:
+    return frame.format.has_palette or any(component.is_alpha for component in frame.format.components)
+
+
 def _display_matrix(frame: av.VideoFrame) -> np.ndarray | None:
     """The matrix of a frame. Asking for side data ties the frame into a cycle of references, so it must not be done for each frame."""
     side = frame.side_data.get(SideData.DISPLAYMATRIX)
@@ -51,9 +66,10 @@ def _display_matrix(frame: av.VideoFrame) -> np.ndarray | None:
 class VideoReader:
     """Streams the frames of a video file in constant memory; can be iterated again and again.
 
-    Rotation and flip flags and non-square pixels are applied. Damaged frames are skipped; where a file stops early, what decodes is
-    given, one warning says at which frame, and :attr:`problems` holds the message. Times are those of the file, made strictly
-    increasing by :class:`~toolkit.video.frame_times.ForwardTimes`.
+    Rotation and flip flags and non-square pixels are applied, and transparent places become white. Frames have the shape of the first
+    one; others get black borders, and :attr:`problems` names the first of them. Damaged frames are skipped; where a file stops early,
+    what decodes is given, one warning says at which frame, and :attr:`problems` holds the message. Times are those of the file, made
+    strictly increasing by :class:`~toolkit.video.frame_times.ForwardTimes`.
 
     Args:
         path: a file FFmpeg can read.
@@ -151,12 +167,18 @@ class VideoReader:
             problems.append(ended)
 
     def _note_fields(self) -> None:
-        note = 'interlaced video was made progressive'
-        if note not in self.notes:
-            self.notes.append(note)
+        add_note(self.notes, 'interlaced video was made progressive')
 
     def _to_rgb(self, frame: av.VideoFrame, *size: int) -> np.ndarray:
         """(H, W, 3) uint8 RGB; ``size`` is (W, H), or nothing to keep the size."""
+        if not _has_alpha(frame):
+            return self._colors(frame, *size)
+        alpha = self._reformatter.reformat(frame, format='rgba').to_ndarray()[..., 3]
+        array = on_white(self._colors(frame), alpha, self.notes)
+        return cv2.resize(array, size, interpolation=cv2.INTER_AREA) if size else array
+
+    def _colors(self, frame: av.VideoFrame, *size: int) -> np.ndarray:
+        """:meth:`_to_rgb` without transparency."""
         options = dict(zip(('width', 'height'), size), **(dict(interpolation=Interpolation.AREA) if size else {}))
         if self._tone_map:
             frame, options = self._tone_map(self._reformatter.reformat(frame, format='gbrp16le', **options)), {}
@@ -181,13 +203,20 @@ class VideoReader:
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, float]]:
         """Yields (frame (H, W, 3) uint8 RGB, time in seconds since the first frame), times strictly increasing."""
-        problems, forward = [], ForwardTimes(self._step)
+        problems, other, forward = [], None, ForwardTimes(self._step)
         with self._open() as container:
-            for frame in deinterlaced(self._decode(container, self._stream(container), problems), self._note_fields):
+            decoded = self._decode(container, self._stream(container), problems)
+            for number, frame in enumerate(deinterlaced(decoded, self._note_fields)):
                 array = self._to_array(frame)
                 if array.shape[:2] != (self.height, self.width):
-                    array = cv2.resize(array, (self.width, self.height), interpolation=cv2.INTER_AREA)
+                    array, borders = fit_into(array, self.height, self.width)
+                    if borders and other is None:
+                        (h, w), (height, width) = self._shown_size(frame), self.full_size
+                        other = (f'frame {number} is {w}x{h}, the first {width}x{height} (width x height): this and all of another '
+                                 'shape have black borders')
                 yield array, forward(frame.time)
+        if other:
+            problems.append(other)
         end = forward.last + forward.removed + self._step
         if self._duration and end < .95 * self._duration - .2:
             problems.append(f'truncated: ends after frame {forward.count} ({end:.2f} s of {self._duration:.2f} s)')

@@ -15,7 +15,7 @@ from toolkit.clips.folder import SOUND_FILE
 from toolkit.structures import InputError
 from toolkit.video.pictures import PictureReader
 from toolkit.video.reader import VideoReader
-from toolkit.video.source import READING_ERRORS, open_video
+from toolkit.video.source import READING_ERRORS, address, open_video
 
 COPIED = {
     '.mp4': ('aac', 'mp3', 'mp3float', 'ac3', 'eac3', 'alac', 'opus'), '.mov': ('aac', 'mp3', 'mp3float', 'ac3', 'alac', 'pcm_s16le')}
@@ -64,7 +64,8 @@ def keep_sound(reader: VideoReader | PictureReader, times: np.ndarray, fps: floa
 def _write(reader: VideoReader, index: int, times: np.ndarray, fps: float, path: Path, copied: bool) -> int:
     """Write the sound as it is coded, or as AAC where a container does not take it so. The number of packets."""
     count, times = 0, times + reader.start_time
-    with open_video(reader.path) as container, av.open(str(path), 'w', format='matroska', options={'fflags': 'bitexact'}) as out:
+    options = {'fflags': 'bitexact'}
+    with open_video(reader.path) as container, av.open(address(path), 'w', format='matroska', options=options) as out:
         stream = container.streams[index]
         if copied:
             target, packets = out.add_stream_from_template(stream), _placed(container.demux(stream), times, fps)

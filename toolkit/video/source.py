@@ -59,6 +59,10 @@ def _of_a_device(name: str) -> bool:
         return True
 
 
+def address(path: Path) -> str:
+    """A file as FFmpeg takes it: also a name with a colon is a file's name, not a protocol."""
+    return f'file:{os.path.abspath(path)}'
+
 
 def open_video(path: Path):
     """Open a file for reading with FFmpeg.
@@ -96,7 +100,7 @@ def _open(path: Path):
         raise InputError(f'{path}: the file is empty (0 bytes)')
     options = dict(protocol_whitelist='file', format_whitelist=_allowed_formats())
     try:
-        container = av.open(f'file:{os.path.abspath(path)}', options=options, timeout=LONGEST_READ, **METADATA)
+        container = av.open(address(path), options=options, timeout=LONGEST_READ, **METADATA)
     except PermissionError as error:
         raise InputError(f'{path}: no permission to read the file') from error
     except (av.error.FFmpegError, OSError) as error:
