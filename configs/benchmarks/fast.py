@@ -23,5 +23,5 @@ budgets = [dict(iterations=[50, 100, 200])]
 seeds = [0, 1, 2]
 plot = ['lpips*/full', 'pck/limbs@0.1']
 options = {
-    'train_dataloader.num_workers': 0, 'train_dataloader.persistent_workers': False, 'model.losses.perceptual.download': False,
+    'train_dataloader.num_workers': 0, 'model.losses.perceptual.download': False,
     'model.ema': 0.98, 'optim_wrapper.g.optimizer.lr': 4e-4, 'optim_wrapper.d.optimizer.lr': 4e-4}

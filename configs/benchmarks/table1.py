@@ -35,7 +35,8 @@ rows = [
     dict(name='posewarp', config='baselines/posewarp', options={**_unet, **_frames}),
     dict(name='PG2', config='baselines/pg2', options={
         **_d, **_frames, 'model.coarse.ngf': 32, 'model.fine.ngf': 32}),
-    dict(name='disentangled person', config='baselines/disentangled_person', options={**_unet, **_frames, 'model.encoder.nef': 32}),
+    dict(name='disentangled person', config='baselines/disentangled_person', options={
+        **_unet, **_frames, 'model.encoder.nef': 32, 'model.mappings_from': 1.0}),
     dict(name='paper A, end to end', config='stage2_end_to_end', options={
         **_pairs, **_d, 'model.discriminator.num_scales': 2, 'model.generator.ngf': 16, 'model.generator.n_down': 3,
         'model.generator.n_blocks': 4, 'model.generator.n_local_blocks': 2}),

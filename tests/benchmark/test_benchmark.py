@@ -1,10 +1,13 @@
 """A small benchmark from its file to its table: goes on, notices changes, shares work, outlives errors and kills."""
 
+import inspect
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,8 +17,8 @@ import pytest
 from toolkit.benchmark import unit as unit_module
 from toolkit.benchmark import work as work_module
 from toolkit.benchmark.run import Benchmark, run_all
-from toolkit.benchmark.spec import read_spec, units_of
-from toolkit.benchmark.unit import config_of, run_unit
+from toolkit.benchmark.spec import COLOR_CONTROL, read_spec, units_of
+from toolkit.benchmark.unit import config_of, control_of, run_unit
 from toolkit.benchmark.work import expected_seconds, folder_of, placed, result_of, work, write_plan
 from toolkit.doors import read_json
 from toolkit.engine.config import load_config
@@ -77,7 +80,7 @@ def test_it_goes_on_notices_changes_and_outlives_errors(spec, clips, tmp_path):
     assert one != two and 'iteration' in table.costs['ours, 2 iterations']
     assert table.costs['ours, 2 iterations']['iteration'] == 2 and table.costs['ours, no training']['gmacs'] > 0
     assert sorted(path.name for path in (tmp_path / 'out').glob('*.*')) == [
-        'sheet_actor_00_wave_right.png', 'table.csv', 'table.json', 'table.md']
+        'sheet_actor_00_wave_right.png', 'spec.json', 'table.csv', 'table.json', 'table.md']
     assert not list((tmp_path / 'out').rglob('*.pth')) and not list((tmp_path / 'out').rglob('claim'))
 
     times = {unit.row: result_of(benchmark.out, unit)['time'] for unit in benchmark.units}
@@ -162,7 +165,7 @@ def test_minutes_end_the_run_and_its_learning_rate(spec, clips, tmp_path):
     assert [point['label'] for point in result['points']] == ['ours, 0.3 s', 'ours, 1.2 s']
     assert 0.3 <= seconds[0] < seconds[1] and 1.2 <= seconds[1] < 6
     assert result['points'][0]['iteration'] < result['points'][1]['iteration']
-    assert not (tmp_path / 'run').exists()
+    assert (tmp_path / 'run').exists(), 'until its result is kept'
     with np.load(tmp_path / 'frames' / '1.npz') as frames:
         assert sorted(key.partition('/')[0] for key in frames.files) == ['generated', 'real']
         assert all(frames[key].shape == (2, 64, 64, 3) for key in frames.files)
@@ -190,16 +193,170 @@ options = {{'model.ema': 0.5, 'train_dataloader.num_workers': 0}}
 
 def test_what_a_config_builds_on_is_made_for_each_seed(monkeypatch, tmp_path):
     made, asked = [], []
-    monkeypatch.setattr(unit_module, 'meet_needs', lambda cfg, train, read: asked.append((cfg, train)))
+    monkeypatch.setattr(unit_module, 'meet_needs', lambda cfg, train, read, place: asked.append((cfg, train)))
     monkeypatch.setattr(unit_module, 'build_runner', lambda cfg, folder, **_: made.append(cfg) or SimpleNamespace(train=list))
     spec = read_spec('benchmarks/colors')
     unit = next(unit for unit in units_of(spec) if (unit.row, unit.seed) == ('frozen codes', 2))
-    unit_module._meet_needs(unit, config_of(unit), tmp_path / 'needs' / '2')
-    (cfg, train), = asked
-    assert cfg.model.color_codes.up == str(tmp_path / 'needs' / '2' / 'actors_up')
-    assert cfg.model.color_codes.down == str(tmp_path / 'needs' / '2' / 'actors_down')
+
+    def folders(unit, **options):
+        unit_module._meet_needs(unit, config_of(replace(unit, options=options)), tmp_path / 'needs' / '2')
+        return Path(asked[-1][0].model.color_codes.up), Path(asked[-1][0].model.color_codes.down)
+
+    up, down = folders(unit)
+    assert (up.name, down.name) == ('actors_up', 'actors_down') and up.parents[1] == down.parents[1] == tmp_path / 'needs' / '2'
+    assert folders(replace(unit, fast=False))[0] != up != folders(replace(unit, amp='float16'))[0], 'trained otherwise'
+    assert folders(unit, **{'model.color_codes.up': 'mine/up'}) == (Path('mine/up'), down), 'another run of the user'
+    _, train = asked[0]
     train(load_config('experiments/actors_up'), tmp_path)
     assert made[0].randomness.seed == 2
+
+
+def test_a_stand_in_is_made_for_each_seed(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr('toolkit.engine.needs._missing', lambda part: 'weights are missing')
+
+    def build_runner(cfg, folder, **kwargs):
+        folder.mkdir(parents=True)
+        (folder / 'iter_0000001.pth').touch()
+        return SimpleNamespace(train=list)
+
+    monkeypatch.setattr(unit_module, 'build_runner', build_runner)
+    units = {unit.seed: unit for unit in units_of(read_spec('benchmarks/transfers')) if unit.row == 'skeleton consistency, real'}
+    for seed in (0, 2):
+        cfg = config_of(units[seed])
+        unit_module._meet_needs(units[seed], cfg, tmp_path / 'needs' / str(seed))
+        network = cfg.model.losses.skeleton.pose_network
+        assert network.type == 'TrainedPoseNetwork' and tmp_path / 'needs' / str(seed) in Path(network.checkpoint).parents
+    assert not (tmp_path / 'work_dirs').exists()
+
+
+def test_what_a_unit_is_made_of_is_watched(clips, tmp_path):
+    """Another content of a config, its base, what it needs or its clips is another unit; what data sets keep in a clip is not."""
+    shutil.copytree(clips, tmp_path / 'clips')
+    (tmp_path / 'base.py').write_text("_base_ = 'hvt::own/video'\nmodel = dict(ema=0.5)\n")
+    (tmp_path / 'need.py').write_text('train_cfg = dict(max_iters=1)\n')
+    (tmp_path / 'mine.py').write_text("_base_ = 'base.py'\nneeds = dict(up=dict(part='load_from', config='{{fileDirname}}/need.py'))\n")
+    file = tmp_path / 'spec.py'
+    file.write_text(f"""
+rows = [dict(name='ours', config={str(tmp_path / 'mine.py')!r}, budgets=[dict(iterations=1)])]
+clips = dict(a=dict(options={{'data.root': {str(tmp_path / 'clips')!r}}}))
+""")
+
+    def name():
+        unit, = units_of(read_spec(file))
+        return unit.name
+
+    names = [name()]
+    frame = next((tmp_path / 'clips').rglob('masks/000000.png'))
+    for path in (tmp_path / 'base.py', tmp_path / 'need.py'):
+        path.write_text(path.read_text().replace('0.5', '0.25').replace('max_iters=1', 'max_iters=2'))
+        names.append(name())
+    frame.write_bytes(frame.with_name('000001.png').read_bytes() + b' ')
+    names.append(name())
+    assert len(set(names)) == 4
+    (frame.parent.parent / 'scene.npz').write_bytes(b'kept')
+    assert name() == names[-1]
+
+
+def test_rendered_clips_are_not_watched(clips, tmp_path):
+    """They are there after the first run, and not before it."""
+    file = tmp_path / 'spec.py'
+    file.write_text(f"""
+rows = [dict(name='ours', config='baselines/pix2pix', budgets=[dict(iterations=1)])]
+clips = dict(a=dict(options={{'data.root': {str(tmp_path / 'clips')!r}}}))
+""")
+    before, = units_of(read_spec(file))
+    shutil.copytree(clips, tmp_path / 'clips')
+    after, = units_of(read_spec(file))
+    assert after.name == before.name
+
+
+def test_a_run_is_kept_until_its_result_is_and_by_its_owner_alone(spec, tmp_path, monkeypatch):
+    benchmark = Benchmark(spec, tmp_path / 'out', rows=['ours'])
+    folder = folder_of(benchmark.out, benchmark.units[0])
+    write, there = work_module._write, []
+
+    def run(unit, folder, device):
+        (folder / 'run').mkdir(parents=True, exist_ok=True)
+        if not there:
+            (folder / 'claim').write_text('{"token": "of another one"}')
+        return dict(points=[], total_seconds=1.0)
+
+    monkeypatch.setattr(work_module, '_tried', run)
+    monkeypatch.setattr(work_module, '_write', lambda *args: there.append((folder / 'run').exists()) or write(*args))
+    work_module._attempt(benchmark.out, benchmark.units[0], 'cpu', 0.0)
+    assert (folder / 'run').exists() and not there and not (folder / 'result.json').exists()
+    (folder / 'claim').unlink()
+    there.append('mine')
+    work_module._attempt(benchmark.out, benchmark.units[0], 'cpu', 0.0)
+    assert there == ['mine', True] and not (folder / 'run').exists()
+
+
+def test_seconds_are_those_of_all_runs_of_a_unit(spec, tmp_path, monkeypatch):
+    unit = unit_named(Benchmark(spec, tmp_path / 'out'), 'ours')
+    clock, folder, tests = [100.0], tmp_path / 'run', []
+
+    def train(*_):
+        folder.mkdir(exist_ok=True)
+        clock[0] += 30
+        return [dict(path='a.pth')]
+
+    def test(*_):
+        tests.append(1)
+        if len(tests) == 1:
+            raise KeyboardInterrupt
+        return {}
+
+    monkeypatch.setattr(unit_module, '_train', train)
+    monkeypatch.setattr(unit_module, '_test', test)
+    monkeypatch.setattr(unit_module, 'time', SimpleNamespace(time=lambda: clock[0]))
+    with pytest.raises(KeyboardInterrupt):
+        run_unit(unit, folder, 'cpu')
+    assert run_unit(unit, folder, 'cpu')['total_seconds'] == 60
+
+
+@pytest.mark.parametrize('minutes, points', [([0.5], [1]), ([0, 3], [1]), ([0], [0])])
+def test_a_rehearsal_trains_a_step_where_the_run_trains(spec, tmp_path, monkeypatch, minutes, points):
+    spec.write_text(spec.read_text().replace('[dict(iterations=[0, 2])]', f'[dict(minutes={minutes})]'))
+    seen = []
+
+    def train(unit, cfg, folder):
+        seen.append((unit.points, cfg.custom_hooks[-1].iterations))
+        raise InputError('enough')
+
+    monkeypatch.setattr(unit_module, '_train', train)
+    with pytest.raises(InputError, match='enough'):
+        unit_module.rehearse(unit_named(Benchmark(spec, tmp_path / 'out'), 'ours'), tmp_path / 'a' / 'b' / 'c', 'cpu')
+    assert seen == [(points, points)]
+
+
+def test_a_folder_belongs_to_one_file(spec, tmp_path):
+    other = tmp_path / 'other' / spec.name
+    other.parent.mkdir()
+    other.write_text(spec.read_text())
+    both = [Benchmark(file, tmp_path / 'out') for file in (spec, other)]
+    with pytest.raises(InputError, match='other/small.py: another file of this command has the folder .*out, too; give each'):
+        run_all(both, device='cpu')
+    both[0].write()
+    Benchmark(spec, tmp_path / 'out')
+    with pytest.raises(InputError, match='out: holds the results of .*small.py, not of .*other/small.py; give another --out'):
+        Benchmark(other, tmp_path / 'out')
+    with pytest.raises(InputError, match='holds the results of'):
+        both[1].write()
+
+
+def test_options_of_a_spec_that_it_builds_on_may_be_for_rows_of_that_one(spec, tmp_path):
+    spec.write_text(spec.read_text() + "options = {'model.losses.face_perceptual.download': False}\n")
+    with pytest.raises(InputError, match=r"options\['model.losses.face_perceptual.download'\]: no config of the rows has it"):
+        read_spec(spec)
+    spec.write_text(spec.read_text().replace("'broken', config='own/video'", "'broken', config='baselines/everybody_dance_now'"))
+    (tmp_path / 'one.py').write_text("_base_ = 'small.py'\nrows = [dict(name='ours', config='own/video')]\n")
+    assert [row.name for row in read_spec(tmp_path / 'one.py').rows] == ['ours']
+
+
+def test_all_numbers_of_color_control_are_known():
+    """Those that are not what a unit itself gives."""
+    assert set(inspect.signature(control_of).parameters) == {'model', 'dataset', 'seed', 'colorizer', *COLOR_CONTROL}
 
 
 @pytest.mark.parametrize('old, new, message', [
@@ -212,7 +369,19 @@ def test_what_a_config_builds_on_is_made_for_each_seed(monkeypatch, tmp_path):
     ("dict(type='PSNR')", "dict(type='PSRN')", 'metrics: expected configs'),
     ('frames = 2', "clock = 'sun'", 'clock must be one of wall, cpu'),
     ("root='", "root='nowhere", 'no prepared clips'),
-    ('untrained=', "init='no.pth', untrained=", 'nearest on actor starts from no.pth, which is not there'),
+    ("name='ours', ", "name='ours', init='no.pth', ", 'ours on actor starts from no.pth, which is not there'),
+    ('untrained=', "init='no.pth', untrained=", r"rows.2 \(nearest\): init has no effect on untrained='NearestFrame'"),
+    ('untrained=', "seeds=[1], untrained=", 'seeds has no effect on untrained'),
+    ('untrained=', "fast=False, untrained=", 'fast has no effect on untrained'),
+    ('untrained=', "options={'model.nonsense': 1}, untrained=", r"options\['model.nonsense'\] has no effect on untrained"),
+    ('iterations=[0, 2])]', 'iterations=2), dict(iterations=[1, 2])]', "budgets: the table has a row 'ours, 2 iterations' already"),
+    ("name='nearest'", "name='ours, 2 iterations'", "the table has a row 'ours, 2 iterations' already"),
+    ('frames = 2', 'seeds = []', 'small.py: seeds: expected a list of whole numbers'),
+    ('frames = 2', 'seeds = [1, 1]', '1 is given twice'),
+    ('frames = 2', "options = {'model.emma': 1}", r"options\['model.emma'\]: no config of the rows has it"),
+    ('frames = 2', 'color_control = dict(clps=4)', "color_control: unknown key 'clps'. Did you mean 'clips'"),
+    ('frames = 2', 'color_control = dict(clips=0)', 'color_control.clips: expected a number of at least 1'),
+    ("columns = ['psnr/full', 'sharpness/*']", "columns = 'psnr/full'", 'columns: expected a list of names'),
     ("budgets=[dict(iterations=[0, 2])]", "clips=['actr']", "no clips actr. Did you mean 'actor'"),
 ])
 def test_what_cannot_be_is_refused_before_work(spec, old, new, message):
@@ -227,8 +396,13 @@ def test_wrong_wishes(spec, tmp_path):
         Benchmark(spec, tmp_path / 'out', rows=['our'])
     with pytest.raises(InputError, match='--workers must be at least 1'):
         run_all([Benchmark(spec, tmp_path / 'out')], 0)
+    with pytest.raises(InputError, match='--seeds 99: .*small.py has 0'):
+        Benchmark(spec, tmp_path / 'out', seeds=[0, 99])
+    spec.write_text(spec.read_text().replace('frames = 2', 'seeds = [0, 1]').replace("name='ours', ", "name='ours', seeds=[2], "))
     with pytest.raises(InputError, match='nothing is left'):
-        Benchmark(spec, tmp_path / 'out', seeds=[5])
+        Benchmark(spec, tmp_path / 'out', rows=['ours'], seeds=[1])
+    units = Benchmark(spec, tmp_path / 'out', seeds=[1]).units
+    assert {(unit.row, unit.seed) for unit in units} == {('broken', 1), ('nearest', 0)}, 'a row without training stays'
 
 
 def test_workers_see_one_gpu_each(monkeypatch):

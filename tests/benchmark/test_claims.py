@@ -56,6 +56,18 @@ def test_a_claim_of_another_machine_is_taken_over_without_a_heartbeat(tmp_path, 
     assert claim.take() is taken and claim.owned() is taken
 
 
+def test_a_living_process_of_this_machine_keeps_its_claim_without_a_heartbeat(tmp_path):
+    """It may have been stopped, or the machine was asleep."""
+    left_behind(tmp_path, 90)
+    assert not Claim(tmp_path).take()
+
+
+def test_another_process_with_the_number_of_a_dead_one_does_not_keep_its_claim(tmp_path):
+    left_behind(tmp_path, started=1)
+    claim = Claim(tmp_path)
+    assert claim.take() and claim.deaths == 1
+
+
 def test_a_living_process_keeps_its_claim_as_long_as_its_heart_beats(tmp_path):
     claim = Claim(tmp_path, stale=0.4)
     assert claim.take()

@@ -121,7 +121,7 @@ def test_a_row_without_a_number_is_not_available():
     for unit in units:
         if unit.row == 'theirs':
             metric = results[unit.name]['points'][0]['metrics']['psnr/full']
-            metric.update(per_clip=dict.fromkeys(metric['per_clip']), reason='no pose was found')
+            metric.update(value='n/a', per_clip=dict.fromkeys(metric['per_clip']), reason='no pose was found')
     table = Table(spec, units, results)
     assert table.entry('theirs, 2 iterations', 'psnr/full') is None
     assert 'no pose was found' in table.as_markdown() and '| n/a |' in table.as_markdown()
@@ -134,6 +134,76 @@ def test_means_over_fewer_clips_are_never_the_best():
             del results[unit.name]
     text = Table(spec, units, results).as_markdown()
     assert '| theirs, 2 iterations | 2 | 5.500 [' in text and '| pasted | 4 | **4.000** [' in text
+
+
+def test_means_over_other_clips_are_never_the_best():
+    """'theirs' has as many clips as the others, but one of them is another one, and an easy one."""
+    table, units, results, spec = made([Budget(iterations=2)], lambda label, clip, seed: 5.0 - ('ours' in label))
+    for unit in units:
+        if (unit.row, unit.clip) == ('theirs', 'two'):
+            metric = results[unit.name]['points'][0]['metrics']['psnr/full']
+            metric['per_clip'] = {'c': 99.0, 'd': 99.0}
+    text = Table(spec, units, results).as_markdown()
+    assert '| theirs, 2 iterations | 4 | 52.2 [' in text and '| pasted | 4 | **5.500** [' in text
+
+
+def redefined(results, unit, definition, **more):
+    results[unit.name]['points'][0]['metrics']['psnr/full'].update(definition=definition, **more)
+
+
+def test_numbers_of_another_definition_have_a_column_of_their_own():
+    table, units, results, spec = made([Budget(iterations=2)], lambda label, clip, seed: 1.0)
+    for unit in units:
+        redefined(results, unit, f'joints found by {"Small (a1)" if unit.row == "theirs" else "Large (b2)"} in frames')
+    table = Table(spec, units, results)
+    assert table.columns() == ['psnr/full', 'psnr/full: Small (a1)']
+    assert table.entry('theirs, 2 iterations', 'psnr/full') is None
+    assert 'difference' not in table.entry('theirs, 2 iterations', 'psnr/full: Small (a1)')
+    assert table.entry('pasted', 'psnr/full')['difference'] == 0
+    assert '- `psnr/full: Small (a1)`: joints found by Small (a1) in frames' in table.as_markdown()
+
+
+def test_a_definition_without_a_number_makes_no_column():
+    table, units, results, spec = made([Budget(iterations=2)], lambda label, clip, seed: 1.0)
+    for unit in units:
+        none = dict(value='n/a', per_clip={'a': None}, reason='no weights')
+        redefined(results, unit, 'of Large' if unit.row != 'ours' else 'of an estimator', **(none if unit.row == 'ours' else {}))
+    table = Table(spec, units, results)
+    assert table.columns() == ['psnr/full'] and table.about['psnr/full']['definition'] == 'of Large'
+    assert table.about['psnr/full']['reasons'] == ['no weights'] and table.entry('pasted', 'psnr/full')['value'] == 1.5
+
+
+def test_a_number_of_all_clips_together_is_kept():
+    """FID has a value, and none for a single clip."""
+    table, units, results, spec = made([Budget(iterations=2)], lambda label, clip, seed: 3.0 + ('ours' in label))
+    for unit in units:
+        metric = results[unit.name]['points'][0]['metrics']['psnr/full']
+        metric['per_clip'] = dict.fromkeys(metric['per_clip'])
+    entry = Table(spec, units, results).entry('theirs, 2 iterations', 'psnr/full')
+    assert entry['per_clip'] == dict(one=3.0, two=3.0) and entry['difference'] == -1.0
+
+
+def test_names_of_metrics_that_nobody_measures_are_told_when_all_is_there():
+    table, units, results, spec = made([Budget(iterations=2)], lambda label, clip, seed: 1.0)
+    assert table.errors == []
+    spec.columns, spec.plot = ['psnr/ful', 'psnr/*'], ['lpps/*']
+    errors = Table(spec, units, results).errors
+    assert [error.partition(' names')[0] for error in errors] == [
+        "columns: no metric was measured that 'psnr/ful'", "plot: no metric was measured that 'lpps/*'"]
+    del results[units[0].name]
+    assert Table(spec, units, results).errors == []
+
+
+def test_a_row_whose_name_goes_on_after_that_of_another_one_does_not_share_its_errors():
+    budgets = [Budget(iterations=2)]
+    _, _, others, _ = made(budgets, lambda label, clip, seed: 1.0)
+    spec = Spec(rows=[Row(name, 'own/video', budgets=budgets) for name in ('ours', 'ours, wide', 'theirs')],
+                clips=dict(one=ClipSpec()), columns=['psnr/*'])
+    units = {unit.row: unit for unit in units_of(spec)}
+    point = dict(next(iter(others.values()))['points'][0], label='theirs, 2 iterations')
+    results = {units['ours'].name: dict(error='out of memory'), units['theirs'].name: dict(points=[point], total_seconds=1.0)}
+    text = Table(spec, list(units.values()), results).as_markdown()
+    assert '| ours, 2 iterations | 0 | failed |' in text and '| ours, wide, 2 iterations | 0 | n/a |' in text
 
 
 @pytest.mark.parametrize('theirs, scale', [(49.0, 'linear'), (51.0, 'log'), (-0.5, 'linear')])

@@ -18,8 +18,9 @@ class Claim:
     """A claim of a folder by this process: the file ``claim`` in it.
 
     Taken by creating the file, which one process alone can. Its time is renewed by a thread. A claim of a process of this machine that
-    is gone, and one of another machine without a heartbeat, is taken over. Times are compared with that of a file written now in the
-    same folder, so that clocks of machines may differ.
+    is gone, and one of another machine without a heartbeat, is taken over. A process of this machine that lives keeps it, also while it
+    is stopped; it is known by its number and its start. Times are compared with that of a file written now in the same folder, so that
+    clocks of machines may differ.
 
     Args:
         folder: of the unit; it is made.
@@ -54,7 +55,7 @@ class Claim:
             self.path.unlink(missing_ok=True)
 
     def _create(self) -> bool:
-        content = dict(token=self.token, host=socket.gethostname(), pid=os.getpid(), deaths=self.deaths)
+        content = dict(token=self.token, host=socket.gethostname(), pid=os.getpid(), started=_started(os.getpid()), deaths=self.deaths)
         draft = self.path.with_name(f'.claim.{self.token}')
         draft.write_text(json.dumps(content))
         try:
@@ -87,8 +88,11 @@ class Claim:
         claim = self._read(path)
         if claim is None:
             return False
-        if claim.get('host') == socket.gethostname() and isinstance(claim.get('pid'), int) and not _alive(claim['pid']):
-            return True
+        if claim.get('host') == socket.gethostname() and isinstance(claim.get('pid'), int):
+            if not _alive(claim['pid']):
+                return True
+            if claim.get('started') is not None:
+                return claim['started'] != _started(claim['pid'])
         now = self.path.with_name(f'.now.{self.token}')
         try:
             now.touch()
@@ -129,6 +133,17 @@ def _alive(pid: int) -> bool:
         return False
     except OSError:
         return True
-    with suppress(OSError, IndexError):  # a zombie is dead
-        return Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[0] != 'Z'
-    return True
+    return _stat(pid)[:1] != ['Z']  # a zombie is dead
+
+
+def _started(pid: int) -> int | None:
+    """When a process began, in ticks of the system; None where the system does not tell."""
+    fields = _stat(pid)
+    return int(fields[19]) if fields else None
+
+
+def _stat(pid: int) -> list[str]:
+    """What Linux says of a process, from its state on; nothing on other systems."""
+    with suppress(OSError):
+        return Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()
+    return []

@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Mapping, Sequence
-from fnmatch import fnmatch
 from pathlib import Path
 
 import cv2
@@ -71,7 +70,7 @@ def write_plot(out: Path, table: Table) -> Path | None:
     Returns:
         The picture; None where there is nothing to draw.
     """
-    keys = [key for pattern in table.spec.plot for key in table.about if fnmatch(key, pattern)]
+    keys = table.matching(table.spec.plot)
     if not keys:
         return None
     import matplotlib
@@ -81,7 +80,7 @@ def write_plot(out: Path, table: Table) -> Path | None:
     for axis, key in zip(axes[0], keys):
         for row in table.spec.rows:
             points = [(table.costs.get(label, {}).get('seconds'), table.entry(label, key)) for label in table.labels
-                      if label == row.name or label.startswith(f'{row.name}, ')]
+                      if table.rows[label] == row.name]
             points = [(seconds, entry) for seconds, entry in points if entry]
             timed = sorted(((s, e) for s, e in points if s is not None), key=lambda point: point[0])
             if timed:

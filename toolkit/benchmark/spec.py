@@ -2,14 +2,17 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from toolkit.clips.clip import find_clips
+from toolkit.clips.clip import Clip, find_clips
+from toolkit.clips.folder import ADDED, KINDS
 from toolkit.engine.budget_hook import CLOCKS
-from toolkit.engine.config import read_plain
+from toolkit.engine.config import read_plain, set_option, with_bases
+from toolkit.engine.shared_data import LOADERS, data_sets, share_data
 from toolkit.files import source_hash
 from toolkit.outputs import plain_name
 from toolkit.packaged import find_packaged
@@ -19,6 +22,10 @@ from toolkit.structures import InputError, check_seed
 METRIC_SET = [
     dict(type='MSSSIM'), dict(type='LPIPS', net='auto'), dict(type='PSNR'), dict(type='SSIM'), dict(type='PCK'), dict(type='Sharpness'),
     dict(type='Temporal', net='auto')]
+UNTRAINED = ('data', 'train_dataloader', 'test_dataloader')
+"""The parts of a config that a model without weights takes."""
+COLOR_CONTROL = ('clips', 'frames')
+"""Keys of ``color_control``, all of them numbers."""
 
 
 @dataclass
@@ -82,7 +89,8 @@ class Row:
         config: a config file, or the name of one of the toolkit's.
         options: overrides of it, dotted key -> value.
         init: checkpoint to start from; ``{clip}`` and ``{person}`` stand for those of the clip. Default the config's own.
-        untrained: a model without weights that is tested instead, such as ``'PasteParts'``, on the data of the config.
+        untrained: a model without weights that is tested instead, such as ``'PasteParts'``, on the data of the config. It takes no
+            ``init``, ``budgets``, ``seeds``, ``amp`` and ``fast``, and only options of data.
         budgets, seeds: of this row alone.
         clips: names of clips; default all.
         amp, fast: of this row alone, see :class:`Spec`.
@@ -99,6 +107,11 @@ class Row:
     amp: bool | str | None = None
     fast: bool | None = None
 
+    def labels(self) -> list[tuple[str, str]]:
+        """Its rows of the table: the name of each point of its budgets, empty without training, and that of the row."""
+        points = [budget.label(point) for budget in self.budgets or () for point in budget.points]
+        return [('', self.name)] if self.untrained else [(point, f'{self.name}, {point}') for point in points]
+
 
 @dataclass
 class Spec:
@@ -111,13 +124,13 @@ class Spec:
         seeds: of every run; each changes all that a run draws.
         metrics: ``METRICS`` configs.
         columns: of the table for people: metrics such as ``'psnr/full'``, of which ``*`` stands for any letters.
-        options: overrides of every row's config that has these keys.
+        options: overrides of every row's config that has these keys; some row's config must have each.
         amp: half precision for all networks: True for bfloat16, or a type.
         fast: train with what ``--fast`` of ``tools/train.py`` chooses on the machine.
         clock: what minutes are counted by, ``'wall'`` or ``'cpu'``.
         max_frames: only the first frames of each clip are tested.
         frames: of each clip, on the sheet.
-        color_control: arguments of :func:`toolkit.benchmark.unit.control_of`, where color codes are to be measured.
+        color_control: the :data:`COLOR_CONTROL` of :func:`toolkit.benchmark.unit.control_of`, where color codes are to be measured.
         plot: metrics drawn over the seconds of training.
         path: of the file.
     """
@@ -204,20 +217,39 @@ def read_spec(path: str | Path) -> Spec:
     names = [row.name for row in spec.rows]
     if len(set(map(plain_name, names))) < len(names):
         raise InputError(f'{path}: each row needs a name of its own, got {", ".join(names)}')
+    _check_seeds(spec.seeds, f'{path}: seeds')
+    labels: set[str] = set()
     for number, row in enumerate(spec.rows):
         where = f'{path}: rows.{number} ({row.name})'
+        if row.untrained:
+            _check_untrained(row, where)
+        if row.seeds is not None:
+            _check_seeds(row.seeds, f'{where}.seeds')
         row.budgets = spec.budgets if row.budgets is None else _budgets(row.budgets, f'{where}.budgets')
         if not row.untrained and not row.budgets:
             raise InputError(f'{where}: no budget; give budgets=[dict(iterations=...)], or untrained=... for a model without weights')
-        for seed in row.seeds or spec.seeds:
-            check_seed(seed, f'{where}.seeds')
+        for _, label in row.labels():
+            if label in labels:
+                raise InputError(f'{where}.budgets: the table has a row {label!r} already; give each number of iterations or minutes '
+                                 'once, or another name to the row')
+            labels.add(label)
         if unknown := sorted(set(row.clips or ()) - set(spec.clips)):
             raise InputError(f'{where}.clips: no clips {", ".join(unknown)}.{did_you_mean(unknown[0], spec.clips)}')
     for metric in spec.metrics:
         if not isinstance(metric, Mapping) or metric.get('type') not in METRICS:
             raise InputError(f'{path}: metrics: expected configs such as dict(type="PSNR"), got {metric!r}')
+    for key in ('columns', 'plot'):
+        patterns = getattr(spec, key)
+        if not isinstance(patterns, (list, tuple)) or not all(isinstance(pattern, str) for pattern in patterns):
+            raise InputError(f'{path}: {key}: expected a list of names such as "psnr/full", got {patterns!r}')
     if spec.clock not in CLOCKS:
         raise InputError(f'{path}: clock must be one of {", ".join(CLOCKS)}, got {spec.clock!r}')
+    if spec.color_control is not None:
+        check_keys(spec.color_control, COLOR_CONTROL, f'{path}: color_control')
+        for key, value in spec.color_control.items():
+            if type(value) is not int or value < 1:
+                raise InputError(f'{path}: color_control.{key}: expected a number of at least 1, got {value!r}')
+    _check_options(spec)
     return spec
 
 
@@ -228,6 +260,37 @@ def _budgets(given: Sequence, where: str) -> list[Budget]:
     for budget in budgets:
         budget.check(where)
     return budgets
+
+
+def _check_seeds(seeds: Any, where: str) -> None:
+    if not isinstance(seeds, (list, tuple)) or not seeds:
+        raise InputError(f'{where}: expected a list of whole numbers, got {seeds!r}')
+    for number, seed in enumerate(seeds):
+        check_seed(seed, where)
+        if seed in seeds[:number]:
+            raise InputError(f'{where}: {seed} is given twice; give each seed once')
+
+
+def _check_untrained(row: Row, where: str) -> None:
+    """Refuse what has no effect on a model without weights."""
+    vain = [key for key in ('init', 'budgets', 'seeds', 'amp', 'fast') if getattr(row, key) is not None]
+    vain += [f'options[{key!r}]' for key in row.options if key.split('.')[0] not in UNTRAINED]
+    if vain:
+        raise InputError(f'{where}: {vain[0]} has no effect on untrained={row.untrained!r}, which is not trained; take it out. '
+                         f'Options of {", ".join(UNTRAINED)} have one')
+
+
+def _check_options(spec: Spec) -> None:
+    """Refuse options that no row's config has. Those of a spec that this one builds on may be for rows of that one."""
+    plains = [read_plain(config)[1] for config in dict.fromkeys(row.config for row in spec.rows)]
+    unknown = [key for key in spec.options if not any(has_key(plain, key) for plain in plains)]
+    if unknown:
+        bases = [read_plain(file)[1].get('rows') or () for file in list(with_bases(spec.path))[:-1]]
+        configs = dict.fromkeys(row['config'] for rows in bases for row in rows if isinstance(row, Mapping) and 'config' in row)
+        plains = [read_plain(config)[1] for config in configs]
+    for key in unknown:
+        if not any(has_key(plain, key) for plain in plains):
+            raise InputError(f'{spec.path}: options[{key!r}]: no config of the rows has it; correct the key, or take it out')
 
 
 def _made(kind: type, content: Any, where: str) -> Any:
@@ -245,21 +308,20 @@ def units_of(spec: Spec) -> list[Unit]:
     """All runs of a benchmark, the longest first.
 
     Raises:
-        InputError: a checkpoint to start from, or a folder of clips, that is not there.
+        InputError: a config, a checkpoint to start from, or a folder of clips, that is not there.
     """
-    states = {name: _state(clip) for name, clip in spec.clips.items()}
-    hashes: dict[str, str] = {}
-    units = [unit for row in spec.rows for name in row.clips or spec.clips
-             for unit in _units(spec, row, name, spec.clips[name], states[name], hashes)]
+    for clip in spec.clips.values():
+        if clip.root and not any('synthetic' in key for key in clip.options) and not find_clips(clip.root):
+            raise InputError(f'{clip.root}: no prepared clips in this folder; make some with tools/prepare_data.py')
+    marks = _Marks()
+    units = [unit for row in spec.rows for name in row.clips or spec.clips for unit in _units(spec, row, name, spec.clips[name], marks)]
     return sorted(units, key=lambda unit: -unit.size)
 
 
-def _units(spec: Spec, row: Row, name: str, clip: ClipSpec, state: str, hashes: dict[str, str]) -> list[Unit]:
+def _units(spec: Spec, row: Row, name: str, clip: ClipSpec, marks: '_Marks') -> list[Unit]:
     init = row.init and row.init.format(clip=name, person=clip.person or name)
-    if init and init not in hashes:
-        if not find_packaged(init).exists():
-            raise InputError(f'{spec.path}: {row.name} on {name} starts from {init}, which is not there')
-        hashes[init] = source_hash(find_packaged(init))
+    if init and not find_packaged(init).exists():
+        raise InputError(f'{spec.path}: {row.name} on {name} starts from {init}, which is not there')
     common = dict(
         row=row.name, clip=name, config=row.config, options={**clip.options, **row.options}, optional=dict(spec.options), init=init,
         untrained=row.untrained, amp=spec.amp if row.amp is None else row.amp, fast=spec.fast if row.fast is None else row.fast,
@@ -270,18 +332,112 @@ def _units(spec: Spec, row: Row, name: str, clip: ClipSpec, state: str, hashes: 
         for seed in (row.seeds or spec.seeds) if budget else (0,):
             points = budget.points if budget else []
             labels = [f'{row.name}, {budget.label(point)}' for point in points] if budget else [row.name]
-            all_of_it = dict(common, seed=seed, timed=bool(budget and budget.minutes is not None), points=points, labels=labels)
-            known = json.dumps([all_of_it, state, hashes.get(init)], sort_keys=True, default=str)
-            mark = hashlib.sha256(known.encode()).hexdigest()[:10]
-            units.append(Unit(name=f'{plain_name(row.name)}-{plain_name(name)}-{seed}-{mark}', **all_of_it))
+            unit = Unit(name='', **common, seed=seed, timed=bool(budget and budget.minutes is not None), points=points, labels=labels)
+            units.append(replace(unit, name=f'{plain_name(row.name)}-{plain_name(name)}-{seed}-{marks.of(unit)}'))
     return units
 
 
-def _state(clip: ClipSpec) -> str:
-    """What the clips are now; nothing where they are rendered on first use."""
-    if not clip.root or any('synthetic' in key for key in clip.options):
-        return ''
-    clips = find_clips(Path(clip.root))
-    if not clips:
-        raise InputError(f'{clip.root}: no prepared clips in this folder; make some with tools/prepare_data.py')
-    return ' '.join(source_hash(found.folder / 'manifest.json') for found in clips)
+def options_of(unit: Unit, plain: Mapping) -> dict[str, Any]:
+    """All overrides of the config of a unit.
+
+    Args:
+        unit: whose.
+        plain: what its config says.
+    """
+    options = {**_clip_options(unit, plain), **{key: value for key, value in unit.optional.items() if has_key(plain, key)},
+               **unit.options}
+    return {key: value for key, value in options.items() if not unit.untrained or key.split('.')[0] in UNTRAINED}
+
+
+def _clip_options(unit: Unit, plain: Mapping) -> dict[str, Any]:
+    """Where the data of a unit lies and what of it is held out, as overrides of a config."""
+    options, data = {}, plain.get('data') or {}
+    if unit.root is not None:
+        options['data.root'] = unit.root
+        if data.get('synthetic') and not any('synthetic' in key for key in unit.options):
+            options |= {'data.synthetic': None} | ({'data.split_rule': None} if 'split_rule' in data else {})
+    if unit.held_out is not None:
+        held, test = tuple(unit.held_out), 'test_dataloader.dataset'
+        options |= {'train_dataloader.dataset.split': None, 'train_dataloader.dataset.exclude': held, f'{test}.split': None,
+                    f'{test}.frames': held}
+        own = (plain['test_dataloader'].get('dataset') or {}).get('references')
+        if own or data.get('references'):
+            options[f'{test}.references.pool' if own else f'{test}.references'] = \
+                dict(exclude=held) if own else dict(pool=dict(exclude=held))
+    return options
+
+
+def has_key(plain: Mapping, key: str) -> bool:
+    """Whether a config has a dotted key."""
+    node: Any = plain
+    for part in key.split('.'):
+        if not isinstance(node, Mapping) or part not in node:
+            return False
+        node = node[part]
+    return True
+
+
+def content_of(config: str | Path) -> dict[str, Any]:
+    """What a config says, with its bases, and with the content of the configs of its ``needs`` in place of their names.
+
+    Args:
+        config: a file, or the name of one of the toolkit's.
+    """
+    _, plain = read_plain(config)
+    needs = {name: dict(need, config=content_of(need['config'])) for name, need in (plain.get('needs') or {}).items()
+             if isinstance(need, Mapping) and isinstance(need.get('config'), str)}
+    return dict(plain, needs=needs)
+
+
+class _Marks:
+    """Fingerprints of units, and of the files that they are made from as these are now; each is read once."""
+
+    def __init__(self) -> None:
+        self._read: dict[tuple, Any] = {}
+
+    def of(self, unit: Unit) -> str:
+        """The fingerprint of a unit."""
+        content = self._once(content_of, unit.config)
+        init = unit.init and self._once(source_hash, find_packaged(unit.init))
+        known = json.dumps([asdict(unit), content, self._clips(unit, content), init], sort_keys=True, default=str)
+        return hashlib.sha256(known.encode()).hexdigest()[:10]
+
+    def _clips(self, unit: Unit, content: Mapping) -> list[str]:
+        """What the clips of a unit are; nothing of those that are rendered on first use, or are not there yet."""
+        if (unit.row, unit.clip) not in self._read:
+            self._read[unit.row, unit.clip] = [
+                f'{clip.key} {self._once(_state, clip)}' for root, persons in _roots(content, options_of(unit, content))
+                if Path(root).is_dir() for clip in self._once(find_clips, root) if not persons or clip.person in persons]
+        return self._read[unit.row, unit.clip]
+
+    def _once(self, read: Any, what: Any) -> Any:
+        key = read, str(getattr(what, 'folder', what))
+        if key not in self._read:
+            self._read[key] = read(what)
+        return self._read[key]
+
+
+def _roots(plain: Mapping, options: Mapping[str, Any]) -> Iterator[tuple[str, Sequence[str]]]:
+    """The folders of clips that a config's runs read, each with the persons that are chosen there; none that are rendered."""
+    cfg = deepcopy(dict(plain))
+    try:
+        for key, value in options.items():
+            if key.split('.')[0] in UNTRAINED:
+                set_option(cfg, key, value)
+        share_data(cfg)
+    except InputError:  # the run will tell it
+        return
+    nodes = [dataset for where, dataset in data_sets(cfg) if where.split('.')[0] in LOADERS]
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, Mapping):
+            nodes += node.values()
+            if isinstance(node.get('root'), str) and not node.get('synthetic'):
+                persons = node.get('persons') or ()
+                yield node['root'], [persons] if isinstance(persons, str) else persons
+
+
+def _state(clip: Clip) -> str:
+    """What a clip is now. What data sets keep beside its files does not count."""
+    kinds = [*KINDS, *([ADDED] if clip.fields else [])]
+    return ' '.join(source_hash(clip.folder / name) for name in ('manifest.json', 'poses.npz', *kinds))

@@ -44,18 +44,22 @@ class Table:
         spec: of the benchmark.
         units: of it.
         results: of those that are done, by name.
+        whole: whether the units are all of the spec; else nobody may have measured what it names.
 
     Attributes:
         labels: names of the rows, each with its budget; only those with a unit.
-        values: label -> metric -> clip -> seed -> value.
-        about: metric -> its definition, what is better, and reasons for numbers that are missing.
+        rows: label -> name of its row in the spec.
+        values: label -> column -> clip -> seed -> value. A column is a metric. Numbers of the same metric by another definition, such
+            as that of another pose estimator, do not compare: they have a column of their own, whose name says what differs.
+        about: column -> its metric, its definition, what is better, and reasons for numbers that are missing.
         costs: label -> name of :data:`COSTS` -> mean over units.
         errors: what failed.
     """
 
-    def __init__(self, spec: Spec, units: Sequence[Unit], results: Mapping[str, Mapping]) -> None:
+    def __init__(self, spec: Spec, units: Sequence[Unit], results: Mapping[str, Mapping], whole: bool = True) -> None:
         self.spec, self.units, self.results = spec, list(units), results
         self.labels: list[str] = []
+        self.rows: dict[str, str] = {}
         self.reference: dict[str, str] = {}
         self._order()
         self.values: dict[str, dict[str, dict[str, dict[int, float]]]] = {label: {} for label in self.labels}
@@ -74,16 +78,18 @@ class Table:
                         found.setdefault((point['label'], key), []).append(value)
         for (label, key), numbers in found.items():
             self.costs.setdefault(label, {})[key] = float(np.mean(numbers)) * SCALES.get(key, 1)
+        if whole and len(results) == len(self.units) and not self.errors:
+            self.errors = [f'{key}: no metric was measured that {pattern!r} names. There are: {", ".join(self.about)}'
+                           for key in ('columns', 'plot') for pattern in self._own(key) if not self.matching([pattern])]
 
     def _order(self) -> None:
         """Labels in the order of the spec, and which each is compared with: the first row at the same budget, else its last point."""
         by_row: dict[str, dict[str, str]] = {}
         there = {label for unit in self.units for label in unit.labels}
         for row in self.spec.rows:
-            points = {'': row.name} if row.untrained else {
-                budget.label(point): f'{row.name}, {budget.label(point)}' for budget in row.budgets for point in budget.points}
-            by_row[row.name] = {key: label for key, label in points.items() if label in there}
+            by_row[row.name] = {key: label for key, label in row.labels() if label in there}
             self.labels += list(by_row[row.name].values())
+            self.rows |= dict.fromkeys(by_row[row.name].values(), row.name)
         first = by_row[self.spec.rows[0].name]
         for points in by_row.values():
             for key, label in points.items():
@@ -95,13 +101,31 @@ class Table:
             entries[f'colors/{key}'] = {unit.clip: value, '_': dict(better='', definition='see docs/results.md', reason='')}
         for key, clips in entries.items():
             entry = clips.pop('_')
-            about = self.about.setdefault(key, dict(better=entry['better'], definition=entry['definition'], reasons=[]))
-            if entry['reason'] and entry['reason'] not in about['reasons']:
-                about['reasons'].append(entry['reason'])
-            for clip, value in clips.items():
-                if value is not None:
-                    name = unit.clip if clip in (unit.clip, '') else f'{unit.clip}/{clip}'
-                    self.values[point['label']].setdefault(key, {}).setdefault(name, {})[unit.seed] = value
+            values = {clip: value for clip, value in clips.items() if value is not None}
+            if not values and isinstance(entry.get('value'), float):  # a number of all clips together, such as FID
+                values = {unit.clip: entry['value']}
+            column = self._column(key, entry, bool(values))
+            if entry['reason'] and entry['reason'] not in self.about[column]['reasons']:
+                self.about[column]['reasons'].append(entry['reason'])
+            for clip, value in values.items():
+                name = unit.clip if clip in (unit.clip, '') else f'{unit.clip}/{clip}'
+                self.values[point['label']].setdefault(column, {}).setdefault(name, {})[unit.seed] = value
+
+    def _column(self, key: str, entry: Mapping, measured: bool) -> str:
+        """The column of an entry: the metric's, unless that has numbers by another definition."""
+        about = self.about.setdefault(key, dict(metric=key, better=entry['better'], definition=entry['definition'], reasons=[]))
+        column, empty = key, not any(key in values for values in self.values.values())
+        if measured and empty:
+            about['definition'] = entry['definition']
+        elif measured and entry['definition'] != about['definition']:
+            column = f'{key}: {_what_differs(entry["definition"], about["definition"])}'
+            self.about.setdefault(column, dict(about, definition=entry['definition'], reasons=[]))
+        return column
+
+    def _own(self, key: str) -> Sequence[str]:
+        """Names that the spec itself gives."""
+        given = getattr(self.spec, key)
+        return () if given == Spec.__dataclass_fields__[key].default else given
 
     def of_clips(self, label: str, key: str) -> dict[str, float]:
         """Clip -> mean over seeds."""
@@ -136,8 +160,12 @@ class Table:
         return pairs
 
     def columns(self) -> list[str]:
-        """Metrics of the table for people."""
-        return [key for pattern in self.spec.columns for key in self.about if fnmatch(key, pattern)]
+        """Columns of the table for people."""
+        return self.matching(self.spec.columns)
+
+    def matching(self, patterns: Sequence[str]) -> list[str]:
+        """Columns of the metrics that patterns name, in their order."""
+        return [key for pattern in patterns for key, about in self.about.items() if fnmatch(about['metric'], pattern)]
 
     def as_json(self) -> dict[str, Any]:
         """Everything, as plain values."""
@@ -167,7 +195,7 @@ class Table:
 
     def as_markdown(self) -> str:
         """Tables for people: values, differences, each clip, seeds, costs, then what failed and what the numbers mean. Bold is the best
-        of the rows with the most clips; means over other clips do not compare."""
+        of the rows with the same clips, as many as any has; means over other clips do not compare."""
         columns = self.columns()
         heads = [f'{key} {ARROWS[self.about[key]["better"]]}'.strip() for key in columns]
         lines = [f'# {self.spec.path.stem}', '', self._said(), '', '## Means over clips', '',
@@ -202,17 +230,17 @@ class Table:
         return str(max((len(clips) for clips in self.values[label].values()), default=0))
 
     def _best(self, label: str, columns: Sequence[str]) -> list[str]:
-        cells = []
+        cells, failed = [], {unit.row for unit in self.units if self.results.get(unit.name, {}).get('error')}
         for key in columns:
             entry, better = self.entry(label, key), self.about[key]['better']
             if entry is None:
-                cells.append('failed' if any(error.startswith(f'{label.split(", ")[0]} on') for error in self.errors) else 'n/a')
+                cells.append('failed' if self.rows[label] in failed else 'n/a')
                 continue
             score = dict(higher=lambda v: v, lower=lambda v: -v, one=lambda v: -abs(v - 1)).get(better)
             entries = [other for name in self.labels if (other := self.entry(name, key))]
             most = max(other['clips'] for other in entries)
-            values = [other['value'] for other in entries if other['clips'] == most]
-            best = score and entry['clips'] == most and score(entry['value']) == max(map(score, values))
+            values = [other['value'] for other in entries if other['per_clip'].keys() == entry['per_clip'].keys()]
+            best = score and entry['clips'] == most and len(values) > 1 and score(entry['value']) == max(map(score, values))
             text = f'**{_number(entry["value"])}**' if best else _number(entry['value'])
             cells.append(text + (f' [{_number(entry["ci"][0])}, {_number(entry["ci"][1])}]' if entry['ci'] else ''))
         return cells
@@ -222,6 +250,15 @@ class Table:
         write_json(out / 'table.json', self.as_json())
         write_file(out / 'table.csv', self.as_csv().encode())
         write_file(out / 'table.md', self.as_markdown().encode())
+
+
+def _what_differs(text: str, other: str) -> str:
+    """The words of a text between those that it begins and ends with as another one does."""
+    words, others = text.split(), other.split()
+    start = next((i for i, (a, b) in enumerate(zip(words, others)) if a != b), min(len(words), len(others)))
+    words, others = words[start:], others[start:]
+    end = next((i for i, (a, b) in enumerate(zip(words[::-1], others[::-1])) if a != b), min(len(words), len(others)))
+    return ' '.join(words[:len(words) - end]) or text
 
 
 def _number(value: float | None) -> str:

@@ -1,6 +1,8 @@
 """One unit of a benchmark: a config trained with a budget, tested at each of its points, and its cost."""
 
 import gc
+import hashlib
+import json
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -15,20 +17,25 @@ from mmengine.config import Config
 
 from toolkit.analysis.clip_control import ModelPainter, RecoloringPainter, measure_control
 from toolkit.analysis.recolorable_clip import RecolorableClip
-from toolkit.benchmark.spec import Unit
+from toolkit.benchmark.spec import Unit, content_of, options_of
 from toolkit.datasets.windows import ClipWindows
+from toolkit.doors import read_json
 from toolkit.engine.budget_hook import BudgetHook, peak_memory, reset_peak_memory, scaled
 from toolkit.engine.config import load_config, read_plain
 from toolkit.engine.evaluation import Evaluation
 from toolkit.engine.launch import build_runner
 from toolkit.engine.needs import meet_needs
+from toolkit.files import write_json
 from toolkit.metrics.evaluator import pick_clips
 from toolkit.metrics.parts import ClipParts
+from toolkit.models.adversaries import only_trains
 from toolkit.structures import InputError, spread
 
 ENDLESS = 10**9
 SPEED_FRAMES = 16
 REHEARSAL_FRAMES = 4
+SPENT = 'spent.json'
+"""In the folder of a run: the seconds of all that was done for it so far."""
 
 
 def config_of(unit: Unit) -> Config:
@@ -38,10 +45,7 @@ def config_of(unit: Unit) -> Config:
         InputError: an override that the config does not take.
     """
     _, plain = read_plain(unit.config)
-    options = {**_clip_options(unit, plain), **{key: value for key, value in unit.optional.items() if _has(plain, key)}, **unit.options}
-    if unit.untrained:
-        options = {key: value for key, value in options.items() if key.split('.')[0] in ('data', 'train_dataloader', 'test_dataloader')}
-    cfg = load_config(unit.config, options)
+    cfg = load_config(unit.config, options_of(unit, plain))
     cfg.test_evaluator = [dict(metric) for metric in unit.metrics]
     cfg.randomness = dict(cfg.get('randomness') or {}, seed=unit.seed)
     for key in ('val_dataloader', 'val_evaluator', 'val_cfg'):
@@ -69,62 +73,36 @@ def config_of(unit: Unit) -> Config:
     return cfg
 
 
-def _clip_options(unit: Unit, plain: Mapping) -> dict[str, Any]:
-    """Where the data of a unit lies and what of it is held out, as overrides of a config."""
-    options, data = {}, plain.get('data') or {}
-    if unit.root is not None:
-        options['data.root'] = unit.root
-        if data.get('synthetic') and not any('synthetic' in key for key in unit.options):
-            options |= {'data.synthetic': None} | ({'data.split_rule': None} if 'split_rule' in data else {})
-    if unit.held_out is not None:
-        held, test = tuple(unit.held_out), 'test_dataloader.dataset'
-        options |= {'train_dataloader.dataset.split': None, 'train_dataloader.dataset.exclude': held, f'{test}.split': None,
-                    f'{test}.frames': held}
-        own = (plain['test_dataloader'].get('dataset') or {}).get('references')
-        if own or data.get('references'):
-            options[f'{test}.references.pool' if own else f'{test}.references'] = \
-                dict(exclude=held) if own else dict(pool=dict(exclude=held))
-    return options
-
-
-def _has(plain: Mapping, key: str) -> bool:
-    node: Any = plain
-    for part in key.split('.'):
-        if not isinstance(node, Mapping) or part not in node:
-            return False
-        node = node[part]
-    return True
-
-
 def run_unit(unit: Unit, folder: Path, device: str) -> dict[str, Any]:
     """Train and test.
 
     Args:
         unit: what.
-        folder: of its run, which goes on where an earlier one was stopped; what is left of it is removed at the end.
+        folder: of its run, which goes on where an earlier one was stopped. It stays: remove it when the result is kept.
         device: ``'cuda'`` or ``'cpu'``.
 
     Returns:
-        ``points``: for each its label, iteration, seconds, metrics as :func:`toolkit.metrics.report.to_json` has them, and cost. Frames
-        for the sheet are written beside ``folder``.
+        ``points``: for each its label, iteration, seconds, metrics as :func:`toolkit.metrics.report.to_json` has them, and cost;
+        ``total_seconds``: with those of earlier runs that were stopped. Frames for the sheet are written beside ``folder``.
 
     Raises:
         Whatever building, training or testing raises.
     """
-    start, cfg = time.time(), config_of(unit)
+    start, cfg, spent = time.time(), config_of(unit), folder / SPENT
+    before = read_json(spent) if spent.exists() else 0.0
     frames = folder.parent / 'frames'
     frames.mkdir(parents=True, exist_ok=True)
-    if unit.untrained:
-        points = [_test(unit, cfg, None, device, frames / '0.npz')]
-    else:
+    try:
         points = []
-        for number, reached in enumerate(_train(unit, cfg, folder)):
+        for number, reached in enumerate([dict(path=None)] if unit.untrained else _train(unit, cfg, folder)):
             found = _test(unit, cfg, reached.pop('path'), device, frames / f'{number}.npz')
             points.append({**reached, **found})
             _free()
-        shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        if folder.exists():
+            write_json(spent, before + time.time() - start)
     points = [dict(label=label, **point) for label, point in zip(unit.labels, points)]
-    return dict(row=unit.row, clip=unit.clip, seed=unit.seed, points=points, total_seconds=time.time() - start)
+    return dict(row=unit.row, clip=unit.clip, seed=unit.seed, points=points, total_seconds=before + time.time() - start)
 
 
 def rehearse(unit: Unit, folder: Path, device: str) -> None:
@@ -138,7 +116,7 @@ def rehearse(unit: Unit, folder: Path, device: str) -> None:
     Raises:
         Whatever building, training or testing raises.
     """
-    unit = replace(unit, timed=False, points=unit.points and [min(1, unit.points[-1])])
+    unit = replace(unit, timed=False, points=unit.points and [int(unit.points[-1] > 0)])
     cfg, checkpoint = config_of(unit), None
     try:
         if not unit.untrained:
@@ -172,20 +150,29 @@ def _train(unit: Unit, cfg: Config, folder: Path) -> list[dict]:
 
 
 def _meet_needs(unit: Unit, cfg: Config, folder: Path) -> None:
-    """Train what the config builds on with the seed of the unit, once for all units of this seed, into ``folder``."""
+    """Train what the config builds on with the seed of the unit, once for all units of this seed, into ``folder``. What is trained
+    otherwise, or from an edited config, has another folder in it."""
+
+    def place(config: Path) -> Path:
+        known = json.dumps([content_of(config), unit.amp, unit.fast], sort_keys=True, default=str)
+        return folder / hashlib.sha256(known.encode()).hexdigest()[:8]
 
     def train(made: Config, work_dir: Path) -> None:
         made.randomness = dict(made.get('randomness') or {}, seed=unit.seed)
+        _meet_needs(unit, made, folder)
         build_runner(made, work_dir, resume=True, amp=unit.amp, fast=unit.fast).train()
 
     for need in (cfg.get('needs') or {}).values():
+        if not need or not {'part', 'config'} <= need.keys():  # meet_needs says what is wrong
+            continue
+        config = Path(need['config'])
         *path, last = need['part'].split('.')
         node: Any = cfg._cfg_dict
         for part in path:
             node = node.get(part) if isinstance(node, Mapping) else None
-        if node and isinstance(node.get(last), str) and 'use' not in need:
-            node[last] = str(folder / Path(need['config']).stem)
-    meet_needs(cfg, train, load_config)
+        if node and isinstance(node.get(last), str) and 'use' not in need and Path(node[last]).name == config.stem:
+            node[last] = str(place(config) / config.stem)
+    meet_needs(cfg, train, load_config, place=place)
 
 
 def _test(unit: Unit, cfg: Config, checkpoint: str | None, device: str, frames: Path) -> dict[str, Any]:
@@ -256,7 +243,7 @@ def _cost(model: torch.nn.Module, dataset: Any, device: str) -> dict[str, float 
         reset_peak_memory()
         seconds = min(paint() for _ in range(2))
     networks = {name: network for name, network in (model.networks().items() if hasattr(model, 'networks') else ())
-                if not name.startswith('net_d') and not name.endswith('_ema')}
+                if not only_trains(name) and not name.endswith('_ema')}
     return dict(parameters=sum(p.numel() for network in networks.values() for p in network.parameters()),
                 gmacs=counter.get_total_flops() / 2e9 / count, ms=1000 * seconds / count, memory=peak_memory())
 

@@ -3,6 +3,7 @@
 import contextlib
 import math
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -23,6 +24,7 @@ from toolkit.structures import InputError, MissingWeightsError
 
 Job = tuple[Path, Unit]
 RESULT = 'result.json'
+RUN = 'run'
 PLAN = 'units.json'
 REHEARSED = 'rehearsed'
 MOST_DEATHS = 2
@@ -79,7 +81,7 @@ def _to_rehearse(jobs: Sequence[Job], since: float) -> list[Job]:
         units.setdefault((out, unit.row, unit.clip), []).append((out, unit))
 
     def begun(out: Path, unit: Unit) -> bool:
-        return result_of(out, unit, since) is not None or any((folder_of(out, unit) / name).exists() for name in ('run', REHEARSED))
+        return result_of(out, unit, since) is not None or any((folder_of(out, unit) / name).exists() for name in (RUN, REHEARSED))
 
     return [same[0] for same in units.values() if not any(begun(*job) for job in same)] if len(units) > 1 else []
 
@@ -100,6 +102,8 @@ def _attempt(out: Path, unit: Unit, device: str, since: float,
             result = (attempt or _tried)(unit, folder, device)
         if result is not None and claim.owned():
             _write(folder / RESULT, unit, result, device)
+            if 'error' not in result:
+                shutil.rmtree(folder / RUN, ignore_errors=True)
         return True
     finally:
         claim.release()
@@ -116,7 +120,7 @@ def _write(path: Path, unit: Unit, result: dict, device: str) -> None:
 def _tried(unit: Unit, folder: Path, device: str) -> dict[str, Any]:
     from toolkit.benchmark.unit import run_unit
     print(f'==== {unit.row} on {unit.clip}, seed {unit.seed}', flush=True)
-    return _result(lambda: run_unit(unit, folder / 'run', device))
+    return _result(lambda: run_unit(unit, folder / RUN, device))
 
 
 def _rehearsed(unit: Unit, folder: Path, device: str) -> dict[str, Any] | None:

@@ -35,7 +35,7 @@ def load_config(path: str | Path, cfg_options: dict[str, Any] | Sequence[str] | 
     """
     load_plugins()
     path = find_config(path)
-    files = list(_with_bases(path))
+    files = list(with_bases(path))
     cfg = _read(path)
     modules = [m for file in files for m in _imports(_read(file))]
     import_custom(modules)
@@ -74,7 +74,7 @@ def read_plain(path: str | Path) -> tuple[Path, dict[str, Any]]:
         InputError: missing or broken file.
     """
     path = find_config(path)
-    list(_with_bases(path))
+    list(with_bases(path))
     return path, {key: value for key, value in _read(path)._cfg_dict.to_dict().items() if not key.startswith('_')}
 
 
@@ -243,7 +243,12 @@ def _bases_by_name() -> Iterator[None]:
         Config._get_cfg_path = staticmethod(theirs)
 
 
-def _with_bases(path: Path) -> Iterator[Path]:
+def with_bases(path: Path) -> Iterator[Path]:
+    """The files that a config is made of: those that its ``_base_`` names, theirs before them, then itself.
+
+    Raises:
+        InputError: a base that cannot be read.
+    """
     if path.suffix == '.py' and path.is_file():
         _check_text(path)
     with _marks_dropped():
@@ -256,11 +261,11 @@ def _with_bases(path: Path) -> Iterator[Path]:
             raise InputError(f'config {path}: _base_ must be file names, got {base!r}')
         base = base.replace('{{fileDirname}}', str(path.parent.resolve()))
         if base.startswith(PREFIX):
-            yield from _with_bases(_named_base(base, path))
+            yield from with_bases(_named_base(base, path))
         elif '::' not in base:
             if not (path.parent / base).is_file():
                 raise InputError(f'config {path}: its _base_ {base} does not exist beside it')
-            yield from _with_bases((path.parent / base).resolve())
+            yield from with_bases((path.parent / base).resolve())
     yield path
 
 

@@ -34,7 +34,8 @@ KEYS = ('part', 'config', 'use', 'also', 'shared')
 Train = Callable[[Config, Path], None]
 
 
-def meet_needs(cfg: Config, train: Train, read: Callable[[Path], Config], resumed: str | Path | None = None) -> None:
+def meet_needs(cfg: Config, train: Train, read: Callable[[Path], Config], resumed: str | Path | None = None,
+               place: Callable[[Path], Path] = lambda config: Path('work_dirs')) -> None:
     """Take ``needs`` out of a config and make what is missing of them. In place.
 
     Args:
@@ -42,6 +43,7 @@ def meet_needs(cfg: Config, train: Train, read: Callable[[Path], Config], resume
         train: trains a config in a work dir; it goes on where a stopped run was.
         read: reads a config file.
         resumed: the checkpoint that the run goes on from: a stand-in that it began with stays.
+        place: tells from the config of a stand-in the folder that holds its work dir.
 
     Raises:
         InputError: an entry that cannot be.
@@ -54,10 +56,11 @@ def meet_needs(cfg: Config, train: Train, read: Callable[[Path], Config], resume
         _check_name(f'needs.{name}', need, cfg)
     for name, need in needs.items():
         if need is not None:
-            _meet(f'needs.{name}', need, cfg, train, read, earlier)
+            _meet(f'needs.{name}', need, cfg, train, read, earlier, place)
 
 
-def _meet(where: str, need: Mapping, cfg: Config, train: Train, read: Callable[[Path], Config], earlier: Mapping | None) -> None:
+def _meet(where: str, need: Mapping, cfg: Config, train: Train, read: Callable[[Path], Config], earlier: Mapping | None,
+          place: Callable[[Path], Path]) -> None:
     check_keys(need, KEYS, where)
     if not isinstance(need.get('part'), str) or not isinstance(need.get('config'), str):
         raise InputError(f'{where} needs part=... (a key of this config) and config=... (the config that makes it)')
@@ -71,7 +74,7 @@ def _meet(where: str, need: Mapping, cfg: Config, train: Train, read: Callable[[
         reason = 'the run began with the stand-in' if began_with_it else _missing(part)
         if reason:
             made = read(config)
-            work_dir = Path('work_dirs') / _name(made, cfg, config, need.get('shared') or ())
+            work_dir = place(config) / _name(made, cfg, config, need.get('shared') or ())
             stand_in = dict(need['use'], checkpoint=str(work_dir))
             if latest_checkpoint(work_dir) is None:
                 _make(made, work_dir, f'{where}: {part.get("type")} is replaced by {stand_in["type"]}, because {reason}', train)
