@@ -13,7 +13,7 @@ import pytest
 
 from tests.stick_people import StubPose, draw_person, write_frames
 from toolkit import apis
-from toolkit.live import sinks
+from toolkit.live import sinks, start
 from toolkit.live.person import LivePerson, is_checkpoint, open_person
 from toolkit.live.run import Live, View, written
 from toolkit.live.sinks import File, Stream, Window, open_sink
@@ -269,6 +269,46 @@ def test_people_that_cannot_be_painted(clips, wishes, words):
 def test_wishes_are_checked_first(clips, wishes, words):
     with pytest.raises(InputError, match=words):
         apis.live(clips[0].folder, **wishes)
+
+
+@pytest.fixture
+def nobody_is_opened(monkeypatch):
+    """Loading a model, which takes long, ends the test."""
+    monkeypatch.setattr(start, 'open_person', lambda *given: pytest.fail('a model is loaded'))
+
+
+@pytest.mark.parametrize('wishes', [
+    dict(out='dance.mp4'), dict(out='link.mp4'), dict(out='me.mp4'), dict(out='content.mp4'), dict(out='new.mp4', benchmark='me.mp4')])
+def test_what_is_read_is_not_written(walk, tmp_path, monkeypatch, nobody_is_opened, wishes):
+    monkeypatch.chdir(tmp_path)
+    for name in ('dance.mp4', 'me.mp4', 'content.mp4'):
+        Path(name).write_bytes(walk.read_bytes())
+    Path('link.mp4').hardlink_to('dance.mp4')
+    with pytest.raises(InputError, match='this is also an input'):
+        apis.live('me.mp4', input='dance.mp4', content='content.mp4', overwrite=True, **wishes)
+    assert Path('dance.mp4').read_bytes() == walk.read_bytes() and not Path('new.mp4').exists()
+
+
+@pytest.mark.parametrize('wishes, words', [
+    (dict(out='a.mp4', benchmark='./a.mp4'), 'a.mp4: --out is the same file'), (dict(out='x.avi'), 'x.avi'),
+    (dict(out='there.mp4'), 'there.mp4: exists already'), (dict(), 'there is no screen'),
+    (dict(out='camera'), 'pip install pyvirtualcam')])
+def test_where_pictures_go_is_checked_before_a_model_is_loaded(walk, tmp_path, monkeypatch, nobody_is_opened, wishes, words):
+    monkeypatch.chdir(tmp_path)
+    Path('there.mp4').write_text('mine')
+    monkeypatch.setattr(sys, 'platform', 'linux')
+    for name in ('DISPLAY', 'WAYLAND_DISPLAY'):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setitem(sys.modules, 'pyvirtualcam', None)
+    with pytest.raises(InputError, match=words):
+        apis.live('me.mp4', input=walk, **wishes)
+    assert {p.name for p in tmp_path.iterdir()} == {'there.mp4', walk.name}
+
+
+def test_a_model_that_cannot_be_loaded_leaves_no_file(walk, tmp_path):
+    with pytest.raises(InputError, match='no such file'):
+        apis.live(tmp_path / 'nobody.mp4', input=walk, out=tmp_path / 'a.mp4')
+    assert list(tmp_path.iterdir()) == [walk]
 
 
 def test_colors_are_worn_live(clips):

@@ -23,7 +23,7 @@ class Instant(Jobs):
         return job
 
     def _settled(self):
-        return not self._waiting or sum(job.state == RUNNING for job in self._latest.values()) >= self.limits.jobs
+        return not self._next() or sum(job.state == RUNNING for jobs in self._jobs.values() for job in jobs) >= self.limits.jobs
 
     def _run(self, job):
         while not self.go.wait(.01):

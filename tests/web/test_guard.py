@@ -25,10 +25,23 @@ def client(tmp_path, **options):
 def test_a_browser_gets_a_secret_once(tmp_path):
     browser = client(tmp_path)
     first = browser.get('/')
-    assert 'HttpOnly; SameSite=Strict' in first.headers['set-cookie'] and browser.cookies[COOKIE] in first.text
+    assert browser.cookies[COOKIE] in first.text
     second = browser.get('/config')
     assert second.text == first.text and 'set-cookie' not in second.headers
     assert client(tmp_path).get('/').text != first.text
+
+
+@pytest.mark.parametrize('path', ['/', '/hvt/status'])
+def test_a_cookie_lasts_from_the_last_visit_as_the_files_do(tmp_path, path):
+    browser = client(tmp_path)
+    given = browser.get('/').headers['set-cookie']
+    again = browser.get(path).headers['set-cookie']
+    assert again == given and f'{COOKIE}={browser.cookies[COOKIE]}; ' in again and f'Max-Age={24 * 3600}' in again
+
+
+def test_a_link_on_another_site_opens_the_same_session(tmp_path):
+    given = client(tmp_path).get('/').headers['set-cookie']
+    assert 'HttpOnly; SameSite=Lax; ' in given, 'Strict keeps the cookie back with a link, and the answer would replace it by a new one'
 
 
 @pytest.mark.parametrize('path', [

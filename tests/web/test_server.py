@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from tests.web.instant import Instant
 from toolkit.structures import InputError
 from toolkit.web import server as server_module
-from toolkit.web.desk import OWN, PICKED
+from toolkit.web.desk import BETWEEN, OWN, PICKED
 from toolkit.web.server import Server, listen
 from toolkit.web.sessions import Limits
 
@@ -118,6 +118,32 @@ def test_handlers_work_for_the_visitor_of_the_cookie_alone(server, clips):
         assert status == 500 and any(word in said for word in ('no clip', 'no model', 'nothing of yours', 'no video')), handler
     assert 'secret' not in ask(other, 'refresh', *[None] * 7)[1]
     assert 'secret_secret' in ask(one, 'refresh', *[None] * 7)[1]
+
+
+@pytest.mark.parametrize('boxes, looks', [((True, False), ('#c03030,', '#30a040,')), ((False, True), (',#2040a0', ',#c0a020'))])
+def test_a_garment_that_is_switched_off_keeps_its_color_in_both_looks(server, clips, boxes, looks):
+    client = browser(server)
+    example, values = next(iter(session(server, client).clips())), generate_values(None, None, BETWEEN)
+    values[0] = values[1] = example
+    values[6], values[8] = boxes
+    assert ask(client, 'generate', *values)[0] == 200 and 'done' in ended(client)
+    job = server.jobs.latest(session(server, client).id)
+    assert job.arguments['colors'] == dict(interpolate=looks) and job.arguments['longest'] == 5
+
+
+def test_both_of_two_uploads_are_chosen(server):
+    client = browser(server)
+    server.jobs.go.clear()
+    for role in ('person', 'movement'):
+        assert upload(client, role=role, name=f'{role}.mp4').status_code == 200
+    rooms = session(server, client).folder / 'clips'
+    for role, clip in zip(('person', 'movement'), sorted(server.sessions.examples.iterdir())):
+        shutil.copytree(clip / clip.name, rooms / role / role)
+    server.jobs.go.set()
+    said = ended(client)
+    assert 'preparing person' in said and 'preparing movement' in said
+    person, movement = client.post('/gradio_api/run/refresh', json=dict(data=[None] * 7)).json()['data'][:2]
+    assert (person['value'], movement['value']) == ('person', 'movement')
 
 
 @pytest.mark.parametrize('values, said', [

@@ -1,7 +1,11 @@
 """Visitors of the page: whose files are whose, what names do, how much there may be, and when it goes."""
 
+import dataclasses
 import os
 import shutil
+import threading
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -9,7 +13,7 @@ from tests.web.instant import Instant
 from toolkit.structures import InputError
 from toolkit.web import work
 from toolkit.web.desk import BETWEEN, EXAMPLES, LATER, LIKE, OWN, PICKED, PRETRAINED_NAME, Desk, hex_color
-from toolkit.web.jobs import DONE, FAILED, STOPPED, Job
+from toolkit.web.jobs import DONE, FAILED, RUNNING, STOPPED, WAITING, Job
 from toolkit.web.sessions import Limits, Sessions
 
 
@@ -132,7 +136,7 @@ def test_one_thing_at_a_time_and_a_queue_with_an_end(desk, clips):
             desk.generate(session, 'mine', 'mine', None, 1, True, {}, '')
     with pytest.raises(InputError, match='one thing at a time'):
         desk.generate(visitors[1], 'mine', 'mine', None, 1, True, {}, '')
-    with pytest.raises(InputError, match='one thing at a time'):
+    with pytest.raises(InputError, match='3 jobs of others are waiting'):
         desk.check_upload(visitors[0], 'person', 1)
     with pytest.raises(InputError, match='3 jobs of others are waiting'):
         desk.generate(visitors[4], 'mine', 'mine', None, 1, True, {}, '')
@@ -144,6 +148,63 @@ def test_one_thing_at_a_time_and_a_queue_with_an_end(desk, clips):
     for session in (visitors[0], visitors[1], visitors[3]):
         assert desk.jobs.wait(desk.jobs.latest(session.id), 10).state == DONE
     assert [job.session for job in desk.jobs.ran] == [visitors[i].id for i in (0, 1, 3)]
+
+
+def test_a_file_that_has_come_waits_behind_what_its_visitor_has_already(desk, clips):
+    desk.limits = desk.jobs.limits = dataclasses.replace(desk.limits, waiting=9)
+    session, other = visitor(desk), visitor(desk)
+    with_clip(desk, session, clips), with_clip(desk, other, clips)
+    for role in ('person', 'movement'):  # the second comes while the first is prepared: both were looked at before
+        desk.check_upload(session, role, 5)
+    uploaded(desk, session, 'me.mp4', 'person'), uploaded(desk, session, 'dance.mp4', 'movement')
+    first, second = desk.jobs.of(session.id)
+    with pytest.raises(InputError, match='one thing at a time: "preparing me"'):
+        desk.generate(session, 'mine', 'mine', None, 1, True, {}, '')
+    status = desk.status(session)
+    assert status['busy'] and status['html'].index('preparing me') < status['html'].index('preparing dance</b> <span>waiting')
+    for number in range(2):
+        uploaded(desk, session, f'{number}.mp4', 'person')
+    with pytest.raises(InputError, match='one thing at a time'):
+        desk.check_upload(session, 'person', 5)
+    for _ in range(2):
+        desk.jobs.cancel(session.id)
+    assert first.stopping and second.state == STOPPED, 'the first that was not told to stop yet'
+    desk.jobs.go.set()
+    desk.jobs.wait(desk.jobs.latest(session.id), 10)
+    assert [job.state for job in desk.jobs.of(session.id)][2:] == [DONE, DONE] and not desk.status(session)['busy']
+    running = desk.generate(session, 'mine', 'mine', None, 1, True, {}, '')
+    assert desk.jobs.of(session.id) == [running], 'what has ended long ago is not shown for ever'
+
+
+def test_jobs_of_a_visitor_never_run_at_the_same_time(desk, clips):
+    jobs = Instant(Limits(jobs=2), desk.jobs.log)
+    try:
+        desk.jobs, session, other = jobs, visitor(desk), visitor(desk)
+        with_clip(desk, other, clips)
+        uploaded(desk, session), uploaded(desk, session)
+        waits, runs = jobs.latest(session.id), desk.generate(other, 'mine', 'mine', None, 1, True, {}, '')
+        assert (waits.state, runs.state) == (WAITING, RUNNING)
+    finally:
+        jobs.close()
+
+
+def test_visitors_who_come_at_the_same_time_get_a_folder_each(desk, monkeypatch):
+    session, exists = visitor(desk), Path.exists
+
+    def slow(path):
+        found = exists(path)
+        barrier.wait(5)
+        return found
+
+    barrier, folders = threading.Barrier(2), []
+    with suppress(threading.BrokenBarrierError), monkeypatch.context() as patch:
+        patch.setattr(Path, 'exists', slow)
+        threads = [threading.Thread(target=lambda: folders.append(session.new_folder('results', 'a'))) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert sorted(folder.name for folder in folders) == ['a', 'a_2']
 
 
 def test_what_failed_or_was_stopped_leaves_nothing_and_names_no_folder(desk, clips):
@@ -195,7 +256,7 @@ def test_colors_of_pickers(picked, color):
 @pytest.mark.parametrize('wish, said', [
     (dict(way=PICKED), 'switch on'), (dict(way=PICKED, up='red'), 'not a color'),
     (dict(way=LIKE, like='../x.jpg'), 'upload a picture'),
-    (dict(way=BETWEEN, up='#111111', down='#222222', up_2='#111111', down_2='#222222'), 'the same'),
+    (dict(way=BETWEEN), 'switch on'), (dict(way=BETWEEN, up='#111111', down='#222222', up_2='#111111', down_2='#222222'), 'the same'),
     (dict(way='naked'), 'expected one')])
 def test_clothes_that_cannot_be(desk, wish, said):
     with pytest.raises(InputError, match=said):

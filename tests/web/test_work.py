@@ -23,13 +23,23 @@ def downloads(config):
 
 def test_a_fine_tuning_of_the_page_asks_nobody_for_weights(tmp_path, monkeypatch):
     asked = []
-    monkeypatch.setattr(work.apis, 'finetune', lambda *values, cfg_options, progress: asked.append((values, cfg_options)))
+    monkeypatch.setattr(work.apis, 'finetune', lambda *values, cfg_options, progress, fast: asked.append((values, cfg_options)))
     assert work.finetune(work.Progress(), str(tmp_path / 'run'), str(tmp_path), 8, True) == 'run'
     (values, options), = asked
     assert values == ([], str(tmp_path / 'run'), str(tmp_path), 8, True)
     assert downloads(load_config(work.apis.FINETUNE)._cfg_dict.to_dict())
     config = load_config(work.apis.FINETUNE, options)
     assert not downloads(config._cfg_dict.to_dict()) and config.train_cfg.val_interval == 2
+
+
+def test_a_video_of_clothes_is_cut_as_other_uploads_are(clips, walk, tmp_path, monkeypatch):
+    asked, said = [], []
+    monkeypatch.setattr(work.apis, 'prepare', lambda *values, end, **more: asked.append((values[0], end)) or clips[1])
+    monkeypatch.setattr(work.apis, 'generate', lambda *values, colors, **more: asked.append(colors.like))
+    monkeypatch.setattr(work.Progress, 'say', lambda told, line: said.append(line))
+    work.generate(work.Progress(), str(tmp_path), str(clips[0].folder), str(clips[0].folder), None, .2, True,
+                  dict(like=str(walk)), .5, str(tmp_path / 'prepared'), {})
+    assert asked == [(str(walk), .5), clips[1].folder] and 'walk.mp4: the first 0.5 of ' in said[0]
 
 
 def test_the_curve_shows_what_a_fine_tuning_logs(tmp_path):

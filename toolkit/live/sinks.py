@@ -191,6 +191,11 @@ class VirtualCamera:
             self.camera.close()
 
 
+def output_file(out: str | Path) -> Path | None:
+    """The video file that ``out`` of :func:`open_sink` names; None for what is no file."""
+    return None if str(out) in ('window', 'camera') or str(out).startswith(ADDRESSES) else Path(out)
+
+
 def open_sink(out: str | Path, overwrite: bool = False) -> Window | File | Stream | VirtualCamera:
     """Where pictures go.
 
@@ -201,9 +206,6 @@ def open_sink(out: str | Path, overwrite: bool = False) -> Window | File | Strea
     Raises:
         InputError: it cannot be opened.
     """
-    text = str(out)
-    if text == 'window':
-        return Window()
-    if text == 'camera':
-        return VirtualCamera()
-    return Stream(text) if text.startswith(ADDRESSES) else File(out, overwrite)
+    if (path := output_file(out)) is not None:
+        return File(path, overwrite)
+    return {'window': Window, 'camera': VirtualCamera}.get(str(out), lambda: Stream(str(out)))()

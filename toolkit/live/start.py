@@ -1,12 +1,14 @@
 """From wishes to a live run."""
 
+import os
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from toolkit.files import check_output, write_json
 from toolkit.live.person import build_parts_for, open_person
 from toolkit.live.run import Live, View
-from toolkit.live.sinks import open_sink
+from toolkit.live.sinks import open_sink, output_file
 from toolkit.live.sources import open_source
 from toolkit.outputs import refuse_existing, refuse_inputs
 from toolkit.plugins import import_custom
@@ -45,27 +47,30 @@ def live(person: str | Path, camera: int | None = None, input: str | Path | None
         See :meth:`toolkit.live.timing.Timing.report`.
 
     Raises:
-        InputError: wishes that cannot be, a camera that is lost for too long.
+        InputError: wishes that cannot be, a file that is also read, a camera that is lost for too long.
     """
     for name, value in (('seconds', seconds), ('patience', patience)):
         if value is not None and not value > 0:
             raise InputError(f'{name} must be above 0, got {value}')
     load_plugins()
     import_custom(list(imports), '--import')
-    source = open_source(camera, None if input is None else str(input), loop, patience, say)
+    files = [path for path in (output_file(out), benchmark) if path is not None]
+    refuse_inputs(files, [path for path in (person, content, input) if path is not None and Path(path).exists()])
     if benchmark is not None:
         refuse_existing([check_output(Path(benchmark))], overwrite)
-        refuse_inputs([benchmark], [path for path in (person, content, input) if path is not None and Path(path).exists()])
-    whom = open_person(person, content, size, half, device, up, down, direction, work_dir, tuple(allow_imports))
-    estimator, parts, chosen = build_parts_for(whom, pose)
-    sink = open_sink(out, overwrite)
-    run = Live(source, estimator, whom, sink, parts, View(side_by_side, figures), retarget, seconds, patience, say)
-    try:
-        run.run()
-    finally:
-        sink.close()
-        say(run.summary())
-        report = run.timing.report(run.chain, **whom.about, pose=chosen['type'], out=str(out), input=str(input or f'camera {camera}'))
-        if benchmark is not None:
-            write_json(benchmark, report)
+    if len({os.path.realpath(path) for path in files}) < len(files):
+        raise InputError(f'{benchmark}: --out is the same file; give --benchmark another name')
+    source = open_source(camera, None if input is None else str(input), loop, patience, say)
+    with closing(open_sink(out, overwrite)) as sink:
+        whom = open_person(person, content, size, half, device, up, down, direction, work_dir, tuple(allow_imports))
+        estimator, parts, chosen = build_parts_for(whom, pose)
+        run = Live(source, estimator, whom, sink, parts, View(side_by_side, figures), retarget, seconds, patience, say)
+        try:
+            run.run()
+        finally:
+            say(run.summary())
+            report = run.timing.report(
+                run.chain, **whom.about, pose=chosen['type'], out=str(out), input=str(input or f'camera {camera}'))
+            if benchmark is not None:
+                write_json(benchmark, report)
     return report

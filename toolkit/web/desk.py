@@ -74,20 +74,16 @@ class Desk:
         return first
 
     def status(self, session: Session) -> dict:
-        """What the browser asks for all the time: ``html`` of the job, ``busy``, and a ``version`` that changes when lists change."""
-        job = self.jobs.latest(session.id)
+        """What the browser asks for all the time: ``html`` of the jobs, ``busy``, and a ``version`` that changes when lists change."""
+        jobs = self.jobs.of(session.id)
         house = self.jobs.latest(HOUSE)
-        shown = job if job or not house or not (house.alive or house.error) else house
-        curve = ''
-        if job and job.task == 'finetune' and job.alive:
-            curve = curves(Path(job.arguments['work_dir']))
-        stamps = [*(one.state for one in map(self.jobs.latest, (HOUSE, *LATER)) if one),
-                  job.number if job else 0, job.state if job else '']
+        shown = jobs or ([house] if house and (house.alive or house.error) else [])
+        stamps = [*(one.state for one in map(self.jobs.latest, (HOUSE, *LATER)) if one), *(f'{job.number} {job.state}' for job in jobs)]
         for room in (self.sessions.examples, *(session.folder / room for room in ROOMS)):
             with suppress(OSError):
                 stamps.append(room.stat().st_mtime_ns)
-        place = self.jobs.place(shown) if shown else 0
-        return dict(html=job_panel(shown, place, curve), busy=bool(shown and shown.alive), version='.'.join(map(str, stamps)))
+        html = ''.join(job_panel(job, self.jobs.place(job), _curve(job)) for job in shown or [None])
+        return dict(html=html, busy=any(job.alive for job in shown), version='.'.join(map(str, stamps)))
 
     # ---- uploads -----------------------------------------------------------------------------------------------------------------
 
@@ -95,13 +91,12 @@ class Desk:
         """See whether a file may come.
 
         Raises:
-            InputError: an unknown role, too large, too many, or a job that has not ended.
+            InputError: an unknown role, too large, too many, or see :meth:`toolkit.web.jobs.Jobs.check`.
         """
         if role not in UPLOADED:
             raise InputError(f'an upload is one of {", ".join(UPLOADED)}, not {role!r}')
-        latest = self.jobs.latest(session.id)
-        if role != 'clothes' and latest and latest.alive:
-            raise InputError(f'one thing at a time: "{latest.title}" has not ended yet; wait for it, or cancel it')
+        if role != 'clothes':
+            self.jobs.check(session.id, 'prepare')
         self.sessions.check_room(session, size)
 
     def take_upload(self, session: Session, role: str, part: Path, name: str, start: float = 0) -> str:
@@ -118,7 +113,7 @@ class Desk:
             The name that it has now.
 
         Raises:
-            InputError: a start before the beginning, or a job that has not ended.
+            InputError: a start before the beginning, or see :meth:`toolkit.web.jobs.Jobs.check`.
         """
         if not 0 <= start < 1e6:
             raise InputError(f'the first second must be 0 or later, got {start}')
@@ -166,9 +161,9 @@ class Desk:
         up, down, up_2, down_2 = map(hex_color, (up, down, up_2, down_2))
         if way == OWN:
             return {}, ''
+        if way in (PICKED, BETWEEN) and not any((up, down) if way == PICKED else (up, down, up_2, down_2)):
+            raise InputError('switch on the upper or the lower garment to give it a color')
         if way == PICKED:
-            if not (up or down):
-                raise InputError('switch on the upper or the lower garment to give it a color')
             wish = dict(up=up, down=down)
             words = ', '.join(f'{garment} {color}' for garment, color in (('upper', up), ('lower', down)) if color)
         elif way == LIKE:
@@ -213,7 +208,7 @@ class Desk:
         out = session.new_folder('results', f'{_short(person)}_{_short(movement)}')
         arguments = dict(out=str(out), content=str(content.folder), driving=str(driving.folder),
                          checkpoint=checkpoint and str(checkpoint), seconds=float(seconds), small=bool(small), colors=colors,
-                         about=about, prepared=str(session.folder / 'uploads' / '.prepared'))
+                         longest=self.limits.seconds, about=about, prepared=str(session.folder / 'uploads' / '.prepared'))
 
         def then(job: Job, state: str) -> None:
             if state != DONE:
@@ -328,6 +323,10 @@ class Desk:
         for session in gone:
             self.jobs.forget(session)
         return gone
+
+
+def _curve(job: Job | None) -> str:
+    return curves(Path(job.arguments['work_dir'])) if job and job.task == 'finetune' and job.alive else ''
 
 
 def _short(name: str) -> str:

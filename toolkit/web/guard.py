@@ -17,6 +17,8 @@ OPEN = re.compile(
 """Paths that the page needs. Gradio has many more: it would fetch addresses for visitors, and give out files of others."""
 SOCKET = '/hvt/live'
 """The one path of a WebSocket."""
+RENEWING = ('/', '/hvt/status')
+"""The page, and what it asks for all the time while it is open: each answer lets the cookie last for as long as the files do."""
 LOCAL = ('127.0.0.1', 'localhost', '[::1]')
 RULES = ("default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
          "img-src 'self' data: blob:; media-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' data: blob:; "
@@ -25,7 +27,8 @@ RULES = ("default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' bl
 
 
 class Guard:
-    """Gives each browser a session by a cookie that scripts cannot read and other sites cannot send, and lets known paths pass.
+    """Gives each browser a session by a cookie that scripts cannot read, and lets known paths pass. From another site the browser sends
+    the cookie with a link alone, so that a visitor who comes by one is known.
 
     The id of the session is in ``scope['state']['hvt_session']``, and handlers of the page find it by the cookie, which is put into
     the first request of a browser, too.
@@ -61,7 +64,9 @@ class Guard:
         if not OPEN.fullmatch(scope['path']) or '..' in scope['path']:
             await PlainTextResponse('there is nothing here', 404)(scope, receive, send)
             return
-        session, fresh = self.sessions.open(_token(headers))
+        known = _token(headers)
+        session, fresh = self.sessions.open(known)
+        renewed = fresh or (known if scope['method'] == 'GET' and scope['path'] in RENEWING else None)
         if fresh:
             kept = [(k, v) for k, v in scope['headers'] if k != b'cookie']
             scope = dict(scope, headers=[*kept, (b'cookie', f'{COOKIE}={fresh}'.encode())])
@@ -73,10 +78,10 @@ class Guard:
                 out.setdefault('content-security-policy', RULES)
                 out['x-content-type-options'] = 'nosniff'
                 out['referrer-policy'] = 'same-origin'
-                if fresh:
+                if renewed:
                     secure = '; Secure' if scope.get('scheme') == 'https' else ''
                     seconds = round(self.sessions.limits.hours * 3600)
-                    out.append('set-cookie', f'{COOKIE}={fresh}; HttpOnly; SameSite=Strict; Path=/; Max-Age={seconds}{secure}')
+                    out.append('set-cookie', f'{COOKIE}={renewed}; HttpOnly; SameSite=Lax; Path=/; Max-Age={seconds}{secure}')
             await send(message)
 
         await self.app(scope, receive, answer)

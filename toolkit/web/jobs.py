@@ -20,6 +20,10 @@ GRACE = 30
 """Seconds that a job has to end by itself after it was told to."""
 KEPT = 20
 """Lines that a job may say; later ones push out the first."""
+UPLOADS = 4
+"""Jobs of a session that have not ended, at which one more upload is refused; another job is refused at one."""
+SHOWN = 2 * UPLOADS
+"""Jobs of a session that are remembered when they have ended."""
 
 
 @dataclass
@@ -74,7 +78,8 @@ class Job:
 
 
 class Jobs:
-    """Runs jobs in the order in which they came, each in a process of its own; a session has one at a time.
+    """Runs jobs in the order in which they came, each in a process of its own. A session has one at a time, but uploads may
+    wait behind it: a file that has come is not thrown away.
 
     Args:
         limits: how many at the same time, how many may wait, and how long one may take.
@@ -87,7 +92,7 @@ class Jobs:
         self._context.set_forkserver_preload(['toolkit.web.work'])
         self._changed, self._numbers, self._closed = threading.Condition(), itertools.count(1), False
         self._waiting: list[Job] = []
-        self._latest: dict[str, Job] = {}
+        self._jobs: dict[str, list[Job]] = {}
         self._threads = [threading.Thread(target=self._serve, daemon=True) for _ in range(limits.jobs)]
         for thread in self._threads:
             thread.start()
@@ -96,28 +101,43 @@ class Jobs:
         """Put a job at the end of the queue.
 
         Raises:
-            InputError: the session has one that has not ended, or the queue is full.
+            InputError: see :meth:`check`.
         """
         with self._changed:
-            latest = self._latest.get(job.session)
-            if latest is not None and latest.alive:
-                raise InputError(f'one thing at a time: "{latest.title}" has not ended yet; wait for it, or cancel it')
-            others = sum(not waiting.late for waiting in self._waiting)
-            if others >= self.limits.waiting and not job.late:
-                raise InputError(f'{others} jobs of others are waiting, which is as many as this server takes; try again '
-                                 'in some minutes')
-            if self._closed:
-                raise InputError('the server is being stopped')
+            self.check(job.session, job.task, job.late)
             job.number = next(self._numbers)
-            self._latest[job.session] = job
+            mine = self.of(job.session)
+            shown = mine[-SHOWN:] if any(one.alive for one in mine) else []
+            self._jobs[job.session] = [*(one for one in mine if one.alive or one in shown), job]
             self._waiting.append(job)
             self._waiting.sort(key=lambda waiting: waiting.late)
             self._changed.notify_all()
         return job
 
+    def check(self, session: str, task: str, late: bool = False) -> None:
+        """See whether a session may ask for a job now.
+
+        Raises:
+            InputError: it has one that has not ended, or too many uploads, or the queue is full.
+        """
+        with self._changed:
+            alive = [job for job in self.of(session) if job.alive]
+            if len(alive) >= (UPLOADS if task == 'prepare' else 1):
+                raise InputError(f'one thing at a time: "{alive[0].title}" has not ended yet; wait for it, or cancel it')
+            others = sum(not waiting.late for waiting in self._waiting)
+            if others >= self.limits.waiting and not late:
+                raise InputError(f'{others} jobs of others are waiting, which is as many as this server takes; try again '
+                                 'in some minutes')
+            if self._closed:
+                raise InputError('the server is being stopped')
+
+    def of(self, session: str) -> list[Job]:
+        """The jobs of a session since it last had none that had not ended, in the order in which they came."""
+        return self._jobs.get(session, [])
+
     def latest(self, session: str) -> Job | None:
-        """The last job of a session, ended or not."""
-        return self._latest.get(session)
+        """The last job that a session asked for, ended or not."""
+        return next(reversed(self.of(session)), None)
 
     def place(self, job: Job) -> int:
         """How many jobs are before a waiting one."""
@@ -126,21 +146,21 @@ class Jobs:
 
     def busy(self) -> set[str]:
         """Sessions that have a job which has not ended."""
-        return {session for session, job in list(self._latest.items()) if job.alive}
+        return {session for session, jobs in list(self._jobs.items()) if any(job.alive for job in jobs)}
 
     def forget(self, session: str) -> None:
         """Drop what is known of a session's jobs."""
-        self._latest.pop(session, None)
+        self._jobs.pop(session, None)
 
     def cancel(self, session: str) -> Job | None:
-        """Stop the job of a session; what it has done so far is kept as after Ctrl-C.
+        """Stop the first job of a session that was not told to stop yet; what it has done so far is kept as after Ctrl-C.
 
         Returns:
             The job, or None where there is nothing to stop.
         """
         with self._changed:
-            job = self._latest.get(session)
-            if job is None or not job.alive:
+            job = min((job for job in self.of(session) if job.alive), key=lambda job: job.stopping, default=None)
+            if job is None:
                 return None
             job.stopping = True
             if job in self._waiting:
@@ -156,7 +176,7 @@ class Jobs:
             for job in self._waiting:
                 self._end(job, STOPPED)
             self._waiting.clear()
-            for job in self._latest.values():
+            for job in itertools.chain(*self._jobs.values()):
                 job.stopping = True
             self._changed.notify_all()
         for thread in self._threads:
@@ -168,13 +188,18 @@ class Jobs:
             self._changed.wait_for(lambda: not job.alive, timeout)
         return job
 
+    def _next(self) -> Job | None:
+        """The first that waits, of a session that has none running."""
+        return next((job for job in self._waiting if all(one.state != RUNNING for one in self.of(job.session))), None)
+
     def _serve(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._waiting or self._closed)
+                self._changed.wait_for(lambda: self._next() or self._closed)
                 if self._closed:
                     return
-                job = self._waiting.pop(0)
+                job = self._next()
+                self._waiting.remove(job)
                 job.state, job.started = RUNNING, time.monotonic()
                 self._changed.notify_all()
             try:

@@ -58,26 +58,24 @@ class Page:
                 left: str | None, right: str | None, tuned: str | None) -> list:
         """All lists, and the pictures of what is chosen. A clip, a video or a generator that has just come is chosen."""
         clips, results, models = session.clips(), session.results(), session.models()
-        names, latest = list(clips), self.desk.jobs.latest(session.id)
-        fresh = latest.value if latest and latest.value else None
-        task = latest.task if fresh else None
-        new, role = self._take_new(latest), latest.role if latest else ''
-        if new and task == 'prepare' and role == 'person':
-            person = fresh
-        if new and task == 'prepare' and role == 'movement':
-            movement = fresh
+        names = list(clips)
+        for job in filter(self._take_new, self.desk.jobs.of(session.id)):
+            if job.role == 'person':
+                person = job.value
+            elif job.role == 'movement':
+                movement = job.value
+            elif job.task == 'generate':
+                left, right = f'movement of {job.value}', job.value
+            elif job.task == 'finetune':
+                tuned = model = job.value
         person = person if person in clips else next(iter(names), None)
         others = [name for name, clip in clips.items() if clip.person != clips[person].person] if person else []
         others.sort(key=lambda name: clips[name].action == clips[person].action)  # something else to do
         movement = movement if movement in clips else next(iter(others), None)
         videos = list(results)
-        if new and task == 'generate':
-            left, right = f'movement of {fresh}', fresh
         sides = [f'movement of {name}' for name in videos] + videos
         right = right if right in sides else next(iter(videos), None)
         left = left if left in sides else right and f'movement of {right}'
-        if new and task == 'finetune':
-            tuned = model = fresh
         clothes = self.desk.clothes(session)
         usable = [name for name, about in models.items() if about['best']]
         tuned = tuned if tuned in models else next(iter(models), None)
@@ -91,12 +89,12 @@ class Page:
             self.show_gallery(session), self.show_model(session, tuned)]
 
     @staticmethod
-    def _take_new(latest: Job | None) -> bool:
-        """Whether a job ended that this visitor was not told of; it is told once."""
-        if latest is None or latest.alive or latest.told:
+    def _take_new(job: Job) -> bool:
+        """Whether a job made something that this visitor was not told of; it is told once."""
+        if job.alive or job.told:
             return False
-        latest.told = True
-        return True
+        job.told = True
+        return bool(job.value)
 
     def show_clip(self, session: Session, name: str | None) -> str:
         """What was found in a clip."""
@@ -134,8 +132,8 @@ class Page:
     def generate(self, session: Session, person: str, movement: str, model: str, seconds: float, size: str, way: str, up_on: bool,
                  up: str, down_on: bool, down: str, like: str, regions: str, up_2: str, down_2: str) -> None:
         """Ask for a video."""
-        first = [up if up_on or way == BETWEEN else None, down if down_on or way == BETWEEN else None]
-        wish, words = self.desk.colors(session, way, *first, like, REGIONS.get(regions, regions), up_2, down_2)
+        looks = [color if on else None for color, on in ((up, up_on), (down, down_on), (up_2, up_on), (down_2, down_on))]
+        wish, words = self.desk.colors(session, way, *looks[:2], like, REGIONS.get(regions, regions), *looks[2:])
         self.desk.generate(session, person, movement, model, seconds, size == SIZES[0], wish, words)
 
     def finetune(self, session: Session, person: str, iterations: float) -> None:
@@ -153,7 +151,7 @@ class Page:
 
     def delete(self, session: Session, what: str, name: str) -> None:
         """Remove something."""
-        if self.desk.jobs.latest(session.id) and self.desk.jobs.latest(session.id).alive:
+        if session.id in self.desk.jobs.busy():
             raise InputError('wait until the job has ended, or cancel it; then remove')
         session.delete(ROOMS[what], name)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from toolkit.clips.clip import Clip, find_clips
 from toolkit.doors import read_json
-from toolkit.files import make_folder, write_json
+from toolkit.files import make_folder, write_json, writing_error
 from toolkit.outputs import check_name, claim_folder, plain_name
 from toolkit.structures import InputError
 from toolkit.weights import best_checkpoint
@@ -125,10 +125,13 @@ class Session:
         name, number = plain_name(name)[:60], 1
         while True:
             folder = self.folder / room / (name if number == 1 else f'{name}_{number}')
-            if not folder.exists():
+            try:
+                folder.mkdir(parents=True)
                 break
-            number += 1
-        make_folder(folder)
+            except FileExistsError:
+                number += 1
+            except OSError as error:
+                raise writing_error(folder, error) from error
         if about is not None:
             write_json(folder / ABOUT, about)
         return folder

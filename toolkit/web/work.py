@@ -147,7 +147,7 @@ def draw_found(clip: Clip, out: Path) -> None:
 
 
 def generate(told: Progress, out: str, content: str, driving: str, checkpoint: str | None, seconds: float, small: bool, colors: dict,
-             prepared: str, about: dict) -> str:
+             longest: float, prepared: str, about: dict) -> str:
     """Generate a video.
 
     Args:
@@ -158,6 +158,7 @@ def generate(told: Progress, out: str, content: str, driving: str, checkpoint: s
         seconds: at most so many.
         small: paint at half the size of the content clip.
         colors: arguments of :class:`toolkit.inference.outfits.Colors`.
+        longest: seconds of a video of clothes that are looked at.
         prepared: where pictures of clothes are prepared.
         about: what to note.
 
@@ -168,6 +169,11 @@ def generate(told: Progress, out: str, content: str, driving: str, checkpoint: s
     frames = min(len(moves), max(1, round(seconds * moves.fps)))
     size = (shown.height // 2, shown.width // 2) if small else (shown.height, shown.width)
     folder = Path(out)
+    if like := colors.get('like'):
+        if (length := video_info(like).duration) > longest + .05:
+            told.say(f'{Path(like).name}: the first {longest:g} of {length:.0f} seconds are looked at')
+        clothes = apis.prepare(like, prepared, size, unique=True, multiple=1, end=longest, progress=told)
+        colors = dict(colors, like=clothes.folder)
     apis.generate(checkpoint or PRETRAINED, content, driving, folder / 'result.mp4', work_dir=prepared, max_frames=frames, size=size,
                   colors=apis.Colors(**colors), progress=told)
     with VideoWriter(folder / 'driving.mp4', moves.fps, overwrite=True) as writer:
@@ -192,7 +198,7 @@ def finetune(told: Progress, work_dir: str, data: str, iterations: int, resume: 
     """
     apis.finetune([], work_dir, data, iterations, resume, cfg_options=[
         'default_hooks.logger.interval=2', f'train_cfg.val_interval={max(2, iterations // 8)}',
-        f'default_hooks.checkpoint.interval={iterations}', 'model.losses.perceptual.download=False'], progress=told)
+        f'default_hooks.checkpoint.interval={iterations}', 'model.losses.perceptual.download=False'], progress=told, fast=True)
     return Path(work_dir).name
 
 
