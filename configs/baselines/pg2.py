@@ -4,7 +4,7 @@ _base_ = ['../_base_/runtime.py', '../_base_/synthetic_actions.py', '../_base_/g
 model = dict(
     type='PG2',
     coarse=dict(ngf=64, n_down=6, code=64),
-    fine=dict(ngf=64, n_down=6, code=0),
+    fine=dict(ngf=64, n_down=4, code=0),
     discriminator=dict(type='PatchGAN', ndf=64, n_layers=3),
     losses=dict(
         coarse=dict(type='L1Loss', masked=True, weight=1.0),

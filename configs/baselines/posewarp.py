@@ -10,5 +10,7 @@ model = dict(
         perceptual=dict(type='PerceptualLoss', network='auto', download=True, norm='imagenet', weight=1.0),
         l1=dict(type='L1Loss', weight=1.0)))
 
+_adam = dict(lr=1e-4, betas=(0.9, 0.999))
+optim_wrapper = dict(g=dict(optimizer=_adam), d=dict(optimizer=_adam))
 train_dataloader = dict(batch_size=4, dataset=dict(window=1, content='random'))
 train_cfg = dict(type='IterLoop', max_iters=150_000)

@@ -8,6 +8,7 @@ from tests.models.baseline_parts import batch_of, build, optimizers, parameters,
 from toolkit.discriminators.deformable import DeformableDiscriminator
 from toolkit.generators.deformable import DeformableGenerator, JointNorm, carry_whole
 from toolkit.model_parts.pose_spots import pose_spots
+from toolkit.skeletons import TORSO_JOINTS
 from toolkit.structures import InputError
 
 SMALL = dict(ngf=8, n_down=3)
@@ -33,9 +34,18 @@ def test_networks_have_the_published_sizes():
 
 def test_the_norm_takes_all_channels_together():
     x = torch.randn(2, 4, 3, 5) * torch.arange(1, 5)[:, None, None]
-    mean, variance = x.mean((1, 2, 3), keepdim=True), x.var((1, 2, 3), keepdim=True, unbiased=False)
-    torch.testing.assert_close(JointNorm()(x), (x - mean) / (variance + 1e-3).sqrt())
+    mean, spread = x.mean((1, 2, 3), keepdim=True), x.std((1, 2, 3), keepdim=True, unbiased=False)
+    torch.testing.assert_close(JointNorm()(x), (x - mean) / (spread + 1e-3))
     assert parameters(JointNorm()) == 2
+
+
+def test_the_norm_makes_weak_maps_strong_and_bears_empty_ones():
+    """Maps of a few spots are weak: to their variance, 1e-3 would be much."""
+    x = (0.01 * torch.randn(1, 4, 32, 32)).requires_grad_()
+    assert JointNorm()(x).std().item() == pytest.approx(10 / 11, rel=0.02)
+    empty = torch.zeros(1, 4, 8, 8, requires_grad=True)
+    JointNorm()(empty).sum().backward()
+    assert empty.grad.isfinite().all()
 
 
 def test_spots(pose):
@@ -63,6 +73,16 @@ def test_maps_move_with_the_body_at_every_level(pose, cell):
     assert 0.05 < (alone > 0).float().mean() < 0.7
     torch.testing.assert_close(alone[alone > 0], wanted[alone > 0])
     assert not DeformableGenerator(**SMALL, torso_everywhere=False).carry(-maps, pose, moved, cell).any()
+
+
+def test_the_whole_map_moves_as_the_torso_does(pose):
+    """Who turns has a narrow torso: the transform is the fit of its corners, with no pull towards a similarity."""
+    turned, corners = pose.clone(), list(TORSO_JOINTS)
+    turned[0, :, 0] = pose[0, corners, 0].mean() + 0.5 * (pose[0, :, 0] - pose[0, corners, 0].mean())
+    maps = torch.rand(1, 5, 96, 64) + 0.1
+    columns = (2 * torch.arange(64) - pose[0, corners, 0].mean()).round().long()
+    seen = (columns >= 0) & (columns < 64)
+    torch.testing.assert_close(carry_whole(maps, pose, turned)[..., seen], maps[..., columns[seen]])
 
 
 def test_every_network_learns(clips):

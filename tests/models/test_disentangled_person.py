@@ -42,6 +42,15 @@ def test_the_code_of_the_person_knows_nothing_of_the_scene_and_the_other_way_rou
     assert (other_scene - code)[:, person:].abs().max() > 1e-4 and (other_person - code)[:, :person].abs().max() > 1e-4
 
 
+def test_codes_tell_pictures_apart_from_the_first_step(clips):
+    model = build('DisentangledPerson', **dict(OPTIONS, encoder=dict(nef=16)))
+    batch = model.data_preprocessor(batch_of(clips, model))
+    frames, poses, masks = (batch[key].flatten(0, 1) for key in ('frames', 'poses', 'masks'))
+    with torch.no_grad():
+        codes = model.net_e(torch.cat([frames, -frames]), poses.repeat(2, 1, 1), masks.repeat(2, 1, 1, 1))
+    assert all(code.std(0).mean() > 0.05 for code in codes.split(model.net_e.dims, 1))
+
+
 def test_regions_are_cut_around_their_joints(clips):
     pose = torch.from_numpy(clips[0].poses[:1]).float().clone()
     y, x = torch.meshgrid(torch.arange(96.0), torch.arange(64.0), indexing='ij')

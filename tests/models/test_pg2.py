@@ -1,9 +1,12 @@
 """PG2: two stages, the difference map, the bottleneck that sees everything, and its video."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from tests.models.baseline_parts import batch_of, build, optimizers, step, whole_clip
+from toolkit.engine.launch import load_config
 from toolkit.generators.person_unet import PersonUNet
 from toolkit.model_parts.pose_spots import pose_spots
 from toolkit.structures import InputError
@@ -44,6 +47,19 @@ def test_the_bottleneck_lets_every_pixel_reach_every_other():
         net, x = PersonUNet(3, ngf=4, n_down=2, code=code), torch.rand(1, 3, 96, 64, requires_grad=True)
         net(x)[0, :, :8, :8].sum().backward()
         assert bool(x.grad[0, :, -8:, -8:].abs().sum() > 0) == reaches
+
+
+def test_the_bottleneck_learns_from_the_first_step():
+    """Adam adds 1e-8 to the size of a gradient: weights whose gradients are far below stand still."""
+    torch.manual_seed(0)
+    net = PersonUNet(3, ngf=32, n_down=6)
+    net(torch.rand(1, 3, 192, 128)).square().mean().backward()
+    assert net.squeeze.weight.grad.abs().mean() > 1e-8 and net.downs[-1].weight.grad.abs().mean() > 1e-8
+
+
+def test_the_second_network_has_two_levels_less():
+    model = load_config(Path(__file__).parents[2] / 'configs/baselines/pg2.py').model
+    assert model.fine.n_down == model.coarse.n_down - 2
 
 
 def test_the_video_is_refined_after_the_second_stage_alone(clips):

@@ -1,9 +1,12 @@
 """posewarp: masks that begin at the prior, parts that move with their limbs, the picture put together, who learns."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from tests.models.baseline_parts import batch_of, build, optimizers, step, whole_clip
+from toolkit.engine.launch import load_config
 from toolkit.generators.layered import LayeredGenerator, carry_parts
 from toolkit.model_parts.part_priors import part_priors
 from toolkit.model_parts.pose_spots import pose_spots
@@ -53,6 +56,12 @@ def test_the_picture_is_put_together_from_its_layers(pose):
         plain = torch.cat([prior, (1 - prior).prod(1, keepdim=True)], 1).clamp_min(1e-4)
         made = net(source, prior, torch.cat([spots, spots], 1), pose, pose, noise)
         torch.testing.assert_close(made.masks, plain / plain.sum(1, keepdim=True))
+
+
+def test_it_learns_at_the_rate_of_the_authors():
+    config = load_config(Path(__file__).parents[2] / 'configs/baselines/posewarp.py').optim_wrapper
+    for name in 'gd':
+        assert (config[name].optimizer.lr, tuple(config[name].optimizer.betas)) == (1e-4, (0.9, 0.999)), name
 
 
 def test_every_network_learns(clips):

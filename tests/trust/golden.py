@@ -3,8 +3,9 @@
     python -m tests.trust.golden            # compare with golden.json
     python -m tests.trust.golden --write    # after a change that is meant to change numbers
 
-On the kind of machine that wrote the file (torch, CPU, one thread) every number must be equal; on another one within a part in
-:data:`TOLERANCE`, because sums are rounded in another order there.
+On the kind of machine that wrote the file (torch, CPU, one thread) every number must be equal. On another one sums are rounded in
+another order, and training magnifies that: between AVX2 and AVX512 some losses differ by .5 percent after three steps and by 15 after
+ten. So there the first :data:`NEAR` steps must be equal within a part in :data:`TOLERANCE`.
 """
 
 import argparse
@@ -18,8 +19,8 @@ import torch
 from tests import test_configs as tiny
 
 FILE = Path(__file__).with_name('golden.json')
-STEPS = 10
-TOLERANCE = 200
+STEPS, NEAR = 10, 3
+TOLERANCE = 100
 METHODS = (
     'stage2_pix2pixhd', 'textured', 'stage1_bicyclegan_up', 'cvae_gan', 'cyclegan', 'cyclegan_skeleton_video', 'feature_restoration',
     'pose_network', 'cycada_segmentor', 'deformable_gan', 'disentangled_person', 'everybody_dance_now', 'pg2', 'pix2pix',
@@ -53,7 +54,7 @@ def losses(name: str, clips: Path, folder: Path) -> list[dict[str, float]]:
 
 def compare(name: str, found: list[dict[str, float]], expected: list[dict[str, float]], exact: bool) -> str:
     """Where the losses of a config differ first, in words; empty where they do not."""
-    for step, (here, there) in enumerate(zip(found, expected, strict=True)):
+    for step, (here, there) in enumerate(list(zip(found, expected, strict=True))[:None if exact else NEAR]):
         if list(here) != list(there):
             return f'{name}, step {step}: losses {list(here)}, expected {list(there)}'
         for key, value in here.items():

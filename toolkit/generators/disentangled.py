@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from toolkit.generators.init import init_kaiming
 from toolkit.skeletons import (
     HEAD_JOINTS,
     L_ANKLE,
@@ -75,6 +76,7 @@ class AppearanceEncoder(nn.Module):
         super().__init__()
         self.person, self.scene = _encoder(nef, n_down, region_code), _encoder(nef, n_down, scene_code)
         self.dims = len(REGIONS) * region_code, scene_code
+        init_kaiming(self)
 
     def forward(self, pictures: Tensor, poses: Tensor, masks: Tensor) -> Tensor:
         """Encode.

@@ -8,12 +8,13 @@ from torch import Tensor, nn
 LAYERS = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
 
 
-def init_xavier(module: nn.Module) -> None:
-    """Draw the weights of all convolutions and linear layers from Glorot's normal distribution, times 0.02; biases become 0.
+def init_xavier(module: nn.Module, gain: float = 0.02) -> None:
+    """Draw the weights of all convolutions and linear layers from Glorot's normal distribution, times ``gain``; biases become 0.
 
-    BicycleGAN starts all its networks so: their outputs are almost 0 at first. The module is changed in place.
+    BicycleGAN starts all its networks with 0.02: their outputs are almost 0 at first. Deep networks without norms need 1, as
+    TensorFlow starts them. The module is changed in place.
     """
-    _draw(module, lambda weight: nn.init.xavier_normal_(weight, 0.02))
+    _draw(module, lambda weight: nn.init.xavier_normal_(weight, gain))
 
 
 def init_kaiming(module: nn.Module, slope: float = 0.2) -> None:

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from toolkit.generators.blocks import check_counts, check_input
+from toolkit.generators.init import init_xavier
 
 
 class Residual(nn.Module):
@@ -47,6 +48,7 @@ class PersonUNet(nn.Module):
         places = channels[-1] * self.grid[0] * self.grid[1]
         self.squeeze, self.spread = (nn.Linear(places, code), nn.Linear(code, places)) if code else (None, None)
         self.head = nn.Conv2d(ngf, 3, 3, padding=1)
+        init_xavier(self, 1.0)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, input_nc, H, W) -> (B, 3, H, W), not bounded.

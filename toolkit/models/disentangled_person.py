@@ -35,8 +35,11 @@ class DisentangledPerson(Adversaries, VideoModel):
     Where it differs from the paper:
 
     - Person and scene are divided by the masks of the prepared clips; the paper grows them from poses.
-    - Codes are laid under all pixels of a U-Net's input, as there; the U-Net and the discriminator are pix2pix's.
-    - Mappings learn by the GAN loss ``of='codes'``, hinge with spectral norm in the critics; the paper's learn by WGAN-GP.
+    - Codes are laid under all pixels of a U-Net's input, as there; the U-Net and the discriminator are pix2pix's. The authors' U-Net is
+      that of PG2, without norm and with a bottleneck that sees everything; their discriminator sees v alone, and L1 counts 20.
+    - Mappings learn by the GAN loss ``of='codes'``, hinge with spectral norm in the critics, one update for one of the critics. In the
+      authors' code they learn by WGAN: clipped weights, RMSprop, five updates of the critics.
+    - The pose coder has no residual blocks and learns by L1, on 0 to 1; the authors' has, and learns by squares, on -1 to 1.
 
     Any losses can be listed in ``losses``, see :class:`toolkit.models.loss_table.LossTable`. They are offered:
 

@@ -3,6 +3,8 @@
 Source: Chan et al. 2019, Everybody Dance Now, section 4.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -35,11 +37,13 @@ class EverybodyDanceNow(Adversaries, VideoModel):
 
     1. global: the trunk alone, with a head of its own, paints frames of half the size;
     2. local: the coarse-to-fine generator starts from that trunk and paints whole frames;
-    3. face: G is fixed, a small generator learns the residual at the face, ``v + r(v_face, F_face)``, against a discriminator that
-       sees ``[F_face, face]``.
+    3. face: G and D are fixed, a small generator learns the residual at the face, ``v + r(v_face, F_face)``, against a discriminator
+       that sees ``[F_face, face]``. The second frame is painted from the first with its face, as in generation.
 
-    :math:`L = L_{GAN} + 10 L_{FM} + 10 L_{VGG}`, over two frames; the mean of both in the global stage, their sum in the local one, as
-    in the authors' code. Gradients of the second frame reach the first. The frame before the first is gray (zeros).
+    :math:`L = L_{GAN} + 10 L_{FM} + 10 L_{VGG}`, over two frames; the mean of both in the global stage, their sum in the others, as
+    in the authors' code. In the face stage losses of the face are added: what is said of whole frames teaches the residual, too, as in
+    their code; the paper has the losses of the face alone. Gradients of the second frame reach the first. The frame before the first
+    is gray (zeros).
 
     The pose of another person is normalized to the body and the floor of this one: generation does it for every method that takes a
     ``content``, see :mod:`toolkit.poses.retarget`. Of the content nothing but its poses is used.
@@ -47,7 +51,7 @@ class EverybodyDanceNow(Adversaries, VideoModel):
     Where it differs from the paper and its code:
 
     - All stages are in one run, with the same discriminator; the authors have a run each. Theirs updates the generator twice an
-      iteration by mistake.
+      iteration by mistake. Their D learns in the face stage after ten epochs of it; the paper has five.
     - Stick figures are shown in [-1, 1] on black; theirs in [0, 1] on white.
     - Faces of any number of samples are cut out, each at its own place; the authors' code needs a batch of one. The side of the square
       is 64 pixels at 384 x 256, theirs is 128 at 512 x 1024.
@@ -129,29 +133,37 @@ class EverybodyDanceNow(Adversaries, VideoModel):
             fake = unroll(net, figures)
         of_fake, of_real = pack(figures, fake.float()), pack(figures, real)
         g = self.fool(optim_wrapper, self.net_d, 'gan', of_fake, of_real)
-        given = {key: smaller(batch[key], cell).flatten(0, 1) for key in ('masks', 'regions') if key in batch}
-        poses = batch['poses'].flatten(0, 1)
-        given['poses'] = torch.cat([(poses[..., :2] + 0.5) / cell - 0.5, poses[..., 2:]], -1)
-        given |= {name: maps.flatten(0, 1) for name, maps in (('fake', fake), ('real', real), ('conditions', figures))}
-        scale = self.window if self.stage == LOCAL else 1
-        g = self.weighted(g | {name: scale * loss for name, loss in self.losses.compute('frames', given).items()})
+        g = self.weighted(g | self._of_frames(batch, figures, fake, real, cell))
         self.step(optim_wrapper, 'g', sum(g.values()))
         d = self.teach(optim_wrapper, self.net_d, 'gan', of_fake, of_real)
         if d:
             self.step(optim_wrapper, 'd', sum(d.values()))
         return self.logged(g=g, d=d)
 
+    def _of_frames(self, batch: dict, figures: Tensor, fake: Tensor, real: Tensor, cell: int = 1) -> dict[str, Tensor]:
+        """Losses of single frames, not weighted: their mean over the window, or, behind the global stage, their sum."""
+        given = {key: smaller(batch[key], cell).flatten(0, 1) for key in ('masks', 'regions') if key in batch}
+        poses = batch['poses'].flatten(0, 1)
+        given['poses'] = torch.cat([(poses[..., :2] + 0.5) / cell - 0.5, poses[..., 2:]], -1)
+        given |= {name: maps.flatten(0, 1) for name, maps in (('fake', fake), ('real', real), ('conditions', figures))}
+        scale = 1 if self.stage == GLOBAL else self.window
+        return {name: scale * loss for name, loss in self.losses.compute('frames', given).items()}
+
     def _face_step(self, batch: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
-        """The face stage: the main generator paints, and does not learn."""
-        figures = 2 * batch['pose_maps'] - 1
-        with torch.no_grad(), self.evaluating(self.net_g), optim_wrapper['g'].optim_context(self.net_g):
-            painted = unroll(bare(self.net_g), figures).flatten(0, 1).float()
+        """The face stage: the main generator paints and passes gradients on, but neither it nor its discriminator learns."""
+        figures, real, net = 2 * batch['pose_maps'] - 1, batch['frames'], bare(self.net_g)
+
+        def with_face(picture: Tensor, t: int) -> Tensor:
+            return self._with_face(self.net_g_face, picture.float(), figures[:, t], batch['poses'][:, t])
+
+        with self.frozen(net), self.evaluating(net), optim_wrapper['g'].optim_context(self.net_g_face):
+            fake = unroll(net, figures, finish=with_face)
+        g = self.fool(optim_wrapper, self.net_d, 'gan', pack(figures, fake), pack(figures, real))
+        g |= self._of_frames(batch, figures, fake, real)
         crops = FaceCrops(batch['poses'].flatten(0, 1), self.face_size, *figures.shape[-2:])
-        figure, before, real = map(crops.cut, (figures.flatten(0, 1), painted, batch['frames'].flatten(0, 1)))
-        with optim_wrapper['g'].optim_context(self.net_g_face):
-            fake = before + self.net_g_face(torch.cat([figure, before], 1)).float() * crops.seen[:, None, None, None]
+        figure, fake, real = (crops.cut(maps.flatten(0, 1)) for maps in (figures, fake, real))
         of_fake, of_real = torch.cat([figure, fake], 1), torch.cat([figure, real], 1)
-        g = self.fool(optim_wrapper, self.net_d_face, 'face', of_fake, of_real)
+        g |= self.fool(optim_wrapper, self.net_d_face, 'face', of_fake, of_real)
         g = self.weighted(g | self.losses.compute('face_frames', dict(fake=fake, real=real)))
         self.step(optim_wrapper, 'g', sum(g.values()))
         d = self.teach(optim_wrapper, self.net_d_face, 'face', of_fake, of_real)
@@ -176,35 +188,37 @@ class EverybodyDanceNow(Adversaries, VideoModel):
             with self.evaluating(net), self.inference_context():
                 picture = unroll(net, figures, previous)[:, 0].float()
             if int(self.reached) == FACE:
-                picture = self._with_face(picture, figures[:, 0], batch['poses'][:, 0])
+                net_face = bare(self.net_g_face)
+                with self.evaluating(net_face), self.inference_context():
+                    picture = self._with_face(net_face, picture, figures[:, 0], batch['poses'][:, 0])
             previous = picture
             whole = F.interpolate(picture, scale_factor=cell, mode='bilinear') if cell > 1 else picture
             return self.data_preprocessor.to_uint8(whole)[0].numpy()
 
         return paint
 
-    def _with_face(self, picture: Tensor, figure: Tensor, poses: Tensor) -> Tensor:
+    def _with_face(self, net: nn.Module, picture: Tensor, figure: Tensor, poses: Tensor) -> Tensor:
+        """Pictures (B, 3, H, W) with the residual that a network gives their faces."""
         crops = FaceCrops(poses, self.face_size, *picture.shape[-2:])
-        net = bare(self.net_g_face)
-        with self.evaluating(net), self.inference_context():
-            residual = net(torch.cat([crops.cut(figure), crops.cut(picture)], 1)).float()
-        return crops.add(picture, residual)
+        return crops.add(picture, net(torch.cat([crops.cut(figure), crops.cut(picture)], 1)).float())
 
 
-def unroll(net: nn.Module, figures: Tensor, previous: Tensor | None = None) -> Tensor:
+def unroll(net: nn.Module, figures: Tensor, previous: Tensor | None = None,
+           finish: Callable[[Tensor, int], Tensor] = lambda picture, t: picture) -> Tensor:
     """Paint a window frame after frame, gradients flowing through all of them.
 
     Args:
         net: the generator.
         figures: (B, T, 3, H, W) stick figures in [-1, 1].
         previous: (B, 3, H, W), the frame before the first; None for gray.
+        finish: called with a frame as the generator paints it and its number; what it returns takes its place.
 
     Returns:
         (B, T, 3, H, W) in [-1, 1].
     """
     previous, frames = torch.zeros_like(figures[:, 0]) if previous is None else previous, []
     for t in range(figures.shape[1]):
-        previous = net(torch.cat([figures[:, t], previous.to(figures.dtype)], 1))
+        previous = finish(net(torch.cat([figures[:, t], previous.to(figures.dtype)], 1)), t)
         frames.append(previous)
     return torch.stack(frames, 1)
 

@@ -29,8 +29,9 @@ class PG2(Adversaries, VideoModel):
 
     Where it differs from the paper:
 
-    - The discriminator is pix2pix's PatchGAN; the paper's is DCGAN's.
-    - M are the toolkit's part shapes instead of dilated limbs. The masked L1 is a weighted mean, so half as large where M is empty.
+    - The discriminator is pix2pix's PatchGAN; the paper's is DCGAN's. The authors' code shows it pictures without x, and x as a fake.
+    - M are the toolkit's part shapes instead of dilated limbs. The masked L1 is a weighted mean: the paper's, divided by the mean of
+      1 + M. In the authors' code G1 learns without M.
     - The bottleneck of G1 sees 6 x 4 places, as many as 384 x 256 has there; other sizes are averaged to these.
 
     Any losses can be listed in ``losses``, see :class:`toolkit.models.loss_table.LossTable`. They are offered:

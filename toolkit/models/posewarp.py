@@ -29,9 +29,10 @@ class PoseWarp(Adversaries, VideoModel):
 
     Where it differs from the paper:
 
-    - Ten parts instead of eleven, with the toolkit's affine transforms and their fallbacks; the paper has similarities.
+    - Parts move by the toolkit's affine transforms and their fallbacks; the paper has similarities.
     - The U-Nets are pix2pix's, with instance norm; the paper's have none. VGG's features are compared as in pix2pixHD.
-    - All losses act from the beginning; the paper trains with VGG alone first.
+    - All losses act from the beginning; the paper trains with VGG alone first. The discriminator of the authors' code sees the pose of
+      the content frame, too.
 
     Any losses can be listed in ``losses``, see :class:`toolkit.models.loss_table.LossTable`. They are offered:
 
