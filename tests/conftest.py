@@ -1,8 +1,10 @@
 """Fixtures shared by all tests: real clips, weights, two synthetic people. One thread a process: the tests run in several processes."""
 
 import os
+import random
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -20,6 +22,14 @@ def _folder(variable: str, default: Path, what: str) -> Path:
     if not folder.is_dir():
         pytest.skip(f'{what} not found: no folder {folder.name!r} beside the project and {variable} does not name one')
     return folder
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """What a test draws without a seed of its own is the same each time."""
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
 
 
 @pytest.fixture(scope='session')
