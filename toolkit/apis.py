@@ -17,9 +17,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from toolkit.clips.clip import Clip, find_clips
+from toolkit.doors import regular
 from toolkit.engine.evaluation import Evaluation
 from toolkit.engine.launch import build_runner, load_config
 from toolkit.engine.progress_hook import ProgressHook
+from toolkit.engine.work_dir import config_file
 from toolkit.files import check_output
 from toolkit.inference.clips import as_clip, prepare
 from toolkit.inference.driving import driving_poses
@@ -43,7 +45,7 @@ __all__ = ['Clip', 'Colors', 'InputError', 'Request', 'Result', 'Trained', 'anim
 
 
 def train(config: str | Path, work_dir: str | Path | None = None, resume: bool | str = False, amp: bool = False,
-          cfg_options: Sequence[str] = ()) -> Path:
+          cfg_options: Sequence[str] = (), fast: bool = False) -> Path:
     """Train a config, as ``tools/train.py`` does.
 
     Args:
@@ -52,17 +54,19 @@ def train(config: str | Path, work_dir: str | Path | None = None, resume: bool |
         resume: go on from the latest checkpoint in ``work_dir``, or from a checkpoint.
         amp: train in bfloat16.
         cfg_options: ``'key=value'`` overrides.
+        fast: switch on what is fast and safe on this machine.
 
     Returns:
         The work dir.
     """
-    runner = build_runner(load_config(config, list(cfg_options)), work_dir, resume, amp)
+    runner = build_runner(load_config(config, list(cfg_options)), work_dir, resume, amp, fast=fast)
     runner.train()
     return Path(runner.work_dir)
 
 
 def finetune(videos: Sequence[str | Path], work_dir: str | Path, data: str | Path | None = None, iterations: int | None = None,
-             resume: bool = False, amp: bool | str = False, cfg_options: Sequence[str] = (), progress: Progress | None = None) -> Path:
+             resume: bool = False, amp: bool | str = False, cfg_options: Sequence[str] = (), progress: Progress | None = None,
+             fast: bool = False) -> Path:
     """Fine-tune the generator that comes with the toolkit on one person, as ``tools/finetune.py`` does.
 
     Args:
@@ -74,6 +78,7 @@ def finetune(videos: Sequence[str | Path], work_dir: str | Path, data: str | Pat
         amp: train in half precision.
         cfg_options: ``'key=value'`` overrides of that config.
         progress: somebody to tell, beside the log.
+        fast: switch on what is fast and safe on this machine.
 
     Returns:
         The best checkpoint.
@@ -81,12 +86,12 @@ def finetune(videos: Sequence[str | Path], work_dir: str | Path, data: str | Pat
     Raises:
         InputError: a video that cannot be prepared or is too short, or what training refuses.
     """
-    return _train_on_videos(FINETUNE, videos, work_dir, data, iterations, resume, amp, [], cfg_options, progress)
+    return _train_on_videos(FINETUNE, videos, work_dir, data, iterations, resume, amp, [], cfg_options, progress, fast)
 
 
 def distill(videos: Sequence[str | Path], work_dir: str | Path, teacher: str | Path | None = None, data: str | Path | None = None,
             movements: str | Path | None = None, iterations: int | None = None, resume: bool = False, amp: bool | str = False,
-            cfg_options: Sequence[str] = (), progress: Progress | None = None) -> Path:
+            cfg_options: Sequence[str] = (), progress: Progress | None = None, fast: bool = False) -> Path:
     """Train a small and fast student of a trained generator for one person, as ``tools/distill.py`` does.
 
     Args:
@@ -96,7 +101,7 @@ def distill(videos: Sequence[str | Path], work_dir: str | Path, teacher: str | P
         data: folder of prepared clips, all of which are used; default ``data/<name of work_dir>``.
         movements: folder of prepared clips of others, whose movements it learns, too; None for the synthetic actions.
         iterations: so many; default those of ``configs/own/student.py``.
-        resume, amp, cfg_options, progress: see :func:`finetune`.
+        resume, amp, cfg_options, progress, fast: see :func:`finetune`.
 
     Returns:
         The student's checkpoint.
@@ -104,14 +109,18 @@ def distill(videos: Sequence[str | Path], work_dir: str | Path, teacher: str | P
     Raises:
         InputError: as :func:`finetune`; a teacher that cannot be.
     """
+    if teacher is not None:
+        regular(checkpoint_file(teacher), 'give a checkpoint or a work dir as teacher')
+    if movements is not None and not find_clips(movements):
+        raise InputError(f'{movements}: no prepared clips in this folder of movements; make some with tools/prepare_data.py')
     given = {'teacher': teacher, 'movements': movements}
     given = [f'train_dataloader.dataset.{name}={value}' for name, value in given.items() if value is not None]
-    return _train_on_videos(STUDENT, videos, work_dir, data, iterations, resume, amp, given, cfg_options, progress)
+    return _train_on_videos(STUDENT, videos, work_dir, data, iterations, resume, amp, given, cfg_options, progress, fast)
 
 
 def _train_on_videos(config: str, videos: Sequence[str | Path], work_dir: str | Path, data: str | Path | None, iterations: int | None,
                      resume: bool, amp: bool | str, options: Sequence[str], cfg_options: Sequence[str],
-                     progress: Progress | None) -> Path:
+                     progress: Progress | None, fast: bool) -> Path:
     """Prepare videos and train one of the configs for clips of one's own, see :func:`finetune`."""
     work_dir = Path(work_dir)
     data, options = Path(data or Path('data') / work_dir.resolve().name), list(options)
@@ -122,12 +131,13 @@ def _train_on_videos(config: str, videos: Sequence[str | Path], work_dir: str | 
                     f'param_scheduler.end={iterations}']
     cfg = load_config(config, [f'data.root={data}', *options, *cfg_options])
     check_output(work_dir, folder=True)
+    config_file(work_dir, cfg.filename)
     load_plugins()
     if not videos and not find_clips(data):
         raise InputError(f'{data}: no prepared clips, and no video is given to prepare')
     if failed := videos and VideoBatch(videos, data, person=work_dir.resolve().name).run():
         raise InputError(f'{failed} of {len(videos)} videos cannot be used, for the reason above; leave them out')
-    runner = build_runner(cfg, work_dir, resume, amp)
+    runner = build_runner(cfg, work_dir, resume, amp, fast=fast)
     if progress is not None:
         runner.register_hook(ProgressHook(progress))
     runner.train()

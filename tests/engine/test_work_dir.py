@@ -5,6 +5,7 @@ import json
 import pytest
 
 import toolkit.engine.work_dir as work_dir
+from toolkit import apis
 from toolkit.engine.launch import build_runner, load_config
 from toolkit.engine.work_dir import set_aside, to_itself
 from toolkit.locks import locked
@@ -76,8 +77,9 @@ def test_pictures_that_were_cut_off_are_removed(tmp_path):
 
 
 def test_only_what_is_ours_is_moved_or_removed(tmp_path):
-    ours = ['iter_0000003.pth', 'best_error_iter_0000002.pth', 'last_checkpoint']
-    others = ['iter_best.pth', 'notes.txt', 'my_iter_0000003.pth.bak', '.hidden', '.iter_0000003.pth.partial', 'model.partial']
+    ours = ['iter_0000003.pth', 'best_error_iter_0000002.pth', 'last_checkpoint', 'point_0.pth']
+    others = ['iter_best.pth', 'notes.txt', 'my_iter_0000003.pth.bak', 'point_a.pth', '.hidden', '.iter_0000003.pth.partial',
+              'model.partial']
     partial = ['.iter_0000004.pth.123.tmp', '.last_checkpoint.5.tmp', '.best_a_iter_0000004.pth.77.tmp']
     for name in [*ours, *others, *partial]:
         (tmp_path / name).write_text(name)
@@ -93,6 +95,43 @@ def test_only_what_is_ours_is_moved_or_removed(tmp_path):
     assert [p.name for p in (folder / 'run' / 'vis_data').iterdir()] == ['scalars.json']
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted([*others, work_dir.LOCK, 'earlier_1', 'mine'])
     assert set_aside(tmp_path, iteration=None) is None
+
+
+@pytest.mark.parametrize('place', ['mine.py', 'link.py'])
+def test_a_config_is_not_replaced_by_what_its_run_writes(toy, tmp_path, place):
+    (tmp_path / 'mine.py').write_text(text := f"_base_ = '{toy.config}'  # and why\n")
+    if place != 'mine.py':
+        (tmp_path / place).symlink_to(tmp_path / 'mine.py')
+    for resume in (False, True):
+        with pytest.raises(InputError, match=f'{place}: this is the config itself.*choose another --work-dir'):
+            build_runner(load_config(tmp_path / place), work_dir=tmp_path, resume=resume)
+    assert (tmp_path / 'mine.py').read_text() == text and names(tmp_path) == sorted({'mine.py', place})
+
+
+def test_another_file_under_the_name_of_the_config_stays(toy, tmp_path):
+    (tmp_path / 'toy_config.py').write_text('mine = 1\n')
+    refused = toy.train(tmp_path)
+    assert refused.codes == [2] and 'that no run wrote' in refused.text and (tmp_path / 'toy_config.py').read_text() == 'mine = 1\n'
+    assert names(tmp_path) == ['toy_config.py'], 'nothing is begun'
+    (tmp_path / 'toy_config.py').unlink()
+    assert toy.train(tmp_path).codes == toy.train(tmp_path, '--resume').codes == toy.train(tmp_path).codes == [0], 'what a run wrote'
+    assert (tmp_path / 'toy_config.py').read_bytes().startswith(work_dir.MARK) and load_config(tmp_path / 'toy_config.py').model
+    build_runner(load_config(tmp_path / 'toy_config.py'), work_dir=tmp_path, resume=True)  # as one goes on with MMEngine
+
+
+def test_a_fine_tuning_looks_at_its_work_dir_before_it_prepares(tmp_path, walk):
+    (tmp_path / 'finetune.py').write_text('mine = 1\n')
+    with pytest.raises(InputError, match='finetune.py: .* a file is there that no run wrote'):
+        apis.finetune([walk], tmp_path, tmp_path / 'data')
+    assert names(tmp_path) == ['finetune.py', walk.name] and not (tmp_path / 'data').exists()
+
+
+def test_a_copy_of_the_best_checkpoint_stays(toy, tmp_path):
+    (tmp_path / 'best_error_iter_0000002_mine.pth').write_text('mine')
+    options = ['default_hooks.checkpoint.save_best="error"', 'default_hooks.checkpoint.rule="less"', 'train_cfg.val_interval=2']
+    assert toy.train(tmp_path, options=options).codes == [0]
+    assert (tmp_path / 'best_error_iter_0000002_mine.pth').read_text() == 'mine'
+    assert len(list(tmp_path.glob('best_error_*.pth'))) == 2
 
 
 def test_a_restart_by_torchrun_goes_on(toy, tmp_path, monkeypatch):

@@ -10,12 +10,13 @@ from torch.utils.data import Dataset
 from toolkit.cli import Interrupted, add_config_arguments, main_guard
 from toolkit.engine.build_errors import naming_parts
 from toolkit.engine.config import check_config, load_config
-from toolkit.engine.fast import use_fast
+from toolkit.engine.fast import slow_half, use_fast
 from toolkit.engine.mmengine_names import OUR_HOOKS, check_names
 from toolkit.engine.needs import meet_needs
 from toolkit.engine.optim import use_amp
 from toolkit.engine.processes import LAUNCHERS
 from toolkit.engine.runner import TrainRunner
+from toolkit.engine.work_dir import config_file
 from toolkit.files import check_output, make_folder
 from toolkit.packaged import find_config
 from toolkit.registry import DATASETS, load_plugins
@@ -53,6 +54,8 @@ def build_runner(cfg: Config, work_dir: str | Path | None = None, resume: bool |
     if work_dir or not cfg.get('work_dir'):
         cfg.work_dir = str(work_dir or Path('work_dirs') / Path(cfg.filename or 'run').stem)
     check_output(cfg.work_dir, folder=True)
+    if training and cfg.filename:
+        config_file(cfg.work_dir, cfg.filename)
     if launcher is not None:
         cfg.launcher = launcher
     if cfg.get('launcher', 'none') not in LAUNCHERS:
@@ -108,6 +111,8 @@ def build_runner(cfg: Config, work_dir: str | Path | None = None, resume: bool |
         raise InputError(f'config {cfg.filename} uses a part whose package is not installed: {error}') from error
     if chosen:
         runner.logger.info(chosen)
+    if training and (slow := slow_half(keep)):
+        runner.logger.warning(slow)
     if anew:
         runner.begins_anew = True
         runner.logger.info(f'no checkpoint in {cfg.work_dir} yet: starting from the beginning')
@@ -125,10 +130,14 @@ def dataset_of(source: str | Path, dataloader: str = 'train_dataloader', cfg_opt
         fields: added fields (:func:`toolkit.fields.add`) that its items hold, too.
 
     Raises:
-        InputError: neither a folder nor a config, no such data loader, a data set that has no added fields; whatever building raises.
+        InputError: neither a folder nor a config, options for a folder, no such data loader, a data set that has no added fields;
+            whatever building raises.
     """
     load_plugins()
     if Path(source).is_dir():
+        if cfg_options or dataloader != 'train_dataloader':
+            raise InputError(f'{source}: a folder of prepared clips has no dataloaders and no options; give a config for those, with '
+                             f'data.root={source}')
         dataset = DATASETS.build(dict(type='ClipWindows', root=str(source)))
     else:
         try:

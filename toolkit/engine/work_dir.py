@@ -2,16 +2,18 @@
 
 import json
 import math
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
-from toolkit.doors import read_bytes
+from toolkit.doors import open_regular, read_bytes
 from toolkit.engine.saving import write_atomically
 from toolkit.files import make_folder, writing_error
 from toolkit.locks import locked
+from toolkit.structures import InputError
 from toolkit.weights import POINTER
 
 LOCK = '.run.lock'
@@ -21,7 +23,9 @@ SCALARS = Path('vis_data') / 'scalars.json'
 """The log of scalars in the folder of a run, ``<work_dir>/<time of its start>``; MMEngine's name."""
 CHECKPOINT = re.compile(r'(?:best_.+_)?iter_(\d+)\.pth')
 PARTIAL = re.compile(r'\.(?:.*iter_\d+\.pth|' + POINTER + r'|scalars\.json|\d{7,}_.+\.png)\.\d+\.tmp')
-OTHERS = (POINTER, 'vis')
+OTHERS = re.compile(POINTER + r'|vis|point_\d+\.pth')
+MARK = b'# Written by a run of the toolkit: all its settings. The next run in this folder replaces this file.\n'
+"""First line of the config that a run writes into its work dir; a file of that name without it is not ours."""
 
 
 @contextmanager
@@ -41,6 +45,29 @@ def to_itself(work_dir: str | Path) -> Iterator[None]:
             if PARTIAL.fullmatch(path.name) and path.is_file():
                 path.unlink()
         yield
+
+
+def config_file(work_dir: str | Path, config: str | Path) -> Path:
+    """Where a run writes its whole config: ``<work_dir>/<name of the config>``.
+
+    Args:
+        work_dir: of the run.
+        config: the file that the config was read from.
+
+    Raises:
+        InputError: what is there was not written by a run.
+    """
+    path, config = Path(work_dir) / Path(config).name, Path(config)
+    if not os.path.lexists(path):
+        return path
+    with open_regular(path, 'choose another --work-dir') as file:
+        if file.readline(len(MARK)) == MARK:
+            return path
+    if config.exists() and path.samefile(config):
+        raise InputError(f'{path}: this is the config itself, and the run writes all its settings under the same name; choose another '
+                         f'--work-dir')
+    raise InputError(f'{path}: the run writes all its settings under this name, but a file is there that no run wrote; choose another '
+                     f'--work-dir, or move the file away')
 
 
 def set_aside(work_dir: str | Path, iteration: int | None, config: str | None = None) -> Path | None:
@@ -63,7 +90,8 @@ def set_aside(work_dir: str | Path, iteration: int | None, config: str | None = 
         match = CHECKPOINT.fullmatch(path.name)
         if match and (iteration is None or int(match[1]) > iteration):
             moving.append(path)
-        elif iteration is None and (path.name in (*OTHERS, config) or (not path.is_symlink() and (path / SCALARS).exists())):
+        elif iteration is None and (path.name == config or OTHERS.fullmatch(path.name)
+                                    or (not path.is_symlink() and (path / SCALARS).exists())):
             moving.append(path)
     if all(path.name == config for path in moving):
         return None
