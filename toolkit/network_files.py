@@ -73,23 +73,19 @@ def open_network(path: str | Path) -> nn.Module | Any:
     return network.eval()
 
 
-def check_same(network: nn.Module, checkpoint: Mapping[str, Any], path: str | Path, without: Iterable[str] = ()) -> None:
+def check_same(network: nn.Module, of_file: nn.Module, path: str | Path, without: Iterable[str] = ()) -> None:
     """Refuse a network that works otherwise than that of a file, though its weights would fit: other norms, borders or enlarging.
 
     Args:
         network: that is to get the weights.
-        checkpoint, path: of the file.
+        of_file: the network as the file says that it is built.
+        path: of the file.
         without: layers that do not get weights.
 
     Raises:
         InputError: names the first layer that differs, as it is in both.
     """
-    found = network_config(checkpoint.get('meta') or {}, path)
-    if found is None:
-        return
-    with torch.device('meta'):
-        theirs = dict(PART_REGISTRIES[found[0]].build(found[1]).named_modules())
-    mine = dict(network.named_modules())
+    theirs, mine = dict(of_file.named_modules()), dict(network.named_modules())
     for name in dict.fromkeys([*theirs, *mine]):
         a, b = (_said(modules.get(name)) for modules in (theirs, mine))
         if name and a != b and not any(name == layer or name.startswith(f'{layer}.') for layer in without):

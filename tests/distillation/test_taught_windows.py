@@ -1,6 +1,7 @@
 """What a student learns from: the teacher's own pictures of poses that are drawn, the same in every run."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,8 +10,10 @@ from torch.utils.data import default_collate
 
 from toolkit import apis
 from toolkit.clips.clip import Clip
+from toolkit.distillation import taught_windows
 from toolkit.distillation.taught_windows import TaughtWindows
 from toolkit.packaged import PRETRAINED
+from toolkit.preparing.batch import VideoBatch
 from toolkit.registry import DATASETS
 from toolkit.structures import InputError
 from toolkit.synthetic.actions import SyntheticActions
@@ -96,6 +99,18 @@ def test_what_cannot_teach_is_refused(root, wrong, message, tmp_path):
         TaughtWindows(root=root / 'me', **dict(OPTIONS, **wrong))
 
 
+def test_the_teacher_is_back_on_the_cpu_when_workers_are_forked(data, monkeypatch):
+    places, model = [], data.teacher.model
+    monkeypatch.setattr(type(model), 'cuda', lambda self: places.append('cuda'))
+    monkeypatch.setattr(type(model), 'cpu', lambda self: places.append('cpu'))
+    monkeypatch.setattr(taught_windows, 'torch', SimpleNamespace(cuda=SimpleNamespace(is_available=lambda: True)))
+    data[0]
+    assert places == ['cuda', 'cpu']
+    monkeypatch.setattr(taught_windows, 'get_worker_info', lambda: object())
+    data[0]
+    assert places == ['cuda', 'cpu']
+
+
 def test_distilling_makes_a_small_student_that_generates(root, tmp_path, monkeypatch):
     monkeypatch.setenv('TOOLKIT_WEIGHTS', '')
     options = ['model.losses.perceptual.weight=0', 'train_dataloader.num_workers=0', 'train_dataloader.persistent_workers=False',
@@ -108,3 +123,12 @@ def test_distilling_makes_a_small_student_that_generates(root, tmp_path, monkeyp
     driving = next((root / 'other').iterdir())
     apis.generate(student, clip, driving, tmp_path / 'b.mp4', max_frames=2, progress=False)
     assert (tmp_path / 'b.mp4').stat().st_size > 500
+
+
+@pytest.mark.parametrize('wrong, words', [
+    (dict(teacher='typo'), 'typo: no such file; give a checkpoint or a work dir as teacher'),
+    (dict(movements='typo'), 'typo: no prepared clips in this folder of movements')])
+def test_paths_are_checked_before_videos_are_prepared(tmp_path, monkeypatch, wrong, words):
+    monkeypatch.setattr(VideoBatch, '__init__', lambda *args, **options: pytest.fail('preparing began'))
+    with pytest.raises(InputError, match=words):
+        apis.distill([tmp_path / 'me.mp4'], tmp_path / 'run', data=tmp_path / 'data', **wrong)

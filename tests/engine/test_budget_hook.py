@@ -91,6 +91,18 @@ def test_a_stopped_run_goes_on_with_its_time(tmp_path, clock):
     assert [point['iteration'] for point in hook.reached] == [10, 20] and [name for name, _ in saved] == ['point_0.pth', 'point_1.pth']
 
 
+def test_after_going_back_the_rate_still_follows_the_time_and_is_the_smaller_one(tmp_path, clock):
+    hook, run = BudgetHook(minutes=[1], schedulers=[LINEAR], length=20), runner(tmp_path, [])
+    hook.before_train(run)
+    optimizer = run.optim_wrapper['g'].optimizer
+    go(hook, run, clock, 3, 8)
+    optimizer.load_state_dict(optimizer.state_dict())
+    for key in ('lr', 'initial_lr'):
+        optimizer.param_groups[0][key] /= 2
+    go(hook, run, clock, 3, 7)
+    assert optimizer.param_groups[0]['lr'] == pytest.approx(learning_rate([LINEAR], 14) / 2)
+
+
 def test_iterations_and_no_point_within_accumulation(tmp_path, clock):
     saved = []
     hook, run = BudgetHook(iterations=[0, 3, 4]), runner(tmp_path, saved)

@@ -8,8 +8,8 @@ from safetensors.torch import load_file, save_file
 
 from tests.models.cycle_gan_parts import build as build_cycle_gan
 from toolkit import apis
-from toolkit.engine.checkpoint import load_checkpoint
-from toolkit.engine.export import export_checkpoint
+from toolkit.engine.checkpoint import load_checkpoint, whole_state
+from toolkit.engine.export import export_checkpoint, generating
 from toolkit.files import source_hash
 from toolkit.registry import MODELS
 from toolkit.structures import InputError
@@ -133,3 +133,13 @@ def test_a_damaged_note_is_named(exported, told):
     save_file(load_file(exported), exported, {META: told})
     with pytest.raises(InputError, match=r'small\.safetensors'):
         apis.load(exported, 'cpu')
+
+
+def test_a_decoder_is_no_discriminator():
+    names = ('net_g', 'net_d', 'net_d2', 'net_d_face', 'net_d_ema', 'net_decoder', 'net_depth')
+    state = {f'{name}.weight': torch.ones(2) for name in names}
+    assert set(generating(state, torch.float32, 'file')) == {'net_g.weight', 'net_decoder.weight', 'net_depth.weight'}
+    model = torch.nn.ModuleDict(dict(net_g=torch.nn.Linear(1, 1), net_d=torch.nn.Linear(1, 1), net_decoder=torch.nn.Linear(1, 1)))
+    kept = {key: value for key, value in model.state_dict().items() if key.startswith('net_g')}
+    completed = whole_state(model, dict(state_dict=kept, meta=dict(exported=True)))
+    assert {key.split('.')[0] for key in completed} == {'net_g', 'net_d'}, 'what is not in the file is missed, not made up'

@@ -26,15 +26,6 @@ def test_the_key_of_mmengine_does_not_add_a_second_hook(toy, tmp_path):
     assert runner.optim_wrapper['g'].optimizer.param_groups[0]['lr'] == pytest.approx(1e-3), 'the end of LinearLR'
 
 
-def test_early_stopping_of_mmengine_ends_with_a_checkpoint(toy, tmp_path):
-    text = """
-custom_hooks = [dict(type='EarlyStoppingHook', monitor='error', rule='less', patience=1, min_delta=9)]
-train_cfg = dict(val_interval=2)
-default_hooks = dict(checkpoint=dict(interval=100))"""
-    build_runner(load_config(child_config(tmp_path, toy, text)), tmp_path / 'run').train()
-    assert [p.name for p in (tmp_path / 'run').glob('*.pth')] == ['iter_0000004.pth']
-
-
 @pytest.mark.parametrize('text, words', [
     ("train_cfg = dict(_delete_=True, type='EpochBasedTrainLoop', max_epochs=3)", ['training counts iterations', 'IterLoop']),
     ('train_cfg = dict(_delete_=True, by_epoch=True, max_epochs=3)', ['train_cfg: training counts iterations']),
@@ -46,6 +37,7 @@ default_hooks = dict(checkpoint=dict(interval=100))"""
     ("default_hooks = dict(sampler_seed=dict(type='DistSamplerSeedHook'))", ['leave it out']),
     ("default_hooks = dict(checkpoint=dict(type='mmengine.CheckpointHook'))", ['without a scope']),
     ('default_hooks = dict(checkpoint=dict(max_keep=3))', ["'max_keep_ckpts'"]),
+    ("custom_hooks = [dict(type='EarlyStoppingHook', monitor='error')]", ['custom_hooks.0: EarlyStoppingHook', 'patience']),
     ("custom_hooks = [dict(type='EMAHook')]", ['custom_hooks.0: EMAHook', 'model.ema']),
     ("custom_hooks = [dict(type='ParamSchedulerHook')]", ['custom_hooks.0', 'already as default_hooks.param_scheduler', 'twice']),
     ("default_hooks = dict(scheduler=dict(type='ParamSchedulerHook'))", ['default_hooks.scheduler', 'default_hooks.param_scheduler']),

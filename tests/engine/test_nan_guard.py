@@ -61,6 +61,20 @@ def test_it_goes_back_to_the_start_with_half_precision_and_gives_up_in_the_end(t
     assert 'It went back 2 times already' in done.text and (tmp_path / 'iter_0000000.pth').exists()
 
 
+@pytest.mark.parametrize('scheduler', [
+    dict(type='OneCycleLR', eta_max=1e-2, total_steps=8), dict(type='CosineAnnealingLR', eta_min=5e-3, T_max=8)])
+def test_everything_that_a_schedule_goes_to_is_halved(toy, tmp_path, scheduler):
+    rates = []
+    for options in ([], [hooks("{'type':'FailAt','iteration':5,'what':'nan'}"), LOOK, 'default_hooks.nan_guard.on_nan=rollback']):
+        cfg = load_config(toy.config, [*options, 'default_hooks.checkpoint.interval=4', f'param_scheduler=[{scheduler}]'])
+        runner = build_runner(cfg, work_dir=tmp_path / str(len(rates)))
+        for hook in [hook for hook in runner.hooks if type(hook).__name__ == 'FailAt']:
+            hook.after_rollback = lambda runner, hook=hook: setattr(hook, 'what', 'nothing')
+        runner.train()
+        rates.append([wrapper.optimizer.param_groups[0]['lr'] for wrapper in runner.optim_wrapper.values()])
+    assert rates[1] == pytest.approx([rate / 2 for rate in rates[0]]) and read_checkpoint(tmp_path / '1')['meta']['iter'] == 8
+
+
 def test_loss_scaling_may_miss_some_updates(tmp_path):
     runner = SimpleNamespace(iter=0, max_iters=1000, work_dir=tmp_path, model=torch.nn.Identity())
     guard = NanGuard(interval=SKIPPED + 10)

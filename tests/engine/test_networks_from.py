@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from tests.models.test_video_pix2pixhd import build
+from toolkit.engine.export import export_checkpoint
 from toolkit.engine.launch import build_runner, load_config
 from toolkit.engine.networks_from import load_starts
 from toolkit.generators.pix2pixhd import GlobalGenerator
@@ -115,6 +116,18 @@ def test_a_run_begins_with_it_and_does_not_read_it_again(toy, tmp_path):
     assert again.iter == 3
     with pytest.raises(InputError, match='first does not exist'):
         build_runner(load_config(toy.config, [option]), tmp_path / 'other').train()
+
+
+@pytest.mark.parametrize('published', [False, True])
+def test_a_run_whose_network_works_otherwise_is_refused(toy, tmp_path, published):
+    build_runner(load_config(toy.config, ['train_cfg.max_iters=2']), tmp_path / 'first').train()
+    file = tmp_path / 'first'
+    if published:
+        file = tmp_path / 'g.safetensors'
+        export_checkpoint(tmp_path / 'first', file)
+    options = [f'networks_from.net_g={file}', 'model.dropout=0.5']
+    with pytest.raises(InputError, match=r'its 3 is Dropout\(p=0.2.*, that of the model is Dropout\(p=0.5'):
+        build_runner(load_config(toy.config, options), tmp_path / 'other').train()
 
 
 def test_the_encoder_of_stage_one_begins_as_that_of_bicyclegan(tmp_path):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from toolkit.engine.optim import AmpOptimWrapper, NetworkOptimizers, OptimWrapper
+from toolkit.engine.optim import AmpOptimWrapper, NetworkOptimizers, OptimWrapper, takes_fused
 from toolkit.structures import InputError
 
 ADAM = dict(type='Adam', lr=0.1)
@@ -35,6 +35,7 @@ def test_every_trainable_parameter_is_in_one_optimizer():
     (dict(g=dict(networks=['net_g', 'net_d'], optimzer=ADAM)), "'optimizer'"),
     (dict(g=dict(networks=['net_g', 'net_d'], optimizer=ADAM, type='AmpOptimWrapper', dtype='float16')), 'float16 needs a GPU'),
     (dict(g=dict(networks=['net_g', 'net_d'], optimizer=ADAM, type='AmpOptimWrapper', dtype='half')), 'bfloat16'),
+    (dict(g=dict(networks=['net_g', 'net_d'], optimizer=ADAM, type='AmpOptimWrapper', loss_scale=8.)), 'loss_scale=8.0 has no effect'),
     ({}, 'names no optimizer'),
 ])
 def test_mistakes(entries, words):
@@ -54,6 +55,50 @@ def test_accumulation_of_two_equals_the_mean_gradient():
     assert wrapper.pending and accumulated.item() == 0
     wrapper.update_params((5 * accumulated).sum())
     assert not wrapper.pending and accumulated.item() == plain.item() == -4
+
+
+def test_an_optimizer_that_is_not_used_joins_the_windows_of_the_others():
+    wrapper = wrapper_of(nn.Parameter(torch.zeros(1)), accumulative_counts=4)
+
+    def learn():
+        wrapper.update_params(wrapper.optimizer.param_groups[0]['params'][0].sum())
+
+    for iterations in range(1, 3):
+        wrapper.follow(wrapper.inner_count, iterations)
+    for _ in range(2):
+        assert wrapper.pending
+        learn()
+    assert not wrapper.pending
+    learn()
+    wrapper.follow(wrapper.inner_count, 6)
+    assert wrapper.inner_count == 5, 'gradients wait for the rest of their window'
+
+
+class OnDevice(torch.optim.Adam):
+    """Places the counter of updates by what the groups say, as on a GPU."""
+
+    @staticmethod
+    def _process_value_according_to_param_policy(param, value, param_id, param_groups, key=None):
+        fused = next(group.get('fused') for group in param_groups if param_id in group['params'])
+        return value.to(torch.float64 if key == 'step' and fused else value.dtype)
+
+
+@pytest.mark.parametrize('ours, theirs', [(True, None), (None, True)])
+def test_counters_of_updates_lie_where_the_kernels_of_the_config_want_them(monkeypatch, ours, theirs):
+    monkeypatch.setattr(torch.optim.Optimizer, '_process_value_according_to_param_policy',
+                        OnDevice._process_value_according_to_param_policy)
+    wrappers = [OptimWrapper(optimizer=torch.optim.Adam([nn.Parameter(torch.ones(2))], fused=fused)) for fused in (ours, theirs)]
+    for wrapper in wrappers:
+        wrapper.update_params(wrapper.optimizer.param_groups[0]['params'][0].sum())
+    state = wrappers[1].state_dict()
+    wrappers[0].load_state_dict(state)
+    own, = wrappers[0].optimizer.state.values()
+    assert wrappers[0].optimizer.param_groups[0]['fused'] is ours and state['param_groups'][0]['fused'] is theirs
+    assert own['step'].dtype == (torch.float64 if ours else torch.float32)
+
+
+def test_other_kernels_than_fused_ones_may_be_chosen():
+    assert takes_fused(ADAM) and not takes_fused(dict(ADAM, foreach=True)) and not takes_fused(dict(ADAM, type='RMSprop'))
 
 
 def test_clipping():

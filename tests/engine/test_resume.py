@@ -7,6 +7,9 @@ import torch
 
 from tests.helpers import scalars
 from toolkit.engine.launch import build_runner, load_config
+from toolkit.registry import MODELS
+from toolkit.structures import InputError
+from toolkit.weights import read_checkpoint
 
 
 @pytest.mark.parametrize('processes', [1, 2])
@@ -67,3 +70,69 @@ def test_a_run_that_was_stopped_before_its_first_checkpoint_begins_with_the_weig
     assert toy.differences(tmp_path / 'whole' / 'iter_0000004.pth', tmp_path / 'stopped' / 'iter_0000004.pth') == []
     assert not list((tmp_path / 'stopped').glob('earlier_*'))
     assert scalars(tmp_path / 'whole') == scalars(tmp_path / 'stopped')
+
+
+@pytest.fixture
+def staged(toy, monkeypatch):
+    """Options of a toy whose discriminator learns from the second half on, which begins within an accumulation window."""
+    class StagedOfTest(MODELS.get('ToyGAN')):
+        begins = 6
+
+        def step(self, optim_wrapper, name, loss):
+            if name == 'g' or self.iteration >= self.begins:
+                super().step(optim_wrapper, name, loss)
+
+    monkeypatch.setitem(MODELS.module_dict, 'StagedOfTest', StagedOfTest)
+    return ['model.type=StagedOfTest', 'train_cfg.max_iters=12', 'optim_wrapper.g.accumulative_counts=4',
+            'optim_wrapper.d.accumulative_counts=4', 'default_hooks.checkpoint.max_keep_ckpts=-1']
+
+
+def test_the_second_stage_of_a_method_is_saved_in_windows_of_accumulation_and_resumes_exactly(toy, staged, tmp_path):
+    assert toy.train(tmp_path / 'whole', options=staged).codes == [0]
+    assert sorted(p.name for p in (tmp_path / 'whole').glob('*.pth')) == [f'iter_{n:07d}.pth' for n in (4, 8, 12)]
+    stop = [*staged, f"custom_hooks=[{{'type':'KillAt','iteration':6,'signal':{int(signal.SIGINT)}}}]"]
+    stopped = toy.train(tmp_path / 'parts', options=stop)
+    assert stopped.codes == [130] and 'after iteration 8' in stopped.text
+    assert toy.train(tmp_path / 'parts', '--resume', options=staged).codes == [0]
+    assert toy.differences(tmp_path / 'whole' / 'iter_0000012.pth', tmp_path / 'parts' / 'iter_0000012.pth') == []
+
+
+def test_a_run_whose_windows_do_not_end_says_so(toy, tmp_path, monkeypatch):
+    class OddOfTest(MODELS.get('ToyGAN')):
+        def step(self, optim_wrapper, name, loss):
+            if name == 'g' or self.iteration % 4:
+                super().step(optim_wrapper, name, loss)
+
+    monkeypatch.setitem(MODELS.module_dict, 'OddOfTest', OddOfTest)
+    options = ['model.type=OddOfTest', 'optim_wrapper.d.accumulative_counts=8', 'optim_wrapper.g.accumulative_counts=1']
+    with pytest.raises(InputError, match='ended at iteration 8 within an accumulation window of optim_wrapper.d'):
+        build_runner(load_config(toy.config, options), tmp_path).train()
+
+
+@pytest.mark.parametrize('options, words', [
+    (['optim_wrapper.g.optimizer.lr=1e-3'], 'optim_wrapper.g.optimizer.lr was 0.01, now 0.001. .* load_from='),
+    (['optim_wrapper.d.optimizer.betas=[0.9,0.999]'], r'optim_wrapper.d.optimizer.betas was \[0.5, 0.999\], now \[0.9, 0.999\]'),
+    (['optim_wrapper.d.optimizer.weight_decay=0.1'], 'optim_wrapper.d.optimizer.weight_decay was None, now 0.1'),
+    (['param_scheduler.0.end_factor=0.5'], 'param_scheduler.0.end_factor was 0.1, now 0.5'),
+    (['param_scheduler.0.end=20'], 'param_scheduler.0.end was 8, now 20'),
+    (['param_scheduler=[]'], 'param_scheduler.0.begin was 2, now None')])
+def test_other_rates_and_schedules_are_refused_instead_of_ignored(toy, tmp_path, options, words):
+    build_runner(load_config(toy.config, ['train_cfg.max_iters=4']), tmp_path).train()
+    with pytest.raises(InputError, match=words):
+        build_runner(load_config(toy.config, options), tmp_path, resume=True).train()
+
+
+def test_what_may_change_when_a_run_goes_on(toy, tmp_path):
+    """How an update is computed, how long the run is, and a schedule that has not begun."""
+    later = ['param_scheduler.0.begin=6', 'param_scheduler.0.end=12']
+    build_runner(load_config(toy.config, [*later, 'train_cfg.max_iters=4']), tmp_path / 'a').train()
+    runner = build_runner(load_config(toy.config, [
+        'param_scheduler.0.begin=5', 'param_scheduler.0.end=8', 'optim_wrapper.g.optimizer.fused=True',
+        'optim_wrapper.d.optimizer.betas=[0.5,0.999]']), tmp_path / 'a', resume=True)
+    runner.train()
+    assert [wrapper.optimizer.param_groups[0]['lr'] for wrapper in runner.optim_wrapper.values()] == pytest.approx([1e-3, 1e-3])
+    assert runner.optim_wrapper['g'].optimizer.param_groups[0]['fused']
+    longer = build_runner(load_config(toy.config, [
+        'param_scheduler.0.begin=5', 'param_scheduler.0.end=8', 'train_cfg.max_iters=10']), tmp_path / 'a', resume=True)
+    longer.train()
+    assert read_checkpoint(tmp_path / 'a')['meta']['iter'] == 10

@@ -96,6 +96,8 @@ def test_without_training_data(toy, tmp_path):
 
 @pytest.mark.parametrize('options, words', [
     (['param_scheduler.0.by_epoch=True'], 'by_epoch=True'),
+    (["param_scheduler={'g': [], 'd': [], 'color': []}"], 'has schedulers for color, d, g, optim_wrapper the optimizers'),
+    (["param_scheduler={'g': []}"], 'has schedulers for g, optim_wrapper the optimizers d, g; give each'),
     (['train_dataloader.dataset.size=0'], 'ToyData is empty'),
     (["train_dataloader.sampler={'type': 'DefaultSampler'}"], 'DefaultSampler ends'),
     (['train_cfg.max_iters=0'], 'positive whole number'),

@@ -1,5 +1,6 @@
 """Validation during training: whole clips, the best checkpoint by what a metric says of itself, exact over interruptions."""
 
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ import torch
 from torch import nn
 
 from tests.helpers import scalars
+from toolkit.engine.checkpoint_hook import CheckpointHook
 from toolkit.engine.launch import build_runner, load_config
 from toolkit.registry import DATASETS, METRICS, MODELS
 from toolkit.structures import InputError
@@ -137,3 +139,39 @@ def test_training_ends_when_nothing_gets_better(config, tmp_path, patience, last
 def test_patience_without_a_metric_is_refused(config, tmp_path):
     with pytest.raises(InputError, match='patience=2 needs to be at least 1, and a metric in save_best'):
         build_runner(load_config(config, ['default_hooks.checkpoint.patience=2']), work_dir=tmp_path / 'run')
+
+
+def waits_of(patience, options=()):
+    """Options of a run whose metric is best at iteration 4, in accumulation windows of four."""
+    return [*KEEP_BEST, f'default_hooks.checkpoint.patience={patience}', 'optim_wrapper.g.accumulative_counts=4',
+            'optim_wrapper.d.accumulative_counts=4', 'train_cfg.max_iters=16', *options]
+
+
+def test_validation_and_the_end_wait_for_the_end_of_an_accumulation_window(config, tmp_path):
+    build_runner(load_config(config, waits_of(1, ['train_cfg.val_interval=3', 'default_hooks.checkpoint.interval=100'])),
+                 work_dir=tmp_path / 'run').train()
+    assert [line['step'] for line in scalars(tmp_path / 'run') if 'l1/full' in line] == [4, 8]
+    assert sorted(p.name for p in (tmp_path / 'run').glob('*.pth')) == ['best_l1_full_iter_0000004.pth', 'iter_0000008.pth']
+
+
+def test_a_run_whose_patience_is_used_up_does_not_go_on(config, tmp_path):
+    options = [*KEEP_BEST, 'default_hooks.checkpoint.patience=1', 'default_hooks.checkpoint.interval=100']
+    build_runner(load_config(config, options), work_dir=tmp_path / 'run').train()
+    again = build_runner(load_config(config, options), work_dir=tmp_path / 'run', resume=True)
+    again.train()
+    assert again.iter == 6 and (tmp_path / 'run' / 'iter_0000006.pth').exists()
+    more = [*options, 'default_hooks.checkpoint.patience=2']
+    again = build_runner(load_config(config, more), work_dir=tmp_path / 'run', resume=True)
+    again.train()
+    assert again.iter == 8
+
+
+def test_a_first_metric_that_is_not_finite_is_not_the_best():
+    hook, runner = CheckpointHook(save_best='l1/full', rule='less', patience=2), SimpleNamespace(
+        train_loop=SimpleNamespace(stop_training=False), logger=SimpleNamespace(info=lambda text: None))
+    hook.after_val_epoch(runner, {'l1/full': float('nan')})
+    hook.after_val_epoch(runner, {'l1/full': 3.})
+    assert hook.best == 3 and not runner.train_loop.stop_training
+    for _ in range(2):
+        hook.after_val_epoch(runner, {'l1/full': float('nan')})
+    assert hook.best == 3 and runner.train_loop.stop_training

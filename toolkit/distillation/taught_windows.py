@@ -37,8 +37,8 @@ class TaughtWindows(ClipWindows):
     those of :class:`toolkit.edges.soft_canny.SoftCanny`. References are taken from the same frames as the teacher's, never nearer to
     the item's window than ``references.gap`` says.
 
-    Items depend on the seed, the draw and the index alone. In the main process the teacher runs on the GPU where there is one, in
-    workers on the CPU.
+    Items depend on the seed, the draw and the index alone. In the main process the teacher runs on the GPU where there is one, and goes
+    back to the CPU after each item; there it runs in workers, which cannot use the GPU of the process that they were forked from.
 
     Args:
         teacher: checkpoint, work dir or published file of a model that generates from poses.
@@ -135,7 +135,12 @@ class TaughtWindows(ClipWindows):
     def _painted(self, sample: dict, about: dict) -> np.ndarray:
         """What the teacher makes of a sample, (T, H, W, 3) uint8."""
         model = self.teacher.model
-        if get_worker_info() is None and torch.cuda.is_available():
-            model.cuda()
         item = {**item_tensors(sample, pose_style(self.teacher), added(model.added_fields)), **about}
-        return next(iter(model.test_stream([default_collate([item])])))['generated']
+        lent = get_worker_info() is None and torch.cuda.is_available()
+        try:
+            if lent:
+                model.cuda()
+            return next(iter(model.test_stream([default_collate([item])])))['generated']
+        finally:
+            if lent:
+                model.cpu()

@@ -111,7 +111,6 @@ class BudgetHook(Hook):
             learning_rate(schedulers, 0)
         self.reached: list[dict] = []
         self.seconds, self.memory, self._mark = 0.0, 0, 0.0
-        self._rates: list[tuple] = []
 
     @property
     def share(self) -> float:
@@ -127,8 +126,8 @@ class BudgetHook(Hook):
         """The point 0, and the end of a run that has reached all of its points."""
         reset_peak_memory()
         if self.timed:
-            self._rates = [(group, group.get('initial_lr', group['lr'])) for wrapper in runner.optim_wrapper.values()
-                           for group in wrapper.optimizer.param_groups]
+            for group in _groups(runner):
+                group.setdefault('initial_lr', group['lr'])
         self._look(runner)
         self._mark = self.clock()
 
@@ -137,9 +136,8 @@ class BudgetHook(Hook):
         if not self.timed:
             return
         factor = learning_rate(self.schedulers, self.share * self.length)
-        for group, rate in self._rates:
-            group['initial_lr'] = rate
-            group['lr'] = rate * factor
+        for group in _groups(runner):
+            group['lr'] = group['initial_lr'] * factor
         model = bare(runner.model)
         if hasattr(model, 'set_train_state') and self.share:
             length = max(round(runner.iter / self.share), runner.iter + 1)
@@ -181,3 +179,8 @@ class BudgetHook(Hook):
     def load_state_dict(self, state: dict) -> None:
         """Restore it."""
         self.reached, self.seconds, self.memory = [dict(point) for point in state['reached']], state['seconds'], state['memory']
+
+
+def _groups(runner) -> list[dict]:
+    """The parameter groups of all optimizers as they are now; loading a checkpoint makes new ones."""
+    return [group for wrapper in runner.optim_wrapper.values() for group in wrapper.optimizer.param_groups]

@@ -26,8 +26,9 @@ from torch import Tensor, nn
 import toolkit
 from toolkit.engine.machine import machine, other_machine
 from toolkit.engine.random_state import random_state
-from toolkit.engine.resume_checks import check_optimizer_state, check_state_of_run
+from toolkit.engine.resume_checks import check_optimizer_state, check_settings, check_state_of_run
 from toolkit.engine.takers import check_node
+from toolkit.models.adversaries import only_trains
 from toolkit.models.bare import unwrapped
 from toolkit.plugins import import_named, load_plugins
 from toolkit.structures import InputError
@@ -36,6 +37,8 @@ from toolkit.weights import check_state, load_state, read_checkpoint, use_packed
 FORMAT = 1
 AVERAGED = '_ema'
 """Behind the name of a network: its average, which generates."""
+OF_THE_RUN = ('_global_step', '_last_value', 'base_values', 'eta_min', 'last_step')
+"""Of the state of a scheduler: what a run changes before the scheduler begins; the rest is as the config says."""
 EXPORTED = 'exported'
 """In ``meta`` of a file of :mod:`toolkit.engine.export`: it holds what generates alone."""
 
@@ -58,11 +61,6 @@ def load_checkpoint(path: str | Path, model: nn.Module, strict: bool = True) -> 
     with unwrapped(model) as bare:
         load_state(bare, whole_state(bare, checkpoint), path, strict)
     return checkpoint.get('meta', {})
-
-
-def only_trains(network: str) -> bool:
-    """Whether a network is a discriminator, by its name: nothing but training needs it."""
-    return network.startswith('net_d')
 
 
 def whole_state(model: nn.Module, checkpoint: Mapping[str, Any]) -> dict[str, Any]:
@@ -170,7 +168,7 @@ def training_state(runner) -> dict[str, Any] | None:
     schedulers = runner.param_schedulers or {}
     return dict(
         meta=meta, state_dict=state, ranks=ranks, optimizer=plain(runner.optim_wrapper.state_dict(), 'optimizer'),
-        param_schedulers=plain({name: [s.state_dict() for s in group] for name, group in schedulers.items()}, 'param_schedulers'))
+        param_schedulers=plain({name: [_scheduler_state(s) for s in group] for name, group in schedulers.items()}, 'param_schedulers'))
 
 
 def check_checkpoint(runner, path: str | Path, resume: bool) -> dict[str, Any]:
@@ -186,7 +184,7 @@ def check_checkpoint(runner, path: str | Path, resume: bool) -> dict[str, Any]:
 
     Raises:
         InputError: unreadable or unsafe file, one of another model; to resume also weights only, another format, seed or set of
-            optimizers.
+            optimizers, other settings of theirs or other schedules.
     """
     checkpoint = read_checkpoint(path)
     if resume:
@@ -213,6 +211,8 @@ def _check_training_state(runner, checkpoint: dict, path: str | Path) -> None:
     if set(checkpoint['optimizer']) != set(runner.optim_wrapper.keys()):
         raise InputError(f'{path} has the optimizers {sorted(checkpoint["optimizer"])}, the config has '
                          f'{sorted(runner.optim_wrapper.keys())}')
+    with _damage_named(path):
+        check_settings(checkpoint, runner.cfg.to_dict(), path)
 
 
 def restore_training_state(runner, path: str | Path) -> None:
@@ -223,7 +223,7 @@ def restore_training_state(runner, path: str | Path) -> None:
         path: a checkpoint of :func:`training_state`.
 
     Raises:
-        InputError: weights only, another format, seed, architecture or set of optimizers.
+        InputError: weights only, another format, seed, architecture or set of optimizers, other settings of theirs or other schedules.
     """
     checkpoint = check_checkpoint(runner, path, resume=True)
     meta = checkpoint['meta']
@@ -254,15 +254,21 @@ def _restore(runner, checkpoint: dict, path: str | Path, same_world: bool) -> No
         if len(saved) != len(group):
             raise InputError(f'{path}: optimizer {name!r} had {len(saved)} schedulers, the config has {len(group)}')
         for scheduler, state in zip(group, saved):
-            if missing := set(scheduler.state_dict()) - set(state):
+            if missing := set(_scheduler_state(scheduler)) - set(state):
                 kind = type(scheduler).__name__
                 raise InputError(f'{path}: a scheduler of optimizer {name!r} was of another kind than the {kind} of the config (no '
                                  f'{", ".join(sorted(missing))}), or the file is damaged')
-            scheduler.load_state_dict(state)
+            begun = state['last_step'] >= 0
+            scheduler.load_state_dict(state if begun else {key: state[key] for key in OF_THE_RUN if key in state})
     for name, hook in _hooks_with_state(runner).items():
         if name in rank['hooks']:
             hook.load_state_dict(rank['hooks'][name])
     runner.train_loop.set_position(meta['iter'], meta['samples'], rank['random'] if same_world else None)
+
+
+def _scheduler_state(scheduler) -> dict[str, Any]:
+    """Its state without the functions that the config chooses."""
+    return {key: value for key, value in scheduler.state_dict().items() if not callable(value)}
 
 
 def _restore_named(optim_wrapper, states: dict[str, dict], path: str | Path) -> None:

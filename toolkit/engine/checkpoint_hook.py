@@ -1,5 +1,6 @@
 """Decides when checkpoints are written and which are kept."""
 
+import math
 from pathlib import Path
 
 from mmengine.dist import is_main_process
@@ -62,6 +63,12 @@ class CheckpointHook(Hook):
             raise InputError(f"checkpoint.rule: {self.save_best} does not say what is better; set rule='greater' or rule='less'")
         if self._best_of != self.save_best:
             self.best, self._waited = None, 0
+        self._end_where_patience_is_used_up(runner)
+
+    def _end_where_patience_is_used_up(self, runner) -> None:
+        if self.patience is not None and self._waited >= self.patience:
+            runner.train_loop.stop_training = True
+            runner.logger.info(f'{self._waited} validations without a better {self.save_best}: training ends')
 
     def _choose(self, known: dict) -> None:
         if self.save_best == 'auto':
@@ -82,13 +89,11 @@ class CheckpointHook(Hook):
             raise InputError(f'checkpoint.save_best={self.save_best!r} is not among the validation metrics: '
                              f'{", ".join(metrics or ()) or "none"}')
         value = float(metrics[self.save_best])
-        if self.best is None or RULES[self.rule](value, self.best):
+        if math.isfinite(value) and (self.best is None or RULES[self.rule](value, self.best)):
             self.best, self._best_of, self._new_best, self._waited = value, self.save_best, True, 0
             return
         self._waited += 1
-        if self._waited == self.patience:
-            runner.train_loop.stop_training = True
-            runner.logger.info(f'{self._waited} validations without a better {self.save_best} than {self.best:.4g}: training ends')
+        self._end_where_patience_is_used_up(runner)
 
     def after_iteration(self, runner) -> None:
         """Save where it is due."""
@@ -102,8 +107,9 @@ class CheckpointHook(Hook):
             path = runner.save(Path(runner.work_dir) / f'{name}_iter_{runner.iter:07d}.pth', pointer=False)
             if is_main_process():
                 runner.logger.info(f'best {self.save_best} so far: {self.best:.4g}, saved {path.name}')
-                for old in set(path.parent.glob(f'{name}_iter_*.pth')) - {path}:
-                    old.unlink()
+                for old in path.parent.glob(f'{name}_iter_*.pth'):
+                    if old != path and old.stem.removeprefix(f'{name}_iter_').isdigit():
+                        old.unlink()
         if self._due or last:
             self._due = False
             runner.save()
@@ -122,3 +128,4 @@ class CheckpointHook(Hook):
     def load_state_dict(self, state: dict) -> None:
         """Restore the best value."""
         self.best, self._best_of, self._waited = state['best'], state['best_of'], state['waited']
+        self._new_best = self._due = False

@@ -14,9 +14,10 @@ from torch import Tensor
 
 from toolkit.doors import read_json
 from toolkit.engine.build_errors import naming_parts
-from toolkit.engine.checkpoint import AVERAGED, EXPORTED, checkpoint_config, only_trains, plain
+from toolkit.engine.checkpoint import AVERAGED, EXPORTED, checkpoint_config, plain
 from toolkit.engine.networks_from import load_starts
 from toolkit.files import source_hash
+from toolkit.models.adversaries import only_trains
 from toolkit.models.loss_table import for_generation
 from toolkit.outputs import refuse_existing, refuse_inputs
 from toolkit.registry import MODELS
@@ -94,8 +95,8 @@ def assembled(config: Config) -> dict[str, Any]:
     networks_from = config.get('networks_from') or {}
     given = {f'{start.name}.{key}' for start in load_starts(model, networks_from) for key in start.state}
     unused = {name for name, source in networks_from.items() if source is None}
-    without = {name.partition('.')[0] for name, _ in model.named_parameters()
-               if name not in given and not only_trains(name) and not name.partition('.')[0].endswith(AVERAGED)} - unused
+    without = {name.partition('.')[0] for name, _ in model.named_parameters() if name not in given}
+    without = {name for name in without if not only_trains(name) and not name.endswith(AVERAGED)} - unused
     if without:
         raise InputError(f'{config.filename}: {", ".join(sorted(without))} of {type(model).__name__} has no weights: name a file for '
                          f'it, --cfg-options networks_from.{min(without)}=FILE; or give a checkpoint')

@@ -4,14 +4,13 @@ import platform
 
 import torch
 
-from toolkit.engine.optim import DTYPES, model_takes, optimizers, use_amp
+from toolkit.engine.optim import DTYPES, model_takes, optimizers, takes_fused, use_amp
 from toolkit.engine.processes import cores_of_process
 from toolkit.engine.workers import fitting_workers, keeps_decoded, memory_is_shared
 from toolkit.machine import machine
 from toolkit.models.base import VideoModel
 from toolkit.registry import MODELS
 
-FUSED = ('Adam', 'AdamW', 'SGD')
 OF_WORKERS = ('persistent_workers', 'prefetch_factor', 'timeout')
 
 
@@ -52,7 +51,7 @@ def use_fast(cfg: dict) -> str:
             chosen.append('bfloat16')
         if model_takes(cfg, 'channels_last'):
             choose(model, 'channels_last', True, 'channels_last')
-    fused = [entry['optimizer'] for entry in optimizers(cfg) if (entry.get('optimizer') or {}).get('type') in FUSED]
+    fused = [entry['optimizer'] for entry in optimizers(cfg) if takes_fused(entry.get('optimizer') or {})]
     if fused and all(optimizer.setdefault('fused', True) is True for optimizer in fused):
         chosen.append('fused optimizers')
     if model_takes(cfg, 'share_scores'):

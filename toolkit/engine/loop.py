@@ -27,7 +27,8 @@ class IterLoop(BaseLoop):
     """Trains for a number of iterations, exactly resumable.
 
     After the hooks of an iteration comes validation where it is due, then the hook point ``after_iteration``, where checkpoints are
-    written: a checkpoint always lies after everything that belongs to its iteration. Validation does not touch the random numbers of
+    written: a checkpoint always lies after everything that belongs to its iteration. Within an accumulation window validation and the
+    end of training wait for its last iteration. Validation does not touch the random numbers of
     training. On Ctrl-C, SIGTERM or SIGHUP the loop saves a checkpoint at the next possible iteration and ends. It does the same when
     something fails between two iterations: a preview, validation, reading data. Hook points of epochs are called once, before the first
     and after the last iteration.
@@ -64,6 +65,7 @@ class IterLoop(BaseLoop):
         self.waited = self.paused = 0.0
         self._epoch = self._iter = self._start_iter = self._start_samples = 0
         self._random_state: dict | None = None
+        self._due = False
 
     @property
     def epoch(self) -> int:
@@ -89,7 +91,7 @@ class IterLoop(BaseLoop):
             random_state: of this process, restored right before the first iteration.
         """
         self._iter = self._start_iter = iteration
-        self._start_samples, self._random_state = samples, random_state
+        self._start_samples, self._random_state, self._due = samples, random_state, False
 
     def run(self) -> object:
         """Train to the end.
@@ -103,12 +105,13 @@ class IterLoop(BaseLoop):
         self._check_data()
         runner.call_hook('before_train')
         runner.call_hook('before_train_epoch')
-        batches = self._batches() if self._iter < self.max_iters else None
+        batches = self._batches() if self._iter < self.max_iters and not self.stop_training else None
         runner.model.train()
         with StopSignals() as signals:
             failure: Exception | None = None
             while True:
-                going_on, batch = self._iter < self.max_iters and not self.stop_training, None
+                stopped, batch = self.stop_training and not runner.gradients_pending, None
+                going_on = self._iter < self.max_iters and not stopped
                 stop = signals.received and going_on and not runner.gradients_pending
                 if going_on and not stop and failure is None:
                     start = time.perf_counter()
@@ -126,6 +129,7 @@ class IterLoop(BaseLoop):
                 if isinstance(failure, Diverged):
                     failure = self._goes_back(failure)
                     batches = batches if failure else self._batches()
+        self._check_ended()
         runner.call_hook('after_train_epoch')
         runner.call_hook('after_train')
         return runner.model
@@ -163,7 +167,9 @@ class IterLoop(BaseLoop):
             return None, error
 
     def _between_iterations(self) -> None:
-        if self._validation_is_due():
+        self._due |= self._validation_is_due()
+        if self._due and not self.runner.gradients_pending:
+            self._due = False
             with random_state_kept():
                 self.runner.val_loop.run()
             self.runner.model.train()
@@ -192,7 +198,11 @@ class IterLoop(BaseLoop):
     def run_iter(self, data_batch: Sequence | dict) -> None:
         """One iteration with its hooks."""
         self.runner.call_hook('before_train_iter', batch_idx=self._iter, data_batch=data_batch)
-        outputs = self.runner.model.train_step(data_batch, optim_wrapper=self.runner.optim_wrapper)
+        wrappers = self.runner.optim_wrapper
+        counts = {name: wrapper.inner_count for name, wrapper in wrappers.items()}
+        outputs = self.runner.model.train_step(data_batch, optim_wrapper=wrappers)
+        for name, wrapper in wrappers.items():
+            wrapper.follow(counts[name], self._iter + 1 - self._start_iter)
         self.runner.call_hook('after_train_iter', batch_idx=self._iter, data_batch=data_batch, outputs=outputs)
         self._iter += 1
 
@@ -206,11 +216,19 @@ class IterLoop(BaseLoop):
         if hasattr(model, 'check_data'):
             model.check_data(self.dataloader.dataset)
 
+    def _check_ended(self) -> None:
+        """See that nothing that was learned is lost at the end."""
+        if pending := [name for name, wrapper in self.runner.optim_wrapper.items() if wrapper.pending]:
+            raise InputError(f'training ended at iteration {self._iter} within an accumulation window of optim_wrapper.{pending[0]}, '
+                             f'where nothing can be saved: what was learned after the last checkpoint is lost; set its '
+                             f'accumulative_counts=1')
+
     def _check_accumulation(self) -> None:
         for name, wrapper in self.runner.optim_wrapper.items():
             count = wrapper.accumulative_counts
-            if self.max_iters % count:
-                fitting = self.max_iters - self.max_iters % count
+            if left := (self.max_iters - self._iter) % count:
+                fitting = self.max_iters - left
+                counted = f', counted from iteration {self._iter}' if self._iter else ''
                 raise InputError(f'train_cfg.max_iters={self.max_iters} is not a multiple of '
-                                 f'optim_wrapper.{name}.accumulative_counts={count}, so the '
-                                 f'last gradients would be lost; take {fitting or count} or {fitting + count}')
+                                 f'optim_wrapper.{name}.accumulative_counts={count}{counted}, so the last gradients would be lost; '
+                                 f'take {fitting if fitting > self._iter else fitting + count} or {fitting + count}')

@@ -10,7 +10,7 @@ OUR_HOOKS = dict(
     runtime_info='TrainStateHook', logger='ScalarLogger', param_scheduler='ParamSchedulerHook', nan_guard='NanGuard',
     checkpoint='CheckpointHook')
 """MMEngine's key in ``default_hooks`` -> the hook that stands there. Each of them must run once."""
-WORKING = ('ParamSchedulerHook', 'EarlyStoppingHook', 'EmptyCacheHook', 'ProfilerHook')
+WORKING = ('ParamSchedulerHook', 'EmptyCacheHook', 'ProfilerHook')
 """Hooks of MMEngine that do their work in our loop."""
 INSTEAD = dict(
     RuntimeInfoHook='TrainStateHook tells the model where the run is, ScalarLogger logs: leave it out',
@@ -20,6 +20,7 @@ INSTEAD = dict(
     EMAHook='models keep their own averages: set model.ema',
     SyncBuffersHook='it acts at the ends of epochs, and training counts iterations',
     NaiveVisualizationHook='use GenerateHook',
+    EarlyStoppingHook='its state is not in checkpoints: set save_best and patience in default_hooks.checkpoint',
     CheckpointHook="use type='CheckpointHook', without a scope")
 DATASETS_INSTEAD = dict(
     ConcatDataset='use MixedClips', ClassBalancedDataset='use MixedClips with weights',

@@ -108,13 +108,14 @@ class NanGuard(Hook):
         scale = self.factor ** (count - self.rollbacks)
         self.rollbacks, self._seen = count, []
         for wrapper in runner.optim_wrapper.values():
-            wrapper.optimizer.zero_grad()
-            wrapper._inner_count = 0
+            wrapper.begin_windows()
             for group in wrapper.optimizer.param_groups:
-                for key in {'lr', 'initial_lr'} & set(group):
+                for key in {'lr', 'initial_lr', 'max_lr', 'min_lr'} & set(group):
                     group[key] = group[key] * scale
         for scheduler in (s for group in (runner.param_schedulers or {}).values() for s in group if s.param_name == 'lr'):
             scheduler.base_values = [value * scale for value in scheduler.base_values]
+            if getattr(scheduler, 'eta_min', None):
+                scheduler.eta_min *= scale
         runner.call_hook('after_rollback')
         rates = ', '.join(f'{name} {wrapper.optimizer.param_groups[0]["lr"]:.3g}' for name, wrapper in runner.optim_wrapper.items())
         runner.logger.warning(f'{str(error).partition(": training")[0]}: going back to {path}, for the {count}. time of at most '

@@ -20,11 +20,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
-from toolkit.engine.checkpoint import AVERAGED
-from toolkit.network_files import check_same
-from toolkit.registry import check_keys, did_you_mean
+from toolkit.engine.build_errors import naming_parts
+from toolkit.engine.checkpoint import AVERAGED, checkpoint_config
+from toolkit.engine.random_state import random_state_kept
+from toolkit.models.loss_table import for_generation
+from toolkit.network_files import check_same, network_config
+from toolkit.registry import MODELS, PART_REGISTRIES, check_keys, did_you_mean
 from toolkit.structures import InputError
 from toolkit.weights import check_state, load_state, read_checkpoint
 
@@ -130,8 +134,23 @@ def _state(name: str, network: nn.Module, source: Mapping[str, Any], where: str)
         check_state(network, state, file)
     except InputError as error:
         raise InputError(f'{where}: {error}') from error
-    check_same(network, checkpoint, file, without)
+    if of_file := _as_built(name, checkpoint, file):
+        check_same(network, of_file, file, without)
     return state, file, list(without)
+
+
+def _as_built(name: str, checkpoint: Mapping[str, Any], file: Path) -> nn.Module | None:
+    """The network as the file says that it is built, without memory for its weights; None where the file does not say it."""
+    meta = checkpoint.get('meta') or {}
+    if found := network_config(meta, file):
+        with torch.device('meta'):
+            return PART_REGISTRIES[found[0]].build(found[1])
+    if not meta.get('config'):
+        return None
+    config = checkpoint_config(file)
+    with naming_parts(config._cfg_dict, str(file)), random_state_kept(), torch.device('meta'):
+        model = MODELS.build(for_generation(config.model))
+    return dict(model.named_modules()).get(name)
 
 
 def _inside(key: str, layers: Iterable[str]) -> bool:

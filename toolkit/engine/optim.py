@@ -14,6 +14,8 @@ from toolkit.models.bare import bare
 from toolkit.registry import MODELS, OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIMIZERS, check_keys, part_arguments
 from toolkit.structures import InputError
 
+HOW = ('fused', 'foreach')
+"""Options of torch's optimizers that say how an update is computed, and change nothing of what is learned."""
 DTYPES = {'bf16': torch.bfloat16, 'bfloat16': torch.bfloat16, 'fp16': torch.float16, 'float16': torch.float16}
 
 
@@ -21,16 +23,36 @@ DTYPES = {'bf16': torch.bfloat16, 'bfloat16': torch.bfloat16, 'fp16': torch.floa
 class OptimWrapper(_OptimWrapper):
     """Full precision. MMEngine's wrapper, but clipping does not wait for the device and full windows of accumulation are assured.
 
+    The windows of all optimizers end together: one that is not used in some iterations counts them, too.
+
     Args:
         optimizer: a torch optimizer.
         accumulative_counts: calls of ``update_params`` that make one update; the loss is divided by it.
         clip_grad: arguments of ``clip_grad_norm_`` (or, with ``type='value'``, of ``clip_grad_value_``).
     """
 
+    _idle = 0
+    """The count up to which nothing has been learned in the current window."""
+
     @property
     def pending(self) -> bool:
-        """Whether gradients wait in an unfinished accumulation window."""
+        """Whether an accumulation window has begun and not ended."""
         return self._inner_count % self._accumulative_counts != 0
+
+    def begin_windows(self) -> None:
+        """Begin anew, with an empty window."""
+        self.optimizer.zero_grad()
+        self._inner_count = self._idle = 0
+
+    def follow(self, count: int, iterations: int) -> None:
+        """Count an iteration in which the optimizer was not used and holds no gradients, so that it joins the windows of the others.
+
+        Args:
+            count: :attr:`inner_count` before the iteration.
+            iterations: done since the windows began.
+        """
+        if self._inner_count == count and (not self.pending or count == self._idle):
+            self._inner_count = self._idle = iterations
 
     @property
     def accumulative_counts(self) -> int:
@@ -39,13 +61,12 @@ class OptimWrapper(_OptimWrapper):
 
     def load_state_dict(self, state_dict: dict) -> None:
         """Load a state, also of another precision; it takes the memory layout of the parameters, on which fused kernels rely, and how
-        an update is computed stays as the config says."""
+        an update is computed stays as the config says, before torch chooses by it where its counters lie."""
         state = {key: value for key, value in state_dict.items() if key != 'loss_scaler'}
-        fused = [group.get('fused') for group in self.optimizer.param_groups]
+        ours = [{key: group[key] for key in HOW if key in group} for group in self.optimizer.param_groups]
+        state['param_groups'] = [dict(group, **how) for group, how in zip(state['param_groups'], ours, strict=True)]
         super().load_state_dict(state)
-        for group, value in zip(self.optimizer.param_groups, fused):
-            if 'fused' in group:
-                group['fused'] = value
+        for group in self.optimizer.param_groups:
             for p in group['params']:
                 held = self.optimizer.state.get(p, {})
                 for key, value in held.items():
@@ -65,14 +86,14 @@ class AmpOptimWrapper(OptimWrapper):
 
     Args:
         dtype: ``'bfloat16'`` (or ``'bf16'``), or ``'float16'`` (``'fp16'``).
-        loss_scale: first scale for float16.
+        loss_scale: first scale for float16; default 65536.
         kwargs: of :class:`OptimWrapper`.
 
     Raises:
-        InputError: unknown dtype, or float16 without a GPU.
+        InputError: unknown dtype, float16 without a GPU, or a scale for bfloat16.
     """
 
-    def __init__(self, dtype: str = 'bfloat16', loss_scale: float = 65536.0, **kwargs) -> None:
+    def __init__(self, dtype: str = 'bfloat16', loss_scale: float | None = None, **kwargs) -> None:
         super().__init__(**kwargs)
         if dtype not in DTYPES:
             raise InputError(f'half precision dtype must be one of {sorted(DTYPES)}, got {dtype!r}')
@@ -80,7 +101,9 @@ class AmpOptimWrapper(OptimWrapper):
         self.device_type = self.optimizer.param_groups[0]['params'][0].device.type
         if self.dtype is torch.float16 and self.device_type == 'cpu':
             raise InputError("float16 needs a GPU; use dtype='bfloat16' on a CPU")
-        self.loss_scaler = torch.amp.GradScaler(self.device_type, init_scale=loss_scale, enabled=self.dtype is torch.float16)
+        if loss_scale is not None and self.dtype is not torch.float16:
+            raise InputError(f'optim_wrapper: loss_scale={loss_scale} has no effect with bfloat16, which needs none; leave it out')
+        self.loss_scaler = torch.amp.GradScaler(self.device_type, init_scale=loss_scale or 65536., enabled=self.dtype is torch.float16)
 
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
@@ -163,7 +186,7 @@ class NetworkOptimizers:
 
     An entry looks like ``g=dict(networks=['net_g'], type='OptimWrapper', optimizer=dict(type='Adam', lr=2e-4), clip_grad=...,
     accumulative_counts=1)``. Adam, AdamW and SGD use their fused kernels where all parameters are on a GPU, unless the config
-    gives ``fused``.
+    gives ``fused`` or ``foreach``.
 
     Args:
         optim_wrapper_cfg: name -> entry.
@@ -217,7 +240,7 @@ class NetworkOptimizers:
                 raise InputError(f'{where}: a parameter of {", ".join(networks)} is already trained by optim_wrapper.{owner[p]}')
             owner[p] = name
         optimizer = dict(entry.pop('optimizer'), params=parameters)
-        if str(optimizer.get('type')) in ('Adam', 'AdamW', 'SGD') and all(p.is_cuda for p in parameters):
+        if takes_fused(optimizer) and all(p.is_cuda for p in parameters):
             optimizer.setdefault('fused', True)
         wrapper = OPTIM_WRAPPERS.build(dict(dict(type='OptimWrapper'), **entry, optimizer=OPTIMIZERS.build(optimizer)))
         if not isinstance(wrapper, OptimWrapper):
@@ -236,6 +259,11 @@ def use_amp(cfg: dict, dtype: str = 'bfloat16') -> None:
         entry.update(type='AmpOptimWrapper', dtype=dtype)
     if DTYPES.get(dtype) is torch.bfloat16 and model_takes(cfg, 'loss_dtype'):
         cfg['model'].setdefault('loss_dtype', 'bfloat16')
+
+
+def takes_fused(optimizer: dict) -> bool:
+    """Whether an optimizer of a config has fused kernels, and the config does not choose others."""
+    return str(optimizer.get('type')) in ('Adam', 'AdamW', 'SGD') and not optimizer.get('foreach')
 
 
 def optimizers(cfg: dict) -> list[dict]:

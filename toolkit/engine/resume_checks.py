@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from toolkit.engine.optim import HOW
 from toolkit.engine.random_state import random_state_kept, set_random_state
 from toolkit.engine.saving import tensors
 from toolkit.structures import InputError
@@ -45,6 +46,55 @@ def check_state_of_run(checkpoint: dict[str, Any], path: str | Path) -> None:
     for name, state in checkpoint['optimizer'].items():
         if any(tensor.is_floating_point() and tensor.isnan().any() for tensor in tensors(state)):
             raise InputError(f'{path}: the state of optimizer {name!r} is not finite, training had diverged: use an earlier checkpoint')
+
+
+def check_settings(checkpoint: Mapping[str, Any], config: Mapping[str, Any], path: str | Path) -> None:
+    """Check that optimizers and schedules are as they were: a run goes on with those of the checkpoint, and other values in the config
+    would have no effect. A scheduler that has not begun may get another ``begin`` and ``end``.
+
+    Args:
+        checkpoint: of :func:`toolkit.engine.checkpoint.training_state`.
+        config: of the run that goes on.
+        path: for messages.
+
+    Raises:
+        InputError: names what differs.
+    """
+    changed: dict[str, str] = {}
+    for name in checkpoint['optimizer']:
+        old, new = _settings(checkpoint['meta']['config'], name), _settings(config, name)
+        for place in (*new, *(place for place in old if place not in new)):
+            before, now = old.get(place, {}), new.get(place, {})
+            waits = min(before.get('begin', 0), now.get('begin', 0)) > checkpoint['meta']['iter']
+            for key in sorted(before.keys() | now.keys()):
+                if before.get(key) != now.get(key) and not (waits and key in ('begin', 'end')):
+                    changed[f'{_where(config, name, place)}.{key}'] = f'{before.get(key)!r}, now {now.get(key)!r}'
+    if changed:
+        told = '; '.join(f'{key} was {values}' for key, values in changed.items())
+        raise InputError(f'{path} cannot be resumed with other optimizers or schedules: {told}. To go on with the run set them as they '
+                         f'were; to train its weights with the new values start a run in another work dir, with --cfg-options '
+                         f'load_from={path}')
+
+
+def _settings(config: Mapping[str, Any], name: str) -> dict[str | int, dict[str, Any]]:
+    """What a config says of an optimizer, and by number of each of its schedulers, but for how an update is computed."""
+    optimizer = config['optim_wrapper'].get(name, {}).get('optimizer') or {}
+    schedulers = config.get('param_scheduler') or []
+    if isinstance(schedulers, Mapping) and 'type' not in schedulers:
+        schedulers = schedulers.get(name) or []
+    schedulers = [schedulers] if isinstance(schedulers, Mapping) else schedulers
+    found = {'optimizer': optimizer, **dict(enumerate(schedulers))}
+    return {place: {key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()
+                    if key not in (*HOW, 'by_epoch')} for place, settings in found.items()}
+
+
+def _where(config: Mapping[str, Any], name: str, place: str | int) -> str:
+    schedulers = config.get('param_scheduler')
+    if place == 'optimizer':
+        return f'optim_wrapper.{name}.optimizer'
+    if not isinstance(schedulers, Mapping):
+        return f'param_scheduler.{place}'
+    return 'param_scheduler' if 'type' in schedulers else f'param_scheduler.{name}.{place}'
 
 
 def check_optimizer_state(optimizer: Optimizer, name: str, path: str | Path) -> None:

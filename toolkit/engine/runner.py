@@ -26,7 +26,7 @@ from toolkit.engine.networks_from import load_starts, starts
 from toolkit.engine.processes import process_environment
 from toolkit.engine.saving import check_finite, write_atomically
 from toolkit.engine.sections import Loader
-from toolkit.engine.work_dir import drop_scalars, set_aside, to_itself
+from toolkit.engine.work_dir import MARK, config_file, drop_scalars, set_aside, to_itself
 from toolkit.engine.workers import ignore_signals, workers_of
 from toolkit.files import write_file
 from toolkit.models.bare import bare, unwrapped
@@ -143,7 +143,14 @@ class TrainRunner(Runner):
         return loop
 
     def build_param_scheduler(self, scheduler) -> list | dict:
-        """MMEngine's, with errors that name the place in the config."""
+        """MMEngine's, with errors that name the place in the config.
+
+        Raises:
+            InputError: schedulers for an optimizer that is not there, or none for one that is.
+        """
+        if isinstance(scheduler, dict) and 'type' not in scheduler and set(scheduler) != set(self.optim_wrapper.keys()):
+            raise InputError(f'param_scheduler has schedulers for {", ".join(sorted(scheduler)) or "no optimizer"}, optim_wrapper the '
+                             f'optimizers {", ".join(sorted(self.optim_wrapper.keys()))}; give each of these its own, [] for none')
         with naming_parts(self.cfg._cfg_dict, 'param_scheduler'):
             return super().build_param_scheduler(scheduler)
 
@@ -272,8 +279,8 @@ class TrainRunner(Runner):
             return super().train()
 
     def _write_config(self) -> None:
-        name = Path(self.cfg.filename or f'{self.timestamp}.py').name
-        write_file(Path(self.work_dir) / name, self.cfg.dump().encode())
+        path = config_file(self.work_dir, self.cfg.filename or f'{self.timestamp}.py')
+        write_file(path, MARK + self.cfg.dump().encode())
 
     def dump_config(self) -> None:
         """Nothing yet: the config is written when the run has its work dir to itself."""

@@ -1,7 +1,15 @@
 """The two halves of a training step against discriminators, as pix2pixHD and those who follow it take them."""
 
+import re
+
 from mmengine.optim import OptimWrapperDict
 from torch import Tensor, nn
+
+
+def only_trains(network: str) -> bool:
+    """Whether a child of a method is a discriminator, by its name, such as ``net_d``, ``net_d2`` or ``net_d_face``: only training needs
+    it."""
+    return re.fullmatch(r'net_d(\d*|_.+)', network) is not None
 
 
 class Adversaries:

@@ -21,7 +21,7 @@ from toolkit.model_parts.discriminator_view import DiscriminatorView, Shown
 from toolkit.model_parts.feature_curriculum import FeatureCurriculum
 from toolkit.model_parts.feature_maps import FeatureMaps
 from toolkit.model_parts.gradient_penalty import R1Penalty
-from toolkit.models.adversaries import Adversaries
+from toolkit.models.adversaries import Adversaries, only_trains
 from toolkit.models.bare import bare
 from toolkit.models.base import VideoModel
 from toolkit.models.loss_table import ADDED
@@ -181,7 +181,7 @@ class VideoPix2PixHD(Adversaries, VideoModel):
         Raises:
             InputError: other optimizers, which would never be stepped; codes in the batch for encoders that are to learn.
         """
-        learning = ('g', 'd') if any(name.startswith('net_d') for name, _ in self.named_children()) else ('g',)
+        learning = ('g', 'd') if any(only_trains(name) for name, _ in self.named_children()) else ('g',)
         if set(optim_wrapper.keys()) != set(learning):
             raise InputError(f'optim_wrapper has the entries {", ".join(optim_wrapper.keys())}, expected {" and ".join(learning)}; '
                              f'color_codes that are trained belong to the networks of g')
