@@ -111,10 +111,17 @@ def test_what_a_row_fails_by_is_known_before_the_long_work(spec, clips, tmp_path
     assert began.count('ours') == 2 and capsys.readouterr().out.count('---- rehearsing') == 1, 'of the one that failed'
 
 
-def test_errors_are_told_when_they_come(spec, clips, tmp_path, capsys):
-    spec.write_text(SPEC.format(small=SMALL, root=str(clips)).replace("'model.generator.ngf': 7", "'model.generator.n_down': 9"))
-    run_all([Benchmark(spec, tmp_path / 'out', rows=['broken', 'nearest'])], device='cpu')
-    assert 'failed: broken on actor, seed 0: input of 64 x 64 pixels' in capsys.readouterr().out
+def test_errors_are_told_when_they_come(spec, tmp_path, capsys, monkeypatch):
+    def start(workers):
+        for out, unit in workers.jobs:
+            work_module._write(folder_of(out, unit) / 'result.json', unit, dict(error='too small'), 'cpu')
+        workers._processes[0] = SimpleNamespace(poll=lambda: 0, returncode=0, wait=lambda seconds: 0)
+
+    monkeypatch.setattr(work_module.Workers, '_start', start)
+    benchmark = Benchmark(spec, tmp_path / 'out', rows=['nearest'])
+    folder_of(benchmark.out, benchmark.units[0]).mkdir(parents=True)
+    run_all([benchmark], device='cpu')
+    assert 'failed: nearest on actor, seed 0: too small' in capsys.readouterr().out
 
 
 def test_a_number_that_is_not_finite_fails_its_unit_alone(spec, tmp_path, monkeypatch):
