@@ -16,8 +16,9 @@ import pytest
 
 from toolkit.benchmark import unit as unit_module
 from toolkit.benchmark import work as work_module
+from toolkit.benchmark.plan import units_of
 from toolkit.benchmark.run import Benchmark, run_all
-from toolkit.benchmark.spec import COLOR_CONTROL, read_spec, units_of
+from toolkit.benchmark.spec import COLOR_CONTROL, read_spec
 from toolkit.benchmark.unit import config_of, control_of, run_unit
 from toolkit.benchmark.work import expected_seconds, folder_of, placed, result_of, work, write_plan
 from toolkit.doors import read_json

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import scipy.stats
 
+from toolkit.benchmark.plan import units_of
 from toolkit.benchmark.sheet import write_plot
-from toolkit.benchmark.spec import Budget, ClipSpec, Row, Spec, units_of
+from toolkit.benchmark.spec import Budget, ClipSpec, Row, Spec
 from toolkit.benchmark.tables import Table, differences
 from toolkit.metrics.statistics import bootstrap_ci
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from toolkit.benchmark.plan import units_of
 from toolkit.benchmark.sheet import write_plot, write_sheets
-from toolkit.benchmark.spec import read_spec, units_of
+from toolkit.benchmark.spec import read_spec
 from toolkit.benchmark.tables import Table
 from toolkit.benchmark.work import Workers, result_of, work
 from toolkit.cli import Interrupted

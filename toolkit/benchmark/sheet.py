@@ -7,7 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from toolkit.benchmark.spec import Spec, Unit
+from toolkit.benchmark.plan import Unit
+from toolkit.benchmark.spec import Spec
 from toolkit.benchmark.tables import Table
 from toolkit.benchmark.work import folder_of
 from toolkit.files import write_file

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from toolkit import __version__
-from toolkit.benchmark.spec import Spec, Unit
+from toolkit.benchmark.plan import Unit
+from toolkit.benchmark.spec import Spec
 from toolkit.files import write_file, write_json
 from toolkit.metrics.report import ARROWS
 from toolkit.metrics.statistics import bootstrap_ci

@@ -17,7 +17,7 @@ from mmengine.config import Config
 
 from toolkit.analysis.clip_control import ModelPainter, RecoloringPainter, measure_control
 from toolkit.analysis.recolorable_clip import RecolorableClip
-from toolkit.benchmark.spec import Unit, content_of, options_of
+from toolkit.benchmark.plan import Unit, content_of, options_of
 from toolkit.datasets.windows import ClipWindows
 from toolkit.doors import read_json
 from toolkit.engine.budget_hook import BudgetHook, peak_memory, reset_peak_memory, scaled

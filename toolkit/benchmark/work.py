@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.benchmark.claims import Claim
-from toolkit.benchmark.spec import Unit
+from toolkit.benchmark.plan import Unit
 from toolkit.doors import read_json
 from toolkit.files import make_folder, write_json
 from toolkit.structures import InputError, MissingWeightsError
