@@ -106,6 +106,21 @@ def test_squeeze_orders_pictures_as_people_do(shared_weights, picture):
     assert network(brighter, picture)[0] < distances[1]  # PSNR 32 dB; people mind blur more
 
 
+def test_steps_of_a_video_see_each_frame_once(no_weights):
+    fake_backbone(no_weights, 'squeezenet1_1', 'squeezenet1_1-b8a52dc0.pth')
+    video = np.random.default_rng(0).integers(0, 255, (17, 32, 40, 3), np.uint8)
+    network, seen = LPIPSNetwork('squeeze'), []
+    pairs = network(video[1:], video[:-1])
+    network._network.net.register_forward_hook(lambda module, given, made: seen.append(len(given[0])))
+    assert np.allclose(network.steps(video), pairs, rtol=1e-5)
+    assert sum(seen) == len(video) and len(seen) > 2  # steps between chunks count
+    assert network.steps(video[:1]).shape == (0,)
+    with pytest.raises(ValueError, match='at least 32 px, got 31x40'):
+        network.steps(video[:, 1:])
+    with pytest.raises(TypeError, match='uint8'):
+        network.steps(video / np.float32(255))
+
+
 @pytest.mark.shared
 def test_refuses_anything_but_uint8(shared_weights, picture):
     network = LPIPSNetwork('squeeze')

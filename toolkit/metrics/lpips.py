@@ -90,13 +90,46 @@ class LPIPSNetwork:
         Raises:
             TypeError, ValueError: see :func:`toolkit.metrics.pictures.check_pair`; a side below 32.
         """
-        if min(real.shape[1:3]) < SMALLEST_SIDE:
-            raise ValueError(f'LPIPS needs sides of at least {SMALLEST_SIDE} px, got {real.shape[1]}x{real.shape[2]}')
+        _check_sides(real)
         with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-            return in_chunks(self._distance, generated, real, self.device)
+            return in_chunks(lambda g, r: self._between(self._features(g), self._features(r)), generated, real, device=self.device)
 
-    def _distance(self, generated: Tensor, real: Tensor) -> Tensor:
-        return self._network(generated.float() / 127.5 - 1, real.float() / 127.5 - 1).flatten()
+    def steps(self, frames: np.ndarray) -> np.ndarray:
+        """Distance (T - 1,) float64 of each frame of a video from the one before it. The network sees each frame once.
+
+        Args:
+            frames: (T, H, W, 3) uint8, sides of at least 32 pixels.
+
+        Raises:
+            TypeError, ValueError: see :func:`toolkit.metrics.pictures.check_pictures`; a side below 32.
+        """
+        _check_sides(frames)
+        last: list[Tensor] = []
+
+        def from_last(pictures: Tensor) -> Tensor:
+            features = self._features(pictures)
+            before = [torch.cat([old, new[:-1]]) for old, new in zip(last, features)] if last else [new[:-1] for new in features]
+            now = features if last else [new[1:] for new in features]
+            last[:] = [new[-1:] for new in features]
+            return self._between(now, before)
+
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            return in_chunks(from_last, frames, device=self.device)
+
+    def _features(self, pictures: Tensor) -> list[Tensor]:
+        """Features (N, C, h, w) of each layer of pictures (N, 3, H, W) in 0..255, of unit length over channels."""
+        from lpips import normalize_tensor
+        network = self._network
+        return [normalize_tensor(layer) for layer in network.net(network.scaling_layer(pictures.float() / 127.5 - 1))]
+
+    def _between(self, features: list[Tensor], others: list[Tensor]) -> Tensor:
+        """Distance (N,) of pictures with these features."""
+        return sum(weigh((one - other)**2).mean((1, 2, 3)) for weigh, one, other in zip(self._network.lins, features, others))
+
+
+def _check_sides(pictures: np.ndarray) -> None:
+    if min(pictures.shape[1:3]) < SMALLEST_SIDE:
+        raise ValueError(f'LPIPS needs sides of at least {SMALLEST_SIDE} px, got {pictures.shape[1]}x{pictures.shape[2]}')
 
 
 @METRICS.register_module()

@@ -29,41 +29,52 @@ def check_pair(generated: np.ndarray, real: np.ndarray) -> None:
         TypeError: not uint8. Floats may be in [0, 1], [-1, 1] or [0, 255], and every score depends on which.
         ValueError: not two (N, H, W, 3) of one shape.
     """
-    for name, frames in (('generated', generated), ('real', real)):
-        if not isinstance(frames, np.ndarray) or frames.dtype != np.uint8:
-            raise TypeError(f'{name} frames must be a uint8 array in 0..255, got {getattr(frames, "dtype", type(frames))}')
-    if generated.shape != real.shape or real.ndim != 4 or real.shape[-1] != 3:
+    check_pictures(generated, 'generated')
+    check_pictures(real, 'real')
+    if generated.shape != real.shape:
         raise ValueError(f'frames must be two (N, H, W, 3) of one shape, got {generated.shape} and {real.shape}')
 
 
-def in_chunks(function: Callable[[Tensor, Tensor], Tensor], generated: np.ndarray, real: np.ndarray,
-              device: torch.device | str = 'cpu', chunk: int = 8) -> np.ndarray:
+def check_pictures(frames: np.ndarray, name: str = 'the') -> None:
+    """Refuse anything but a stack of uint8 pictures.
+
+    Raises:
+        TypeError: not uint8.
+        ValueError: not (N, H, W, 3).
+    """
+    if not isinstance(frames, np.ndarray) or frames.dtype != np.uint8:
+        raise TypeError(f'{name} frames must be a uint8 array in 0..255, got {getattr(frames, "dtype", type(frames))}')
+    if frames.ndim != 4 or frames.shape[-1] != 3:
+        raise ValueError(f'{name} frames must be (N, H, W, 3), got {frames.shape}')
+
+
+def in_chunks(function: Callable[..., Tensor], *stacks: np.ndarray, device: torch.device | str = 'cpu', chunk: int = 8) -> np.ndarray:
     """Apply ``function`` to a few pictures at a time.
 
     Pictures stay channels-last, in which SSIM's depthwise filters are several times faster on a CPU. On a GPU they are float64:
     convolutions in TF32, the default for float32 there, would ruin the variances of SSIM.
 
     Args:
-        function: two (n, 3, H, W) tensors in 0..255 -> (n,).
-        generated, real: (N, H, W, 3) uint8.
+        function: as many (n, 3, H, W) tensors in 0..255 as there are stacks -> numbers.
+        stacks: one (N, H, W, 3) uint8, or two of one shape: generated and real.
         device: where to compute.
         chunk: pictures at a time (n).
 
     Returns:
-        (N,) float64.
+        All numbers, float64.
 
     Raises:
-        TypeError, ValueError: see :func:`check_pair`.
+        TypeError, ValueError: see :func:`check_pair` and :func:`check_pictures`.
     """
-    check_pair(generated, real)
+    check_pictures(*stacks) if len(stacks) == 1 else check_pair(*stacks)
     dtype = torch.float32 if torch.device(device).type == 'cpu' else torch.float64
 
     def tensor(frames: np.ndarray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(frames)).to(device, dtype).permute(0, 3, 1, 2)
 
     with torch.no_grad():
-        values = [function(tensor(generated[i:i + chunk]), tensor(real[i:i + chunk])).double().cpu().numpy()
-                  for i in range(0, len(real), chunk)]
+        values = [function(*(tensor(frames[i:i + chunk]) for frames in stacks)).double().cpu().numpy()
+                  for i in range(0, len(stacks[0]), chunk)]
     return np.concatenate(values) if values else np.zeros(0)
 
 

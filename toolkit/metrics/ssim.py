@@ -29,7 +29,7 @@ def ssim(generated: np.ndarray, real: np.ndarray, device: torch.device | str = '
     """
     if min(real.shape[1:3]) < WINDOW:
         raise ValueError(f'SSIM needs sides of at least {WINDOW} px, got {real.shape[1]}x{real.shape[2]}')
-    return in_chunks(lambda g, r: pytorch_msssim.ssim(g, r, data_range=255, size_average=False), generated, real, device)
+    return in_chunks(lambda g, r: pytorch_msssim.ssim(g, r, data_range=255, size_average=False), generated, real, device=device)
 
 
 def ms_ssim(generated: np.ndarray, real: np.ndarray, device: torch.device | str = 'cpu') -> np.ndarray:
@@ -50,7 +50,7 @@ def ms_ssim(generated: np.ndarray, real: np.ndarray, device: torch.device | str 
     """
     if min(real.shape[1:3]) <= MS_SSIM_SIDE:
         raise ValueError(f'MS-SSIM needs sides above {MS_SSIM_SIDE} px, got {real.shape[1]}x{real.shape[2]}')
-    return in_chunks(lambda g, r: pytorch_msssim.ms_ssim(g, r, data_range=255, size_average=False), generated, real, device)
+    return in_chunks(lambda g, r: pytorch_msssim.ms_ssim(g, r, data_range=255, size_average=False), generated, real, device=device)
 
 
 @METRICS.register_module()

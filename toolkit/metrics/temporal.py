@@ -172,8 +172,8 @@ class Temporal(ClipMetric):
             return
         state['td'].append(temporal_difference(generated, real)[steps - 1])
         if self.network is not None and min(state['size']) >= SMALLEST_SIDE:
-            of_real = self.of_real('lpips', key, lambda: self.network(real[steps], real[steps - 1]))
-            state['lpips'].append(np.abs(self.network(generated[steps], generated[steps - 1]) - of_real))
+            of_real = self.of_real('lpips', key, lambda: self.network.steps(real))
+            state['lpips'].append(np.abs(self.network.steps(generated) - of_real)[steps - 1])
         if min(state['size']) >= FLOW_SIDE:
             flows = self.of_real('flow', key, lambda: [optical_flow(real[t], real[t - 1]) for t in steps])
             for name, frames in (('warp', generated), ('warp_real', real)):
