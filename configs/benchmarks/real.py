@@ -16,4 +16,4 @@ clips = dict(
     arms=dict(root='data/people/arms', held_out=_third, options=_own),
     juggle=dict(root='data/people/juggle', held_out=_third, person='juggler', options=_own),
     student=dict(root='data/people/student', held_out=_third, person='signer_a', options=_own))
-budgets = [dict(iterations=200)]
+budgets = [dict(iterations=250)]

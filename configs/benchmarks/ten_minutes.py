@@ -5,11 +5,12 @@
 Data, networks and rates as in table1.py.
 """
 _base_ = ['table1.py']
+_common = {'model.discriminator.ndf': 16}
 rows = [
     dict(name='paper A', config='ablations/stage2_global', options={
-        'model.generator.ngf': 24, 'model.generator.n_down': 3, 'model.generator.n_blocks': 4, 'model.discriminator.ndf': 32,
-        'model.discriminator.num_scales': 2, 'train_dataloader.batch_size': 2}),
+        **_common, 'model.generator.ngf': 16, 'model.generator.n_down': 3, 'model.generator.n_blocks': 4,
+        'model.discriminator.num_scales': 2, 'train_dataloader.batch_size': 1}),
     dict(name='Deformable GAN', config='baselines/deformable_gan', options={
-        'model.generator.ngf': 32, 'model.generator.n_down': 6, 'model.discriminator.ndf': 32, 'train_dataloader.batch_size': 4})]
+        **_common, 'model.generator.ngf': 12, 'model.generator.n_down': 6, 'train_dataloader.batch_size': 2})]
 budgets = [dict(minutes=10)]
 seeds = [0, 1, 2]

@@ -32,7 +32,7 @@ from toolkit.models.adversaries import only_trains
 from toolkit.structures import InputError, spread
 
 ENDLESS = 10**9
-SPEED_FRAMES = 16
+SPEED_FRAMES = 8
 REHEARSAL_FRAMES = 4
 SPENT = 'spent.json'
 """In the folder of a run: the seconds of all that was done for it so far."""
