@@ -122,7 +122,7 @@ def check_install(words):
             path, _, extras = word.removeprefix('./').partition('[')
             assert (ROOT / path).exists() or path == 'my_loss', f'pip: there is no {word}'
         else:
-            extras = word.partition('human-video-toolkit[')[2]
+            extras = re.match(r'(?:human-video-toolkit|\.)\[(.*)|', word)[1] or ''
         assert all(extra in setup['options.extras_require'] for extra in re.findall(r'[\w-]+', extras)), word
 
 
@@ -158,7 +158,7 @@ def test_commands_of_guides_are_taken(guide, monkeypatch):
 @pytest.mark.parametrize('command', [
     'hvt prepare a.mp4', 'hvt dance', 'hvt train own/vide', 'hvt train own/video --cfg-options model.los=1', 'make dance',
     'hvt generate --content a.mp4 --driving b.mp4 --out c.mp4 --size large', 'python tools/train.py', 'conda install x',
-    'pip install human-video-toolkit[everything]', 'pip install -r requirements/x.txt'])
+    'pip install human-video-toolkit[everything]', 'pip install .[everything]', 'pip install -r requirements/x.txt'])
 def test_a_wrong_command_would_be_found(command, monkeypatch):
     monkeypatch.chdir(ROOT)
     with pytest.raises((AssertionError, InputError, KeyError)):

@@ -114,6 +114,20 @@ def shrink(cfg: Config, clips: Path, earlier: Callable[[str], Path] | None) -> N
     cfg.default_hooks.checkpoint.interval = 2
 
 
+def fetching(node):
+    """Types of the parts of a config that may fetch weights."""
+    for value in node.values() if isinstance(node, dict) else node if isinstance(node, (list, tuple)) else ():
+        yield from fetching(value)
+    if isinstance(node, dict) and node.get('download'):
+        yield node['type']
+
+
+def test_the_demo_fetches_nothing():
+    demo = [name for name in CONFIGS if name.parts[0] == 'demo']
+    assert len(demo) > 4 and not [name for name in demo if list(fetching(load_config(ROOT / 'configs' / name).to_dict()))]
+    assert list(fetching(load_config('own/video').to_dict())) == ['PerceptualLoss']
+
+
 def test_there_are_configs():
     assert Path('stage2_pix2pixhd.py') in CONFIGS
     assert len(CONFIGS) >= 10

@@ -12,7 +12,9 @@ from pkgutil import resolve_name
 import pytest
 
 from toolkit.cli import COMMANDS
-from toolkit.packaged import config_names
+from toolkit.fields import ADDED
+from toolkit.packaged import CONFIGS, config_names
+from toolkit.registry import ALL_REGISTRIES
 
 ROOT = Path(__file__).resolve().parent.parent
 GUIDES = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md')), *sorted((ROOT / 'plugins').glob('*/README.md'))]
@@ -108,6 +110,33 @@ def test_spelling_is_american():
     found = {str(file.relative_to(ROOT)): set(BRITISH.findall(file.read_text())) for file in files if file != Path(__file__).resolve()}
     assert not {file: words for file, words in found.items() if words}
     assert BRITISH.search('normalise') and not BRITISH.search('normalize a gray center')
+
+
+def first_line(name: str) -> str:
+    """What ``hvt configs`` says of a config."""
+    return ast.get_docstring(ast.parse((CONFIGS / f'{name}.py').read_text())).partition('\n')[0]
+
+
+def riddle(line: str) -> bool:
+    """Whether the first line of a config needs another config's to be understood."""
+    return bool(re.match(r'(?:The same|As|With|Without)\b|[a-z_]+\.py', line))
+
+
+def test_first_lines_of_configs_stand_alone():
+    lines = {name: first_line(name) for name in config_names()}
+    assert not {name: line for name, line in lines.items() if riddle(line) or not line or len(line) > 138}
+    assert riddle('The same with skeleton consistency.') and riddle('As actors.py, smaller.') and riddle('actors.py, smaller.')
+    assert len(set(lines.values())) == len(lines)
+
+
+def test_every_part_is_on_its_page():
+    text = (ROOT / 'docs' / 'parts.md').read_text()
+    named = set(re.findall(r'`(\w+)`', text))
+    ours = {name for name, field in ADDED.items() if field.compute and field.compute.__module__.startswith('toolkit.')}
+    for registry in ALL_REGISTRIES.values():
+        registry.import_from_location()
+        ours |= {name for name, part in registry.module_dict.items() if part.__module__.startswith('toolkit.')}
+    assert len(ours) > 95 and not ours - named
 
 
 def unresolved(text):

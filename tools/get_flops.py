@@ -4,7 +4,7 @@ import argparse
 import logging
 import warnings
 
-from toolkit.cli import add_config_arguments, main_guard
+from toolkit.cli import add_config_arguments, main_guard, numbers
 
 
 @main_guard
@@ -12,7 +12,8 @@ def main(argv: list[str] | None = None) -> None:
     """Parse the command line and print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     add_config_arguments(parser)
-    parser.add_argument('--size', type=int, nargs=2, metavar=('H', 'W'), help="picture size (default: the config's, else 384 256)")
+    parser.add_argument('--size', type=numbers('HEIGHTxWIDTH, for example 384x256', 2, int, 'x'), metavar='HxW',
+                        help="picture size (default: the config's, else 384x256)")
     args = parser.parse_args(argv)
 
     from toolkit.engine.build_errors import naming_parts
@@ -21,7 +22,7 @@ def main(argv: list[str] | None = None) -> None:
     from toolkit.registry import MODELS
     from toolkit.structures import InputError
     if args.size and min(args.size) < 16:
-        raise InputError(f'--size must be at least 16 16, got {args.size[0]} {args.size[1]}')
+        raise InputError(f'--size must be at least 16x16, got {args.size[0]}x{args.size[1]}')
     cfg = load_config(args.config, args.cfg_options)
     height, width = args.size or config_size(cfg)
     warnings.simplefilter('ignore')
@@ -33,7 +34,7 @@ def main(argv: list[str] | None = None) -> None:
     for row in rows:
         macs = '-' if row.macs is None else f'{row.macs / 1e9:.2f}'
         print(f'{row.name:<14} {row.kind:<26} {row.parameters:>14,} {macs:>13} {row.calls:>13}')
-    print(f'one sample at {height} x {width}; multiply-accumulates counted by fvcore')
+    print(f'one sample at {height}x{width}; multiply-accumulates counted by fvcore')
 
 
 if __name__ == '__main__':

@@ -1,3 +1,3 @@
-"""With CycleGAN's identity loss, half the weight of the cycle; against exchanged colors."""
+"""CycleGAN with its identity loss, half the weight of the cycle; against exchanged colors."""
 _base_ = '../cyclegan.py'
 model = dict(losses=dict(identity=dict(weight=5.0)))

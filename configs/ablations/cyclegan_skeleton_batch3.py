@@ -1,4 +1,4 @@
-"""Batches of 3: paper B reports poor results. As many epochs as with single frames."""
+"""Skeleton consistency in batches of 3: paper B reports poor results. As many epochs as with single frames."""
 _base_ = '../cyclegan_skeleton.py'
 model = dict(auto_weight=dict(freeze_at=800))
 train_dataloader = dict(batch_size=3)

@@ -1,4 +1,4 @@
-"""Batches of 30: paper B reports mode collapse. As many epochs as with single frames."""
+"""Skeleton consistency in batches of 30: paper B reports mode collapse. As many epochs as with single frames."""
 _base_ = '../cyclegan_skeleton.py'
 model = dict(auto_weight=dict(freeze_at=80))
 train_dataloader = dict(batch_size=30)

@@ -1,4 +1,4 @@
-"""Skeleton consistency by a pose network that was trained on the two persons (configs/pose_network.py) instead of a published one."""
+"""Skeleton consistency by a pose network that was trained on the two persons (configs/pose_network.py), not a published one."""
 _base_ = '../cyclegan_skeleton.py'
 
 model = dict(losses=dict(skeleton=dict(

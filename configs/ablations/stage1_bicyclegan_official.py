@@ -1,4 +1,4 @@
-"""BicycleGAN's own update scheme: a second generator pass from a random code, with a discriminator and latent regression of its own."""
+"""Color encoder by BicycleGAN's own update scheme: a second pass from a random code, with its own discriminator and regression."""
 _base_ = '../stage1_bicyclegan_up.py'
 
 model = dict(scheme='official', losses=dict(gan2=dict(type='GANLoss', objective='lsgan', weight=1.0)))

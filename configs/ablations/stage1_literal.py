@@ -1,4 +1,4 @@
-"""The literal reading of paper A: BicycleGAN's own encoder on whole frames, its summed KL, its batch, no region-weighted L1."""
+"""Color encoder, paper A read literally: BicycleGAN's encoder on whole frames, its summed KL and batch, no region-weighted L1."""
 _base_ = '../stage1_bicyclegan_up.py'
 
 model = dict(

@@ -1,4 +1,7 @@
-"""Validation during training: the checkpoint with the best SSIM on two actions that are neither trained on nor tested is kept."""
+"""Video generator with validation during training: the checkpoint with the best SSIM is kept.
+
+It is measured on two actions that are neither trained on nor tested.
+"""
 _base_ = '../stage2_pix2pixhd.py'
 _validated = ['clap', 'squat']
 _trained = [

@@ -1,3 +1,3 @@
-"""Without warped edges: the generator sees the stick figure alone."""
+"""Video generator without warped edges: it sees the stick figure alone."""
 _base_ = '../stage2_pix2pixhd.py'
 model = dict(feature_maps=dict(edge_channel='none'))

@@ -1,4 +1,7 @@
-"""With restored feature maps (train configs/feature_restoration.py first); real ones for half of the samples in 5 of 30 epochs."""
+"""Video generator with restored feature maps; configs/feature_restoration.py is trained first.
+
+Half of the samples in 5 of 30 epochs have real ones.
+"""
 _base_ = '../stage2_pix2pixhd.py'
 model = dict(feature_maps=dict(restoration='work_dirs/feature_restoration'), curriculum=dict(probability=0.5, iterations=50_000))
 needs = dict(

@@ -1,4 +1,4 @@
-"""A second discriminator that sees head and hands, enlarged."""
+"""Textured generator with a second discriminator that sees head and hands, enlarged."""
 _base_ = '../textured.py'
 model = dict(
     detail_crops=dict(size=64),

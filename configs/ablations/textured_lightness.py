@@ -1,4 +1,4 @@
-"""Colors by codes: of the garments of references the lightness alone is taken.
+"""Textured generator with color codes: of the garments of references the lightness alone is taken.
 
     python tools/train.py configs/stage1_bicyclegan_up.py && python tools/train.py configs/stage1_bicyclegan_down.py
     python tools/train.py configs/ablations/textured_lightness.py

@@ -1,3 +1,3 @@
-"""References as an input alone: their pixels are not copied, the person is painted."""
+"""Textured generator with references as an input alone: their pixels are not copied, the person is painted."""
 _base_ = '../own/textured.py'
 model = dict(generator=dict(blend=False))

@@ -1,4 +1,4 @@
-"""What no reference shows of the torso stays a hole, for the generator to paint."""
+"""Textured generator without filling: what no reference shows of the torso stays a hole, for it to paint."""
 _base_ = '../own/textured.py'
 data = dict(references=dict(figure=False))
 model = dict(feature_maps=dict(texture_fill=False))

@@ -1,4 +1,4 @@
-"""Without the empty scene: the generator paints what no reference shows."""
+"""Textured generator without the empty scene: it paints what no reference shows."""
 _base_ = '../own/textured.py'
 data = dict(plate=False)
 model = dict(feature_maps=dict(plate=False))

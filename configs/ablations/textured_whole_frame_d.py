@@ -1,3 +1,3 @@
-"""The discriminator looks at whole frames with their scene."""
+"""Textured generator whose discriminator looks at whole frames with their scene."""
 _base_ = '../own/textured.py'
 model = dict(discriminator_view=None)

@@ -1,7 +1,8 @@
 """CyCADA between two persons: CycleGAN whose pictures must show a frozen segmentor the person where the input does.
 
-The segmentor is trained first, on the masks of the clips. For videos of your own train it on them, as it says itself, and name its work
-dir: model.losses.semantic.segmentor.checkpoint.
+The segmentor is trained first, on the masks of the synthetic actors. For videos of your own write two configs with the data of your
+persons, as cyclegan.py shows: one over baselines/cycada_segmentor.py, which you train first, and one over this file. The second names
+the work dir of the first: model = dict(losses=dict(semantic=dict(segmentor=dict(checkpoint='work_dirs/mine')))).
 """
 _base_ = '../cyclegan.py'
 

@@ -2,7 +2,7 @@
 
     python tools/train.py configs/baselines/cycada_segmentor.py
 
-It learns from the masks of the prepared clips.
+It learns from the masks of the prepared clips, by default those of two synthetic actors.
 """
 _base_ = ['../_base_/runtime.py', '../_base_/two_actors.py']
 

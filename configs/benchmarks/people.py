@@ -1,6 +1,8 @@
 """Real people on stretches of their clips that were held out: this toolkit's ways to their own video, and plain baselines.
 
-    python tools/prepare_data.py squats.mp4 arms.mp4 juggle.mp4 no.mp4 student.mp4 school.mp4 --out data/people --size 384x256
+    python tools/prepare_data.py squats.mp4 arms.mp4 juggle.mp4 --out data/people --size 384x256
+    python tools/prepare_data.py no.mp4 student.mp4 --out data/people --size 384x256 --person signer_a
+    python tools/prepare_data.py school.mp4 --out data/people --size 384x256 --person signer_c
     python tools/benchmark.py benchmarks/people --workers 2
 
 Zero-shot and fine-tuned start from generators that left out the person they are tested on, one file for each person:

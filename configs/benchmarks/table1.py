@@ -2,10 +2,10 @@
 
     python tools/benchmark.py benchmarks/table1 --workers 2
 
-Four actors, 12 actions of each for training and 4 held out, 256x192, where MS-SSIM can be measured on whole frames. So that no method has
-more to compute with than another, a frame costs each generator 1 to 3 billion multiplications, and discriminators are alike. Learning rates
-are 4e-4 for all, falling in the second half; losses are those of each method. An iteration sees two frames, that of vid2vid five.
-CycleGAN, CyCADA and BicycleGAN, which do not paint a person from poses, are compared elsewhere.
+Four actors, 12 actions of each for training and 4 held out, 256x192, where MS-SSIM can be measured on whole frames. So that no method
+has more to compute with than another, a frame costs each generator 1 to 3 billion multiplications, and discriminators are alike.
+Learning rates are 4e-4 for all, falling in the second half; losses are those of each method. An iteration sees two frames, that of
+vid2vid five. CycleGAN, CyCADA and BicycleGAN, which do not paint a person from poses, are compared elsewhere.
 """
 clips = dict(actors=dict(options={
     'data.root': 'data/benchmark_actors',
@@ -23,7 +23,8 @@ _frames = {'train_dataloader.batch_size': 2}
 _three = [0, 1, 2]
 rows = [
     dict(name='paper A', config='ablations/stage2_global', seeds=_three, options={**_small, **_pairs}),
-    dict(name='Deformable GAN', config='baselines/deformable_gan', seeds=_three, options={**_unet, **_frames, 'model.generator.ngf': 12}),
+    dict(name='Deformable GAN', config='baselines/deformable_gan', seeds=_three, options={
+        **_unet, **_frames, 'model.generator.ngf': 12}),
     dict(name='Everybody Dance Now', config='baselines/everybody_dance_now', seeds=_three, options={
         **_small, **_pairs, 'model.generator.ngf': 16, 'model.generator.n_local_blocks': 2, 'model.face_generator.ngf': 24,
         'model.face_generator.n_blocks': 3, 'model.face_discriminator.ndf': 32}),

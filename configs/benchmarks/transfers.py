@@ -1,10 +1,12 @@
 """Paper B's losses with and without skeleton consistency, on synthetic and on real persons; each seed varies all that is drawn.
 
-    python tools/prepare_data.py again.mp4 brother.mp4 help.mp4 no.mp4 student.mp4 yes.mp4 --out data/people --person signer_a
-    python tools/prepare_data.py book.mp4 learn.mp4 school.mp4 walk.mp4 --out data/people --person signer_c
+    python tools/prepare_data.py again.mp4 brother.mp4 help.mp4 no.mp4 student.mp4 yes.mp4 --out data/people --size 384x256 \\
+        --person signer_a
+    python tools/prepare_data.py book.mp4 learn.mp4 school.mp4 walk.mp4 --out data/people --size 384x256 --person signer_c
     python tools/benchmark.py benchmarks/transfers --workers 2
 
-Both directions count together. The pose network that the loss looks through is trained first for the synthetic persons.
+people.py makes some of these clips by the same options. Both directions count together. The pose network that the loss looks through is
+trained first for the synthetic persons.
 """
 _real = {'data.a.root': 'data/people', 'data.b.root': 'data/people', 'data.a.persons': ['signer_a'], 'data.b.persons': ['signer_c']}
 clips = dict(synthetic=dict(), signers=dict(options=_real))

@@ -1,4 +1,4 @@
-"""The video generator with colors, in minutes on two CPU cores: the parent's, on recolored clothes, with the encoders of stage I.
+"""The video generator of paper A with colors, in minutes on two CPU cores: recolored clothes, and the encoders of stage I.
 
     python tools/train.py configs/demo/colors_up.py && python tools/train.py configs/demo/colors_down.py
     python tools/train.py configs/demo/colors.py

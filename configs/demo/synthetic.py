@@ -10,7 +10,7 @@ custom_hooks = [dict(type='GenerateHook', interval=400, max_frames=24, clips=[0]
 model = dict(
     generator=dict(_delete_=True, type='GlobalGenerator', ngf=24, n_down=3, n_blocks=4),
     discriminator=dict(ndf=16, num_scales=2),
-    losses=dict(perceptual=dict(weight=0.0), l1=dict(type='L1Loss', weight=10.0), person=dict(weight=10.0)),
+    losses=dict(perceptual=dict(weight=0.0, download=False), l1=dict(type='L1Loss', weight=10.0), person=dict(weight=10.0)),
     ema=0.99)
 
 optim_wrapper = dict(g=dict(optimizer=dict(lr=4e-4)), d=dict(optimizer=dict(lr=2e-4)))

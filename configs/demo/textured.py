@@ -7,6 +7,7 @@ data = dict(
 train_dataloader = dict(dataset=dict(split='train', exclude=None, cache='decoded'))
 test_dataloader = dict(dataset=dict(split='test', frames=None, references=dict(count=2, pool=None)))
 custom_hooks = [dict(type='GenerateHook', interval=1000, max_frames=32, clips=[0], before=True)]
+model = dict(losses=dict(perceptual=dict(download=False)))
 train_cfg = dict(max_iters=80, val_interval=40)
 param_scheduler = dict(begin=40, end=80)
 default_hooks = dict(checkpoint=dict(interval=40))

@@ -1,4 +1,4 @@
-"""The baseline of paper A's figure 5 beside actors.py: the color encoders are trained along with the generator, from scratch."""
+"""The baseline of paper A's figure 5, beside actors.py: the color encoders are trained along with the generator, from scratch."""
 _base_ = ['actors.py']
 
 _encoder = dict(type='ResNetEncoder', nef=32, n_down=5, norm='none', init='kaiming', pooling='adaptive')

@@ -1,4 +1,4 @@
-"""As actors.py, copying from references of whose garments it takes no more than the lightness: codes alone color them."""
+"""The video generator of actors.py that copies from references, of their garments the lightness alone: codes color them."""
 _base_ = ['actors.py']
 
 data = dict(references=dict(count=2, scale=1, garments=True), plate=True)

@@ -1,4 +1,4 @@
-"""As actors.py without codes: it copies from references, and colors come from references that are recolored."""
+"""The video generator of actors.py without codes: it copies from references, and colors come from references that are recolored."""
 _base_ = ['../demo/synthetic.py']
 
 data = dict(

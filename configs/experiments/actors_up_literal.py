@@ -1,6 +1,7 @@
-"""The literal reading of paper A beside actors_up.py, on as many pictures: see ablations/stage1_literal.py.
+"""The color encoder of the upper body by the literal reading of paper A, beside actors_up.py and on as many pictures.
 
-Its encoder averages over the whole picture, because squares of 8 x 8 cells do not fit into pictures this small.
+What is literal: ablations/stage1_literal.py. The encoder averages over the whole picture, because squares of 8 x 8 cells do not fit
+into pictures this small.
 """
 _base_ = ['actors_up.py']
 

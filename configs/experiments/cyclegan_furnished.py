@@ -1,4 +1,4 @@
-"""The actors of cyclegan.py in furnished rooms, each in another one: the patterned backgrounds that paper B found hard."""
+"""CycleGAN between the two actors of cyclegan.py in furnished rooms, each in another one: backgrounds that paper B found hard."""
 _base_ = 'cyclegan.py'
 
 _room = dict(room='furnished')

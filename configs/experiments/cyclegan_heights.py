@@ -1,4 +1,4 @@
-"""Two actors of whom one is a third smaller than the other, the trap that paper B warns of, with and without skeleton scaling.
+"""CycleGAN between two actors, one a third smaller than the other, the trap that paper B warns of, with and without skeleton scaling.
 
     python tools/train.py configs/experiments/cyclegan_heights.py --fast
     python tools/train.py configs/experiments/cyclegan_heights.py --fast --work-dir work_dirs/not_scaled \\

@@ -1,4 +1,4 @@
-"""The losses of paper B alone: without CycleGAN's identity loss and without discriminators of faces."""
+"""CycleGAN between two actors with the losses of paper B alone: no identity loss, no discriminators of faces."""
 _base_ = 'cyclegan.py'
 
 model = dict(losses=dict(identity=dict(weight=0.0), face=dict(weight=0.0)))

@@ -1,4 +1,4 @@
-"""The losses of paper B alone, with skeleton consistency."""
+"""CycleGAN between two actors with skeleton consistency and the losses of paper B alone: no identity loss, no faces."""
 _base_ = 'cyclegan_skeleton.py'
 
 model = dict(losses=dict(identity=dict(weight=0.0), face=dict(weight=0.0)))

@@ -1,6 +1,7 @@
-"""The same with skeleton consistency: input and output must give a pose network the same maps. The result is measured by another.
+"""CycleGAN between the two actors of cyclegan.py with skeleton consistency: input and output must give a pose network the same maps.
 
-The pose network is trained first, in ten minutes, on the training clips of both actors, and needs no download:
+The pose network is trained first, in ten minutes, on the training clips of both actors, and needs no download. Another pose estimator
+measures the result:
 
     python tools/train.py configs/experiments/transfer_pose_network.py --fast
     python tools/train.py configs/experiments/cyclegan_skeleton.py --fast

@@ -1,4 +1,4 @@
-"""cyclegan_furnished.py with skeleton consistency; train furnished_pose_network.py first."""
+"""CycleGAN between two actors in furnished rooms with skeleton consistency; furnished_pose_network.py is trained first."""
 _base_ = 'cyclegan_furnished.py'
 
 model = dict(losses=dict(skeleton=dict(

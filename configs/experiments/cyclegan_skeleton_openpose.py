@@ -1,7 +1,8 @@
-"""The same by OpenPoseMobile, which hardly knows people as small as these; the table of docs/results.md has both.
+"""CycleGAN between two actors with skeleton consistency by OpenPoseMobile, which hardly knows people as small as these.
 
-Needs ``openpose_mobilenet_v2_small.safetensors``. Pictures are enlarged to a shorter side of 128; the maps of the third of six stages
-find the joints of small people nearly as well as those of the last and cost a quarter less.
+The table of docs/results.md has it beside cyclegan_skeleton.py. It needs ``openpose_mobilenet_v2_small.safetensors``. Pictures are
+enlarged to a shorter side of 128; the maps of the third of six stages find the joints of small people nearly as well as those of the
+last and cost a quarter less.
 """
 _base_ = 'cyclegan.py'
 

@@ -1,4 +1,4 @@
-"""The pose network of cyclegan_skeleton_furnished.py: transfer_pose_network.py in furnished rooms."""
+"""A pose network that knows the two actors in furnished rooms, for cyclegan_skeleton_furnished.py."""
 _base_ = 'transfer_pose_network.py'
 
 _room = dict(room='furnished')

@@ -1,4 +1,8 @@
-"""The same with skeleton consistency by OpenPoseMobile, which knows real people; see cyclegan_skeleton_openpose.py."""
+"""CycleGAN between two persons of your own with skeleton consistency by OpenPoseMobile, which knows real people.
+
+Clips as for transfer.py. Without the weights of OpenPoseMobile a small pose network is trained first, on the clips of both persons.
+The loss has the settings of cyclegan_skeleton_openpose.py.
+"""
 _base_ = 'transfer.py'
 
 model = dict(

@@ -15,7 +15,7 @@ custom_hooks = [dict(type='GenerateHook', interval=500, max_frames=24)]
 
 model = dict(
     discriminator=dict(ndf=32),
-    losses=dict(perceptual=dict(weight=20.0), person=dict(weight=0.0)),
+    losses=dict(perceptual=dict(weight=20.0, download=True), person=dict(weight=0.0)),
     channels_last=True)
 optim_wrapper = dict(g=dict(optimizer=dict(lr=5e-4)), d=dict(optimizer=dict(lr=5e-4)))
 param_scheduler = dict(begin=900, end=1800)

@@ -144,7 +144,7 @@ def test_prepare_data(run, tmp_path, arguments, message):
 
 
 def test_get_flops(run, config):
-    code, error = run('get_flops', config, '--size', '-5', '64')
-    assert code == 2 and '--size must be at least 16' in error
+    code, error = run('get_flops', config, '--size', '5x64')
+    assert code == 2 and '--size must be at least 16x16, got 5x64' in error
     code, error = run('get_flops', config, '--cfg-options', 'model.generator.ngf=-4')
     assert code == 2 and error.startswith('error: model.generator: the generator GlobalGenerator cannot be built with ngf=-4')

@@ -103,6 +103,6 @@ def test_what_it_does_not_take_is_refused(clips, folder, run, wish, words):
 
 def test_its_flops_are_counted(folder, load_tool, capsys):
     with pytest.raises(SystemExit) as stop:
-        load_tool('get_flops').main([str(folder / 'config.py'), '--size', '96', '64'])
+        load_tool('get_flops').main([str(folder / 'config.py'), '--size', '96x64'])
     text = capsys.readouterr().out
     assert stop.value.code == 0 and 'net_g' in text and 'net_d' in text and 'ResNetGenerator' in text

@@ -4,8 +4,11 @@ from toolkit.registry import EDGE_DETECTORS, POSE_ESTIMATORS, SEGMENTORS, build_
 from toolkit.structures import InputError, MissingWeightsError
 
 WEIGHTLESS_HINT = (
-    'install the plugin mediapipe_human (pip install ./plugins/mediapipe_human), put the weights of OpenPoseMobile into a weight '
-    'folder, or choose another estimator with --pose, for example --pose KeypointFiles path=poses.npz')
+    'install MediaPipe; in the folder of the toolkit: pip install -r requirements/mediapipe.txt && pip install --no-deps -r '
+    'requirements/no_deps.txt -e plugins/mediapipe_human. Where there is none, as for Python 3.13, prepare the video first with '
+    'another estimator, such as that of plugins/rtmlib_human: python tools/prepare_data.py me.mp4 --out data/mine --pose RTMLibPose '
+    'download=True, and give data/mine/me in place of me.mp4 (tools/finetune.py and tools/distill.py take --data data/mine, '
+    'tools/live.py also takes --pose)')
 
 
 def default_pose() -> dict:
