@@ -52,6 +52,15 @@ def test_round_trip(tmp_path):
     assert Clip(clip.folder).manifest['made_by'] == {'poses': {'type': 'x'}}
 
 
+@pytest.mark.parametrize('key', ['person', 'action'])
+@pytest.mark.parametrize('value', ['', None, '\udc80'])
+def test_what_could_not_be_read_again_is_not_written(tmp_path, key, value):
+    said = dict(person='ann', action='wave') | {key: value}
+    with pytest.raises(InputError, match=f'{key} is .*expected a text that is not empty'):
+        ClipWriter(tmp_path / 'a', 'a', **said, height=H, width=W, fps=25)
+    assert not [*tmp_path.iterdir()]
+
+
 def test_jpeg_frames_stay_near(tmp_path):
     w = writer(tmp_path / 'a', frame_format='jpg')
     frame = np.full((H, W, 3), (200, 100, 50), np.uint8)

@@ -64,3 +64,6 @@ def test_wrong_input_is_named():
         SoftCanny()(np.zeros((1, 32, 24, 3), np.float32))
     with pytest.raises(InputError, match='sigma'):
         EDGE_DETECTORS.build(dict(type='SoftCanny', sigma=0))
+    for value in (0, -5):
+        with pytest.raises(InputError, match=f'min_strength > 0, got .*min_strength={value}'):
+            SoftCanny(min_strength=value)

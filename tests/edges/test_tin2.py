@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from toolkit.edges.network import NetworkEdgeDetector
 from toolkit.edges.tin2 import TIN2, TIN2Network
 from toolkit.structures import InputError, MissingWeightsError
 
@@ -40,3 +41,8 @@ def test_missing_weights_name_the_file(monkeypatch, tmp_path):
     with pytest.raises(MissingWeightsError, match='tin2_edges.safetensors'):
         TIN2()
 
+
+@pytest.mark.parametrize('batch_size', [0, -1])
+def test_passes_without_frames_are_refused(batch_size):
+    with pytest.raises(InputError, match=f'batch_size of at least 1, got {batch_size}'):
+        NetworkEdgeDetector(TIN2Network(), 'cpu', batch_size)

@@ -142,6 +142,9 @@ def test_unusable_arrays_and_layouts(tmp_path):
         KeypointFiles(path)
     with pytest.raises(InputError, match='unknown keypoint layout'):
         KeypointFiles(path, layout='hands')
+    for threshold in (5, -.1, float('nan')):
+        with pytest.raises(InputError, match='threshold must be a confidence between 0 and 1'):
+            KeypointFiles(path, threshold=threshold)
 
 
 def openpose_entry(pose):

@@ -83,6 +83,12 @@ def test_empty_picture_has_nobody():
     assert network.num_people(np.zeros((2, 64, 48, 3), np.uint8)).tolist() == [0, 0]
 
 
+@pytest.mark.parametrize('options', [dict(batch_size=0), dict(batch_size=-1), dict(input_height=0)])
+def test_options_that_leave_nothing_to_do_are_refused(options):
+    with pytest.raises(InputError, match='OpenPoseMobile needs input_height and batch_size of at least 1'):
+        OpenPoseMobile(weights=None, **options)
+
+
 def test_missing_and_wrong_weights(tmp_path, monkeypatch):
     from safetensors.torch import save_file
     monkeypatch.delenv('TOOLKIT_WEIGHTS', raising=False)

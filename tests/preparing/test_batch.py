@@ -1,5 +1,6 @@
 """Several videos prepared by a program, and by several at once."""
 
+import dataclasses
 import multiprocessing
 import os
 import time
@@ -76,6 +77,17 @@ def test_what_cannot_be_is_found_before_any_work(make, tmp_path):
     with pytest.raises(InputError, match='bright'):
         make(dict(bright=120))
     assert (tmp_path / 'out' / 'bright').read_text() == 'mine'
+
+
+@pytest.mark.parametrize('size', [(96, 64), ()])
+def test_a_crop_that_does_not_fit_one_video_does_not_end_the_batch(make, tmp_path, capsys, size):
+    batch = make(dict(a=100, b=130), size=size, keep_going=True)
+    write_frames(tmp_path / 'a.mp4', [np.full((48, 32, 3), 100, np.uint8)] * 6, pix_fmt='yuv420p')
+    for job in batch.jobs:
+        job.settings = dataclasses.replace(job.settings, crop=(40, 0, 64, 96), min_person=10)
+    assert batch.run() == 1
+    assert 'FAILED a: ' in (said := capsys.readouterr().err) and 'a.mp4: crop 40,0,64,96' in said
+    assert [clip.name for clip in find_clips(tmp_path / 'out')] == ['b']
 
 
 VIDEOS = dict(a=100, b=130, c=160, d=190)

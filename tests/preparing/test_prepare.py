@@ -3,7 +3,9 @@ import json
 import multiprocessing
 import os
 import signal
+import warnings
 
+import av
 import numpy as np
 import pytest
 
@@ -137,6 +139,62 @@ def test_crops(prepare, walk, tmp_path):
     assert prepare(walk, out=tmp_path / 'g', crop=(90, 0, 120, 180)).manifest['source']['crop'] == [90, 0, 120, 180]
     with pytest.raises(InputError, match='squeezed'):
         prepare(walk, out=tmp_path / 'b', crop=(0, 0, 100, 100))
+
+
+@pytest.mark.parametrize('crop, message', [
+    ((400, 0, 64, 96), 'does not lie on the frame of 320x240'), ((0, 0, 100, 100), 'has the shape 100:100, the clip 64:96')])
+def test_a_crop_that_does_not_fit_is_told_before_the_poses_are_looked_for(prepare, walk, people, crop, message):
+    pose = people.Pose()
+    with pytest.raises(InputError, match=f'walk.mp4: crop .*{message}'):
+        prepare(walk, pose, crop=crop)
+    assert pose.calls == 0
+
+
+@pytest.mark.parametrize('said', [dict(person=''), dict(action=''), dict(person='\udc80'), dict(person=None)])
+def test_what_no_manifest_can_say_is_refused_before_any_work(prepare, walk, people, tmp_path, said):
+    pose = people.Pose()
+    with pytest.raises(InputError, match=f'{next(iter(said))} is .*expected a text that is not empty'):
+        prepare(walk, pose, **said)
+    assert pose.calls == 0 and not (tmp_path / 'out').exists()
+
+
+def test_a_failure_after_the_clip_has_its_name_leaves_nothing_in_the_way(prepare, walk, monkeypatch, tmp_path):
+    finish = module.ClipWriter.finish
+
+    def fail(*arguments, **options):
+        finish(*arguments, **options)
+        raise InputError('too late')
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module.ClipWriter, 'finish', fail)
+        with pytest.raises(InputError, match='too late'):
+            prepare(walk)
+    assert [p.name for p in (tmp_path / 'out').iterdir()] == ['walk']
+    assert len(prepare(walk, overwrite=True, person='ann')) == 40
+
+
+def test_warnings_of_parts_are_heard_and_those_of_readers_are_in_the_report(prepare, people, small_chunks, tmp_path):
+    class LoudMask(people.Mask):
+        def __call__(self, frames, poses):
+            warnings.warn('these masks are poor', stacklevel=2)
+            return super().__call__(frames, poses)
+
+    class LoudPose(people.Pose):
+        def __call__(self, frames):
+            warnings.warn('these poses are poor', stacklevel=2)
+            return super().__call__(frames)
+
+    whole = people.write(tmp_path / 'whole.mkv', [people.draw(240, 320, 160, 60, 40 + t % 3) for t in range(60)])
+    path = tmp_path / 'cut.mkv'
+    path.write_bytes(whole.read_bytes()[:whole.stat().st_size * 2 // 3])
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter('always')
+        pose, mask = LoudPose(), LoudMask()
+        clip = prepare(path, pose, mask)
+    heard = [str(w.message) for w in heard]
+    assert min(pose.calls, mask.calls) > 1 and len(heard) == pose.calls + mask.calls
+    assert heard == ['these poses are poor'] * pose.calls + ['these masks are poor'] * mask.calls
+    assert any('truncated' in w for w in clip.manifest['report']['warnings'])
 
 
 def test_rate_stretch_and_number(prepare, walk, tmp_path):
@@ -285,6 +343,28 @@ def test_keypoint_files_that_changed_are_noticed(prepare, walk, stick, tmp_path)
         prepare(walk, KeypointFiles(tmp_path / 'poses.npz'))
 
 
+def test_keypoint_files_of_pixels_that_are_not_square_need_a_size(prepare, stick, people, tmp_path):
+    path, poses = tmp_path / 'wide.mp4', np.stack([stick(60 + t, 60, 40) for t in range(10)])
+    with av.open(str(path), 'w') as container:
+        stream = container.add_stream('libx264', rate=25)
+        stream.height, stream.width, stream.pix_fmt = 240, 160, 'yuv444p'
+        stream.codec_context.sample_aspect_ratio = 2
+        for t in range(10):
+            frame = people.draw(240, 320, 120 + 2 * t, 60, 40)[:, ::2].copy()
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format='rgb24')))
+        container.mux(stream.encode(None))
+    np.savez(tmp_path / 'poses.npz', poses=poses)
+    seen = []
+    with pytest.raises(InputError, match=r'poses.npz.*160x240 as they are stored.*320x240 as.*size=\(240, 160\).*size=\(240, 320\)'):
+        prepare(path, KeypointFiles(tmp_path / 'poses.npz'), progress=lambda *state: seen.append(state))
+    assert not seen
+    clip = prepare(path, KeypointFiles(tmp_path / 'poses.npz', size=(240, 160)), smooth=False)
+    x, _, w, _ = clip.manifest['source']['crop']
+    np.testing.assert_allclose((clip.poses[:, 1, 0] + .5) * w / 64 - .5 + x, (poses[:, 1, 0] + .5) * 2 - .5, atol=1e-3)
+    np.savez(tmp_path / 'poses.npz', poses=poses / np.float32([160, 240, 1]))
+    assert len(prepare(path, KeypointFiles(tmp_path / 'poses.npz'), out=tmp_path / 'b')) == 10, 'fractions fit any size'
+
+
 @pytest.mark.parametrize('options', [dict(end=.8), dict(start=.4, end=1.2, fps=10), dict(start=.6), dict(fps=50), dict(max_frames=9)])
 def test_keypoint_files_are_of_source_frames(prepare, walk, stick, tmp_path, options):
     for t in range(40):
@@ -316,6 +396,8 @@ def test_a_full_disk_is_named_and_the_run_goes_on_later(prepare, walk, people, m
 
 
 def test_settings_are_checked():
+    with pytest.raises(InputError, match="frame_format must be one of .*'webp'"):
+        PrepareSettings(frame_format='webp')
     with pytest.raises(InputError, match='multiples of 32.*heights 352 or 384, widths 256'):
         PrepareSettings(height=360, width=256)
     nan, inf = float('nan'), float('inf')

@@ -1,13 +1,16 @@
 """Preparing as a stream: memory that does not grow with the video, and one person from the first frame to the last."""
 
 import gc
+import re
 import weakref
+from itertools import islice
 
 import av
 import numpy as np
 import pytest
 
 from toolkit.poses.decode import Person, follow_person
+from toolkit.poses.keypoint_files import KeypointFiles
 from toolkit.preparing import prepare as module
 from toolkit.preparing.prepare import prepare_video
 from toolkit.structures import InputError
@@ -184,6 +187,51 @@ def test_a_mask_tracker_sees_one_stream_also_after_an_interruption(parts, people
         prepare_video(two, tmp_path / 'out', parts.tracker(), Failing(), parts.mask_tracker(), **SIZE)
     again = prepare_video(two, tmp_path / 'out', parts.tracker(), parts.edges(), parts.mask_tracker(), **SIZE)
     assert all(np.array_equal(again.mask(t), clip.mask(t)) for t in range(FRAMES))
+
+
+@pytest.mark.parametrize('number, message', [(149, '149 poses for 150 frames'), (40, '40 poses for 41 frames')])
+def test_a_tracker_that_ends_early_is_named(parts, two, tmp_path, number, message):
+    """Else all poses after a missing one would belong to the frame before theirs."""
+    class Short(parts.tracker):
+        def track(self, frames, last=None):
+            frames = list(frames) if number == FRAMES - 1 else frames
+            return islice(super().track(frames), number)
+
+    with pytest.raises(InputError, match=f'the pose estimator Short returned {message}; expected one each'):
+        prepare_video(two, tmp_path / 'out', Short(), parts.edges(), parts.mask(), **SIZE)
+
+
+@pytest.mark.parametrize('keep, number', [(slice(1, None), 15), (slice(0), 0)])
+def test_an_estimator_with_other_numbers_of_results_is_named(parts, two, tmp_path, keep, number):
+    class Short(parts.everybody):
+        def detect(self, frames):
+            return super().detect(frames)[keep]
+
+    with pytest.raises(InputError, match=f'Short returned {number} lists of people for 16 frames; expected one each'):
+        prepare_video(two, tmp_path / 'out', Short(), parts.edges(), parts.mask(), **SIZE)
+
+
+@pytest.mark.parametrize('value', [np.nan, np.inf, 1e9])
+def test_a_joint_that_is_nowhere_is_named(parts, people, two, tmp_path, value):
+    class Wild(people.Pose):
+        def __call__(self, frames):
+            poses = super().__call__(frames)
+            poses[:, 17, :2], poses[:, 17, 2] = np.nan, 0
+            poses[len(poses) // 2, 4, 1] = value
+            return poses
+
+    with pytest.raises(InputError, match=f'Wild gave frame 32 of the video the right_wrist with y = {re.escape(format(value, "g"))}'):
+        prepare_video(two, tmp_path / 'out', Wild(), parts.edges(), parts.mask(), **SIZE)
+    value = 50.
+    assert len(prepare_video(two, tmp_path / 'out', Wild(), parts.edges(), parts.mask(), **SIZE)) == FRAMES, 'confidence 0 is no joint'
+
+
+def test_a_joint_in_files_that_is_nowhere_is_named(parts, people, two, tmp_path):
+    poses = people.Pose()(np.stack([frame for frame, _ in module.read_video(two)]))
+    poses[20, 2, 0] = 2e6
+    np.savez(tmp_path / 'poses.npz', poses=poses)
+    with pytest.raises(InputError, match=r'KeypointFiles gave frame 20 of the video the right_shoulder with x = 2e\+06'):
+        prepare_video(two, tmp_path / 'out', KeypointFiles(tmp_path / 'poses.npz'), parts.edges(), parts.mask(), **SIZE)
 
 
 @pytest.mark.parametrize('follow, x', [('left', 40), ('right', 110), ('largest', 40), ((110, 40), 110)])

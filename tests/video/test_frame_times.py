@@ -114,3 +114,23 @@ def test_the_announced_rate_is_kept_where_it_is_true():
     assert true_rate(times, Fraction(1000)) == true_rate(times, None) == Fraction(30000, 1001)
     assert true_rate(np.zeros(1), Fraction(1000)) == 25 and true_rate(np.zeros(1), Fraction(12)) == 12
     assert true_rate(np.array([0, .5, 10.]), Fraction(0)) == Fraction(1, 5)
+
+
+def test_a_file_that_does_not_say_when_frames_are_shown(tmp_path):
+    """AVI has times of decoding alone, and H.264 frames come in another order; the times that FFmpeg guesses go back and forth."""
+    path = tmp_path / 'a.avi'
+    with av.open(str(path), 'w') as container:
+        stream = container.add_stream('libx264', rate=25, options={'bf': '3', 'qp': '5'})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, 'yuv420p'
+        for t in range(40):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((48, 64, 3), 20 + 5 * t, np.uint8), format='rgb24')))
+        container.mux(stream.encode(None))
+    with av.open(str(path)) as container:
+        assert min(np.diff([frame.pts for frame in container.decode(video=0)])) < 0
+    reader = read_video(path)
+    gray, times = zip(*[(frame.mean(), time) for frame, time in reader])
+    assert len(gray) == 40 and (np.diff(gray) > 2).all(), 'frames come in the order in which they are shown'
+    np.testing.assert_allclose(times, np.arange(40) / 25, atol=1e-9)
+    np.testing.assert_allclose(reader.times(), times, atol=1e-9)
+    assert not reader.problems and not reader.mended and reader.fps == 25
+    assert [i for _, _, i in sample_frames(reader, fps=25)] == list(range(40))

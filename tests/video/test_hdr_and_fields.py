@@ -6,7 +6,8 @@ import av
 import numpy as np
 import pytest
 
-from toolkit.video.io import read_video
+from toolkit.video.io import read_video, video_info
+from toolkit.video.reader import whole_frames
 from toolkit.video.tone_map import BT2020_LUMA, BT2020_TO_BT709, display_light, to_sdr
 
 COLORS = np.array([[250, 250, 250], [128, 128, 128], [200, 30, 30], [30, 160, 60], [40, 60, 190], [220, 180, 150], [0, 0, 0]])
@@ -132,3 +133,76 @@ def test_progressive_video_is_not_filtered(tmp_path):
         decoded = [frame.reformat(format='rgb24').to_ndarray() for frame in container.decode(video=0)]
     np.testing.assert_array_equal([frame for frame, _ in reader], decoded)
     assert reader.notes == []
+
+
+def whole(value, signed=False):
+    """Bits of a whole number as H.264 writes it (Exp-Golomb)."""
+    value = (2 * value - 1 if value > 0 else -2 * value) if signed else value
+    return f'{value + 1:b}'.zfill(2 * (value + 1).bit_length() - 1)
+
+
+def unit(kind, bits):
+    """One unit of an H.264 stream."""
+    bits += '1'
+    data, out = int(bits.ljust(-(-len(bits) // 8) * 8, '0'), 2).to_bytes(-(-len(bits) // 8), 'big'), bytearray()
+    for byte in data:
+        if byte <= 3 and out[-2:] == b'\0\0':
+            out.append(3)
+        out.append(byte)
+    return b'\0\0\0\1' + bytes([kind]) + bytes(out)
+
+
+def field(number, gray):
+    """A field of 32x32 pixels in H.264, one of each two of a frame: no compression, no prediction."""
+    order, bits = number % 8, ''
+    if order == 0:
+        sizes = whole(2) + '0' + whole(1) + whole(1) + '0' + '0' + '1' + '0'
+        rate = '0000' + '1' + f'{1:032b}' + f'{50:032b}' + '1' + '000' + '0'
+        head = unit(0x67, f'{77:08b}{0:08b}{30:08b}' + whole(0) * 4 + sizes + '1' + rate)
+        head += unit(0x68, whole(0) * 2 + '00' + whole(0) * 3 + '000' + whole(0, True) * 3 + '000')
+    bits = whole(0) + whole(7) + whole(0) + f'{order // 2:04b}' + '1' + f'{number % 2}'
+    bits += (whole(number // 8 % 2) if order == 0 else '') + f'{order:04b}' + ('00' if order == 0 else '0') + whole(0, True)
+    for _ in range(2):
+        bits += whole(25)
+        bits = bits.ljust(-(-len(bits) // 8) * 8, '0') + f'{gray:08b}' * 256 + f'{128:08b}' * 128
+    return unit(9, '111') + (head if order == 0 else b'') + unit(0x65 if order == 0 else 0x61, bits)
+
+
+def write_field_pictures(path, frames=40, together=False):
+    """Frames of two fields that are coded each by itself, as broadcasters and camcorders write them; each field, or both together, is
+    a packet with a time of its own."""
+    fields = [field(i, 40 + 4 * (i // 2)) for i in range(2 * frames)]
+    raw = path.with_suffix('.h264')
+    raw.write_bytes(b''.join(fields))
+    if path == raw:
+        return path
+    packets = [a + b for a, b in zip(fields[::2], fields[1::2])] if together else fields
+    with av.open(str(raw)) as source, av.open(str(path), 'w') as container:
+        stream = container.add_stream_from_template(source.streams.video[0])
+        for i, data in enumerate(packets):
+            packet = av.Packet(data)
+            packet.duration, packet.time_base, packet.stream = 3600 if together else 1800, Fraction(1, 90000), stream
+            packet.pts = packet.dts = i * packet.duration
+            packet.is_keyframe = i == 0
+            container.mux(packet)
+    return path
+
+
+@pytest.mark.parametrize('together', [False, True])
+@pytest.mark.parametrize('suffix', ['mkv', 'mp4', 'ts', 'h264'])
+def test_fields_with_a_packet_each_do_not_double_the_speed(tmp_path, suffix, together):
+    path = write_field_pictures(tmp_path / f'a.{suffix}', together=together)
+    reader = read_video(path)
+    times = [time for _, time in reader]
+    assert len(times) == 40 and not reader.problems
+    assert (reader.fps, reader.num_frames, video_info(reader).num_frames) == (25, 40, 40)
+    np.testing.assert_allclose(reader.times(), times, atol=1e-3)
+
+
+def test_times_of_second_fields_are_left_out_and_no_others():
+    frames = np.arange(30) * .04
+    some = np.sort(np.concatenate([frames, frames[5:20] + .02]))
+    np.testing.assert_array_equal(whole_frames(some, frames[:12]), frames)
+    film = np.cumsum([0, *[.033, .05] * 10])
+    for times in (frames, film, np.delete(film, 4)):
+        np.testing.assert_array_equal(whole_frames(times, times[:12]), times)

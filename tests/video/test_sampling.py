@@ -38,6 +38,12 @@ def test_stretch_and_number(fps):
     assert [i for i, _, _ in sample_frames(video(times), fps, start=.2, max_frames=3)] == [6, 7, 8]
 
 
+def test_an_end_inside_a_frame_that_stands_still_does_not_cut_it_short():
+    chosen = list(sample_frames(video([0, .04, .08, 1, 5]), fps=25, end=4))
+    assert len(chosen) == 100 and [i for i, _, _ in chosen[-76:]] == [2] + [3] * 75
+    assert len(list(sample_frames(video([0, .04, .08]), fps=25, end=4))) == 3
+
+
 def test_no_frame_is_decoded_beyond_the_need():
     def endless():
         i = 0

@@ -54,12 +54,32 @@ def text(path: Path, manifest: dict, key: str) -> str:
         InputError: not a text that can be written to a file.
     """
     value = manifest[key]
+    if not _is_text(value):
+        raise InputError(f'{path}: {key} is {ascii(shortened(value))}, expected a text; {AGAIN}')
+    return value
+
+
+def check_said(folder: Path, **said: str) -> None:
+    """Refuse what a manifest is to say and :func:`text` would not read.
+
+    Args:
+        folder: of the clip to be made, for the message.
+        said: texts under their keys.
+
+    Raises:
+        InputError: not a text, an empty one, or one that cannot be written to a file.
+    """
+    for key, value in said.items():
+        if not _is_text(value):
+            raise InputError(f'{folder}: {key} is {shortened(value)}, expected a text that is not empty; give one, or leave '
+                             f'{key} out')
+
+
+def _is_text(value) -> bool:
     try:
-        if isinstance(value, str) and value and value.encode():
-            return value
+        return isinstance(value, str) and bool(value.encode())
     except UnicodeEncodeError:
-        pass
-    raise InputError(f'{path}: {key} is {ascii(shortened(value))}, expected a text; {AGAIN}')
+        return False
 
 
 def field_channels(path: Path, manifest: dict) -> dict[str, int]:

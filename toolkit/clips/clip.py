@@ -27,6 +27,7 @@ from toolkit.clips.checks import (
     LONGEST_SIDE,
     MOST_FRAMES,
     check_poses,
+    check_said,
     field_channels,
     frame_rate,
     read_array,
@@ -39,6 +40,7 @@ from toolkit.clips.folder import (
     ADDED,
     FORMAT,
     KINDS,
+    SCENE_FILE,
     SOUND_FILE,
     check_clip_folder,
     is_of_others,
@@ -101,11 +103,15 @@ class Clip:
         return self._length
 
     def state(self) -> str:
-        """A hash of the manifest and of names, sizes and times of all files: another one where the clip was changed or made anew."""
+        """A hash of the manifest and of names, sizes and times of all files: another one where the clip was changed or made anew.
+
+        What the toolkit itself finds in the clip and keeps there does not count, nor do hidden files.
+        """
         digest = hashlib.sha256(read_bytes(self.folder / 'manifest.json'))
         for folder in (self.folder, *(self.folder / kind for kind in (*KINDS, *([ADDED] if self.fields else [])))):
             try:
-                entries = sorted((e.name, e.stat().st_size, e.stat().st_mtime_ns) for e in os.scandir(folder) if e.is_file())
+                files = [e for e in os.scandir(folder) if e.name != SCENE_FILE and not e.name.startswith('.') and e.is_file()]
+                entries = sorted((e.name, e.stat().st_size, e.stat().st_mtime_ns) for e in files)
             except OSError as error:
                 raise InputError(f'{folder}: cannot be read ({error.strerror}); prepare the clip again') from error
             digest.update(repr(entries).encode())
@@ -221,7 +227,8 @@ class ClipWriter:
         fields: name -> channels, 1 or 3, of added fields that are stored, too.
 
     Raises:
-        InputError: the clip exists already, something else is in the way, the folder is not writable, the disk is full.
+        InputError: the clip exists already, something else is in the way, the folder is not writable, the disk is full, person or
+            action is empty.
     """
 
     def __init__(self, folder: str | Path, name: str, person: str, action: str, height: int, width: int, fps: float,
@@ -230,6 +237,7 @@ class ClipWriter:
             raise InputError(f'frame_format must be one of {sorted(ENCODING)}, got {frame_format!r}')
         self.folder, self._overwrite = Path(folder), overwrite
         check_name(name, f'{folder}: name')
+        check_said(self.folder, person=person, action=action)
         tidy_partial(self.folder)
         check_clip_folder(self.folder, overwrite)
         self.partial = partial_folder(self.folder)

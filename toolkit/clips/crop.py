@@ -75,16 +75,30 @@ def given_crop(values: tuple[int, int, int, int], rows: int, columns: int, heigh
     """A window the user names.
 
     Raises:
-        InputError: empty, or fully beyond the frame, or so far from the clip's aspect that people would look squeezed (over 2 %).
+        InputError: as :func:`check_window`, or so far from the clip's aspect that people would look squeezed (over 2 %).
     """
+    check_window(values, rows, columns)
     x, y, w, h = values
-    if w <= 0 or h <= 0 or x >= columns or y >= rows or x + w <= 0 or y + h <= 0:
-        raise InputError(f'crop {x},{y},{w},{h} (x, y, width, height) does not lie on the frame of {columns}x{rows} (width x height)')
     if abs(w * height / (h * width) - 1) > .02:
         raise InputError(
             f'crop {x},{y},{w},{h} has the shape {w}:{h}, the clip {width}:{height} (width:height), the person would be squeezed; for '
             f'this width take height {round(w * height / width)}, for this height take width {round(h * width / height)}')
     return Crop(x, y, w, h, height, width)
+
+
+def check_window(values: tuple[int, int, int, int], rows: int, columns: int) -> None:
+    """See that a window the user names lies on the frame, at least in part.
+
+    Args:
+        values: x, y, width, height in source pixels.
+        rows, columns: size of source frames.
+
+    Raises:
+        InputError: it is empty, or fully beyond the frame.
+    """
+    x, y, w, h = values
+    if w <= 0 or h <= 0 or x >= columns or y >= rows or x + w <= 0 or y + h <= 0:
+        raise InputError(f'crop {x},{y},{w},{h} (x, y, width, height) does not lie on the frame of {columns}x{rows} (width x height)')
 
 
 def person_boxes(poses: np.ndarray, margin: float = 1., hidden_legs: bool = False) -> np.ndarray:
@@ -167,10 +181,10 @@ def fit_window(values: tuple[int, int, int, int], rows: int, columns: int, heigh
     """A window the user names, made longer on one side to the shape of the clip and kept on the frame where it fits.
 
     Raises:
-        InputError: as :func:`given_crop`.
+        InputError: as :func:`check_window`.
     """
+    check_window(values, rows, columns)
     x, y, w, h = values
-    given_crop(values, rows, columns, h or 1, w or 1)
     wide, high = max(w, round(h * width / height)), max(h, round(w * height / width))
     return Crop(_place(x, x + w, wide, columns) if wide > w else x, _place(y, y + h, high, rows) if high > h else y, wide, high, height,
                 width)

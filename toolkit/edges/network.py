@@ -5,6 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from toolkit.edges.soft_canny import check_frames
+from toolkit.structures import InputError
 
 
 class NetworkEdgeDetector:
@@ -14,12 +15,17 @@ class NetworkEdgeDetector:
         network: images (B, 3, H, W) BGR in 0..255 -> fused edge logits (B, 1, H, W); frozen here.
         device: 'cpu', 'cuda', or None for a GPU where there is one.
         batch_size: frames per pass.
+
+    Raises:
+        InputError: batch_size below 1.
     """
 
     name = ''
     version = ''
 
     def __init__(self, network: nn.Module, device: str | None = None, batch_size: int = 4) -> None:
+        if batch_size < 1:
+            raise InputError(f'{type(self).__name__} needs batch_size of at least 1, got {batch_size}')
         self.device = torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
         self.network = network.eval().requires_grad_(False).to(self.device)
         self.batch_size = batch_size

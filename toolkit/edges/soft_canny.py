@@ -24,7 +24,7 @@ class SoftCanny:
         min_strength: lower bound of the divisor in gray levels per pixel, so that noise of an empty frame is not blown up.
 
     Raises:
-        InputError: sigma or percentile out of range, or frames that are not (T, H, W, 3) uint8.
+        InputError: an option out of range, or frames that are not (T, H, W, 3) uint8.
     """
 
     name = 'SoftCanny'
@@ -32,9 +32,9 @@ class SoftCanny:
 
     def __init__(self, sigma: float = 1.0, percentile: float = 99.0, thin: bool = True, knee: float | None = 0.5, noise: float = 0.03,
                  min_strength: float = 8.0) -> None:
-        if sigma <= 0 or not 0 < percentile <= 100 or (knee is not None and knee <= 0) or not 0 <= noise < 1:
-            raise InputError('SoftCanny needs sigma > 0, 0 < percentile <= 100, knee > 0 or None and 0 <= noise < 1, got '
-                             f'sigma={sigma}, percentile={percentile}, knee={knee}, noise={noise}')
+        if sigma <= 0 or not 0 < percentile <= 100 or (knee is not None and knee <= 0) or not 0 <= noise < 1 or min_strength <= 0:
+            raise InputError('SoftCanny needs sigma > 0, 0 < percentile <= 100, knee > 0 or None, 0 <= noise < 1 and min_strength > 0, '
+                             f'got sigma={sigma}, percentile={percentile}, knee={knee}, noise={noise}, min_strength={min_strength}')
         self.sigma, self.percentile, self.thin, self.knee, self.noise = sigma, percentile, thin, knee, noise
         self.min_strength = min_strength
 

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from toolkit.poses.decode import Person, cell_to_pixel, count_people, follow_person, parse_people
 from toolkit.poses.mobilenet import FrozenNetwork
 from toolkit.skeletons import K, scale_points
+from toolkit.structures import InputError
 
 
 class HeatmapEstimator(FrozenNetwork):
@@ -24,6 +25,9 @@ class HeatmapEstimator(FrozenNetwork):
         threshold: smallest confidence of a joint.
         batch_size: frames at a time.
 
+    Raises:
+        InputError: a height or number of frames below 1.
+
     Attributes:
         stride: pixels of a cell of the maps.
         multiple: what the sides of pictures given to :meth:`fields` must be multiples of.
@@ -34,6 +38,9 @@ class HeatmapEstimator(FrozenNetwork):
 
     def __init__(self, input_height: int = 368, threshold: float = 0.1, batch_size: int = 4):
         super().__init__()
+        if input_height < 1 or batch_size < 1:
+            raise InputError(f'{type(self).__name__} needs input_height and batch_size of at least 1, got input_height={input_height}, '
+                             f'batch_size={batch_size}')
         self.input_height = input_height
         self.threshold = threshold
         self.batch_size = batch_size

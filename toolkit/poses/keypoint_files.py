@@ -66,7 +66,7 @@ class KeypointFiles:
             raise InputError(f'size of keypoints must be (height, width) in pixels, got {size!r}')
         if first is not None and (not isinstance(first, int) or isinstance(first, bool)):
             raise InputError(f'first must be the number that the first frame has in the files, got {first!r}')
-        if not is_number(threshold):
+        if not (is_number(threshold) and 0 <= threshold <= 1):
             raise InputError(f'threshold must be a confidence between 0 and 1, got {threshold!r}')
         self.path = Path(str(path))
         self.layout, self.size, self.first, self.threshold = layout, size, first, threshold
@@ -130,6 +130,23 @@ class KeypointFiles:
                 f'{self.path}: keypoints end at number {last}, but frames up to number {max(numbers)} are used of the {total} of the '
                 'video; give the results of this whole video, or choose a shorter stretch')
         return [[self._in_pixels(*pair, size) for pair in self.people.get(number, ())] for number in numbers]
+
+    def check_pixels(self, stored: tuple[int, int], shown: tuple[int, int]) -> None:
+        """Refuse a video whose pixels are not square, where nothing says which of its two sizes the keypoints belong to.
+
+        Args:
+            stored: height and width of its frames as most programs see them.
+            shown: the same with square pixels, as here.
+
+        Raises:
+            InputError: names both sizes.
+        """
+        if self.unit == 'pixels' and any(canvas is None for people in self.people.values() for _, canvas in people):
+            told = [f'size=({height}, {width})' for height, width in (stored, shown)]
+            raise InputError(
+                f'{self.path}: the pixels of the video are not square, so it is not known whether the keypoints belong to frames of '
+                f'{stored[1]}x{stored[0]} as they are stored, or of {shown[1]}x{shown[0]} as they are shown (width x height); give '
+                f'{told[0]}, which is right for most programs, or {told[1]}')
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
         """Poses (T, 18, 3) that belong to all frames (T, H, W, 3) of a video, of which only the number and the size are looked at.

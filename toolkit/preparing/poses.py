@@ -9,8 +9,11 @@ What an estimator offers decides how it is asked:
 * ``detect(frames)``: (T, H, W, 3) -> for each frame its people. They are linked over the whole clip by
   :func:`toolkit.poses.decode.follow_person`.
 * ``people_of_frames(numbers, size, total, names)``: no picture is needed; the people of these source frames, in source pixels, linked
-  alike.
+  alike. With ``check_pixels(stored, shown)`` it can refuse a video whose pixels are not square: sizes (H, W) of its frames as they are
+  stored and as they are shown.
 * a call alone: (T, H, W, 3) -> (T, 18, 3), for estimators that look at each frame by itself; called with 64 frames at a time.
+
+Each gives as many results as it got frames, else poses would belong to other frames than theirs.
 """
 
 import shutil
@@ -22,6 +25,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from toolkit.clips.checks import FARTHEST
 from toolkit.doors import read_json
 from toolkit.files import make_folder, replacing, write_file, write_json
 from toolkit.poses.array_files import read_stored
@@ -29,7 +33,7 @@ from toolkit.poses.decode import Person, count_people, follow_person
 from toolkit.poses.draw import draw_pose_on
 from toolkit.poses.follow import Follow, choose_person
 from toolkit.registry import POSE_ESTIMATORS
-from toolkit.skeletons import K, scale_points
+from toolkit.skeletons import JOINTS, K, scale_points
 from toolkit.structures import InputError
 
 STORED = ('poses', 'scores', 'number', 'times', 'index', 'people', 'still')
@@ -107,10 +111,17 @@ class PosePass:
         self.of_files = getattr(estimator, 'people_of_frames', None)
         self.follow, self.total, self.small_size = follow, 0, size
 
-    def check(self, indices: list[int]) -> None:
-        """Let an estimator that reads files look, before any decoding, whether they are of this video and reach these frames."""
+    def check(self, indices: list[int], stored: tuple[int, int]) -> None:
+        """Let an estimator that reads files look, before any decoding, whether they are of this video and reach these frames.
+
+        Args:
+            indices: numbers of source frames.
+            stored: (H, W) of the source before its pixels were made square.
+        """
         if self.of_files:
             self.of_files(indices, self.size, self.source_frames, self.names)
+            if stored != self.size and hasattr(self.estimator, 'check_pixels'):
+                self.estimator.check_pixels(stored, self.size)
 
     def run(self, sampled: Iterable[tuple], key: dict, problems: Callable[[], list[str]]) -> tuple[Found | None, list[str]]:
         """Find the poses, or take those of an earlier run.
@@ -174,16 +185,22 @@ class PosePass:
                 waiting.append(_Row(time, index, still, _sample(frame) if number % POSE_CHUNK == 0 else None))
                 yield frame
 
-        chunk, number = [], ready // POSE_CHUNK
-        for people, count in self._people(frames(), last):
+        chunk, number, given, stream = [], ready // POSE_CHUNK, 0, frames()
+        for people, count in self._people(stream, last):
+            given += 1
+            if not waiting:
+                raise self._miscounted('poses', given, given - 1)
             row = waiting.popleft()
             for person in people:
-                self._check_joints(person.pose)
+                self._check_joints(person.pose, row.index)
             row.people, row.count = people, count
             chunk.append(row)
             if len(chunk) == POSE_CHUNK:
                 self._write(chunk, number)
                 chunk, number = [], number + 1
+        next(stream, None)
+        if waiting:
+            raise self._miscounted('poses', given, given + len(waiting))
         if chunk:
             self._write(chunk, number)
 
@@ -197,22 +214,35 @@ class PosePass:
             yield from ((_only(pose), -1) for pose in estimator.track(frames, last, **options))
         elif hasattr(estimator, 'detect'):
             for batch in batches(frames, DETECT_BATCH):
-                yield from ((people, count_people(people)) for people in estimator.detect(batch))
+                found = list(estimator.detect(batch))
+                if len(found) != len(batch):
+                    raise self._miscounted('lists of people', len(found), len(batch))
+                yield from ((people, count_people(people)) for people in found)
         else:
             for batch in batches(frames, POSE_CHUNK):
                 poses, count = np.array(estimator(batch), np.float32), np.full(len(batch), -1)
                 if len(poses) != len(batch):
-                    raise InputError(f'the pose estimator {type(estimator).__name__} returned {len(poses)} poses for {len(batch)} '
-                                     f'frames; expected one each')
+                    raise self._miscounted('poses', len(poses), len(batch))
                 if hasattr(estimator, 'num_people'):
                     count[::COUNT_EVERY] = estimator.num_people(batch[::COUNT_EVERY])
                 yield from ((_only(pose), int(n)) for pose, n in zip(poses, count))
 
-    def _check_joints(self, pose: np.ndarray) -> None:
+    def _miscounted(self, what: str, number: int, frames: int) -> InputError:
+        return InputError(f'the pose estimator {type(self.estimator).__name__} returned {number} {what} for {frames} frames; expected '
+                          f'one each')
+
+    def _check_joints(self, pose: np.ndarray, frame: int) -> None:
         if pose.shape != (K, 3):
             raise InputError(f'the pose estimator {type(self.estimator).__name__} gave a pose of shape {pose.shape}; expected '
                              f'{(K, 3)}, the joints of OpenPose. toolkit.skeletons.to_openpose18 makes them of other layouts, such as '
                              f'coco17')
+        wrong = np.argwhere(~(np.abs(pose) <= FARTHEST) & ~(pose[:, 2:] <= 0))
+        if len(wrong):
+            joint, axis = wrong[0]
+            raise InputError(
+                f'the pose estimator {type(self.estimator).__name__} gave frame {frame} of the video the {JOINTS[joint]} with '
+                f'{("x", "y", "confidence")[axis]} = {pose[joint, axis]:g}; expected a number of at most {FARTHEST:g}, and the '
+                'confidence 0 where a joint is not seen')
 
     def _in_small(self) -> Follow:
         """Whom to follow, points in pixels of the small frames."""
@@ -247,6 +277,9 @@ class PosePass:
         poses = found['poses']
         if self.of_files:
             everybody = self.of_files(found['index'].tolist(), self.size, self.source_frames, self.names)
+            for frame, people in zip(found['index'].tolist(), everybody):
+                for person in people:
+                    self._check_joints(person.pose, frame)
             poses = follow_person(everybody, chosen=self.follow and choose_person(everybody, self.follow))
             found['people'] = np.array([count_people(people) for people in everybody], np.int32)
         else:

@@ -5,6 +5,7 @@ cuts the frames and makes masks, edges and part labels at the clip's size. Both 
 does not depend on its size or length. What is done lies in ``.<clip>.partial``.
 """
 
+import re
 import shutil
 import warnings
 from collections.abc import Callable, Iterator
@@ -18,9 +19,10 @@ import cv2
 import numpy as np
 
 from toolkit import fields
+from toolkit.clips.checks import check_said
 from toolkit.clips.clip import Clip, ClipWriter, to_u8
-from toolkit.clips.crop import Crop, center_crop, fit_window, given_crop, person_crop, person_range
-from toolkit.clips.folder import SOUND_FILE, check_clip_folder, clip_lock, partial_folder, start_partial, tidy_partial
+from toolkit.clips.crop import Crop, center_crop, check_window, fit_window, given_crop, person_crop, person_range
+from toolkit.clips.folder import MARK, SOUND_FILE, check_clip_folder, clip_lock, partial_folder, start_partial, tidy_partial
 from toolkit.clips.same_person import DEFAULT_PERSON
 from toolkit.clips.size import Range, choose_size, folder_size
 from toolkit.files import fingerprint, make_folder, source_hash, write_json, writing_error
@@ -55,7 +57,8 @@ class Preparation:
         name = name or clip_name(path)
         self._place(Path(out_dir) / check_name(name))
         self.estimator, self.edges, self.segmentor = pose_estimator, edge_detector, segmentor
-        self.person, self.action, self.overwrite = person, action or name, overwrite
+        self.person, self.action, self.overwrite = person, name if action is None else action, overwrite
+        check_said(self.folder, person=self.person, action=self.action)
         self.progress: Callable[[str, int, int], None] = lambda stage, done, total: None
         self.made_by = dict(poses=part_record(pose_estimator), edges=part_record(edge_detector), masks=part_record(segmentor),
                             parts=dict(type='part_labels', version='1'))
@@ -159,8 +162,9 @@ class Preparation:
             raise writing_error(self.folder, error) from error
 
     def _note_failure(self, reason: str) -> None:
-        with suppress(InputError):
-            write_json(self.work / 'failure.json', dict(name=self.folder.name, source=self.path.name, reason=reason))
+        if (self.partial / MARK).is_file():
+            with suppress(InputError):
+                write_json(self.work / 'failure.json', dict(name=self.folder.name, source=self.path.name, reason=reason))
 
     def _look(self) -> Range:
         """Pass 1; what it finds is kept."""
@@ -169,6 +173,7 @@ class Preparation:
         if start and start >= self.info.duration:
             raise UnusableClipError(
                 f'{self.path}: lasts {self.info.duration:.1f} s, so nothing is left from second {start:g} on; choose an earlier start')
+        self._check_crop()
         self.rate = self.settings.fps or self.info.sample_rate
         self.fps = self.rate or float(reader.fps)
         found = self._find_poses()
@@ -190,7 +195,8 @@ class Preparation:
             self.folder, self.folder.name, self.person, self.action, crop.height, crop.width, self.fps, self.settings.frame_format,
             key=dict(self.key, first=first, last=last), overwrite=self.overwrite, fields={f.name: f.channels for f in self.fields})
         self._preview(crop, total)
-        self._make_frames(writer, crop, crop.pose(clean), first, last)
+        with _quiet_reader():
+            self._make_frames(writer, crop, crop.pose(clean), first, last)
         quality = measure(found, clean, crop, writer, first, last, self._gaps(found.times[first:last]), size)
         quality.notes += reader.notes
         sound = self.partial / SOUND_FILE
@@ -210,9 +216,7 @@ class Preparation:
     def _sampled(self, reader) -> Iterator[tuple[np.ndarray, float, int]]:
         """Yields (frame, time, number of the source frame)."""
         s = self.settings
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore', UserWarning)
-            yield from sample_frames(reader, self.rate, s.start, s.end, s.max_frames, reader.numbers())
+        return sample_frames(reader, self.rate, s.start, s.end, s.max_frames, reader.numbers())
 
     def _expected(self) -> int:
         s = self.settings
@@ -233,9 +237,10 @@ class Preparation:
         poses = PosePass(
             self.estimator, self.work, (self.reader.height, self.reader.width), self.info.num_frames,
             lambda done: self.progress('poses', done, max(total, done)), names, s.follow)
-        poses.check(self._near_the_end())
+        poses.check(self._near_the_end(), getattr(self.reader, 'stored_size', poses.size))
         small = self.reader.at_most(POSE_SIDE)
-        found, self.problems = poses.run(self._sampled(small), key, lambda: list(small.problems))
+        with _quiet_reader():
+            found, self.problems = poses.run(self._sampled(small), key, lambda: list(small.problems))
         if found is None:
             raise UnusableClipError(f'{self.path}: zero frames between {s.start} s and {s.end or "the end"} s')
         return found
@@ -258,6 +263,19 @@ class Preparation:
         picture = cv2.copyMakeBorder(picture, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=(90, 90, 90))
         cv2.rectangle(picture, (x0 + pad, y0 + pad), (x1 + pad, y1 + pad), (255, 220, 60), 2)
         write_picture(self.partial / 'source.jpg', picture)
+
+    def _check_crop(self) -> None:
+        """See that a window that the user gave fits the video, before the poses are looked for."""
+        s, size = self.settings, (self.reader.height, self.reader.width)
+        if isinstance(s.crop, str):
+            return
+        try:
+            if self.size_given:
+                given_crop(s.crop, *size, s.height, s.width)
+            else:
+                check_window(s.crop, *size)
+        except InputError as error:
+            raise InputError(f'{self.path}: {error}') from error
 
     def _crop(self, poses: np.ndarray) -> Crop:
         s, size = self.settings, (self.reader.height, self.reader.width)
@@ -307,6 +325,14 @@ class Preparation:
             return []
         at = self.reader.times()[list(self.info.gaps)]
         return sorted({int(t) for t in np.searchsorted(times, at - 1e-4) if 0 < t < len(times)})
+
+
+@contextmanager
+def _quiet_reader() -> Iterator[None]:
+    """Let readers not warn of damage while frames are sampled: the clip's report tells it. Warnings of others are shown."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings('ignore', category=UserWarning, module=re.escape(sample_frames.__module__))
+        yield
 
 
 def prepare_video(

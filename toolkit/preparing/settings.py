@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+from toolkit.clips.clip import ENCODING
 from toolkit.outputs import plain_name
 from toolkit.poses.follow import check_follow
 from toolkit.preparing.fingerprints import part_fingerprint
@@ -65,6 +66,8 @@ class PrepareSettings:
                 f'nearest valid heights {" or ".join(map(str, valid[0]))}, widths {" or ".join(map(str, valid[1]))}')
         if isinstance(self.crop, str) and self.crop not in ('person', 'center'):
             raise InputError(f"crop must be 'person', 'center' or x,y,width,height in source pixels, got {self.crop!r}")
+        if self.frame_format not in ENCODING:
+            raise InputError(f'frame_format must be one of {sorted(ENCODING)}, got {self.frame_format!r}')
         check_follow(self.follow)
         if self.fps is not None and not 0 < self.fps <= MAX_FPS:
             raise InputError(f'fps must be positive and at most {MAX_FPS}, got {self.fps}')

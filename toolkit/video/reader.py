@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Iterable, Iterator
 from copy import copy
 from fractions import Fraction
-from itertools import count
+from itertools import count, islice, pairwise
 from pathlib import Path
 
 import av
@@ -17,7 +17,10 @@ from toolkit.structures import InputError
 from toolkit.video.filters import ToneMap, deinterlaced
 from toolkit.video.frame_times import DEFAULT_RATE, ForwardTimes, display_order, true_rate, usual_step
 from toolkit.video.picture_file import add_note, on_white
-from toolkit.video.source import READING_ERRORS, check_pixels, open_video, video_stream
+from toolkit.video.source import READING_ERRORS, check_pixels, decoder_of, moving_pictures, open_video, video_stream
+
+LOOKED_AT = 32
+"""Frames that are decoded first, where the times of the packets may not be those of the frames."""
 
 
 def orient(frame: np.ndarray, matrix: np.ndarray) -> np.ndarray:
@@ -63,13 +66,40 @@ def _display_matrix(frame: av.VideoFrame) -> np.ndarray | None:
     return None if side is None else np.frombuffer(bytes(side), np.int32)[[0, 1, 3, 4]].reshape(2, 2).astype(float)
 
 
+def whole_frames(shown: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """Times of frames, where the two fields of a frame may have a packet each, with a time of its own.
+
+    Args:
+        shown: (T,) seconds, of packets in the order in which they are shown.
+        first: (N,) seconds, of the first decoded frames.
+
+    Returns:
+        The times without those of second fields.
+    """
+    step = usual_step(first)
+    if step is None or ((shown >= first[0]) & (shown <= first[-1])).sum() <= len(first):
+        return shown
+    kept = [shown[0]]
+    for time in shown[1:]:
+        if not 0 <= time - kept[-1] < .6 * step:
+            kept.append(time)
+    return np.array(kept)
+
+
+def goes_back(stamps: Iterable[tuple[float | None, float | None]]) -> bool:
+    """Whether of (time at which a frame is shown, time at which it is decoded) the first ever goes back while the second goes on."""
+    known = [stamp for stamp in stamps if None not in stamp]
+    return any(later[0] < earlier[0] and later[1] > earlier[1] for earlier, later in pairwise(known))
+
+
 class VideoReader:
     """Streams the frames of a video file in constant memory; can be iterated again and again.
 
-    Rotation and flip flags and non-square pixels are applied, and transparent places become white. Frames have the shape of the first
-    one; others get black borders, and :attr:`problems` names the first of them. Damaged frames are skipped; where a file stops early,
-    what decodes is given, one warning says at which frame, and :attr:`problems` holds the message. Times are those of the file, made
-    strictly increasing by :class:`~toolkit.video.frame_times.ForwardTimes`.
+    Rotation and flip flags and non-square pixels are applied, and transparent places become white. Of several video streams the one
+    that is marked as default is read, else the first, and :attr:`notes` says which. Frames have the shape of the first one; others get
+    black borders, and :attr:`problems` names the first of them. Damaged frames are skipped; where a file stops early, what decodes is
+    given, one warning says at which frame, and :attr:`problems` holds the message. Times are those of the file, made strictly
+    increasing by :class:`~toolkit.video.frame_times.ForwardTimes`.
 
     Args:
         path: a file FFmpeg can read.
@@ -77,9 +107,10 @@ class VideoReader:
 
     Attributes:
         fps: frame rate, Fraction: the announced one, or that of the time stamps where the two differ.
-        num_frames: frames the file announces, or number of its coded frames.
+        num_frames: frames the file announces, or number of its coded frames; two fields count as one frame.
         height, width: size of the frames as given, after rotation.
         full_size: (H, W) of the frames after rotation, without ``max_side``.
+        stored_size: (H, W) of the frames after rotation as other programs see them that take all pixels for square.
         start_time: seconds on the clock of the file at which the first frame is shown.
         mended: time stamps went back or had a gap that was cut, so that times are not those of the file's clock.
         problems: messages about damage met by the last full iteration.
@@ -103,17 +134,21 @@ class VideoReader:
             check_pixels(self.path, stream.codec_context.height, round(stream.codec_context.width * self._sar))
             self._duration, num_frames = self._announced_duration(container, stream), stream.frames
             first = next(self._decode(container, stream, []), None)
+            reorders = stream.codec_context.has_b_frames
             if first is None:
                 raise InputError(f'{self.path}: the video has zero frames that can be decoded')
             self.start_time = first.time or 0.
             self._tone_map = ToneMap.of(first)
             if self._tone_map:
                 self.notes.append(f'HDR ({self._tone_map.kind}) was made SDR')
-            self.full_size = self.height, self.width = self._shown_size(first)
+            self.full_size = self.height, self.width = self._shown_size(first, self._sar)
+            self.stored_size = self._shown_size(first, Fraction(1))
+            streams = moving_pictures(container)
+            if len(streams) > 1:
+                self.notes.append(f'of {len(streams)} video streams number {streams.index(stream) + 1} was taken')
         announced = Fraction(announced).limit_denominator(30030) if announced else None
-        self._times, self._step = self._read_times(announced)
+        self._find_times(announced, num_frames, first.interlaced_frame, reorders)
         self.fps = true_rate(self._times, announced)
-        self.num_frames = num_frames or len(self._times)
         if max_side:
             vars(self).update(vars(self.at_most(max_side)))
 
@@ -137,13 +172,16 @@ class VideoReader:
         if stream.duration:
             return float(stream.duration * stream.time_base)
         if len(container.streams) == 1 and container.duration:
-            return container.duration / av.time_base
+            return (container.duration - max(container.start_time or 0, 0)) / av.time_base  # Matroska counts from time 0
         return None
 
     @staticmethod
     def _decode(container, stream, problems: list[str]) -> Iterator[av.VideoFrame]:
         damaged, count, ended = 0, 0, None
         packets = container.demux(stream)
+        decoder, lost = decoder_of(stream)
+        if lost:
+            problems.append(lost)
         while True:
             try:
                 packet = next(packets, None)
@@ -153,7 +191,7 @@ class VideoReader:
             if packet is None:
                 break
             try:
-                frames = packet.decode()
+                frames = decoder.decode(packet)
             except av.error.FFmpegError:
                 damaged += 1
                 continue
@@ -184,8 +222,9 @@ class VideoReader:
             frame, options = self._tone_map(self._reformatter.reformat(frame, format='gbrp16le', **options)), {}
         return self._reformatter.reformat(frame, format='rgb24', **options).to_ndarray()
 
-    def _shown_size(self, frame: av.VideoFrame) -> tuple[int, int]:
-        height, width = frame.height, max(1, round(frame.width * self._sar))
+    @staticmethod
+    def _shown_size(frame: av.VideoFrame, sar: Fraction) -> tuple[int, int]:
+        height, width = frame.height, max(1, round(frame.width * sar))
         matrix = _display_matrix(frame)
         return (width, height) if matrix is not None and _is_turned(matrix) else (height, width)
 
@@ -211,10 +250,13 @@ class VideoReader:
                 if array.shape[:2] != (self.height, self.width):
                     array, borders = fit_into(array, self.height, self.width)
                     if borders and other is None:
-                        (h, w), (height, width) = self._shown_size(frame), self.full_size
+                        (h, w), (height, width) = self._shown_size(frame, self._sar), self.full_size
                         other = (f'frame {number} is {w}x{h}, the first {width}x{height} (width x height): this and all of another '
                                  'shape have black borders')
-                yield array, forward(frame.time)
+                shown = frame.time
+                if self._by_place:
+                    shown = float(self._times[number]) if number < len(self._times) else None
+                yield array, forward(shown)
         if other:
             problems.append(other)
         end = forward.last + forward.removed + self._step
@@ -224,9 +266,34 @@ class VideoReader:
         if self.problems:
             warnings.warn(f'{self.path}: {"; ".join(self.problems)}', stacklevel=2)
 
-    def _read_times(self, announced: Fraction | None) -> tuple[np.ndarray, float]:
-        """Times of all frames from the packets alone, without decoding, and the usual step between them."""
-        stamps, untimed = [], 0
+    def _find_times(self, announced: Fraction | None, num_frames: int, interlaced: bool, reorders: bool) -> None:
+        """Find the times of all frames: those of the packets. A few frames are decoded to know of two kinds of files: those with a
+        packet for each field, and those that do not say when frames are shown, as AVI. There decoded frames have wrong times, and that
+        of their place is right."""
+        stamps, rate = self._stamps(announced), float(announced or DEFAULT_RATE)
+        packets = shown = np.array(display_order(stamps))
+        in_order = bool(stamps) and not goes_back(stamps)
+        first = self._first_stamps() if interlaced or (reorders and in_order) else []
+        self._by_place = in_order and goes_back(first)
+        if interlaced:
+            known = [time for time, _ in first if time is not None]
+            shown = whole_frames(packets, np.array(known or np.arange(len(first)) / rate))
+        self._step = usual_step(shown) or 1 / rate
+        forward = ForwardTimes(self._step)
+        self._times = np.array([*map(forward, shown)])
+        self.mended = bool(forward.joins or forward.gaps)
+        self.num_frames = num_frames if num_frames and len(shown) == len(packets) else len(shown)
+        if self._by_place:
+            self.start_time = float(shown[0])
+
+    def _first_stamps(self) -> list[tuple[float | None, int | None]]:
+        """When the first decoded frames are shown and decoded, in the order in which they come."""
+        with self._open() as container:
+            return [(frame.time, frame.dts) for frame in islice(self._decode(container, self._stream(container), []), LOOKED_AT)]
+
+    def _stamps(self, announced: Fraction | None) -> list[tuple[float, float | None]]:
+        """When the packets are shown and decoded, in seconds and in the order of the file, without decoding."""
+        stamps, lengths = [], []
         with self._open() as container:
             packets = container.demux(self._stream(container))
             while True:
@@ -238,20 +305,14 @@ class VideoReader:
                     break
                 if not packet.size or packet.is_discard:
                     continue
+                lengths.append(float(packet.duration * packet.time_base if packet.duration else 1 / (announced or DEFAULT_RATE)))
                 shown = packet.dts if packet.pts is None else packet.pts
-                if shown is None:
-                    untimed += 1
-                else:
+                if shown is not None:
                     base = float(packet.time_base)
                     stamps.append((shown * base, None if packet.dts is None else packet.dts * base))
-        if untimed > len(stamps):
-            stamps = [(i / float(announced or DEFAULT_RATE), None) for i in range(untimed + len(stamps))]
-        shown = np.array(display_order(stamps))
-        step = usual_step(shown) or 1 / float(announced or DEFAULT_RATE)
-        forward = ForwardTimes(step)
-        times = np.array([*map(forward, shown)])
-        self.mended = bool(forward.joins or forward.gaps)
-        return times, step
+        if len(stamps) < .4 * len(lengths):  # of a frame of two fields often only the first has a time
+            stamps = [(end - length, None) for end, length in zip(np.cumsum(lengths).tolist(), lengths)]
+        return stamps
 
     def times(self) -> np.ndarray:
         """Times of all coded frames, found without decoding: (T,) float64 seconds since the first, strictly increasing."""

@@ -23,31 +23,34 @@ def sample_frames(
         (frame, time, index): the time of the tick, or of the frame when ``fps`` is None; the number of the frame in the source.
     """
     numbered = ((frame, time, index) for (frame, time), index in zip(frames, count() if numbers is None else numbers))
-    shown = _until(numbered, end)
-    chosen = _ticks(shown, fps, start, end) if fps else (item for item in shown if item[1] >= start - 1e-6)
+    end = np.inf if end is None else end
+    chosen = _ticks(numbered, fps, start, end) if fps else _between(numbered, start, end)
     for i, item in enumerate(chosen):
         if max_frames is not None and i >= max_frames:
             return
         yield item
 
 
-def _until(frames, end):
+def _between(frames, start, end):
     for item in frames:
-        if end is not None and item[1] >= end - 1e-6:
+        if item[1] >= end - 1e-6:
             return
-        yield item
+        if item[1] >= start - 1e-6:
+            yield item
 
 
 def _ticks(frames, fps, start, end):
     held, held_time, held_index, step, tick = None, 0., 0, 1 / fps, 0
     for frame, time, index in frames:
-        while held is not None and start + tick / fps < time - 1e-4:
+        while held is not None and start + tick / fps < min(time, end) - 1e-4:
             yield held, start + tick / fps, held_index
             tick += 1
+        if time >= end - 1e-6:
+            return
         if held is not None:
             step = time - held_time
         held, held_time, held_index = frame, time, index
-    while held is not None and start + tick / fps < min(held_time + step, end or np.inf) - 1e-4:
+    while held is not None and start + tick / fps < min(held_time + step, end) - 1e-4:
         yield held, start + tick / fps, held_index
         tick += 1
 

@@ -13,6 +13,8 @@ MAX_PIXELS = 1 << 26
 """Largest frame of a video: a decoder holds up to seventeen."""
 MANY_PIXELS = 1 << 23  # each thread of a decoder holds frames: of larger ones only two work, so that memory stays bounded
 READING_ERRORS = (av.error.FFmpegError, OSError, IndexError)  # IndexError: a stream that the head of the file does not announce
+ALPHA_DECODERS = {'vp8': 'libvpx', 'vp9': 'libvpx-vp9'}
+"""Decoders that read the transparency of WebM, for codecs of which FFmpeg's own decoders leave it out."""
 NAMES_OTHER_FILES = {'avisynth', 'concat', 'dash', 'hls', 'imf', 'mlv', 'sdp', 'vapoursynth', 'vobsub', 'webm_dash_manifest'}
 """Formats whose files name others, or open those beside them."""
 LONGEST_READ = 30.
@@ -122,15 +124,17 @@ def _is_playlist(path: Path) -> bool:
 
 
 def video_stream(container, path: Path):
-    """The first stream of moving pictures that can be decoded, ready to be decoded with threads.
+    """The stream of moving pictures to read, ready to be decoded with threads: of those that can be decoded, the one that the file
+    marks as the default one, else the first.
 
     Raises:
         InputError: there is none, its codec is not known, or its pictures are too large.
     """
-    streams = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
+    streams = moving_pictures(container)
     if not streams:
         raise InputError(f'{path}: holds no video stream')
-    known = next((s for s in streams if s.codec_context is not None), None)
+    known = max((s for s in streams if s.codec_context is not None), default=None,
+                key=lambda s: bool(s.disposition & av.stream.Disposition.default))
     if known is None:
         raise InputError(
             f'{path}: this FFmpeg (PyAV {av.__version__}) cannot decode its video{_codec_tag(path)}; convert it to H.264 first')
@@ -140,6 +144,29 @@ def video_stream(container, path: Path):
         known.codec_context.thread_count = 2
     known.codec_context.options = {**known.codec_context.options, 'max_pixels': str(MAX_PIXELS)}
     return known
+
+
+def moving_pictures(container) -> list:
+    """The video streams of PyAV's container, without cover pictures."""
+    return [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
+
+
+def decoder_of(stream) -> tuple[av.VideoCodecContext, str | None]:
+    """What decodes a stream of :func:`video_stream`, its transparency too.
+
+    Returns:
+        The decoder; and what is lost with it, or None.
+    """
+    own = stream.codec_context
+    name = ALPHA_DECODERS.get(own.name) if stream.metadata.get('alpha_mode') == '1' else None
+    if name is None:
+        return own, None
+    try:
+        decoder = av.CodecContext.create(name, 'r')
+    except ValueError:  # PyAV's error for a codec that FFmpeg was built without
+        return own, f'its transparency is left out, as this FFmpeg (PyAV {av.__version__}) has no decoder {name}'
+    decoder.options = own.options
+    return decoder, None
 
 
 def _codec_tag(path: Path) -> str:
