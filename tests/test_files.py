@@ -1,11 +1,13 @@
 import errno
 import json
+import os
 import re
 from pathlib import Path
 
 import pytest
 
 from toolkit.files import replacing, source_hash, write_file, write_json
+from toolkit.outputs import TakenError, give_name
 from toolkit.structures import InputError
 
 TOOLKIT = Path(__file__).parents[1] / 'toolkit'
@@ -57,3 +59,34 @@ def test_no_other_code_writes_under_a_temporary_name():
     known = ('folder.py', 'work_dir.py')  # they look for leftovers
     writers = [path.name for path in TOOLKIT.rglob('*.py') if re.search("(?<!r)tmp'", path.read_text()) and path.name not in known]
     assert writers == ['files.py']
+
+
+def no_links(*_):
+    raise PermissionError(errno.EPERM, 'Operation not permitted')
+
+
+@pytest.mark.parametrize('links', [True, False])
+def test_a_file_that_comes_while_one_is_written_is_left(tmp_path, monkeypatch, links):
+    if not links:
+        monkeypatch.setattr(os, 'link', no_links)
+    path = tmp_path / 'a.json'
+    with pytest.raises(TakenError, match=r'a.json: a file of this name has come.* What was made is .*/\.a\.json\.\d+\.tmp') as told:
+        with replacing(path, overwrite=False) as file:
+            file.write(b'new')
+            path.write_text('theirs')
+    kept = next(p for p in tmp_path.iterdir() if p != path)
+    assert path.read_text() == 'theirs' and kept.read_text() == 'new' and str(kept) in str(told.value)
+    for write in (lambda: write_file(path, b'', overwrite=False), lambda: write_json(path, {}, overwrite=False)):
+        with pytest.raises(TakenError):
+            write()
+    write_json(path, {})
+    write_file(tmp_path / 'b.txt', b'b', overwrite=False)
+    assert path.read_text() == '{}\n' and (tmp_path / 'b.txt').read_bytes() == b'b' and (tmp_path / 'b.txt').stat().st_nlink == 1
+
+
+def test_a_link_that_leads_nowhere_is_a_file_too(tmp_path):
+    (tmp_path / 'made').write_text('new')
+    (tmp_path / 'a').symlink_to(tmp_path / 'nowhere')
+    with pytest.raises(TakenError):
+        give_name(tmp_path / 'made', tmp_path / 'a')
+    assert (tmp_path / 'made').read_text() == 'new' and not (tmp_path / 'nowhere').exists()

@@ -1,5 +1,8 @@
 """Names, and outputs that are inputs."""
 
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
 
 from toolkit import apis
@@ -86,3 +89,18 @@ def test_results_that_are_there_are_replaced_only_when_told_so(clips, tmp_path, 
         with pytest.raises(InputError, match='no.pth' if overwrite else 'exists already; say --overwrite'):
             apis.generate(tmp_path / 'no.pth', clips[0].folder, clips[1].folder, overwrite=overwrite, **wish)
     assert {p.read_text() for p in tmp_path.iterdir()} == {'mine'}
+
+
+@pytest.mark.parametrize('name', ['me.png', 'me_0.mp4'])
+def test_a_result_that_comes_while_a_video_is_painted_is_left(tmp_path, name):
+    def painted():
+        for _ in range(3):
+            yield [np.zeros((32, 32, 3), np.uint8)] * 2
+        (tmp_path / name).write_text('theirs')
+
+    result = apis.Result(tmp_path / 'me.mp4', apis.Colors(samples=2))
+    chosen = SimpleNamespace(driving=SimpleNamespace(fps=25), poses=np.zeros((3, 18, 3), np.float32))
+    result.check([])
+    with pytest.raises(InputError, match=f'{name}: a file of this name has come while this one was being made'):
+        result.write(chosen, painted(), audio=False, progress=False)
+    assert (tmp_path / name).read_text() == 'theirs'

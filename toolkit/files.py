@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from toolkit.doors import open_regular
-from toolkit.outputs import hidden
+from toolkit.outputs import TakenError, give_name, hidden
 from toolkit.structures import InputError
 
 
@@ -24,16 +24,18 @@ def writing_error(path: Path, error: OSError) -> InputError:
 
 
 @contextmanager
-def replacing(path: str | Path, lasting: bool = False) -> Iterator[BinaryIO]:
+def replacing(path: str | Path, lasting: bool = False, overwrite: bool = True) -> Iterator[BinaryIO]:
     """A file to write into, which takes the name ``path`` when all is written. Until then, and after any error, an older file of that
     name is untouched; of the new one nothing is left.
 
     Args:
         path: target.
         lasting: wait for the disk, so that the name holds one of both files even after a power cut.
+        overwrite: replace a file of that name, also one that comes while this one is written.
 
     Raises:
         OSError: disk full or not writable.
+        TakenError: a file of that name is there and may not be replaced; what was written is kept under the name that is said.
     """
     path = Path(path)
     temporary = hidden(path, f'{os.getpid()}.tmp')
@@ -44,30 +46,33 @@ def replacing(path: str | Path, lasting: bool = False) -> Iterator[BinaryIO]:
             if lasting:
                 file.flush()
                 os.fsync(file.fileno())
-        os.replace(temporary, path)
+        give_name(temporary, path, overwrite)
         if lasting and os.name == 'posix':
             folder = os.open(path.parent, os.O_RDONLY)
             os.fsync(folder)
             os.close(folder)
-    finally:
+    except TakenError:
+        raise
+    except BaseException:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+        raise
 
 
-def write_file(path: str | Path, data: bytes) -> None:
+def write_file(path: str | Path, data: bytes, overwrite: bool = True) -> None:
     """Write bytes, whole or not at all, see :func:`replacing`.
 
     Raises:
-        InputError: disk full or not writable; an older file of that name is untouched.
+        InputError: disk full or not writable, or a file is there that may not be replaced; an older file of that name is untouched.
     """
     try:
-        with replacing(path) as file:
+        with replacing(path, overwrite=overwrite) as file:
             file.write(data)
     except OSError as error:
         raise writing_error(Path(path), error) from error
 
 
-def write_json(path: str | Path, content) -> None:
+def write_json(path: str | Path, content, overwrite: bool = True) -> None:
     """:func:`write_file` for JSON, indented by one. The folder of the file is made.
 
     Raises:
@@ -79,7 +84,7 @@ def write_json(path: str | Path, content) -> None:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise writing_error(Path(path), error) from error
-    write_file(path, data)
+    write_file(path, data, overwrite)
 
 
 def make_folder(path: str | Path) -> Path:

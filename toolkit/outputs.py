@@ -13,6 +13,10 @@ from toolkit.structures import InputError
 LONGEST_NAME = 200
 
 
+class TakenError(InputError):
+    """A file has come under the name of a result while that was being made."""
+
+
 def plain_name(text: str, default: str = 'unnamed') -> str:
     """Any text made a name that is one plain part of a path.
 
@@ -54,6 +58,36 @@ def partial_video(path: str | Path) -> Path:
     """Where a video is while it is being written; players want its suffix: ``.<stem>.partial<suffix>``."""
     path = Path(path)
     return path.with_name(f'.{path.stem}.partial{path.suffix}')
+
+
+def give_name(made: str | Path, path: str | Path, overwrite: bool = False) -> None:
+    """Give a file that is made its name. It was looked at before the work; what has come there since is not replaced either.
+
+    Args:
+        made: the file, in the same folder.
+        path: its name to be.
+        overwrite: replace a file of that name.
+
+    Raises:
+        TakenError: a file of that name is there; ``made`` stays where it is.
+        OSError: the folder cannot be written.
+    """
+    made, path = Path(made), Path(path)
+    taken = TakenError(f'{path}: a file of this name has come while this one was being made, and is left as it is. What was made is '
+                       f'{made}; give it another name')
+    if overwrite:
+        os.replace(made, path)
+        return
+    try:
+        os.link(made, path)
+    except FileExistsError:
+        raise taken from None
+    except OSError:  # a file system without links
+        if os.path.lexists(path):
+            raise taken from None
+        os.rename(made, path)
+        return
+    made.unlink()
 
 
 def refuse_filled(folder: str | Path, overwrite: bool = False) -> None:

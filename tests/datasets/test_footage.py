@@ -142,6 +142,18 @@ def test_a_test_never_shows_held_out_frames(root):
     assert len(shown(split[0])) == 30
 
 
+def test_the_rule_of_a_data_set_divides_the_clips_of_a_pool_that_asks_for_a_half(root):
+    def pool(**asked):
+        data = ClipWindows(root, persons='ann', split='test', split_rule=rule, frames=(0, 12), references=dict(pool=asked))
+        return {clip.action for clip in data.reference_clips if clip.person == 'ann'}
+
+    actions = {clip.action for clip in ClipWindows(root, persons='ann').clips}
+    rule = dict(test_actions=[min(actions)])
+    assert pool(split='train') == actions - {min(actions)} and pool(frames=(12, None)) == actions
+    with pytest.raises(InputError, match='split_rule can only divide clips where a half is asked for'):
+        pool(split_rule=rule)
+
+
 def test_what_cannot_be_says_what_to_do(root, tmp_path):
     make_clip(tmp_path / 'more' / 'carl', person='carl', length=12)
     for options, words in (

@@ -2,6 +2,7 @@
 
 import os
 
+import cv2
 import numpy as np
 import pytest
 
@@ -11,6 +12,7 @@ from toolkit.clips.folder import foreign_files
 from toolkit.datasets import scene
 from toolkit.datasets.plate import background_plate
 from toolkit.datasets.scene import KEPT, SCENE_FILE, still_scene
+from toolkit.structures import InputError
 
 SIZE = (96, 64)
 
@@ -69,3 +71,37 @@ def test_a_folder_that_cannot_be_written_is_left(clip):
     np.testing.assert_array_equal(still_scene(clip, range(30)), background_plate(clip))
     os.chmod(clip.folder, 0o700)
     assert not (clip.folder / SCENE_FILE).exists()
+
+
+def test_a_scene_is_found_anew_where_pictures_have_changed(clip):
+    found = still_scene(clip, range(30))
+    for path in (clip.folder / 'masks').iterdir():
+        cv2.imwrite(str(path), np.full(SIZE, 255, np.uint8))
+    changed = still_scene(clip, range(30))
+    np.testing.assert_array_equal(changed, background_plate(clip))
+    assert not np.array_equal(changed, found)
+
+
+def test_whether_the_camera_moves_is_found_anew_too(tmp_path):
+    pan, still = (make_clip(tmp_path / name, size=SIZE, **how) for name, how in (('pan', dict(pan=1.5)), ('still', {})))
+    assert still_scene(pan, range(30)) is None
+    for kind in ('frames', 'masks'):
+        for path in (still.folder / kind).iterdir():
+            (pan.folder / kind / path.name).write_bytes(path.read_bytes())
+    np.testing.assert_array_equal(still_scene(pan, range(30)), background_plate(still))
+
+
+def test_a_picture_that_is_gone_is_named(clip):
+    (clip.folder / 'masks' / '000003.png').unlink()
+    with pytest.raises(InputError, match='masks/000003.png: cannot be read'):
+        still_scene(clip, range(30))
+
+
+def test_what_is_kept_in_a_clip_is_no_change_of_it(clip):
+    """Or an evaluation that was stopped would not know its clips again."""
+    before = clip.state()
+    still_scene(clip, range(30))
+    (clip.folder / '.scene.npz.7.tmp').touch()
+    assert (clip.folder / SCENE_FILE).exists() and Clip(clip.folder).state() == before
+    os.utime(clip.folder / 'masks' / '000003.png', ns=(0, 0))
+    assert Clip(clip.folder).state() != before

@@ -65,7 +65,11 @@ def test_explicit_actions_and_lists(tmp_path):
     halves = split_by_file(clips(2, 3), file)
     assert [c.name for c in halves['test']] == ['1_2', '0_1'] and names(halves['train']) == {'0_0'}
     for content, message in ((dict(train=['0_0'], test=['7_7']), 'no clips named 7_7'), (dict(train=[]), 'expected'),
-                             (dict(train=['0_0'], test=['0_0']), 'both halves')):
+                             (dict(train=['0_0'], test=['0_0']), 'both halves'),
+                             (dict(train=['0_0', '0_1', '0_0'], test=[]), 'train names 0_0 more than once'),
+                             (dict(train='0_0', test=[]), "train must be a list of clip names in quotes, got '0_0'"),
+                             (dict(train=[], test=None), 'test must be a list of clip names in quotes, got None'),
+                             (dict(train=[], test=[1]), r'test must be a list of clip names in quotes, got \[1\]')):
         file.write_text(json.dumps(content))
         with pytest.raises(InputError, match=message):
             split_by_file(clips(2, 3), file)
@@ -79,3 +83,30 @@ def test_clips_of_one_name_are_told_apart_by_their_folders(tmp_path):
     file.write_text(json.dumps(dict(train=['kick'], test=[])))
     with pytest.raises(InputError, match='several clips are called kick; name each by its folder: ann/kick, bob/kick'):
         split_by_file(twins, file)
+
+
+def test_a_clip_is_not_named_by_its_name_and_its_folder(tmp_path):
+    one = [SimpleNamespace(name='kick', key='ann/kick', person='ann', action='kick')]
+    file = tmp_path / 'split.json'
+    file.write_text(json.dumps(dict(train=['kick', 'ann/kick'], test=[])))
+    with pytest.raises(InputError, match='train names ann/kick more than once; name each clip once'):
+        split_by_file(one, file)
+
+
+@pytest.mark.parametrize('rule, message', [
+    (dict(train_actions_per_person=0), 'train_actions_per_person=0: expected a whole number, at least 1'),
+    (dict(train_actions_per_person=2.5), 'train_actions_per_person=2.5'),
+    (dict(train_fraction=-3), 'train_fraction=-3: expected a number above 0 and at most 1'),
+    (dict(train_fraction=float('nan')), 'train_fraction=nan'), (dict(train_fraction='half'), "train_fraction='half'"),
+    (dict(seed=-1), 'split_rule.seed must be a whole number'),
+    (dict(test_actions=['a1'], train_fraction=.5, seed=1), 'train_fraction, seed has no effect beside test_actions')])
+def test_a_rule_that_cannot_be_or_has_no_effect_is_refused(rule, message):
+    with pytest.raises(InputError, match=message):
+        split_clips(clips(2, 3), **rule)
+
+
+def test_what_is_none_in_a_rule_is_as_left_out():
+    nothing = dict(train_actions_per_person=None, train_fraction=None, seed=None)
+    assert split_clips(clips(2, 3), **nothing).keys() == {'train', 'test'}
+    assert names(split_clips(clips(2, 3), **nothing, test_actions='a1')['test']) == {'0_1', '1_1'}
+    assert names(split_clips(clips(), **nothing)['train']) == names(split_clips(clips())['train'])

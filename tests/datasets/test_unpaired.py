@@ -260,3 +260,11 @@ def test_a_transform_that_does_not_say_what_it_needs_gets_everything(roots):
     seen = []
     build(roots, transforms=[lambda sample, rng: seen.append(set(sample)) or dict(sample, marks=np.arange(3))])[0]['a']['marks']
     assert {'edges', 'content_parts', 'content_frame'} <= seen[0]
+
+
+@pytest.mark.parametrize('kind, words', [('UnpairedClips', 'both persons have the window of UnpairedClips'),
+                                         ('DirectedClips', 'its items are whole clips; leave it out')])
+def test_a_window_of_one_person_is_refused(roots, kind, words):
+    with pytest.raises(InputError, match=f'{kind}.a.window=9: {words}'):
+        DATASETS.build(dict(type=kind, a=dict(root=roots['a'], window=9), b=roots['b']))
+    assert DATASETS.build(dict(type=kind, a=dict(root=roots['a'], window=None), b=roots['b']))

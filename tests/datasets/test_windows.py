@@ -102,6 +102,8 @@ def test_shares_hold_out_a_part_of_clips_of_any_length(root):
 
 def test_a_content_frame_that_cannot_be_is_refused_at_once(root):
     for options, words in ((dict(content=6), 'has 6 frames, no content frame 6'),
+                           (dict(content=4, exclude=(4, 6)), 'clip jump: content=4 is one of the frames that exclude holds out'),
+                           (dict(content=-1, exclude=(0.75, 1.0)), 'content=-1 is one of the frames that exclude holds out'),
                            (dict(content='random', frames=(0, 2)), 'of 6 frames: only 2 are in use')):
         with pytest.raises(InputError, match=words):
             ClipWindows(root, **options)
@@ -268,3 +270,28 @@ def test_poses_are_checked_when_whole_clips_are_opened(root):
     np.savez(root / 'wave' / 'poses.npz', poses=poses)
     with pytest.raises(InputError, match='poses.npz: frame 3, nose: x is inf'):
         ClipWindows(root, window=None)
+
+
+def test_a_rule_or_a_file_that_divides_nothing_is_refused(root):
+    """But with split=None, as data sets of a config share them."""
+    for name, value in (('split_rule', dict(test_actions=['jump'])), ('split_file', 'nothing.json')):
+        with pytest.raises(InputError, match=f"{name} can only divide clips where a half is asked for: set split='train'"):
+            ClipWindows(root, **{name: value})
+        assert len(ClipWindows(root, split=None, **{name: value}).clips) == len(ClipWindows(root, **{name: None}).clips) == 2
+    with pytest.raises(InputError, match="split_file='nothing.json' takes the place of a rule: set split_rule=None"):
+        ClipWindows(root, split='train', split_file='nothing.json', split_rule=dict(seed=1))
+
+
+def test_frames_that_are_no_stretch_or_nowhere_are_refused(root):
+    for name in ('frames', 'exclude'):
+        for given in (('a', 'b'), 'ab', 3, (1,), (0, [2])):
+            with pytest.raises(InputError, match=rf'{name} must be \(start, stop\), numbers of frames or shares'):
+                ClipWindows(root, **{name: given})
+    for given in ((400, 500), (0.99, 1.0), (3, 3)):
+        with pytest.raises(InputError, match=r'exclude=.* has no frame of any clip; the longest has 6 frames'):
+            ClipWindows(root, exclude=given)
+
+
+def test_frames_that_one_of_several_clips_has_may_be_excluded(root, stick):
+    make_clip(root / 'long', stick, length=9)
+    assert [allowed.sum() for allowed in ClipWindows(root, exclude=(7, 9)).allowed] == [6, 7, 6]

@@ -2,6 +2,7 @@
 
 import errno
 import logging
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -48,6 +49,14 @@ def test_errors_in_a_data_loading_process_are_one_line():
     assert str(explained(raised)) == 'clip kick, frame 7: damaged'
     other = RuntimeError('something else')
     assert explained(other) is other
+
+
+@pytest.mark.parametrize('code, memory', [(-9, True), (137, True), (1, False), (-11, False)])
+def test_memory_is_blamed_only_where_the_system_killed_a_process(code, memory):
+    worker = SimpleNamespace(exitcode=code, join=lambda seconds: None, is_alive=lambda: False)
+    told = str(explained(RuntimeError('DataLoader worker exited unexpectedly'), SimpleNamespace(_workers=[worker])))
+    assert f'(exit code {code})' in told
+    assert ('memory' in told) == memory != ("below if __name__ == '__main__':" in told)
 
 
 def test_a_diverged_model_is_not_saved(toy, tmp_path):

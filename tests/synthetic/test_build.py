@@ -5,6 +5,8 @@ import os
 import shutil
 import signal
 import time
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 
 import numpy as np
 import pytest
@@ -124,6 +126,18 @@ def test_workers_of_a_killed_process_end(tmp_path):
     process.join()
     assert ended(workers)
     assert len(find_clips(tmp_path)) < 24
+
+
+def test_a_process_that_ends_at_its_start_is_not_said_to_lack_memory_alone(tmp_path, monkeypatch):
+    """What a script gets that starts processes without asking whether it is the main one."""
+    def ended(pool, *_):
+        future = Future()
+        future.set_exception(BrokenProcessPool())
+        return future
+
+    monkeypatch.setattr(ProcessPoolExecutor, 'submit', ended)
+    with pytest.raises(InputError, match="was killed, or ended at its start.*memory has often run out.*if __name__ == '__main__':"):
+        build_synthetic(tmp_path / 'made', dict(OPTIONS, num_workers=2))
 
 
 @pytest.mark.skipif(not os.path.isdir('/proc'), reason='asks /proc for the children of a process')

@@ -88,6 +88,11 @@ def test_sheets_from_a_program(clips, tmp_path):
     assert cv2.imread(str(tmp_path / 'sheet.png')).shape == (2 * 68 + 4, 12 * 36 + 4, 3)
     with pytest.raises(InputError, match='sheet.png: exists already'):
         DatasetSheets(tmp_path / 'sheet.png')
+    late = DatasetSheets(tmp_path / 'late.png', items=2, height=64)
+    (tmp_path / 'late.png').write_text('theirs')
+    with pytest.raises(InputError, match='late.png: a file of this name has come'):
+        late.write(dataset_of(clips))
+    assert (tmp_path / 'late.png').read_text() == 'theirs'
     with pytest.raises(InputError, match='fields depth: a Items has no add_fields'):
         DATASETS.module_dict['Items'] = Items
         (tmp_path / 'items.py').write_text("train_dataloader = dict(dataset=dict(type='Items'))")

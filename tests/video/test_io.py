@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from toolkit.structures import InputError
+from toolkit.video import source
 from toolkit.video.io import VideoWriter, read_video, video_info
 from toolkit.video.reader import orient
 
@@ -140,6 +141,52 @@ def test_transparent_places_of_a_video_are_white_and_said(tmp_path, max_side):
     assert (frame[..., 0] == frame[..., 1]).all() and reader.notes == ['transparent places were made white']
 
 
+def webm_with_transparency(path, codec):
+    picture = np.zeros((64, 64, 4), np.uint8)
+    picture[16:48, 16:48] = 0, 0, 200, 255
+    with av.open(str(path), 'w') as container:
+        stream = container.add_stream(codec, rate=25, options={'auto-alt-ref': '0'})
+        stream.width, stream.height, stream.pix_fmt = 64, 64, 'yuva420p'
+        for _ in range(3):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format='rgba')))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize('codec', ['libvpx', 'libvpx-vp9'])
+def test_transparent_places_of_webm_are_white_and_said(tmp_path, codec):
+    reader = read_video(webm_with_transparency(tmp_path / 'a.webm', codec))
+    frames, times = zip(*reader)
+    assert len(frames) == 3 and times == pytest.approx([0, .04, .08], abs=1e-3)
+    assert frames[1][2, 2].tolist() == [255] * 3 and frames[1][32, 32, 2] > 150 > 50 > frames[1][32, 32, 0]
+    assert reader.notes == ['transparent places were made white'] and not reader.problems
+
+
+def test_transparency_that_cannot_be_read_is_a_problem_of_the_video(tmp_path, monkeypatch):
+    path = webm_with_transparency(tmp_path / 'a.webm', 'libvpx-vp9')
+    monkeypatch.setitem(source.ALPHA_DECODERS, 'vp9', 'libnothing')
+    reader = read_video(path)
+    with pytest.warns(UserWarning, match='transparency is left out.*no decoder libnothing'):
+        assert len(list(reader)) == 3
+    assert len(reader.problems) == 1
+
+
+@pytest.mark.parametrize('default, gray', [(0, 50), (1, 200)])
+def test_of_several_videos_in_a_file_the_default_one_is_read_and_said(tmp_path, default, gray):
+    with av.open(str(tmp_path / 'a.mkv'), 'w') as container:
+        streams = [container.add_stream('libx264', rate=25) for _ in range(2)]
+        for i, stream in enumerate(streams):
+            stream.width, stream.height, stream.pix_fmt = 64, 48, 'yuv420p'
+            stream.disposition = av.stream.Disposition.default if i == default else av.stream.Disposition(0)
+        for stream, value in zip(streams, (50, 200)):
+            for _ in range(3):
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((48, 64, 3), value, np.uint8), format='rgb24')))
+            container.mux(stream.encode(None))
+    reader = read_video(tmp_path / 'a.mkv')
+    assert abs(next(iter(reader))[0].mean() - gray) < 4
+    assert reader.notes == [f'of 2 video streams number {default + 1} was taken']
+
+
 @pytest.mark.parametrize('size, drawn', [((64, 48), (48, 36)), ((96, 128), (48, 64))])
 def test_frames_of_another_size_are_not_squeezed(tmp_path, size, drawn):
     """A stream that changes its size: what has another shape gets black borders, and the first such frame is named."""
@@ -187,7 +234,7 @@ def test_orient_knows_all_eight_turns_and_flips():
 
 def test_non_square_pixels_are_made_square(tmp_path):
     reader = read_video(write(tmp_path / 'a.mp4', [gradient()], sar=Fraction(3, 2)))
-    assert (reader.height, reader.width) == (48, 96)
+    assert (reader.height, reader.width) == (48, 96) and reader.stored_size == (48, 64)
 
 
 def test_variable_rate_is_found_and_times_are_true(tmp_path):
@@ -235,6 +282,12 @@ def test_truncated_file_gives_what_decodes_and_says_where(tmp_path):
         frames = list(reader)
     assert 10 < len(frames) < 40 and 'truncated' in reader.problems[0]
     list(read_video(whole))
+
+
+def test_a_file_whose_clock_begins_late_is_not_called_truncated(tmp_path):
+    path = write(tmp_path / 'a.mkv', [gradient(t=t % 9) for t in range(20)], times=5 + np.arange(20) / 25)
+    reader = read_video(path)
+    assert len(list(reader)) == 20 and not reader.problems and reader.start_time == 5
 
 
 def test_truncated_mp4_without_index(tmp_path):
@@ -316,6 +369,40 @@ def test_writer_leaves_files_of_others_alone(tmp_path):
     with VideoWriter(mine, 25, overwrite=True) as writer:
         writer.write(gradient())
     assert len(list(read_video(mine))) == 1
+
+
+def test_a_file_that_comes_while_a_video_is_written_is_left(tmp_path):
+    path, partial = tmp_path / 'a.mp4', tmp_path / '.a.partial.mp4'
+    with pytest.raises(InputError, match='a.mp4: a file of this name has come while this one was being made.*a.partial.mp4'):
+        with VideoWriter(path, 25) as writer:
+            writer.write(gradient())
+            path.write_text('theirs')
+    assert path.read_text() == 'theirs' and len(list(read_video(partial))) == 1
+    with VideoWriter(path, 25, overwrite=True) as writer:
+        writer.write(gradient())
+    assert len(list(read_video(path))) == 1 and [p.name for p in tmp_path.iterdir()] == ['a.mp4']
+
+
+def test_the_frames_of_an_earlier_stop_stay_until_there_are_new_ones(tmp_path):
+    def stopped(frames):
+        with pytest.raises(KeyboardInterrupt), VideoWriter(tmp_path / 'a.mp4', 25) as writer:
+            for t in range(frames):
+                writer.write(gradient(t=t))
+            raise KeyboardInterrupt
+
+    def kept():
+        assert [p.name for p in tmp_path.iterdir()] == ['.a.partial.mp4']
+        return len(list(read_video(tmp_path / '.a.partial.mp4')))
+
+    stopped(3)
+    assert kept() == 3
+    stopped(0)
+    assert kept() == 3
+    stopped(2)
+    assert kept() == 2
+    with VideoWriter(tmp_path / 'a.mp4', 25) as writer:
+        writer.write(gradient())
+    assert [p.name for p in tmp_path.iterdir()] == ['a.mp4']
 
 
 def test_a_second_writer_of_a_file_is_told(tmp_path):

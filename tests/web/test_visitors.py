@@ -1,6 +1,7 @@
 """Visitors of the page: whose files are whose, what names do, how much there may be, and when it goes."""
 
 import dataclasses
+import multiprocessing
 import os
 import shutil
 import threading
@@ -13,7 +14,7 @@ from tests.web.instant import Instant
 from toolkit.structures import InputError
 from toolkit.web import work
 from toolkit.web.desk import BETWEEN, EXAMPLES, LATER, LIKE, OWN, PICKED, PRETRAINED_NAME, Desk, hex_color
-from toolkit.web.jobs import DONE, FAILED, RUNNING, STOPPED, WAITING, Job
+from toolkit.web.jobs import DONE, FAILED, RUNNING, STOPPED, WAITING, Job, Jobs
 from toolkit.web.sessions import Limits, Sessions
 
 
@@ -328,3 +329,15 @@ def test_visitors_come_before_the_other_examples(desk, clips):
     ran = desk.jobs.ran
     assert ran[:2] == [first, asked] and [one.arguments['people'] for one in (ran[0], *ran[2:])] == list(EXAMPLES)
     assert all(one.late for one in ran[2:]) and desk.status(session)['version'] != version
+
+
+@pytest.mark.skipif('fork' not in multiprocessing.get_all_start_methods(), reason='needs processes that fork')
+@pytest.mark.parametrize('code, said', [(1, "if __name__ == '__main__':"), (-9, 'not enough memory')])
+def test_memory_is_blamed_only_for_a_job_that_was_killed(tmp_path, monkeypatch, code, said):
+    monkeypatch.setattr(work, 'run', lambda *_: os.kill(os.getpid(), -code) if code < 0 else os._exit(code))
+    jobs = Jobs(Limits(), tmp_path / 'jobs.log')
+    jobs._context = multiprocessing.get_context('fork')
+    job = jobs.wait(jobs.submit(Job('me', 'example', {}, 'x')), 30)
+    jobs.close()
+    assert job.state == FAILED and f'(exit code {code})' in job.error
+    assert said in job.error and ('memory' in job.error) == (code == -9)

@@ -42,7 +42,10 @@ class DirectedClips(Dataset):
             raise InputError(f'DirectedClips: directions must be some of {", ".join(DIRECTIONS)}, got {directions!r}')
         self.domains = {}
         for name, options in (('a', a), ('b', b)):
-            options = dict(dict(size=size), **(options if isinstance(options, dict) else dict(root=options)), window=None)
+            options = {'size': size, **(options if isinstance(options, dict) else dict(root=options))}
+            if options.get('window') is not None:
+                raise InputError(f'DirectedClips.{name}.window={options["window"]!r}: its items are whole clips; leave it out')
+            options['window'] = None
             check_arguments(ClipWindows, options, f'DirectedClips.{name}')
             self.domains[name] = ClipWindows(**options)
         self.plates, self._last_plate = plates, None

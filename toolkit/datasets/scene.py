@@ -10,7 +10,7 @@ import numpy as np
 from mmengine.logging import print_log
 
 from toolkit.clips.checks import read_array
-from toolkit.clips.clip import Clip
+from toolkit.clips.clip import Clip, picture_path
 from toolkit.clips.folder import SCENE_FILE
 from toolkit.datasets.camera import camera_moves
 from toolkit.datasets.plate import background_plate
@@ -52,14 +52,15 @@ def empty_scene(clip: Clip, size: Sequence[int], frames: Sequence[int], shown: C
 def still_scene(clip: Clip, frames: Sequence[int]) -> np.ndarray | None:
     """The plate of a clip at its own size, None where its camera moves.
 
-    It takes most of a second to find, and there may be hundreds of clips: it is kept in the clip's folder, where that can be written.
+    It takes most of a second to find, and there may be hundreds of clips: it is kept in the clip's folder, where that can be written,
+    and found anew where the pictures have changed.
 
     Args:
         clip: with masks.
         frames: numbers of the frames that may be looked at.
     """
     path = clip.folder / SCENE_FILE
-    key = 'x' + hashlib.sha256(repr((VERSION, clip.manifest, list(map(int, frames)))).encode()).hexdigest()[:24]
+    key = 'x' + hashlib.sha256(repr((VERSION, clip.manifest, _pictures(clip, frames))).encode()).hexdigest()[:24]
     most = clip.height * clip.width * 3
     try:
         found = read_array(path, key, most)
@@ -69,6 +70,16 @@ def still_scene(clip: Clip, frames: Sequence[int]) -> np.ndarray | None:
         found = np.zeros(0, np.uint8) if camera_moves(clip, frames) else background_plate(clip, None, frames)
         _keep(path, key, found, most)
     return found if len(found) else None
+
+
+def _pictures(clip: Clip, frames: Sequence[int]) -> list[tuple[str, int, int]]:
+    """Name, size and time of each picture that may be looked at."""
+    paths = [picture_path(clip.folder, kind, int(t), clip.manifest['frame_format']) for t in frames for kind in ('frames', 'masks')]
+    try:
+        found = [path.stat() for path in paths]
+    except OSError as error:
+        raise InputError(f'{error.filename}: cannot be read ({error.strerror}); prepare the clip again') from error
+    return [(f'{path.parent.name}/{path.name}', stat.st_size, stat.st_mtime_ns) for path, stat in zip(paths, found)]
 
 
 def _keep(path: Path, key: str, found: np.ndarray, most: int) -> None:

@@ -63,7 +63,7 @@ class DatasetSheets:
             rows, labels = zip(*(item_row(drawn_item(dataset, index, self.draw)) for index in page))
             sheet = contact_sheet(list(rows), list(labels), height=self.height)
             make_folder(path.parent)
-            write_file(path, cv2.imencode('.png', sheet[..., ::-1])[1].tobytes())
+            write_file(path, cv2.imencode('.png', sheet[..., ::-1])[1].tobytes(), self.overwrite)
         return paths
 
 

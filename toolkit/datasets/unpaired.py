@@ -28,9 +28,13 @@ class _Domain:
 
     def __init__(self, name: str, options: str | Path | dict, window: int, size: Sequence[int] | None, transforms: Sequence,
                  plates: bool, seed: int) -> None:
-        options = {'size': size, **(options if isinstance(options, dict) else dict(root=options)), 'window': window}
+        options = {'size': size, **(options if isinstance(options, dict) else dict(root=options))}
         if 'root' not in options:
             raise InputError(f'UnpairedClips.{name} needs a root: a folder of prepared clips, or dict(root=..., ClipWindows options)')
+        if options.get('window') is not None:
+            raise InputError(f'UnpairedClips.{name}.window={options["window"]!r}: both persons have the window of UnpairedClips; leave '
+                             f'it out here and set it there')
+        options['window'] = window
         check_arguments(ClipWindows, options, f'UnpairedClips.{name}')
         if options.get('references') is not None or options.get('plate'):
             raise InputError(f'UnpairedClips.{name}: its items have no references, and an empty scene by plates=True of UnpairedClips: '

@@ -50,14 +50,18 @@ class ClipWindows(Dataset):
     Args:
         root: folder that holds prepared clips, or one clip.
         window: frames of a window; None gives each clip (or its ``frames``) whole, one item a clip.
-        content: 'first' frame of those in use, 'random' (never one of the window), or the number of a frame of the clip.
+        content: 'first' frame of those in use, 'random' (never one of the window), or the number of a frame of the clip, which may lie
+            outside of ``frames``, but not in ``exclude``.
         persons, actions: only clips of these; a name or several.
-        split: 'train' or 'test' half of the clips (see :func:`split_clips`), None for all; made before persons and actions are chosen.
+        split: 'train' or 'test' half of the clips (see :func:`split_clips`), made before persons and actions are chosen; None for all.
+            Where it is left out all are taken, too, and there must be no rule and no file. With None there may be: the data sets of a
+            config share them.
         split_rule: arguments of :func:`split_clips`.
-        split_file: JSON with explicit lists instead of the rule.
+        split_file: JSON with explicit lists (see :func:`split_by_file`), instead of a rule.
         frames: (start, stop), use only these frames of each clip; negative numbers count from the end, None is open. Floats are shares
             of each clip: (0.75, 1.0) is its last quarter, whatever its length.
-        exclude: (start, stop) in the same way, use no window that touches these frames, nor any of them as content.
+        exclude: (start, stop) in the same way, use no window that touches these frames, nor any of them as content. Some clip must
+            have some of them.
         size: (H, W) to resize to; poses are scaled along. By default clips must be of one size, which is taken.
         pixels: without ``size``, resize to the shape of the clips with about so many pixels.
         multiple: with ``pixels``, of which the sides are multiples, as networks want it; with a small one the shape is kept better.
@@ -83,7 +87,7 @@ class ClipWindows(Dataset):
 
     def __init__(
             self, root: str | Path, window: int | None = 2, content: str | int = 'first', persons: str | Sequence[str] | None = None,
-            actions: str | Sequence[str] | None = None, split: str | None = None, split_rule: dict | None = None,
+            actions: str | Sequence[str] | None = None, split: str | None = '', split_rule: dict | None = None,
             split_file: str | Path | None = None, frames: Sequence[float | None] | None = None,
             exclude: Sequence[float | None] | None = None, size: Sequence[int] | None = None, pixels: int | None = None,
             multiple: int = 16, pose_style: str = 'openpose_black', transforms: Sequence[dict | Callable] = (), skip_empty: bool = True,
@@ -92,6 +96,7 @@ class ClipWindows(Dataset):
         if window is not None and window < 1:
             raise InputError(f'window must be at least 1 frame or None for whole clips, got {window}')
         check_seed(seed)
+        split = _checked_split(split, split_rule, split_file)
         if content not in ('first', 'random') and not isinstance(content, int):
             raise InputError(f"content must be 'first', 'random' or the number of a frame, got {content!r}")
         if size and (len(size) != 2 or min(size) < 1):
@@ -106,7 +111,11 @@ class ClipWindows(Dataset):
         self.size = tuple(size) if size else self._common_size()
         if pixels and not size:
             self.size = smaller_size(*self.size, pixels, multiple)
-        self.allowed = [self._allowed_frames(clip, frames, exclude) for clip in self.clips]
+        held_out = [_inside('exclude', (0, 0) if exclude is None else exclude, len(clip)) for clip in self.clips]
+        if exclude is not None and not any(held.any() for held in held_out):
+            raise InputError(f'{self.root}: exclude={exclude} has no frame of any clip; the longest has {max(map(len, self.clips))} '
+                             f'frames. Name frames that are there, or leave exclude out')
+        self.allowed = [self._allowed_frames(clip, frames, held) for clip, held in zip(self.clips, held_out)]
         for clip in self.clips:
             clip.check_whole()
         self._starts = [self._window_starts(clip, allowed, skip_empty) for clip, allowed in zip(self.clips, self.allowed)]
@@ -164,14 +173,13 @@ class ClipWindows(Dataset):
             raise InputError(f'{self.root}: clips have different sizes ({named}, HxW); set size=(H, W) to resize them all')
         return next(iter(sizes))
 
-    def _allowed_frames(self, clip: Clip, frames, exclude) -> np.ndarray:
-        allowed = np.zeros(len(clip), bool)
-        allowed[_stretch('frames', frames or (None, None), len(clip))] = True
-        if exclude:
-            allowed[_stretch('exclude', exclude, len(clip))] = False
-        if isinstance(self.content, int) and not -len(clip) <= self.content < len(clip):
-            raise InputError(f'clip {clip.name} has {len(clip)} frames, no content frame {self.content}')
-        return allowed
+    def _allowed_frames(self, clip: Clip, frames, held_out: np.ndarray) -> np.ndarray:
+        if isinstance(self.content, int):
+            if not -len(clip) <= self.content < len(clip):
+                raise InputError(f'clip {clip.name} has {len(clip)} frames, no content frame {self.content}')
+            if held_out[self.content]:
+                raise InputError(f'clip {clip.name}: content={self.content} is one of the frames that exclude holds out; name another')
+        return _inside('frames', (None, None) if frames is None else frames, len(clip)) & ~held_out
 
     def _pool(self, split, split_rule, split_file) -> tuple[list[Clip], list[np.ndarray]] | None:
         """Clips that references are taken from and which frames of each are in use; None for those of this data set."""
@@ -181,7 +189,9 @@ class ClipWindows(Dataset):
         pool = dict(pool or dict(split='train'))
         if unknown := sorted(set(pool) - set(POOL)):
             raise InputError(f'references.pool: {", ".join(unknown)} cannot be given, only {", ".join(POOL)}')
-        own = {} if 'root' in pool else dict(root=self.root, split_rule=split_rule, split_file=split_file)
+        own = {} if 'root' in pool else dict(root=self.root)
+        if own and pool.get('split') and not (pool.get('split_rule') or pool.get('split_file')):
+            own |= dict(split_rule=split_rule, split_file=split_file)
         chosen = ClipWindows(**{**own, **pool}, window=1, size=self.size)
         return chosen.clips, chosen.allowed
 
@@ -353,12 +363,26 @@ class ClipWindows(Dataset):
         return dict(masks=sample['masks'] > 127)
 
 
-def _stretch(name: str, given: Sequence[float | None], total: int) -> slice:
-    """The frames that (start, stop) means in a clip of ``total`` frames."""
-    if isinstance(given, str) or len(given) != 2:
-        raise InputError(f'{name} must be (start, stop), got {given!r}')
-    if not any(isinstance(place, float) for place in given):
-        return slice(*given)
-    if not all(place is None or 0 <= place <= 1 for place in given):
-        raise InputError(f'{name}={tuple(given)}: expected two numbers of frames, or two shares from 0.0 to 1.0')
-    return slice(*(None if place is None else round(place * total) for place in given))
+def _checked_split(split: str | None, split_rule: dict | None, split_file: str | Path | None) -> str | None:
+    """The half to take, None for all clips."""
+    given = [name for name, value in (('split_rule', split_rule), ('split_file', split_file)) if value]
+    if split == '' and given:
+        raise InputError(f"{' and '.join(given)} can only divide clips where a half is asked for: set split='train' or 'test', or "
+                         f'split=None for all clips')
+    if split and len(given) == 2:
+        raise InputError(f'split_file={split_file!r} takes the place of a rule: set split_rule=None, or leave out split_file')
+    return split or None
+
+
+def _inside(name: str, given: Sequence[float | None], total: int) -> np.ndarray:
+    """Which frames (start, stop) means in a clip of ``total`` frames, (total,) bool."""
+    if not isinstance(given, (tuple, list)) or len(given) != 2 or not all(
+            place is None or isinstance(place, (int, float, np.integer)) for place in given):
+        raise InputError(f'{name} must be (start, stop), numbers of frames or shares, got {given!r}')
+    if any(isinstance(place, float) for place in given):
+        if not all(place is None or 0 <= place <= 1 for place in given):
+            raise InputError(f'{name}={tuple(given)}: expected two numbers of frames, or two shares from 0.0 to 1.0')
+        given = [None if place is None else round(place * total) for place in given]
+    inside = np.zeros(total, bool)
+    inside[slice(*given)] = True
+    return inside

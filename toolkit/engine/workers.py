@@ -12,6 +12,8 @@ from toolkit.structures import InputError
 
 DYING = 0.5
 """Seconds that a process may need to be gone after its connection is."""
+NO_MEMORY = (-9, 137, -7)
+"""Exit codes of a process that the system killed, by itself or below a shell, or that found no shared memory."""
 UNSAID = 2
 MOST, MOST_DECODED = 8, 4
 """On a GPU: about 500 items a second, of pictures that are read and of those that are kept in memory."""
@@ -79,7 +81,8 @@ def explained(error: Exception, batches: Iterator | None = None) -> Exception:
         batches: the loader's iterator.
 
     Returns:
-        For an :class:`InputError` inside a worker that error alone, for a dead worker an :class:`InputError`, else ``error``.
+        For an :class:`InputError` inside a worker that error alone, for a dead worker an :class:`InputError` which blames memory only
+        where that may be so, else ``error``.
     """
     text = str(error)
     if isinstance(error, InputError) and text.startswith('Caught InputError in DataLoader worker'):
@@ -87,6 +90,14 @@ def explained(error: Exception, batches: Iterator | None = None) -> Exception:
     if isinstance(error, (RuntimeError, OSError, EOFError)):
         dead = [worker for worker in getattr(batches, '_workers', ()) if worker.join(DYING) or not worker.is_alive()]
         if dead:
-            return InputError(f'a process that loads data was killed (exit code {dead[0].exitcode}). Often memory has run out: lower '
-                              f'train_dataloader.num_workers, or set cache="none" for the data set')
+            return _ended(dead[0].exitcode)
     return error
+
+
+def _ended(code: int) -> InputError:
+    if code in NO_MEMORY:
+        return InputError(f'a process that loads data was killed (exit code {code}). Often memory has run out: lower '
+                          f'train_dataloader.num_workers, or set cache="none" for the data set')
+    return InputError(f'a process that loads data ended at its start or failed (exit code {code}); what it printed says why. Where a '
+                      f"script of your own starts the training, the start must stand below if __name__ == '__main__':, or each such "
+                      f'process runs the script again')

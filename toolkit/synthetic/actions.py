@@ -212,8 +212,11 @@ def _run(tasks: list[tuple], num_workers: int):
         for done in as_completed([pool.submit(_write_clip, task) for task in tasks]):
             yield done.result()
     except BrokenProcessPool as error:
-        raise InputError('a process that renders was killed. Often memory has run out: close other programs, or set num_workers=0. The '
-                         'same command goes on') from error
+        raise InputError(
+            'a process that renders was killed, or ended at its start. Where it was killed, memory has often run out: close other '
+            'programs, or set num_workers=0. Where it printed an error before, and a script of your own starts the rendering: the '
+            "start must stand below if __name__ == '__main__':, or each such process runs the script again. The same command goes "
+            'on') from error
     finally:
         stop.send('stop')
         pool.shutdown(cancel_futures=True)

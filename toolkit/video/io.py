@@ -13,7 +13,7 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from toolkit.locks import locked
-from toolkit.outputs import hidden, partial_video, refuse_existing
+from toolkit.outputs import give_name, hidden, partial_video, refuse_existing
 from toolkit.structures import InputError
 from toolkit.video.frame_times import MAX_RATE, is_variable, stands_still, usual_step
 from toolkit.video.picture_file import PICTURE_SUFFIXES, is_heif
@@ -120,7 +120,7 @@ class VideoWriter:
     """Writes H.264 (yuv420p, BT.709), which browsers play. Frames of odd size are padded to even by repeating the last row or column.
 
     The file appears under its name only when it is complete; after an error in the ``with`` block the frames so far stay, playable, in
-    :func:`toolkit.outputs.partial_video`.
+    :func:`toolkit.outputs.partial_video`. Those of an earlier error stay there until then.
 
     Args:
         path: file to write, .mp4, .mkv or .mov; folders are made.
@@ -134,8 +134,8 @@ class VideoWriter:
         timed: each frame comes with its time, and ``fps`` is about how many come.
 
     Raises:
-        InputError: a file is there already, or another process is writing it; unwritable path, unknown suffix, a frame of another size
-            or kind, no frame written.
+        InputError: a file is there already, or has come when all is written; another process is writing it; unwritable path, unknown
+            suffix, a frame of another size or kind, no frame written.
     """
 
     def __init__(self, path: str | Path, fps: float | Fraction, size: tuple[int, int] | None = None, crf: int = 18,
@@ -150,7 +150,8 @@ class VideoWriter:
         self._options = dict(crf=str(crf), preset=preset)
         # Frames of PyAV 19 share one with threads, which other videos have used, and which hangs in a forked process.
         self._reformatter = VideoReformatter()
-        self._partial = partial_video(self.path)
+        self._partial, self._begun = partial_video(self.path), self.path.with_name(f'.{self.path.stem}.begun{self.path.suffix}')
+        self._overwrite = overwrite
         self._make_folder()
         with ExitStack() as held:
             held.enter_context(locked(hidden(self.path, 'lock'), wait=False, keep=False, busy=(
@@ -171,12 +172,12 @@ class VideoWriter:
         try:
             options = {'movflags': 'faststart'} if self.path.suffix.lower() != '.mkv' else {}
             turn_log_off()
-            self._partial.unlink(missing_ok=True)
-            self._partial.touch(exist_ok=False)
-            self._container = av.open(address(self._partial), 'w', options=options)
+            self._begun.unlink(missing_ok=True)
+            self._begun.touch(exist_ok=False)
+            self._container = av.open(address(self._begun), 'w', options=options)
         except (av.error.FFmpegError, OSError) as error:
             with suppress(OSError):
-                self._partial.unlink(missing_ok=True)
+                self._begun.unlink(missing_ok=True)
             raise InputError(f'{self.path}: cannot write here ({error.strerror}); choose another path') from error
 
     def _start(self) -> None:
@@ -257,23 +258,34 @@ class VideoWriter:
         return InputError(f'{self.path}: writing fails at frame {self.num_frames} ({error.strerror}); is the disk full?')
 
     def _finish_partial(self) -> None:
+        """What was written becomes the partial video, in the place of an older one."""
         try:
-            if self._stream is not None:
-                self._mux(None)
+            try:
+                if self._stream is not None:
+                    self._mux(None)
+            finally:
+                self._close_sound()
+                with self._naming_full_disk():
+                    self._container.close()
         finally:
-            self._close_sound()
-            with self._naming_full_disk():
-                self._container.close()
+            self._begun.replace(self._partial)
+
+    def _leave_nothing(self) -> None:
+        self._container.close()
+        self._begun.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Finish the file and give it its name."""
+        """Finish the file and give it its name.
+
+        Raises:
+            InputError: no frame was written; or a file has come there, which is left, and what was written stays as a partial video.
+        """
         with self._held:
             if not self.num_frames:
-                self._container.close()
-                self._partial.unlink(missing_ok=True)
+                self._leave_nothing()
                 raise InputError(f'{self.path}: no frame was written')
             self._finish_partial()
-            self._partial.replace(self.path)
+            give_name(self._partial, self.path, self._overwrite)
 
     def __enter__(self) -> 'VideoWriter':
         return self
@@ -286,5 +298,4 @@ class VideoWriter:
             if self.num_frames:
                 self._finish_partial()
             else:
-                self._container.close()
-                self._partial.unlink(missing_ok=True)
+                self._leave_nothing()

@@ -77,6 +77,14 @@ class Job:
         return self.state in (WAITING, RUNNING)
 
 
+def _ended(code: int) -> str:
+    """Why a process said nothing before it ended, as far as its exit code tells."""
+    if code == -signal.SIGKILL:
+        return f'the work was killed (exit code {code}); most likely there was not enough memory'
+    return (f'the work ended at its start or failed (exit code {code}); the log of the server says why. Where a script starts the '
+            f"server, the start must stand below if __name__ == '__main__':, or each job runs the script again")
+
+
 class Jobs:
     """Runs jobs in the order in which they came, each in a process of its own. A session has one at a time, but uploads may
     wait behind it: a file that has come is not thrown away.
@@ -244,7 +252,7 @@ class Jobs:
             self._signal(job, signal.SIGKILL)
             job.process.join()
         if ended is None and not job.stopping:
-            job.error = f'the work ended at once (exit code {job.process.exitcode}); most likely there was not enough memory'
+            job.error = _ended(job.process.exitcode)
         return (FAILED if job.error else STOPPED) if job.stopping and ended != DONE else ended or FAILED
 
     @staticmethod
