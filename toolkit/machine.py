@@ -11,6 +11,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from toolkit.structures import InputError
+
 QUOTA = Path('/sys/fs/cgroup/cpu.max')
 """Where Linux says how much time of the processors a container gets: microseconds, and in how many."""
 
@@ -36,13 +38,35 @@ class Machine:
     openvino: bool
 
 
+def chosen_device(wish: str | torch.device | None = None) -> torch.device:
+    """The device that somebody asked for.
+
+    Args:
+        wish: for example ``'cpu'`` or ``'cuda:0'``; by default the GPU where there is one.
+
+    Raises:
+        InputError: no device, or one that this machine does not have; says which it has.
+    """
+    if wish is None:
+        return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
+    kind, count = torch.accelerator.current_accelerator(), torch.accelerator.device_count()
+    there = ['cpu', *(f'{kind.type}:{index}' for index in range(count))]
+    try:
+        device = torch.device(wish)
+    except RuntimeError:
+        device = None
+    if device is None or f'{device.type}:{device.index or 0}' not in (*there, 'cpu:0'):
+        raise InputError(f'--device {wish}: this machine has no such device; it has {", ".join(there)}')
+    return device
+
+
 def machine(device: str | torch.device | None = None) -> Machine:
     """What a device can do.
 
     Args:
         device: for example ``'cpu'`` or ``'cuda:0'``; by default the GPU where there is one.
     """
-    device = torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
+    device = chosen_device() if device is None else torch.device(device)
     compiles = importlib.util.find_spec('triton') is not None if device.type == 'cuda' else bool(shutil.which('g++'))
     if device.type == 'cuda':
         half = torch.cuda.get_device_capability(device) >= (8, 0)

@@ -1,6 +1,7 @@
 """Write the network of a generator as ONNX: ``python tools/export.py work_dirs/me --size 384x256 --out me.onnx``.
 
-ONNX Runtime, OpenVINO and TensorRT run such files. tools/generate.py --fast me.onnx uses it in place of the network of the checkpoint.
+ONNX Runtime, OpenVINO and TensorRT run such files. tools/generate.py --fast me.onnx uses it in place of the network of the checkpoint
+that it was made from, and generates at its size.
 Warping the references and the edges stays with the toolkit. The numbers of the file are compared with those of the network.
 
 With --freeze-norms ME the instance norms become constants, the mean over frames of a clip of the person, and cost nothing any
@@ -21,11 +22,14 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
                         help='checkpoint, or the work dir of a run (default: the generator that comes with the toolkit)')
     parser.add_argument('--out', required=True, metavar='FILE', help='file to write (.onnx)')
     parser.add_argument('--size', type=numbers('HEIGHTxWIDTH, for example 384x256', 2, int, 'x'), metavar='HxW',
-                        help='size of the frames that it will paint (default: that of training)')
+                        help='size of the frames that it will paint (default: that of training; a checkpoint with references has none)')
     parser.add_argument('--freeze-norms', metavar='CLIP', help='a prepared clip of the person over whose frames norms are frozen')
     parser.add_argument('--overwrite', action='store_true', help='replace the file when it is there')
     add_allow_import(parser)
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.allow_import and not args.checkpoint:
+        parser.error('--allow-import is for a checkpoint of your own, and none is given: name it, or leave --allow-import out')
+    return args
 
 
 @main_guard

@@ -47,7 +47,8 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--direction', choices=['ab', 'ba'], help='of a CycleGAN: DRIVING shows its person A (default) or B')
     parser.add_argument('--side-by-side', action='store_true', help='put the driving frame, the pose and all results beside each other')
     parser.add_argument('--size', type=numbers('HEIGHTxWIDTH, for example 384x256', 2, int, 'x'), metavar='HxW',
-                        help='size to generate at (default: that of training, or of CONTENT where the training leaves it open)')
+                        help='size to generate at (default: that of training; for a checkpoint with references, as the generator that '
+                             'comes with the toolkit is one, that of CONTENT as it is prepared)')
     parser.add_argument('--max-frames', type=int, metavar='N', help='stop after N frames')
     parser.add_argument('--no-audio', dest='audio', action='store_false', help='leave out the sound of DRIVING')
     parser.add_argument('--overwrite', action='store_true', help='replace results that are there')
@@ -59,7 +60,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     speed.add_argument('--fast', nargs='?', const='auto', metavar='WAY',
                        help='what is fastest on this machine, said in one line: OpenVINO or bfloat16 on a CPU, a CUDA graph on a GPU; '
                             'pictures agree to a few levels of 255. WAY names one: half, openvino, graph, compile (takes minutes '
-                            'first), or a file that hvt export wrote')
+                            'first), or a file that hvt export wrote of this checkpoint, which also says the size')
     colors = parser.add_argument_group('colors', 'what the person wears (default: the clothes of CONTENT)')
     colors.add_argument('--up-color', metavar='#RRGGBB', help='color of the upper garment')
     colors.add_argument('--down-color', metavar='#RRGGBB', help='color of the lower garment')
@@ -74,6 +75,8 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     colors.add_argument('--color-regions', choices=['up', 'down', 'both'], default='both',
                         help='garments that --color-from and --sample change (default both)')
     args = parser.parse_args(argv)
+    if args.allow_import and not args.checkpoint:
+        parser.error('--allow-import is for a checkpoint of your own, and none is given: name it, or leave --allow-import out')
     if (args.up_color or args.down_color) and (args.color_from or args.outfits or args.sample or args.interpolate):
         parser.error('--up-color and --down-color exclude --color-from, --outfits, --sample and --interpolate')
     return args

@@ -28,12 +28,14 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--out', default='window', metavar='window|FILE|ADDRESS|camera',
                         help='a window (default), a video file, a stream such as rtmp://host/app/key, or a virtual camera')
     parser.add_argument('--size', type=numbers('HEIGHTxWIDTH, for example 192x128', 2, int, 'x'), metavar='HxW',
-                        help='size to paint at (default: that of the model; on a CPU about 144x96)')
+                        help='size to paint at (default: that of the training; for a model with references, as the generator of the '
+                             'toolkit is one, that of the clip, on a CPU about 144x96)')
     parser.add_argument('--pose', nargs='+', metavar=('TYPE', 'KEY=VALUE'),
                         help='pose estimator (default MediaPipePose if its plugin is installed, else OpenPoseMobile)')
     parser.add_argument('--import', dest='imports', nargs='+', default=[], metavar='MODULE',
                         help='modules that register pose estimators of your own; the current folder counts')
-    parser.add_argument('--retarget', choices=['on', 'off'], default='on', help='fit the movement to the body of PERSON (default on)')
+    parser.add_argument('--retarget', choices=['on', 'off'],
+                        help='fit the movement to the body of PERSON (default on; not for a CycleGAN)')
     parser.add_argument('--up-color', metavar='#RRGGBB', help='color of the upper garment')
     parser.add_argument('--down-color', metavar='#RRGGBB', help='color of the lower garment')
     parser.add_argument('--direction', choices=['ab', 'ba'], help='of a CycleGAN: the camera shows its person A (default) or B')
@@ -41,8 +43,8 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--plain', action='store_true', help='show the result without figures on it')
     parser.add_argument('--loop', action='store_true', help='play the file of --input again and again')
     parser.add_argument('--seconds', type=float, metavar='S', help='stop after so many seconds')
-    parser.add_argument('--patience', type=float, default=30., metavar='S',
-                        help='give up after so many seconds without a frame (default 30)')
+    parser.add_argument('--patience', type=float, metavar='S',
+                        help='give up after so many seconds without a frame of a camera or a stream (default 30)')
     parser.add_argument('--benchmark', metavar='FILE', help='write frames a second, latency of each stage and memory as JSON')
     parser.add_argument('--overwrite', action='store_true', help='replace files that are there')
     parser.add_argument('--work-dir', default='work_dirs/live', metavar='DIR', help='where an unprepared PERSON is prepared')
@@ -62,10 +64,10 @@ def main(argv: list[str] | None = None) -> None:
 
     from toolkit import apis
     apis.live(args.person, args.camera, args.input, args.out, content=args.content, size=args.size, pose=part_config(args.pose),
-              retarget=args.retarget == 'on', up=args.up_color, down=args.down_color, direction=args.direction,
-              side_by_side=args.side_by_side, figures=not args.plain, loop=args.loop, seconds=args.seconds, patience=args.patience,
-              benchmark=args.benchmark, overwrite=args.overwrite, work_dir=args.work_dir, device=args.device, half=args.half,
-              imports=args.imports, allow_imports=args.allow_import, say=lambda line: print(spoken(line), flush=True))
+              retarget={'on': True, 'off': False, None: None}[args.retarget], up=args.up_color, down=args.down_color,
+              direction=args.direction, side_by_side=args.side_by_side, figures=not args.plain, loop=args.loop, seconds=args.seconds,
+              patience=args.patience, benchmark=args.benchmark, overwrite=args.overwrite, work_dir=args.work_dir, device=args.device,
+              half=args.half, imports=args.imports, allow_imports=args.allow_import, say=lambda line: print(spoken(line), flush=True))
 
 
 if __name__ == '__main__':

@@ -232,6 +232,13 @@ def test_options_and_codes_that_are_not_there(tmp_path):
     torch.save(m.state, tmp_path / 'e.pth')
     with pytest.raises(InputError, match='nz=8 is not needed'):
         convert('bicyclegan', tmp_path / 'e.pth', nz=8)
+    m = o.Maker()
+    o.make_unet(m, [(f'{p}.down.{1 if level else 0}', f'{p}.down.2', f'{p}.up.1', f'{p}.up.2')
+                    for level, p in enumerate('model' + '.submodule' * level for level in range(6))], 4, 4, 5, True, batch=True)
+    torch.save(m.state, tmp_path / 'batch.pth')
+    for norm in ('instance', 'none'):
+        with pytest.raises(InputError, match=f"norm='{norm}' is not needed for .*batch.pth: its shapes say it"):
+            convert('bicyclegan', tmp_path / 'batch.pth', norm=norm)
     with pytest.raises(InputError, match='net.safetensors: this is also an input|ends with .safetensors'):
         convert_file('pix2pixhd', tmp_path / 'net.pth', tmp_path / 'net.pth')
 

@@ -72,9 +72,29 @@ def test_a_training_starts_from_it_with_a_discriminator_of_its_own(checkpoint, e
         load_checkpoint(exported, other)
 
 
-def test_any_size_is_that_of_the_clips(checkpoint, tmp_path):
-    export_checkpoint(checkpoint, tmp_path / 'any.safetensors', any_size=True)
-    assert apis.load(tmp_path / 'any.safetensors', 'cpu').size is None
+@pytest.mark.parametrize('dataset', [
+    dict(type='ClipWindows', root='clips', size=(64, 48)), dict(type='ClipWindows', root='clips', synthetic=dict(height=64, width=48)),
+    dict(type='MixedClips', datasets=dict(one=dict(type='ClipWindows', root='clips', size=(64, 48))))])
+def test_any_size_is_that_of_the_clips(checkpoint, tmp_path, dataset):
+    content, files = torch.load(checkpoint), [tmp_path / name for name in ('a.pth', 'any.safetensors', 'same.safetensors')]
+    content['meta']['config']['train_dataloader'] = dict(dataset=dataset)
+    torch.save(content, files[0])
+    export_checkpoint(files[0], files[1], any_size=True)
+    export_checkpoint(files[0], files[2])
+    assert [apis.load(path, 'cpu').size for path in files] == [(64, 48), None, (64, 48)]
+    said = read_checkpoint(files[1])['meta']['config']['train_dataloader']['dataset']
+    assert said == json.loads(json.dumps(dataset)), 'which can be trained on'
+
+
+def test_a_model_with_references_generates_at_the_size_of_the_clips(checkpoint, tmp_path):
+    content, sizes = torch.load(checkpoint), []
+    for references in (0, 2):
+        generator = dict(type='BlendGenerator', generator=MODEL['generator']) if references else MODEL['generator']
+        model = dict(MODEL, generator=generator, feature_maps=dict(references=references))
+        meta = dict(content['meta'], config=dict(content['meta']['config'], model=model))
+        torch.save(dict(state_dict=MODELS.build(model).state_dict(), meta=meta), tmp_path / 'a.pth')
+        sizes.append(apis.load(tmp_path / 'a.pth', 'cpu').size)
+    assert sizes == [(64, 48), None]
 
 
 def test_what_cannot_be_exported_is_refused(checkpoint, exported, tmp_path):

@@ -1,9 +1,12 @@
 """What a painter is given of a driving clip is what a data set gives of it."""
 
+import numpy as np
 import pytest
 import torch
 
 from toolkit import apis
+from toolkit.clips.clip import Clip
+from toolkit.clips.crop import Crop
 from toolkit.datasets.windows import ClipWindows
 from toolkit.inference.driving import driving_poses, frame_steps
 from toolkit.structures import InputError
@@ -32,3 +35,27 @@ def test_only_what_is_asked_for_is_read(clips):
 def test_wishes_that_cannot_be(clips, wish, words):
     with pytest.raises(InputError, match=words):
         apis.Request(clips[0].folder, **wish)
+
+
+def test_poses_of_one_video_are_moved_between_its_crops(clips):
+    """The driving clip shows the whole video, the content clip a part of it, twice as large."""
+    driving, content, said = Clip(clips[0].folder), Clip(clips[1].folder), []
+    driving.manifest['source'] = dict(sha256='a', crop=[0, 0, 64, 96])
+    content.manifest['source'] = dict(sha256='a', crop=[16, 24, 32, 48])
+    for size, factor in (((96, 64), 1), ((192, 128), 2)):
+        seen = Crop(16 * factor, 24 * factor, 32 * factor, 48 * factor, *size).pose(driving_poses(driving, None, size))
+        found = driving_poses(driving, content, size, say=said.append)
+        np.testing.assert_allclose(found, seen, atol=1e-3)
+        assert 'not fitted' in said[-1] and 'same video' in said[-1] and np.abs(found - driving_poses(driving, None, size)).max() > 10
+        back = driving_poses(content, driving, size)
+        np.testing.assert_allclose(back[..., 0], (driving_poses(content, None, size)[..., 0] + .5) / 2 + 16 * factor - .5, atol=1e-3)
+    np.testing.assert_array_equal(driving_poses(driving, content, (96, 64), 'off'), driving.poses, 'as it was asked for')
+
+
+@pytest.mark.parametrize('crop', [None, [0, 0, 0, 96], [0, 0, 64], 'all'])
+def test_poses_of_one_video_are_fitted_where_a_crop_is_not_known(clips, crop):
+    driving, content, said = Clip(clips[0].folder), Clip(clips[1].folder), []
+    driving.person = content.person = 'person'
+    driving.manifest['source'], content.manifest['source'] = dict(sha256='a', crop=[0, 0, 64, 96]), dict(sha256='a', crop=crop)
+    driving_poses(driving, content, (96, 64), say=said.append)
+    assert said[-1].startswith('poses fitted to')

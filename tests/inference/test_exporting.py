@@ -1,6 +1,7 @@
 """A network as a file of ONNX: the same numbers, norms that became constants, and generation by it."""
 
 import importlib.util
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,13 +9,17 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
+from tests.models.cycle_gan_parts import build as build_cycle_gan
 from toolkit import apis
 from toolkit.clips.clip import Clip
 from toolkit.generators.pix2pixhd import GlobalGenerator
-from toolkit.inference.exporting import check_export, export_network
+from toolkit.inference import exporting, runtimes
+from toolkit.inference.exporting import check_export, export_network, recorded_calls
 from toolkit.inference.fast import speed_up
 from toolkit.inference.frozen_norms import freeze_norms
-from toolkit.registry import MODELS
+from toolkit.inference.runtimes import about_network, open_network, run_file, weights_hash
+from toolkit.packaged import PRETRAINED
+from toolkit.registry import MODELS, RESTORERS
 from toolkit.structures import InputError
 from toolkit.synthetic.actions import SyntheticActions
 
@@ -52,6 +57,133 @@ def test_a_video_by_the_file_is_the_video_by_the_network(clip, tmp_path):
     assert abs(pictures[0] - pictures[1]).max() <= 1
     with pytest.raises(InputError, match='export it again for this checkpoint and this size'):
         list(apis.stream(quick, clip, clip.poses / 2, (48, 32)))
+    looks = apis.Request(clip.folder, clip.folder, colors=apis.Colors(outfits=['#c03030,', ',#2040a0']))
+    plain, quick = trained(), trained()
+    plain.fast, quick.fast = 'plain', speed_up(quick.model, str(tmp_path / 'me.onnx'))
+    pictures = [np.array(list(apis.paint(each, apis.choose(each, looks, tmp_path, False)))).astype(int) for each in (plain, quick)]
+    assert pictures[0].shape[1] == 2 and abs(pictures[0] - pictures[1]).max() <= 1
+
+
+class Session:
+    """What ONNX Runtime makes of a file: it returns the first three channels of its input."""
+
+    def __init__(self, said, shape):
+        self.said, self.shape = said, shape
+
+    def get_modelmeta(self):
+        return SimpleNamespace(custom_metadata_map=self.said)
+
+    def get_inputs(self):
+        return [SimpleNamespace(name='x', shape=list(self.shape))]
+
+    def run(self, outputs, given):
+        assert given['x'].shape == self.shape
+        return [given['x'][:, :3]]
+
+
+@pytest.fixture
+def exported(monkeypatch):
+    """Function that puts a made-up file of a network in the place of any file."""
+    def put(network, weights, size=SIZE):
+        said = about_network(network, weights, size)
+        monkeypatch.setattr(runtimes, '_session', lambda *given: Session(said, (1, 18, *size)))
+    return put
+
+
+def test_a_batch_is_computed_in_parts_of_the_size_of_the_file(exported):
+    exported('net_g', 'any')
+    x = torch.rand(3, 18, *SIZE)
+    assert torch.equal(run_file('me.onnx')(x), x[:, :3])
+    with pytest.raises(InputError, match=r'got \[\(3, 18, 96, 32\)\]: export it again'):
+        run_file('me.onnx')(x[..., :32])
+
+
+@pytest.mark.parametrize('ema', [None, .9])
+def test_a_file_replaces_its_own_network_alone(exported, ema):
+    model = trained(ema=ema).model
+    model.feature_maps.restoration = RESTORERS.build(dict(type='RestorationNetwork', ngf=4, n_blocks=1)).eval()
+    name, x = 'net_g' if ema is None else 'net_g_ema', torch.rand(1, 18, *SIZE)
+    exported('net_g', weights_hash(getattr(model, name)))
+    said = speed_up(model, 'me.onnx')
+    assert f'{name} is that of me.onnx' in said
+    assert torch.equal(getattr(model, name)(x), x[:, :3])
+    assert [key for key, network in model.networks().items() if 'forward' in vars(network)] == [name]
+
+
+def test_a_file_of_another_network_is_refused(exported, monkeypatch):
+    model = trained().model
+    same, other = weights_hash(model.net_g), weights_hash(trained(generator=dict(type='GlobalGenerator', ngf=4)).model.net_g)
+    assert same == weights_hash(trained().model.net_g.to(memory_format=torch.channels_last)) != other
+    exported('net_g', other)
+    with pytest.raises(InputError, match='me.onnx was made from another checkpoint, whose net_g_ema has other weights'):
+        speed_up(model, 'me.onnx')
+    exported('net_h', same)
+    with pytest.raises(InputError, match='has the network net_h, but those of this VideoPix2PixHD are net_g, net_g_ema'):
+        speed_up(model, 'me.onnx')
+    monkeypatch.setattr(runtimes, '_session', lambda *given: Session({}, (1, 18, *SIZE)))
+    with pytest.raises(InputError, match='me.onnx does not say which network it has.*: export it again, tools/export.py'):
+        speed_up(model, 'me.onnx')
+    assert not any('forward' in vars(network) for network in model.networks().values())
+
+
+def test_the_size_is_that_of_the_file(clip, tmp_path):
+    paints = trained()
+    paints.file_size = (48, 32)
+    request = apis.Request(clip.folder, clip.folder)
+    assert apis.choose(paints, request, tmp_path, False).size == (48, 32)
+    wrong = apis.Request(tmp_path, tmp_path, size=(96, 64))
+    with pytest.raises(InputError, match='size 96x64: the file of --fast paints frames of 48x32 alone'):
+        apis.choose(paints, wrong, tmp_path, False)
+
+
+def test_loading_with_a_file_opens_it_first_and_takes_its_size(exported, monkeypatch):
+    plain = apis.load(PRETRAINED, 'cpu')
+    exported('net_g', weights_hash(plain.model.net_g_ema), (64, 48))
+    quick = apis.load(PRETRAINED, 'cpu', fast='me.onnx')
+    assert quick.file_size == (64, 48) and 'net_g_ema is that of me.onnx' in quick.fast and plain.file_size is None
+    monkeypatch.setattr(runtimes, '_session', lambda *given: Session({}, ()))
+    with pytest.raises(InputError, match='export it again'):
+        apis.load('missing.pth', 'cpu', fast='me.onnx')
+
+
+@needs_onnx
+def test_a_file_says_what_it_is(clip, tmp_path):
+    paints = trained()
+    for frozen in (None, clip):
+        export_network(paints, tmp_path / 'me.onnx', SIZE, frozen)
+        file = open_network(tmp_path / 'me.onnx')
+        assert (file.network, file.weights, file.size) == ('net_g', weights_hash(paints.model.net_g_ema), SIZE)
+
+
+@needs_onnx
+def test_a_file_that_does_not_agree_replaces_nothing(tmp_path, monkeypatch):
+    (tmp_path / 'me.onnx').write_text('a good one')
+    for wrong in (torch.ones(1, 3, *SIZE), torch.full((1, 3, *SIZE), float('nan'))):
+        monkeypatch.setattr(exporting, 'run_file', lambda *given, content, wrong=wrong: lambda x: wrong)
+        with pytest.raises(InputError, match='me.onnx is not written: it would differ from the network'):
+            export_network(trained(), tmp_path / 'me.onnx', SIZE)
+    assert (tmp_path / 'me.onnx').read_text() == 'a good one'
+
+
+def test_a_model_that_paints_no_person_of_a_clip_is_refused(clip, monkeypatch):
+    cycle_gan = apis.Trained(build_cycle_gan().eval(), Config(dict(model={})), SIZE)
+    for frozen_on in (None, clip):
+        with pytest.raises(InputError, match='a CycleGAN has a generator for each of ab, ba; one can be exported'):
+            recorded_calls(cycle_gan, SIZE, frozen_on)
+    looks = trained()
+    monkeypatch.setattr(type(looks.model), 'paints_from', ('poses', 'frames'))
+    with pytest.raises(InputError, match='this VideoPix2PixHD paints from poses, frames: leave --freeze-norms out'):
+        recorded_calls(looks, SIZE, clip)
+
+
+@pytest.mark.parametrize('tool, arguments', [
+    ('generate', ['--driving', 'dance.mp4', '--content', 'me.mp4', '--out', 'out.mp4']), ('export', ['--out', 'me.onnx'])])
+def test_an_import_without_a_checkpoint_is_refused(tool, arguments, capsys):
+    module = importlib.import_module(f'tools.{tool}')
+    with pytest.raises(SystemExit) as stop:
+        module.parse_args([*arguments, '--allow-import', 'mine'])
+    assert stop.value.code == 2 and '--allow-import is for a checkpoint of your own' in capsys.readouterr().err
+    assert module.parse_args(['me.pth', *arguments, '--allow-import', 'mine']).allow_import == ['mine']
 
 
 @torch.no_grad()

@@ -1,17 +1,24 @@
 """What makes generation fast keeps the pictures, and says what it does."""
 
 import importlib.util
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import nn
 
+from tests.models.baseline_parts import build
+from tests.models.test_vid2vid import OPTIONS as VID2VID
+from toolkit import apis
 from toolkit import machine as machines
+from toolkit.benchmark.run import run_all
+from toolkit.engine.processes import join_processes
 from toolkit.generators.blend import BlendGenerator
+from toolkit.generators.injection import MODES
 from toolkit.generators.pix2pixhd import GlobalGenerator
 from toolkit.inference import fast
 from toolkit.inference.fast import ByOpenVINO, speed_up
-from toolkit.machine import machine
+from toolkit.machine import chosen_device, machine
 from toolkit.registry import MODELS
 from toolkit.structures import InputError
 
@@ -27,6 +34,20 @@ def model(**generator):
     return MODELS.build(dict(
         type='VideoPix2PixHD', generator=generator, losses=dict(gan=dict(type='GANLoss')), feature_maps=dict(references=2, plate=True),
         discriminator=dict(type='MultiscaleDiscriminator', ndf=8, n_layers=2, num_scales=1))).eval()
+
+
+def colored(mode):
+    codes = {name: dict(encoder=dict(type='ResNetEncoder', nz=nz, nef=4, n_down=2)) for name, nz in (('up', 3), ('down', 2))}
+    torch.manual_seed(0)
+    return MODELS.build(dict(
+        type='VideoPix2PixHD', generator=dict(type='GlobalGenerator', ngf=8, n_down=2, n_blocks=1, z_injection=mode),
+        losses=dict(gan=dict(type='GANLoss')), discriminator=dict(type='PatchGAN', ndf=4, n_layers=1), color_codes=codes)).eval()
+
+
+@pytest.fixture
+def in_bfloat16(monkeypatch):
+    """A machine that is said to be fast in bfloat16, whatever it is."""
+    monkeypatch.setattr(fast, 'machine', lambda device: replace(machine(device), half='bfloat16', channels_last=True))
 
 
 @torch.no_grad()
@@ -81,6 +102,44 @@ def test_codes_and_regions_reach_a_network_that_openvino_runs():
     assert (net(x, z + 2, regions) - net(x, z, regions)).abs().max() > 0
     wanted, bare.forward = bare(x), ByOpenVINO(bare, machine('cpu').half)
     assert (bare(x, None, None) - wanted).abs().max() < TOLERANCE
+
+
+@pytest.mark.parametrize('mode', MODES)
+def test_colors_are_painted_in_half_precision(mode, in_bfloat16):
+    plain, quick = colored(mode), colored(mode)
+    assert 'networks in bfloat16' in speed_up(quick, 'half')
+    assert next(quick.test_stream([quick.example_batch(32, 32, 1)]))['generated'].shape == (1, 32, 32, 3)
+    x, z, regions = torch.rand(1, quick.feature_maps.channels + 3, 32, 32) * 2 - 1, torch.randn(1, 5), torch.rand(1, 2, 32, 32)
+    with torch.no_grad(), quick.inference_context():
+        found = quick.net_g_ema(x, z, regions).float()
+    with torch.no_grad():
+        difference = (found - plain.net_g_ema(x, z, regions)).abs()
+    assert 0 < difference.mean() < TOLERANCE
+    assert any(layer.weight.dtype is torch.bfloat16 for layer in quick.net_g_ema.modules() if isinstance(layer, nn.Conv2d))
+
+
+@pytest.mark.parametrize('way', ['openvino', 'graph', 'compile'])
+def test_a_way_that_changes_no_network_is_refused(way, monkeypatch):
+    monkeypatch.setattr(fast, 'machine', lambda device: replace(machine(device), openvino=True, graphs=True, compiles=True))
+    with pytest.raises(InputError, match=f"fast='{way}' would change nothing: .* a Vid2Vid has networks of its own"):
+        speed_up(build('Vid2Vid', **VID2VID), way)
+
+
+def test_what_is_not_replaced_is_not_said_to_be(monkeypatch):
+    monkeypatch.setattr(fast, 'machine', lambda device: replace(machine(device), half='bfloat16', openvino=True))
+    model = build('Vid2Vid', **VID2VID)
+    assert speed_up(model).startswith('fast: networks in bfloat16, otherwise as they are') and model.inference_dtype == 'bfloat16'
+    monkeypatch.setattr(fast, 'machine', lambda device: replace(machine(device), half=None, openvino=True, graphs=True))
+    assert 'the networks of a Vid2Vid stay as they are' in speed_up(build('Vid2Vid', **VID2VID))
+
+
+@pytest.mark.parametrize('wish', ['foo', 'cuda:99', 'meta', 'cuda:x'])
+def test_a_device_that_is_not_there_is_refused_at_once(wish):
+    for call in (chosen_device, join_processes, lambda wish: apis.load('missing.pth', wish), lambda wish: run_all([], device=wish)):
+        with pytest.raises(InputError, match=f'--device {wish}: this machine has no such device; it has cpu'):
+            call(wish)
+    assert chosen_device('cpu:0').type == chosen_device(torch.device('cpu')).type == 'cpu'
+    assert chosen_device().type == ('cuda' if torch.cuda.is_available() else 'cpu')
 
 
 def test_a_runtime_that_fails_leaves_the_network_as_it_is(monkeypatch, caplog):

@@ -49,7 +49,7 @@ def test_a_file_as_camera_drives_the_person_of_a_clip(clips, walk, stub, load_to
     assert report['frames']['captured'] == 40 == shown + sum(dropped.values()) and shown >= 1
     assert 0 < report['latency_ms']['median'] <= report['latency_ms']['p95'] and report['about']['pose'] == 'Stub'
     assert {'pose', 'retarget', 'reference', 'paint', 'show', 'wait for paint'} <= set(report['stages_ms'])
-    assert f'{shown} pictures in' in said.out and report['about']['size'] == [96, 64]
+    assert f'{shown} pictures in' in said.out and 'painted at 96x64 (HxW)' in said.out and report['about']['size'] == [96, 64]
     assert frames[0].shape == (384, 512 + 256, 3), 'the camera, twice as wide, and the result four times as large'
     times = [time for _, time in VideoReader(out)]
     assert len(frames) == shown and times[-1] == pytest.approx(report['seconds'], abs=.3), 'the file lasts as long as the run'
@@ -261,6 +261,41 @@ def test_checkpoints_are_told_from_clips(clips, tmp_path):
 def test_people_that_cannot_be_painted(clips, wishes, words):
     with pytest.raises(InputError, match=words):
         open_person(**{'person': clips[0].folder, 'half': False, **wishes})
+
+
+@pytest.mark.parametrize('wishes, words', [
+    (dict(up='#c0303'), "'#c0303' is not a color"), (dict(direction='aa'), 'direction must be one of ab, ba'),
+    (dict(person='hvt::pretrained/textured.safetensors', content='nobody.mp4'), 'nobody.mp4: no such file')])
+def test_what_needs_no_model_is_refused_before_one_is_loaded(walk, monkeypatch, wishes, words):
+    monkeypatch.setattr('toolkit.live.person.load', lambda *given, **options: pytest.fail('a model is loaded'))
+    with pytest.raises(InputError, match=words):
+        open_person(**{'person': walk, **wishes})
+
+
+@pytest.mark.parametrize('wishes, words', [
+    (dict(direction='ab'), 'has no direction'), (dict(size=(102, 68)), 'cannot paint frames of 102x68.*multiples of 8')])
+def test_what_the_model_cannot_do_is_refused_before_a_person_is_prepared(walk, monkeypatch, wishes, words):
+    monkeypatch.setattr('toolkit.live.person.as_clip', lambda path, *given: pytest.fail(f'{path} is prepared'))
+    with pytest.raises(InputError, match=words):
+        open_person(walk, half=False, **wishes)
+
+
+def test_retarget_is_for_a_person_whose_body_is_known():
+    for wish in (True, False):
+        with pytest.raises(InputError, match='--retarget fits the movement to the body of PERSON.*leave --retarget out'):
+            run(frames_of(1), Kept(), retarget=wish)
+
+
+def test_patience_is_for_what_may_be_lost(clips, walk, monkeypatch, nobody_is_opened):
+    with pytest.raises(InputError, match='--patience is for a camera or a stream'):
+        apis.live(clips[0].folder, input=walk, out='a.mp4', patience=30.)
+
+
+def test_a_file_is_waited_for(monkeypatch):
+    monkeypatch.setattr('toolkit.live.run.STALL', .05)
+    said = []
+    run(frames_of(2, .4), Kept(), said=said, patience=None)
+    assert 'frames come again' in said
 
 
 @pytest.mark.parametrize('wishes, words', [

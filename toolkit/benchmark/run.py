@@ -16,6 +16,7 @@ from toolkit.benchmark.work import Workers, result_of, work
 from toolkit.cli import Interrupted
 from toolkit.doors import read_json
 from toolkit.files import check_output, make_folder, write_json
+from toolkit.machine import chosen_device
 from toolkit.registry import did_you_mean, load_plugins
 from toolkit.structures import InputError
 
@@ -122,6 +123,7 @@ def run_all(benchmarks: Sequence[Benchmark], workers: int = 1, device: str | Non
     """
     if workers < 1:
         raise InputError(f'--workers must be at least 1, got {workers}')
+    chosen_device(device)
     folders = [benchmark.out.resolve() for benchmark in benchmarks]
     for number, benchmark in enumerate(benchmarks):
         if folders[number] in folders[:number]:

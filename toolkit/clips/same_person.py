@@ -1,6 +1,12 @@
 """Whether two clips are known to show one person."""
 
+from collections.abc import Mapping
+
+import numpy as np
+
 from toolkit.clips.clip import Clip
+from toolkit.clips.crop import Crop
+from toolkit.skeletons import scale_points
 
 DEFAULT_PERSON = 'person'
 """Who is seen in a clip when nobody said it."""
@@ -16,11 +22,10 @@ def identity(clip: Clip) -> str:
 def same_person(driving: Clip, content: Clip) -> tuple[bool, str]:
     """Are both clips known to show the same person? The answer and its reason.
 
-    They are if one file was prepared twice, or if the same name was given to both. The name that prepared clips have by default says
-    nothing.
+    They are if one file was prepared twice, and both clips say which part of its frames they show, or if the same name was given to
+    both. The name that prepared clips have by default says nothing.
     """
-    sources = [clip.manifest.get('source', {}).get('sha256') for clip in (driving, content)]
-    if driving.folder == content.folder or (sources[0] and sources[0] == sources[1]):
+    if driving.folder == content.folder or _crops(driving, content):
         return True, 'both are made of the same video'
     persons = driving.person, content.person
     if DEFAULT_PERSON in persons:
@@ -28,3 +33,30 @@ def same_person(driving: Clip, content: Clip) -> tuple[bool, str]:
     if persons[0] == persons[1]:
         return True, f'both clips show {persons[0]!r}'
     return False, f'the driving clip shows {persons[0]!r} and the content clip {persons[1]!r}'
+
+
+def poses_in(driving: Clip, content: Clip) -> np.ndarray | None:
+    """Poses of a clip in the frames of another one that shows another part of the same video.
+
+    Returns:
+        (T, 18, 3) in pixels of the content clip's frames; None where the clips are not known to be of one video.
+    """
+    if (crops := _crops(driving, content)) is None:
+        return None
+    (there, here), poses = crops, np.array(driving.poses)
+    if there == here:
+        return poses
+    for axis, (origin, scale) in enumerate(zip((there.x, there.y), there.scale)):
+        poses[..., axis] = scale_points(poses[..., axis], 1 / scale) + origin
+    return here.pose(poses)
+
+
+def _crops(*clips: Clip) -> list[Crop] | None:
+    """What part of its frames each of two clips of one video shows; None for clips of several, or where a part is not known."""
+    sources = [clip.manifest.get('source') for clip in clips]
+    sources = [source if isinstance(source, Mapping) else {} for source in sources]
+    windows = [source.get('crop') for source in sources]
+    same = sources[0].get('sha256') and sources[0]['sha256'] == sources[1].get('sha256')
+    known = all(isinstance(window, list) and len(window) == 4 and all(isinstance(n, int) for n in window) and min(window[2:]) > 0
+                for window in windows)
+    return [Crop(*window, clip.height, clip.width) for window, clip in zip(windows, clips)] if same and known else None

@@ -22,13 +22,15 @@ def layout(state: State, source: str, nz: int | None = None, norm: str | None = 
         source: the file, for messages.
         nz: length of the code of a generator that takes it at its input (``--where_add input``): shapes show the sum of it and the
             channels of the input alone.
-        norm: of a generator with its code in all levels: ``'instance'``, the default there and here, or ``'none'``, which looks alike.
+        norm: of a generator with its code in all levels and without batch norms: ``'instance'``, the default there and here, or
+            ``'none'``, which looks alike.
 
     Raises:
         InputError: none of this code; ``nz`` missing, or an option that the network does not need.
     """
     if 'model.down.0.weight' in state:
-        given, found = dict(nz=nz), unet_all(state, norm or 'instance')
+        found = unet_all(state, norm or 'instance')
+        given = dict(nz=nz, norm=norm if found.config['norm'] == 'batch' else None)
     elif 'model.model.0.weight' in state:
         given, found = dict(norm=norm), unet_input(state, source, nz)
     elif 'conv.0.weight' in state and 'fc.0.weight' in state:

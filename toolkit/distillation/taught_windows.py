@@ -17,7 +17,6 @@ from toolkit.distillation.sampled_poses import SampledPoses, check_turn
 from toolkit.edges.soft_canny import SoftCanny
 from toolkit.fields import CONTENT, added, find
 from toolkit.inference.loading import load
-from toolkit.inference.painting import pose_style
 from toolkit.machine import machine
 from toolkit.masks.geometry import part_shapes
 from toolkit.registry import DATASETS
@@ -135,7 +134,7 @@ class TaughtWindows(ClipWindows):
     def _painted(self, sample: dict, about: dict) -> np.ndarray:
         """What the teacher makes of a sample, (T, H, W, 3) uint8."""
         model = self.teacher.model
-        item = {**item_tensors(sample, pose_style(self.teacher), added(model.added_fields)), **about}
+        item = {**item_tensors(sample, self.teacher.pose_style, added(model.added_fields)), **about}
         lent = get_worker_info() is None and torch.cuda.is_available()
         try:
             if lent:

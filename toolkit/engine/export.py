@@ -16,6 +16,7 @@ from toolkit.doors import read_json
 from toolkit.engine.build_errors import naming_parts
 from toolkit.engine.checkpoint import AVERAGED, EXPORTED, checkpoint_config, plain
 from toolkit.engine.networks_from import load_starts
+from toolkit.engine.trained_on import FRAME_SIZE
 from toolkit.files import source_hash
 from toolkit.models.adversaries import only_trains
 from toolkit.models.loss_table import for_generation
@@ -55,10 +56,7 @@ def export_checkpoint(checkpoint: str | Path | Config, out: str | Path, dtype: s
     metrics = {} if results is None else dict(metrics=read_results(results, checkpoint_file(checkpoint)))
     content = assembled(checkpoint) if whole else read_checkpoint(checkpoint)
     config = content['meta']['config'] if whole else checkpoint_config(checkpoint)._cfg_dict.to_dict()
-    dataset = (config.get('train_dataloader') or {}).get('dataset')
-    if any_size and isinstance(dataset, dict):
-        dataset['size'] = None
-    config = {key: value for key, value in config.items() if key not in LEFT_OUT}
+    config = {key: value for key, value in config.items() if key not in LEFT_OUT} | ({FRAME_SIZE: None} if any_size else {})
     name = str(checkpoint.filename if whole else checkpoint)
     meta = {key: content['meta'].get(key) for key in KEPT} | {'config': config, EXPORTED: True, **metrics}
     return meta | {'sha256': write_weights(out, generating(content['state_dict'], DTYPES[dtype], name), meta)}

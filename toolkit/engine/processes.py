@@ -9,7 +9,7 @@ import torch.distributed as dist
 from mmengine.dist import get_rank
 from mmengine.runner import set_random_seed
 
-from toolkit.machine import cores
+from toolkit.machine import chosen_device, cores
 from toolkit.structures import InputError
 from toolkit.together import join_group
 
@@ -34,7 +34,7 @@ def join_processes(device: str | None = None, launcher: str | None = None) -> tu
         The process's number among all, and its device.
 
     Raises:
-        InputError: as :func:`process_environment`.
+        InputError: as :func:`process_environment`, or a device that this machine does not have.
     """
     os.environ.update(process_environment(launcher or 'none'))
     world, local = int(os.environ.get('WORLD_SIZE', '1')), int(os.environ.get('LOCAL_RANK', '0'))
@@ -43,8 +43,8 @@ def join_processes(device: str | None = None, launcher: str | None = None) -> tu
     set_random_seed(0)
     if device is None:
         device = f'cuda:{local % torch.cuda.device_count()}' if torch.cuda.is_available() else 'cpu'
-    if device.startswith('cuda'):
-        torch.cuda.set_device(device)
+    if (chosen := chosen_device(device)).type == 'cuda':
+        torch.cuda.set_device(chosen.index or 0)
     return get_rank(), device
 
 

@@ -9,12 +9,9 @@ import torch
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
-from toolkit.doors import parsing, shortened
 from toolkit.registry import MODELS
 from toolkit.structures import InputError
 from toolkit.weights import read_checkpoint
-
-MOST_PIXELS = 4096 * 4096
 
 
 def build_like(model: Mapping[str, Any], source: str | Path) -> nn.Module:
@@ -52,25 +49,3 @@ def build_like(model: Mapping[str, Any], source: str | Path) -> nn.Module:
     finally:
         handle.remove()
     return MODELS.build(model)
-
-
-def frame_size(config: Mapping[str, Any], source: str | Path) -> tuple[int, int] | None:
-    """Size (H, W) of the frames a run was trained on; None where its config leaves it to the clips.
-
-    Args:
-        config: of the run.
-        source: its checkpoint.
-
-    Raises:
-        InputError: what is no size, or larger than any picture that is generated.
-    """
-    with parsing(source, 'the config in it is damaged'):
-        dataset = (config.get('train_dataloader') or {}).get('dataset') or {}
-        synthetic = dataset.get('synthetic') or {}
-        size = dataset.get('size') or (synthetic and (synthetic.get('height', 384), synthetic.get('width', 256))) or None
-    if size is None:
-        return None
-    if not isinstance(size, (list, tuple)) or len(size) != 2 or not all(isinstance(n, int) and n > 0 for n in size) or \
-            size[0] * size[1] > MOST_PIXELS:
-        raise InputError(f'{source}: the config in it is damaged: it was trained on frames of {shortened(size)}')
-    return tuple(size)

@@ -26,6 +26,7 @@ from toolkit.engine.networks_from import load_starts, starts
 from toolkit.engine.processes import process_environment
 from toolkit.engine.saving import check_finite, write_atomically
 from toolkit.engine.sections import Loader
+from toolkit.engine.trained_on import FRAME_SIZE, built_size, pose_style
 from toolkit.engine.work_dir import MARK, config_file, drop_scalars, set_aside, to_itself
 from toolkit.engine.workers import ignore_signals, workers_of
 from toolkit.files import write_file
@@ -116,9 +117,14 @@ class TrainRunner(Runner):
         return MODEL_WRAPPERS.build(dict(dict(type='SeparateDDP'), **(model_wrapper_cfg or {})), default_args=dict(module=model))
 
     def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
-        """Build the training loop, an ``IterLoop`` unless the config says otherwise."""
+        """Build the training loop, an ``IterLoop`` unless the config says otherwise.
+
+        Raises:
+            InputError: data sets that draw stick figures in several styles; whatever they raise.
+        """
         if isinstance(loop, BaseLoop):
             return loop
+        pose_style(self.cfg)
         config = {'type': 'IterLoop', **{key: value for key, value in loop.items() if key != 'by_epoch'}}
         with naming_parts(self.cfg._cfg_dict, 'train_dataloader'):
             loop = LOOPS.build(config, default_args=dict(runner=self, dataloader=self._train_dataloader))
@@ -127,12 +133,9 @@ class TrainRunner(Runner):
         return loop
 
     def _note_size(self, dataloader: DataLoader) -> None:
-        """Write the size of the frames into the config where it was left to the clips: checkpoints tell what they were trained on."""
-        dataset = self.cfg.get('train_dataloader', {}).get('dataset')
-        size = getattr(dataloader.dataset, 'size', None)
-        ours = isinstance(dataset, dict) and not isinstance(self._train_dataloader, DataLoader)
-        if ours and isinstance(size, tuple) and not dataset.get('size'):
-            dataset['size'] = size
+        """Write the size of the frames into the config: checkpoints tell what they were trained on."""
+        if size := built_size(dataloader.dataset):
+            self.cfg[FRAME_SIZE] = size
             vars(self).pop('config_data', None)
 
     def build_val_loop(self, loop: BaseLoop | dict) -> BaseLoop:

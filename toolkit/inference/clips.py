@@ -8,6 +8,9 @@ from toolkit.preparing.prepare import prepare_video
 from toolkit.progress import Progress, progress_of
 from toolkit.registry import load_plugins
 
+USUAL = 384, 256
+"""Size (H, W) at which :func:`as_clip` prepares where nobody says one."""
+
 
 def prepare(video: str | Path, out_dir: str | Path, size: tuple[int, int] | None = None, pose: dict | None = None,
             edges: dict | None = None, mask: dict | None = None, progress: bool | Progress = True, **settings) -> Clip:
@@ -34,9 +37,12 @@ def prepare(video: str | Path, out_dir: str | Path, size: tuple[int, int] | None
         told.close()
 
 
+def ready_clip(path: str | Path) -> Clip | None:
+    """The clip that a path is; None for what is to be prepared first."""
+    return Clip(path) if (Path(path) / 'manifest.json').is_file() else None
+
+
 def as_clip(path: str | Path, work_dir: str | Path, size: tuple[int, int] | None, progress: bool | Progress = True) -> Clip:
     """A prepared clip as it is; anything else is prepared into ``work_dir`` first, under a name that tells its content."""
-    path = Path(path)
-    if (path / 'manifest.json').is_file():
-        return Clip(path)
-    return prepare(path, work_dir, size or (384, 256), progress=progress, unique=True, multiple=1 if size else 32)
+    return ready_clip(path) or prepare(
+        path, work_dir, size or USUAL, progress=progress, unique=True, multiple=1 if size else 32)

@@ -8,7 +8,7 @@ import torch
 
 from toolkit import fields
 from toolkit.clips.clip import Clip
-from toolkit.clips.same_person import same_person
+from toolkit.clips.same_person import poses_in, same_person
 from toolkit.datasets.references import ReferenceTrack
 from toolkit.datasets.tensors import computed, pose_tensors, tensors, with_channels
 from toolkit.datasets.transforms import resize_image, scale_pose
@@ -25,7 +25,8 @@ def driving_poses(driving: Clip, content: Clip | None, size: tuple[int, int], re
         content: whose body; None for the driving person's own.
         size: (H, W) of the frames to generate.
         retarget: 'on', 'off', or 'auto': on unless both clips are known to show the same person
-            (:func:`toolkit.clips.same_person.same_person`).
+            (:func:`toolkit.clips.same_person.same_person`). If they are of one video, poses are moved to where the content clip shows
+            them.
         say: called with one line that tells whether the poses were fitted, and why.
 
     Returns:
@@ -42,7 +43,8 @@ def driving_poses(driving: Clip, content: Clip | None, size: tuple[int, int], re
     if say:
         say(f'poses {"not " if same else ""}fitted to {content.name} because {reason}')
     if same:
-        return poses
+        moved = poses_in(driving, content) if retarget == 'auto' else None
+        return poses if moved is None else scale_pose(moved, size[0] / content.height, size[1] / content.width)
     own = np.repeat(own, 3, 0) if len(own) < 3 else own
     return PoseNormalizer.fit(poses, own)(poses)
 

@@ -16,13 +16,16 @@ from typing import Any
 import torch
 from torch import nn
 
+from toolkit import fields
 from toolkit.clips.clip import Clip
 from toolkit.datasets.transforms import scale_pose
+from toolkit.engine.checkpoint import AVERAGED
 from toolkit.files import check_output, write_file
+from toolkit.inference.driving import FrameTeller
 from toolkit.inference.frozen_norms import freeze_norms
 from toolkit.inference.loading import Trained
 from toolkit.inference.painting import stream
-from toolkit.inference.runtimes import EXTRA, Positional, run_file
+from toolkit.inference.runtimes import EXTRA, Positional, about_network, run_file, weights_hash
 from toolkit.models.base import VideoModel
 from toolkit.outputs import refuse_existing
 from toolkit.registry import GENERATORS
@@ -50,7 +53,9 @@ def check_export(out: str | Path, overwrite: bool = False) -> None:
 
 
 def export_network(trained: Trained, out: str | Path, size: tuple[int, int], frozen_on: Clip | None = None) -> dict[str, Any]:
-    """Write the network that paints.
+    """Write the network that paints, once it is seen to give the same numbers.
+
+    The file says which network it is, of which weights, and for which size.
 
     Args:
         trained: on the CPU, in full precision.
@@ -65,10 +70,12 @@ def export_network(trained: Trained, out: str | Path, size: tuple[int, int], fro
         Runtime runs it, on pictures in [-1, 1].
 
     Raises:
-        InputError: a method that paints with several networks or by no such network, or a file that does not give the same numbers.
+        InputError: a method that paints with several networks or by no such network, norms that cannot be frozen, or a file that does
+            not give the same numbers.
     """
     calls = recorded_calls(trained, size, frozen_on)
-    network, given = copy.deepcopy(calls[0][0]).to(memory_format=torch.contiguous_format).eval(), [inputs for _, inputs in calls]
+    painter, given = calls[0][0], [inputs for _, inputs in calls]
+    network = copy.deepcopy(painter).to(memory_format=torch.contiguous_format).eval()
     norms = freeze_norms(network, given) if frozen_on is not None else 0
     there = [x is not None for x in given[0]]
     names = [name for name, present in zip(NAMES, there) if present]
@@ -82,14 +89,33 @@ def export_network(trained: Trained, out: str | Path, size: tuple[int, int], fro
         tried = given[-1] if frozen_on else [
             x if x is None else torch.rand(x.shape, generator=chance) * 2 - 1 for x in given[-1]]
         wanted = network(*tried)
-        change = sum(float((network(*inputs) - calls[0][0](*inputs)).abs().mean()) for inputs in given) / len(given)
-    write_file(out, file.getvalue())
-    found = run_file(out)(*(x for x in tried if x is not None))
+        change = sum(float((network(*inputs) - painter(*inputs)).abs().mean()) for inputs in given) / len(given)
+    name = next(name for name, each in trained.model.networks().items() if each is painter)
+    content = _described(file.getvalue(), about_network(name.removesuffix(AVERAGED), weights_hash(painter), size))
+    found = run_file(out, content=content)(*(x for x in tried if x is not None))
     difference = float((found - wanted).abs().max())
-    if difference > AGREES:
-        raise InputError(f'{out} differs from the network by {difference:.2g}, expected {AGREES} at most; do not use it')
+    if not difference <= AGREES:
+        raise InputError(f'{out} is not written: it would differ from the network by {difference:.2g}, expected {AGREES} at most')
+    write_file(out, content)
     return dict(name=type(network).__name__, inputs={name: tuple(x.shape) for name, x in zip(names, tensors)}, norms=norms,
                 difference=difference, change=127.5 * change)
+
+
+def _described(content: bytes, about: dict[str, str]) -> bytes:
+    """A file of ONNX with entries that say what it is."""
+    import onnx
+    model = onnx.load_from_string(content)
+    onnx.helper.set_model_props(model, about)
+    return model.SerializeToString()
+
+
+def _check_paints_poses(model: VideoModel, size: tuple[int, int]) -> None:
+    """Refuse a model that cannot paint the person of a clip from its poses alone."""
+    model.check_generates()
+    pictures = FrameTeller(model.paints_from, size, extra=fields.added(model.added_fields)).pictures
+    if pictures or 'content' not in model.opens_with:
+        raise InputError(f'--freeze-norms paints the person of a clip from its poses, but this {type(model).__name__} paints from '
+                         f'{", ".join(model.paints_from)}: leave --freeze-norms out')
 
 
 def recorded_calls(trained: Trained, size: tuple[int, int], clip: Clip | None = None) -> list[tuple[nn.Module, tuple]]:
@@ -104,9 +130,13 @@ def recorded_calls(trained: Trained, size: tuple[int, int], clip: Clip | None = 
         For each call the network and its inputs, tensors or None.
 
     Raises:
-        InputError: several networks paint, or none of the registry of generators.
+        InputError: several networks paint, or none of the registry of generators; a clip for a model that cannot paint its person.
     """
     model, calls = trained.model, []
+    if model.directions:
+        raise InputError(f'a {type(model).__name__} has a generator for each of {", ".join(model.directions)}; one can be exported')
+    if clip is not None:
+        _check_paints_poses(model, size)
     with watched(model, calls):
         if clip is None:
             list(model.test_stream([model.example_batch(*size, 1)]))
@@ -114,8 +144,8 @@ def recorded_calls(trained: Trained, size: tuple[int, int], clip: Clip | None = 
             frames = spread(len(clip), CALIBRATION)
             poses = scale_pose(clip.poses[frames], size[0] / clip.height, size[1] / clip.width)
             list(stream(trained, clip, poses, size))
-    if len({id(network) for network, _ in calls}) != 1:
-        raise InputError(f'a {type(model).__name__} paints by {len(calls)} networks a frame; one can be exported')
+    if (count := len({id(network) for network, _ in calls})) != 1:
+        raise InputError(f'a {type(model).__name__} paints by {count or "no"} generators of the registry; one can be exported')
     return calls
 
 

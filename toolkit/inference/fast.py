@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from toolkit.channels_last import use_channels_last
-from toolkit.inference.runtimes import EXTRA, Positional, run_file
+from toolkit.engine.checkpoint import AVERAGED
+from toolkit.inference.runtimes import AGAIN, EXTRA, NetworkFile, Positional, is_network_file, open_network, weights_hash
 from toolkit.machine import Machine, machine
 from toolkit.models.base import VideoModel
 from toolkit.models.compiling import compile_network
@@ -23,10 +24,10 @@ WARM_UP = 3
 MOST = 8
 """Shapes of input for which a network is recorded or converted; others are computed as they are."""
 OTHERWISE = f'; faster by OpenVINO: {EXTRA}'
-CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
+CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
 
 
-def speed_up(model: VideoModel, way: str = 'auto') -> str:
+def speed_up(model: VideoModel, way: str | NetworkFile = 'auto') -> str:
     """Make the networks of a model fast on its device, for generation alone.
 
     Args:
@@ -35,28 +36,35 @@ def speed_up(model: VideoModel, way: str = 'auto') -> str:
             OpenVINO on the CPU; ``'compile'`` by ``torch.compile``, which takes a minute or more; ``'auto'`` takes what is fastest at
             once. Or a file of ``tools/export.py``, whose network takes the place of the model's.
 
+    All but ``'half'``, which any method can compute in, are for networks of the registries of generators and restorers.
+
     Returns:
         One line that says what was chosen.
 
     Raises:
-        InputError: an unknown way, or one that this machine does not have.
+        InputError: an unknown way, one that this machine does not have, one that would change no network of the model, or a file of
+            another model.
     """
     here, kinds = machine(model.data_preprocessor.device), tuple({*GENERATORS.module_dict.values(), *RESTORERS.module_dict.values()})
-    networks = [network for network in model.networks().values() if isinstance(network, kinds)]
-    if way.lower().endswith('.onnx'):
-        run = run_file(way, model.data_preprocessor.device)
-        for network in networks:
-            network.forward = lambda *given: run(*(x for x in given if x is not None))
-        return f'fast: the network is that of {way}, stages overlap ({here.name})'
+    networks = {name: network for name, network in model.networks().items() if isinstance(network, kinds)}
+    kind = type(model).__name__
+    if is_network_file(way):
+        way = open_network(way, model.data_preprocessor.device)
+    if isinstance(way, NetworkFile):
+        return f'fast: {_replaced(networks, way, kind)} is that of {way.path}, stages overlap ({here.name})'
     if way not in WAYS:
         raise InputError(f'fast must be one of {", ".join(WAYS)}, or a file that hvt export wrote, got {way!r}')
-    chosen = way if way != 'auto' else 'graph' if here.graphs else 'openvino' if here.openvino else 'half'
+    if not networks and way not in ('auto', 'half'):
+        raise InputError(f'fast={way!r} would change nothing: it is for generators of the registry, and a {kind} has networks of its '
+                         "own; take 'auto' or 'half'")
+    fastest = 'half' if not networks else 'graph' if here.graphs else 'openvino' if here.openvino else 'half'
+    chosen = fastest if way == 'auto' else way
     lacking = dict(
         openvino=not here.openvino and f'OpenVINO, which runs on a CPU: {EXTRA}',
         graph=not here.graphs and 'a GPU', compile=not here.compiles and 'a C++ compiler, or Triton on a GPU')
     if lacking.get(chosen):
         raise InputError(f'fast={way!r} needs {lacking[chosen]}')
-    for network in networks:
+    for network in networks.values():
         if chosen != 'openvino' and here.half:
             halve(network, here)
         if chosen == 'openvino':
@@ -67,6 +75,9 @@ def speed_up(model: VideoModel, way: str = 'auto') -> str:
             compile_network(network, {})
     if chosen != 'openvino' and here.half:
         model.inference_dtype = here.half
+    if not networks:
+        half = f'networks in {here.half}, otherwise as they are' if here.half else f'the networks of a {kind} stay as they are'
+        return f'fast: {half}, stages overlap ({here.name})'
     if chosen == 'half' and not here.half:
         return f'fast: stages overlap; nothing else is faster on this machine ({here.name}){OTHERWISE}'
     ways = dict(half='', compile=', compiled', openvino=' by OpenVINO', graph=', recorded as a CUDA graph')
@@ -74,8 +85,25 @@ def speed_up(model: VideoModel, way: str = 'auto') -> str:
     return f'fast: networks in {here.half or "float32"}{ways[chosen]}, stages overlap ({here.name}){advice}'
 
 
+def _replaced(networks: Mapping[str, nn.Module], file: NetworkFile, kind: str) -> str:
+    """Put the network of a file into the place of the one that it was made from, as generation uses it; returns the name of that."""
+    name = file.network + AVERAGED if file.network + AVERAGED in networks else file.network
+    if name not in networks:
+        raise InputError(f'{file.path} has the network {file.network}, but those of this {kind} are {", ".join(networks) or "others"}: '
+                         f'give the checkpoint it was made from, or export this one, {AGAIN}')
+    if weights_hash(networks[name]) != file.weights:
+        raise InputError(f'{file.path} was made from another checkpoint, whose {name} has other weights: give that checkpoint, or '
+                         f'export this one, {AGAIN}')
+    networks[name].forward = lambda *given: file.run(*(x for x in given if x is not None))
+    return name
+
+
 def halve(network: nn.Module, here: Machine) -> None:
-    """Keep the weights of convolutions in half precision, in which autocast would convert them for every frame."""
+    """Keep the weights of convolutions in half precision, in which autocast would convert them for every frame.
+
+    Other weights stay: there are few of them, and layers such as :class:`toolkit.generators.injection.RegionRGB` compute in float32,
+    without autocast.
+    """
     for layer in network.modules():
         if isinstance(layer, CONVOLUTIONS):
             layer.to(getattr(torch, here.half))

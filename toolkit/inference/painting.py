@@ -10,11 +10,12 @@ import torch
 from toolkit import fields
 from toolkit.clips.clip import Clip
 from toolkit.clips.size import check_shape
+from toolkit.datasets.directed import DIRECTIONS
 from toolkit.datasets.footage import Footage, useful_scale
 from toolkit.datasets.plate import background_plate
 from toolkit.datasets.scene import empty_scene
 from toolkit.datasets.tensors import channels_first
-from toolkit.inference.clips import as_clip
+from toolkit.inference.clips import USUAL, as_clip, ready_clip
 from toolkit.inference.driving import driving_poses, frame_steps
 from toolkit.inference.garments import DressedFootage, Garments
 from toolkit.inference.loading import Trained
@@ -23,6 +24,11 @@ from toolkit.inference.overlapping import paint_ahead
 from toolkit.inference.request import Request, check_references
 from toolkit.models.base import VideoModel
 from toolkit.progress import Progress, progress_of
+from toolkit.structures import InputError
+from toolkit.video.io import video_info
+
+TRIED = 256
+"""Height and width that networks take as a rule."""
 
 
 @dataclass
@@ -62,19 +68,21 @@ def choose(trained: Trained, request: Request, work_dir: str | Path, progress: b
     Raises:
         InputError: a wish that the model cannot fulfill, unusable input, clips that do not fit.
     """
-    model = trained.model
+    model, say = trained.model, progress_of(progress).say
     request.check(model)
-    size = request.size or trained.size
-    prepared = size and tuple(side * (trained.reference_scale if model.references else 1) for side in size)
-    driving = as_clip(request.driving, work_dir, prepared, progress)
+    style, wanted = trained.pose_style, trained.painted_size(request.size)
+    shown = request.driving if request.content is None else request.content
+    size = _planned_size(model, request, shown, wanted)
+    if request.size is None:
+        of = 'the file of --fast' if trained.file_size else 'its training' if wanted else f'{Path(shown).name} as it is prepared'
+        say(f'painted at {size[0]}x{size[1]} (HxW), the size of {of}')
+    prepared = wanted and tuple(side * (trained.reference_scale if model.references else 1) for side in size)
+    prepared = prepared or (size if ready_clip(shown) else None)
     content = None if request.content is None else as_clip(request.content, work_dir, prepared, progress)
-    shown = driving if content is None else content
-    size = size or (shown.height, shown.width)
-    more = [as_clip(path, work_dir, prepared, progress) for path in request.references]
-    for clip in filter(None, (driving, content, *more)):
-        check_shape(clip, size)
-    poses = driving_poses(driving, content, size, request.retarget, progress_of(progress).say)[:request.max_frames]
     given = {} if content is None else _opening(model, content, size, request.content_frame)
+    more = [as_clip(path, work_dir, prepared, progress) for path in request.references]
+    driving = as_clip(request.driving, work_dir, prepared, progress)
+    poses = driving_poses(driving, content, size, request.retarget, say)[:request.max_frames]
     if 'direction' in model.opens_with:
         given['direction'] = request.direction or 'ab'
     if 'plate' in model.opens_with and content is None:
@@ -87,7 +95,63 @@ def choose(trained: Trained, request: Request, work_dir: str | Path, progress: b
             openings, footage = [dict(given, z=z) for z in outfits], footage * len(outfits)
         else:
             openings, footage = [given] * len(outfits), [DressedFootage(wears, outfit) for outfit in outfits]
-    return Chosen(driving, poses, size, openings, model.paints_from, pose_style(trained), fields.added(model.added_fields), footage)
+    return Chosen(driving, poses, size, openings, model.paints_from, style, fields.added(model.added_fields), footage)
+
+
+def _planned_size(model: VideoModel, request: Request, shown: str | Path, wanted: tuple[int, int] | None) -> tuple[int, int]:
+    """Size (H, W) of the frames to generate, after a look at all that can be refused before anything is prepared.
+
+    Args:
+        model: that paints.
+        request: what to generate.
+        shown: whose clip has the size where nobody says one.
+        wanted: the size that was said.
+    """
+    paths = [path for path in (request.driving, request.content, *request.references) if path is not None]
+    clips = {path: clip for path in paths if (clip := ready_clip(path))}
+    size = wanted or ((clips[shown].height, clips[shown].width) if shown in clips else USUAL)
+    for clip in clips.values():
+        check_shape(clip, size)
+    if request.content_frame:
+        _check_content_frame(request.content, clips.get(request.content), request.content_frame)
+    if len(clips) < len(set(paths)):
+        check_size(model, size)
+    return size
+
+
+def _check_content_frame(content: str | Path, clip: Clip | None, frame: int) -> None:
+    """Refuse a number that the content has no frame of, as far as its length is known before it is prepared."""
+    if clip is not None:
+        most = len(clip)
+    else:
+        info = video_info(content)
+        most = round(info.duration * info.sample_rate) + 1 if info.sample_rate else info.num_frames
+    if not -most <= frame < most:
+        raise InputError(f'{content}: has {most} frames, no content frame {frame}; the first one is 0')
+
+
+def check_size(model: VideoModel, size: tuple[int, int]) -> None:
+    """Refuse a size that the networks of a model cannot take; a made-up frame is painted.
+
+    Raises:
+        InputError: says which sizes would do, where the network does.
+    """
+    try:
+        _paint_example(model, size)
+    except Exception as error:  # whatever networks raise
+        try:
+            _paint_example(model, (TRIED, TRIED))
+        except Exception:  # it is not the size; what is wrong is told when the first frame is painted
+            return
+        raise InputError(f'a {type(model).__name__} like this one cannot paint frames of {size[0]}x{size[1]} (HxW): {error}. Choose '
+                         f'another size (--size)') from error
+
+
+def _paint_example(model: VideoModel, size: tuple[int, int]) -> None:
+    """Paint a made-up frame; random numbers stay as they are."""
+    batch = model.example_batch(*size, 1)
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        list(model.test_stream([{'direction': DIRECTIONS[:1], **batch.get('a', batch)}]))
 
 
 def _opening(model: VideoModel, content: Clip, size: tuple[int, int], frame: int) -> dict:
@@ -124,11 +188,6 @@ def paint(trained: Trained, chosen: Chosen) -> Iterator[list[np.ndarray]]:
     return paint_ahead(painters, zip(*steps), trained.fast is not None)
 
 
-def pose_style(trained: Trained) -> str:
-    """Style of the stick figures that a model was trained on."""
-    return trained.config.get('train_dataloader', {}).get('dataset', {}).get('pose_style', 'openpose_black')
-
-
 def stream(trained: Trained, content: Clip, poses: np.ndarray, size: tuple[int, int], content_frame: int = 0,
            z: torch.Tensor | None = None, references: Sequence[Clip] = ()) -> Iterator[np.ndarray]:
     """Generate from poses frame by frame, in constant memory.
@@ -153,7 +212,7 @@ def stream(trained: Trained, content: Clip, poses: np.ndarray, size: tuple[int, 
     check_references(model, references)
     given = dict(_opening(model, content, size, content_frame), **({} if z is None else dict(z=z)))
     footage = _footage(trained, [content, *references], size) if model.references else None
-    steps = frame_steps(model.paints_from, poses, size, style=pose_style(trained), extra=fields.added(model.added_fields),
+    steps = frame_steps(model.paints_from, poses, size, style=trained.pose_style, extra=fields.added(model.added_fields),
                         footage=footage, references=model.references)
     return model.generate(steps, **given)
 

@@ -27,8 +27,9 @@ class Request:
         retarget: see :func:`toolkit.inference.driving.driving_poses`.
         direction: of a transfer between two persons: 'ab' (the default) if ``driving`` shows its person A, 'ba' if it shows B.
         max_frames: stop after so many frames.
-        size: (H, W) of the frames to generate; None for those that the model was trained on, or, where it leaves that open, those of
-            the content.
+        size: (H, W) of the frames to generate. None takes the size of the content clip as it is prepared (of ``driving`` where there
+            is no content) for a model with references, and for one that was published for any size; for all others the size of the
+            training.
         colors: what the person wears, for a model with color codes or references; default the content's own clothes.
 
     Raises:
@@ -56,6 +57,8 @@ class Request:
         for path in filter(None, (self.content, self.driving, *self.references)):
             if not Path(path).exists():
                 raise InputError(f'{path}: no such file or folder')
+        for wish in self.outfits:
+            check_outfit(wish)
 
     @property
     def outfits(self) -> Sequence[str | Path]:
@@ -94,8 +97,6 @@ class Request:
         if self.colors.wanted and model.references and model.codes is not None:
             raise InputError(f'this {kind} has both color codes and references, which bring colors of their own: generate with the '
                              'clothes of the content, or train a model with one of the two')
-        for wish in self.outfits:
-            check_outfit(wish)
 
 
 def check_references(model: VideoModel, given: Sequence) -> None:

@@ -80,6 +80,9 @@ class Result:
 
         Returns:
             The video, or the sheet where there are several outfits.
+
+        Raises:
+            InputError: see :class:`toolkit.video.io.VideoWriter`; a file that came meanwhile under the name of a result.
         """
         sound, silent = clip_sound(chosen.driving) if audio else (None, None)
         told = progress_of(progress, leave=True)
@@ -102,11 +105,12 @@ class Result:
         told.close()
         if self.sheet is None:
             return self.out
-        write_file(self.sheet, cv2.imencode('.png', contact_sheet([list(row) for row in zip(*columns)])[..., ::-1])[1].tobytes())
+        sheet = contact_sheet([list(row) for row in zip(*columns)])
+        write_file(self.sheet, cv2.imencode('.png', sheet[..., ::-1])[1].tobytes(), self.overwrite)
         return self.sheet
 
 
 def _source(chosen: Chosen, t: int) -> list[np.ndarray]:
     """The driving frame and the pose that is painted from."""
-    pose = pose_tensors(chosen.poses[t:t + 1], *chosen.size)['pose_maps'][0].movedim(0, -1).numpy()
+    pose = pose_tensors(chosen.poses[t:t + 1], *chosen.size, chosen.style)['pose_maps'][0].movedim(0, -1).numpy()
     return [resize_image(chosen.driving.frame(t), *chosen.size), pose]

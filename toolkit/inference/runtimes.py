@@ -1,7 +1,10 @@
 """Runtimes other than torch: a network as they take it, and files of ONNX that they run."""
 
+import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,6 +13,9 @@ from torch import Tensor, nn
 from toolkit.structures import InputError
 
 EXTRA = "pip install 'human-video-toolkit[export]'"
+AGAIN = 'tools/export.py CHECKPOINT --out FILE --overwrite'
+ABOUT = tuple(f'human_video_toolkit_{key}' for key in ('network', 'weights', 'size'))
+"""What a file says of the network it was made from."""
 
 
 class Positional(nn.Module):
@@ -31,19 +37,83 @@ class Positional(nn.Module):
         return self.call(*(next(values) if there else None for there in self.there))
 
 
-def run_file(path: str | Path, device: str | torch.device = 'cpu') -> Callable[..., Tensor]:
+@dataclass(frozen=True)
+class NetworkFile:
+    """A network in a file of :func:`toolkit.inference.exporting.export_network`, ready to run.
+
+    Attributes:
+        path: of the file.
+        network: its name in :meth:`toolkit.models.base.VideoModel.networks`.
+        weights: :func:`weights_hash` of the network that was exported.
+        size: (H, W) of the frames, the only one that it paints.
+        run: what computes it, see :func:`run_file`.
+    """
+
+    path: Path
+    network: str
+    weights: str
+    size: tuple[int, int]
+    run: Callable[..., Tensor]
+
+
+def is_network_file(way: str | bool) -> bool:
+    """Whether a way to be fast is a file of a network, by its name."""
+    return isinstance(way, str) and way.lower().endswith('.onnx')
+
+
+def open_network(path: str | Path, device: str | torch.device = 'cpu') -> NetworkFile:
+    """Open a file of :func:`toolkit.inference.exporting.export_network`.
+
+    Args:
+        path: the file.
+        device: of the tensors that it will be given.
+
+    Raises:
+        InputError: as :func:`run_file`; a file that does not say which network it is.
+    """
+    session = _session(path, device)
+    said = session.get_modelmeta().custom_metadata_map
+    if not said.keys() >= set(ABOUT):
+        raise InputError(f'{path} does not say which network it has, of which checkpoint and for which size: export it again, {AGAIN}')
+    network, weights, size = (said[key] for key in ABOUT)
+    return NetworkFile(Path(path), network, weights, tuple(map(int, size.split('x'))), _runner(session, path, device))
+
+
+def about_network(network: str, weights: str, size: tuple[int, int]) -> dict[str, str]:
+    """What a file says of its network, see :class:`NetworkFile`: entries of ONNX's ``metadata_props``."""
+    return dict(zip(ABOUT, (network, weights, 'x'.join(map(str, size)))))
+
+
+def weights_hash(network: nn.Module) -> str:
+    """A hash of the weights of a network, the same on every device and in every order of memory."""
+    digest = hashlib.sha256()
+    for name, value in sorted(network.state_dict().items()):
+        if isinstance(value, Tensor):
+            digest.update(f'{name} {value.dtype} {tuple(value.shape)}'.encode())
+            digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def run_file(path: str | Path, device: str | torch.device = 'cpu', content: bytes | None = None) -> Callable[..., Tensor]:
     """What runs a file of ONNX by ONNX Runtime: by TensorRT or CUDA on a GPU where it has them, else on the CPU.
 
     Args:
         path: the file.
         device: of the tensors that it is given.
+        content: of the file, where it is not written yet.
 
     Returns:
-        Called with the inputs that are there, it returns the picture, on ``device``.
+        Called with the inputs that are there, it returns the picture, on ``device``. A batch that is larger than that of the file is
+        computed in parts.
 
     Raises:
         InputError: ONNX Runtime is missing, or a file that it cannot run.
     """
+    return _runner(_session(path, device, content), path, device)
+
+
+def _session(path: str | Path, device: str | torch.device, content: bytes | None = None) -> Any:
+    """ONNX Runtime's session of a file."""
     try:
         import onnxruntime
     except ImportError as error:
@@ -53,15 +123,23 @@ def run_file(path: str | Path, device: str | torch.device = 'cpu') -> Callable[.
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=providers)
+        return onnxruntime.InferenceSession(content or str(path), options, providers=providers)
     except Exception as error:  # whatever it does not like about a stranger's file
         raise InputError(f'{path} is no network that ONNX Runtime can run: {str(error).splitlines()[0]}') from error
+
+
+def _runner(session: Any, path: str | Path, device: str | torch.device) -> Callable[..., Tensor]:
+    """See :func:`run_file`."""
     shapes = {place.name: tuple(place.shape) for place in session.get_inputs()}
 
     def run(*given: Tensor) -> Tensor:
-        if [tuple(x.shape) for x in given] != list(shapes.values()):
+        parts = list(zip(*(x.split(shape[0]) for x, shape in zip(given, shapes.values()))))
+        if len(given) != len(shapes) or any([tuple(x.shape) for x in part] != list(shapes.values()) for part in parts):
             raise InputError(f'{path} is for inputs of shape {list(shapes.values())}, got {[tuple(x.shape) for x in given]}: export it '
                              'again for this checkpoint and this size')
-        arrays = [np.ascontiguousarray(x.detach().float().cpu().numpy()) for x in given]
+        return torch.cat([computed(part) for part in parts])
+
+    def computed(part: Sequence[Tensor]) -> Tensor:
+        arrays = [np.ascontiguousarray(x.detach().float().cpu().numpy()) for x in part]
         return torch.from_numpy(session.run(None, dict(zip(shapes, arrays)))[0]).to(device)
     return run

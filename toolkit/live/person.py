@@ -1,7 +1,7 @@
 """Who is painted live: a model, opened for the footage of a person."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,13 @@ import torch
 
 from toolkit.clips.clip import Clip, find_clips
 from toolkit.clips.crop import center_crop
+from toolkit.datasets.directed import DIRECTIONS
 from toolkit.datasets.transforms import scale_pose
 from toolkit.inference.clips import as_clip
 from toolkit.inference.driving import FrameTeller
 from toolkit.inference.loading import Trained, load
 from toolkit.inference.outfits import Colors
-from toolkit.inference.painting import choose, pose_style
+from toolkit.inference.painting import check_size, choose
 from toolkit.inference.request import Request
 from toolkit.live.stages import Shot
 from toolkit.models.painting import Painter
@@ -82,8 +83,8 @@ def open_person(person: str | Path, content: str | Path | None = None, size: tup
         person: a prepared clip, video or picture of somebody, whom the generator of the toolkit then paints; or a checkpoint or the
             work dir of a run.
         content: with a checkpoint: clip, video or picture of whom to paint; by default a clip that it was trained on.
-        size: (H, W) of the pictures; by default that of the model; where it leaves that open that of the clip, on
-            a CPU about 144x96.
+        size: (H, W) of the pictures. By default that of the training; for a model with references, as the generator of the toolkit is
+            one, and for one that was published for any size, that of the clip, on a CPU about 144x96.
         half: paint in bfloat16 (True) or float32 (False); None in the fastest way that the machine has.
         device: such as 'cpu'; the GPU if there is one.
         up, down: colors of the garments such as '#c03030'; None leaves one as it is.
@@ -99,16 +100,28 @@ def open_person(person: str | Path, content: str | Path | None = None, size: tup
     checkpoint = person if is_checkpoint(person) else None
     if checkpoint is None and content is not None:
         raise InputError('--content says whom a checkpoint paints, but --person is no checkpoint: give only one of them')
+    if content is not None and not Path(content).exists():
+        raise InputError(f'{content}: no such file or folder')
+    colors = Colors(up, down)
+    if direction not in (None, *DIRECTIONS):
+        raise InputError(f'direction must be one of {", ".join(DIRECTIONS)}, got {direction!r}')
     fast = {None: True, True: 'half', False: False}[half]
     trained = load(checkpoint or PRETRAINED, device, allow_imports=allow_imports, fast=fast)
     model = trained.model
     model.check_generates()
+    if size:
+        check_size(model, size)
     if 'content' not in model.opens_with:
         return _of_transfer(trained, size, direction, content or up or down, checkpoint)
-    clips = [as_clip(content or person, work_dir, size)] if content or checkpoint is None else _training_clips(trained, checkpoint)
-    size = size or trained.size or _size(clips[0], device)
-    request = Request(clips[0].folder, clips[0].folder, retarget='off', max_frames=1, size=size, direction=direction,
-                      colors=Colors(up, down), references=[clip.folder for clip in clips[1:]] if model.references else ())
+    given = content or (None if checkpoint else person)
+    clips = [] if given else _training_clips(trained, checkpoint)
+    paths = [given] if given else [clip.folder for clip in clips]
+    request = Request(paths[0], paths[0], retarget='off', max_frames=1, size=size, direction=direction, colors=colors,
+                      references=paths[1:] if model.references else ())
+    request.check(model)
+    clips = clips or [as_clip(given, work_dir, size)]
+    size = trained.painted_size(size) or _size(clips[0], device)
+    request = replace(request, driving=clips[0].folder, content=clips[0].folder, size=size)
     chosen = choose(trained, request, work_dir, progress=False)
     tell = FrameTeller(chosen.names, size, chosen.style, chosen.extra, chosen.footage[0], model.references)
     own = scale_pose(clips[0].poses, size[0] / clips[0].height, size[1] / clips[0].width)
@@ -125,8 +138,8 @@ def _of_transfer(trained: Trained, size: tuple[int, int] | None, direction: str 
     if 'plate' in model.opens_with:
         raise InputError(f'this {type(model).__name__} puts its person into the empty scene of the driving video, which is not known '
                          'before that has ended: live cannot; use tools/generate.py')
-    size = size or trained.size or CPU_SIZE
-    tell = FrameTeller(model.paints_from, size, pose_style(trained))
+    size = trained.painted_size(size) or CPU_SIZE
+    tell = FrameTeller(model.paints_from, size, trained.pose_style)
     about = dict(model=type(model).__name__, checkpoint=str(checkpoint), size=list(size), speed=trained.fast)
     return LivePerson(model.open(direction=direction or 'ab'), tell, size, None, about)
 

@@ -70,18 +70,25 @@ class Live:
         sink: of :func:`toolkit.live.sinks.open_sink`.
         parts: see :meth:`toolkit.live.person.LivePerson.inputs`.
         view: what is shown.
-        retarget: fit the movement to the body of the person.
+        retarget: fit the movement to the body of the person; None where that is known.
         seconds: stop after so many; None goes on until the end of the source.
-        patience: give up after so many seconds without a new frame.
+        patience: give up after so many seconds without a new frame; None never does.
         say: called with a line about what happens.
+
+    Raises:
+        InputError: ``retarget`` is given for a person whose body is not known.
     """
 
     def __init__(self, source, estimator, person: LivePerson, sink, parts: dict | None = None, view: View | None = None,
-                 retarget: bool = True, seconds: float | None = None, patience: float = 30.,
+                 retarget: bool | None = None, seconds: float | None = None, patience: float | None = 30.,
                  say: Callable[[str], None] = print) -> None:
+        if retarget is not None and person.poses is None:
+            raise InputError('--retarget fits the movement to the body of PERSON, but this model knows its persons and paints the '
+                             'frames as they come: leave --retarget out')
         self.person, self.sink, self.view, self.say = person, sink, view or View(), say
         self.seconds, self.patience, self.timing = seconds, patience, Timing()
-        self.mover, self.find, self.parts = Mover(person.size, person.poses if retarget else None), finder(estimator), parts or {}
+        self.mover = Mover(person.size, None if retarget is False else person.poses)
+        self.find, self.parts = finder(estimator), parts or {}
         self._threads, self._ready = min(max(1, cores() - 1), torch.get_num_threads()), False
         self.chain = Chain(source, dict(pose=self._pose, retarget=self._retarget, reference=self._reference, paint=self._paint))
 
@@ -126,7 +133,7 @@ class Live:
                 elif self.chain.out.ended:
                     break
                 elif (quiet := time.perf_counter() - self.chain.newest) > STALL:
-                    if quiet > self.patience:
+                    if self.patience is not None and quiet > self.patience:
                         raise InputError(f'no frame has come for {quiet:.0f} s: does the camera still send? Wait longer with '
                                          '--patience')
                     if not told:

@@ -9,17 +9,20 @@ from toolkit.files import check_output, write_json
 from toolkit.live.person import build_parts_for, open_person
 from toolkit.live.run import Live, View
 from toolkit.live.sinks import open_sink, output_file
-from toolkit.live.sources import open_source
+from toolkit.live.sources import is_address, open_source
 from toolkit.outputs import refuse_existing, refuse_inputs
 from toolkit.plugins import import_custom
 from toolkit.registry import load_plugins
 from toolkit.structures import InputError
 
+PATIENCE = 30.
+"""Seconds without a frame of a camera or a stream after which it is given up."""
+
 
 def live(person: str | Path, camera: int | None = None, input: str | Path | None = None, out: str | Path = 'window', *,
-         content: str | Path | None = None, size: tuple[int, int] | None = None, pose: dict | None = None, retarget: bool = True,
+         content: str | Path | None = None, size: tuple[int, int] | None = None, pose: dict | None = None, retarget: bool | None = None,
          up: str | None = None, down: str | None = None, direction: str | None = None, side_by_side: bool = False, figures: bool = True,
-         loop: bool = False, seconds: float | None = None, patience: float = 30., benchmark: str | Path | None = None,
+         loop: bool = False, seconds: float | None = None, patience: float | None = None, benchmark: str | Path | None = None,
          overwrite: bool = False, work_dir: str | Path = 'work_dirs/live', device: str | None = None, half: bool | None = None,
          imports: Sequence[str] = (), allow_imports: Sequence[str] = (), say: Callable[[str], None] = print) -> dict:
     """Make a person move as somebody in front of a camera does, as ``tools/live.py`` does.
@@ -33,11 +36,12 @@ def live(person: str | Path, camera: int | None = None, input: str | Path | None
         content, size, up, down, direction, work_dir, device, half, allow_imports: see
             :func:`toolkit.live.person.open_person`.
         pose: ``POSE_ESTIMATORS`` config; None takes the best that is installed.
-        retarget: fit the movement to the body of the person.
+        retarget: fit the movement to the body of the person. None does so where that is known; a model that knows its persons takes
+            nothing else.
         side_by_side, figures: see :class:`toolkit.live.run.View`.
         loop: play a file again and again.
         seconds: stop after so many.
-        patience: give up after so many seconds without a frame.
+        patience: give up after so many seconds without a frame of a camera or a stream, by default 30. A file is played to its end.
         benchmark: JSON file for the figures that are returned.
         overwrite: replace files that are there.
         imports: modules that register parts of one's own.
@@ -52,6 +56,9 @@ def live(person: str | Path, camera: int | None = None, input: str | Path | None
     for name, value in (('seconds', seconds), ('patience', patience)):
         if value is not None and not value > 0:
             raise InputError(f'{name} must be above 0, got {value}')
+    from_file = input is not None and not is_address(str(input))
+    if patience is not None and from_file:
+        raise InputError('--patience is for a camera or a stream, which may be lost; a file is played to its end: leave --patience out')
     load_plugins()
     import_custom(list(imports), '--import')
     files = [path for path in (output_file(out), benchmark) if path is not None]
@@ -60,11 +67,15 @@ def live(person: str | Path, camera: int | None = None, input: str | Path | None
         refuse_existing([check_output(Path(benchmark))], overwrite)
     if len({os.path.realpath(path) for path in files}) < len(files):
         raise InputError(f'{benchmark}: --out is the same file; give --benchmark another name')
+    patience = patience or PATIENCE
     source = open_source(camera, None if input is None else str(input), loop, patience, say)
     with closing(open_sink(out, overwrite)) as sink:
         whom = open_person(person, content, size, half, device, up, down, direction, work_dir, tuple(allow_imports))
         estimator, parts, chosen = build_parts_for(whom, pose)
-        run = Live(source, estimator, whom, sink, parts, View(side_by_side, figures), retarget, seconds, patience, say)
+        if size is None:
+            say(f'painted at {whom.size[0]}x{whom.size[1]} (HxW); another size by --size')
+        run = Live(source, estimator, whom, sink, parts, View(side_by_side, figures), retarget, seconds,
+                   None if from_file else patience, say)
         try:
             run.run()
         finally:
