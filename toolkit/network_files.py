@@ -13,7 +13,7 @@ from toolkit.weights import check_state, load_state, read_checkpoint, write_weig
 
 
 def write_network(path: str | Path, part: str, config: Mapping[str, Any], state: Mapping[str, Tensor],
-                  source: Mapping[str, Any]) -> str:
+                  source: Mapping[str, Any], overwrite: bool = True) -> str:
     """Write a network.
 
     Args:
@@ -22,11 +22,12 @@ def write_network(path: str | Path, part: str, config: Mapping[str, Any], state:
         config: ``type`` and arguments, plain data.
         state: its state dict.
         source: what it was made of, plain data.
+        overwrite: a file of this name may be replaced.
 
     Returns:
         The hash of the weights, see :func:`toolkit.weights.weights_hash`.
     """
-    return write_weights(path, state, dict(network=dict(part=part, config=dict(config)), source=dict(source)))
+    return write_weights(path, state, dict(network=dict(part=part, config=dict(config)), source=dict(source)), overwrite)
 
 
 def network_config(meta: Mapping[str, Any], path: str | Path) -> tuple[str, dict] | None:

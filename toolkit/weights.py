@@ -181,13 +181,14 @@ def check_weights_name(path: str | Path) -> None:
         raise InputError(f'{path}: expected a name that ends with .safetensors')
 
 
-def write_weights(path: str | Path, state: Mapping[str, Tensor], meta: Mapping[str, Any]) -> str:
+def write_weights(path: str | Path, state: Mapping[str, Tensor], meta: Mapping[str, Any], overwrite: bool = True) -> str:
     """Write weights and what belongs to them as safetensors, whole or not at all; :func:`read_checkpoint` reads both.
 
     Args:
         path: ``.safetensors`` file.
         state: key -> tensor.
         meta: plain data: numbers, texts, lists and dicts.
+        overwrite: a file of this name may be replaced.
 
     Returns:
         The hash, see :func:`weights_hash`. It is in the file, too, as ``sha256``, and is checked when the file is read.
@@ -199,7 +200,7 @@ def write_weights(path: str | Path, state: Mapping[str, Tensor], meta: Mapping[s
     check_weights_name(path)
     state = {key: value.detach().cpu().clone(memory_format=torch.contiguous_format) for key, value in state.items()}
     found = weights_hash(state)
-    write_file(path, save(state, {META: json.dumps(dict(meta, sha256=found), sort_keys=True)}))
+    write_file(path, save(state, {META: json.dumps(dict(meta, sha256=found), sort_keys=True)}), overwrite)
     return found
 
 

@@ -59,7 +59,7 @@ def main(argv: list[str] | None = None) -> None:
     else:
         recording.add_clips(choose_clips(args.source, args.clips), args.max_frames, Bars())
     if args.out:
-        recording.save(args.out)
+        recording.save(args.out, args.overwrite)
         print(f'written to {args.out}; rerun {args.out} shows it')
     elif args.web:
         print(f'{recording.serve(args.port or 9090)}  (Ctrl-C ends it)', flush=True)

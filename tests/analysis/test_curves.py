@@ -72,3 +72,12 @@ def test_what_cannot_be_drawn(tmp_path, rows, out, smooth, words):
 def test_a_folder_without_a_log(tmp_path):
     with pytest.raises(InputError, match='has it trained long enough'):
         read_run(tmp_path)
+
+
+def test_a_picture_that_comes_while_it_is_drawn_stays(run, tmp_path, monkeypatch):
+    monkeypatch.setattr('toolkit.analysis.curves.refuse_existing', lambda *_: (tmp_path / 'a.png').write_bytes(b'mine'))
+    with pytest.raises(InputError, match='a file of this name has come'):
+        plot_runs([run], tmp_path / 'a.png')
+    assert (tmp_path / 'a.png').read_bytes() == b'mine'
+    plot_runs([run], tmp_path / 'a.png', overwrite=True)
+    assert (tmp_path / 'a.png').read_bytes() != b'mine'

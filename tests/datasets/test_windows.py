@@ -177,7 +177,7 @@ def test_errors_say_what_is_wrong(root, tmp_path, stick):
             (dict(root=tmp_path / 'none'), 'no prepared clips.*prepare_data'),
             (dict(persons=['bob']), r"no clips of person \['bob'\].*'ann'"),
             (dict(window=9), 'no window of 9 frames'), (dict(window=0), 'at least 1'), (dict(seed=-1), 'seed must be a whole'),
-            (dict(content='last'), "'first', 'random'"),
+            (dict(window=2.0), 'whole number of frames'), (dict(content='last'), "'first', 'random'"), (dict(content=True), "'random'"),
             (dict(split='val'), "'train', 'test'"), (dict(cache='all'), "'none' or 'decoded'")):
         with pytest.raises(InputError, match=message):
             ClipWindows(**{'root': root, **options})

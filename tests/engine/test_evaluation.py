@@ -55,6 +55,15 @@ def test_measured_written_and_gone_on_with(config, tmp_path):
         Evaluation(config, out=out)
 
 
+def test_results_that_come_in_between_stay(config, tmp_path):
+    evaluation = Evaluation(config, metrics=['l1'], clips=1, max_frames=3, out=tmp_path / 'out.json')
+    evaluation.run()
+    (tmp_path / 'out.json').write_text('mine')
+    with pytest.raises(InputError, match='a file of this name has come'):
+        evaluation.write()
+    assert (tmp_path / 'out.json').read_text() == 'mine'
+
+
 def stop(config, **options):
     with pytest.raises(KeyboardInterrupt):
         Evaluation(config, **options).run(stop_after_one)

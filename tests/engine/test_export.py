@@ -114,6 +114,14 @@ def test_what_cannot_be_exported_is_refused(checkpoint, exported, tmp_path):
     assert (tmp_path / 'large.safetensors').exists()
 
 
+def test_a_file_that_comes_in_between_stays(checkpoint, tmp_path, monkeypatch):
+    out = tmp_path / 'mine.safetensors'
+    monkeypatch.setattr('toolkit.engine.export.refuse_existing', lambda *_: out.write_bytes(b'mine'))
+    with pytest.raises(InputError, match='a file of this name has come'):
+        export_checkpoint(checkpoint, out)
+    assert out.read_bytes() == b'mine'
+
+
 def test_a_pool_of_pictures_stays_behind(tmp_path):
     model = build_cycle_gan(pool_size=2)
     torch.save(dict(state_dict=model.state_dict(), meta=dict(config=dict(model=dict(type='CycleGAN')))), tmp_path / 'a.pth')

@@ -4,6 +4,8 @@ import multiprocessing
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -138,6 +140,16 @@ def test_a_process_that_ends_at_its_start_is_not_said_to_lack_memory_alone(tmp_p
     monkeypatch.setattr(ProcessPoolExecutor, 'submit', ended)
     with pytest.raises(InputError, match="was killed, or ended at its start.*memory has often run out.*if __name__ == '__main__':"):
         build_synthetic(tmp_path / 'made', dict(OPTIONS, num_workers=2))
+
+
+def test_a_script_that_its_processes_run_again_is_told(tmp_path):
+    """Without the guard a process would wait for the lock of the one that waits for it."""
+    script = tmp_path / 'mine.py'
+    script.write_text('from toolkit.synthetic.build import build_synthetic\n'
+                      f'build_synthetic({str(tmp_path / "made")!r}, {dict(OPTIONS, num_workers=2)!r})\n')
+    found = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=100)
+    assert found.returncode == 1
+    assert "runs your script again; its start must stand below if __name__ == '__main__':" in found.stderr
 
 
 @pytest.mark.skipif(not os.path.isdir('/proc'), reason='asks /proc for the children of a process')

@@ -158,7 +158,7 @@ def plot_runs(paths: Sequence[str | Path], out: str | Path, keys: Sequence[str] 
     if len(runs) > 1:
         handles = {label: handle for axes in figure.axes for handle, label in zip(*axes.get_legend_handles_labels())}
         figure.legend(handles.values(), handles.keys(), loc='outside lower center', ncols=min(4, len(handles)), fontsize=9)
-    with replacing(out) as file:
+    with replacing(out, overwrite=overwrite) as file:
         figure.savefig(file, format='png')
     return runs
 

@@ -150,10 +150,18 @@ class Recording:
         self.tabs.append(self._run_view(run, list(dict.fromkeys(clip for _, clip, _ in sheets))))
         self._fill.append(partial(self._log_run, path, run, sheets))
 
-    def save(self, path: str | Path) -> None:
-        """Write all to a file ``.rrd``, which is there whole or not at all."""
+    def save(self, path: str | Path, overwrite: bool = False) -> None:
+        """Write all to a file ``.rrd``, which is there whole or not at all.
+
+        Args:
+            path: of the file.
+            overwrite: a file of this name may be replaced.
+
+        Raises:
+            InputError: a file of this name has come.
+        """
         from toolkit.files import replacing
-        with replacing(Path(path)) as file:
+        with replacing(Path(path), overwrite=overwrite) as file:
             self.stream.save(file.name, self._blueprint())
             self._run_all()
             self.stream.flush()

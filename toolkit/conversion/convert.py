@@ -74,7 +74,8 @@ def convert_file(code: str, path: str | Path, out: str | Path, overwrite: bool =
     refuse_existing([out], overwrite)
     found = convert(code, path, **options)
     _check_values(found, path)
-    write_network(out, found.part, found.config, found.state, dict(code=code, file=Path(path).name, sha256=source_hash(path)))
+    write_network(out, found.part, found.config, found.state, dict(code=code, file=Path(path).name, sha256=source_hash(path)),
+                  overwrite)
     return found
 
 

@@ -93,11 +93,11 @@ class ClipWindows(Dataset):
             multiple: int = 16, pose_style: str = 'openpose_black', transforms: Sequence[dict | Callable] = (), skip_empty: bool = True,
             cache: str = 'none', cache_limit: float = 4, seed: int = 0, references: dict | None = None, plate: bool = False,
             synthetic: dict | None = None):
-        if window is not None and window < 1:
-            raise InputError(f'window must be at least 1 frame or None for whole clips, got {window}')
+        if window is not None and (not isinstance(window, int) or window < 1):
+            raise InputError(f'window must be a whole number of frames, at least 1, or None for whole clips, got {window!r}')
         check_seed(seed)
         split = _checked_split(split, split_rule, split_file)
-        if content not in ('first', 'random') and not isinstance(content, int):
+        if content not in ('first', 'random') and (isinstance(content, bool) or not isinstance(content, int)):
             raise InputError(f"content must be 'first', 'random' or the number of a frame, got {content!r}")
         if size and (len(size) != 2 or min(size) < 1):
             raise InputError(f'size must be (height, width) in pixels, got {size!r}')

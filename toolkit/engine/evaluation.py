@@ -74,6 +74,7 @@ class Evaluation:
         check_frames(max_frames)
         named = config.filename if isinstance(config, Config) else config
         _check_outputs(out, videos, [named, checkpoint], overwrite)
+        self._overwrite = overwrite
         checkpoint = str(checkpoint_file(checkpoint)) if checkpoint else None
         cfg = config if isinstance(config, Config) else load_config(config, cfg_options)
         chosen = choose_metrics(cfg, metrics)
@@ -158,7 +159,8 @@ class Evaluation:
 
     def write(self) -> None:
         """Write the results to ``out``; what was kept for going on is removed."""
-        write_json(self.out, self.results())
+        write_json(self.out, self.results(), self._overwrite)
+        self._overwrite = True  # what is there now is ours
         self.cache.remove()
 
 

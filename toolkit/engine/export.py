@@ -59,7 +59,7 @@ def export_checkpoint(checkpoint: str | Path | Config, out: str | Path, dtype: s
     config = {key: value for key, value in config.items() if key not in LEFT_OUT} | ({FRAME_SIZE: None} if any_size else {})
     name = str(checkpoint.filename if whole else checkpoint)
     meta = {key: content['meta'].get(key) for key in KEPT} | {'config': config, EXPORTED: True, **metrics}
-    return meta | {'sha256': write_weights(out, generating(content['state_dict'], DTYPES[dtype], name), meta)}
+    return meta | {'sha256': write_weights(out, generating(content['state_dict'], DTYPES[dtype], name), meta, overwrite)}
 
 
 def check_export(checkpoint: str | Path | Config, out: str | Path, dtype: str = 'float16', overwrite: bool = False,

@@ -52,7 +52,8 @@ def check_export(out: str | Path, overwrite: bool = False) -> None:
         raise InputError(f'exporting needs {" and ".join(missing)}: {EXTRA}')
 
 
-def export_network(trained: Trained, out: str | Path, size: tuple[int, int], frozen_on: Clip | None = None) -> dict[str, Any]:
+def export_network(trained: Trained, out: str | Path, size: tuple[int, int], frozen_on: Clip | None = None,
+                   overwrite: bool = False) -> dict[str, Any]:
     """Write the network that paints, once it is seen to give the same numbers.
 
     The file says which network it is, of which weights, and for which size.
@@ -63,6 +64,7 @@ def export_network(trained: Trained, out: str | Path, size: tuple[int, int], fro
         size: (H, W) of the frames; the file is for this size alone.
         frozen_on: a clip of the person over whose frames instance norms are frozen
             (:func:`toolkit.inference.frozen_norms.freeze_norms`), None keeps them.
+        overwrite: a file of this name may be replaced.
 
     Returns:
         ``name`` of the network, ``inputs`` (name -> shape), ``norms`` that are frozen, ``change``, what that does to the pictures of
@@ -96,7 +98,7 @@ def export_network(trained: Trained, out: str | Path, size: tuple[int, int], fro
     difference = float((found - wanted).abs().max())
     if not difference <= AGREES:
         raise InputError(f'{out} is not written: it would differ from the network by {difference:.2g}, expected {AGREES} at most')
-    write_file(out, content)
+    write_file(out, content, overwrite)
     return dict(name=type(network).__name__, inputs={name: tuple(x.shape) for name, x in zip(names, tensors)}, norms=norms,
                 difference=difference, change=127.5 * change)
 

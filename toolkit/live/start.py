@@ -83,5 +83,5 @@ def live(person: str | Path, camera: int | None = None, input: str | Path | None
             report = run.timing.report(
                 run.chain, **whom.about, pose=chosen['type'], out=str(out), input=str(input or f'camera {camera}'))
             if benchmark is not None:
-                write_json(benchmark, report)
+                write_json(benchmark, report, overwrite)
     return report

@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import multiprocessing
 from pathlib import Path
 
 from toolkit.doors import read_json
@@ -27,7 +28,8 @@ def build_synthetic(root: str | Path, options: dict) -> None:
             may also be lists of numbers or names to render only these.
 
     Raises:
-        InputError: ``root`` holds synthetic clips of other options, or what is not synthetic.
+        InputError: ``root`` holds synthetic clips of other options, or what is not synthetic; or a process that was to render runs
+            the script that started it once more.
     """
     from toolkit.synthetic.actions import SyntheticActions
     root, options = Path(root), json.loads(json.dumps(options))
@@ -40,6 +42,9 @@ def build_synthetic(root: str | Path, options: dict) -> None:
     missing = people.missing(root, **chosen)
     if (root / MARKER).exists() and not missing:
         return
+    if getattr(multiprocessing.current_process(), '_inheriting', False):  # it would wait for its own parent
+        raise InputError(f"{root}: a process that was to render runs your script again; its start must stand below if __name__ == "
+                         "'__main__':")
     make_folder(root)
     with locked(root / LOCK):
         _check_ours(root, asked, defaults)
