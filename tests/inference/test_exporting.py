@@ -17,7 +17,7 @@ from toolkit.inference import exporting, runtimes
 from toolkit.inference.exporting import check_export, export_network, recorded_calls
 from toolkit.inference.fast import speed_up
 from toolkit.inference.frozen_norms import freeze_norms
-from toolkit.inference.runtimes import about_network, open_network, run_file, weights_hash
+from toolkit.inference.runtimes import about_network, network_hash, open_network, run_file
 from toolkit.packaged import PRETRAINED
 from toolkit.registry import MODELS, RESTORERS
 from toolkit.structures import InputError
@@ -103,7 +103,7 @@ def test_a_file_replaces_its_own_network_alone(exported, ema):
     model = trained(ema=ema).model
     model.feature_maps.restoration = RESTORERS.build(dict(type='RestorationNetwork', ngf=4, n_blocks=1)).eval()
     name, x = 'net_g' if ema is None else 'net_g_ema', torch.rand(1, 18, *SIZE)
-    exported('net_g', weights_hash(getattr(model, name)))
+    exported('net_g', network_hash(getattr(model, name)))
     said = speed_up(model, 'me.onnx')
     assert f'{name} is that of me.onnx' in said
     assert torch.equal(getattr(model, name)(x), x[:, :3])
@@ -112,8 +112,8 @@ def test_a_file_replaces_its_own_network_alone(exported, ema):
 
 def test_a_file_of_another_network_is_refused(exported, monkeypatch):
     model = trained().model
-    same, other = weights_hash(model.net_g), weights_hash(trained(generator=dict(type='GlobalGenerator', ngf=4)).model.net_g)
-    assert same == weights_hash(trained().model.net_g.to(memory_format=torch.channels_last)) != other
+    same, other = network_hash(model.net_g), network_hash(trained(generator=dict(type='GlobalGenerator', ngf=4)).model.net_g)
+    assert same == network_hash(trained().model.net_g.to(memory_format=torch.channels_last)) != other
     exported('net_g', other)
     with pytest.raises(InputError, match='me.onnx was made from another checkpoint, whose net_g_ema has other weights'):
         speed_up(model, 'me.onnx')
@@ -138,7 +138,7 @@ def test_the_size_is_that_of_the_file(clip, tmp_path):
 
 def test_loading_with_a_file_opens_it_first_and_takes_its_size(exported, monkeypatch):
     plain = apis.load(PRETRAINED, 'cpu')
-    exported('net_g', weights_hash(plain.model.net_g_ema), (64, 48))
+    exported('net_g', network_hash(plain.model.net_g_ema), (64, 48))
     quick = apis.load(PRETRAINED, 'cpu', fast='me.onnx')
     assert quick.file_size == (64, 48) and 'net_g_ema is that of me.onnx' in quick.fast and plain.file_size is None
     monkeypatch.setattr(runtimes, '_session', lambda *given: Session({}, ()))
@@ -152,7 +152,7 @@ def test_a_file_says_what_it_is(clip, tmp_path):
     for frozen in (None, clip):
         export_network(paints, tmp_path / 'me.onnx', SIZE, frozen)
         file = open_network(tmp_path / 'me.onnx')
-        assert (file.network, file.weights, file.size) == ('net_g', weights_hash(paints.model.net_g_ema), SIZE)
+        assert (file.network, file.weights, file.size) == ('net_g', network_hash(paints.model.net_g_ema), SIZE)
 
 
 @needs_onnx

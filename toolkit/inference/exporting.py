@@ -25,7 +25,7 @@ from toolkit.inference.driving import FrameTeller
 from toolkit.inference.frozen_norms import freeze_norms
 from toolkit.inference.loading import Trained
 from toolkit.inference.painting import stream
-from toolkit.inference.runtimes import EXTRA, Positional, about_network, run_file, weights_hash
+from toolkit.inference.runtimes import EXTRA, Positional, about_network, network_hash, run_file
 from toolkit.models.base import VideoModel
 from toolkit.outputs import refuse_existing
 from toolkit.registry import GENERATORS
@@ -93,7 +93,7 @@ def export_network(trained: Trained, out: str | Path, size: tuple[int, int], fro
         wanted = network(*tried)
         change = sum(float((network(*inputs) - painter(*inputs)).abs().mean()) for inputs in given) / len(given)
     name = next(name for name, each in trained.model.networks().items() if each is painter)
-    content = _described(file.getvalue(), about_network(name.removesuffix(AVERAGED), weights_hash(painter), size))
+    content = _described(file.getvalue(), about_network(name.removesuffix(AVERAGED), network_hash(painter), size))
     found = run_file(out, content=content)(*(x for x in tried if x is not None))
     difference = float((found - wanted).abs().max())
     if not difference <= AGREES:

@@ -12,7 +12,7 @@ from torch.utils import _pytree as pytree
 
 from toolkit.channels_last import use_channels_last
 from toolkit.engine.checkpoint import AVERAGED
-from toolkit.inference.runtimes import AGAIN, EXTRA, NetworkFile, Positional, is_network_file, open_network, weights_hash
+from toolkit.inference.runtimes import AGAIN, EXTRA, NetworkFile, Positional, is_network_file, network_hash, open_network
 from toolkit.machine import Machine, machine
 from toolkit.models.base import VideoModel
 from toolkit.models.compiling import compile_network
@@ -91,7 +91,7 @@ def _replaced(networks: Mapping[str, nn.Module], file: NetworkFile, kind: str) -
     if name not in networks:
         raise InputError(f'{file.path} has the network {file.network}, but those of this {kind} are {", ".join(networks) or "others"}: '
                          f'give the checkpoint it was made from, or export this one, {AGAIN}')
-    if weights_hash(networks[name]) != file.weights:
+    if network_hash(networks[name]) != file.weights:
         raise InputError(f'{file.path} was made from another checkpoint, whose {name} has other weights: give that checkpoint, or '
                          f'export this one, {AGAIN}')
     networks[name].forward = lambda *given: file.run(*(x for x in given if x is not None))

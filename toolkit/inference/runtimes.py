@@ -1,6 +1,5 @@
 """Runtimes other than torch: a network as they take it, and files of ONNX that they run."""
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from toolkit.structures import InputError
+from toolkit.weights import weights_hash
 
 EXTRA = "pip install 'human-video-toolkit[export]'"
 AGAIN = 'tools/export.py CHECKPOINT --out FILE --overwrite'
@@ -44,7 +44,7 @@ class NetworkFile:
     Attributes:
         path: of the file.
         network: its name in :meth:`toolkit.models.base.VideoModel.networks`.
-        weights: :func:`weights_hash` of the network that was exported.
+        weights: the :func:`network_hash` of the network that was exported.
         size: (H, W) of the frames, the only one that it paints.
         run: what computes it, see :func:`run_file`.
     """
@@ -84,14 +84,9 @@ def about_network(network: str, weights: str, size: tuple[int, int]) -> dict[str
     return dict(zip(ABOUT, (network, weights, 'x'.join(map(str, size)))))
 
 
-def weights_hash(network: nn.Module) -> str:
-    """A hash of the weights of a network, the same on every device and in every order of memory."""
-    digest = hashlib.sha256()
-    for name, value in sorted(network.state_dict().items()):
-        if isinstance(value, Tensor):
-            digest.update(f'{name} {value.dtype} {tuple(value.shape)}'.encode())
-            digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
-    return digest.hexdigest()
+def network_hash(network: nn.Module) -> str:
+    """:func:`toolkit.weights.weights_hash` of a network, the same on every device and in every order of memory."""
+    return weights_hash({name: value for name, value in network.state_dict().items() if isinstance(value, Tensor)})
 
 
 def run_file(path: str | Path, device: str | torch.device = 'cpu', content: bytes | None = None) -> Callable[..., Tensor]:

@@ -67,7 +67,7 @@ def live(person: str | Path, camera: int | None = None, input: str | Path | None
         refuse_existing([check_output(Path(benchmark))], overwrite)
     if len({os.path.realpath(path) for path in files}) < len(files):
         raise InputError(f'{benchmark}: --out is the same file; give --benchmark another name')
-    patience = patience or PATIENCE
+    patience = PATIENCE if patience is None else patience
     source = open_source(camera, None if input is None else str(input), loop, patience, say)
     with closing(open_sink(out, overwrite)) as sink:
         whom = open_person(person, content, size, half, device, up, down, direction, work_dir, tuple(allow_imports))
