@@ -36,6 +36,34 @@ def test_a_link_in_the_way_of_the_temporary_name_is_not_followed(tmp_path, monke
     assert (tmp_path / 'thesis.tex').read_text() == 'years of work' and (tmp_path / 'a.txt').read_text() == 'new'
 
 
+@pytest.mark.skipif(os.name != 'posix', reason='the system has no locks of files')
+def test_what_a_kill_left_of_a_file_goes_with_the_next_one(tmp_path):
+    path, left = tmp_path / 'a.txt', tmp_path / '.a.txt.0.tmp'
+    left.write_text('half of an older one')
+    write_file(path, b'new')
+    assert path.read_text() == 'new' and [p.name for p in tmp_path.iterdir()] == ['a.txt']
+    os.link(path, left)  # killed between the name and the end
+    write_file(tmp_path / 'a.txt', b'newer')
+    assert path.read_text() == 'newer' and [p.name for p in tmp_path.iterdir()] == ['a.txt']
+    os.link(path, left)
+    with pytest.raises(ZeroDivisionError), replacing(path) as file:
+        file.write(b'half')
+        file.flush()
+        raise ZeroDivisionError
+    assert path.read_text() == 'newer'
+
+
+@pytest.mark.skipif(os.name != 'posix', reason='the system has no locks of files')
+def test_two_writers_of_one_name_do_not_meet(tmp_path):
+    path = tmp_path / 'a.txt'
+    with replacing(path) as one:
+        one.write(b'one')
+        with replacing(path) as two:
+            two.write(b'second')
+        assert path.read_text() == 'second'
+    assert path.read_text() == 'one' and [p.name for p in tmp_path.iterdir()] == ['a.txt']
+
+
 def test_hidden_files_do_not_change_the_hash_of_a_folder(tmp_path):
     (tmp_path / '1.png').write_bytes(b'a')
     before = source_hash(tmp_path)

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,8 +12,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from toolkit.doors import open_regular
-from toolkit.outputs import TakenError, give_name, hidden
+from toolkit.outputs import TakenError, give_name, hidden, taken
 from toolkit.structures import InputError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 
 def writing_error(path: Path, error: OSError) -> InputError:
@@ -38,25 +44,57 @@ def replacing(path: str | Path, lasting: bool = False, overwrite: bool = True) -
         TakenError: a file of that name is there and may not be replaced; what was written is kept under the name that is said.
     """
     path = Path(path)
-    temporary = hidden(path, f'{os.getpid()}.tmp')
+    temporary, file = _open_temporary(path)
     try:
-        temporary.unlink(missing_ok=True)
-        with open(temporary, 'xb') as file:
+        with file:
             yield file
+            file.flush()
             if lasting:
-                file.flush()
                 os.fsync(file.fileno())
-        give_name(temporary, path, overwrite)
+            if fcntl:  # while the file is open it is locked, so that no other process takes it for a leftover
+                give_name(temporary, path, overwrite)
+        if not fcntl:
+            give_name(temporary, path, overwrite)
         if lasting and os.name == 'posix':
             folder = os.open(path.parent, os.O_RDONLY)
             os.fsync(folder)
             os.close(folder)
     except TakenError:
-        raise
+        kept = hidden(path, f'{os.getpid()}.tmp')
+        os.replace(temporary, kept)
+        raise taken(kept, path) from None
     except BaseException:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
+
+
+def _open_temporary(path: Path) -> tuple[Path, BinaryIO]:
+    """A new file to be called ``path``. Its name is the same each time, so that what a kill left of it goes with the next try; where
+    another process is writing it, or the system has no locks, it has the number of this process."""
+    temporary = hidden(path, '0.tmp')
+    with suppress(OSError):
+        while fcntl:
+            file = os.fdopen(os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666), 'r+b')
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                about = os.fstat(file.fileno())
+                if not stat.S_ISREG(about.st_mode):
+                    raise OSError
+                if about.st_nlink == 1 and os.path.samestat(about, os.lstat(temporary)):
+                    file.truncate()
+                    return temporary, file
+                if about.st_nlink > 1:  # it has got its name, and a kill came before this one was taken away
+                    temporary.unlink()
+            except FileNotFoundError:
+                pass
+            except BaseException:
+                file.close()
+                raise
+            file.close()
+    temporary = hidden(path, f'{os.getpid()}.tmp')
+    temporary.unlink(missing_ok=True)
+    return temporary, open(temporary, 'xb')
 
 
 def write_file(path: str | Path, data: bytes, overwrite: bool = True) -> None:

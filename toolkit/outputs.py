@@ -60,6 +60,12 @@ def partial_video(path: str | Path) -> Path:
     return path.with_name(f'.{path.stem}.partial{path.suffix}')
 
 
+def taken(made: Path, path: Path) -> TakenError:
+    """What to say where a file that is made cannot have its name."""
+    return TakenError(f'{path}: a file of this name has come while this one was being made, and is left as it is. What was made is '
+                      f'{made}; give it another name')
+
+
 def give_name(made: str | Path, path: str | Path, overwrite: bool = False) -> None:
     """Give a file that is made its name. It was looked at before the work; what has come there since is not replaced either.
 
@@ -73,18 +79,16 @@ def give_name(made: str | Path, path: str | Path, overwrite: bool = False) -> No
         OSError: the folder cannot be written.
     """
     made, path = Path(made), Path(path)
-    taken = TakenError(f'{path}: a file of this name has come while this one was being made, and is left as it is. What was made is '
-                       f'{made}; give it another name')
     if overwrite:
         os.replace(made, path)
         return
     try:
         os.link(made, path)
     except FileExistsError:
-        raise taken from None
+        raise taken(made, path) from None
     except OSError:  # a file system without links
         if os.path.lexists(path):
-            raise taken from None
+            raise taken(made, path) from None
         os.rename(made, path)
         return
     made.unlink()

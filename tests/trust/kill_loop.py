@@ -2,6 +2,7 @@
 
     python -m tests.trust.kill_loop --kills 30 --seed 0            # all tools; a line each
     python -m tests.trust.kill_loop train test --kills 100
+    python -m tests.trust.kill_loop render --every             # at each change of a file, one after the other
 
 Each attempt is a process of its own, forked where everything is imported already. It is ended by SIGKILL, either at the n-th file that
 it opens for writing, renames, makes or removes, or after some time. When enough attempts were killed, one goes to its end. Then every
@@ -226,7 +227,8 @@ def differences(found: dict[str, str], expected: dict[str, str]) -> list[str]:
 
 # ---- the loop -------------------------------------------------------------------------------------------------------------------
 
-def run(case: Case, folder: Path, kills: int, seed: int, most: int = 8, show: Callable[[str], None] = print) -> Outcome:
+def run(case: Case, folder: Path, kills: int, seed: int, most: int = 8, show: Callable[[str], None] = print,
+        every: bool = False) -> Outcome:
     """Kill a case until ``kills`` attempts were killed, in rounds of 1 to ``most`` kills that end with an attempt that goes through.
 
     Args:
@@ -236,6 +238,7 @@ def run(case: Case, folder: Path, kills: int, seed: int, most: int = 8, show: Ca
         seed: of the places.
         most: kills of a round.
         show: told of each problem.
+        every: kill once at each change of a file instead, in rounds of one kill.
     """
     rng, outcome, start = random.Random(f'{seed} {case.name}'), Outcome(case.name), time.monotonic()
     whole = folder / 'whole'
@@ -249,14 +252,15 @@ def run(case: Case, folder: Path, kills: int, seed: int, most: int = 8, show: Ca
         show(f'{case.name}: {outcome.problems[-1]}')
         return outcome
     expected = snapshot(whole, case.kept)
-    while outcome.kills < kills and len(outcome.problems) < 5:
+    places = iter(range(1, writes + 1))
+    while (outcome.rounds < writes if every else outcome.kills < kills) and len(outcome.problems) < 5:
         place = folder / f'round_{outcome.rounds}'
         place.mkdir()
         case.prepare(place)
         told, tries, killed, problems = [], 0, 0, []
-        for _ in range(min(rng.randint(1, most), kills - outcome.kills)):
-            by_time = rng.random() < .4
-            kill_at, after = (None, rng.uniform(0, seconds / 2)) if by_time else (rng.randint(1, max(2, writes * 2 // 3)), None)
+        for _ in range(1 if every else min(rng.randint(1, most), kills - outcome.kills)):
+            by_time = not every and rng.random() < .4
+            kill_at, after = (None, rng.uniform(0, seconds)) if by_time else (next(places) if every else rng.randint(1, writes), None)
             code, _, text = attempt(case, place, tries > 0, kill_at, after)
             tries += 1
             told.append(f'{f"{after:.3f} s" if by_time else kill_at}: {code}')
@@ -290,12 +294,13 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument('tools', nargs='*', metavar='TOOL', help=f'of {", ".join(CASES)} (default: all)')
     parser.add_argument('--kills', type=int, default=6, help='of each tool (default 6)')
     parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--every', action='store_true', help='kill once at each change of a file instead')
     parser.add_argument('--folder', type=Path, help='where to work and to keep what differs (default: a temporary folder)')
     args = parser.parse_args(argv)
     folder, outcomes = args.folder or Path(tempfile.mkdtemp(prefix='kills_')), []
     for name in args.tools or CASES:
         (folder / name).mkdir(parents=True)
-        outcomes.append(outcome := run(CASES[name](folder / name), folder / name, args.kills, args.seed))
+        outcomes.append(outcome := run(CASES[name](folder / name), folder / name, args.kills, args.seed, every=args.every))
         print(f'{name}: {outcome.kills} kills in {outcome.rounds} rounds, {outcome.exact} exact, {outcome.seconds:.0f} s', flush=True)
     bad = sum(len(outcome.problems) for outcome in outcomes)
     print(f'{sum(o.kills for o in outcomes)} kills, {sum(o.rounds for o in outcomes)} rounds, {sum(o.exact for o in outcomes)} exact, '

@@ -4,12 +4,12 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from toolkit.doors import read_json
 from toolkit.fields import stored_pictures
-from toolkit.files import make_folder, write_file
+from toolkit.files import make_folder, writing_error
 from toolkit.locks import locked
 from toolkit.outputs import check_name, hidden
 from toolkit.structures import InputError
@@ -135,13 +135,25 @@ def tidy_partial(folder: str | Path) -> None:
             _remove(old)
         else:
             os.replace(old, folder)
-            (folder / MARK).unlink()
+    if _manifest(folder) is not None:
+        (folder / MARK).unlink(missing_ok=True)
     partial = partial_folder(folder)
     if not (partial / MARK).is_file():
         return
     for file in partial.rglob('.*.tmp'):
         if _TEMPORARY.fullmatch(file.relative_to(partial).as_posix()):
             file.unlink(missing_ok=True)
+
+
+def tidy_finished(folder: str | Path) -> None:
+    """Take away what a kill left beside or in a clip that had its name already: the lock, our mark, an older clip that it replaced.
+
+    Cheap where nothing is left. Nothing is done while another process holds the clip, or where the folder cannot be written.
+    """
+    folder = Path(folder)
+    if any(map(os.path.lexists, (hidden(folder, 'lock'), folder / MARK, hidden(folder, 'old')))):
+        with suppress(InputError, OSError), clip_lock(folder):
+            tidy_partial(folder)
 
 
 def start_partial(folder: str | Path) -> Path:
@@ -151,7 +163,10 @@ def start_partial(folder: str | Path) -> Path:
         InputError: it cannot be written.
     """
     partial = make_folder(partial_folder(folder))
-    write_file(partial / MARK, b'')
+    try:
+        (partial / MARK).touch()
+    except OSError as error:
+        raise writing_error(partial, error) from error
     return partial
 
 

@@ -22,7 +22,16 @@ from toolkit import fields
 from toolkit.clips.checks import check_said
 from toolkit.clips.clip import Clip, ClipWriter, to_u8
 from toolkit.clips.crop import Crop, center_crop, check_window, fit_window, given_crop, person_crop, person_range
-from toolkit.clips.folder import MARK, SOUND_FILE, check_clip_folder, clip_lock, partial_folder, start_partial, tidy_partial
+from toolkit.clips.folder import (
+    MARK,
+    SOUND_FILE,
+    check_clip_folder,
+    clip_lock,
+    partial_folder,
+    start_partial,
+    tidy_finished,
+    tidy_partial,
+)
 from toolkit.clips.same_person import DEFAULT_PERSON
 from toolkit.clips.size import Range, choose_size, folder_size
 from toolkit.files import fingerprint, make_folder, source_hash, write_json, writing_error
@@ -135,6 +144,7 @@ class Preparation:
         require_source(self.path)
         clip_target(self.path, self.folder.parent, self.folder.name)
         if self._there():
+            tidy_finished(self.folder)
             yield True
             return
         make_folder(self.folder.parent)

@@ -166,7 +166,7 @@ class SyntheticActions:
                         frames=self.frames, fps=self.fps, seed=self.seed, room=self.room, stature=self.stature, varied=self.varied)
         edge_detector = dict(edge_detector or dict(type='SoftCanny'))
         wanted = self._wanted(actors, actions)
-        folders = self._folders(root, wanted)
+        folders = self.tidy(root, actors, actions)
         tasks = [(settings, edge_detector, str(folder), frame_format, *pair)
                  for pair, folder in zip(wanted, folders) if not self._finished(folder, *pair)]
         skipped = len(wanted) - len(tasks)
@@ -178,6 +178,15 @@ class SyntheticActions:
     def missing(self, root: str | Path, actors: Iterable[int] | None = None, actions: Iterable[int | str] | None = None) -> list[Path]:
         """Folders of clips that :meth:`write` has still to make."""
         return [folder for folder in self._folders(root, self._wanted(actors, actions)) if not (folder / 'manifest.json').exists()]
+
+    def tidy(self, root: str | Path, actors: Iterable[int] | None = None, actions: Iterable[int | str] | None = None) -> list[Path]:
+        """Take away what a kill left of clips that are finished; the folders of all clips."""
+        from toolkit.clips.folder import tidy_finished
+        folders = self._folders(root, self._wanted(actors, actions))
+        for folder in folders:
+            if (folder / 'manifest.json').exists():
+                tidy_finished(folder)
+        return folders
 
     def _wanted(self, actors, actions) -> list[tuple[int, str]]:
         actors = range(len(self.actor_names)) if actors is None else list(actors)

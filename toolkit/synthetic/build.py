@@ -41,6 +41,7 @@ def build_synthetic(root: str | Path, options: dict) -> None:
     _check_ours(root, asked, defaults)
     missing = people.missing(root, **chosen)
     if (root / MARKER).exists() and not missing:
+        people.tidy(root, **chosen)
         return
     if getattr(multiprocessing.current_process(), '_inheriting', False):  # it would wait for its own parent
         raise InputError(f"{root}: a process that was to render runs your script again; its start must stand below if __name__ == "
