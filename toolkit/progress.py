@@ -22,7 +22,7 @@ class Progress:
 
 
 class Bars(Progress):
-    """Bars in the terminal, one for each stage.
+    """Bars in the terminal, one for each stage. Its rate does not count what is done at the first step, perhaps by an earlier run.
 
     Args:
         unit: what is counted.
@@ -37,7 +37,8 @@ class Bars(Progress):
         """Show it."""
         if stage != self._stage:
             self.close()
-            self._stage, self._bar = stage, tqdm(total=total, desc=f'{self.label}{stage}', unit=self.unit, leave=self.leave)
+            self._stage, self._bar = stage, tqdm(
+                total=total, initial=done, desc=f'{self.label}{stage}', unit=self.unit, leave=self.leave)
         self._bar.total = total
         self._bar.update(done - self._bar.n)
 

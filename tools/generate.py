@@ -104,7 +104,8 @@ def main(argv: list[str] | None = None) -> None:
         out = result.write(chosen, apis.paint(trained, chosen), args.audio)
     except KeyboardInterrupt:
         kept = ', '.join(str(path) for path in map(partial_video, result.videos) if path.exists())
-        raise Interrupted(f'interrupted; prepared clips are kept{f", the frames so far are in {kept}" if kept else ""}') from None
+        more = f', the frames so far are in {kept}; the same command goes on' if kept else ''
+        raise Interrupted(f'interrupted; prepared clips are kept{more}') from None
     print(f'written to {out}')
     if not args.checkpoint:
         print(spoken(FINE_TUNE.format(args.content)))

@@ -71,7 +71,7 @@ def test_an_error_of_a_stage_reaches_the_caller_and_no_thread_stays():
 
     stream = paint_ahead([lambda number: np.full((1, 1, 3), number, np.uint8)], steps())
     with pytest.raises(InputError, match='frame 6'):
-        for row in stream:
+        for row, _ in stream:
             painted.append(int(row[0][0, 0, 0]))
     assert painted == list(range(6))
     assert threading.active_count() == before

@@ -1,7 +1,5 @@
 """What cannot be generated is told before anything is prepared, and at which size is told, too."""
 
-from contextlib import nullcontext
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -109,7 +107,8 @@ def test_a_transfer_is_tried_too():
 
 def test_the_pose_beside_the_result_is_in_the_style_of_the_training(clips, tmp_path, monkeypatch):
     shown = []
-    monkeypatch.setattr(result, 'VideoWriter', lambda *given, **options: nullcontext(SimpleNamespace(write=shown.append)))
+    monkeypatch.setattr(result.Unfinished, 'write', lambda self, pictures: shown.extend(pictures))
+    monkeypatch.setattr(result.Unfinished, 'finish', lambda self: None)
     chosen = apis.choose(trained(style='edn'), apis.Request(clips[1].folder, clips[0].folder), tmp_path, False)
     painted = (picture for picture in [[np.zeros((*SIZE, 3), np.uint8)]])
     apis.Result(tmp_path / 'out.mp4', apis.Colors(), side_by_side=True).write(chosen, painted, audio=False, progress=False)

@@ -85,7 +85,11 @@ def prepare(folder: Path) -> Case:
 
 def generate(folder: Path) -> Case:
     """A video of two outfits, and the sheet."""
+    from toolkit.inference import overlapping, result, unfinished
+
     def work(again: bool) -> int:
+        for module in (overlapping, result, unfinished):
+            module.EVERY = 4
         return tool('generate', '--content', 'people/00_wave_right', '--driving', 'people/01_wave_both', '--out', 'result.mp4',
                     '--outfits', '#c03030,', '#2040a0,#30c030', *(['--overwrite'] if again else []))
 

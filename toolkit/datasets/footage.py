@@ -75,6 +75,9 @@ class Footage:
     def _shown(self, number: int) -> np.ndarray:
         return self.allowed[number] & (self.clips[number].poses[..., 2] > 0).any(-1)
 
+    def skip(self) -> None:
+        """Go by a frame: footage that wears an outfit counts them."""
+
     def search(self, person: str | None = None) -> PoseSearch:
         """What finds the frames of a person (:func:`toolkit.clips.same_person.identity`), of all clips by default; made once."""
         if person not in self._searches:

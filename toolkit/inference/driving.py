@@ -77,6 +77,12 @@ class FrameTeller:
         told |= {'poses', 'regions', *fields.keys(fields.FRAME, source='footage'), *(field.name for field in self.seen)}
         return {*self.names, *self.inputs} - told
 
+    def skip(self, pose: np.ndarray) -> None:
+        """Go by a frame that is painted already; the references of the next one depend on it."""
+        if self.track:
+            self.track(pose)
+            self.footage.skip()
+
     def __call__(self, pose: np.ndarray, picture: Callable[[str], np.ndarray]) -> dict[str, torch.Tensor]:
         """The next frame.
 
@@ -99,17 +105,20 @@ class FrameTeller:
 
 def frame_steps(names: Sequence[str], poses: np.ndarray, size: tuple[int, int], driving: Clip | None = None,
                 style: str = 'openpose_black', extra: Sequence[fields.Field] = (), footage: Any = None,
-                references: int = 0) -> Iterator[dict[str, torch.Tensor]]:
+                references: int = 0, start: int = 0) -> Iterator[dict[str, torch.Tensor]]:
     """What a painter is given of a prepared clip, frame by frame.
 
     Args:
         names, size, style, extra, footage, references: see :class:`FrameTeller`.
         poses: (T, 18, 3) in pixels of the frames to generate.
         driving: the clip whose stored pictures are taken where ``names`` has any.
+        start: the first frame that is wanted.
 
     Yields:
         Tensors (1, 1, ...) under ``names``.
     """
     tell = FrameTeller(names, size, style, extra, footage, references, driving.fields if driving else ())
-    for t, pose in enumerate(poses):
+    for pose in poses[:start]:
+        tell.skip(pose)
+    for t, pose in enumerate(poses[start:], start):
         yield tell(pose, lambda name, t=t: resize_image(driving.picture(name, t), *size, fields.named(name).kind == 'labels'))

@@ -152,6 +152,15 @@ class DressedFootage:
         self.garments, self.outfit, self._frame = garments, outfit, 0
         self._kept: OrderedDict[tuple, np.ndarray] = OrderedDict()
 
+    @property
+    def clips(self) -> list[Clip]:
+        """As of the footage."""
+        return self.garments.footage.clips
+
+    def skip(self) -> None:
+        """Go by a frame."""
+        self._frame += 1
+
     def search(self) -> PoseSearch:
         """As of the footage."""
         return self.garments.footage.search()

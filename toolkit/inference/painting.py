@@ -1,13 +1,16 @@
 """Choose and paint: the videos of a request, each painted frame by frame in constant memory."""
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from torch.utils._pytree import tree_flatten, tree_map_only
 
-from toolkit import fields
+from toolkit import __version__, fields
 from toolkit.clips.clip import Clip
 from toolkit.clips.size import check_shape
 from toolkit.datasets.directed import DIRECTIONS
@@ -15,17 +18,19 @@ from toolkit.datasets.footage import Footage, useful_scale
 from toolkit.datasets.plate import background_plate
 from toolkit.datasets.scene import empty_scene
 from toolkit.datasets.tensors import channels_first
+from toolkit.files import fingerprint
 from toolkit.inference.clips import USUAL, as_clip, ready_clip
 from toolkit.inference.driving import driving_poses, frame_steps
 from toolkit.inference.garments import DressedFootage, Garments
 from toolkit.inference.loading import Trained
 from toolkit.inference.outfits import Colors, OutfitEncoder, check_outfit, content_batch, describe, split_outfit
-from toolkit.inference.overlapping import paint_ahead
+from toolkit.inference.overlapping import memories, paint_ahead
 from toolkit.inference.request import Request, check_references
 from toolkit.models.base import VideoModel
 from toolkit.progress import Progress, progress_of
 from toolkit.structures import InputError
 from toolkit.video.io import video_info
+from toolkit.weights import weights_hash
 
 TRIED = 256
 """Height and width that networks take as a rule."""
@@ -170,22 +175,86 @@ def _footage(trained: Trained, clips: Sequence[Clip], size: tuple[int, int]) -> 
     return Footage(clips, [np.ones(len(clip), bool) for clip in clips], size, scale, False, garments, figure)
 
 
-def paint(trained: Trained, chosen: Chosen) -> Iterator[list[np.ndarray]]:
-    """Paint the videos of a request side by side, frame by frame. What needs no frame before is done ahead, in other threads.
+class Painting(Iterator[list[np.ndarray]]):
+    """The videos of a request on their way, painted side by side, frame by frame. What needs no frame before is done ahead, in other
+    threads. A model that was loaded to be fast paints the frames of all videos in one pass of the network, where it can.
 
-    A model that was loaded to be fast paints the frames of all videos in one pass of the network, where it can.
+    Iterating gives of each frame its picture (H, W, 3) uint8 RGB in each video.
 
     Args:
         trained: of :func:`toolkit.inference.loading.load`.
         chosen: of :func:`choose`.
 
-    Yields:
-        Of each frame its picture (H, W, 3) uint8 RGB in each video.
+    Attributes:
+        memory: what the painters remember after the last frame that was given, where that is kept; else None.
     """
-    given = (chosen.names, chosen.poses, chosen.size, chosen.driving, chosen.style, chosen.extra)
-    painters = [trained.model.open(**opening) for opening in chosen.openings]
-    steps = [frame_steps(*given, footage, trained.model.references) for footage in chosen.footage]
-    return paint_ahead(painters, zip(*steps), trained.fast is not None)
+
+    def __init__(self, trained: Trained, chosen: Chosen) -> None:
+        self._trained, self._chosen = trained, chosen
+        self._painters = [trained.model.open(**opening) for opening in chosen.openings]
+        self.memory: list | None = None
+        self._rows = self._begin(0)
+
+    def _begin(self, start: int) -> Generator[tuple[list[np.ndarray], list | None], None, None]:
+        trained, chosen = self._trained, self._chosen
+        given = (chosen.names, chosen.poses, chosen.size, chosen.driving, chosen.style, chosen.extra)
+        steps = [frame_steps(*given, footage, trained.model.references, start) for footage in chosen.footage]
+        return paint_ahead(self._painters, zip(*steps), trained.fast is not None)
+
+    def go_on(self, start: int, memory: list) -> None:
+        """Begin in the middle.
+
+        Args:
+            start: number of frames that are painted already, a multiple of :data:`~toolkit.inference.overlapping.EVERY`.
+            memory: what :attr:`memory` was then.
+        """
+        device = self._trained.model.data_preprocessor.device
+        for painter, remembered in zip(self._painters, memory, strict=True):
+            painter.memory = tree_map_only(torch.Tensor, lambda tensor: tensor.to(device), remembered)
+        self._rows = self._begin(start)
+
+    def key(self) -> str | None:
+        """A hash of all that the pictures depend on; None where a painter does not say what it remembers, and none can go on."""
+        if memories(self._painters) is None:
+            return None
+        model, chosen = self._trained.model, self._chosen
+        colors = [footage.outfit for footage in chosen.footage if isinstance(footage, DressedFootage)]
+        shown = {clip.folder: clip for footage in chosen.footage if footage is not None for clip in footage.clips}
+        clips = [(clip.manifest, _numbers(clip.poses)) for clip in (chosen.driving, *shown.values())]
+        weights = {name: value for name, value in model.state_dict().items() if isinstance(value, torch.Tensor)}
+        content = [__version__, weights_hash(weights), self._trained.config.model, self._trained.fast,
+                   str(model.data_preprocessor.device), chosen.size, chosen.names, chosen.style, clips,
+                   _numbers([chosen.poses, chosen.openings, colors])]
+        return fingerprint(json.loads(json.dumps(content, default=str)))
+
+    def __next__(self) -> list[np.ndarray]:
+        row, self.memory = next(self._rows)
+        return row
+
+    def close(self) -> None:
+        """Stop; the threads end."""
+        self._rows.close()
+
+
+def _numbers(content: Any) -> str:
+    """A hash of arrays, tensors and words in lists and dicts."""
+    leaves, about = tree_flatten(content)
+    arrays = [isinstance(leaf, (np.ndarray, torch.Tensor)) for leaf in leaves]
+    values = {str(number): torch.as_tensor(leaf) for number, (leaf, array) in enumerate(zip(leaves, arrays)) if array}
+    return fingerprint([str(about), weights_hash(values), [None if array else repr(leaf) for leaf, array in zip(leaves, arrays)]])
+
+
+def paint(trained: Trained, chosen: Chosen) -> Painting:
+    """Paint the videos of a request.
+
+    Args:
+        trained: of :func:`toolkit.inference.loading.load`.
+        chosen: of :func:`choose`.
+
+    Returns:
+        An iterator over the frames: of each its picture (H, W, 3) uint8 RGB in each video.
+    """
+    return Painting(trained, chosen)
 
 
 def stream(trained: Trained, content: Clip, poses: np.ndarray, size: tuple[int, int], content_frame: int = 0,

@@ -22,7 +22,8 @@ class Request:
     Attributes:
         driving: prepared clip or video of the movement.
         content: prepared clip, video or picture of the person to generate; None for a method that knows its persons.
-        content_frame: frame of ``content`` that lends its appearance. A model with references also takes the pixels of all others.
+        content_frame: frame of ``content`` that lends its appearance, as it is prepared: 0 is the first that shows the person. A
+            model with references also takes the pixels of all others.
         references: more clips, videos or pictures of that person, in the same clothes, for a model with references.
         retarget: see :func:`toolkit.inference.driving.driving_poses`.
         direction: of a transfer between two persons: 'ab' (the default) if ``driving`` shows its person A, 'ba' if it shows B.

@@ -1,22 +1,25 @@
 """Write: the videos of a request, with sound, and the sheet of several outfits."""
 
 from collections.abc import Generator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import closing
 from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
 
 from toolkit.datasets.tensors import pose_tensors
 from toolkit.datasets.transforms import resize_image
-from toolkit.files import check_output, write_file
+from toolkit.files import check_output, fingerprint, write_file
 from toolkit.inference.outfits import Colors
-from toolkit.inference.painting import Chosen
+from toolkit.inference.overlapping import EVERY
+from toolkit.inference.painting import Chosen, Painting
+from toolkit.inference.unfinished import Unfinished
 from toolkit.outputs import refuse_existing, refuse_inputs
 from toolkit.progress import Progress, progress_of
 from toolkit.sheets import contact_sheet
 from toolkit.structures import spread
-from toolkit.video.io import VideoWriter, check_suffix
+from toolkit.video.io import check_suffix
 from toolkit.video.sound import clip_sound
 
 SHEET_COLUMNS = 6
@@ -68,13 +71,13 @@ class Result:
         refuse_inputs(written, [path for path in inputs if Path(path).exists()])
         refuse_existing(written, self.overwrite)
 
-    def write(self, chosen: Chosen, painted: Generator[list[np.ndarray], None, None], audio: bool = True,
+    def write(self, chosen: Chosen, painted: Painting | Generator[list[np.ndarray], None, None], audio: bool = True,
               progress: bool | Progress = True) -> Path:
-        """Write the videos, frame by frame, and the sheet.
+        """Write the videos, frame by frame, and the sheet. What was stopped goes on, if all that it depends on is the same.
 
         Args:
             chosen: of :func:`toolkit.inference.painting.choose`.
-            painted: of each frame its picture in each video, see :func:`toolkit.inference.painting.paint`.
+            painted: of :func:`toolkit.inference.painting.paint`; or of each frame its picture in each video, which cannot go on.
             audio: put the sound of the driving clip into them.
             progress: show bars, or somebody to tell.
 
@@ -90,24 +93,36 @@ class Result:
             told.say(f'the result has no sound: {silent}')
         total = len(chosen.poses)
         shown = spread(total, SHEET_COLUMNS)
-        columns = []
-        with ExitStack() as stack:
-            writers = [stack.enter_context(VideoWriter(path, chosen.driving.fps, overwrite=self.overwrite, sound=sound))
-                       for path in self.videos]
-            stack.enter_context(closing(painted))
-            for t, row in enumerate(painted):
+        work = Unfinished(self.out, self.videos, chosen.driving.fps, sound, self.overwrite)
+        with work.held(), closing(painted):
+            key = self._key(painted, chosen) if isinstance(painted, Painting) and total > EVERY else None
+            start, kept = work.resume(key)
+            columns = [[picture.numpy() for picture in row] for row in kept['columns']] if start else []
+            if start:
+                told.say(f'goes on after {start} of {total} frames, which are painted already')
+            if 0 < start < total:
+                painted.go_on(start, kept['memory'])
+            for t, row in enumerate(painted if start < total else (), start):
                 row = [*_source(chosen, t), *row] if self.side_by_side else row
-                for writer, pictures in zip(writers, [row] if len(writers) == 1 else [[picture] for picture in row]):
-                    writer.write(contact_sheet([pictures], gap=0))
-                told.step(self.out.name, t + 1, total)
                 if t in shown:
                     columns.append(row)
-        told.close()
-        if self.sheet is None:
-            return self.out
-        sheet = contact_sheet([list(row) for row in zip(*columns)])
-        write_file(self.sheet, cv2.imencode('.png', sheet[..., ::-1])[1].tobytes(), self.overwrite)
-        return self.sheet
+                each = [row] if len(self.videos) == 1 else [[picture] for picture in row]
+                work.write([contact_sheet([pictures], gap=0) for pictures in each])
+                if work.done % EVERY == 0 or work.done == total:
+                    memory = painted.memory if isinstance(painted, Painting) else None
+                    work.save(key, dict(memory=memory, columns=[[torch.tensor(picture) for picture in row] for row in columns]))
+                told.step(self.out.name, t + 1, total)
+            told.close()
+            work.finish()
+            if self.sheet is None:
+                return self.out
+            sheet = contact_sheet([list(row) for row in zip(*columns)])
+            write_file(self.sheet, cv2.imencode('.png', sheet[..., ::-1])[1].tobytes(), self.overwrite)
+            return self.sheet
+
+    def _key(self, painted: Painting, chosen: Chosen) -> str | None:
+        key = painted.key()
+        return key and fingerprint([key, self.side_by_side, len(self.videos), chosen.driving.fps])
 
 
 def _source(chosen: Chosen, t: int) -> list[np.ndarray]:

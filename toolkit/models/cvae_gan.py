@@ -12,7 +12,7 @@ from toolkit.fit import build_discriminator, build_generator, check_attributes
 from toolkit.models.adversaries import Adversaries
 from toolkit.models.base import VideoModel
 from toolkit.models.loss_table import ADDED
-from toolkit.models.painting import Painter
+from toolkit.models.painting import FramePainter
 from toolkit.registry import ENCODERS, MODELS
 
 
@@ -80,7 +80,7 @@ class CVAEGAN(Adversaries, VideoModel):
         return self.logged(g=g, d=d)
 
     @torch.no_grad()
-    def open(self, content: dict) -> Painter:
+    def open(self, content: dict) -> FramePainter:
         """As in the base class; the painter has no memory."""
         with self.evaluating(self.net_e), self.inference_context():
             z, _ = self.net_e(self.data_preprocessor(content)['content_frame'])
@@ -92,4 +92,4 @@ class CVAEGAN(Adversaries, VideoModel):
             with self.evaluating(self.net_g), self.inference_context():
                 return self.data_preprocessor.to_uint8(self.net_g(2 * batch['pose_maps'][:, 0] - 1, z, regions)[0]).numpy()
 
-        return paint
+        return FramePainter.of_each(paint)

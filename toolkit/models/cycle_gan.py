@@ -26,7 +26,7 @@ from toolkit.model_parts.head_crops import HeadCrops
 from toolkit.model_parts.image_pool import ImagePool
 from toolkit.models.base import VideoModel
 from toolkit.models.loss_table import ADDED
-from toolkit.models.painting import Painter
+from toolkit.models.painting import FramePainter
 from toolkit.models.transfer import transfer_baselines, transfer_result
 from toolkit.registry import MODELS, check_keys
 from toolkit.structures import InputError
@@ -357,7 +357,7 @@ class CycleGAN(VideoModel):
         """As in the base class."""
         return 'frames', *(() if self.margin is None else ('masks',))
 
-    def open(self, direction: str = 'ab', plate: Tensor | None = None) -> Painter:
+    def open(self, direction: str = 'ab', plate: Tensor | None = None) -> FramePainter:
         """Begin a video, see :meth:`toolkit.models.base.VideoModel.open`.
 
         Args:
@@ -370,18 +370,17 @@ class CycleGAN(VideoModel):
         Raises:
             InputError: unknown direction; by the painter, no plate where one is needed.
         """
-        net, previous = self._painter(direction), None
+        net = self._painter(direction)
         scene = {} if plate is None else dict(plate=plate)
 
         @torch.no_grad()
-        def paint(frame: dict) -> np.ndarray:
-            nonlocal previous
+        def paint(frame: dict, previous: Tensor | None) -> tuple[np.ndarray, Tensor | None]:
             batch = self.data_preprocessor({**frame, **scene})
             with self.evaluating(net), self.inference_context():
                 out, previous = self.translate(net, batch['frames'], self._scene(batch, direction[0]), previous)
-            return self.data_preprocessor.to_uint8(out[0, 0]).numpy()
+            return self.data_preprocessor.to_uint8(out[0, 0]).numpy(), previous
 
-        return paint
+        return FramePainter(paint)
 
     def example_batch(self, height: int, width: int, frames: int | None = None) -> dict:
         """A made-up batch of one sample in the form of :class:`toolkit.datasets.unpaired.UnpairedClips`."""

@@ -14,7 +14,7 @@ from toolkit.model_parts.pose_spots import pose_spots
 from toolkit.models.adversaries import Adversaries
 from toolkit.models.base import VideoModel
 from toolkit.models.loss_table import ADDED
-from toolkit.models.painting import Painter
+from toolkit.models.painting import FramePainter
 from toolkit.registry import MODELS
 from toolkit.skeletons import K
 
@@ -96,7 +96,7 @@ class DeformableGAN(Adversaries, VideoModel):
         """A picture with the spots of its pose, (N, 21, H, W)."""
         return torch.cat([picture, self.spots(pose, picture)], 1)
 
-    def open(self, content: dict) -> Painter:
+    def open(self, content: dict) -> FramePainter:
         """As in the base class; the painter has no memory."""
         content = self.data_preprocessor(content)
         pose = content['content_pose']
@@ -108,4 +108,4 @@ class DeformableGAN(Adversaries, VideoModel):
             with self.evaluating(self.net_g), self.inference_context():
                 return self.data_preprocessor.to_uint8(self.net_g(source, self.spots(poses, source), pose, poses)[0]).numpy()
 
-        return paint
+        return FramePainter.of_each(paint)

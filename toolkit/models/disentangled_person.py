@@ -14,7 +14,7 @@ from toolkit.model_parts.pose_spots import pose_spots
 from toolkit.models.adversaries import Adversaries
 from toolkit.models.base import VideoModel
 from toolkit.models.loss_table import ADDED
-from toolkit.models.painting import Painter
+from toolkit.models.painting import FramePainter
 from toolkit.registry import MODELS
 from toolkit.skeletons import K
 from toolkit.structures import InputError
@@ -146,7 +146,7 @@ class DisentangledPerson(Adversaries, VideoModel):
         return codes[:, :-PoseCoder.code], torch.cat([pose[..., :2], (pose[..., 2:] > 0.5).float()], -1)
 
     @torch.no_grad()
-    def open(self, content: dict) -> Painter:
+    def open(self, content: dict) -> FramePainter:
         """As in the base class; the painter has no memory."""
         content = self.data_preprocessor(content)
         with self.evaluating(self.net_e), self.inference_context():
@@ -160,7 +160,7 @@ class DisentangledPerson(Adversaries, VideoModel):
                 picture = self.net_g(spots, codes, batch['regions'][:, 0].amax(1, keepdim=True))
             return self.data_preprocessor.to_uint8(picture[0]).numpy()
 
-        return paint
+        return FramePainter.of_each(paint)
 
 
 def as_numbers(poses: Tensor, height: int, width: int) -> Tensor:

@@ -19,7 +19,7 @@ from toolkit.model_parts.face_crops import FaceCrops
 from toolkit.models.adversaries import Adversaries
 from toolkit.models.bare import bare
 from toolkit.models.base import VideoModel
-from toolkit.models.painting import Painter
+from toolkit.models.painting import FramePainter
 from toolkit.models.video_pix2pixhd import pack
 from toolkit.registry import MODELS
 from toolkit.structures import InputError
@@ -171,18 +171,16 @@ class EverybodyDanceNow(Adversaries, VideoModel):
             self.step(optim_wrapper, 'd', sum(d.values()))
         return self.logged(g=g, d={f'face_{name}': value for name, value in d.items()})
 
-    def open(self, content: dict) -> Painter:
+    def open(self, content: dict) -> FramePainter:
         """As in the base class; the content is not looked at, poses were fitted to it.
 
         Each frame is painted from the one before, with its face; in the global stage in half the size, enlarged.
         """
         cell = 2**bare(self.net_g).n_enhancers if int(self.reached) == GLOBAL and self.stages[0] > 0 else 1
         net = bare(self.net_g_coarse if cell > 1 else self.net_g)
-        previous: Tensor | None = None
 
         @torch.no_grad()
-        def paint(frame: dict) -> np.ndarray:
-            nonlocal previous
+        def paint(frame: dict, previous: Tensor | None) -> tuple[np.ndarray, Tensor]:
             batch = self.data_preprocessor(frame)
             figures = 2 * smaller(batch['pose_maps'], cell) - 1
             with self.evaluating(net), self.inference_context():
@@ -191,11 +189,10 @@ class EverybodyDanceNow(Adversaries, VideoModel):
                 net_face = bare(self.net_g_face)
                 with self.evaluating(net_face), self.inference_context():
                     picture = self._with_face(net_face, picture, figures[:, 0], batch['poses'][:, 0])
-            previous = picture
             whole = F.interpolate(picture, scale_factor=cell, mode='bilinear') if cell > 1 else picture
-            return self.data_preprocessor.to_uint8(whole)[0].numpy()
+            return self.data_preprocessor.to_uint8(whole)[0].numpy(), picture
 
-        return paint
+        return FramePainter(paint)
 
     def _with_face(self, net: nn.Module, picture: Tensor, figure: Tensor, poses: Tensor) -> Tensor:
         """Pictures (B, 3, H, W) with the residual that a network gives their faces."""

@@ -1,6 +1,7 @@
 """How a method makes videos: opened for what a video is made of, it paints frame after frame."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from torch import Tensor, nn
@@ -10,6 +11,30 @@ from toolkit.structures import InputError
 
 Painter = Callable[[dict], np.ndarray]
 """Paints the next frame of a video, see :meth:`PaintedVideos.open`."""
+
+
+class FramePainter:
+    """A painter made of a function. What it remembers can be kept, so that a video that was stopped goes on.
+
+    Args:
+        paint: given what a frame is painted from and what is remembered, returns the picture and what to remember.
+
+    Attributes:
+        memory: of the frames before: numbers and tensors, in tuples and lists; None before the first frame.
+    """
+
+    def __init__(self, paint: Callable[[dict, Any], tuple[np.ndarray, Any]]) -> None:
+        self._paint, self.memory = paint, None
+
+    @classmethod
+    def of_each(cls, paint: Painter) -> 'FramePainter':
+        """One that remembers nothing: ``paint`` is given a frame alone."""
+        return cls(lambda frame, memory: (paint(frame), None))
+
+    def __call__(self, frame: dict) -> np.ndarray:
+        """Paint the next frame."""
+        picture, self.memory = self._paint(frame, self.memory)
+        return picture
 
 
 class TwoStagePainter:
@@ -85,7 +110,8 @@ class PaintedVideos:
 
         Returns:
             What paints the frames of one video, in order: it is given the entries of a frame that :attr:`paints_from` names, as data
-            sets yield them, (1, 1, ...), and returns the picture (H, W, 3) uint8 RGB. It may remember the frames before.
+            sets yield them, (1, 1, ...), and returns the picture (H, W, 3) uint8 RGB. It may remember the frames before; where it has
+            an attribute ``memory`` as a :class:`FramePainter` has, a video that was stopped goes on.
         """
         raise NotImplementedError(f'{type(self).__name__} has no open()')
 

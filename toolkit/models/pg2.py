@@ -14,7 +14,7 @@ from toolkit.model_parts.pose_spots import pose_spots
 from toolkit.models.adversaries import Adversaries
 from toolkit.models.base import VideoModel
 from toolkit.models.loss_table import ADDED
-from toolkit.models.painting import Painter
+from toolkit.models.painting import FramePainter
 from toolkit.registry import MODELS
 from toolkit.skeletons import K
 from toolkit.structures import InputError
@@ -109,7 +109,7 @@ class PG2(Adversaries, VideoModel):
             self.step(optim_wrapper, 'd', sum(d.values()))
         return self.logged(g=g, d=d)
 
-    def open(self, content: dict) -> Painter:
+    def open(self, content: dict) -> FramePainter:
         """As in the base class; the painter has no memory; before the second stage of training it paints the coarse picture."""
         source = self.data_preprocessor(content)['content_frame']
 
@@ -122,4 +122,4 @@ class PG2(Adversaries, VideoModel):
                     picture = picture + self.net_g_fine(torch.cat([source, picture], 1)).float()
             return self.data_preprocessor.to_uint8(picture[0]).numpy()
 
-        return paint
+        return FramePainter.of_each(paint)

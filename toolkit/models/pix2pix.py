@@ -14,7 +14,7 @@ from toolkit.model_parts.part_pooling import pool, spread
 from toolkit.models.adversaries import Adversaries
 from toolkit.models.base import VideoModel
 from toolkit.models.loss_table import ADDED
-from toolkit.models.painting import Painter
+from toolkit.models.painting import FramePainter
 from toolkit.registry import MODELS
 
 CODE = 3
@@ -111,7 +111,7 @@ class Pix2Pix(Adversaries, VideoModel):
         return ('pose_maps', 'body_parts') if self.encodes else ('pose_maps',)
 
     @torch.no_grad()
-    def open(self, content: dict) -> Painter:
+    def open(self, content: dict) -> FramePainter:
         """As in the base class; the painter has no memory."""
         codes = None
         if self.encodes:
@@ -128,4 +128,4 @@ class Pix2Pix(Adversaries, VideoModel):
             with self.evaluating(self.net_g), self.inference_context():
                 return self.data_preprocessor.to_uint8(self.net_g(x)[0]).numpy()
 
-        return paint
+        return FramePainter.of_each(paint)

@@ -15,7 +15,7 @@ from toolkit.model_parts.pose_spots import pose_spots
 from toolkit.models.adversaries import Adversaries
 from toolkit.models.base import VideoModel
 from toolkit.models.loss_table import ADDED
-from toolkit.models.painting import Painter
+from toolkit.models.painting import FramePainter
 from toolkit.registry import MODELS
 from toolkit.skeletons import K
 
@@ -89,7 +89,7 @@ class PoseWarp(Adversaries, VideoModel):
         size = pictures.shape[-2:]
         return part_priors(poses, *size), pose_spots(poses, *size, self.sigma)
 
-    def open(self, content: dict) -> Painter:
+    def open(self, content: dict) -> FramePainter:
         """As in the base class; the painter has no memory; the scene is filled from the same noise in every frame."""
         content = self.data_preprocessor(content)
         source, pose = content['content_frame'], content['content_pose']
@@ -104,4 +104,4 @@ class PoseWarp(Adversaries, VideoModel):
                 picture = self.net_g(source, prior, both, pose, poses, noise).picture
             return self.data_preprocessor.to_uint8(picture[0]).numpy()
 
-        return paint
+        return FramePainter.of_each(paint)

@@ -18,7 +18,7 @@ from toolkit.model_parts.classical_flow import batch_flow
 from toolkit.models.adversaries import Adversaries
 from toolkit.models.base import VideoModel
 from toolkit.models.loss_table import ADDED
-from toolkit.models.painting import Painter
+from toolkit.models.painting import FramePainter
 from toolkit.registry import MODELS
 from toolkit.structures import InputError
 
@@ -179,18 +179,17 @@ class Vid2Vid(Adversaries, VideoModel):
             known = torch.ones_like(known)
         return Moved(*(torch.stack(parts, 1) for parts in zip(*made)))
 
-    def open(self, content: dict) -> Painter:
+    def open(self, content: dict) -> FramePainter:
         """As in the base class; the content is not looked at, poses were fitted to it. The painter remembers the last L frames."""
-        memory: list[Tensor] = []
-
         @torch.no_grad()
-        def paint(frame: dict) -> np.ndarray:
+        def paint(frame: dict, memory: list[Tensor] | None) -> tuple[np.ndarray, list[Tensor]]:
+            memory = [] if memory is None else memory
             batch = self.data_preprocessor(frame)
             with self.evaluating(self.net_g), self.inference_context():
                 made = self.unroll(self.net_g, 2 * batch['pose_maps'] - 1, self.person(batch['body_parts']), memory)
-            return self.data_preprocessor.to_uint8(made.picture)[0, 0].numpy()
+            return self.data_preprocessor.to_uint8(made.picture)[0, 0].numpy(), memory
 
-        return paint
+        return FramePainter(paint)
 
 
 def triples(frames: Tensor, flow: Tensor, stride: int) -> Iterator[Tensor]:

@@ -34,6 +34,15 @@ class VideoPainter(TwoStagePainter):
         self.net = model.net_g_ema if model.ema_decay is not None else model.net_g
         self.previous, self.count = None, 0
 
+    @property
+    def memory(self) -> tuple[Tensor | None, int]:
+        """The frame before, as the network made it, and how many there were, see :class:`toolkit.models.painting.FramePainter`."""
+        return self.previous, self.count
+
+    @memory.setter
+    def memory(self, memory: tuple[Tensor | None, int]) -> None:
+        self.previous, self.count = memory
+
     @torch.no_grad()
     def ahead(self, frames: Sequence[dict]) -> list[Ready]:
         """As in the base class: F of frames."""

@@ -21,7 +21,7 @@ from toolkit.video.pictures import PictureReader, open_pictures
 from toolkit.video.reader import VideoReader
 from toolkit.video.sound import PROBLEMS as SOUND_PROBLEMS
 from toolkit.video.sound import SoundTrack
-from toolkit.video.source import address, require_source, turn_log_off
+from toolkit.video.source import address, open_video, require_source, turn_log_off
 
 WRITABLE_SUFFIXES = ('.mp4', '.mkv', '.mov')
 TICK = Fraction(1, 1000)
@@ -159,7 +159,7 @@ class VideoWriter:
             refuse_existing([self.path], overwrite)
             self._open()
             self._held = held.pop_all()
-        self._stream, self._sound_file, self._sound = None, sound, None
+        self._stream, self._copied, self._sound_file, self._sound = None, False, sound, None
         self._base, self._last = TICK if timed else 1 / self.fps, -1
 
     def _make_folder(self) -> None:
@@ -221,6 +221,9 @@ class VideoWriter:
         """Append one frame, (H, W, 3) uint8 RGB.
 
         Args:
+        self._add_sound()
+
+    def _add_sound(self) -> None:
             frame: the frame.
             at: its time in seconds after the first one, of a writer that is ``timed``.
         """
@@ -261,7 +264,7 @@ class VideoWriter:
         """What was written becomes the partial video, in the place of an older one."""
         try:
             try:
-                if self._stream is not None:
+                if self._stream is not None and not self._copied:
                     self._mux(None)
             finally:
                 self._close_sound()
@@ -272,6 +275,30 @@ class VideoWriter:
 
     def _leave_nothing(self) -> None:
         self._container.close()
+    def append(self, path: str | Path) -> None:
+        """Append the frames of a finished video of the same size and rate, which another writer has written, as they are coded.
+
+        Args:
+            path: the video.
+
+        Raises:
+            InputError: it cannot be read; the disk is full.
+        """
+        with open_video(path) as source:
+            stream = source.streams.video[0]
+            if self._stream is None:
+                self._stream, self._copied = self._container.add_stream_from_template(stream), True
+                self._add_sound()
+            behind = round(self.num_frames / self.fps / stream.time_base)
+            for packet in source.demux(stream):
+                if packet.dts is None:
+                    continue
+                packet.pts, packet.dts, packet.stream = packet.pts + behind, packet.dts + behind, self._stream
+                with self._naming_full_disk():
+                    self._container.mux(packet)
+                self.num_frames += 1
+                self._mux_sound()
+
         self._begun.unlink(missing_ok=True)
 
     def close(self) -> None:
@@ -291,9 +318,10 @@ class VideoWriter:
         return self
 
     def __exit__(self, kind, error, trace) -> None:
-        if kind is None:
-            self.close()
-            return
+        self.close() if kind is None else self.stop()
+
+    def stop(self) -> None:
+        """Leave the frames so far as a partial video."""
         with self._held:
             if self.num_frames:
                 self._finish_partial()

@@ -1,0 +1,212 @@
+"""Painting that was stopped goes on, and what comes out is the same as in one go."""
+
+import av
+import numpy as np
+import pytest
+import torch
+
+from tests.inference.test_painting import trained
+from tests.models.cycle_gan_parts import build_video
+from tests.models.test_baseline_configs import METHODS, tiny
+from tests.test_configs import clips as data  # noqa: F401
+from toolkit import apis
+from toolkit.clips.clip import Clip
+from toolkit.fields import steps
+from toolkit.inference import overlapping, result, unfinished
+from toolkit.model_parts.part_pooling import LABELS
+from toolkit.outputs import hidden, partial_video
+from toolkit.progress import Progress
+from toolkit.registry import MODELS
+from toolkit.structures import InputError
+from toolkit.synthetic.actions import SyntheticActions
+from toolkit.video.io import VideoWriter, read_video
+
+TOTAL = 10
+
+
+class Stop(Exception):
+    """Somebody stops it."""
+
+
+class StopAfter(Progress):
+    """Stops after some frames; keeps what is said of going on."""
+
+    def __init__(self, frames):
+        self.frames, self.said = frames, []
+
+    def step(self, stage, done, total):
+        if done == self.frames:
+            raise Stop
+
+    def say(self, line):
+        if line.startswith('goes on'):
+            self.said.append(line)
+
+
+@pytest.fixture(scope='module')
+def people(tmp_path_factory):
+    """Clips of two persons."""
+    root = tmp_path_factory.mktemp('people')
+    SyntheticActions(height=96, width=64, actors=4, actions=3, frames=TOTAL).write(
+        root, actors=[0, 3], actions=[1], num_workers=1, progress=False)
+    return [Clip(folder) for folder in sorted(root.iterdir())]
+
+
+@pytest.fixture
+def pieces_of_four(monkeypatch):
+    """A video of some frames has several pieces."""
+    for module in (overlapping, result, unfinished):
+        monkeypatch.setattr(module, 'EVERY', 4)
+
+
+def write(model, people, out, stop_after=None, wishes=None, overwrite=False, side_by_side=False):
+    """Write a result; what was said of going on."""
+    wishes = wishes or {}
+    chosen = apis.choose(model, apis.Request(people[1].folder, people[0].folder, **wishes), out.parent, False)
+    where = apis.Result(out, wishes.get('colors', apis.Colors()), side_by_side, overwrite)
+    where.check([])
+    heard = StopAfter(stop_after)
+    where.write(chosen, apis.paint(model, chosen), audio=False, progress=heard)
+    return heard.said
+
+
+def frames_of(path):
+    return [frame for frame, _ in read_video(path)]
+
+
+def packets_of(path):
+    with av.open(str(path)) as container:
+        return [(float(p.pts * p.time_base), bytes(p)) for p in container.demux(video=0) if p.size]
+
+
+@pytest.mark.parametrize('stops', [[5], [9, 10], [3], [4], [1, 6, 8]])
+def test_the_same_as_in_one_go(stops, people, tmp_path, pieces_of_four):
+    model, out = trained(), tmp_path / 'a.mp4'
+    write(model, people, tmp_path / 'whole.mp4')
+    for stop in stops:
+        with pytest.raises(Stop):
+            write(model, people, out, stop)
+        assert not out.exists() and len(frames_of(partial_video(out))) == stop
+    there = TOTAL if max(stops) == TOTAL else max(stops) // 4 * 4
+    assert write(model, people, out) == ([f'goes on after {there} of {TOTAL} frames, which are painted already'] if there else [])
+    whole, found = packets_of(tmp_path / 'whole.mp4'), packets_of(out)
+    assert found == whole and len({time for time, _ in found}) == len(frames_of(out)) == TOTAL
+    assert sorted(p.name for p in tmp_path.iterdir()) == ['a.mp4', 'whole.mp4']
+
+
+@pytest.mark.parametrize('side_by_side', [False, True])
+def test_outfits_that_change_and_their_sheet(people, tmp_path, pieces_of_four, side_by_side):
+    """References of a frame depend on the frames before, colors on its number."""
+    model = trained(references=2)
+    wishes = dict(colors=apis.Colors(samples=2))
+    options = dict(wishes=wishes, side_by_side=side_by_side)
+    write(model, people, tmp_path / 'whole.mp4', **options)
+    with pytest.raises(Stop):
+        write(model, people, tmp_path / 'a.mp4', 9, **options)
+    assert write(model, people, tmp_path / 'a.mp4', **options)
+    for whole in tmp_path.glob('whole*'):
+        found = whole.with_name(whole.name.replace('whole', 'a'))
+        assert (packets_of(found) == packets_of(whole)) if whole.suffix == '.mp4' else found.read_bytes() == whole.read_bytes()
+    assert len(list(tmp_path.iterdir())) == (4 if side_by_side else 6)
+
+
+def test_a_color_that_changes_over_the_video(people, tmp_path, pieces_of_four):
+    model, wishes = trained(references=2), dict(colors=apis.Colors(interpolate=('#c03030,', '#3030c0,')))
+    write(model, people, tmp_path / 'whole.mp4', wishes=wishes)
+    with pytest.raises(Stop):
+        write(model, people, tmp_path / 'a.mp4', 6, wishes)
+    assert write(model, people, tmp_path / 'a.mp4', wishes=wishes)
+    assert packets_of(tmp_path / 'a.mp4') == packets_of(tmp_path / 'whole.mp4')
+
+
+def test_other_work_begins_anew(people, tmp_path, pieces_of_four):
+    """Other weights, another movement, other colors, a damaged file: nothing of before is taken."""
+    model, out = trained(), tmp_path / 'a.mp4'
+    other = trained()
+    with torch.no_grad():
+        next(other.model.net_g.parameters()).add_(1)
+    for again, given, options in ((other, people, {}), (model, people[::-1], {}), (model, people, dict(side_by_side=True)),
+                                  (model, people, dict(wishes=dict(content_frame=3)))):
+        with pytest.raises(Stop):
+            write(model, people, out, 6)
+        assert write(again, given, out, overwrite=True, **options) == []
+        out.unlink()
+    with pytest.raises(Stop):
+        write(model, people, out, 6)
+    state = hidden(out, 'unfinished') / unfinished.STATE
+    state.write_bytes(state.read_bytes()[:-9])
+    assert write(model, people, out) == [] and len(frames_of(out)) == TOTAL
+
+
+def test_what_is_not_ours_stays_and_two_do_not_meet(people, tmp_path, pieces_of_four):
+    folder = hidden(tmp_path / 'a.mp4', 'unfinished')
+    folder.mkdir()
+    (folder / 'thesis.tex').write_text('years')
+    with pytest.raises(InputError, match='holds what was not made here .thesis.tex'):
+        write(trained(), people, tmp_path / 'a.mp4')
+    assert [p.name for p in folder.iterdir()] == ['thesis.tex']
+    one, two = (unfinished.Unfinished(tmp_path / 'b.mp4', [tmp_path / 'b.mp4'], 25) for _ in range(2))
+    with pytest.raises(Stop), one.held():
+        with pytest.raises(InputError, match='b.mp4: is being painted by another process'), two.held():
+            pass
+        (one.folder / 'notes.txt').write_text('mine')
+        raise Stop
+    assert [p.name for p in one.folder.iterdir()] == ['notes.txt']
+
+
+def test_a_file_that_comes_meanwhile_is_left_and_nothing_is_painted_again(people, tmp_path, pieces_of_four):
+    model, out = trained(), tmp_path / 'a.mp4'
+    with pytest.raises(Stop):
+        write(model, people, out, TOTAL)
+    where = apis.Result(out, apis.Colors())
+    chosen = apis.choose(model, apis.Request(people[1].folder, people[0].folder), tmp_path, False)
+    out.write_text('theirs')
+    with pytest.raises(InputError, match='a.mp4: a file of this name has come .* What was made is kept in .*a.mp4.unfinished: move'):
+        where.write(chosen, apis.paint(model, chosen), audio=False, progress=False)
+    assert out.read_text() == 'theirs'
+    out.unlink()
+    assert write(model, people, out) == [f'goes on after {TOTAL} of {TOTAL} frames, which are painted already']
+    assert len(frames_of(out)) == TOTAL
+
+
+@pytest.mark.parametrize('name', [*sorted(name for kind, name in METHODS.items() if kind != 'SegmentorTraining'), 'transfer'])
+def test_what_a_painter_remembers_is_all_that_it_needs(name, data):  # noqa: F811
+    """Of each method: three frames in one go, and the third one by a painter that is given what another one remembered."""
+    torch.manual_seed(0)
+    model = build_video(foreground=None).eval() if name == 'transfer' else MODELS.build(tiny(name, data).model.to_dict()).eval()
+    batch = model.example_batch(64, 64, 3)
+    part = {key: value if not torch.is_tensor(value) or value.dtype != torch.uint8 else torch.randint_like(
+        value, LABELS if key.endswith('parts') else 256)
+            for key, value in {'direction': ['ab'], **batch.get('a', batch)}.items()}
+    frames = steps(part, model.paints_from)
+    first, second = (model.open(**model._opening(part)) for _ in range(2))
+    first(frames[0]), first(frames[1])
+    second.memory = overlapping.memories([first])[0]
+    third = first(frames[2])
+    np.testing.assert_array_equal(second(frames[2]), third)
+    if name in ('everybody_dance_now', 'vid2vid', 'transfer'):
+        assert (model.open(**model._opening(part))(frames[2]) != third).any()
+
+
+def test_pieces_of_any_rate_with_sound_are_one_video(tmp_path):
+    """Times are those of one go, in each container."""
+    rng = np.random.default_rng(0)
+    frames = rng.integers(0, 255, (7, 33, 47, 3), np.uint8)
+    for suffix in ('.mp4', '.mkv', '.mov'):
+        for fps in (25, 30000 / 1001, 12.5):
+            with VideoWriter(tmp_path / f'whole{suffix}', fps, overwrite=True) as writer:
+                for frame in frames:
+                    writer.write(frame)
+            parts = []
+            for number, piece in enumerate((frames[:3], frames[3:6], frames[6:])):
+                parts.append(tmp_path / f'{number}.mp4')
+                with VideoWriter(parts[-1], fps, overwrite=True) as writer:
+                    for frame in piece:
+                        writer.write(frame)
+            with VideoWriter(tmp_path / f'joined{suffix}', fps, overwrite=True) as writer:
+                for part in parts:
+                    writer.append(part)
+            whole, joined = read_video(tmp_path / f'whole{suffix}'), read_video(tmp_path / f'joined{suffix}')
+            np.testing.assert_allclose(joined.times(), whole.times(), atol=1e-3 if suffix == '.mkv' else 1e-6)
+            assert joined.full_size == whole.full_size and joined.fps == whole.fps
+            assert abs(np.array(frames_of(tmp_path / f'joined{suffix}'), int) - frames_of(tmp_path / f'whole{suffix}')).mean() < 6

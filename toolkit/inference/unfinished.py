@@ -1,0 +1,153 @@
+"""What is kept of a result while it is painted, so that the same command goes on where it was stopped, however it was stopped."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from toolkit.files import replacing, writing_error
+from toolkit.inference.overlapping import EVERY
+from toolkit.locks import locked
+from toolkit.outputs import TakenError, claim_folder, hidden, partial_video
+from toolkit.structures import InputError
+from toolkit.video.io import VideoWriter
+from toolkit.weights import read_checkpoint
+
+MARK, STATE, LOCK = '.unfinished', 'state.pth', '.lock'
+
+
+class Unfinished:
+    """Videos in pieces of :data:`~toolkit.inference.overlapping.EVERY` frames, and what was remembered after the last whole piece.
+
+    They lie in a hidden folder beside the result, which goes when the result is there.
+
+    Args:
+        out: name of the result.
+        videos: that are made of it.
+        fps: frames per second.
+        sound: file with sound that begins with the first frame, or None.
+        overwrite: videos that are there may be replaced.
+    """
+
+    def __init__(self, out: Path, videos: Sequence[Path], fps: float, sound: Path | None = None, overwrite: bool = False) -> None:
+        self.out, self.videos, self.fps, self.sound, self.overwrite = out, list(videos), fps, sound, overwrite
+        self.folder, self.done = hidden(out, 'unfinished'), 0
+        self._writers: list[VideoWriter] = []
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Have the folder to ourselves. When all went well it is removed; else the frames so far become partial videos.
+
+        Raises:
+            InputError: another process paints the same result, or the folder is not ours.
+        """
+        claim_folder(self.folder, MARK, 'move it away, or choose another name for the result')
+        busy = f'{self.out}: is being painted by another process; wait for it, or choose another name'
+        keep = True
+        try:
+            with locked(self.folder / LOCK, wait=False, keep=False, busy=busy):
+                try:
+                    yield
+                    keep = False
+                except TakenError:
+                    raise
+                except BaseException:
+                    self._show_partial()
+                    keep = (self.folder / STATE).exists()
+                    raise
+                finally:
+                    if not keep:
+                        self._clear()
+        finally:
+            if not keep:
+                with suppress(OSError):
+                    (self.folder / MARK).unlink()
+                    self.folder.rmdir()
+
+    def resume(self, key: str | None) -> tuple[int, Any]:
+        """Take what is kept, where it is of the same work; else it goes.
+
+        Args:
+            key: a hash of all that the result depends on; None where nothing can go on.
+
+        Returns:
+            Number of frames that are there, and what was given to :meth:`save` then.
+        """
+        state = None
+        if key is not None:
+            with suppress(InputError):  # none, or damaged: the work is done anew
+                state = read_checkpoint(self.folder / STATE)
+        with suppress(AttributeError, KeyError, TypeError):
+            if state['key'] == key and all(part.is_file() for parts in self._parts(state['done']) for part in parts):
+                self.done = state['done']
+                return self.done, state['kept']
+        self._clear()
+        return 0, None
+
+    def write(self, pictures: Sequence[np.ndarray]) -> None:
+        """The next frame of each video, (H, W, 3) uint8 RGB."""
+        if not self._writers:
+            self._writers = [VideoWriter(parts[-1], self.fps, overwrite=True) for parts in self._parts(self.done + 1)]
+        for writer, picture in zip(self._writers, pictures, strict=True):
+            writer.write(picture)
+        self.done += 1
+
+    def save(self, key: str | None, kept: Any) -> None:
+        """Keep what is done: a piece is whole, or all is painted.
+
+        Args:
+            key: of :meth:`resume`; None keeps the videos alone.
+            kept: what to go on with, of numbers, words and tensors.
+        """
+        writers, self._writers = self._writers, []
+        for writer in writers:
+            writer.close()
+        if key is not None:
+            path = self.folder / STATE
+            try:
+                with replacing(path) as file:
+                    torch.save(dict(state_dict={}, key=key, done=self.done, kept=kept), file)
+            except OSError as error:
+                raise writing_error(path, error) from error
+
+    def finish(self) -> None:
+        """Put the pieces together.
+
+        Raises:
+            TakenError: a file has come under the name of a result, which may not be replaced.
+        """
+        for path, parts in zip(self.videos, self._parts(self.done)):
+            if path.exists() and not self.overwrite:
+                raise TakenError(f'{path}: a file of this name has come while this one was being made, and is left as it is. What was '
+                                 f'made is kept in {self.folder}: move the file away and give the same command again')
+            with VideoWriter(path, self.fps, overwrite=self.overwrite, sound=self.sound) as writer:
+                for part in parts:
+                    writer.append(part)
+
+    def _parts(self, done: int) -> list[list[Path]]:
+        """The pieces of each video that hold so many frames."""
+        pieces = range(-(-done // EVERY))
+        return [[self.folder / f'{video:03d}_{piece:06d}.mp4' for piece in pieces] for video in range(len(self.videos))]
+
+    def _show_partial(self) -> None:
+        with ExitStack() as stack:
+            for writer in self._writers:
+                stack.callback(writer.stop)
+        for path, parts in zip(self.videos, self._parts(self.done)):
+            there = [part if part.is_file() else partial_video(part) for part in parts]
+            if there:
+                writer = VideoWriter(path, self.fps, overwrite=True, sound=self.sound)
+                try:
+                    for part in there:
+                        writer.append(part)
+                finally:
+                    writer.stop()
+
+    def _clear(self) -> None:
+        """Remove all that is ours, but the mark and the lock."""
+        for file in [*self.folder.glob('[0-9]*_[0-9]*.mp4'), *self.folder.glob('.[0-9]*_[0-9]*.mp4*'), self.folder / STATE,
+                     *self.folder.glob(f'.{STATE}.*.tmp')]:
+            file.unlink(missing_ok=True)
