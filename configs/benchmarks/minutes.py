@@ -8,7 +8,7 @@ not here.
 """
 clips = dict(squats=dict(root='data/people/squats', held_out=(40, 53)))
 
-_size = {'data.pixels': 192 * 128}
+_size = {'data.pixels': 192 * 128, 'test_dataloader.dataset.content': 0}
 _nets = {'model.generator.n_down': 3, 'model.generator.n_blocks': 4, 'model.discriminator.ndf': 32, 'model.discriminator.num_scales': 2,
          'model.losses.perceptual.weight': 20.0}
 rows = [

@@ -87,6 +87,13 @@ def test_a_leak_is_found_where_it_is(clips):
     assert columns['up'].verdict('moved_background') == 'missed' and columns['up'].values['resp'] > 0.9
 
 
+def test_a_frame_without_the_person_takes_no_part_in_sharpness(root):
+    """It has no sharpness; the others still have theirs."""
+    clip = RecolorableClip.read(ClipWindows(root, window=None), 0, 3)
+    clip.masks = clip.masks * np.array([1, 0, 1], np.float32)[:, None, None]
+    assert measure(Tailor(), [clip])['both'].values['sharpness'] == pytest.approx(1, abs=0.01)
+
+
 def test_without_second_clips_there_is_a_reason(clips):
     column = measure(Tailor(), clips[:1])['up']
     assert 'de_actor' not in column.values and set(column.reasons) == {'de_actor', 'de_across'}

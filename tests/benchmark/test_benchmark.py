@@ -7,12 +7,15 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from toolkit.benchmark import unit as unit_module
 from toolkit.benchmark import work as work_module
@@ -23,6 +26,7 @@ from toolkit.benchmark.unit import config_of, control_of, run_unit
 from toolkit.benchmark.work import expected_seconds, folder_of, placed, result_of, work, write_plan
 from toolkit.doors import read_json
 from toolkit.engine.config import load_config
+from toolkit.registry import DATASETS
 from toolkit.structures import InputError
 from toolkit.synthetic.actions import SyntheticActions
 
@@ -183,7 +187,8 @@ def test_the_config_of_a_unit(clips, tmp_path):
     file = tmp_path / 'spec.py'
     file.write_text(f"""
 rows = [dict(name='a', config='own/finetune', init='hvt::pretrained/textured.safetensors', budgets=[dict(iterations=40)]),
-        dict(name='b', config='baselines/pix2pix', budgets=[dict(minutes=2)], options={{'model.generator.ngf': 8}})]
+        dict(name='b', config='baselines/pix2pix', budgets=[dict(minutes=2)],
+             options={{'model.generator.ngf': 8, 'test_dataloader.dataset.content': 0}})]
 clips = dict(actor=dict(root={str(clips)!r}, held_out=(0.5, 1.0)))
 seeds = [3]
 options = {{'model.ema': 0.5, 'train_dataloader.num_workers': 0}}
@@ -197,6 +202,43 @@ options = {{'model.ema': 0.5, 'train_dataloader.num_workers': 0}}
     assert b.test_dataloader.dataset.frames == (0.5, 1.0) and b.test_dataloader.dataset.get('synthetic') is None
     assert b.custom_hooks[-1].schedulers[0].type == 'ConstantThenLinearLR' and b.param_scheduler == []
     assert [hook.type for hook in b.custom_hooks] == ['BudgetHook']
+
+
+def test_rows_that_would_be_tested_on_different_frames_are_refused(clips, tmp_path):
+    """The one is given frame 0, so that all frames that are held out count; the other the first of these, which then does not."""
+    file = tmp_path / 'spec.py'
+    text = f"""
+rows = [dict(name='a', config='own/video'), dict(name='b', config='baselines/vid2vid', options=OPTIONS),
+        dict(name='c', config='baselines/pix2pix', untrained='CopyContent', clips=['other'])]
+clips = dict(actor=dict(root={str(clips)!r}, held_out=(4, 8)), other=dict(root={str(clips)!r}, held_out=(4, 8)))
+budgets = [dict(iterations=1)]
+"""
+    for options, found in (('{}', "content is 0 and 'first'"),
+                           ("{'test_dataloader.dataset.content': 0, 'test_dataloader.dataset.frames': (5, 8)}",
+                            r'frames is \[4, 8\] and \[5, 8\]')):
+        file.write_text(text.replace('OPTIONS', options))
+        with pytest.raises(InputError, match=f'a and b would be tested on different frames of actor: test_dataloader.dataset.{found}'):
+            units_of(read_spec(file))
+    file.write_text(text.replace('OPTIONS', "{'test_dataloader.dataset.content': 0}")
+                    .replace("clips=['other']", "clips=['other'], options={'test_dataloader.dataset.content': 0}"))
+    assert len(units_of(read_spec(file))) == 5
+
+
+@pytest.mark.parametrize('options', [{'data.references': dict(count=1)}, {'data.plate': True},
+                                     {'test_dataloader.dataset.references': dict(count=1)}, {}])
+def test_what_a_row_shows_of_other_frames_is_none_that_are_tested(clips, tmp_path, options):
+    """References, and the scene behind them, that only the options of a row ask for are taken from the other frames, too."""
+    file = tmp_path / 'spec.py'
+    file.write_text(f"""
+rows = [dict(name='a', config='own/video', options={options!r})]
+clips = dict(actor=dict(root={str(clips)!r}, held_out=(5, 8)))
+budgets = [dict(iterations=1)]
+""")
+    dataset = config_of(units_of(read_spec(file))[0]).test_dataloader.dataset
+    assert dataset.get('references') == (dict(pool=dict(exclude=(5, 8)), count=int('data.plate' not in options)) if options else None)
+    if options:
+        used = DATASETS.build(dataset)
+        assert [np.flatnonzero(allowed).tolist() for allowed in used._footage.footage.allowed] == [[0, 1, 2, 3, 4]]
 
 
 def test_what_a_config_builds_on_is_made_for_each_seed(monkeypatch, tmp_path):
@@ -411,6 +453,67 @@ def test_wrong_wishes(spec, tmp_path):
         Benchmark(spec, tmp_path / 'out', rows=['ours'], seeds=[1])
     units = Benchmark(spec, tmp_path / 'out', seeds=[1]).units
     assert {(unit.row, unit.seed) for unit in units} == {('broken', 1), ('nearest', 0)}, 'a row without training stays'
+
+
+class Painter(nn.Module):
+    """Paints by ``net_g`` with its averaged part; the others only train, or draw what nobody asks for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net_g, self.net_e_ema = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1)), nn.Conv2d(3, 2, 1)
+        self.net_e, self.net_m, self.net_d = nn.Conv2d(3, 2, 1), nn.Conv2d(3, 100, 3), nn.Conv2d(3, 100, 3)
+
+    def networks(self) -> dict[str, nn.Module]:
+        return dict(self.named_children())
+
+    def test_stream(self, parts):
+        for part in parts:
+            frames = part['frames'][0].float()
+            yield self.net_g[0](frames), self.net_e_ema(frames)
+
+
+def test_a_frame_costs_what_paints_it():
+    dataset = [dict(frames=torch.zeros(3, 3, 8, 6, dtype=torch.uint8))]
+    cost = unit_module._cost(Painter(), dataset, 'cpu')
+    assert cost['parameters'] == (4 * 3 * 9 + 4) + (2 * 3 + 2)
+    assert cost['gmacs'] == pytest.approx(8 * 6 * (4 * 3 * 9 + 2 * 3) / 1e9)
+
+
+def test_frames_for_the_sheet_and_what_was_scored_are_kept_of_all_parts():
+    """A clip of 40 frames comes in two parts; frame 0 is its content frame."""
+    frames = torch.arange(40, dtype=torch.uint8)[:, None, None, None].expand(40, 3, 8, 6)
+    evaluation, unit = SimpleNamespace(dataset=[dict(frames=frames)], indices=[0]), SimpleNamespace(max_frames=None, frames=3)
+    keeper = unit_module._Keeper(evaluation, unit)
+    pictures, scored = frames.movedim(1, -1).numpy(), np.arange(40) > 0
+    with keeper.watch() as see:
+        for part in (slice(32), slice(32, 40)):
+            see(dict(model=dict(clip='a', real=pictures[part], generated=pictures[part] + 100, scored=scored[part])))
+    assert keeper.tested == dict(a=[39, 8, 6])
+    assert {key: [int(one[0, 0, 0]) for one in kept] for key, kept in keeper.kept.items()} == {
+        'real/a': [0, 20, 39], 'generated/a': [100, 120, 139]}
+
+
+def test_networks_of_metrics_are_no_memory_of_what_generates(monkeypatch, tmp_path):
+    class Metric:
+        pass
+
+    class Evaluated:
+        def __init__(self, *_, **__):
+            self.metrics, self.models, self.dataset, self.indices = [Metric()], dict(model=nn.Identity()), [], []
+            self.self = self  # as in a cycle
+            seen.append(weakref.ref(self.metrics[0]))
+
+        def run(self, watch):
+            pass
+
+        def results(self):
+            return dict(metrics={})
+
+    seen = []
+    monkeypatch.setattr(unit_module, 'Evaluation', Evaluated)
+    monkeypatch.setattr(unit_module, '_cost', lambda *_: dict(left=seen[0]()))
+    unit = SimpleNamespace(max_frames=None, frames=1, color_control=None)
+    assert unit_module._test(unit, None, None, 'cpu', tmp_path / '0.npz')['cost'] == dict(left=None)
 
 
 def test_workers_see_one_gpu_each(monkeypatch):

@@ -10,6 +10,7 @@ from toolkit.benchmark.plan import units_of
 from toolkit.benchmark.sheet import write_plot
 from toolkit.benchmark.spec import Budget, ClipSpec, Row, Spec
 from toolkit.benchmark.tables import Table, differences
+from toolkit.metrics.latent_report import PROBES
 from toolkit.metrics.statistics import bootstrap_ci
 
 
@@ -108,7 +109,8 @@ def test_what_is_written_says_all(tmp_path):
     table.write(tmp_path)
     text, content = (tmp_path / 'table.md').read_text(), json.loads((tmp_path / 'table.json').read_text())
     assert f'{failed.row} on {failed.clip}, seed {failed.seed}: CUDA out of memory' in text
-    assert f'{len(units) - 1} of {len(units)} units are done, so this is not all' in text
+    assert f'{len(units) - 2} of {len(units)} units are done and 1 failed, so this is not all' in text
+    assert (content['about']['done'], content['about']['failed']) == (len(units) - 2, 1)
     assert content['errors'] == table.errors and content['about']['units'] == len(units)
     assert content['rows'][0]['costs'] == dict(
         iteration=3, seconds=2, parameters=2, gmacs=1, ms=5, cost_memory=2, total_seconds=4, memory=1)
@@ -146,6 +148,64 @@ def test_means_over_other_clips_are_never_the_best():
             metric['per_clip'] = {'c': 99.0, 'd': 99.0}
     text = Table(spec, units, results).as_markdown()
     assert '| theirs, 2 iterations | 4 | 52.2 [' in text and '| pasted | 4 | **5.500** [' in text
+
+
+def test_a_number_of_fewer_clips_than_its_row_says_so():
+    """In one clip of 'theirs' nobody was found: its mean, and its difference to 'ours', are over three clips, and not those of four."""
+    table, units, results, spec = made([Budget(iterations=2)], lambda label, clip, seed: 5.0 - ('ours' in label))
+    for unit in units:
+        metrics = results[unit.name]['points'][0]['metrics']
+        metrics['psnr/crop'] = dict(metrics['psnr/full'], per_clip=dict(metrics['psnr/full']['per_clip']))
+        if (unit.row, unit.clip) == ('theirs', 'two'):
+            metrics['psnr/crop']['per_clip']['b'] = None
+    lines = Table(spec, units, results).as_markdown().splitlines()
+    assert '| theirs, 2 iterations | 4 | **5.500** [5.000, 6.000] | 5.333 [5.000, 6.000] of 3 clips |' in lines
+    assert '| theirs, 2 iterations | ours, 2 iterations | +1.0000 [+1.0000, +1.0000] | +1.0000 [+1.0000, +1.0000] |' in lines
+    for unit in units:
+        if (unit.row, unit.clip) == ('ours', 'one'):
+            results[unit.name]['points'][0]['metrics']['psnr/crop']['per_clip']['a'] = None
+    lines = Table(spec, units, results).as_markdown().splitlines()
+    assert any(line.startswith('| theirs, 2 iterations | ours') and line.endswith('+1.0000 [+1.0000, +1.0000] of 2 clips |')
+               for line in lines)
+
+
+@pytest.mark.parametrize('other', [[12, 192, 128], [13, 384, 256]])
+def test_rows_that_were_tested_on_other_frames_are_told(other):
+    table, units, results, spec = made([Budget(iterations=[1, 2])], lambda label, clip, seed: 1.0)
+    for unit in units:
+        for point in results[unit.name]['points']:
+            point['tested'] = dict(a=other if (unit.row, unit.clip) == ('pasted', 'two') else [13, 192, 128])
+    assert Table(spec, units, results).errors == [
+        'pasted on two: tested on {} frames of {}x{}, but ours on 13 frames of 192x128: their numbers do not compare'.format(*other)]
+
+
+def test_seeds_are_compared_on_the_clips_that_all_have():
+    """Clips differ by 100 here: seed 1, which has one of them alone, is not 50 away from seed 0."""
+    table, units, results, spec = made([Budget(iterations=2)], lambda label, clip, seed: 2.0 * seed + 100 * (clip == 'two'))
+    for unit in units:
+        if (unit.row, unit.clip, unit.seed) == ('theirs', 'two', 1):
+            del results[unit.name]
+    entry = Table(spec, units, results).entry('theirs, 2 iterations', 'psnr/full')
+    assert entry['seeds'] == {0: 0.5, 1: 2.5} and entry['seeds_deviation'] == pytest.approx(2**0.5)
+    for unit in units:
+        if (unit.row, unit.clip, unit.seed) == ('theirs', 'one', 0):
+            del results[unit.name]
+    table = Table(spec, units, results)
+    entry = table.entry('theirs, 2 iterations', 'psnr/full')
+    assert entry['seeds'] == {} and entry['seeds_deviation'] is None and entry['clips'] == 4
+    assert '| theirs, 2 iterations | n/a |' not in table.as_markdown(), 'no line of seeds that nothing is known of'
+
+
+def test_probes_of_colors_have_the_meaning_of_their_report():
+    _, units, results, spec = made([Budget(iterations=2)], lambda label, clip, seed: 1.0)
+    for unit in units:
+        ours = unit.row == 'ours'
+        results[unit.name]['points'][0]['colors'] = {'resp/up': 0.9 if ours else 0.5, 'moved_other/up': 1.0 if ours else 3.0}
+    spec.columns = ['colors/*']
+    table = Table(spec, units, results)
+    assert [table.about[f'colors/{key}']['better'] for key in ('resp/up', 'moved_other/up')] == ['higher', 'lower']
+    assert '| ours, 2 iterations | 4 | **0.900** [0.900, 0.900] | **1.000** [1.000, 1.000] |' in table.as_markdown()
+    assert f'- `colors/resp/up`: {PROBES["resp"].text}' in table.as_markdown()
 
 
 def redefined(results, unit, definition, **more):

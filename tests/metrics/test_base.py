@@ -161,6 +161,13 @@ def test_refuses_shapes_that_do_not_fit(make_sample, key, value):
         check_sample({**make_sample(), key: value})
 
 
+@pytest.mark.parametrize('key, value', [('scored', np.array([0, 1, 1, 1])), ('mask', np.full((4, 48, 40), 255, np.uint8))])
+def test_refuses_masks_of_numbers(make_sample, key, value):
+    """Frames [0, 1, 1, 1] are the first one, and three times the second."""
+    with pytest.raises(TypeError, match=f'clip clip: {key} must be bool'):
+        check_sample({**make_sample(), key: value})
+
+
 def test_without_the_truth_nothing_is_compared_with_it(make_sample):
     class Compared(Mean):
         needs_truth = True

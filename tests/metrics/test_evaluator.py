@@ -109,6 +109,16 @@ def test_a_line_cut_off_is_measured_again(tmp_path):
     assert third.dataset.loaded == []
 
 
+def test_zeros_that_a_power_cut_left_are_no_lines(tmp_path):
+    path = tmp_path / 'partial'
+    path.write_bytes(bytes(100))
+    evaluator(cache=ResultCache(path, 'key')).run([0, 1])
+    path.write_bytes(path.read_bytes() + bytes(50))
+    again = evaluator(cache=ResultCache(path, 'key'))
+    again.run([0, 1])
+    assert again.dataset.loaded == []
+
+
 @contextmanager
 def watching(seen, killed=False):
     yield seen.append

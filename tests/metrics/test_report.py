@@ -4,7 +4,7 @@ import pytest
 
 from toolkit.files import write_json
 from toolkit.metrics.base import Summary
-from toolkit.metrics.report import format_count, format_value, table, to_json
+from toolkit.metrics.report import format_count, format_counts, format_value, table, to_json
 from toolkit.structures import InputError
 
 
@@ -24,6 +24,14 @@ def test_values_and_counts():
     assert format_value(missing()) == 'n/a'
     assert format_count(summary()) == '2 clips, 8 frames'
     assert format_count(summary(n_clips=1, unit='joints', n_samples=96)) == '1 clip, 8 frames, 96 joints'
+
+
+def test_models_that_are_measured_on_different_clips_have_counts_of_their_own():
+    few = summary(n_clips=1, n_frames=4, n_samples=4, reason='left out 1 of 2 clips: no torso in any frame')
+    assert format_counts([summary(), summary()]) == '2 clips, 8 frames' == format_counts([missing(), summary()])
+    assert format_counts([summary(), few, missing()]) == '2 clips, 8 frames / 1 clip, 4 frames / -'
+    assert format_counts([missing(), missing()]) == '-'
+    assert '2 clips, 8 frames / 1 clip, 4 frames' in table({'model': {'x/a': summary()}, 'Other': {'x/a': few}}, 180)
 
 
 def test_table_is_aligned_and_says_why():

@@ -178,7 +178,9 @@ def measure_control(painter: Painter, clips: Sequence[RecolorableClip], label: s
         clip, scored = one.clip, one.clip.scored
         base = painter.paint(clip, one.codes[0])
         base_lab, real_lab = rgb8_to_lab(base), [rgb8_to_lab(frames) for frames in one.frames]
-        strength = [laplacian_strength(f[scored], clip.masks[scored] > 0.5) for f in (base, one.frames[0])]
+        person = clip.masks > 0.5
+        shown = scored & person.any((1, 2))
+        strength = [laplacian_strength(f[shown], person[shown]) for f in (base, one.frames[0])]
         add('both', 'sharpness', np.stack(strength, 1))
         donors = dict(actor=_donor(dressed, index, True), across=_donor(dressed, index, False))
         borrowed = {kind: rgb8_to_lab(painter.paint(clip, donor.codes[0])) for kind, donor in donors.items() if donor}

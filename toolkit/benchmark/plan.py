@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -17,6 +18,9 @@ from toolkit.files import source_hash
 from toolkit.outputs import plain_name
 from toolkit.packaged import find_packaged
 from toolkit.structures import InputError
+
+TESTED = dict(content='first', frames=None, exclude=None, split=None, split_rule=None, split_file=None, persons=None, actions=None)
+"""What a data set says of the frames that are tested, and what holds where it says nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,13 +71,15 @@ def units_of(spec: Spec) -> list[Unit]:
     """All runs of a benchmark, the longest first.
 
     Raises:
-        InputError: a config, a checkpoint to start from, or a folder of clips, that is not there.
+        InputError: a config, a checkpoint to start from, or a folder of clips, that is not there; rows of the same clips that would be
+            tested on different frames.
     """
     for clip in spec.clips.values():
         if clip.root and not any('synthetic' in key for key in clip.options) and not find_clips(clip.root):
             raise InputError(f'{clip.root}: no prepared clips in this folder; make some with tools/prepare_data.py')
     marks = _Marks()
     units = [unit for row in spec.rows for name in row.clips or spec.clips for unit in _units(spec, row, name, spec.clips[name], marks)]
+    _check_tested(spec, units, marks)
     return sorted(units, key=lambda unit: -unit.size)
 
 
@@ -96,6 +102,37 @@ def _units(spec: Spec, row: Row, name: str, clip: ClipSpec, marks: '_Marks') -> 
     return units
 
 
+def _check_tested(spec: Spec, units: Sequence[Unit], marks: '_Marks') -> None:
+    """Refuse rows that score other frames than the first one on the same clips: their numbers would not compare."""
+    first: dict[str, tuple[str, dict]] = {}
+    for unit in {(unit.row, unit.clip): unit for unit in units}.values():
+        tested = tested_frames(unit, marks.content(unit))
+        row, known = first.setdefault(unit.clip, (unit.row, tested))
+        for key in [key for key in known if key in tested and tested[key] != known[key]]:
+            place = f'test_dataloader.dataset.{key}'
+            raise InputError(f'{spec.path}: {row} and {unit.row} would be tested on different frames of {unit.clip}: {place} is '
+                             f'{known[key]!r} and {tested[key]!r}. Say the same in the options of both')
+
+
+def tested_frames(unit: Unit, plain: Mapping) -> dict[str, Any]:
+    """What the data set that a unit is tested on says of its frames: key, dotted where it holds others, -> value.
+
+    Args:
+        unit: which.
+        plain: what its config says.
+    """
+    cfg = _with_data(plain, options_of(unit, plain))
+    try:
+        share_data(cfg)
+    except InputError:  # the run will tell it
+        return {}
+    dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
+    parts = {'': dataset, **{f'{name}.': dataset[name] for name in 'ab' if isinstance(dataset.get(name), Mapping)}}
+    tested = {f'{where}{key}': part.get(key, default) for where, part in parts.items() for key, default in TESTED.items()
+              if key not in ('split_rule', 'split_file') or part.get('split')}
+    return {key: list(value) if isinstance(value, tuple) else None if value == '' else value for key, value in tested.items()}
+
+
 def options_of(unit: Unit, plain: Mapping) -> dict[str, Any]:
     """All overrides of the config of a unit.
 
@@ -103,27 +140,39 @@ def options_of(unit: Unit, plain: Mapping) -> dict[str, Any]:
         unit: whose.
         plain: what its config says.
     """
-    options = {**_clip_options(unit, plain), **{key: value for key, value in unit.optional.items() if has_key(plain, key)},
-               **unit.options}
-    return {key: value for key, value in options.items() if not unit.untrained or key.split('.')[0] in UNTRAINED}
+    own = {**{key: value for key, value in unit.optional.items() if has_key(plain, key)}, **unit.options}
+    return {key: value for key, value in _with_clip(unit, plain, own).items() if not unit.untrained or key.split('.')[0] in UNTRAINED}
 
 
-def _clip_options(unit: Unit, plain: Mapping) -> dict[str, Any]:
-    """Where the data of a unit lies and what of it is held out, as overrides of a config."""
+def _with_clip(unit: Unit, plain: Mapping, own: Mapping[str, Any]) -> dict[str, Any]:
+    """Where the data of a unit lies and what of it is held out, as overrides of a config, and its ``own`` ones."""
     options, data = {}, plain.get('data') or {}
     if unit.root is not None:
         options['data.root'] = unit.root
         if data.get('synthetic') and not any('synthetic' in key for key in unit.options):
             options |= {'data.synthetic': None} | ({'data.split_rule': None} if 'split_rule' in data else {})
+    options |= own
     if unit.held_out is not None:
         held, test = tuple(unit.held_out), 'test_dataloader.dataset'
-        options |= {'train_dataloader.dataset.split': None, 'train_dataloader.dataset.exclude': held, f'{test}.split': None,
-                    f'{test}.frames': held}
-        own = (plain['test_dataloader'].get('dataset') or {}).get('references')
-        if own or data.get('references'):
-            options[f'{test}.references.pool' if own else f'{test}.references'] = \
-                dict(exclude=held) if own else dict(pool=dict(exclude=held))
+        options = {'train_dataloader.dataset.split': None, 'train_dataloader.dataset.exclude': held, f'{test}.split': None,
+                   f'{test}.frames': held, **options}
+        shown = _with_data(plain, own)
+        given = {**(shown.get('data') or {}), **(shown['test_dataloader'].get('dataset') or {})}
+        alone = given.get('references') is None
+        if given.get('plate') or not alone:
+            options[f'{test}.references'] = dict(pool=dict(exclude=held)) | (
+                dict(count=0) if alone else own.get(f'{test}.references') or {})
     return options
+
+
+def _with_data(plain: Mapping, options: Mapping[str, Any]) -> dict[str, Any]:
+    """What a config says, with overrides of its data; from one that cannot be on without them, as the run will tell."""
+    cfg = deepcopy(dict(plain))
+    with suppress(InputError):
+        for key, value in options.items():
+            if key.split('.')[0] in UNTRAINED:
+                set_option(cfg, key, value)
+    return cfg
 
 
 def content_of(config: str | Path) -> dict[str, Any]:
@@ -146,10 +195,14 @@ class _Marks:
 
     def of(self, unit: Unit) -> str:
         """The fingerprint of a unit."""
-        content = self._once(content_of, unit.config)
+        content = self.content(unit)
         init = unit.init and self._once(source_hash, find_packaged(unit.init))
         known = json.dumps([asdict(unit), content, self._clips(unit, content), init], sort_keys=True, default=str)
         return hashlib.sha256(known.encode()).hexdigest()[:10]
+
+    def content(self, unit: Unit) -> dict[str, Any]:
+        """See :func:`content_of`, of the config of a unit."""
+        return self._once(content_of, unit.config)
 
     def _clips(self, unit: Unit, content: Mapping) -> list[str]:
         """What the clips of a unit are; nothing of those that are rendered on first use, or are not there yet."""
@@ -168,11 +221,8 @@ class _Marks:
 
 def _roots(plain: Mapping, options: Mapping[str, Any]) -> Iterator[tuple[str, Sequence[str]]]:
     """The folders of clips that a config's runs read, each with the persons that are chosen there; none that are rendered."""
-    cfg = deepcopy(dict(plain))
+    cfg = _with_data(plain, options)
     try:
-        for key, value in options.items():
-            if key.split('.')[0] in UNTRAINED:
-                set_option(cfg, key, value)
         share_data(cfg)
     except InputError:  # the run will tell it
         return

@@ -15,6 +15,7 @@ from toolkit import __version__
 from toolkit.benchmark.plan import Unit
 from toolkit.benchmark.spec import Spec
 from toolkit.files import write_file, write_json
+from toolkit.metrics.latent_report import PROBES, Probe
 from toolkit.metrics.report import ARROWS
 from toolkit.metrics.statistics import bootstrap_ci
 
@@ -54,7 +55,7 @@ class Table:
             as that of another pose estimator, do not compare: they have a column of their own, whose name says what differs.
         about: column -> its metric, its definition, what is better, and reasons for numbers that are missing.
         costs: label -> name of :data:`COSTS` -> mean over units.
-        errors: what failed.
+        errors: what failed, and what does not compare.
     """
 
     def __init__(self, spec: Spec, units: Sequence[Unit], results: Mapping[str, Mapping], whole: bool = True) -> None:
@@ -68,6 +69,7 @@ class Table:
         self.costs: dict[str, dict[str, float]] = {}
         self.errors = [f'{unit.row} on {unit.clip}, seed {unit.seed}: {results[unit.name]["error"]}'
                        for unit in self.units if results.get(unit.name, {}).get('error')]
+        self.errors += self._tested_otherwise()
         found: dict[tuple[str, str], list[float]] = {}
         for unit in self.units:
             result = results.get(unit.name, {})
@@ -96,10 +98,23 @@ class Table:
             for key, label in points.items():
                 self.reference[label] = first.get(key, next(reversed(first.values()), label))
 
+    def _tested_otherwise(self) -> list[str]:
+        """Rows that were tested on other frames, or on frames of another size, than another row: their numbers do not compare."""
+        first, found = {}, {}
+        for unit in self.units:
+            for clip, tested in next(iter(self.results.get(unit.name, {}).get('points', ())), {}).get('tested', {}).items():
+                row, known = first.setdefault((unit.clip, clip), (unit.row, tested))
+                if tested != known:
+                    texts = ['{} frames of {}x{}'.format(*one) for one in (tested, known)]
+                    found[unit.row, unit.clip] = (f'{unit.row} on {unit.clip}: tested on {texts[0]}, but {row} on {texts[1]}: their '
+                                                  f'numbers do not compare')
+        return list(found.values())
+
     def _add(self, unit: Unit, point: Mapping) -> None:
         entries = {key: dict(entry['per_clip'], _=entry) for key, entry in point['metrics'].items()}
         for key, value in (point.get('colors') or {}).items():
-            entries[f'colors/{key}'] = {unit.clip: value, '_': dict(better='', definition='see docs/results.md', reason='')}
+            probe = PROBES.get(key.partition('/')[0], Probe('a probe of another version'))
+            entries[f'colors/{key}'] = {unit.clip: value, '_': dict(better=probe.better, definition=probe.text, reason='')}
         for key, clips in entries.items():
             entry = clips.pop('_')
             values = {clip: value for clip, value in clips.items() if value is not None}
@@ -133,10 +148,11 @@ class Table:
         return {clip: float(np.mean(list(seeds.values()))) for clip, seeds in self.values[label].get(key, {}).items()}
 
     def of_seeds(self, label: str, key: str) -> dict[int, float]:
-        """Seed -> mean over clips."""
+        """Seed -> mean over the clips that all seeds have, or else they would differ by their clips; empty where there are none."""
         clips = self.values[label].get(key, {})
         seeds = sorted({seed for values in clips.values() for seed in values})
-        return {seed: float(np.mean([values[seed] for values in clips.values() if seed in values])) for seed in seeds}
+        shared = [values for values in clips.values() if len(values) == len(seeds)]
+        return {seed: float(np.mean([values[seed] for values in shared])) for seed in seeds} if shared else {}
 
     def entry(self, label: str, key: str) -> dict[str, Any] | None:
         """A number of the table: mean over clips of the mean over seeds, with its interval; its difference to the reference; seeds."""
@@ -175,8 +191,8 @@ class Table:
                 for label in self.labels]
         return dict(
             about=dict(spec=str(self.spec.path), toolkit=__version__, machines=hosts, clock=self.spec.clock,
-                       date=datetime.datetime.now().astimezone().isoformat(timespec='seconds'), done=len(self.results),
-                       units=len(self.units)),
+                       date=datetime.datetime.now().astimezone().isoformat(timespec='seconds'), done=len(self.results) - self._failed(),
+                       failed=self._failed(), units=len(self.units)),
             definitions=self.about, rows=rows, errors=self.errors, budgets=[asdict(budget) for budget in self.spec.budgets])
 
     def as_csv(self) -> str:
@@ -196,7 +212,7 @@ class Table:
 
     def as_markdown(self) -> str:
         """Tables for people: values, differences, each clip, seeds, costs, then what failed and what the numbers mean. Bold is the best
-        of the rows with the same clips, as many as any has; means over other clips do not compare."""
+        of the rows with the same clips, as many as any has; means over other clips do not compare, and those over fewer say so."""
         columns = self.columns()
         heads = [f'{key} {ARROWS[self.about[key]["better"]]}'.strip() for key in columns]
         lines = [f'# {self.spec.path.stem}', '', self._said(), '', '## Means over clips', '',
@@ -211,8 +227,9 @@ class Table:
                     [label, *(_number(self.of_clips(label, key).get(clip)) for clip in clips)] for label in self.labels])]
         seeded = [label for label in self.labels if any(len(self.of_seeds(label, key)) > 1 for key in columns)]
         if seeded:
-            lines += ['', '## Seeds, each a mean over clips', '', *_table(['', *heads], [
-                [label, *(', '.join(map(_number, self.of_seeds(label, key).values())) for key in columns)] for label in seeded])]
+            lines += ['', '## Seeds, each a mean over the clips that all have', '', *_table(['', *heads], [
+                [label, *(', '.join(map(_number, self.of_seeds(label, key).values())) or 'n/a' for key in columns)]
+                for label in seeded])]
         lines += ['', '## Costs', '', *_table(['', *COSTS.values()], [
             [label, *(_number(self.costs.get(label, {}).get(key)) for key in COSTS)] for label in self.labels])]
         if self.errors:
@@ -223,9 +240,14 @@ class Table:
 
     def _said(self) -> str:
         hosts = sorted({r['device'] for r in self.results.values() if 'device' in r})
-        open_units = len(self.units) - len(self.results)
-        return (f'{len(self.results)} of {len(self.units)} units are done{", so this is not all" if open_units else ""}; '
+        failed = self._failed()
+        done = len(self.results) - failed
+        return (f'{done} of {len(self.units)} units are done{f" and {failed} failed" if failed else ""}'
+                f'{", so this is not all" if done < len(self.units) else ""}; '
                 f'{", ".join(hosts)}. Intervals: 95 % bootstrap over clips, of the mean over seeds.')
+
+    def _failed(self) -> int:
+        return sum(bool(result.get('error')) for result in self.results.values())
 
     def _clips(self, label: str) -> str:
         return str(max((len(clips) for clips in self.values[label].values()), default=0))
@@ -243,7 +265,8 @@ class Table:
             values = [other['value'] for other in entries if other['per_clip'].keys() == entry['per_clip'].keys()]
             best = score and entry['clips'] == most and len(values) > 1 and score(entry['value']) == max(map(score, values))
             text = f'**{_number(entry["value"])}**' if best else _number(entry['value'])
-            cells.append(text + (f' [{_number(entry["ci"][0])}, {_number(entry["ci"][1])}]' if entry['ci'] else ''))
+            text += f' [{_number(entry["ci"][0])}, {_number(entry["ci"][1])}]' if entry['ci'] else ''
+            cells.append(text + _fewer(entry['clips'], min(most, int(self._clips(label)))))
         return cells
 
     def write(self, out: Path) -> None:
@@ -275,7 +298,12 @@ def _difference(entry: Mapping | None) -> str:
         return 'n/a'
     low, high = entry['difference_ci'] or (None, None)
     interval = '' if low is None else f' [{low:+.4f}, {high:+.4f}]'
-    return f'{entry["difference"]:+.4f}{interval}'
+    return f'{entry["difference"]:+.4f}{interval}{_fewer(entry["difference_clips"], entry["clips"])}'
+
+
+def _fewer(clips: int, most: int) -> str:
+    """Says it where a number is of fewer clips than stand beside it."""
+    return f' of {clips} clip{"s" if clips > 1 else ""}' if clips < most else ''
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

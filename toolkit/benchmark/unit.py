@@ -28,7 +28,6 @@ from toolkit.engine.needs import meet_needs
 from toolkit.files import write_json
 from toolkit.metrics.evaluator import pick_clips
 from toolkit.metrics.parts import ClipParts
-from toolkit.models.adversaries import only_trains
 from toolkit.structures import InputError, spread
 
 ENDLESS = 10**9
@@ -82,7 +81,8 @@ def run_unit(unit: Unit, folder: Path, device: str) -> dict[str, Any]:
         device: ``'cuda'`` or ``'cpu'``.
 
     Returns:
-        ``points``: for each its label, iteration, seconds, metrics as :func:`toolkit.metrics.report.to_json` has them, and cost;
+        ``points``: for each its label, iteration, seconds, metrics as :func:`toolkit.metrics.report.to_json` has them, what was tested
+        (see :class:`_Keeper`), and cost;
         ``total_seconds``: with those of earlier runs that were stopped. Frames for the sheet are written beside ``folder``.
 
     Raises:
@@ -181,27 +181,32 @@ def _test(unit: Unit, cfg: Config, checkpoint: str | None, device: str, frames: 
     keeper = _Keeper(evaluation, unit)
     evaluation.run(watch=keeper.watch)
     np.savez_compressed(frames, **{name: np.stack(pictures) for name, pictures in keeper.kept.items()})
-    results = evaluation.results()
-    model = evaluation.models['model']
-    found = dict(metrics=results['metrics'], directions=results.get('directions'), cost=_cost(model, evaluation.dataset, device))
+    results, model, dataset = evaluation.results(), evaluation.models['model'], evaluation.dataset
+    found = dict(metrics=results['metrics'], directions=results.get('directions'), tested=keeper.tested)
+    del evaluation, keeper  # networks of metrics are no memory of what generates
+    _free()
+    found['cost'] = _cost(model, dataset, device)
     if unit.color_control is not None:
         transforms = (cfg.get('train_dataloader') or {}).get('dataset', {}).get('transforms', [])
         colorizer = next((t.get('colorizer') for t in transforms if t['type'] == 'RecolorGarments'), None)
-        found['colors'] = control_of(model, evaluation.dataset, unit.seed, colorizer, **unit.color_control)
+        found['colors'] = control_of(model, dataset, unit.seed, colorizer, **unit.color_control)
     return found
 
 
 class _Keeper:
-    """Keeps some frames of each clip that is measured: ``real/<clip>`` and ``generated/<clip>``.
+    """Keeps some frames of each clip that is measured: ``real/<clip>`` and ``generated/<clip>``; and what it is measured on.
 
     Args:
         evaluation: whose clips come in its order.
         unit: says how many frames.
+
+    Attributes:
+        tested: clip -> number of scored frames, their height and width.
     """
 
     def __init__(self, evaluation: Evaluation, unit: Unit) -> None:
         self._lengths = (ClipParts(evaluation.dataset, index, unit.max_frames).frames for index in evaluation.indices)
-        self._count, self.kept = unit.frames, {}
+        self._count, self.kept, self.tested = unit.frames, {}, {}
 
     @contextmanager
     def watch(self) -> Iterator:
@@ -212,7 +217,8 @@ class _Keeper:
         def see(samples: dict[str, dict]) -> None:
             nonlocal position
             sample = samples['model']
-            count = len(sample['real'])
+            count, height, width = sample['real'].shape[:3]
+            self.tested.setdefault(sample['clip'], [0, height, width])[0] += int(sample['scored'].sum())
             for t in wanted:
                 if position <= t < position + count:
                     for kind in ('real', 'generated'):
@@ -223,9 +229,11 @@ class _Keeper:
 
 
 def _cost(model: torch.nn.Module, dataset: Any, device: str) -> dict[str, float | None]:
-    """What a frame costs: ``parameters`` of what generates, ``gmacs`` and ``ms`` a frame, and ``memory``, the peak in bytes."""
+    """What a frame costs: ``parameters`` of the networks that paint it, ``gmacs`` and ``ms`` a frame, and ``memory``, the peak in
+    bytes."""
+    from torch.nn.modules.module import register_module_forward_pre_hook
     from torch.utils.flop_counter import FlopCounterMode
-    parts = list(ClipParts(dataset, 0, SPEED_FRAMES))
+    parts, called = list(ClipParts(dataset, 0, SPEED_FRAMES)), set()
     count = sum(len(part['frames'][0]) for part in parts)
 
     def paint() -> float:
@@ -237,14 +245,17 @@ def _cost(model: torch.nn.Module, dataset: Any, device: str) -> dict[str, float 
         return time.perf_counter() - start
 
     with torch.no_grad():
-        counter = FlopCounterMode(display=False)
-        with counter:
-            paint()
+        counter, hook = FlopCounterMode(display=False), register_module_forward_pre_hook(lambda module, args: called.add(id(module)))
+        try:
+            with counter:
+                paint()
+        finally:
+            hook.remove()
         reset_peak_memory()
         seconds = min(paint() for _ in range(2))
-    networks = {name: network for name, network in (model.networks().items() if hasattr(model, 'networks') else ())
-                if not only_trains(name) and not name.endswith('_ema')}
-    return dict(parameters=sum(p.numel() for network in networks.values() for p in network.parameters()),
+    networks = [network for network in (model.networks().values() if hasattr(model, 'networks') else ())
+                if not called.isdisjoint(map(id, network.modules()))]
+    return dict(parameters=sum(p.numel() for network in networks for p in network.parameters()),
                 gmacs=counter.get_total_flops() / 2e9 / count, ms=1000 * seconds / count, memory=peak_memory())
 
 

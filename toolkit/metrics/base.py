@@ -112,7 +112,8 @@ def check_sample(sample: dict) -> None:
             whole clip in pixels.
 
     Raises:
-        TypeError: pictures are not uint8: a float picture may be in [0, 1] or [-1, 1], and the wrong guess changes every score.
+        TypeError: pictures are not uint8: a float picture may be in [0, 1] or [-1, 1], and the wrong guess changes every score. Or
+            ``mask`` or ``scored`` is not bool: numbers would choose other frames, such as the first two again and again.
         ValueError: shapes do not fit together.
     """
     generated, real = sample['generated'], sample['real']
@@ -127,6 +128,8 @@ def check_sample(sample: dict) -> None:
     for name, shape in expected.items():
         if sample[name].shape != shape:
             raise ValueError(f'clip {sample["clip"]}: {name} must be {shape} to go with frames {real.shape}, got {sample[name].shape}')
+        if name != 'poses' and sample[name].dtype != bool:
+            raise TypeError(f'clip {sample["clip"]}: {name} must be bool, got {sample[name].dtype}')
 
 
 def compared_with(sample: dict, against: str) -> dict:

@@ -1,7 +1,7 @@
 """Results as a table for people and as JSON for programs."""
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from toolkit.metrics.base import Summary
@@ -26,6 +26,13 @@ def format_count(summary: Summary) -> str:
     return f'{summary.n_clips} clip{"s" if summary.n_clips != 1 else ""}, {summary.n_frames} frames{extra}'
 
 
+def format_counts(summaries: Sequence[Summary]) -> str:
+    """Sample count of several models: once where it is the same for all that have the number, else that of each."""
+    counts = list(map(format_count, summaries))
+    distinct = sorted(set(counts) - {'-'}) or ['-']
+    return distinct[0] if len(distinct) == 1 else ' / '.join(counts)
+
+
 def table(results: Mapping[str, Mapping[str, Summary]], width: int = 160, brief: bool = False) -> str:
     """Aligned table: metric, value with 95 % interval per model, sample count, definition; then why numbers are missing.
 
@@ -41,8 +48,8 @@ def table(results: Mapping[str, Mapping[str, Summary]], width: int = 160, brief:
     """
     first = next(iter(results.values()))
     rows = [['metric', *results, 'n']]
-    rows += [[f'{key} {ARROWS[s.better]}'.rstrip(), *(format_value(r[key]) for r in results.values()), format_count(s)]
-             for key, s in first.items()]
+    rows += [[f'{key} {ARROWS[s.better]}'.rstrip(), *(format_value(r[key]) for r in results.values()),
+              format_counts([r[key] for r in results.values()])] for key, s in first.items()]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = ['  '.join(cell.ljust(w) for cell, w in zip(row, widths)) for row in rows]
     if brief:

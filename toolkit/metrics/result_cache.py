@@ -72,6 +72,7 @@ class ResultCache:
     @staticmethod
     def _entry(line: str) -> dict | None:
         """What a line says; nothing for one that is empty or cut off, and None for one that is not ours."""
+        line = line.rstrip('\0')  # as a power cut may leave a file
         try:
             entry = json.loads(line)
         except (ValueError, RecursionError):
