@@ -67,6 +67,11 @@ def test_crop_moves_pictures_and_poses_alike(sample):
         RandomCrop(1., size=(100, 48))(dict(sample), np.random.default_rng(0))
 
 
+def test_a_share_that_is_none():
+    with pytest.raises(InputError, match='RandomFlip: probability=50'):
+        RandomFlip(50)
+
+
 def test_scaling_keeps_pixel_centers():
     pose = np.zeros((18, 3), np.float32)
     pose[0] = 0, 3, .5

@@ -156,6 +156,7 @@ def test_what_items_would_not_have_is_refused(roots, option):
 
 def test_anchors_are_place_and_height(roots, stick):
     data = build(roots, anchors=True)
+    assert data.anchors and not data.plates
     for name, (x, size, last) in dict(a=(10, 12, 9), b=(20, 9, 6)).items():
         anchor = data[0][name]['anchor'].tolist()
         assert anchor == pytest.approx([x + last / 2, 12 + 3 * size, 3 * size], abs=1e-4)
@@ -176,6 +177,8 @@ def test_the_empty_scene_is_found(roots):
     assert background_plate(clip, (32, 24)).shape == (32, 24, 3)
     crop = build(roots, plates=True, transforms=[dict(type='RandomCrop', scale=1.25), dict(type='RandomFlip')])
     item = crop[11]['a']
+    recolored = build(roots, plates=True, transforms=[lambda sample, rng: dict(sample, content_frame=0 * sample['content_frame'])])
+    assert torch.equal(recolored[11]['a']['plate'], build(roots, plates=True)[11]['a']['plate']), 'no content frame'
     outside = (item['masks'][0, 0] == 0)[1:]
     outside[:, :-1] &= outside[:, 1:]
     difference = (item['plate'][:, 1:].int() - item['frames'][0, :, 1:].int()).abs().amax(0)

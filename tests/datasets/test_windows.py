@@ -171,6 +171,12 @@ def test_choice_of_persons_actions_and_halves(tmp_path, stick):
     assert [c.name for c in ClipWindows(tmp_path, split='test', split_rule=rule).clips] == ['a4', 'b4']
 
 
+def test_pictures_of_another_type_after_transforms_are_refused(root):
+    dataset = ClipWindows(root, transforms=[lambda sample, rng: dict(sample, frames=sample['frames'] / 255)])
+    with pytest.raises(InputError, match="'frames' of a sample is float64 after the transforms, expected uint8"):
+        dataset[0]
+
+
 def test_errors_say_what_is_wrong(root, tmp_path, stick):
     (tmp_path / 'none').mkdir()
     for options, message in (
@@ -178,7 +184,8 @@ def test_errors_say_what_is_wrong(root, tmp_path, stick):
             (dict(persons=['bob']), r"no clips of person \['bob'\].*'ann'"),
             (dict(window=9), 'no window of 9 frames'), (dict(window=0), 'at least 1'), (dict(seed=-1), 'seed must be a whole'),
             (dict(window=2.0), 'whole number of frames'), (dict(content='last'), "'first', 'random'"), (dict(content=True), "'random'"),
-            (dict(split='val'), "'train', 'test'"), (dict(cache='all'), "'none' or 'decoded'")):
+            (dict(split='val'), "'train', 'test'"), (dict(cache='all'), "'none' or 'decoded'"),
+            (dict(size=(32, 32), pixels=512), r'size=\(32, 32\) and pixels=512 both say')):
         with pytest.raises(InputError, match=message):
             ClipWindows(**{'root': root, **options})
     make_clip(root / 'zoom', stick, size=(H, H))

@@ -4,7 +4,7 @@ import pytest
 import torch
 from mmengine.registry import PARAM_SCHEDULERS as MMENGINE
 
-from toolkit.engine.linear_decay import ConstantThenLinearLR
+from toolkit.engine.linear_decay import ConstantThenLinearLR, check_alone
 from toolkit.registry import PARAM_SCHEDULERS
 from toolkit.structures import InputError
 
@@ -61,3 +61,20 @@ def test_wrong_numbers():
     for options in (dict(by_epoch=True), dict(epoch_iters=0), dict(constant=-1)):
         with pytest.raises(InputError, match='counts iterations'):
             ConstantThenLinearLR(optimizer, **{'constant': 1, 'decay': 1, **options})
+
+
+def test_a_slow_start_before_it_acts_and_one_beside_it_is_refused():
+    used, optimizer = [], torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=2.0)
+    both = [PARAM_SCHEDULERS.build(dict(config, optimizer=optimizer)) for config in (
+        dict(type='LinearLR', start_factor=0.25, end=4, by_epoch=False),
+        dict(type='ConstantThenLinearLR', constant=2, decay=3, begin=4))]
+    check_alone(both)
+    for _ in range(10):
+        used.append(optimizer.param_groups[0]['lr'])
+        optimizer.step()
+        for scheduler in both:
+            scheduler.step()
+    assert used == pytest.approx([0.5, 1.0, 1.5, 2.0, 2.0, 2.0, 1.5, 1.0, 0.5, 0.5])
+    both[1] = PARAM_SCHEDULERS.build(dict(type='ConstantThenLinearLR', constant=2, decay=3, optimizer=optimizer))
+    with pytest.raises(InputError, match='LinearLR from iteration 0 to 4 and ConstantThenLinearLR from iteration 0 set the same rate'):
+        check_alone(both)

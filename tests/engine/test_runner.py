@@ -97,6 +97,8 @@ def test_without_training_data(toy, tmp_path):
 @pytest.mark.parametrize('options, words', [
     (['param_scheduler.0.by_epoch=True'], 'by_epoch=True'),
     (["param_scheduler={'g': [], 'd': [], 'color': []}"], 'has schedulers for color, d, g, optim_wrapper the optimizers'),
+    (["param_scheduler=[{'type': 'LinearLR', 'end': 2}, {'type': 'ConstantThenLinearLR', 'constant': 4, 'decay': 4}]"],
+     'LinearLR from iteration 0 to 2 and ConstantThenLinearLR from iteration 0 to 8 set the same rate'),
     (["param_scheduler={'g': []}"], 'has schedulers for g, optim_wrapper the optimizers d, g; give each'),
     (['train_dataloader.dataset.size=0'], 'ToyData is empty'),
     (["train_dataloader.sampler={'type': 'DefaultSampler'}"], 'DefaultSampler ends'),
@@ -108,6 +110,28 @@ def test_without_training_data(toy, tmp_path):
 def test_unusable_configs(toy, tmp_path, options, words):
     with pytest.raises(InputError, match=words):
         runner_of(toy, tmp_path, *options).train()
+
+
+@pytest.mark.parametrize('count', [1, 2])
+def test_an_optimizer_that_the_method_makes_no_update_with(toy, tmp_path, monkeypatch, count):
+    load_config(toy.config)
+    steps, used = [], ['g', 'd']
+
+    def train_step(self, data, optim_wrapper):
+        loss = self.net_d(self.net_g(torch.nn.functional.pad(self.data_preprocessor(data)['x'], (0, 2)))).mean()
+        steps.append(self.step(optim_wrapper, 'g', loss))
+        if 'd' in used and len(steps) % count == 0:  # as BicycleGAN does with its encoder
+            optim_wrapper['d'].step()
+            optim_wrapper['d'].zero_grad()
+        return {'g/loss': loss.detach()}
+
+    monkeypatch.setattr(sys.modules['toy_parts'].ToyGAN, 'train_step', train_step)
+    options = [f'optim_wrapper.{name}.accumulative_counts={count}' for name in used]
+    runner_of(toy, tmp_path / 'both', *options, 'train_cfg.max_iters=4').train()
+    steps.clear(), used.remove('d')
+    with pytest.raises(InputError, match='optim_wrapper.d: net_d got gradients, but ToyGAN makes no update with an optimizer of this'):
+        runner_of(toy, tmp_path / 'one', *options).train()
+    assert len(steps) == count
 
 
 def test_work_dir_that_is_a_file(toy, tmp_path):

@@ -41,3 +41,13 @@ def test_equal_pictures_give_zero():
 def test_different_discriminators_are_refused():
     with pytest.raises(InputError, match='number of layers'):
         FeatureMatchingLoss()([[torch.zeros(1)] * 5], [[torch.zeros(1)] * 4])
+
+
+@pytest.mark.parametrize('n_layers, told', [(2, 1), (1, 0)])
+def test_a_discriminator_of_other_layers_is_told_once(monkeypatch, n_layers, told):
+    lines, loss = [], FeatureMatchingLoss(n_layers)
+    monkeypatch.setattr('toolkit.losses.feature_matching.print_log', lambda text, *args: lines.append(text))
+    features = MultiscaleDiscriminator(3, ndf=4, n_layers=1)(torch.randn(1, 3, 32, 32))
+    loss(features, features), loss(features, features)
+    assert len(lines) == told and all('n_layers=2, but the discriminator has 2 layers' in line and '0.67 times' in line and
+                                      'set n_layers=1' in line for line in lines)

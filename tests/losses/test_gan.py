@@ -66,3 +66,9 @@ def test_half_precision_predictions_are_averaged_in_float32():
 def test_unknown_objective():
     with pytest.raises(InputError, match='lsgan'):
         GANLoss('relativistic')
+
+
+def test_a_label_that_would_have_no_effect():
+    for objective in ('hinge', 'wgan'):
+        with pytest.raises(InputError, match=f"real_label=0.9 has no effect with objective='{objective}'"):
+            GANLoss(objective, real_label=0.9)

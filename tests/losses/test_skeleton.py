@@ -229,6 +229,8 @@ def test_float32_inside_autocast_and_survives_copy():
 def test_errors(monkeypatch, tmp_path):
     with pytest.raises(InputError, match='heat, heat'):
         build(maps='paf')
+    with pytest.raises(InputError, match="foreground_gain=5.0 has no effect with weighting='uniform'"):
+        build(foreground_gain=5.0)
     with pytest.raises(InputError, match='uniform, foreground'):
         build(weighting='cells')
     for scales in ((), (0, 1)):

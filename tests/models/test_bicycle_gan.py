@@ -434,7 +434,11 @@ def test_work_can_be_counted(scheme):
 
 
 def test_wrong_options():
-    for options, message in [(dict(scheme='both'), "scheme='both'"), (dict(z_target='z'), "z_target='z'"),
+    for options, message in [(dict(scheme='both'), "scheme='both'"),
+                             (dict(same_discriminator=True), "same_discriminator=True is for scheme='official'"),
+                             (dict(scheme='official', z_target='mu'), "z_target='mu' is for scheme='paper'"),
+                             (dict(weights=dict(z=0), z_target='mu'), "z_target='mu' is for scheme='paper' with a loss of='z'"),
+                             (dict(z_target='z'), "z_target='z'"),
                              (dict(weights=dict(gan=0.0)), 'needs gan'), (dict(weights=dict(gan2=1.0)), 'gan2')]:
         with pytest.raises(InputError, match=message):
             build(**options)

@@ -1,6 +1,7 @@
 """CycleGAN: the official update order, and options that do not go together."""
 
 import copy
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -80,7 +81,8 @@ def test_options_that_do_not_go_together():
             (dict(losses=dict(cycel=dict(type='L1Loss'))), "'cycel'.*'cycle'"),
             (dict(losses=dict(gan=dict(type='GANLoss', weight=0))), "'gan'"),
             (dict(losses=dict(temporal=TEMPORAL)), 'at least 3'), (dict(stateful=True), 'previous_frames'),
-            (dict(first='black'), 'first'), (dict(skeleton_scaling=True), 'nothing to scale'),
+            (dict(first='black'), 'first'), (dict(first='input'), "first='input' has no effect with previous_frames=0"),
+            (dict(skeleton_scaling=True), 'nothing to scale'),
             (dict(foreground=dict(dilate=1)), 'dilate'),
             (dict(losses=skeleton, auto_weight=dict(ratio=1.0)), 'auto_freeze')]:
         with pytest.raises(InputError, match=message):
@@ -94,6 +96,17 @@ def test_options_that_do_not_go_together():
     del data['b']['plate']
     with pytest.raises(InputError, match='plates=True'):
         model.train_step(data, optimizers(model))
+
+
+def test_data_of_other_options_is_refused_before_training():
+    model = build(window=3)
+    model.check_data(SimpleNamespace(window=3, sequence=1, anchors=False, plates=False))
+    for options, words in [
+            (dict(window=1), 'model.window=3, but train_dataloader.dataset.window=1'),
+            (dict(anchors=True), 'anchors.*model.skeleton_scaling'), (dict(plates=True), 'plates.*model.foreground')]:
+        with pytest.raises(InputError, match=words):
+            model.check_data(SimpleNamespace(**dict(dict(window=3), **options)))
+    build_video().check_data(SimpleNamespace(window=3, sequence=2, anchors=True, plates=True))
 
 
 def test_an_averaged_copy_generates():

@@ -91,6 +91,16 @@ def test_every_network_learns(clips):
     assert set(logs) == {'g/gan', 'g/nearest', 'd/fake', 'd/real'} and changed == {'net_g', 'net_d'}
 
 
+def test_features_are_matched_with_those_of_the_same_sample(clips, monkeypatch):
+    losses = OPTIONS['losses'] | dict(fm=dict(type='FeatureMatchingLoss'))
+    model = build('DeformableGAN', **OPTIONS | dict(losses=losses))
+    batch = batch_of(clips, model, content='random')
+    real = model.data_preprocessor(batch)['frames'].flatten(0, 1).requires_grad_()
+    assert (real[0] != real[2]).any()
+    monkeypatch.setattr(model.net_g, 'forward', lambda *args: real)
+    assert step(model, batch, optimizers(model, 0.0))[0]['g/fm'] == 0
+
+
 def test_it_paints_the_person_of_the_content_frame_in_the_pose(clips):
     model = build('DeformableGAN', **OPTIONS).eval()
     data = whole_clip(clips, model)

@@ -155,7 +155,9 @@ def test_streaming_is_unrolling(clips):
 
 
 @pytest.mark.parametrize('options, words', [
-    (dict(temporal_scales=2), 'need 5 frames'), (dict(generator=dict(past=0)), 'past=0'), (dict(margin=-1), 'margin=-1')])
+    (dict(temporal_scales=2), 'need 5 frames'),
+    (dict(temporal_scales=0), 'losses.temporal asks temporal discriminators, .*give temporal, temporal_fm weight=0'),
+    (dict(generator=dict(past=0)), 'past=0'), (dict(margin=-1), 'margin=-1')])
 def test_options_that_cannot_be(options, words):
     with pytest.raises(InputError, match=words):
         build('Vid2Vid', **dict(OPTIONS, **options))

@@ -18,13 +18,13 @@ H, W = 64, 48
 
 def build(window=2, z_dims=(0, 0), **kwargs):
     torch.manual_seed(0)
+    losses = dict(gan=dict(type='GANLoss', objective='lsgan'), fm=dict(type='FeatureMatchingLoss', weight=10.0),
+                  l1=dict(type='L1Loss', weight=5.0))
     return MODELS.build(dict(
         type='VideoPix2PixHD',
         generator=dict(type='GlobalGenerator', ngf=8, n_down=2, n_blocks=1, z_dims=z_dims),
         discriminator=dict(type='MultiscaleDiscriminator', ndf=8, n_layers=2, num_scales=2),
-        losses=dict(gan=dict(type='GANLoss', objective='lsgan'), fm=dict(type='FeatureMatchingLoss', weight=10.0),
-                    l1=dict(type='L1Loss', weight=5.0)),
-        window=window, **kwargs))
+        window=window, **dict(dict(losses=losses), **kwargs)))
 
 
 def batch_of(model, size=2, frames=2, seed=0):
@@ -210,6 +210,14 @@ def test_windows_of_another_length_are_refused_before_training():
         model.check_data(SimpleNamespace(window=3))
 
 
+def test_what_the_model_does_not_look_at_is_refused_in_each_data_set_of_a_mixture():
+    model, plain = build(), SimpleNamespace(references=None, plate=False)
+    model.check_data(SimpleNamespace(window=2, parts=dict(a=plain, b=plain)))
+    for other, words in ((dict(plate=True), 'gives plate'), (dict(references=SimpleNamespace(garments=True)), 'references.garments')):
+        with pytest.raises(InputError, match=words):
+            model.check_data(SimpleNamespace(window=2, parts=dict(a=plain, b=SimpleNamespace(**other))))
+
+
 def test_a_loss_of_weight_zero_is_not_built():
     model = build()
     assert 'fm' in model.losses
@@ -232,6 +240,17 @@ def test_without_a_discriminator_the_generator_learns_by_the_other_losses_alone(
         model.train_step(batch_of(model), both)
     with pytest.raises(InputError, match='losses.gan asks a discriminator, but model.discriminator=None'):
         MODELS.build(dict(type='VideoPix2PixHD', generator=generator, discriminator=None, losses=dict(gan=dict(type='GANLoss'))))
+
+
+@pytest.mark.parametrize('options, words', [
+    (dict(losses=dict(l1=dict(type='L1Loss')), discriminator_view=dict(crop='person')),
+     "discriminator_view .* no loss of='gan' trains one"),
+    (dict(curriculum={}, feature_maps=dict(edge_channel='real')), "curriculum .* edge_channel='real' and pose_channels='rendered'"),
+    (dict(curriculum={}, feature_maps=dict(edge_channel='none')), "curriculum .* edge_channel='none'")])
+def test_options_that_would_do_nothing(options, words):
+    with pytest.raises(InputError, match=words):
+        build(**options)
+    build(curriculum={}, feature_maps=dict(edge_channel='none', pose_channels='warped'))
 
 
 @pytest.mark.parametrize(

@@ -47,12 +47,15 @@ def tensors(sample: dict) -> dict:
     tensors; tensors, numbers and texts as they are.
 
     Raises:
-        InputError: a value that no mini-batch can hold.
+        InputError: a value that no mini-batch can hold, or a picture of another type than uint8, whose range nobody knows.
     """
     out = {}
     for key, value in sample.items():
         found = fields.find(key)
         if found and found[0].has_place:
+            if found[0].is_picture and value.dtype != np.uint8:
+                raise InputError(f'{key!r} of a sample is {value.dtype} after the transforms, expected uint8: 0..255 is brought to the '
+                                 'range of networks later')
             value = torch.from_numpy(pose_array(value)) if found[0].kind == 'pose' else with_channels(value, found[0])
         elif isinstance(value, np.ndarray) and value.dtype.kind in 'biuf':
             value = own(value)

@@ -75,11 +75,16 @@ class RandomFlip:
 
     Args:
         probability: of mirroring.
+
+    Raises:
+        InputError: no probability.
     """
 
     needs = ()
 
     def __init__(self, probability: float = .5):
+        if not 0 <= probability <= 1:
+            raise InputError(f'RandomFlip: probability={probability}, expected one from 0 to 1')
         self.probability = probability
 
     def __call__(self, sample: dict, rng: np.random.Generator) -> dict:

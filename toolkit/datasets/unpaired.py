@@ -9,7 +9,7 @@ from torch.utils.data import Dataset
 
 from toolkit import fields
 from toolkit.datasets.plate import background_plate
-from toolkit.datasets.tensors import SAMPLE, channels_first, computed, tensors
+from toolkit.datasets.tensors import SAMPLE, computed, tensors
 from toolkit.datasets.transforms import scale_pose
 from toolkit.datasets.windows import ClipWindows
 from toolkit.poses.retarget import PoseNormalizer
@@ -70,17 +70,14 @@ class _Domain:
 
     def item(self, index: int, key: tuple[int, ...]) -> dict:
         """Window ``index``, changed by the transforms with randomness from (seed, \\*key)."""
-        keys = self.keys if self.plates is None else self.keys - {'content_frame'}
-        sample, about, _ = self.windows.sample(index, keys=keys)
+        sample, about, _ = self.windows.sample(index, keys=self.keys)
         if self.plates is not None:
-            sample['content_frame'] = self.plates[self.windows.locate(index)[0]]
+            sample['plate'] = self.plates[self.windows.locate(index)[0]]
         sample = self._transformed(sample, np.random.default_rng((self.seed, *key)))
         added = [field for field in self.windows.added if field.name not in sample]
         item = dict(tensors({key: value for key, value in sample.items() if key in KEPT or key not in SAMPLE}),
                     **computed(added, dict(sample, size=sample['frames'].shape[1:3])),
                     **{name: about[name] for name in ('clip', 'index', 'fps')})
-        if self.plates is not None:
-            item['plate'] = channels_first(sample['content_frame'])
         if self.anchor is not None:
             item['anchor'] = self.anchor
         return item
@@ -148,6 +145,7 @@ class UnpairedClips(Dataset):
         self.a, self.b = (_Domain(name, options, window, size, transforms, plates, 2 * seed + i)
                           for i, (name, options) in enumerate((('a', a), ('b', b))))
         self.window, self.sequence, self.seed = window, sequence, seed
+        self.plates, self.anchors = plates, anchors
         self.batch_size, self._given = batch_size or 1, batch_size is not None
         if anchors:
             self._measure()

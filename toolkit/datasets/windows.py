@@ -63,7 +63,7 @@ class ClipWindows(Dataset):
         exclude: (start, stop) in the same way, use no window that touches these frames, nor any of them as content. Some clip must
             have some of them.
         size: (H, W) to resize to; poses are scaled along. By default clips must be of one size, which is taken.
-        pixels: without ``size``, resize to the shape of the clips with about so many pixels.
+        pixels: instead of ``size``: resize to the shape of the clips with about so many pixels.
         multiple: with ``pixels``, of which the sides are multiples, as networks want it; with a small one the shape is kept better.
         pose_style: style of the stick figures.
         transforms: configs or callables (sample, rng) -> sample, see :mod:`toolkit.datasets.transforms`.
@@ -101,6 +101,8 @@ class ClipWindows(Dataset):
             raise InputError(f"content must be 'first', 'random' or the number of a frame, got {content!r}")
         if size and (len(size) != 2 or min(size) < 1):
             raise InputError(f'size must be (height, width) in pixels, got {size!r}')
+        if size and pixels:
+            raise InputError(f'size={tuple(size)} and pixels={pixels} both say how large frames are: set one of them to None')
         if cache not in ('none', 'decoded'):
             raise InputError(f"cache must be 'none' or 'decoded', got {cache!r}")
         self.root, self.window, self.content, self.pose_style, self.seed = Path(root), window, content, pose_style, seed
@@ -109,7 +111,7 @@ class ClipWindows(Dataset):
             build_synthetic(self.root, synthetic)
         self.clips = self._choose_clips(persons, actions, split, split_rule or {}, split_file)
         self.size = tuple(size) if size else self._common_size()
-        if pixels and not size:
+        if pixels:
             self.size = smaller_size(*self.size, pixels, multiple)
         held_out = [_inside('exclude', (0, 0) if exclude is None else exclude, len(clip)) for clip in self.clips]
         if exclude is not None and not any(held.any() for held in held_out):

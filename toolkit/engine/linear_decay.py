@@ -1,5 +1,7 @@
 """The learning rate of pix2pix, CycleGAN and BicycleGAN, counted in iterations."""
 
+from collections.abc import Sequence
+
 from mmengine.optim.scheduler.lr_scheduler import LRSchedulerMixin
 from mmengine.optim.scheduler.param_scheduler import INF, _ParamScheduler
 
@@ -12,7 +14,7 @@ class ConstantThenLinearLR(LRSchedulerMixin, _ParamScheduler):
     """Constant, then falling in equal steps to almost 0.
 
     In epoch e, counted from 1, the rate is ``1 - max(0, e - constant) / (decay + 1)`` of the first one: with 100 + 100 epochs 1 up to
-    epoch 100, .990 at 101, .505 at 150, .0099 at 200. It stays there. Not to be combined with other schedulers.
+    epoch 100, .990 at 101, .505 at 150, .0099 at 200. It stays there. While it acts no other scheduler may (:func:`check_alone`).
 
     Args:
         optimizer: whose rate; MMEngine fills it in.
@@ -42,3 +44,23 @@ class ConstantThenLinearLR(LRSchedulerMixin, _ParamScheduler):
 
     def _get_value(self) -> list[float]:
         return [value * self.factor(self.last_step) for value in self.base_values]
+
+
+def check_alone(schedulers: Sequence[_ParamScheduler]) -> None:
+    """Refuse schedulers of one optimizer that act in the same iterations as a :class:`ConstantThenLinearLR`. It sets the rate, so that
+    whatever they made of it, such as a slow start, would be lost.
+
+    Raises:
+        InputError: names both, and their iterations.
+    """
+    for one in (scheduler for scheduler in schedulers if isinstance(scheduler, ConstantThenLinearLR)):
+        for other in schedulers:
+            if other is not one and other.param_name == one.param_name and max(one.begin, other.begin) < min(one.end, other.end):
+                raise InputError(
+                    f'param_scheduler: {_told(other)} and {_told(one)} set the same rate, and what the former makes of it is lost: '
+                    f'give both begin and end, so that one begins where the other ends')
+
+
+def _told(scheduler: _ParamScheduler) -> str:
+    end = '' if scheduler.end >= INF else f' to {scheduler.end}'
+    return f'{type(scheduler).__name__} from iteration {scheduler.begin}{end}'

@@ -196,13 +196,22 @@ class IterLoop(BaseLoop):
         raise failure
 
     def run_iter(self, data_batch: Sequence | dict) -> None:
-        """One iteration with its hooks."""
+        """One iteration with its hooks.
+
+        Raises:
+            InputError: an optimizer that the method does not use, though its networks should learn.
+        """
         self.runner.call_hook('before_train_iter', batch_idx=self._iter, data_batch=data_batch)
         wrappers = self.runner.optim_wrapper
         counts = {name: wrapper.inner_count for name, wrapper in wrappers.items()}
         outputs = self.runner.model.train_step(data_batch, optim_wrapper=wrappers)
+        done = self._iter + 1 - self._start_iter
         for name, wrapper in wrappers.items():
-            wrapper.follow(counts[name], self._iter + 1 - self._start_iter)
+            if wrapper.is_left_out(counts[name], done):
+                kind, networks = type(bare(self.runner.model)).__name__, self.runner.cfg.optim_wrapper[name].networks
+                raise InputError(f'optim_wrapper.{name}: {", ".join(networks)} got gradients, but {kind} makes no update with an '
+                                 f'optimizer of this name, so that nothing would be learned: add them to the networks of another one')
+            wrapper.follow(counts[name], done)
         self.runner.call_hook('after_train_iter', batch_idx=self._iter, data_batch=data_batch, outputs=outputs)
         self._iter += 1
 

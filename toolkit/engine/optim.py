@@ -33,6 +33,8 @@ class OptimWrapper(_OptimWrapper):
 
     _idle = 0
     """The count up to which nothing has been learned in the current window."""
+    _stepped = False
+    """Whether an update was made since :meth:`follow`."""
 
     @property
     def pending(self) -> bool:
@@ -44,6 +46,11 @@ class OptimWrapper(_OptimWrapper):
         self.optimizer.zero_grad()
         self._inner_count = self._idle = 0
 
+    def is_left_out(self, count: int, iterations: int) -> bool:
+        """Whether a window ends with gradients of which no update was made; arguments as of :meth:`follow`."""
+        used = self._inner_count != count or self._stepped or iterations % self._accumulative_counts
+        return not used and any(p.grad is not None for group in self.optimizer.param_groups for p in group['params'])
+
     def follow(self, count: int, iterations: int) -> None:
         """Count an iteration in which the optimizer was not used and holds no gradients, so that it joins the windows of the others.
 
@@ -51,6 +58,7 @@ class OptimWrapper(_OptimWrapper):
             count: :attr:`inner_count` before the iteration.
             iterations: done since the windows began.
         """
+        self._stepped = False
         if self._inner_count == count and (not self.pending or count == self._idle):
             self._inner_count = self._idle = iterations
 
@@ -72,6 +80,11 @@ class OptimWrapper(_OptimWrapper):
                 for key, value in held.items():
                     if isinstance(value, Tensor) and value.shape == p.shape and value.stride() != p.stride():
                         held[key] = torch.empty_like(p, dtype=value.dtype).copy_(value)
+
+    def step(self, **kwargs) -> None:
+        """Clip and update."""
+        super().step(**kwargs)
+        self._stepped = True
 
     def _clip_grad(self) -> None:
         parameters = [p for group in self.optimizer.param_groups for p in group['params'] if p.grad is not None]
@@ -122,6 +135,7 @@ class AmpOptimWrapper(OptimWrapper):
             self._clip_grad()
         self.loss_scaler.step(self.optimizer, **kwargs)
         self.loss_scaler.update()
+        self._stepped = True
 
     def state_dict(self) -> dict:
         """State of optimizer and scaler."""

@@ -20,6 +20,7 @@ from toolkit.datasets.tensors import collate
 from toolkit.engine.build_errors import naming_parts
 from toolkit.engine.checkpoint import check_checkpoint, load_checkpoint, plain, restore_training_state, training_state
 from toolkit.engine.datasets import build_dataset, give_fields
+from toolkit.engine.linear_decay import check_alone
 from toolkit.engine.memory import keep_memory
 from toolkit.engine.mmengine_names import OUR_HOOKS
 from toolkit.engine.networks_from import load_starts, starts
@@ -174,7 +175,9 @@ class TrainRunner(Runner):
             if isinstance(cfg, dict) and cfg.get('start_factor', 1) == 0:
                 raise InputError(f'param_scheduler: {cfg.get("type")} has start_factor=0, and a rate of 0 cannot grow; give a small '
                                  f'number, such as 0.001')
-        return super()._build_param_scheduler(configs, optim_wrapper)
+        schedulers = super()._build_param_scheduler(configs, optim_wrapper)
+        check_alone(schedulers)
+        return schedulers
 
     @staticmethod
     def build_dataloader(dataloader: DataLoader | dict, seed: int | None = None, diff_rank_seed: bool = False) -> DataLoader:

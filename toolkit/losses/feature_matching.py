@@ -1,8 +1,10 @@
 """Feature matching on a discriminator's layers. Source: Wang et al. 2018, High-Resolution Image Synthesis, equation 4."""
 
+import logging
 from collections.abc import Sequence
 
 import torch.nn.functional as F
+from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from toolkit.registry import LOSSES
@@ -18,14 +20,15 @@ class FeatureMatchingLoss(nn.Module):
     over scales s and all layers l but the last, the prediction. The real features are constants. pix2pixHD weights it by 10.
 
     Args:
-        n_layers: n, ``n_layers`` of the discriminator; 3 gives each of its four feature layers the weight 1 / S.
+        n_layers: n, ``n_layers`` of the discriminator; 3 gives each of its four feature layers the weight 1 / S. The log warns where
+            the discriminator has another number of layers.
     """
 
     inputs = ('fake_features', 'real_features')
 
     def __init__(self, n_layers: int = 3):
         super().__init__()
-        self.layer_weight = 4 / (n_layers + 1)
+        self.layer_weight, self.expected = 4 / (n_layers + 1), n_layers + 1
 
     def forward(self, fake_features: Sequence[Sequence[Tensor]], real_features: Sequence[Sequence[Tensor]]) -> Tensor:
         """Scalar, float32, of the layers' outputs at each scale, the prediction last.
@@ -36,6 +39,11 @@ class FeatureMatchingLoss(nn.Module):
         if [len(scale) for scale in fake_features] != [len(scale) for scale in real_features]:
             fake, real = ([len(scale) for scale in features] for features in (fake_features, real_features))
             raise InputError(f'number of layers at each scale: {fake} for the fake, {real} for the real picture; expected the same')
+        if self.expected and (found := len(fake_features[0]) - 1) != self.expected:
+            print_log(f'FeatureMatchingLoss: n_layers={self.expected - 1}, but the discriminator has {found} layers before its scores, '
+                      f'so that this loss counts {found / self.expected:.2f} times as much: set n_layers={found - 1} of the loss',
+                      'current', logging.WARNING)
+            self.expected = None
         distances = [
             F.l1_loss(fake.float(), real.detach().float())
             for fakes, reals in zip(fake_features, real_features) for fake, real in zip(fakes[:-1], reals[:-1])]

@@ -36,7 +36,7 @@ class GANLoss(nn.Module):
         real_label: target of real pictures in the discriminator's loss of ``lsgan`` and ``vanilla``; 0.9 is one-sided label smoothing.
 
     Raises:
-        InputError: unknown objective.
+        InputError: unknown objective, or a label for one that has none.
     """
 
     inputs = ('scores',)
@@ -45,6 +45,9 @@ class GANLoss(nn.Module):
         super().__init__()
         if objective not in OBJECTIVES:
             raise InputError(f'objective={objective!r} is unknown, expected one of {", ".join(OBJECTIVES)}')
+        if real_label != 1 and objective not in ('lsgan', 'vanilla'):
+            raise InputError(f"GANLoss: real_label={real_label} has no effect with objective={objective!r}, which has no labels; leave "
+                             f"it out, or take 'lsgan' or 'vanilla'")
         self.objective = objective
         self.real_label = real_label
 

@@ -17,6 +17,7 @@ from toolkit.warpers.similarity import rescale_maps
 MAPS = ('heat', 'heat+paf')
 WEIGHTINGS = ('uniform', 'foreground')
 DEFAULT_STRIDE = 8
+GAIN = 10.0
 BODY_JOINTS = tuple(j for j in range(sk.K) if j not in sk.HEAD_JOINTS)
 BODY_PAFS = tuple(
     sk.K + channel for limb, pair in zip(sk.LIMBS, sk.LIMB_PAFS) if not set(limb) & set(sk.HEAD_JOINTS) for channel in pair)
@@ -59,12 +60,15 @@ class SkeletonLoss(FrozenNetworkLoss):
     for_generation = dict(pose_network=None)
 
     def __init__(self, pose_network: dict | None, maps: str = 'heat+paf', face: bool = True, stage: int | None = None,
-                 scales: Sequence[int] = (1,), weighting: str = 'uniform', foreground_gain: float = 10.0, min_side: int | None = 256,
+                 scales: Sequence[int] = (1,), weighting: str = 'uniform', foreground_gain: float = GAIN, min_side: int | None = 256,
                  cache: int = 0):
         super().__init__()
         for name, value, known in (('maps', maps, MAPS), ('weighting', weighting, WEIGHTINGS)):
             if value not in known:
                 raise InputError(f'SkeletonLoss: {name}={value!r} is unknown, expected one of {", ".join(known)}')
+        if foreground_gain != GAIN and weighting != 'foreground':
+            raise InputError(f"SkeletonLoss: foreground_gain={foreground_gain} has no effect with weighting={weighting!r}: set "
+                             f"weighting='foreground', or leave foreground_gain out")
         if cache < 0 or (min_side is not None and min_side < 1) or (stage is not None and stage < 1):
             raise InputError(f'SkeletonLoss: cache={cache}, min_side={min_side}, stage={stage}: expected a cache of at least 0, a '
                              f'min_side and a stage of at least 1 or None')

@@ -86,6 +86,12 @@ class FeatureMaps(nn.Module):
         return self.map_channels + (0 if self.textures is None else self.textures.channels)
 
     @property
+    def always_real(self) -> bool:
+        """Whether F is that of the real frames anyway, as :meth:`real` makes it."""
+        seen = self.edge_channel == 'warped' or (self.edge_channel == 'none' and any(field.source != 'drawn' for field in self.maps))
+        return self.pose_channels == 'rendered' and not seen
+
+    @property
     def needs_target_frames(self) -> bool:
         """Whether F needs the edges of the frames that are to be generated."""
         return self.edge_channel == 'real'

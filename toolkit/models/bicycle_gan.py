@@ -112,6 +112,10 @@ class BicycleGAN(VideoModel):
         if self.adversarial is None or (self.losses.adversarial('gan2') is not None) != (scheme == 'official'):
             raise InputError(f'model.losses has {", ".join(self.losses) or "nothing"}: BicycleGAN needs gan with a weight above 0, and '
                              f'gan2 with scheme="official" only')
+        if same_discriminator and scheme == 'paper':
+            raise InputError("model.same_discriminator=True is for scheme='official': 'paper' has one discriminator; leave it out")
+        if z_target == 'mu' and (scheme == 'official' or not self.losses.of('z')):
+            raise InputError("model.z_target='mu' is for scheme='paper' with a loss of='z', the latent regression; leave it out")
         self.scheme, self.conditional, self.same_discriminator = scheme, conditional, same_discriminator
         self.z_target, self.test_samples, self.share_scores = z_target, test_samples, share_scores
         self.feature_maps = FeatureMaps(**dict(dict(edge_channel='real'), **(feature_maps or {})))

@@ -121,6 +121,8 @@ class CycleGAN(VideoModel):
         if previous_frames < 0 or window < 1 or (stateful and not previous_frames):
             raise InputError(f'model: previous_frames={previous_frames}, window={window}, stateful={stateful}; expected '
                              f'previous_frames of at least 0 (1 with stateful) and a window of at least 1')
+        if first != 'zeros' and not previous_frames:
+            raise InputError(f'model.first={first!r} has no effect with previous_frames=0: set previous_frames, or leave first out')
         if self.losses.of('temporal') and window < TRIPLE:
             raise InputError(f'model.losses.temporal compares {TRIPLE} frames: set model.window and that of the data to at least '
                              f'{TRIPLE}')
@@ -142,7 +144,17 @@ class CycleGAN(VideoModel):
         return transfer_baselines()
 
     def check_data(self, dataset: Dataset) -> None:
-        """As in the base class: ``stateful`` needs items that follow each other."""
+        """As in the base class: windows must be as long as the model's, ``stateful`` needs items that follow each other, and what only
+        the model's options look at must be asked for by them."""
+        given = getattr(dataset, 'window', self.window)
+        if given != self.window:
+            raise InputError(f'model.window={self.window}, but train_dataloader.dataset.window={given}: set both to the same number')
+        if getattr(dataset, 'anchors', False) and not self.skeleton_scaling:
+            raise InputError('the data set gives the place and height of both persons (anchors), but the model does not look at them: '
+                             'set model.skeleton_scaling, too, or leave anchors out of the data set')
+        if getattr(dataset, 'plates', False) and self.margin is None:
+            raise InputError('the data set gives the empty scene (plates), but the model translates whole frames: set '
+                             'model.foreground, too, or leave plates out of the data set')
         if self.memory is not None and getattr(dataset, 'sequence', 2) < 2:
             raise InputError('model.stateful goes on from the mini-batch before, but the items of the data do not follow each other: '
                              'set train_dataloader.dataset.sequence to 2 or more, and train_dataloader.sampler.shuffle to False')

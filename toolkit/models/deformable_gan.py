@@ -79,11 +79,10 @@ class DeformableGAN(Adversaries, VideoModel):
         with optim_wrapper['g'].optim_context(self.net_g):
             fake = self.net_g(source, target, source_pose, poses)
         of_fake, of_real = (torch.cat([source, frames.float(), target], 1) for frames in (fake, real))
-        of_real = of_real.roll(1, 0)
         g = self.fool(optim_wrapper, self.net_d, 'gan', of_fake, of_real)
         g = self.weighted(g | self.losses.compute('frames', dict(given, fake=fake, real=real), batch))
         self.step(optim_wrapper, 'g', sum(g.values()))
-        d = self.teach(optim_wrapper, self.net_d, 'gan', of_fake, of_real)
+        d = self.teach(optim_wrapper, self.net_d, 'gan', of_fake, of_real.roll(1, 0))
         if d:
             self.step(optim_wrapper, 'd', sum(d.values()))
         return self.logged(g=g, d=d)

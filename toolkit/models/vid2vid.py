@@ -88,6 +88,9 @@ class Vid2Vid(Adversaries, VideoModel):
         self.check_losses()
         if temporal_scales < 0 or margin < 0:
             raise InputError(f'model: temporal_scales={temporal_scales}, margin={margin}; expected numbers of at least 0')
+        if (temporal := self.losses.of('temporal')) and not temporal_scales:
+            raise InputError(f'model.losses.{temporal[0]} asks temporal discriminators, but model.temporal_scales=0: set it to 1 or '
+                             f'more, or give {", ".join(temporal)} weight=0')
         longest = (TRIPLE - 1) * 2**(temporal_scales - 1) + 1 if temporal_scales else 2
         if window < longest:
             raise InputError(f'model.window={window}, but {temporal_scales} temporal scales need {longest} frames')

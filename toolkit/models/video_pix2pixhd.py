@@ -120,7 +120,7 @@ class VideoPix2PixHD(Adversaries, VideoModel):
         self.discriminator_view = None if discriminator_view is None else DiscriminatorView(**discriminator_view)
         self.r1 = None if r1 is None else R1Penalty(**r1)
         self.detail_crops = None if detail_crops is None else DetailCrops(**detail_crops)
-        self._check_adversaries(detail_discriminator)
+        self._check_options(detail_discriminator)
         self.window = window
         self.v0 = v0
         self.frame_scale = 1 if frame_reduce == 'mean' else window
@@ -145,8 +145,9 @@ class VideoPix2PixHD(Adversaries, VideoModel):
             if self.codes_learn:
                 self.color_codes_ema = self.ema_copy(self.color_codes)
 
-    def _check_adversaries(self, detail_discriminator: dict | None) -> None:
-        """Refuse what would do nothing: a discriminator without crops or losses, a penalty of one that does not learn."""
+    def _check_options(self, detail_discriminator: dict | None) -> None:
+        """Refuse what would do nothing: a discriminator without crops or losses, a penalty or a view of one that does not learn, a
+        curriculum of maps that are equal."""
         if (self.detail_crops is None) != (detail_discriminator is None):
             raise InputError('model.detail_crops and model.detail_discriminator go together: give both, or none')
         if self.detail_crops is not None and self.losses.adversarial('details') is None:
@@ -154,12 +155,24 @@ class VideoPix2PixHD(Adversaries, VideoModel):
                              'model.detail_crops and model.detail_discriminator out')
         if self.r1 is not None and self.adversarial is None:
             raise InputError("model.r1 keeps the discriminator smooth, but no loss of='gan' trains one: add a GANLoss, or leave r1 out")
+        if self.discriminator_view is not None and self.adversarial is None:
+            raise InputError("model.discriminator_view says what the discriminator is shown, but no loss of='gan' trains one: add a "
+                             'GANLoss, or set model.discriminator_view=None')
+        if self.curriculum is not None and self.feature_maps.always_real:
+            raise InputError(f'model.curriculum shows real maps at first, but with edge_channel={self.feature_maps.edge_channel!r} and '
+                             f"pose_channels='rendered' of model.feature_maps all maps are those of the real frames: leave it out")
 
     def check_data(self, dataset: Dataset) -> None:
         """As in the base class: the discriminator is made for windows of :attr:`window` frames, and textures need their fields."""
         given = getattr(dataset, 'window', self.window)
         if given != self.window:
             raise InputError(f'model.window={self.window}, but train_dataloader.dataset.window={given}: set both to the same number')
+        parts = getattr(dataset, 'parts', None)
+        for part in parts.values() if isinstance(parts, dict) else [dataset]:
+            self._check_textures(part)
+
+    def _check_textures(self, dataset: Dataset) -> None:
+        """Refuse a data set that lacks what textures are made of, or gives what the model does not look at."""
         textures = self.feature_maps.textures
         if getattr(getattr(dataset, 'references', None), 'garments', False) and not (textures and textures.lightness):
             raise InputError('the data set finds the garments of references (references.garments), but the model does not look at '
