@@ -9,7 +9,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from toolkit.web.guard import COOKIE, Guard
+from toolkit.web.guard import Guard
 from toolkit.web.sessions import Limits, Sessions
 
 HOST = 'http://127.0.0.1:7860'
@@ -17,15 +17,20 @@ HOST = 'http://127.0.0.1:7860'
 
 def client(tmp_path, **options):
     """A browser before an application that says whose request it is."""
+    sessions = Sessions(tmp_path / 'page', Limits())
     app = Starlette(routes=[Route('/{path:path}', lambda r: PlainTextResponse(
-        f'{r.state.hvt_session.id} {r.cookies[COOKIE]}'), methods=['GET', 'POST', 'HEAD'])])
-    return TestClient(Guard(app, Sessions(tmp_path / 'page', Limits()), **options), base_url=HOST)
+        f'{r.state.hvt_session.id} {r.cookies[sessions.cookie]}'), methods=['GET', 'POST', 'HEAD'])])
+    return TestClient(Guard(app, sessions, **options), base_url=HOST)
+
+
+def cookie(browser):
+    return browser.app.sessions.cookie
 
 
 def test_a_browser_gets_a_secret_once(tmp_path):
     browser = client(tmp_path)
     first = browser.get('/')
-    assert browser.cookies[COOKIE] in first.text
+    assert browser.cookies[cookie(browser)] in first.text
     second = browser.get('/config')
     assert second.text == first.text and 'set-cookie' not in second.headers
     assert client(tmp_path).get('/').text != first.text
@@ -36,7 +41,7 @@ def test_a_cookie_lasts_from_the_last_visit_as_the_files_do(tmp_path, path):
     browser = client(tmp_path)
     given = browser.get('/').headers['set-cookie']
     again = browser.get(path).headers['set-cookie']
-    assert again == given and f'{COOKIE}={browser.cookies[COOKIE]}; ' in again and f'Max-Age={24 * 3600}' in again
+    assert again == given and f'{cookie(browser)}={browser.cookies[cookie(browser)]}; ' in again and f'Max-Age={24 * 3600}' in again
 
 
 def test_a_link_on_another_site_opens_the_same_session(tmp_path):
@@ -72,8 +77,32 @@ def test_other_sites_cannot_use_a_local_server(tmp_path):
     assert client(tmp_path, any_host=True).get('/', headers=dict(host='studio.example')).status_code == 200
 
 
-@pytest.mark.parametrize('cookie', ['x', '../../etc', f'{COOKIE}=../..', f'{COOKIE}=', f'{COOKIE}={"A" * 43}', ';;;=', '\xff'])
-def test_a_secret_that_is_not_ours_opens_nothing(tmp_path, cookie):
-    answer = client(tmp_path).get('/', headers=[(b'cookie', cookie.encode('latin-1'))])
+@pytest.mark.parametrize('sent', ['x', '../../etc', '{}=../..', '{}=', '{}=' + 'A' * 43, ';;;=', '\xff'])
+def test_a_secret_that_is_not_ours_opens_nothing(tmp_path, sent):
+    browser = client(tmp_path)
+    answer = browser.get('/', headers=[(b'cookie', sent.format(cookie(browser)).encode('latin-1'))])
     assert answer.status_code == 200 and 'set-cookie' in answer.headers
     assert [p.name for p in (tmp_path / 'page').iterdir() if p.name not in ('sessions', 'examples')] == ['.hvt-web']
+
+
+@pytest.mark.parametrize('other', [
+    'theme={"dark": true, "font": 3}', 'flag', 'a=b c', 'x[y]=1', 'quoted="open', '_xsrf=2|a|1', '\xff=1'])
+def test_cookies_of_other_servers_of_the_machine_do_not_hide_ours(tmp_path, other):
+    browser = client(tmp_path)
+    first = browser.get('/').text
+    ours = f'{cookie(browser)}={browser.cookies[cookie(browser)]}'
+    browser.cookies.clear()
+    for sent in (f'{other}; {ours}', f'{ours}; {other}'):
+        assert browser.get('/config', headers=[(b'cookie', sent.encode('latin-1'))]).text == first
+
+
+def test_two_servers_of_one_machine_do_not_take_each_others_visitors(tmp_path):
+    one, other = client(tmp_path / 'one'), client(tmp_path / 'other')
+    first = one.get('/').text
+    one.cookies.update(other.get('/').cookies)  # one browser, which knows no ports
+    assert one.get('/').text == first
+
+
+def test_a_name_with_two_dots_is_given_out(tmp_path):
+    assert client(tmp_path).get('/hvt/files/clips/IMG..1/found.mp4').status_code == 200
+    assert client(tmp_path).get('/hvt/files/clips/%2e%2e/found.mp4').status_code == 404

@@ -222,7 +222,7 @@ def test_the_socket_is_for_our_page_alone(server, case):
         client.cookies.clear()
     if case == 'a made-up cookie':
         client.cookies.clear()
-        headers['cookie'] = f'hvt_session={"A" * 43}'
+        headers['cookie'] = f'{server.sessions.cookie}={"A" * 43}'
     if case == 'another site':
         headers['origin'] = 'http://evil.example'
     if case == 'another name':

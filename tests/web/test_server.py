@@ -1,5 +1,6 @@
 """The page over HTTP: uploads, handlers and files, as a browser, or somebody who writes requests by hand, would use them."""
 
+import asyncio
 import json
 import shutil
 import time
@@ -38,7 +39,7 @@ def browser(server):
 
 
 def session(server, client):
-    return server.sessions.open(client.cookies['hvt_session'])[0]
+    return server.sessions.open(client.cookies[server.sessions.cookie])[0]
 
 
 def upload(client, content=b'video', **query):
@@ -56,6 +57,15 @@ def ended(client):
 def ask(client, handler, *values):
     answer = client.post(f'/gradio_api/run/{handler}', json=dict(data=list(values)))
     return answer.status_code, json.dumps(answer.json())
+
+
+def test_a_server_that_starts_tidies_what_one_that_was_killed_left(tmp_path, monkeypatch):
+    monkeypatch.setattr(server_module, 'Jobs', Instant)
+    with Server(tmp_path / 'page', LIMITS) as server:
+        folder = session(server, browser(server)).folder
+        (folder / 'uploads' / '.0123.part').write_bytes(b'half')
+    with Server(tmp_path / 'page', LIMITS):
+        assert not [*(folder / 'uploads').iterdir()]
 
 
 def test_an_upload_becomes_a_job_and_leaves_no_file(server):
@@ -88,6 +98,32 @@ def test_an_upload_that_lies_about_its_size_is_cut_off(server):
     answer = client.post('/hvt/upload', params=dict(role='person', name='me.mp4'), content=endless())
     assert answer.status_code == 400 and 'at most 1 MB' in answer.json()['error']
     assert not list((session(server, client).folder / 'uploads').iterdir())
+
+
+def test_an_upload_that_is_canceled_is_no_error_and_leaves_no_file(server):
+    client, told = browser(server), []
+    cookie = f'{server.sessions.cookie}={client.cookies[server.sessions.cookie]}'
+    parts = iter([dict(type='http.request', body=b'half of it', more_body=True), dict(type='http.disconnect')])
+
+    async def receive():
+        return next(parts)
+
+    async def send(message):
+        told.append(message)
+
+    scope = dict(type='http', method='POST', path='/hvt/upload', raw_path=b'/hvt/upload', query_string=b'role=person&name=me.mp4',
+                 root_path='', scheme='http', http_version='1.1', headers=[(b'host', b'localhost'), (b'cookie', cookie.encode())])
+    asyncio.run(server.app(scope, receive, send))
+    assert told[0]['status'] == 400 and not list((session(server, client).folder / 'uploads').iterdir())
+
+
+def test_an_upload_is_counted_once(server):
+    client = browser(server)
+    server.limits = server.sessions.limits = Limits(upload_mb=30, session_mb=40, free_mb=0)
+    assert upload(client, bytes(26_000_000)).json() == dict(name='me')
+    server.limits = server.sessions.limits = Limits(upload_mb=30, session_mb=20, free_mb=0)
+    assert 'more than 20 MB' in client.post(
+        '/hvt/upload', params=dict(role='person', name='me.mp4'), content=(bytes(1_000_000) for _ in range(26))).json()['error']
 
 
 def test_a_disk_that_fills_up_is_said(server, monkeypatch):

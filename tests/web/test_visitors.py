@@ -7,12 +7,13 @@ import shutil
 import threading
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from tests.web.instant import Instant
 from toolkit.structures import InputError
-from toolkit.web import work
+from toolkit.web import sessions, work
 from toolkit.web.desk import BETWEEN, EXAMPLES, LATER, LIKE, OWN, PICKED, PRETRAINED_NAME, Desk, hex_color
 from toolkit.web.jobs import DONE, FAILED, RUNNING, STOPPED, WAITING, Job, Jobs
 from toolkit.web.sessions import Limits, Sessions
@@ -232,6 +233,40 @@ def test_files_go_some_time_after_the_last_visit_but_not_while_a_job_runs(desk, 
         os.utime(session.folder, (1, 1))
     assert desk.clean() == [gone.id]
     assert not gone.folder.exists() and busy.folder.exists() and fresh.folder.exists()
+
+
+def test_nobody_comes_back_to_half_of_a_session(desk, monkeypatch):
+    session, token = desk.sessions.open(None)
+    os.utime(session.folder, (1, 1))
+
+    def killed(folder):
+        shutil.rmtree(folder / 'uploads')
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(sessions, 'shutil', SimpleNamespace(rmtree=killed))
+        desk.clean()
+    assert not desk.sessions.knows(token)
+    other = visitor(desk)
+    assert desk.clean() == [] and [p.name for p in (desk.sessions.root / 'sessions').iterdir()] == [other.id]
+
+
+def test_what_a_server_left_unfinished_that_was_killed_goes_at_the_next_start(desk, clips):
+    """It counts as the visitor's, who does not see it and so could not remove it."""
+    session = visitor(desk)
+    with_clip(desk, session, clips, 'whole')
+    (session.folder / 'clips' / 'whole' / 'report.html').touch()
+    for name, last in (('done', 'about.json'), ('cut_off', 'result.mp4')):
+        (session.new_folder('results', name) / last).write_text('{}')
+    session.new_folder('models', 'stopped', dict(person='whole'))
+    (session.folder / 'uploads' / 'red.jpg').write_bytes(b'red')
+    kept = sorted(p for p in session.folder.rglob('*') if 'cut_off' not in p.parts)
+    (session.folder / 'uploads' / '.0123.part').write_bytes(b'half')
+    uploaded(desk, session)
+    (session.folder / 'clips' / 'me' / '.me.partial').mkdir()
+    session.new_folder('models', 'no_name_yet')
+    desk.sessions.tidy()
+    assert sorted(session.folder.rglob('*')) == kept
 
 
 def test_a_folder_of_others_is_not_used(tmp_path):

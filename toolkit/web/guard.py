@@ -1,15 +1,14 @@
 """The door of the page: who comes in, by which paths, and what their browser may do. Everything else is turned away."""
 
 import re
-from http.cookies import CookieError, SimpleCookie
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from toolkit.web.sessions import Sessions
 
-COOKIE = 'hvt_session'
 OPEN = re.compile(
     r'/|/config/?|/theme\.css|/favicon\.ico|/robots\.txt|/manifest\.json|/pwa_icon(/\d+)?|/(assets|static|svelte)/[\w./@%+-]+'
     r'|/gradio_api/(info/?|startup-events|queue/(join|data)/?|cancel|reset/?|heartbeat/\w+|app_id/?|login_check/?|run/\w+|call/\w+(/\w+)?)'
@@ -61,15 +60,15 @@ class Guard:
         if scope['method'] != 'GET' and origin and origin.split('://')[-1] != headers.get('host'):
             await PlainTextResponse('requests of other pages are not taken', 403)(scope, receive, send)
             return
-        if not OPEN.fullmatch(scope['path']) or '..' in scope['path']:
+        if not OPEN.fullmatch(scope['path']) or '..' in scope['path'].split('/'):
             await PlainTextResponse('there is nothing here', 404)(scope, receive, send)
             return
-        known = _token(headers)
+        known = self._token(headers)
         session, fresh = self.sessions.open(known)
         renewed = fresh or (known if scope['method'] == 'GET' and scope['path'] in RENEWING else None)
         if fresh:
             kept = [(k, v) for k, v in scope['headers'] if k != b'cookie']
-            scope = dict(scope, headers=[*kept, (b'cookie', f'{COOKIE}={fresh}'.encode())])
+            scope = dict(scope, headers=[*kept, (b'cookie', f'{self.sessions.cookie}={fresh}'.encode())])
         scope.setdefault('state', {})['hvt_session'] = session
 
         async def answer(message: Message) -> None:
@@ -81,7 +80,8 @@ class Guard:
                 if renewed:
                     secure = '; Secure' if scope.get('scheme') == 'https' else ''
                     seconds = round(self.sessions.limits.hours * 3600)
-                    out.append('set-cookie', f'{COOKIE}={renewed}; HttpOnly; SameSite=Lax; Path=/; Max-Age={seconds}{secure}')
+                    out.append('set-cookie', f'{self.sessions.cookie}={renewed}; HttpOnly; SameSite=Lax; Path=/; Max-Age={seconds}'
+                                             f'{secure}')
             await send(message)
 
         await self.app(scope, receive, answer)
@@ -92,22 +92,13 @@ class Guard:
 
     def _may_connect(self, scope: Scope) -> bool:
         """Whether a page of ours, of a browser that we know, opens the one socket that there is."""
-        headers, token = Headers(scope=scope), _token(Headers(scope=scope))
+        headers, token = Headers(scope=scope), self._token(Headers(scope=scope))
         ours = headers.get('origin', '').split('://')[-1] == headers.get('host')
         if scope['path'] != SOCKET or not self._meant(headers) or not ours or not self.sessions.knows(token):
             return False
         scope.setdefault('state', {})['hvt_session'] = self.sessions.open(token)[0]
         return True
 
-
-def _token(headers: Headers) -> str | None:
-    try:
-        cookie = SimpleCookie(headers.get('cookie', '')).get(COOKIE)
-    except CookieError:
-        return None
-    return cookie.value if cookie else None
-
-
-def session_token(cookies: dict[str, str]) -> str | None:
-    """The secret among the cookies of a request."""
-    return cookies.get(COOKIE)
+    def _token(self, headers: Headers) -> str | None:
+        """The secret among the cookies, which may hold anything: browsers send those of other servers of this machine, too."""
+        return cookie_parser(headers.get('cookie', '')).get(self.sessions.cookie)

@@ -43,7 +43,8 @@ def job_panel(job: Job | None, place: int, curve: str = '') -> str:
         spent = time.monotonic() - job.started
         stage = f'{job.stage}: {job.done} of {job.total}' if job.total > 1 else job.stage or 'starting'
         head = (f'<b>{escape(job.title)}</b> <span>{escape("stopping" if job.stopping else stage)}, {spent:.0f} s</span>'
-                f'<div class="hvt-bar"><div style="width:{100 * share:.1f}%"></div></div>')
+                f'<div class="hvt-bar" role="progressbar" aria-label="{escape(job.title)}" aria-valuenow="{100 * share:.0f}">'
+                f'<div style="width:{100 * share:.1f}%"></div></div>')
     elif job.alive:
         before = f'{place} {"job is" if place == 1 else "jobs are"} before it' if place else 'it is next'
         head = f'<b>{escape(job.title)}</b> <span>waiting: {before}</span>'
@@ -157,4 +158,5 @@ def _chart(points: list[tuple[int, float]], label: str) -> str:
              (EDGE, HEIGHT - 4, 'start', f'iteration {first}'), (WIDTH - 8, HEIGHT - 4, 'end', f'{last}'),
              (EDGE, 11, 'start', f'{label}: {values[-1]:.4g}'))
     words = ''.join(f'<text x="{x}" y="{y}" text-anchor="{anchor}">{escape(text)}</text>' for x, y, anchor, text in texts)
-    return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img"><polyline points="{line}" fill="none"/>{dots}{words}</svg>'
+    return (f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(label)}: {values[-1]:.4g}">'
+            f'<polyline points="{line}" fill="none"/>{dots}{words}</svg>')

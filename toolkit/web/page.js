@@ -2,24 +2,37 @@
 (() => {
   let version = null, timer = null;
 
+  // What did not change stays as it is: text can be selected in it, and a reader of the screen does not read it out again.
+  function show(panel, html) {
+    if (panel && panel.shown !== html) panel.innerHTML = panel.shown = html;
+  }
+
+  function wrong(words) {
+    show(document.getElementById('hvt-job'), `<p class="hvt-error" role="alert">${words}</p>`);
+  }
+
   async function look() {
     clearTimeout(timer);
     let wait = 3000;
+    if (navigator.cookieEnabled === false) {
+      wrong('This page knows you by a cookie: allow cookies for it.');
+      timer = setTimeout(look, wait);
+      return;
+    }
     try {
       const answer = await fetch('/hvt/status', {cache: 'no-store'});
       if (!answer.ok) throw new Error(answer.status);
       const status = await answer.json();
       const panel = document.getElementById('hvt-job');
       if (panel) {
-        panel.innerHTML = status.html;
+        show(panel, status.html);
         const button = document.getElementById('hvt-refresh');
         if (version !== null && status.version !== version && button) (button.querySelector('button') || button).click();
         version = status.version;
       }
       wait = panel ? status.busy ? 700 : 3000 : 100;
     } catch (error) {
-      const panel = document.getElementById('hvt-job');
-      if (panel) panel.innerHTML = '<p class="hvt-error" role="alert">The server does not answer. Is it still running?</p>';
+      wrong('The server does not answer. Is it still running?');
     }
     timer = setTimeout(look, wait);
   }
@@ -58,12 +71,15 @@
     const running = cameras.get(box);
     if (running) { running.stop(); return; }
     let stream;
+    button.disabled = true;  // a second click while the browser asks would film twice
     try {
       stream = await navigator.mediaDevices.getUserMedia({video: {width: 640, height: 480}, audio: false});
     } catch (error) {
       said.textContent = `The camera cannot be used (${error.name}). Browsers allow it on this machine or over https only.`;
       said.className = 'hvt-upload-said hvt-error';
       return;
+    } finally {
+      button.disabled = false;
     }
     said.textContent = '';
     view.srcObject = stream; view.hidden = false; await view.play();

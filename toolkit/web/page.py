@@ -9,7 +9,6 @@ import gradio as gr
 from toolkit.structures import InputError
 from toolkit.web import html
 from toolkit.web.desk import BETWEEN, LIKE, OWN, PICKED, PRETRAINED_NAME, WAYS, Desk
-from toolkit.web.guard import session_token
 from toolkit.web.jobs import STOPPED, Job
 from toolkit.web.sessions import Session
 
@@ -18,7 +17,8 @@ SIZES = ['small and quick', 'as large as the clip']
 ROOMS = {'clip': 'clips', 'video': 'results', 'fine-tuned generator': 'models'}
 UPLOAD = """<div class="hvt-upload" data-role="{role}" data-most="{most}" data-seconds="{seconds:g}">
 <label>{what}<br><input type="file" accept="video/*,image/*" id="hvt-file-{role}"></label>
-{film}<progress hidden></progress><p class="hvt-upload-said" role="alert"></p><video hidden muted playsinline></video></div>"""
+{film}<progress hidden aria-label="{what}"></progress><p class="hvt-upload-said" role="alert"></p>
+<video hidden muted playsinline></video></div>"""
 FILM = """<button type="button" class="hvt-film">film</button>
 <label>from second <input class="hvt-start" type="number" min="0" step="0.5" value="0" style="width:5em"></label>"""
 
@@ -45,7 +45,7 @@ class Page:
     def _with_session(self, answer: Callable) -> Callable:
         """A handler that is given the visitor's session first; what cannot be done is said in a message."""
         def handler(request: gr.Request, *values: Any) -> Any:
-            session, _ = self.desk.sessions.open(session_token(dict(request.cookies)))
+            session, _ = self.desk.sessions.open(dict(request.cookies).get(self.desk.sessions.cookie))
             try:
                 return answer(session, *values)
             except InputError as error:

@@ -14,6 +14,7 @@ os.environ['HF_HUB_OFFLINE'] = os.environ['HF_HUB_DISABLE_TELEMETRY'] = '1'
 import gradio as gr
 from anyio import to_thread
 from fastapi import FastAPI, Request, WebSocket, WebSocketDisconnect
+from starlette.requests import ClientDisconnect
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 
 from toolkit.files import writing_error
@@ -56,6 +57,7 @@ class Server:
 
     def __enter__(self) -> 'Server':
         self._lock.__enter__()
+        self.sessions.tidy()
         os.environ['GRADIO_TEMP_DIR'] = str(self.sessions.root / 'gradio')
         self.jobs = Jobs(self.limits, self.sessions.root / 'jobs.log')
         self.desk = Desk(self.sessions, self.jobs, self.size)
@@ -138,8 +140,9 @@ class Server:
                     size = looked = 0
                     async for block in request.stream():
                         size += len(block)
-                        if size > self.limits.upload_mb * 1e6 or size - looked > 8e6:
-                            self.sessions.check_room(session, size)
+                        too_large = size > self.limits.upload_mb * 1e6
+                        if too_large or size - looked > 8e6:  # what has come is among the files of the session already
+                            self.sessions.check_room(session, size if too_large else len(block))
                             looked = size
                         await to_thread.run_sync(file.write, block)
                 if not size:
@@ -149,6 +152,8 @@ class Server:
             return JSONResponse(dict(error=str(error)), 400)
         except ValueError:
             return JSONResponse(dict(error='the first second must be a number'), 400)
+        except ClientDisconnect:
+            return JSONResponse(dict(error='the upload was canceled'), 400)  # nobody is there to read it
         except OSError as error:
             return JSONResponse(dict(error=str(writing_error(Path(name or 'the file'), error))), 507)
 

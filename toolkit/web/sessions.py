@@ -16,13 +16,15 @@ from pathlib import Path
 from toolkit.clips.clip import Clip, find_clips
 from toolkit.doors import read_json
 from toolkit.files import make_folder, write_json, writing_error
-from toolkit.outputs import check_name, claim_folder, plain_name
+from toolkit.outputs import check_name, claim_folder, hidden, plain_name
 from toolkit.structures import InputError
 from toolkit.weights import best_checkpoint
 
 MARKER, ABOUT = '.hvt-web', 'about.json'
 TOKEN = re.compile('[A-Za-z0-9_-]{43}')
 ROOMS = ('uploads', 'clips', 'results', 'models')
+LAST = dict(clips='report.html', results=ABOUT, models=ABOUT)
+"""Of each room what is written last: a folder without it is not whole."""
 SERVED = {'.mp4': 'video/mp4', '.png': 'image/png', '.html': 'text/html; charset=utf-8', '.pth': 'application/octet-stream'}
 """What is given out, as what; nothing else is."""
 
@@ -161,6 +163,15 @@ class Session:
         """Bytes of all files."""
         return sum(size for _, size in _files(self.folder))
 
+    def tidy(self) -> None:
+        """Remove what uploads and jobs left that were cut off, which the visitor does not see. None may be under way."""
+        uploads = self.folder / 'uploads'
+        left = [*uploads.glob('.in_*'), *uploads.glob('.*.part')]
+        left += [folder for room, last in LAST.items() for folder in _newest(self.folder / room) if not (folder / last).is_file()]
+        for path in left:
+            with suppress(OSError):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+
     def touch(self) -> None:
         """The visitor is there."""
         with suppress(OSError):
@@ -174,12 +185,17 @@ class Sessions:
         root: folder of the page; everything lies there.
         limits: see :class:`Limits`.
 
+    Attributes:
+        cookie: name of the cookie that holds a browser's secret. Browsers give the cookies of one server to all others of the same
+            machine, so servers of other folders have other names.
+
     Raises:
         InputError: a folder that holds what is not of this page.
     """
 
     def __init__(self, root: str | Path, limits: Limits) -> None:
         self.root, self.limits = Path(root).resolve(), limits
+        self.cookie = f'hvt_session_{hashlib.sha256(os.fsencode(self.root)).hexdigest()[:8]}'
         claim_folder(self.root, MARKER, 'choose another folder with --work-dir')
         self.examples = make_folder(self.root / 'examples')
         self._lock = threading.Lock()
@@ -229,6 +245,11 @@ class Sessions:
             raise InputError('the disk of the server is nearly full; nothing of yours is lost. Remove what you do not need in the '
                              'gallery, or come back later')
 
+    def tidy(self) -> None:
+        """Remove what a server left unfinished that was killed, before there are jobs."""
+        for folder in (self.root / 'sessions').glob('*'):
+            Session(folder, self.examples).tidy()
+
     def clean(self, busy: Iterable[str] = (), now: float | None = None) -> list[str]:
         """Remove the files of visitors who have not come for long.
 
@@ -244,9 +265,12 @@ class Sessions:
             folders = self.root / 'sessions'
             for folder in folders.iterdir() if folders.is_dir() else ():
                 with suppress(OSError):
-                    if folder.name not in busy and folder.stat().st_mtime < oldest:
+                    if folder.name.startswith('.'):  # its removal was cut off
                         shutil.rmtree(folder)
+                    elif folder.name not in busy and folder.stat().st_mtime < oldest:
+                        going = folder.rename(hidden(folder, 'gone'))  # nobody comes back to half of a session
                         gone.append(folder.name)
+                        shutil.rmtree(going)
         return gone
 
 
