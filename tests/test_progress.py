@@ -35,6 +35,13 @@ def test_what_progress_means(capsys):
     assert ''.join(capsys.readouterr()) == ''
 
 
+def test_a_folder_that_is_named_like_a_number_is_a_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ('2024', '1e5', 'None'):
+        with pytest.raises(InputError, match=f'^{name}: no prepared clips, and no video is given'):
+            apis.finetune([], tmp_path / 'run', data=name)
+
+
 def test_fine_tuning_without_videos_needs_clips(tmp_path):
     with pytest.raises(InputError, match='no prepared clips, and no video is given'):
         apis.finetune([], tmp_path / 'run', data=tmp_path / 'data')

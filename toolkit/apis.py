@@ -114,7 +114,7 @@ def distill(videos: Sequence[str | Path], work_dir: str | Path, teacher: str | P
     if movements is not None and not find_clips(movements):
         raise InputError(f'{movements}: no prepared clips in this folder of movements; make some with tools/prepare_data.py')
     given = {'teacher': teacher, 'movements': movements}
-    given = [f'train_dataloader.dataset.{name}={value}' for name, value in given.items() if value is not None]
+    given = [f'train_dataloader.dataset.{name}={str(value)!r}' for name, value in given.items() if value is not None]
     return _train_on_videos(STUDENT, videos, work_dir, data, iterations, resume, amp, given, cfg_options, progress, fast)
 
 
@@ -129,7 +129,7 @@ def _train_on_videos(config: str, videos: Sequence[str | Path], work_dir: str | 
             raise InputError(f'the number of iterations must be at least 1, got {iterations}')
         options += [f'train_cfg.max_iters={iterations}', f'param_scheduler.begin={iterations // 2}',
                     f'param_scheduler.end={iterations}']
-    cfg = load_config(config, [f'data.root={data}', *options, *cfg_options])
+    cfg = load_config(config, [f'data.root={str(data)!r}', *options, *cfg_options])
     check_output(work_dir, folder=True)
     config_file(work_dir, cfg.filename)
     load_plugins()

@@ -6,6 +6,7 @@ that was fine-tuned on the person; without it the one that comes with the toolki
 interrupted command goes on when it is given again with --resume.
 """
 
+import shlex
 from pathlib import Path
 
 from toolkit.cli import main_guard, own_videos_parser, spoken
@@ -24,7 +25,7 @@ def main(argv: list[str] | None = None) -> None:
     student = apis.distill(args.videos, args.work_dir, args.teacher, args.data, args.movements, args.iterations, args.resume,
                            args.amp or False, args.cfg_options, fast=args.fast)
     print(f'pictures: {Path(args.work_dir) / "vis"}\nthe student: {student}')
-    print(spoken(f'python tools/live.py --person {args.work_dir} --camera 0'))
+    print(spoken(shlex.join(['python', 'tools/live.py', '--person', str(args.work_dir), '--camera', '0'])))
 
 
 if __name__ == '__main__':

@@ -5,6 +5,7 @@ minute or two on two CPU cores. The last quarter of each clip is held out: the c
 it before and after. An interrupted command goes on when it is given again with --resume.
 """
 
+import shlex
 from pathlib import Path
 
 from toolkit.cli import main_guard, own_videos_parser, spoken
@@ -20,8 +21,8 @@ def main(argv: list[str] | None = None) -> None:
     best = apis.finetune(args.videos, args.work_dir, args.data, args.iterations, args.resume, args.amp or False, args.cfg_options,
                          fast=args.fast)
     print(f'before and after: {Path(args.work_dir) / "vis"}\nthe best checkpoint: {best}')
-    content = args.videos[0] if args.videos else 'me.mp4'
-    print(spoken(f'python tools/generate.py {best} --content {content} --driving dancer.mp4 --out result.mp4'))
+    command = ['python', 'tools/generate.py', best, '--content', args.videos[0] if args.videos else 'me.mp4', '--driving', 'dancer.mp4']
+    print(spoken(shlex.join([*map(str, command), '--out', 'result.mp4'])))
 
 
 if __name__ == '__main__':

@@ -22,12 +22,23 @@ of five ways:
 """
 
 import argparse
+import shlex
+from pathlib import Path
 
 from toolkit.cli import Interrupted, add_allow_import, described_parser, main_guard, numbers, spoken
 from toolkit.packaged import PRETRAINED
 
 FINE_TUNE = '''This was made by the generator that comes with the toolkit. A minute of fine-tuning on this person makes it better:
     python tools/finetune.py {} --work-dir work_dirs/me'''
+
+
+def footage(content: str) -> str:
+    """What to fine-tune on: CONTENT as one types it, or, where it is a picture, a video of the person."""
+    from toolkit.video.picture_file import PICTURE_SUFFIXES
+    path, typed = Path(content), shlex.quote(content)
+    if (path / 'manifest.json').is_file():
+        return f'--data {typed}'
+    return 'me.mp4' if path.suffix.lower() in PICTURE_SUFFIXES else typed
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
@@ -38,7 +49,8 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--content', metavar='PICTURE|VIDEO|CLIP', help='who is generated (not for a CycleGAN)')
     parser.add_argument('--driving', required=True, metavar='VIDEO|CLIP', help='who moves')
     parser.add_argument('--out', required=True, metavar='FILE', help='video to write (H.264: .mp4, .mkv or .mov)')
-    parser.add_argument('--content-frame', type=int, default=0, metavar='N', help='frame of CONTENT to take (default 0)')
+    parser.add_argument('--content-frame', type=int, default=0, metavar='N',
+                        help='frame of CONTENT to take, counted from the first that shows the person (default 0)')
     parser.add_argument('--references', nargs='+', default=[], metavar='PICTURE|VIDEO|CLIP',
                         help='more footage of the person of CONTENT, in the same clothes, for a checkpoint that takes references')
     parser.add_argument('--retarget', choices=['auto', 'on', 'off'], default='auto',
@@ -108,7 +120,7 @@ def main(argv: list[str] | None = None) -> None:
         raise Interrupted(f'interrupted; prepared clips are kept{more}') from None
     print(f'written to {out}')
     if not args.checkpoint:
-        print(spoken(FINE_TUNE.format(args.content)))
+        print(spoken(FINE_TUNE.format(footage(args.content))))
 
 
 if __name__ == '__main__':

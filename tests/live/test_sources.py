@@ -142,6 +142,22 @@ def test_a_stream_that_drops_comes_back_in_another_size(server):
     assert said[0] == f'{address}: the stream ends; trying again' and said[1] == f'{address} is back'
 
 
+def test_a_large_stream_has_the_colors_that_players_show(server):
+    file, color = io.BytesIO(), np.array([30, 160, 60], np.uint8)
+    with av.open(file, 'w', format='mpegts') as container:
+        stream = container.add_stream('mpeg2video', rate=25, options={'qmin': '1', 'qmax': '2'})
+        stream.height, stream.width, stream.pix_fmt = 640, 64, 'yuv420p'
+        frame = av.VideoFrame.from_ndarray(np.full((640, 64, 3), color), format='rgb24')
+        frame = frame.reformat(format='yuv420p', dst_colorspace='ITU709', src_color_range='JPEG', dst_color_range='MPEG')
+        frame.colorspace = 2  # not named
+        for number in range(30):
+            frame.pts = number
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    seen = next(open_stream(server(file.getvalue())))
+    assert np.abs(seen.astype(int) - color).max() <= 4
+
+
 def test_a_damaged_stream_goes_on_behind_the_damage(server):
     whole = transport_stream((64, 96), 60)
     third = len(whole) // 3

@@ -40,10 +40,16 @@ def test_it_generates_without_a_checkpoint_and_says_what_is_better(clips, load_t
                                     '--max-frames', '3'])
     said = capsys.readouterr()
     assert end.value.code == 0, said.err
-    assert f'finetune.py {clips[0]} --work-dir' in said.out
+    assert f'finetune.py --data {clips[0]} --work-dir' in said.out
     with av.open(str(tmp_path / 'a.mp4')) as video:
         frames = [frame.to_ndarray(format='rgb24') for frame in video.decode(video=0)]
     assert len(frames) == 3 and frames[0].shape == (64, 48, 3)
+
+
+@pytest.mark.parametrize('content, typed', [
+    ('me.mp4', 'me.mp4'), ("it's me.mp4", "'it'\"'\"'s me.mp4'"), ('$HOME.mov', "'$HOME.mov'"), ('me.JPG', 'me.mp4')])
+def test_what_it_says_to_type_can_be_typed(load_tool, content, typed):
+    assert load_tool('generate').footage(content) == typed
 
 
 def test_fine_tuning_starts_from_it_and_keeps_the_best(clips, tmp_path, monkeypatch):

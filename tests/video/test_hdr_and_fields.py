@@ -29,7 +29,7 @@ def hdr(colors, kind):
     return signal(np.maximum(light, 0), kind)
 
 
-def write_bars(path, colors, trc, primaries, matrix, weights, pix_fmt='yuv420p10le', codec='libx264'):
+def write_bars(path, colors, trc, primaries, matrix, weights, pix_fmt='yuv420p10le', codec='libx264', height=32):
     """One bar of 16x32 pixels for each color, coded by hand, so that nothing of FFmpeg's conversions is in it."""
     red, _, blue = weights
     y = colors @ weights
@@ -38,10 +38,10 @@ def write_bars(path, colors, trc, primaries, matrix, weights, pix_fmt='yuv420p10
     wide = np.repeat(codes, 16, 1)
     with av.open(str(path), 'w') as container:
         stream = container.add_stream(codec, rate=25, options={'crf': '1'})
-        stream.width, stream.height, stream.pix_fmt = wide.shape[1], 32, pix_fmt
+        stream.width, stream.height, stream.pix_fmt = wide.shape[1], height, pix_fmt
         context = stream.codec_context
         context.color_trc, context.color_primaries, context.colorspace, context.color_range = trc, primaries, matrix, 1
-        frame = av.VideoFrame(wide.shape[1], 32, pix_fmt)
+        frame = av.VideoFrame(wide.shape[1], height, pix_fmt)
         for i, plane in enumerate(frame.planes):
             rows = np.broadcast_to(wide[i][::1 if i == 0 else 2], (plane.height, plane.width))
             padded = np.zeros((plane.height, plane.line_size // 2), np.uint16)
@@ -73,6 +73,18 @@ def test_hdr_looks_as_the_same_scene_in_sdr(tmp_path, kind, trc):
 def test_sdr_is_not_touched(tmp_path):
     seen, reader = bars(write_bars(tmp_path / 'a.mp4', COLORS / 255, 1, 1, 1, np.array([.2126, .7152, .0722])))
     assert np.abs(seen - COLORS).max() <= 3 and reader.notes == []
+
+
+@pytest.mark.parametrize('height, weights', [(32, [.299, .587, .114]), (576, [.299, .587, .114]), (720, [.2126, .7152, .0722])])
+def test_colors_that_the_video_does_not_name_are_those_that_players_show(tmp_path, height, weights):
+    path = write_bars(tmp_path / 'a.mp4', COLORS / 255, 2, 2, 2, np.array(weights), height=height)
+    seen, reader = bars(path)
+    assert np.abs(seen - COLORS).max() <= 3 and reader.notes == []
+
+
+def test_hdr_that_names_its_light_alone_has_the_colors_of_hdr(tmp_path):
+    seen, _ = bars(write_bars(tmp_path / 'a.mp4', hdr(COLORS, 'HLG'), 18, 2, 2, BT2020_LUMA))
+    assert np.abs(seen - COLORS).max() <= 8
 
 
 @pytest.mark.parametrize('kind', ['PQ', 'HLG'])

@@ -12,6 +12,7 @@ import numpy as np
 
 from toolkit.structures import InputError
 from toolkit.video.io import VideoWriter
+from toolkit.video.filters import BT709
 from toolkit.video.source import turn_log_off
 
 FILE_FPS = 25
@@ -109,7 +110,10 @@ class Stream:
         self.container = av.open(self.address, 'w', format=kind, timeout=(5., 5.))
         self.stream = self.container.add_stream('libx264', rate=30, options=dict(preset='veryfast', tune='zerolatency', g='60'))
         self.stream.height, self.stream.width, self.stream.pix_fmt = *self.size, 'yuv420p'
-        self.stream.codec_context.time_base = Fraction(1, 1000)
+        context = self.stream.codec_context
+        context.time_base = Fraction(1, 1000)
+        context.colorspace = context.color_primaries = context.color_trc = BT709
+        context.color_range = 1
         self.start, self.last = time.perf_counter(), -1
 
     def show(self, picture: np.ndarray) -> None:
@@ -126,7 +130,8 @@ class Stream:
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture[:self.size[0], :self.size[1]]), format='rgb24')
             frame.pts, frame.time_base = max(int((time.perf_counter() - self.start) * 1000), self.last + 1), Fraction(1, 1000)
             self.last = frame.pts
-            self.container.mux(self.stream.encode(frame.reformat(format='yuv420p')))
+            frame = frame.reformat(format='yuv420p', dst_colorspace='ITU709', src_color_range='JPEG', dst_color_range='MPEG')
+            self.container.mux(self.stream.encode(frame))
             self.reached = True
             if self.lost_at:
                 self.say(f'{self.address} is back')
@@ -192,7 +197,13 @@ class VirtualCamera:
 
 
 def output_file(out: str | Path) -> Path | None:
-    """The video file that ``out`` of :func:`open_sink` names; None for what is no file."""
+    """The video file that ``out`` of :func:`open_sink` names; None for what is no file.
+
+    Raises:
+        InputError: an address to which no stream can be sent.
+    """
+    if not str(out).startswith(ADDRESSES) and re.match(r'[A-Za-z]\w+://', str(out)):
+        raise InputError(f'{out}: streams are sent to {", ".join(ADDRESSES)}; choose one of these, or a video file')
     return None if str(out) in ('window', 'camera') or str(out).startswith(ADDRESSES) else Path(out)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from toolkit.live.stages import Shot
 from toolkit.structures import InputError
+from toolkit.video.filters import named_colors
 from toolkit.video.io import read_video
 from toolkit.video.source import turn_log_off
 
@@ -103,7 +104,7 @@ def open_stream(address: str) -> Iterator[np.ndarray]:
             if damaged > DAMAGED:
                 raise CameraLost(f'{address}: sends nothing that can be decoded')
             for frame in frames:
-                yield frame.to_ndarray(format='rgb24')
+                yield named_colors(frame).to_ndarray(format='rgb24')
 
 
 def _reason(error: Exception) -> str:

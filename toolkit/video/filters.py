@@ -1,10 +1,26 @@
-"""What is done to decoded frames before they become pictures: fields made whole frames, HDR made SDR."""
+"""What is done to decoded frames before they become pictures: colors named, fields made whole frames, HDR made SDR."""
 
 from collections.abc import Callable, Iterable, Iterator
 
 import av
 
 from toolkit.video.tone_map import TRANSFERS, sdr_table
+
+UNSPECIFIED, BT709, BT2020 = 2, 1, 9
+"""How colors are coded (ITU-T H.273). Where nothing is said, FFmpeg takes BT.601."""
+SD_WIDTH, SD_HEIGHT = 1279, 576
+"""Largest frame that players show in the colors of BT.601 where the video names none; larger ones in those of BT.709."""
+
+
+def named_colors(frame: av.VideoFrame) -> av.VideoFrame:
+    """A decoded frame, which says how its colors are coded. Where the video does not, that is what players take: by its size; BT.2020
+    for HDR."""
+    if frame.colorspace == UNSPECIFIED and not frame.format.is_rgb:
+        if getattr(frame, 'color_trc', 0) in TRANSFERS:
+            frame.colorspace = BT2020
+        elif frame.width > SD_WIDTH or frame.height > SD_HEIGHT:
+            frame.colorspace = BT709
+    return frame
 
 
 def _graph(frame: av.VideoFrame, name: str, **options: str) -> av.filter.Graph:

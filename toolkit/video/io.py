@@ -47,6 +47,9 @@ def read_video(path: str | Path, fps: float | Fraction = 25, max_side: int | Non
     path = Path(path)
     require_source(path)
     if path.is_dir() or path.suffix.lower() in (*PICTURE_SUFFIXES, '.gif') or is_heif(path):
+    if (path / 'manifest.json').is_file() and (path / 'poses.npz').is_file():
+        raise InputError(f'{path}: a prepared clip, which is ready as it is; give the video that it was made of, or this folder where '
+                         'clips are taken (--data)')
         return open_pictures(path, fps, max_side)
     return VideoReader(path, max_side)
 

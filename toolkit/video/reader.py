@@ -14,7 +14,7 @@ from av.sidedata.sidedata import Type as SideData
 from av.video.reformatter import Interpolation, VideoReformatter
 
 from toolkit.structures import InputError
-from toolkit.video.filters import ToneMap, deinterlaced
+from toolkit.video.filters import ToneMap, deinterlaced, named_colors
 from toolkit.video.frame_times import DEFAULT_RATE, ForwardTimes, display_order, true_rate, usual_step
 from toolkit.video.picture_file import add_note, on_white
 from toolkit.video.source import READING_ERRORS, check_pixels, decoder_of, moving_pictures, open_video, video_stream
@@ -198,7 +198,7 @@ class VideoReader:
             for frame in frames:
                 damaged += bool(frame.is_corrupt)
                 count += 1
-                yield frame
+                yield named_colors(frame)
         if damaged:
             problems.append(f'{damaged} damaged frames')
         if ended:
