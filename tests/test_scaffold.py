@@ -1,6 +1,7 @@
 """A plugin of each kind is made, and its own tests pass; names that cannot be are refused."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -56,6 +57,22 @@ def test_what_cannot_be(tmp_path, kind, name, words):
     with pytest.raises(InputError, match=words):
         new_plugin(kind, name, tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_plugin_that_was_cut_off_while_it_was_written_is_finished(tmp_path):
+    folder = new_plugin('loss', 'Mine', tmp_path)
+    whole = {p.relative_to(folder): p.read_text() for p in folder.rglob('*') if p.is_file()}
+    with pytest.raises(InputError, match='holds files already'):
+        new_plugin('loss', 'Mine', tmp_path)
+    shutil.rmtree(folder / 'tests')
+    (folder / 'mine' / 'loss.py').rename(folder / 'mine' / '.loss.py.0.tmp')
+    new_plugin('loss', 'Mine', tmp_path)
+    assert {p.relative_to(folder): p.read_text() for p in folder.rglob('*') if p.is_file()} == whole
+    (folder / 'README.md').unlink()
+    (folder / 'mine' / 'loss.py').write_text('mine')
+    with pytest.raises(InputError, match='holds files already'):
+        new_plugin('loss', 'Mine', tmp_path)
+    assert (folder / 'mine' / 'loss.py').read_text() == 'mine' and not (folder / 'README.md').exists()
 
 
 def test_a_folder_of_somebody_else_is_left_alone(tmp_path):

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -19,6 +20,14 @@ try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None
+
+_TEMPORARY = re.compile(r'\.(.+)\.\d+\.tmp', re.DOTALL)
+
+
+def result_of(name: str) -> str | None:
+    """The name of the file for which :func:`replacing` has made a temporary one; None for a name of another kind."""
+    match = _TEMPORARY.fullmatch(name)
+    return match and match[1]
 
 
 def writing_error(path: Path, error: OSError) -> InputError:
@@ -97,20 +106,20 @@ def _open_temporary(path: Path) -> tuple[Path, BinaryIO]:
     return temporary, open(temporary, 'xb')
 
 
-def write_file(path: str | Path, data: bytes, overwrite: bool = True) -> None:
+def write_file(path: str | Path, data: bytes, overwrite: bool = True, lasting: bool = False) -> None:
     """Write bytes, whole or not at all, see :func:`replacing`.
 
     Raises:
         InputError: disk full or not writable, or a file is there that may not be replaced; an older file of that name is untouched.
     """
     try:
-        with replacing(path, overwrite=overwrite) as file:
+        with replacing(path, lasting, overwrite) as file:
             file.write(data)
     except OSError as error:
         raise writing_error(Path(path), error) from error
 
 
-def write_json(path: str | Path, content, overwrite: bool = True) -> None:
+def write_json(path: str | Path, content, overwrite: bool = True, lasting: bool = False) -> None:
     """:func:`write_file` for JSON, indented by one. The folder of the file is made.
 
     Raises:
@@ -122,7 +131,7 @@ def write_json(path: str | Path, content, overwrite: bool = True) -> None:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise writing_error(Path(path), error) from error
-    write_file(path, data, overwrite)
+    write_file(path, data, overwrite, lasting)
 
 
 def make_folder(path: str | Path) -> Path:

@@ -4,8 +4,7 @@ import keyword
 import re
 from pathlib import Path
 
-from toolkit.files import check_output, make_folder, write_file
-from toolkit.outputs import refuse_filled
+from toolkit.files import check_output, make_folder, result_of, write_file
 from toolkit.packaged import PACKAGE
 from toolkit.registry import did_you_mean
 from toolkit.structures import InputError
@@ -70,7 +69,7 @@ What such a part is called with and returns: `hvt parts {registry}`.
 
 
 def new_plugin(kind: str, name: str, out: str | Path = '.') -> Path:
-    """Write a package for a plugin.
+    """Write a package for a plugin. One that was cut off while it was written is finished.
 
     Args:
         kind: of part, one of :data:`REGISTRIES`.
@@ -92,7 +91,6 @@ def new_plugin(kind: str, name: str, out: str | Path = '.') -> Path:
         raise InputError(f'{name!r} cannot be the name of a package; expected letters, digits and _, such as MyPose or my_pose')
     folder = Path(out) / package
     check_output(folder, folder=True)
-    refuse_filled(folder)
     words, registry = kind.replace('_', ' '), REGISTRIES[kind]
 
     def filled(text: str) -> str:
@@ -110,7 +108,19 @@ def new_plugin(kind: str, name: str, out: str | Path = '.') -> Path:
         'pyproject.toml': PROJECT.format(**given), 'README.md': README.format(**given), f'{package}/__init__.py': own + brings,
         f'{package}/{kind}.py': filled((TEMPLATES / f'{kind}.py.txt').read_text('utf-8')),
         f'tests/test_{package}.py': test + filled((TEMPLATES / f'{kind}.test.txt').read_text('utf-8'))}
-    for path, text in files.items():
+    content = {path: text.encode() for path, text in files.items()}
+    if folder.is_dir() and not _was_begun(folder, content):
+        raise InputError(f'{folder}: holds files already; choose another name, or another folder with --out')
+    for path, data in content.items():
         make_folder((folder / path).parent)
-        write_file(folder / path, text.encode())
+        write_file(folder / path, data)
     return folder
+
+
+def _was_begun(folder: Path, content: dict[str, bytes]) -> bool:
+    """Whether a folder holds nothing, or nothing but some of these files and what a kill leaves of one."""
+    there = {path.relative_to(folder): path for path in folder.rglob('*') if path.is_symlink() or not path.is_dir()}
+    whole = {name for name, path in there.items()
+             if path.is_file() and not path.is_symlink() and path.read_bytes() == content.get(name.as_posix())}
+    cut_off = {name for name in there if (name.parent / (result_of(name.name) or '')).as_posix() in content}
+    return len(whole) < len(content) and whole | cut_off == there.keys()

@@ -1,12 +1,15 @@
 """Curves are those of the log: keys, runs, smoothing, damaged lines; files are not replaced unasked."""
 
 import json
+import signal
+import sys
 
 import cv2
 import numpy as np
 import pytest
 
 from toolkit.analysis.curves import choose_keys, describe, plot_runs, read_run, smoothed
+from toolkit.analysis.latent_figures import Panel, draw_codes
 from toolkit.structures import InputError
 
 
@@ -72,6 +75,21 @@ def test_what_cannot_be_drawn(tmp_path, rows, out, smooth, words):
 def test_a_folder_without_a_log(tmp_path):
     with pytest.raises(InputError, match='has it trained long enough'):
         read_run(tmp_path)
+
+
+@pytest.mark.skipif(sys.platform == 'win32', reason='a limit of file sizes, which stands for a full disk')
+@pytest.mark.parametrize('draw', ['curves', 'codes'])
+def test_a_full_disk_is_said_and_leaves_an_older_picture(run, tmp_path, request, draw):
+    import resource
+    before, path = resource.getrlimit(resource.RLIMIT_FSIZE), tmp_path / 'a.png'
+    path.write_bytes(b'older')
+    request.addfinalizer(lambda: resource.setrlimit(resource.RLIMIT_FSIZE, before))
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, before[1]))
+    panel = Panel('a', np.zeros((4, 2)), np.zeros((4, 2)), '', raw=True)
+    with pytest.raises(InputError, match='a.png: cannot be written'):
+        plot_runs([run], path, overwrite=True) if draw == 'curves' else draw_codes([[panel]], path)
+    assert path.read_bytes() == b'older' and [p.name for p in tmp_path.glob('*.*')] == ['a.png']
 
 
 def test_a_picture_that_comes_while_it_is_drawn_stays(run, tmp_path, monkeypatch):

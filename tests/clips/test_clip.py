@@ -84,6 +84,22 @@ def test_interrupted_clip_goes_on_after_its_last_whole_frame(tmp_path):
     np.testing.assert_array_equal(clip.frames(), whole.frames())
 
 
+def test_pictures_that_a_power_cut_left_empty_are_made_again(tmp_path):
+    w = writer(tmp_path / 'a', key='k')
+    for t in range(3):
+        w.add(*sample(t))
+    (tmp_path / '.a.partial' / 'masks' / '000001.png').write_bytes(b'')
+    assert writer(tmp_path / 'a', key='k').num_frames == 1
+
+
+@pytest.mark.skipif(not hasattr(os, 'sync'), reason='the system does not say when files are on the disk')
+def test_a_clip_gets_its_name_when_its_files_are_on_the_disk(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(os, 'sync', lambda: seen.append(sorted(p.relative_to(tmp_path).as_posix() for p in tmp_path.glob('*/*.*'))))
+    clip = make(tmp_path / 'a')
+    assert len(seen) == 1 and {'.a.partial/manifest.json', '.a.partial/poses.npz'} <= {*seen[0]} and clip.folder == tmp_path / 'a'
+
+
 def test_other_settings_start_over(tmp_path):
     writer(tmp_path / 'a', key=1).add(*sample(0))
     assert writer(tmp_path / 'a', key=2).num_frames == 0

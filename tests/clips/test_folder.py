@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from toolkit.clips.clip import Clip, ClipWriter, find_clips
-from toolkit.clips.folder import MARK, clip_lock, foreign_files
+from toolkit.clips.folder import MARK, check_clip_folder, clip_lock, foreign_files
 from toolkit.preparing.prepare import prepare_video
 from toolkit.structures import InputError
 
@@ -124,6 +124,17 @@ def test_what_a_kill_left_goes_with_the_next_start(tmp_path):
     with pytest.raises(InputError, match='finished clip'):
         start(tmp_path / 'dance')
     assert len(Clip(tmp_path / 'dance')) == 2, 'killed between the two renames of a replacement'
+
+
+def test_half_of_a_scene_that_a_killed_training_left_in_a_clip_does_not_keep_it_from_being_replaced(tmp_path):
+    clip = start(tmp_path / 'dance').finish()
+    (clip.folder / '.scene.npz.0.tmp').write_text('half')
+    check_clip_folder(clip.folder, overwrite=True)
+    start(tmp_path / 'dance', overwrite=True).finish()
+    assert [p.name for p in tmp_path.iterdir()] == ['dance'] and not [*clip.folder.glob('.*')]
+    (clip.folder / '.notes.npz.0.tmp').write_text('mine')
+    with pytest.raises(InputError, match='does not belong to the clip: .notes.npz.0.tmp'):
+        check_clip_folder(clip.folder, overwrite=True)
 
 
 def hold(folder, said, release):

@@ -1,9 +1,12 @@
 """What a training would cost is measured, and nothing of the trial stays."""
 
+import os
+import signal
+
 import numpy as np
 import pytest
 
-from toolkit.engine.estimate import Estimate, duration, estimate
+from toolkit.engine.estimate import Estimate, Stopwatch, duration, estimate
 from toolkit.structures import InputError
 
 
@@ -14,6 +17,14 @@ def test_a_trial_says_what_the_whole_training_takes(toy, tmp_path, monkeypatch):
     assert found.batch == 2 and found.parameters['net_g'] == 6 * 8 + 8 + 8 * 4 + 4
     assert found.left_out == ['10 validations', 'checkpoints'] and not list(tmp_path.iterdir())
     assert '5,000 iterations: about' in '\n'.join(found.lines())
+
+
+def test_a_trial_that_is_stopped_names_no_checkpoint(toy, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Stopwatch, 'after_train_iter', lambda *_, **__: os.kill(os.getpid(), signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt, match='^interrupted; nothing is kept of the trial$'):
+        estimate(toy.config, ['train_cfg.max_iters=5000'], iterations=4)
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_whole_is_the_sum_of_its_iterations():

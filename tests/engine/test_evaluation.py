@@ -1,6 +1,7 @@
 """A test from a program: the same as tools/test.py, which the tests of tools try with all its options."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -62,6 +63,14 @@ def test_results_that_come_in_between_stay(config, tmp_path):
     with pytest.raises(InputError, match='a file of this name has come'):
         evaluation.write()
     assert (tmp_path / 'out.json').read_text() == 'mine'
+
+
+def test_what_is_kept_for_going_on_goes_when_the_results_are_on_the_disk(config, tmp_path, monkeypatch):
+    evaluation, seen = Evaluation(config, metrics=['l1'], clips=1, max_frames=3, out=tmp_path / 'out.json'), []
+    evaluation.run()
+    monkeypatch.setattr(os, 'fsync', lambda _: seen.append(evaluation.cache.path.exists()))
+    evaluation.write()
+    assert seen and all(seen) and not evaluation.cache.path.exists()
 
 
 def stop(config, **options):

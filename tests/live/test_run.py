@@ -1,9 +1,13 @@
 """A whole live run by a file as camera: its video, its figures, and what it says when something is wrong."""
 
 import json
+import os
+import signal
+import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -21,7 +25,9 @@ from toolkit.live.stages import Shot
 from toolkit.live.timing import memory_mb
 from toolkit.registry import POSE_ESTIMATORS
 from toolkit.structures import InputError
-from toolkit.video.io import VideoReader
+from toolkit.video.io import RECOVERS, WRITABLE_SUFFIXES, VideoReader
+
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 @pytest.fixture
@@ -190,6 +196,51 @@ def test_a_file_keeps_time_and_is_not_left_empty(tmp_path, monkeypatch):
         open_sink(tmp_path / 'a.mp4')
 
 
+@pytest.mark.skipif(not hasattr(os, 'fork'), reason='the system has no kill that cannot be caught')
+@pytest.mark.skipif(not RECOVERS, reason='this FFmpeg cannot do that')
+@pytest.mark.parametrize('suffix', WRITABLE_SUFFIXES)
+def test_a_recording_outlives_a_kill(tmp_path, suffix):
+    path = tmp_path / f'a{suffix}'
+
+    def record(seconds):
+        code = f"""import os, numpy as np
+from toolkit.video.io import VideoWriter
+with VideoWriter({str(path)!r}, 25, preset='ultrafast', timed=True) as writer:
+    for t in range({25 * seconds}):
+        writer.write(np.full((32, 32, 3), t, np.uint8), t / 25)
+    os.kill(os.getpid(), 9)"""
+        assert subprocess.run([sys.executable, '-c', code], cwd=ROOT).returncode == -9
+
+    def written(name):
+        return len(list(VideoReader(tmp_path / f'{name}{suffix}')))
+
+    record(5)
+    path.with_name(f'a_earlier_1{suffix}').write_text('mine')
+    with pytest.warns(UserWarning, match=f'an earlier recording was cut off; what there is of it is .*a_earlier_2{suffix}'):
+        sink = File(path)
+    sink.show(np.zeros((32, 32, 3), np.uint8))
+    sink.close()
+    assert written('a') == 1 and 75 <= written('a_earlier_2') <= 125
+    assert path.with_name(f'a_earlier_1{suffix}').read_text() == 'mine'
+    assert sorted(p.name for p in tmp_path.iterdir()) == [f'a{suffix}', f'a_earlier_1{suffix}', f'a_earlier_2{suffix}']
+
+
+@pytest.mark.skipif(sys.platform == 'win32', reason='a limit of file sizes, which stands for a full disk')
+@pytest.mark.skipif(not RECOVERS, reason='this FFmpeg cannot do that')
+def test_a_recording_plays_up_to_where_the_disk_was_full(tmp_path, request):
+    import resource
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    request.addfinalizer(lambda: resource.setrlimit(resource.RLIMIT_FSIZE, before))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, before[1]))
+    sink, rng = File(tmp_path / 'a.mp4'), np.random.default_rng(0)
+    with pytest.raises(InputError, match='disk full. What was recorded until then is .*a.partial.mp4'), closing(sink):
+        for t in range(200):
+            sink.writer.write(rng.integers(0, 255, (64, 64, 3), np.uint8), t / 25)
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert len(list(VideoReader(tmp_path / '.a.partial.mp4'))) >= 25
+
+
 def listened(port):
     """Whether somebody listens at a port; asked of the kernel, for a connection would be taken for the stream."""
     sockets = (line.split() for line in Path('/proc/net/tcp').read_text().splitlines()[1:])
@@ -241,6 +292,16 @@ def test_a_stream_arrives_and_goes_on_when_its_server_comes_back(listener, monke
     sink.close()
     thread.join(10)
     assert len(got) == 5 and said == [f'{address} is back']
+
+
+def test_a_stream_has_the_colors_of_the_picture(tmp_path):
+    color = np.array([200, 30, 60], np.uint8)
+    sink = Stream(str(tmp_path / 'a.ts'))
+    for _ in range(30):
+        sink.show(np.full((640, 64, 3), color))
+    sink.close()
+    seen, _ = next(iter(VideoReader(tmp_path / 'a.ts')))
+    assert np.abs(seen.astype(int) - color).max() <= 4
 
 
 def test_a_server_that_is_not_there_says_so():
@@ -327,7 +388,8 @@ def test_what_is_read_is_not_written(walk, tmp_path, monkeypatch, nobody_is_open
 @pytest.mark.parametrize('wishes, words', [
     (dict(out='a.mp4', benchmark='./a.mp4'), 'a.mp4: --out is the same file'), (dict(out='x.avi'), 'x.avi'),
     (dict(out='there.mp4'), 'there.mp4: exists already'), (dict(), 'there is no screen'),
-    (dict(out='camera'), 'pip install pyvirtualcam')])
+    (dict(out='camera'), 'pip install pyvirtualcam'),
+    (dict(out='rtsp://host/live'), 'streams are sent to rtmp://'), (dict(out='http://host/live.mp4'), 'streams are sent to rtmp://')])
 def test_where_pictures_go_is_checked_before_a_model_is_loaded(walk, tmp_path, monkeypatch, nobody_is_opened, wishes, words):
     monkeypatch.chdir(tmp_path)
     Path('there.mp4').write_text('mine')

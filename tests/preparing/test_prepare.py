@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import signal
 import warnings
+from pathlib import Path
 
 import av
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 
 from toolkit import files
 from toolkit.clips.clip import Clip, find_clips
-from toolkit.clips.folder import SOUND_FILE
+from toolkit.clips.folder import SOUND_FILE, check_clip_folder, foreign_files
 from toolkit.poses.keypoint_files import KeypointFiles
 from toolkit.preparing import poses as prepare_poses
 from toolkit.preparing import prepare as module
@@ -77,6 +78,13 @@ def test_a_finished_clip_in_a_read_only_folder_is_taken_as_it_is(prepare, walk, 
     assert same(prepare(walk), first)
 
 
+def test_a_clip_is_no_folder_of_pictures(prepare, walk, tmp_path):
+    clip = prepare(walk)
+    assert (clip.folder / 'source.jpg').exists(), 'a picture that would be taken for the person'
+    with pytest.raises(InputError, match='walk: a prepared clip, which is ready as it is; give the video'):
+        prepare(clip.folder, out=tmp_path / 'other')
+
+
 def test_clips_of_one_stem_stand_beside_each_other(prepare, walk, people, tmp_path):
     """As generate.py prepares them: another file of the same name, the same file after a change, another size."""
     (tmp_path / 'her').mkdir()
@@ -132,6 +140,28 @@ def test_a_killed_process_loses_only_its_chunk(prepare, people, long_video, smal
     pose, mask = people.Pose(), people.Mask()
     assert same(prepare(long_video, pose, mask), whole)
     assert (pose.frames, mask.calls) == ((20, 5) if kill_at[0] == 'poses' else (0, 3))
+
+
+@pytest.mark.parametrize('after', [False, True])
+def test_nothing_is_lost_just_before_or_after_a_clip_gets_its_name(prepare, people, long_video, tmp_path, monkeypatch, after):
+    whole, replace = prepare(long_video, out=tmp_path / 'whole'), os.replace
+
+    def interrupted(one, other):
+        if Path(other).name == 'long':
+            if after:
+                replace(one, other)
+            raise KeyboardInterrupt
+        replace(one, other)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(os, 'replace', interrupted)
+        prepare(long_video)
+    check_clip_folder(tmp_path / 'out' / 'long', overwrite=True)
+    pose, mask = people.Pose(), people.Mask()
+    clip = prepare(long_video, pose, mask)
+    assert same(clip, whole) and (pose.frames, mask.calls) == (0, 0 if after else 1) and clip.manifest == whole.manifest
+    assert [p.name for p in (tmp_path / 'out').iterdir()] == ['long'] and not foreign_files(clip.folder)
+    assert {p.name for p in clip.folder.iterdir()} == {p.name for p in whole.folder.iterdir()}
 
 
 def test_crops(prepare, walk, tmp_path):

@@ -57,6 +57,19 @@ def test_a_folder_of_the_user_is_left_alone(clips, tmp_path):
         build_synthetic(tmp_path / 'mine', OPTIONS)
 
 
+def test_what_a_kill_left_of_its_mark_does_not_make_a_folder_that_of_somebody_else(tmp_path):
+    root = tmp_path / 'made'
+    root.mkdir()
+    for name in ('.synthetic.lock', '.synthetic.json.0.tmp'):
+        (root / name).touch()
+    build_synthetic(root, OPTIONS)
+    assert sorted(p.name for p in root.iterdir()) == ['.synthetic.lock', '00_wave_both', '03_wave_both', 'synthetic.json']
+    (tmp_path / 'mine').mkdir()
+    (tmp_path / 'mine' / '.notes.json.0.tmp').write_text('mine')
+    with pytest.raises(InputError, match='holds what is not synthetic'):
+        build_synthetic(tmp_path / 'mine', OPTIONS)
+
+
 def test_options_that_show_nothing_else_are_served_by_what_is_there(tmp_path):
     build_synthetic(tmp_path / 'made', OPTIONS)
     stamps = {p: p.stat().st_mtime_ns for p in tmp_path.rglob('*.jpg')}

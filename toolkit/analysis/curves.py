@@ -1,5 +1,6 @@
 """Curves of training runs: losses, learning rates and metrics over iterations, read from what runs log."""
 
+import io
 import json
 import math
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from toolkit.doors import read_bytes
-from toolkit.files import check_output, replacing
+from toolkit.files import check_output, write_file
 from toolkit.outputs import refuse_existing, refuse_inputs
 from toolkit.registry import did_you_mean
 from toolkit.structures import InputError
@@ -158,8 +159,9 @@ def plot_runs(paths: Sequence[str | Path], out: str | Path, keys: Sequence[str] 
     if len(runs) > 1:
         handles = {label: handle for axes in figure.axes for handle, label in zip(*axes.get_legend_handles_labels())}
         figure.legend(handles.values(), handles.keys(), loc='outside lower center', ncols=min(4, len(handles)), fontsize=9)
-    with replacing(out, overwrite=overwrite) as file:
-        figure.savefig(file, format='png')
+    picture = io.BytesIO()
+    figure.savefig(picture, format='png')
+    write_file(out, picture.getvalue(), overwrite)
     return runs
 
 

@@ -1,5 +1,6 @@
 """What color codes know and do, of several checkpoints side by side: numbers, and figures in one folder."""
 
+import io
 import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from toolkit.analysis.frame_bank import FrameBank
 from toolkit.analysis.latent_figures import Panel, draw_codes, draw_strips
 from toolkit.analysis.recolorable_clip import RecolorableClip
 from toolkit.datasets.windows import ClipWindows
-from toolkit.files import check_output, make_folder, replacing, write_json
+from toolkit.files import check_output, make_folder, write_file, write_json
 from toolkit.metrics.evaluator import pick_clips
 from toolkit.metrics.latent_report import Column, latent_json, latent_table
 from toolkit.metrics.pck import ESTIMATORS, first_available
@@ -143,8 +144,9 @@ class LatentStudy:
             self.columns.append(Column(f'{label} untrained', region, untrained, control=True))
         note = f'R2 {values["r2_mu"]:.2f}, other garment {values["r2_other"]:.2f}'
         self.panels[region].append(Panel(label, points.mu, points.colors, note))
-        with replacing(make_folder(self.out) / f'codes_{plain_name(label)}.npz') as file:
-            np.savez_compressed(file, mu=points.mu, colors=points.colors)
+        arrays = io.BytesIO()
+        np.savez_compressed(arrays, mu=points.mu, colors=points.colors)
+        write_file(make_folder(self.out) / f'codes_{plain_name(label)}.npz', arrays.getvalue())
         return column
 
     def _fresh(self, encoder: dict, device: torch.device) -> nn.Module:

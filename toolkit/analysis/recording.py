@@ -158,14 +158,17 @@ class Recording:
             overwrite: a file of this name may be replaced.
 
         Raises:
-            InputError: a file of this name has come.
+            InputError: a file of this name has come, or it cannot be written.
         """
-        from toolkit.files import replacing
-        with replacing(Path(path), overwrite=overwrite) as file:
-            self.stream.save(file.name, self._blueprint())
-            self._run_all()
-            self.stream.flush()
-            self.stream.disconnect()
+        from toolkit.files import replacing, writing_error
+        try:
+            with replacing(Path(path), overwrite=overwrite) as file:
+                self.stream.save(file.name, self._blueprint())
+                self._run_all()
+                self.stream.flush()
+                self.stream.disconnect()
+        except OSError as error:
+            raise writing_error(Path(path), error) from error
 
     def show(self) -> None:
         """Open the viewer's window and send all to it."""

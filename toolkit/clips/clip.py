@@ -250,7 +250,7 @@ class ClipWriter:
         head = dict(self._head, key=key)
         if not head_file.exists() or read_json(head_file) != head:
             self._clear()
-            write_json(head_file, head)
+            write_json(head_file, head, lasting=True)
         for kind in self._kinds:
             make_folder(self._path(kind, 0).parent)
         self.num_frames = self._count_done()
@@ -268,7 +268,7 @@ class ClipWriter:
 
     def _count_done(self) -> int:
         rows = self._pose_file.stat().st_size // (K * 3 * 4) if self._pose_file.exists() else 0
-        return next((t for t in range(rows) if not all(self._path(kind, t).exists() for kind in self._kinds)), rows)
+        return next((t for t in range(rows) if not all(_has_content(self._path(kind, t)) for kind in self._kinds)), rows)
 
     def add(self, frame: np.ndarray, pose: np.ndarray, edge: np.ndarray, mask: np.ndarray, parts: np.ndarray,
             **added: np.ndarray) -> None:
@@ -323,10 +323,16 @@ class ClipWriter:
         except OSError as error:
             raise writing_error(path, error) from error
         write_json(self.partial / 'manifest.json', {**self._head, 'num_frames': self.num_frames, **manifest})
-        self._pose_file.unlink(missing_ok=True)
-        (self.partial / 'head.json').unlink()
         put_in_place(self.folder)
         return Clip(self.folder)
+
+
+def _has_content(path: Path) -> bool:
+    """Whether a file is there that is not empty, as a power cut may leave it."""
+    try:
+        return path.stat().st_size > 0
+    except FileNotFoundError:
+        return False
 
 
 def picture_path(folder: Path, kind: str, t: int, suffix: str) -> Path:

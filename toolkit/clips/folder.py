@@ -9,7 +9,7 @@ from pathlib import Path
 
 from toolkit.doors import read_json
 from toolkit.fields import stored_pictures
-from toolkit.files import make_folder, writing_error
+from toolkit.files import make_folder, result_of, writing_error
 from toolkit.locks import locked
 from toolkit.outputs import check_name, hidden
 from toolkit.structures import InputError
@@ -91,12 +91,14 @@ def foreign_files(folder: str | Path, unfinished: bool = False) -> list[str]:
     folder = Path(folder)
     if folder.is_symlink() or not folder.is_dir():
         return ['.']
-    manifest = {} if unfinished else _manifest(folder) or {}
+    manifest, marked = {} if unfinished else _manifest(folder) or {}, unfinished or (folder / MARK).is_file()
     fields = manifest.get('fields') or {}
-    kinds, found = {*KINDS, *(['work', ADDED] if unfinished else [ADDED] if fields else [])}, []
+    kinds, found = {*KINDS, *(['work'] if marked else []), *([ADDED] if unfinished or fields else [])}, []
 
     def ours(name: str) -> bool:
-        if name in _BESIDE or unfinished and (_UNFINISHED.fullmatch(name) or _TEMPORARY.fullmatch(name)):
+        if name in _BESIDE or result_of(name) == SCENE_FILE:
+            return True
+        if marked and (_UNFINISHED.fullmatch(name) or _TEMPORARY.fullmatch(name)):
             return True
         if extra := _ADDED.fullmatch(name):
             return unfinished or (extra['field'] in fields and int(extra['t']) < manifest.get('num_frames', 0))
@@ -135,8 +137,8 @@ def tidy_partial(folder: str | Path) -> None:
             _remove(old)
         else:
             os.replace(old, folder)
-    if _manifest(folder) is not None:
-        (folder / MARK).unlink(missing_ok=True)
+    if _manifest(folder) is not None and (folder / MARK).is_file():
+        _settle(folder)
     partial = partial_folder(folder)
     if not (partial / MARK).is_file():
         return
@@ -173,13 +175,15 @@ def start_partial(folder: str | Path) -> Path:
 def put_in_place(folder: str | Path) -> None:
     """Give the finished clip in :func:`partial_folder` its name; an older one, already checked, goes."""
     folder, old = Path(folder), hidden(folder, 'old')
+    if hasattr(os, 'sync'):  # after a power cut the name must not stand for pictures that were never on the disk
+        os.sync()
     if folder.exists() and not _empty(folder):
         (folder / MARK).touch()
         os.replace(folder, old)
     elif folder.exists():
         folder.rmdir()
     os.replace(partial_folder(folder), folder)
-    (folder / MARK).unlink()
+    _settle(folder)
     if (old / MARK).exists():
         _remove(old)
 
@@ -192,6 +196,15 @@ def _manifest(folder: Path) -> dict | None:
         return None
     known = isinstance(content, dict) and content.get('format') == FORMAT and 'frame_format' in content
     return content if known and isinstance(content.get('num_frames'), int) else None
+
+
+def _settle(folder: Path) -> None:
+    """Take out of a clip that has its name what it was made with, which until then lets the work go on; our mark goes last."""
+    for name in ('head.json', 'poses.raw'):
+        (folder / name).unlink(missing_ok=True)
+    if (folder / 'work').is_dir():
+        shutil.rmtree(folder / 'work')
+    (folder / MARK).unlink(missing_ok=True)
 
 
 def _remove(folder: Path) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from mmengine.hooks import Hook
 
+from toolkit.cli import Interrupted
 from toolkit.engine.launch import build_runner, load_config
 from toolkit.engine.workers import workers_of
 from toolkit.models.bare import bare
@@ -134,7 +135,10 @@ def estimate(config: str | Path, cfg_options: Sequence[str] = (), amp: bool | st
         runner = build_runner(cfg, folder, amp=amp, fast=fast)
         watch = Stopwatch()
         runner.register_hook(watch)
-        runner.train()
+        try:
+            runner.train()
+        except Interrupted:  # it names a checkpoint, which goes with the folder
+            raise Interrupted('interrupted; nothing is kept of the trial') from None
         model = bare(runner.model)
         sizes = sum(t.numel() * t.element_size() for t in model.state_dict().values() if isinstance(t, torch.Tensor))
         trained = sum(p.numel() * p.element_size() for p in model.parameters() if p.requires_grad)

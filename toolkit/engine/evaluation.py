@@ -159,7 +159,7 @@ class Evaluation:
 
     def write(self) -> None:
         """Write the results to ``out``; what was kept for going on is removed."""
-        write_json(self.out, self.results(), self._overwrite)
+        write_json(self.out, self.results(), self._overwrite, lasting=True)
         self._overwrite = True  # what is there now is ours
         self.cache.remove()
 

@@ -1,6 +1,7 @@
 """Where live pictures go: a window, a video file, a stream, a virtual camera."""
 
 import os
+import re
 import sys
 import time
 from fractions import Fraction
@@ -11,8 +12,8 @@ import cv2
 import numpy as np
 
 from toolkit.structures import InputError
-from toolkit.video.io import VideoWriter
 from toolkit.video.filters import BT709
+from toolkit.video.io import VideoWriter
 from toolkit.video.source import turn_log_off
 
 FILE_FPS = 25

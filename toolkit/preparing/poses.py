@@ -137,11 +137,12 @@ class PosePass:
         if not (self.folder / 'key.json').exists() or read_json(self.folder / 'key.json') != key:
             shutil.rmtree(self.folder)
             make_folder(self.folder)
-            write_json(self.folder / 'key.json', key)
+            write_json(self.folder / 'key.json', key, lasting=True)
         complete = self.folder / 'poses.json'
         if not complete.exists():
             self._observe(sampled)
-            write_json(complete, dict(chunks=-(-self.total // POSE_CHUNK), problems=problems(), small=self.small_size))
+            write_json(complete, dict(chunks=-(-self.total // POSE_CHUNK), problems=problems(), small=self.small_size),
+                       lasting=True)
         state = read_json(complete)
         return self._collect(state) if state['chunks'] else None, state['problems']
 
@@ -260,7 +261,7 @@ class PosePass:
             for person in chunk[0].people:
                 picture = draw_pose_on(picture, person.pose * factor)
             write_picture(self._file(number).with_suffix('.jpg'), picture)
-        with replacing(self._file(number)) as file:
+        with replacing(self._file(number), lasting=True) as file:
             np.savez(
                 file, poses=poses, scores=np.array([person.score for person in people], np.float64),
                 number=np.array([len(row.people) for row in chunk]), times=np.array([row.time for row in chunk]),

@@ -6,7 +6,6 @@ does not depend on its size or length. What is done lies in ``.<clip>.partial``.
 """
 
 import re
-import shutil
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -218,7 +217,6 @@ class Preparation:
             file=self.path.name, sha256=self.sha, codec=self.info.codec, height=reader.height, width=reader.width,
             fps=float(reader.fps), num_frames=self.info.num_frames, variable_rate=self.info.variable, first_frame=first,
             crop=[crop.x, crop.y, crop.w, crop.h], sound=SOUND_FILE if sound.exists() else silent)
-        shutil.rmtree(self.work)
         return writer.finish(
             arrays=dict(raw=crop.pose(raw), times=found.times[first:last], people=found.people[first:last]),
             source=source, settings=self.key, made_by=self.made_by, report=quality.as_dict())

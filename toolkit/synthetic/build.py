@@ -6,7 +6,7 @@ import multiprocessing
 from pathlib import Path
 
 from toolkit.doors import read_json
-from toolkit.files import make_folder, write_json
+from toolkit.files import make_folder, result_of, write_json
 from toolkit.locks import locked
 from toolkit.structures import InputError
 
@@ -49,7 +49,7 @@ def build_synthetic(root: str | Path, options: dict) -> None:
     make_folder(root)
     with locked(root / LOCK):
         _check_ours(root, asked, defaults)
-        write_json(root / MARKER, asked)
+        write_json(root / MARKER, asked, lasting=True)
         if people.missing(root, **chosen):
             people.write(root, **writing)
 
@@ -57,7 +57,7 @@ def build_synthetic(root: str | Path, options: dict) -> None:
 def _check_ours(root: Path, asked: dict, defaults: dict) -> None:
     if root.exists() and not root.is_dir():
         raise InputError(f'{root}: is no folder; choose another')
-    names = sorted(p.name for p in root.iterdir() if p.name != LOCK) if root.is_dir() else []
+    names = sorted(p.name for p in root.iterdir() if p.name != LOCK and result_of(p.name) != MARKER) if root.is_dir() else []
     if MARKER not in names and names:
         raise InputError(
             f'{root}: holds what is not synthetic ({", ".join(names[:3])}{" and more" if len(names) > 3 else ""}), so no synthetic '

@@ -5,6 +5,7 @@ import warnings
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import count
 from pathlib import Path
 
 import av
@@ -13,7 +14,7 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from toolkit.locks import locked
-from toolkit.outputs import give_name, hidden, partial_video, refuse_existing
+from toolkit.outputs import TakenError, give_name, hidden, partial_video, refuse_existing
 from toolkit.structures import InputError
 from toolkit.video.frame_times import MAX_RATE, is_variable, stands_still, usual_step
 from toolkit.video.picture_file import PICTURE_SUFFIXES, is_heif
@@ -46,10 +47,10 @@ def read_video(path: str | Path, fps: float | Fraction = 25, max_side: int | Non
     """
     path = Path(path)
     require_source(path)
-    if path.is_dir() or path.suffix.lower() in (*PICTURE_SUFFIXES, '.gif') or is_heif(path):
     if (path / 'manifest.json').is_file() and (path / 'poses.npz').is_file():
         raise InputError(f'{path}: a prepared clip, which is ready as it is; give the video that it was made of, or this folder where '
                          'clips are taken (--data)')
+    if path.is_dir() or path.suffix.lower() in (*PICTURE_SUFFIXES, '.gif') or is_heif(path):
         return open_pictures(path, fps, max_side)
     return VideoReader(path, max_side)
 
@@ -118,6 +119,9 @@ def check_suffix(path: str | Path) -> None:
 THREADS = 4
 """Of the encoder, on any machine: by itself it cuts each frame into as many slices as there are cores, and writes other bytes."""
 
+RECOVERS = av.library_versions['libavformat'] >= (61, 7)
+"""Whether this FFmpeg can write an MP4 that plays however the writing ends, and is an ordinary one when it ends well."""
+
 
 class VideoWriter:
     """Writes H.264 (yuv420p, BT.709), which browsers play. Frames of odd size are padded to even by repeating the last row or column.
@@ -134,7 +138,8 @@ class VideoWriter:
         overwrite: replace a file of that name.
         sound: file with sound that begins with the first frame; as much of it as the frames last goes in. Where it cannot be put in, a
             warning says why.
-        timed: each frame comes with its time, and ``fps`` is about how many come.
+        timed: each frame comes with its time, and ``fps`` is about how many come. Such a recording cannot be made again: all but its
+            last seconds play even after a kill, and the next writer of this name calls them ``<stem>_earlier_<n>``, with a warning.
 
     Raises:
         InputError: a file is there already, or has come when all is written; another process is writing it; unwritable path, unknown
@@ -154,7 +159,7 @@ class VideoWriter:
         # Frames of PyAV 19 share one with threads, which other videos have used, and which hangs in a forked process.
         self._reformatter = VideoReformatter()
         self._partial, self._begun = partial_video(self.path), self.path.with_name(f'.{self.path.stem}.begun{self.path.suffix}')
-        self._overwrite = overwrite
+        self._overwrite, self._timed = overwrite, timed
         self._make_folder()
         with ExitStack() as held:
             held.enter_context(locked(hidden(self.path, 'lock'), wait=False, keep=False, busy=(
@@ -173,15 +178,36 @@ class VideoWriter:
 
     def _open(self) -> None:
         try:
-            options = {'movflags': 'faststart'} if self.path.suffix.lower() != '.mkv' else {}
             turn_log_off()
+            if self._timed:
+                self._keep_earlier()
             self._begun.unlink(missing_ok=True)
             self._begun.touch(exist_ok=False)
-            self._container = av.open(address(self._begun), 'w', options=options)
+            self._container = av.open(address(self._begun), 'w', options=self._muxing())
         except (av.error.FFmpegError, OSError) as error:
             with suppress(OSError):
                 self._begun.unlink(missing_ok=True)
             raise InputError(f'{self.path}: cannot write here ({error.strerror}); choose another path') from error
+
+    def _muxing(self) -> dict[str, str]:
+        """Options of the container."""
+        if self.path.suffix.lower() == '.mkv':
+            return dict(flush_packets='1', cluster_time_limit='1000') if self._timed else {}
+        if self._timed and RECOVERS:
+            return dict(flush_packets='1', movflags='hybrid_fragmented', frag_duration='1000000')
+        return dict(movflags='faststart')
+
+    def _keep_earlier(self) -> None:
+        """Give names to recordings that a kill, or a full disk, ended."""
+        for left in (self._partial, self._begun):
+            if left.is_symlink() or not left.is_file() or (self.path.exists() and left.samefile(self.path)) or not _plays(left):
+                continue
+            for number in count(1):
+                kept = self.path.with_stem(f'{self.path.stem}_earlier_{number}')
+                with suppress(TakenError):
+                    give_name(left, kept)
+                    break
+            warnings.warn(f'{self.path}: an earlier recording was cut off; what there is of it is {kept}', stacklevel=2)
 
     def _start(self) -> None:
         height, width = (n + n % 2 for n in self.size)
@@ -195,6 +221,9 @@ class VideoWriter:
         context.colorspace = context.color_primaries = context.color_trc = 1
         context.color_range = 1
         context.thread_type, context.thread_count = 'FRAME', THREADS
+        self._add_sound()
+
+    def _add_sound(self) -> None:
         if self._sound_file:
             try:
                 self._sound = SoundTrack(self._sound_file, self._container, self.path.suffix.lower())
@@ -224,9 +253,6 @@ class VideoWriter:
         """Append one frame, (H, W, 3) uint8 RGB.
 
         Args:
-        self._add_sound()
-
-    def _add_sound(self) -> None:
             frame: the frame.
             at: its time in seconds after the first one, of a writer that is ``timed``.
         """
@@ -249,35 +275,6 @@ class VideoWriter:
         self.num_frames += 1
         self._mux_sound()
 
-    def _mux(self, picture: av.VideoFrame | None) -> None:
-        with self._naming_full_disk():
-            self._container.mux(self._stream.encode(picture))
-
-    @contextmanager
-    def _naming_full_disk(self):
-        try:
-            yield
-        except (av.error.FFmpegError, OSError) as error:
-            raise self._full_disk(error) from error
-
-    def _full_disk(self, error: av.error.FFmpegError | OSError) -> InputError:
-        return InputError(f'{self.path}: writing fails at frame {self.num_frames} ({error.strerror}); is the disk full?')
-
-    def _finish_partial(self) -> None:
-        """What was written becomes the partial video, in the place of an older one."""
-        try:
-            try:
-                if self._stream is not None and not self._copied:
-                    self._mux(None)
-            finally:
-                self._close_sound()
-                with self._naming_full_disk():
-                    self._container.close()
-        finally:
-            self._begun.replace(self._partial)
-
-    def _leave_nothing(self) -> None:
-        self._container.close()
     def append(self, path: str | Path) -> None:
         """Append the frames of a finished video of the same size and rate, which another writer has written, as they are coded.
 
@@ -302,6 +299,36 @@ class VideoWriter:
                 self.num_frames += 1
                 self._mux_sound()
 
+    def _mux(self, picture: av.VideoFrame | None) -> None:
+        with self._naming_full_disk():
+            self._container.mux(self._stream.encode(picture))
+
+    @contextmanager
+    def _naming_full_disk(self):
+        try:
+            yield
+        except (av.error.FFmpegError, OSError) as error:
+            raise self._full_disk(error) from error
+
+    def _full_disk(self, error: av.error.FFmpegError | OSError) -> InputError:
+        kept = f' What was recorded until then is {self._partial}' if self._timed and self.num_frames else ''
+        return InputError(f'{self.path}: writing fails at frame {self.num_frames} ({error.strerror}); is the disk full?{kept}')
+
+    def _finish_partial(self) -> None:
+        """What was written becomes the partial video, in the place of an older one."""
+        try:
+            try:
+                if self._stream is not None and not self._copied:
+                    self._mux(None)
+            finally:
+                self._close_sound()
+                with self._naming_full_disk():
+                    self._container.close()
+        finally:
+            self._begun.replace(self._partial)
+
+    def _leave_nothing(self) -> None:
+        self._container.close()
         self._begun.unlink(missing_ok=True)
 
     def close(self) -> None:
@@ -330,3 +357,11 @@ class VideoWriter:
                 self._finish_partial()
             else:
                 self._leave_nothing()
+
+
+def _plays(path: Path) -> bool:
+    """Whether a file has a picture that can be read."""
+    try:
+        return next(iter(read_video(path)), None) is not None
+    except InputError:
+        return False
