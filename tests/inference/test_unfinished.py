@@ -15,6 +15,7 @@ from toolkit.fields import steps
 from toolkit.inference import overlapping, result, unfinished
 from toolkit.model_parts.part_pooling import LABELS
 from toolkit.outputs import hidden, partial_video
+from toolkit.packaged import PRETRAINED
 from toolkit.progress import Progress
 from toolkit.registry import MODELS
 from toolkit.structures import InputError
@@ -136,6 +137,17 @@ def test_other_work_begins_anew(people, tmp_path, pieces_of_four):
     state = hidden(out, 'unfinished') / unfinished.STATE
     state.write_bytes(state.read_bytes()[:-9])
     assert write(model, people, out) == [] and len(frames_of(out)) == TOTAL
+
+
+def test_a_model_that_is_loaded_again_goes_on(people, tmp_path):
+    """Discriminators of published models are random each time."""
+    keys = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        model = apis.load(PRETRAINED, 'cpu')
+        chosen = apis.choose(model, apis.Request(people[1].folder, people[0].folder), tmp_path, False)
+        keys.append(apis.paint(model, chosen).key())
+    assert keys[0] and keys[0] == keys[1]
 
 
 def test_what_is_not_ours_stays_and_two_do_not_meet(people, tmp_path, pieces_of_four):

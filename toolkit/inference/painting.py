@@ -26,6 +26,8 @@ from toolkit.inference.loading import Trained
 from toolkit.inference.outfits import Colors, OutfitEncoder, check_outfit, content_batch, describe, split_outfit
 from toolkit.inference.overlapping import memories, paint_ahead
 from toolkit.inference.request import Request, check_references
+from toolkit.inference.runtimes import network_hash
+from toolkit.models.adversaries import only_trains
 from toolkit.models.base import VideoModel
 from toolkit.progress import Progress, progress_of
 from toolkit.structures import InputError
@@ -221,8 +223,9 @@ class Painting(Iterator[list[np.ndarray]]):
         colors = [footage.outfit for footage in chosen.footage if isinstance(footage, DressedFootage)]
         shown = {clip.folder: clip for footage in chosen.footage if footage is not None for clip in footage.clips}
         clips = [(clip.manifest, _numbers(clip.poses)) for clip in (chosen.driving, *shown.values())]
-        weights = {name: value for name, value in model.state_dict().items() if isinstance(value, torch.Tensor)}
-        content = [__version__, weights_hash(weights), self._trained.config.model, self._trained.fast,
+        weights = {name: network_hash(network) for name, network in model.networks().items()
+                   if not only_trains(name) and name != 'losses'}  # published models lack those: they are random
+        content = [__version__, weights, self._trained.config.model, self._trained.fast,
                    str(model.data_preprocessor.device), chosen.size, chosen.names, chosen.style, clips,
                    _numbers([chosen.poses, chosen.openings, colors])]
         return fingerprint(json.loads(json.dumps(content, default=str)))
