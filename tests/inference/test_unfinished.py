@@ -166,6 +166,17 @@ def test_what_is_not_ours_stays_and_two_do_not_meet(people, tmp_path, pieces_of_
     assert [p.name for p in one.folder.iterdir()] == ['notes.txt']
 
 
+def test_the_first_error_is_told_where_no_partial_video_can_be_made(people, tmp_path, pieces_of_four, monkeypatch):
+    def full(self, path):
+        raise InputError('is the disk full?')
+
+    monkeypatch.setattr(VideoWriter, 'append', full)
+    with pytest.raises(Stop):
+        write(trained(), people, tmp_path / 'a.mp4', 6)
+    monkeypatch.undo()
+    assert frames_of(hidden(tmp_path / 'a.mp4', 'unfinished') / '000_000000.mp4')
+
+
 def test_a_file_that_comes_meanwhile_is_left_and_nothing_is_painted_again(people, tmp_path, pieces_of_four):
     model, out = trained(), tmp_path / 'a.mp4'
     with pytest.raises(Stop):

@@ -55,7 +55,8 @@ class Unfinished:
                 except TakenError:
                     raise
                 except BaseException:
-                    self._show_partial()
+                    with suppress(InputError, OSError):  # what went wrong before is what to tell
+                        self._show_partial()
                     keep = (self.folder / STATE).exists()
                     raise
                 finally:
