@@ -150,6 +150,19 @@ def test_a_model_that_is_loaded_again_goes_on(people, tmp_path):
     assert keys[0] and keys[0] == keys[1]
 
 
+def test_all_that_a_picture_depends_on_is_in_the_key(people, tmp_path):
+    """The stage that a method has reached is no weight of a network; the size of references stands with the data."""
+    model = trained(references=2)
+    model.model.register_buffer('reached', torch.tensor(0))
+    chosen, keys = apis.choose(model, apis.Request(people[1].folder, people[0].folder), tmp_path, False), []
+    for change in (lambda: None, lambda: None, lambda: model.model.reached.add_(1),
+                   lambda: model.config.train_dataloader.dataset.datasets['0'].update(references=dict(scale=1)),
+                   lambda: chosen.poses.__iadd__(1)):
+        change()
+        keys.append(apis.paint(model, chosen).key())
+    assert keys[0] == keys[1] and len({*keys}) == 4
+
+
 def test_what_is_not_ours_stays_and_two_do_not_meet(people, tmp_path, pieces_of_four):
     folder = hidden(tmp_path / 'a.mp4', 'unfinished')
     folder.mkdir()

@@ -221,13 +221,15 @@ class Painting(Iterator[list[np.ndarray]]):
             return None
         model, chosen = self._trained.model, self._chosen
         colors = [footage.outfit for footage in chosen.footage if isinstance(footage, DressedFootage)]
-        shown = {clip.folder: clip for footage in chosen.footage if footage is not None for clip in footage.clips}
+        footage = [footage for footage in chosen.footage if footage is not None]
+        shown = {clip.folder: clip for each in footage for clip in each.clips}
         clips = [(clip.manifest, _numbers(clip.poses)) for clip in (chosen.driving, *shown.values())]
         weights = {name: network_hash(network) for name, network in model.networks().items()
                    if not only_trains(name) and name != 'losses'}  # published models lack those: they are random
-        content = [__version__, weights, self._trained.config.model, self._trained.fast,
+        stages = dict(model.named_buffers(recurse=False))
+        content = [__version__, weights, self._trained.config.model, self._trained.fast, self._trained.reference_scale,
                    str(model.data_preprocessor.device), chosen.size, chosen.names, chosen.style, clips,
-                   _numbers([chosen.poses, chosen.openings, colors])]
+                   _numbers([chosen.poses, chosen.openings, colors, stages])]
         return fingerprint(json.loads(json.dumps(content, default=str)))
 
     def __next__(self) -> list[np.ndarray]:
