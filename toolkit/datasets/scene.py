@@ -19,7 +19,7 @@ from toolkit.files import replacing
 from toolkit.poses.array_files import ArrayFile
 from toolkit.structures import InputError
 
-VERSION = 1
+VERSION = 2
 """Of what finds scenes: another one finds them anew."""
 KEPT = 4
 """Scenes that are kept in a clip, each of other frames; of a moving camera nothing but that it moves."""
@@ -52,7 +52,7 @@ def empty_scene(clip: Clip, size: Sequence[int], frames: Sequence[int], shown: C
 def still_scene(clip: Clip, frames: Sequence[int]) -> np.ndarray | None:
     """The plate of a clip at its own size, None where its camera moves.
 
-    It takes most of a second to find, and there may be hundreds of clips: it is kept in the clip's folder, where that can be written,
+    It takes seconds to find, and there may be hundreds of clips: it is kept in the clip's folder, where that can be written,
     and found anew where the pictures have changed.
 
     Args:
