@@ -9,6 +9,7 @@ import argparse
 import multiprocessing
 import resource
 import tempfile
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -41,8 +42,8 @@ def make_clip(folder: Path, frames: int, height: int, width: int) -> None:
     writer.finish()
 
 
-def measure(folder: str, in_parts: bool, answer) -> None:
-    """Measure one clip and send its numbers and this process's peak memory in MiB."""
+def measure(folder: str, in_parts: bool) -> tuple[list, float]:
+    """Measure one clip: its numbers, and this process's peak memory in MiB."""
     load_plugins()
     torch.set_num_threads(1)
     torch.manual_seed(0)
@@ -55,7 +56,7 @@ def measure(folder: str, in_parts: bool, answer) -> None:
         sample = with_scored(model.test_step(batch)[0], batch)
         rows = [metric.measure(sample) for metric in metrics]
     numbers = [m['value'] for row in rows for m in row['measures'].values()]
-    answer.put((numbers, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
+    return numbers, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def main() -> None:
@@ -72,11 +73,8 @@ def main() -> None:
             make_clip(Path(root) / f'clip{frames}', frames, *args.size)
         for way, in_parts in WAYS.items():
             for frames in args.frames:
-                answer = context.Queue()
-                process = context.Process(target=measure, args=(f'{root}/clip{frames}', in_parts, answer))
-                process.start()
-                found[way, frames] = answer.get()
-                process.join()
+                with ProcessPoolExecutor(1, context) as process:
+                    found[way, frames] = process.submit(measure, f'{root}/clip{frames}', in_parts).result()
             print(f'{way:<12}' + ''.join(f'{found[way, frames][1]:>8.0f}' for frames in args.frames), flush=True)
         for frames in args.frames:
             whole, parts = (np.array(found[way, frames][0], float) for way in WAYS)

@@ -37,8 +37,8 @@ class Stopwatch:
         return result
 
 
-def toolkit_way(path: Path, parts, count: int, size: tuple[int, int], folder: Path) -> tuple[Stopwatch, Crop]:
-    """Whole chunks through every stage, as :func:`toolkit.preparing.prepare.prepare_video` does."""
+def toolkit_way(path: Path, parts, count: int, size: tuple[int, int], folder: Path) -> tuple[Stopwatch, Crop, int]:
+    """Whole chunks through every stage, as :func:`toolkit.preparing.prepare.prepare_video` does; with how many frames there were."""
     estimator, edge_detector, segmentor = parts
     watch = Stopwatch()
     frames = watch('decode', lambda: [frame for frame, _ in itertools.islice(read_video(path), count)])
@@ -51,7 +51,7 @@ def toolkit_way(path: Path, parts, count: int, size: tuple[int, int], folder: Pa
     labels = watch('parts', lambda: [part_labels(pose, mask) for pose, mask in zip(poses, masks)])
     writer = ClipWriter(folder / 'clip', 'clip', 'person', 'action', *size, 25)
     watch('write', lambda: [writer.add(*items) for items in zip(small, poses, edges, masks, labels)])
-    return watch, crop
+    return watch, crop, writer.num_frames
 
 
 def straightforward_way(path: Path, parts, count: int, crop: Crop, folder: Path) -> Stopwatch:
@@ -106,8 +106,7 @@ def main() -> None:
     first = np.stack([next(iter(read_video(args.video)))[0]])
     parts[2](first, parts[0](first))
     with tempfile.TemporaryDirectory() as folder:
-        ours, crop = toolkit_way(args.video, parts, args.frames, tuple(args.size), Path(folder))
-        count = len(list((Path(folder) / 'clip.partial' / 'frames').iterdir()))
+        ours, crop, count = toolkit_way(args.video, parts, args.frames, tuple(args.size), Path(folder))
         plain = straightforward_way(args.video, parts, count, crop, Path(folder))
     print(f'{args.video.name}, {count} frames to {args.size[0]} x {args.size[1]}, {", ".join(c["type"] for c in configs.values())}')
     print(f'{"frames a second":<16} {"toolkit":>9} {"straightforward":>16} {"times":>6}')

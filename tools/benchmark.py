@@ -4,8 +4,9 @@
 
 A SPEC is a config file such as configs/benchmarks/people.py, or its name: rows, clips, budgets of iterations or minutes, seeds.
 table.md, table.csv, table.json, sheets with the same frames of all methods and, where the spec asks for it, a plot are written into
-the folder of the benchmark. A stopped benchmark goes on with the same command: what is done is never done again, unless its part of the
-spec has changed. Several machines that share the folder share the work: give the command on each.
+the folder of the benchmark. They are of all that is done there; --rows, --clips and --seeds choose what is run. A stopped benchmark
+goes on with the same command: what is done is never done again, unless its part of the spec has changed. Several machines that share
+the folder share the work: give the command on each.
 """
 
 import argparse
@@ -17,16 +18,16 @@ from toolkit.structures import InputError
 
 @main_guard
 def main(argv: list[str] | None = None) -> int:
-    """Parse the command line, do what is left, write the table; 1 where something failed."""
+    """Parse the command line, do what is left, write the table; 1 where something of it failed."""
     parser = described_parser(__doc__)
     parser.add_argument('specs', nargs='+', metavar='SPEC',
                         help='benchmarks: config files, or their names, for example benchmarks/people')
     parser.add_argument('--out', metavar='DIR', help='folder of the benchmark (default work_dirs/benchmarks/<name of the spec>)')
     parser.add_argument('--workers', type=int, default=1, metavar='N', help='processes on this machine (default 1)')
     parser.add_argument('--device', help='for example cuda:0 or cpu (default: the GPUs in turn, if there are some)')
-    parser.add_argument('--rows', nargs='+', metavar='NAME', help='only these rows')
-    parser.add_argument('--clips', nargs='+', metavar='NAME', help='only these clips of the spec')
-    parser.add_argument('--seeds', nargs='+', type=int, metavar='N', help='only these seeds')
+    parser.add_argument('--rows', nargs='+', metavar='NAME', help='run only these rows')
+    parser.add_argument('--clips', nargs='+', metavar='NAME', help='run only these clips of the spec')
+    parser.add_argument('--seeds', nargs='+', type=int, metavar='N', help='run only these seeds')
     parser.add_argument('--stop-after', type=float, metavar='MIN',
                         help='stop after so many minutes and write the table of what is done')
     parser.add_argument('--table', action='store_true', help='only write the table of what is done so far')
@@ -40,17 +41,21 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     if args.out and len(args.specs) > 1:
         raise InputError('--out names the folder of one benchmark: give one SPEC with it')
+    for name in ('rows', 'clips', 'seeds') if args.table else ():
+        if getattr(args, name):
+            raise InputError(f'--{name} chooses what is run, and --table runs nothing; leave one of them out. The table is of all '
+                             'that is done')
     benchmarks = [run.Benchmark(spec, args.out, args.rows, args.clips, args.seeds) for spec in args.specs]
     if args.dry_run:
         print('\n'.join(benchmark.plan() for benchmark in benchmarks))
         return 0
     if not args.table:
         run.run_all(benchmarks, args.workers, args.device, args.stop_after)
-    failed = []
+    failed = False
     for benchmark in benchmarks:
         table = benchmark.write()
         print(f'{table.as_markdown()}\nwritten to {benchmark.out}')
-        failed += table.errors
+        failed |= table.failed
     return 1 if failed else 0
 
 

@@ -78,6 +78,15 @@ def test_a_living_process_keeps_its_claim_as_long_as_its_heart_beats(tmp_path):
     assert not claim.path.exists()
 
 
+def test_processes_of_another_container_with_the_name_of_this_machine_are_not_taken_for_dead(tmp_path, ghost, monkeypatch):
+    """Their numbers mean nothing here; a heartbeat does."""
+    left_behind(tmp_path, pid=ghost)
+    monkeypatch.setattr(os, 'readlink', lambda path: 'pid:[4026532999]')
+    assert not Claim(tmp_path).take()
+    os.utime(tmp_path / 'claim', (0, 0))
+    assert Claim(tmp_path).take()
+
+
 def test_what_was_renewed_in_the_last_moment_is_put_back(tmp_path, ghost, monkeypatch):
     left_behind(tmp_path, 90, host='elsewhere', pid=ghost)
     slow, fast = Claim(tmp_path), Claim(tmp_path)

@@ -108,6 +108,14 @@ def test_a_clip_measured_twice_counts_once(make_sample):
     assert Mean().summarize(twice)['mean/level'].n_clips == 2
 
 
+def test_two_persons_may_each_have_a_clip_of_one_name(make_sample):
+    found = [dict(row, clip='walk', group=group) for row, group in zip(rows(Mean(), make_sample, [10, 40]), ('ab', 'ba'))]
+    summary = Mean().summarize(found)['mean/level']
+    assert (summary.value, summary.n_clips) == (25, 2)
+    assert summary.per_clip == {'walk (ab)': 10.0, 'walk (ba)': 40.0}
+    assert Mean().summarize(found[1:])['mean/level'].per_clip == dict(walk=40.0)
+
+
 def test_rows_survive_json(make_sample):
     metric = Mean()
     before = rows(metric, make_sample, [10, 0])

@@ -1,3 +1,6 @@
+from pathlib import Path
+from types import SimpleNamespace
+
 import cv2
 import numpy as np
 import pytest
@@ -152,3 +155,10 @@ def test_of_a_transfer_the_input_is_the_reference(make_sample, without_lpips):
     got = {k: m['value'] for k, m in metric.measure(transfer)['measures'].items()}
     assert got['td'] == 0 and got['warp_error'] == got['warp_error_real'] == values(sample)['warp_error']
     assert 'INPUT video' in metric.definitions['flicker_real'].text and values(transfer)['td'] > 0
+
+
+def test_tlpips_says_by_which_network_and_weights_it_is_measured(monkeypatch):
+    network = SimpleNamespace(name='squeeze', path=Path('weights') / 'squeezenet1_1_fp16.safetensors')
+    monkeypatch.setattr('toolkit.metrics.temporal.LPIPSNetwork', lambda *args: network)
+    assert Temporal().definitions['tlpips_squeeze'].text.endswith(
+        'LPIPS v0.1, network squeeze, backbone squeezenet1_1_fp16.safetensors')

@@ -5,8 +5,10 @@ import os
 import socket
 import threading
 import uuid
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 BEAT = 5.0
 """Seconds between heartbeats."""
@@ -55,7 +57,7 @@ class Claim:
             self.path.unlink(missing_ok=True)
 
     def _create(self) -> bool:
-        content = dict(token=self.token, host=socket.gethostname(), pid=os.getpid(), started=_started(os.getpid()), deaths=self.deaths)
+        content = dict(owner(), token=self.token, deaths=self.deaths)
         draft = self.path.with_name(f'.claim.{self.token}')
         draft.write_text(json.dumps(content))
         try:
@@ -88,11 +90,9 @@ class Claim:
         claim = self._read(path)
         if claim is None:
             return False
-        if claim.get('host') == socket.gethostname() and isinstance(claim.get('pid'), int):
-            if not _alive(claim['pid']):
-                return True
-            if claim.get('started') is not None:
-                return claim['started'] != _started(claim['pid'])
+        gone = is_gone(claim)
+        if gone is not None:
+            return gone
         now = self.path.with_name(f'.now.{self.token}')
         try:
             now.touch()
@@ -124,6 +124,31 @@ class Claim:
             with suppress(OSError):
                 if self.owned():
                     os.utime(self.path)
+
+
+def owner() -> dict[str, Any]:
+    """This process, as others know it: machine, number and start. Each container is a machine of its own, also where several have one
+    name: they do not see each other's processes."""
+    processes = ''
+    with suppress(OSError):
+        processes = os.readlink('/proc/self/ns/pid')
+    return dict(host=f'{socket.gethostname()} {processes}'.strip(), pid=os.getpid(), started=_started(os.getpid()))
+
+
+def is_gone(process: Mapping[str, Any]) -> bool | None:
+    """Whether a process is no more.
+
+    Args:
+        process: what it said by :func:`owner`.
+
+    Returns:
+        None where that is not known: it is of another machine, or of a system that does not say when processes began.
+    """
+    if process.get('host') != owner()['host'] or not isinstance(process.get('pid'), int):
+        return None
+    if not _alive(process['pid']):
+        return True
+    return None if process.get('started') is None else process['started'] != _started(process['pid'])
 
 
 def _alive(pid: int) -> bool:

@@ -2,25 +2,31 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
+from inspect import Parameter
 from pathlib import Path
 from typing import Any
 
-from toolkit.benchmark.spec import UNTRAINED, ClipSpec, Row, Spec, has_key
+from toolkit.benchmark.spec import UNTRAINED, Row, Spec, has_key
 from toolkit.clips.clip import Clip, find_clips
 from toolkit.clips.folder import ADDED, KINDS
 from toolkit.engine.config import read_plain, set_option
 from toolkit.engine.shared_data import LOADERS, data_sets, share_data
+from toolkit.engine.takers import nested_takers, takers_of
 from toolkit.files import source_hash
 from toolkit.outputs import plain_name
 from toolkit.packaged import find_packaged
+from toolkit.signatures import part_parameters
 from toolkit.structures import InputError
+from toolkit.weights import checkpoint_file
 
-TESTED = dict(content='first', frames=None, exclude=None, split=None, split_rule=None, split_file=None, persons=None, actions=None)
-"""What a data set says of the frames that are tested, and what holds where it says nothing."""
+TESTED = ('content', 'frames', 'exclude', 'split', 'split_rule', 'split_file', 'persons', 'actions')
+"""What a data set says of the frames that are tested."""
+STARTS = ('load_from', 'networks_from')
+"""What a config says of the weights that training starts from."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +57,7 @@ class Unit:
     amp: bool | str
     fast: bool
     clock: str
-    held_out: Sequence[float] | None
+    held_out: Sequence[float | None] | None
     root: str | None
     timed: bool
     points: Sequence[float]
@@ -67,26 +73,37 @@ class Unit:
         return (self.points[-1] if self.timed else self.points[-1] / 100) if self.points else 0
 
 
-def units_of(spec: Spec) -> list[Unit]:
+def units_of(spec: Spec, chosen: Callable[[str, str], bool] = lambda row, clip: True) -> list[Unit]:
     """All runs of a benchmark, the longest first.
+
+    Args:
+        spec: of the benchmark.
+        chosen: (row, clip) -> whether its runs are to be done now. What the others need may be missing: they then have names of units
+            that nobody has done.
 
     Raises:
         InputError: a config, a checkpoint to start from, or a folder of clips, that is not there; rows of the same clips that would be
             tested on different frames.
     """
-    for clip in spec.clips.values():
-        if clip.root and not any('synthetic' in key for key in clip.options) and not find_clips(clip.root):
-            raise InputError(f'{clip.root}: no prepared clips in this folder; make some with tools/prepare_data.py')
-    marks = _Marks()
-    units = [unit for row in spec.rows for name in row.clips or spec.clips for unit in _units(spec, row, name, spec.clips[name], marks)]
+    marks, units, lacking = _Marks(), [], []
+    for row in spec.rows:
+        for name in row.clips or spec.clips:
+            try:
+                units += _units(spec, row, name, marks)
+            except InputError:
+                if chosen(row.name, name):
+                    raise
+                lacking += _units(spec, row, name, None)
     _check_tested(spec, units, marks)
-    return sorted(units, key=lambda unit: -unit.size)
+    return sorted([*units, *lacking], key=lambda unit: -unit.size)
 
 
-def _units(spec: Spec, row: Row, name: str, clip: ClipSpec, marks: '_Marks') -> list[Unit]:
-    init = row.init and row.init.format(clip=name, person=clip.person or name)
-    if init and not find_packaged(init).exists():
-        raise InputError(f'{spec.path}: {row.name} on {name} starts from {init}, which is not there')
+def _units(spec: Spec, row: Row, name: str, marks: '_Marks | None') -> list[Unit]:
+    """The runs of a row on an entry of the clips; without marks nothing that they need is looked at."""
+    clip = spec.clips[name]
+    init = row.init and _init(spec, row, name) if marks else row.init
+    if marks and clip.root and not any('synthetic' in key for key in clip.options) and not marks.clips(clip.root):
+        raise InputError(f'{clip.root}: no prepared clips in this folder; make some with tools/prepare_data.py')
     common = dict(
         row=row.name, clip=name, config=row.config, options={**clip.options, **row.options}, optional=dict(spec.options), init=init,
         untrained=row.untrained, amp=spec.amp if row.amp is None else row.amp, fast=spec.fast if row.fast is None else row.fast,
@@ -98,8 +115,20 @@ def _units(spec: Spec, row: Row, name: str, clip: ClipSpec, marks: '_Marks') -> 
             points = budget.points if budget else []
             labels = [f'{row.name}, {budget.label(point)}' for point in points] if budget else [row.name]
             unit = Unit(name='', **common, seed=seed, timed=bool(budget and budget.minutes is not None), points=points, labels=labels)
-            units.append(replace(unit, name=f'{plain_name(row.name)}-{plain_name(name)}-{seed}-{marks.of(unit)}'))
+            mark = marks.of(unit) if marks else 'lacking'
+            units.append(replace(unit, name=f'{plain_name(row.name)}-{plain_name(name)}-{seed}-{mark}'))
     return units
+
+
+def _init(spec: Spec, row: Row, name: str) -> str:
+    """The checkpoint that a row starts from on an entry of the clips."""
+    try:
+        init = row.init.format(clip=name, person=spec.clips[name].person or name)
+    except (LookupError, ValueError, AttributeError):
+        raise InputError(f'{spec.path}: {row.name} starts from {row.init}: expected no braces but {{clip}} and {{person}}') from None
+    if not find_packaged(init).exists():
+        raise InputError(f'{spec.path}: {row.name} on {name} starts from {init}, which is not there')
+    return init
 
 
 def _check_tested(spec: Spec, units: Sequence[Unit], marks: '_Marks') -> None:
@@ -115,21 +144,27 @@ def _check_tested(spec: Spec, units: Sequence[Unit], marks: '_Marks') -> None:
 
 
 def tested_frames(unit: Unit, plain: Mapping) -> dict[str, Any]:
-    """What the data set that a unit is tested on says of its frames: key, dotted where it holds others, -> value.
+    """What the data set that a unit is tested on says of its frames: key, dotted where it holds others, -> value; what it does not say
+    is what its class takes then.
 
     Args:
         unit: which.
         plain: what its config says.
     """
-    cfg = _with_data(plain, options_of(unit, plain))
+    cfg = _with(plain, options_of(unit, plain), UNTRAINED)
     try:
         share_data(cfg)
+        dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
+        takers = takers_of('test_dataloader.dataset', dataset, [])
     except InputError:  # the run will tell it
         return {}
-    dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
-    parts = {'': dataset, **{f'{name}.': dataset[name] for name in 'ab' if isinstance(dataset.get(name), Mapping)}}
-    tested = {f'{where}{key}': part.get(key, default) for where, part in parts.items() for key, default in TESTED.items()
-              if key not in ('split_rule', 'split_file') or part.get('split')}
+    tested = {}
+    for where, part, takes in (('', dataset, takers), *((f'{name}.', dataset.get(name), nested_takers(takers, name)) for name in 'ab')):
+        if isinstance(part, Mapping):
+            known = {key: default for group in takes for taker in group
+                     for key, (_, default) in (part_parameters(taker) or {}).items() if default is not Parameter.empty}
+            tested |= {f'{where}{key}': part.get(key, known.get(key)) for key in TESTED if (key in known or key in part)
+                       and (key not in ('split_rule', 'split_file') or part.get('split'))}
     return {key: list(value) if isinstance(value, tuple) else None if value == '' else value for key, value in tested.items()}
 
 
@@ -156,8 +191,8 @@ def _with_clip(unit: Unit, plain: Mapping, own: Mapping[str, Any]) -> dict[str, 
         held, test = tuple(unit.held_out), 'test_dataloader.dataset'
         options = {'train_dataloader.dataset.split': None, 'train_dataloader.dataset.exclude': held, f'{test}.split': None,
                    f'{test}.frames': held, **options}
-        shown = _with_data(plain, own)
-        given = {**(shown.get('data') or {}), **(shown['test_dataloader'].get('dataset') or {})}
+        shown = _with(plain, own, UNTRAINED)
+        given = {**(shown.get('data') or {}), **((shown.get('test_dataloader') or {}).get('dataset') or {})}
         alone = given.get('references') is None
         if given.get('plate') or not alone:
             options[f'{test}.references'] = dict(pool=dict(exclude=held)) | (
@@ -165,12 +200,12 @@ def _with_clip(unit: Unit, plain: Mapping, own: Mapping[str, Any]) -> dict[str, 
     return options
 
 
-def _with_data(plain: Mapping, options: Mapping[str, Any]) -> dict[str, Any]:
-    """What a config says, with overrides of its data; from one that cannot be on without them, as the run will tell."""
+def _with(plain: Mapping, options: Mapping[str, Any], sections: Sequence[str]) -> dict[str, Any]:
+    """What a config says, with overrides of some of its sections; from one that cannot be on without them, as the run will tell."""
     cfg = deepcopy(dict(plain))
     with suppress(InputError):
         for key, value in options.items():
-            if key.split('.')[0] in UNTRAINED:
+            if key.split('.')[0] in sections:
                 set_option(cfg, key, value)
     return cfg
 
@@ -196,20 +231,37 @@ class _Marks:
     def of(self, unit: Unit) -> str:
         """The fingerprint of a unit."""
         content = self.content(unit)
-        init = unit.init and self._once(source_hash, find_packaged(unit.init))
-        known = json.dumps([asdict(unit), content, self._clips(unit, content), init], sort_keys=True, default=str)
-        return hashlib.sha256(known.encode()).hexdigest()[:10]
+        known = [asdict(unit), content, self._clips(unit, content), self._starts(unit, content)]
+        return hashlib.sha256(json.dumps(known, sort_keys=True, default=str).encode()).hexdigest()[:10]
 
     def content(self, unit: Unit) -> dict[str, Any]:
         """See :func:`content_of`, of the config of a unit."""
         return self._once(content_of, unit.config)
 
+    def clips(self, root: str) -> list[Clip]:
+        """The clips in a folder."""
+        return self._once(find_clips, root)
+
+    def _starts(self, unit: Unit, content: Mapping) -> str | list[str | None] | None:
+        """What the checkpoints are now that training starts from, but for one that is made for the unit."""
+        if unit.untrained or unit.init:
+            return unit.init and self._once(_file, unit.init)
+        cfg = _with(content, options_of(unit, content), STARTS)
+        made = any(need.get('part') == 'load_from' for need in content['needs'].values())
+        files, networks = [None if made else cfg.get('load_from')], cfg.get('networks_from')
+        for one in networks.values() if isinstance(networks, Mapping) else ():
+            files.append(one.get('file') if isinstance(one, Mapping) else one)
+        return [self._once(_file, file) for file in files if isinstance(file, str)] or None
+
     def _clips(self, unit: Unit, content: Mapping) -> list[str]:
-        """What the clips of a unit are; nothing of those that are rendered on first use, or are not there yet."""
+        """What the clips of a unit are, and how they are divided; nothing of clips that are rendered on first use, or not there yet."""
         if (unit.row, unit.clip) not in self._read:
-            self._read[unit.row, unit.clip] = [
-                f'{clip.key} {self._once(_state, clip)}' for root, persons in _roots(content, options_of(unit, content))
-                if Path(root).is_dir() for clip in self._once(find_clips, root) if not persons or clip.person in persons]
+            found = []
+            for root, persons, division in _roots(content, options_of(unit, content)):
+                clips = self.clips(root) if root and Path(root).is_dir() else []
+                found += [f'{clip.key} {self._once(_state, clip)}' for clip in clips if not persons or clip.person in persons]
+                found += [f'{division} {self._once(_file, division)}'] if division else []
+            self._read[unit.row, unit.clip] = found
         return self._read[unit.row, unit.clip]
 
     def _once(self, read: Any, what: Any) -> Any:
@@ -219,9 +271,10 @@ class _Marks:
         return self._read[key]
 
 
-def _roots(plain: Mapping, options: Mapping[str, Any]) -> Iterator[tuple[str, Sequence[str]]]:
-    """The folders of clips that a config's runs read, each with the persons that are chosen there; none that are rendered."""
-    cfg = _with_data(plain, options)
+def _roots(plain: Mapping, options: Mapping[str, Any]) -> Iterator[tuple[str, Sequence[str], str | None]]:
+    """The folders of clips that a config's runs read, each with the persons that are chosen there and the file that divides its clips;
+    no name for one whose clips are rendered."""
+    cfg = _with(plain, options, UNTRAINED)
     try:
         share_data(cfg)
     except InputError:  # the run will tell it
@@ -230,10 +283,17 @@ def _roots(plain: Mapping, options: Mapping[str, Any]) -> Iterator[tuple[str, Se
     while nodes:
         node = nodes.pop()
         if isinstance(node, Mapping):
-            nodes += node.values()
-            if isinstance(node.get('root'), str) and not node.get('synthetic'):
-                persons = node.get('persons') or ()
-                yield node['root'], [persons] if isinstance(persons, str) else persons
+            nodes += [*node.values(), *(dict(root=node[name]) for name in 'ab' if isinstance(node.get(name), str))]
+            if isinstance(node.get('root'), str):
+                root, persons = '' if node.get('synthetic') else node['root'], node.get('persons') or ()
+                yield root, [persons] if isinstance(persons, str) else persons, node.get('split_file')
+
+
+def _file(path: str) -> str | None:
+    """What a file, or the checkpoint of a work dir, is now; None for one that cannot be read, as the run will tell."""
+    with suppress(InputError):
+        return source_hash(checkpoint_file(path))
+    return None
 
 
 def _state(clip: Clip) -> str:

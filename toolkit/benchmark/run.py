@@ -12,7 +12,7 @@ from toolkit.benchmark.plan import units_of
 from toolkit.benchmark.sheet import write_plot, write_sheets
 from toolkit.benchmark.spec import read_spec
 from toolkit.benchmark.tables import Table
-from toolkit.benchmark.work import Workers, result_of, work
+from toolkit.benchmark.work import UNITS, Workers, result_of, tidy, work
 from toolkit.cli import Interrupted
 from toolkit.doors import read_json
 from toolkit.files import check_output, make_folder, write_json
@@ -28,21 +28,21 @@ OWNER = 'spec.json'
 
 
 class Benchmark:
-    """A benchmark, all of it or some of it.
+    """A benchmark, of which all or some is run.
 
     Args:
         path: config file, or the name of one of the toolkit's.
         out: folder; default ``work_dirs/benchmarks/<name of the file>``.
-        rows, clips, seeds: only these; a row without training has no seed, and stays.
+        rows, clips, seeds: only these are run; a row without training has no seed, and stays.
 
     Attributes:
         spec: what the file says.
-        units: its runs, the longest first.
-        whole: whether they are of all rows and clips.
+        units: what is run, the longest first.
+        whole: all that the file names; the table is of all of it that is done.
         out: the folder.
 
     Raises:
-        InputError: names the key, or what is not there; a folder of another file.
+        InputError: names the key, or what is not there; a folder of another file, or of other things.
     """
 
     def __init__(self, path: str | Path, out: str | Path | None = None, rows: Sequence[str] | None = None,
@@ -59,26 +59,31 @@ class Benchmark:
             for name in map(str, wanted or ()):
                 if name not in known:
                     raise InputError(f'--{what} {name}: {self.spec.path} has {", ".join(known)}.{did_you_mean(name, known)}')
-        self.whole = not rows and not clips
-        if rows:
-            self.spec.rows = [row for row in self.spec.rows if row.name in rows]
-        if clips:
-            self.spec.clips = {name: clip for name, clip in self.spec.clips.items() if name in clips}
-            for row in self.spec.rows:
-                row.clips = [name for name in row.clips or self.spec.clips if name in clips]
-            self.spec.rows = [row for row in self.spec.rows if row.clips]
-        self.units = [unit for unit in units_of(self.spec) if seeds is None or unit.untrained or unit.seed in seeds]
+
+        def chosen(row: str, clip: str) -> bool:
+            return (not rows or row in rows) and (not clips or clip in clips)
+
+        self.whole = units_of(self.spec, chosen)
+        self.units = [unit for unit in self.whole if chosen(unit.row, unit.clip)
+                      and (seeds is None or unit.untrained or unit.seed in seeds)]
         if not self.units:
             raise InputError(f'{self.spec.path}: nothing is left to do; choose other rows, clips or seeds')
 
     def _check_owner(self) -> bool:
-        """Refuse a folder of another file; whether it is known to be of this one."""
+        """Refuse a folder of another file, or of other things; whether it is known to be of this one."""
         path = self.out / OWNER
-        owner = read_json(path) if path.exists() else {}
-        if owner and owner['host'] == socket.gethostname() and owner['spec'] != str(self.spec.path.resolve()):
+        if not path.exists():
+            if self.out.is_dir() and not (self.out / UNITS).exists() and any(not p.name.startswith('.') for p in self.out.iterdir()):
+                raise InputError(f'{self.out}: holds files that no benchmark wrote, and the table or a sheet might replace one; give '
+                                 'another --out')
+            return False
+        owner = read_json(path)
+        if not isinstance(owner, dict) or not {'host', 'spec'} <= owner.keys():
+            raise InputError(f'{path}: was not written by a benchmark; give another --out')
+        if owner['host'] == socket.gethostname() and owner['spec'] != str(self.spec.path.resolve()):
             raise InputError(f'{self.out}: holds the results of {owner["spec"]}, not of {self.spec.path}; give another --out. If that '
                              f'file was only moved, remove {path}')
-        return bool(owner)
+        return True
 
     def make_folder(self) -> None:
         """Make the folder, and write down of which file it is."""
@@ -88,22 +93,24 @@ class Benchmark:
 
     def plan(self) -> str:
         """What there is to do, a line a unit."""
-        done = {unit.name for unit in self.units if result_of(self.out, unit) is not None}
-        lines = [f'{"done " if unit.name in done else "     "}{unit.row} on {unit.clip}, seed {unit.seed}: '
+        results = [result_of(self.out, unit) for unit in self.units]
+        states = ['' if result is None else 'failed' if result.get('error') else 'done' for result in results]
+        lines = [f'{state:6} {unit.row} on {unit.clip}, seed {unit.seed}: '
                  f'{", ".join(f"{point:g}" for point in unit.points) or "-"} {"minutes" if unit.timed else "iterations"}'
-                 for unit in self.units]
+                 for state, unit in zip(states, self.units)]
         minutes = sum(unit.points[-1] for unit in self.units if unit.timed)
         iterations = sum(unit.points[-1] for unit in self.units if unit.points and not unit.timed)
-        return '\n'.join([*lines, f'{len(self.units)} units, {len(done)} done: {iterations:,g} iterations and {minutes:g} minutes of '
-                                  f'training in all'])
+        failed = f', {states.count("failed")} failed and tried again' if 'failed' in states else ''
+        return '\n'.join([*lines, f'{len(states)} units, {states.count("done")} done{failed}: {iterations:,g} iterations and '
+                                  f'{minutes:g} minutes of training in all'])
 
     def write(self) -> Table:
-        """Write the table, the sheets and the plot of what is done so far."""
-        results = {unit.name: result for unit in self.units if (result := result_of(self.out, unit)) is not None}
+        """Write the table, the sheets and the plot of all that is done so far, by this command or by others."""
+        results = {unit.name: result for unit in self.whole if (result := result_of(self.out, unit)) is not None}
         self.make_folder()
-        table = Table(self.spec, self.units, results, self.whole)
+        table = Table(self.spec, self.whole, results, self.units)
         table.write(self.out)
-        write_sheets(self.out, self.spec, self.units, results, table.labels)
+        write_sheets(self.out, self.whole, results, table.labels)
         write_plot(self.out, table)
         return table
 
@@ -118,11 +125,13 @@ def run_all(benchmarks: Sequence[Benchmark], workers: int = 1, device: str | Non
         minutes: stop after so many.
 
     Raises:
-        InputError: fewer than one worker, no such device, two benchmarks of one folder.
+        InputError: fewer than one worker, no time, no such device, two benchmarks of one folder.
         Interrupted: the user stopped it.
     """
     if workers < 1:
         raise InputError(f'--workers must be at least 1, got {workers}')
+    if minutes is not None and not minutes > 0:
+        raise InputError(f'--stop-after must be more than 0 minutes, got {minutes:g}')
     chosen_device(device)
     folders = [benchmark.out.resolve() for benchmark in benchmarks]
     for number, benchmark in enumerate(benchmarks):
@@ -131,6 +140,7 @@ def run_all(benchmarks: Sequence[Benchmark], workers: int = 1, device: str | Non
                              'command of its own, with another --out')
     for benchmark in benchmarks:
         benchmark.make_folder()
+        tidy(benchmark.out)
     jobs = sorted(((benchmark.out, unit) for benchmark in benchmarks for unit in benchmark.units), key=lambda job: -job[1].size)
     running = Workers(jobs, workers, device)
     bar = tqdm(total=len(jobs), bar_format='{bar}| {elapsed} {desc}', disable=not sys.stderr.isatty())

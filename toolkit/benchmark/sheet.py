@@ -1,6 +1,5 @@
 """Pictures of a benchmark: the same frames of all methods on a sheet of each clip, and curves over the time of training."""
 
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -8,10 +7,9 @@ import cv2
 import numpy as np
 
 from toolkit.benchmark.plan import Unit
-from toolkit.benchmark.spec import Spec
 from toolkit.benchmark.tables import Table
 from toolkit.benchmark.work import folder_of
-from toolkit.files import write_file
+from toolkit.files import result_file, write_file
 from toolkit.outputs import plain_name
 from toolkit.sheets import contact_sheet
 
@@ -19,13 +17,12 @@ DEEPEST = 7
 """Most rows of a sheet below each other; more stand beside them."""
 
 
-def write_sheets(out: Path, spec: Spec, units: Sequence[Unit], results: Mapping[str, Mapping], labels: Sequence[str],
-                 most: int = 12) -> list[Path]:
-    """Write ``sheet_<clip>.png`` for each clip: first the real frames, then those of each row of the table, of its first seed.
+def write_sheets(out: Path, units: Sequence[Unit], results: Mapping[str, Mapping], labels: Sequence[str], most: int = 12) -> list[Path]:
+    """Write ``sheet_<clip>.png`` for each of the first clips by name: first the real frames, then those of each row of the
+    table, of its first seed.
 
     Args:
         out: of the benchmark.
-        spec: of it.
         units: of it.
         results: of those that are done, by name.
         labels: rows, in order.
@@ -101,8 +98,7 @@ def write_plot(out: Path, table: Table) -> Path | None:
     figure.legend(handles, names, loc='lower center', ncols=3, fontsize=8, frameon=False)
     figure.tight_layout(rect=(0, .01 + .05 * ((len(names) + 2) // 3), 1, 1))
     for suffix in ('png', 'svg'):
-        picture = io.BytesIO()
-        figure.savefig(picture, format=suffix, dpi=130)
-        write_file(out / f'plot.{suffix}', picture.getvalue())
+        with result_file(out / f'plot.{suffix}') as file:
+            figure.savefig(file, format=suffix, dpi=130)
     pyplot.close(figure)
     return out / 'plot.png'

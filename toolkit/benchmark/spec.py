@@ -9,6 +9,7 @@ from toolkit.engine.budget_hook import CLOCKS
 from toolkit.engine.config import read_plain, with_bases
 from toolkit.outputs import plain_name
 from toolkit.registry import METRICS, check_keys, did_you_mean
+from toolkit.signatures import wrong_kind
 from toolkit.structures import InputError, check_seed
 
 METRIC_SET = [
@@ -18,6 +19,8 @@ UNTRAINED = ('data', 'train_dataloader', 'test_dataloader')
 """The parts of a config that a model without weights takes."""
 COLOR_CONTROL = ('clips', 'frames')
 """Keys of ``color_control``, all of them numbers."""
+LOOKED_AT = ('iterations', 'minutes', 'budgets', 'seeds', 'metrics', 'columns', 'plot')
+"""Keys whose values are looked at more closely than for their kind."""
 
 
 @dataclass
@@ -26,15 +29,16 @@ class ClipSpec:
 
     Args:
         root: folder of prepared clips, or of one; None leaves the data as the row's config has it.
-        held_out: (start, stop) of each clip, what is tested; frames, or shares as floats. None where the config divides its clips.
+        held_out: (start, stop) of each clip, what is tested; frames, or shares as floats; an end that is None is open. None where the
+            config divides its clips.
         person: for file names of ``init``; default the name of the entry.
         options: overrides of every row's config, dotted key -> value.
     """
 
     root: str | None = None
-    held_out: Sequence[float] | None = None
+    held_out: Sequence[float | None] | None = None
     person: str | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -90,7 +94,7 @@ class Row:
 
     name: str
     config: str
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
     init: str | None = None
     untrained: str | None = None
     budgets: Sequence[Budget] | None = None
@@ -110,7 +114,7 @@ class Spec:
     """A benchmark.
 
     Args:
-        rows: dicts with the fields of :class:`Row`; differences are taken to the first one.
+        rows: dicts with the fields of :class:`Row`; differences are taken to the first one that has results.
         clips: name -> fields of :class:`ClipSpec`.
         budgets: fields of :class:`Budget`; all are run.
         seeds: of every run; each changes all that a run draws.
@@ -128,19 +132,19 @@ class Spec:
     """
 
     rows: Sequence[Row]
-    clips: Mapping[str, ClipSpec]
+    clips: dict[str, ClipSpec]
     budgets: Sequence[Budget] = ()
     seeds: Sequence[int] = (0,)
     metrics: Sequence[Mapping] = field(default_factory=lambda: METRIC_SET)
     columns: Sequence[str] = ('ms_ssim/masked', 'lpips*/masked', 'lpips*/full', 'lpips*/crop', 'psnr/full', 'ssim/full',
                               'pck/limbs@0.1', 'sharpness/*', 'temporal/td', 'temporal/*lpips*', 'temporal/warp_error')
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
     amp: bool | str = False
     fast: bool = False
     clock: str = 'wall'
     max_frames: int | None = None
     frames: int = 4
-    color_control: Mapping[str, Any] | None = None
+    color_control: dict[str, Any] | None = None
     plot: Sequence[str] = ()
     path: Path = Path()
 
@@ -160,6 +164,8 @@ def read_spec(path: str | Path) -> Spec:
     if not spec.rows or not spec.clips:
         raise InputError(f'{path}: rows and clips must name something')
     spec.rows = [_made(Row, row, f'{path}: rows.{number}') for number, row in enumerate(spec.rows)]
+    if len(set(map(plain_name, spec.clips))) < len(spec.clips):
+        raise InputError(f'{path}: clips need names that differ as names of files, too, got {", ".join(spec.clips)}')
     spec.clips = {name: _made(ClipSpec, clip, f'{path}: clips.{name}') for name, clip in spec.clips.items()}
     spec.budgets = _budgets(spec.budgets, f'{path}: budgets')
     names = [row.name for row in spec.rows]
@@ -183,9 +189,10 @@ def read_spec(path: str | Path) -> Spec:
             labels.add(label)
         if unknown := sorted(set(row.clips or ()) - set(spec.clips)):
             raise InputError(f'{where}.clips: no clips {", ".join(unknown)}.{did_you_mean(unknown[0], spec.clips)}')
-    for metric in spec.metrics:
+    metrics = spec.metrics if isinstance(spec.metrics, (list, tuple)) else [None]
+    for metric in metrics:
         if not isinstance(metric, Mapping) or metric.get('type') not in METRICS:
-            raise InputError(f'{path}: metrics: expected configs such as dict(type="PSNR"), got {metric!r}')
+            raise InputError(f'{path}: metrics: expected configs such as dict(type="PSNR") in a list, got {metric or spec.metrics!r}')
     for key in ('columns', 'plot'):
         patterns = getattr(spec, key)
         if not isinstance(patterns, (list, tuple)) or not all(isinstance(pattern, str) for pattern in patterns):
@@ -249,6 +256,9 @@ def _made(kind: type, content: Any, where: str) -> Any:
     needed = [key for key in dict(Spec=('rows', 'clips'), Row=('name', 'config')).get(kind.__name__, ()) if key not in content]
     if needed:
         raise InputError(f'{where}: {" and ".join(needed)} must be given')
+    for key, value in content.items():
+        if key not in LOOKED_AT and (expected := wrong_kind(value, kind.__dataclass_fields__[key].type)):
+            raise InputError(f'{where}{": " if kind is Spec else "."}{key}: expected {expected}, got {value!r}')
     return kind(**content)
 
 

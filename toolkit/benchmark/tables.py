@@ -1,4 +1,4 @@
-"""Results of a benchmark as one table: means over clips, differences to the first row, costs; JSON, CSV and Markdown."""
+"""Results of a benchmark as one table: means over clips, differences to the first row with results, costs; JSON, CSV and Markdown."""
 
 import csv
 import datetime
@@ -46,7 +46,7 @@ class Table:
         spec: of the benchmark.
         units: of it.
         results: of those that are done, by name.
-        whole: whether the units are all of the spec; else nobody may have measured what it names.
+        asked: those of them that were to be done now; default all.
 
     Attributes:
         labels: names of the rows, each with its budget; only those with a unit.
@@ -56,9 +56,10 @@ class Table:
         about: column -> its metric, its definition, what is better, and reasons for numbers that are missing.
         costs: label -> name of :data:`COSTS` -> mean over units.
         errors: what failed, and what does not compare.
+        failed: whether something of what was asked for failed, or something does not compare.
     """
 
-    def __init__(self, spec: Spec, units: Sequence[Unit], results: Mapping[str, Mapping], whole: bool = True) -> None:
+    def __init__(self, spec: Spec, units: Sequence[Unit], results: Mapping[str, Mapping], asked: Sequence[Unit] | None = None) -> None:
         self.spec, self.units, self.results = spec, list(units), results
         self.labels: list[str] = []
         self.rows: dict[str, str] = {}
@@ -67,9 +68,6 @@ class Table:
         self.values: dict[str, dict[str, dict[str, dict[int, float]]]] = {label: {} for label in self.labels}
         self.about: dict[str, dict[str, Any]] = {}
         self.costs: dict[str, dict[str, float]] = {}
-        self.errors = [f'{unit.row} on {unit.clip}, seed {unit.seed}: {results[unit.name]["error"]}'
-                       for unit in self.units if results.get(unit.name, {}).get('error')]
-        self.errors += self._tested_otherwise()
         found: dict[tuple[str, str], list[float]] = {}
         for unit in self.units:
             result = results.get(unit.name, {})
@@ -81,19 +79,31 @@ class Table:
                         found.setdefault((point['label'], key), []).append(value)
         for (label, key), numbers in found.items():
             self.costs.setdefault(label, {})[key] = float(np.mean(numbers)) * SCALES.get(key, 1)
-        if whole and len(results) == len(self.units) and not self.errors:
-            self.errors = [f'{key}: no metric was measured that {pattern!r} names. There are: {", ".join(self.about)}'
-                           for key in ('columns', 'plot') for pattern in self._own(key) if not self.matching([pattern])]
+        self._tell(self.units if asked is None else asked)
+
+    def _tell(self, asked: Sequence[Unit]) -> None:
+        """Errors, and what is wrong with the names of metrics where each row has been measured on all of its clips."""
+        failed = {unit.name: f'{unit.row} on {unit.clip}, seed {unit.seed}: {self.results[unit.name]["error"]}'
+                  for unit in self.units if self.results.get(unit.name, {}).get('error')}
+        others = self._tested_otherwise()
+        places = [{(unit.row, unit.clip) for unit in units} for units in (asked, self.units)]
+        if places[0] == places[1] and all(unit.name in self.results for unit in asked) and not failed and not others:
+            others = [f'{key}: no metric was measured that {pattern!r} names. There are: {", ".join(self.about)}'
+                      for key in ('columns', 'plot') for pattern in self._own(key) if not self.matching([pattern])]
+        self.errors = [*failed.values(), *others]
+        self.failed = bool(others) or any(unit.name in failed for unit in asked)
 
     def _order(self) -> None:
-        """Labels in the order of the spec, and which each is compared with: the first row at the same budget, else its last point."""
+        """Labels in the order of the spec, and which each is compared with: that of the first row with results at the same budget, else
+        its last point."""
         by_row: dict[str, dict[str, str]] = {}
         there = {label for unit in self.units for label in unit.labels}
         for row in self.spec.rows:
             by_row[row.name] = {key: label for key, label in row.labels() if label in there}
             self.labels += list(by_row[row.name].values())
             self.rows |= dict.fromkeys(by_row[row.name].values(), row.name)
-        first = by_row[self.spec.rows[0].name]
+        done = {unit.row for unit in self.units if self.results.get(unit.name, {}).get('points')}
+        first = by_row[next((row for row in self.spec.rows if row.name in done), self.spec.rows[0]).name]
         for points in by_row.values():
             for key, label in points.items():
                 self.reference[label] = first.get(key, next(reversed(first.values()), label))
@@ -182,7 +192,8 @@ class Table:
 
     def matching(self, patterns: Sequence[str]) -> list[str]:
         """Columns of the metrics that patterns name, in their order."""
-        return [key for pattern in patterns for key, about in self.about.items() if fnmatch(about['metric'], pattern)]
+        return list(dict.fromkeys(
+            key for pattern in patterns for key, about in self.about.items() if fnmatch(about['metric'], pattern)))
 
     def as_json(self) -> dict[str, Any]:
         """Everything, as plain values."""
@@ -191,8 +202,8 @@ class Table:
                 for label in self.labels]
         return dict(
             about=dict(spec=str(self.spec.path), toolkit=__version__, machines=hosts, clock=self.spec.clock,
-                       date=datetime.datetime.now().astimezone().isoformat(timespec='seconds'), done=len(self.results) - self._failed(),
-                       failed=self._failed(), units=len(self.units)),
+                       date=datetime.datetime.now().astimezone().isoformat(timespec='seconds'), units=len(self.units),
+                       done=len(self.results) - self._count_failed(), failed=self._count_failed()),
             definitions=self.about, rows=rows, errors=self.errors, budgets=[asdict(budget) for budget in self.spec.budgets])
 
     def as_csv(self) -> str:
@@ -240,13 +251,13 @@ class Table:
 
     def _said(self) -> str:
         hosts = sorted({r['device'] for r in self.results.values() if 'device' in r})
-        failed = self._failed()
+        failed = self._count_failed()
         done = len(self.results) - failed
         return (f'{done} of {len(self.units)} units are done{f" and {failed} failed" if failed else ""}'
                 f'{", so this is not all" if done < len(self.units) else ""}; '
                 f'{", ".join(hosts)}. Intervals: 95 % bootstrap over clips, of the mean over seeds.')
 
-    def _failed(self) -> int:
+    def _count_failed(self) -> int:
         return sum(bool(result.get('error')) for result in self.results.values())
 
     def _clips(self, label: str) -> str:

@@ -25,7 +25,7 @@ from toolkit.engine.config import load_config, read_plain
 from toolkit.engine.evaluation import Evaluation
 from toolkit.engine.launch import build_runner
 from toolkit.engine.needs import meet_needs
-from toolkit.files import write_json
+from toolkit.files import result_file, write_json
 from toolkit.metrics.evaluator import pick_clips
 from toolkit.metrics.parts import ClipParts
 from toolkit.structures import InputError, spread
@@ -180,7 +180,8 @@ def _test(unit: Unit, cfg: Config, checkpoint: str | None, device: str, frames: 
     evaluation = Evaluation(cfg, checkpoint, max_frames=unit.max_frames, device=device)
     keeper = _Keeper(evaluation, unit)
     evaluation.run(watch=keeper.watch)
-    np.savez_compressed(frames, **{name: np.stack(pictures) for name, pictures in keeper.kept.items()})
+    with result_file(frames, lasting=True) as file:
+        np.savez_compressed(file, **{name: np.stack(pictures) for name, pictures in keeper.kept.items()})
     results, model, dataset = evaluation.results(), evaluation.models['model'], evaluation.dataset
     found = dict(metrics=results['metrics'], directions=results.get('directions'), tested=keeper.tested)
     del evaluation, keeper  # networks of metrics are no memory of what generates

@@ -11,20 +11,24 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
+import uuid
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from toolkit.benchmark.claims import Claim
+from toolkit.benchmark.claims import Claim, is_gone, owner
 from toolkit.benchmark.plan import Unit
 from toolkit.doors import read_json
 from toolkit.files import make_folder, write_json
+from toolkit.machine import cores
 from toolkit.structures import InputError, MissingWeightsError
 
 Job = tuple[Path, Unit]
+UNITS = 'units'
 RESULT = 'result.json'
 RUN = 'run'
+REHEARSAL = 'rehearsal'
 PLAN = 'units.json'
 REHEARSED = 'rehearsed'
 MOST_DEATHS = 2
@@ -33,7 +37,7 @@ MOST_DEATHS = 2
 
 def folder_of(out: Path, unit: Unit) -> Path:
     """Where a unit's result and frames are."""
-    return out / 'units' / unit.name
+    return out / UNITS / unit.name
 
 
 def result_of(out: Path, unit: Unit, since: float | None = None) -> dict[str, Any] | None:
@@ -64,14 +68,15 @@ def work(plan: Path, device: str) -> None:
     content = read_json(plan)
     since, jobs = content['since'], [(Path(job['out']), Unit(**job['unit'])) for job in content['jobs']]
     _end_with_parent()
-    for out, unit in _to_rehearse(jobs, since):
-        _attempt(out, unit, device, since, _rehearsed)
-    while True:
-        left = [(out, unit) for out, unit in jobs if result_of(out, unit, since) is None]
-        if not any(_attempt(out, unit, device, since) for out, unit in left):
-            if not left:
-                return
-            time.sleep(2)
+    with _stopped_by_parent():
+        for out, unit in _to_rehearse(jobs, since):
+            _attempt(out, unit, device, since, _rehearsed)
+        while True:
+            left = [(out, unit) for out, unit in jobs if result_of(out, unit, since) is None]
+            if not any(_attempt(out, unit, device, since) for out, unit in left):
+                if not left:
+                    return
+                time.sleep(2)
 
 
 def _to_rehearse(jobs: Sequence[Job], since: float) -> list[Job]:
@@ -112,9 +117,9 @@ def _attempt(out: Path, unit: Unit, device: str, since: float,
 def _write(path: Path, unit: Unit, result: dict, device: str) -> None:
     said = dict(row=unit.row, clip=unit.clip, seed=unit.seed, time=time.time(), host=socket.gethostname(), device=_named(device))
     try:
-        write_json(path, {**result, **said})
+        write_json(path, {**result, **said}, lasting=True)
     except ValueError as error:  # a number is not finite
-        write_json(path, dict(said, error=f'a measured number is not finite: training has diverged? ({error})'))
+        write_json(path, dict(said, error=f'a measured number is not finite: training has diverged? ({error})'), lasting=True)
 
 
 def _tried(unit: Unit, folder: Path, device: str) -> dict[str, Any]:
@@ -125,8 +130,10 @@ def _tried(unit: Unit, folder: Path, device: str) -> dict[str, Any]:
 
 def _rehearsed(unit: Unit, folder: Path, device: str) -> dict[str, Any] | None:
     from toolkit.benchmark.unit import rehearse
+    if (folder / REHEARSED).exists():  # another process has just done it
+        return None
     print(f'---- rehearsing {unit.row} on {unit.clip}', flush=True)
-    result = _result(lambda: rehearse(unit, folder / 'rehearsal', device))
+    result = _result(lambda: rehearse(unit, folder / REHEARSAL, device))
     if result is None:
         (folder / REHEARSED).touch()
     return result
@@ -160,12 +167,55 @@ def _end_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
+@contextlib.contextmanager
+def _stopped_by_parent() -> Iterator[None]:
+    """Within the context Ctrl-C and a closed terminal, which reach all processes of a command, are left to the one that started this
+    one: it passes them on, and a second signal would come while the first one is obeyed, and the claim is given back."""
+    signals = [getattr(signal, name) for name in ('SIGINT', 'SIGHUP') if hasattr(signal, name)]
+    here = threading.current_thread() is threading.main_thread()
+    old = {number: signal.signal(number, signal.SIG_IGN) for number in signals if here}
+    try:
+        yield
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
+
+
 def write_plan(folder: Path, jobs: Sequence[Job]) -> Path:
     """Write what workers of this machine read: the units, and from when on errors count."""
     make_folder(folder)
-    path = folder / f'{socket.gethostname()}-{os.getpid()}-{PLAN}'
-    write_json(path, dict(since=time.time(), jobs=[dict(out=str(out), unit=asdict(unit)) for out, unit in jobs]))
+    path = folder / f'{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}-{PLAN}'
+    write_json(path, dict(owner=owner(), since=time.time(), jobs=[dict(out=str(out), unit=asdict(unit)) for out, unit in jobs]))
     return path
+
+
+def tidy(out: Path) -> None:
+    """Remove what processes that were killed left in the folder of a benchmark: what a unit was trained in, and its claim, where its
+    result is kept; and plans of this machine.
+
+    What somebody is at is left alone, and so is a unit without a result, with which the next one goes on.
+
+    Args:
+        out: of the benchmark.
+    """
+    for path in out.glob(f'*-{PLAN}'):
+        with contextlib.suppress(InputError):
+            if is_gone(read_json(path).get('owner', {})):
+                path.unlink(missing_ok=True)
+    for result in (out / UNITS).glob(f'*/{RESULT}'):
+        claim = Claim(result.parent)
+        left = [path for path in result.parent.iterdir()
+                if path.name in (RUN, REHEARSAL, claim.path.name) or path.name.startswith(('.claim.', '.now.'))]
+        if not left or read_json(result).get('error') or not claim.take():
+            continue
+        try:
+            for path in left:
+                if path.is_dir():
+                    shutil.rmtree(path, ignore_errors=True)
+                elif path != claim.path:
+                    path.unlink(missing_ok=True)
+        finally:
+            claim.release()
 
 
 class Workers:
@@ -234,7 +284,7 @@ class Workers:
         log = self._log(number)
         log.parent.mkdir(parents=True, exist_ok=True)
         environment, device = placed(self.device, number)
-        environment.setdefault('OMP_NUM_THREADS', str(max(1, (os.cpu_count() or 1) // self.count)))
+        environment.setdefault('OMP_NUM_THREADS', str(max(1, cores() // self.count)))
         with open(log, 'a') as file:
             self._processes[number] = subprocess.Popen(
                 [sys.executable, '-m', 'toolkit', 'benchmark', str(self.plan), '--work', '--device', device], stdout=file,

@@ -283,7 +283,8 @@ class ClipMetric(BaseMetric):
 
     @staticmethod
     def _summary(key: str, definition: Definition, rows: Sequence[dict]) -> Summary:
-        measures = {row['clip']: Measure(**row['measures'][key]) for row in rows}
+        measures = {(row['clip'], row.get('group')): Measure(**row['measures'][key]) for row in rows}
+        names = Counter(clip for clip, _ in measures)  # two persons may each have a clip of this name
         present = [m for m in measures.values() if m.value is not None]
         reasons = Counter(m.reason for m in measures.values() if m.value is None)
         reason = reasons.most_common(1)[0][0] if reasons else ('' if rows else 'no clip was measured')
@@ -294,7 +295,7 @@ class ClipMetric(BaseMetric):
             value=float(np.mean(values)) if values else None, ci=bootstrap_ci(values), n_clips=len(present),
             n_frames=sum(m.frames for m in present), n_samples=sum(m.frames if m.samples is None else m.samples for m in present),
             unit=definition.unit, better=definition.better, definition=definition.text, reason=reason,
-            per_clip={clip: m.value for clip, m in measures.items()})
+            per_clip={clip if names[clip] == 1 else f'{clip} ({group})': m.value for (clip, group), m in measures.items()})
 
 
 class Measurement:

@@ -47,6 +47,15 @@ def find_backbone(net: str) -> tuple[str, Path]:
     raise MissingWeightsError(f"LPIPS needs one of torchvision's ImageNet weights {files}; searched {folders}")
 
 
+def described(name: str, path: Path) -> str:
+    """What definitions of metrics say of the network: distances of other networks, or of other weights, do not compare.
+
+    Args:
+        name, path: of :func:`find_backbone`.
+    """
+    return f'LPIPS v0.1, network {name}, backbone {path.name}'
+
+
 class LPIPSNetwork:
     """LPIPS v0.1 (Zhang et al. 2018): features of an ImageNet network, unit length over channels, squared difference, the authors'
     linear weights, mean over pixels, sum over layers.
@@ -148,7 +157,7 @@ class LPIPS(PictureMetric):
         try:
             name, path = find_backbone(net)
             missing = ''
-            self.text = f'LPIPS v0.1, network {name}, backbone {path.name}, RGB mapped to [-1, 1], per frame'
+            self.text = f'{described(name, path)}, RGB mapped to [-1, 1], per frame'
         except MissingWeightsError as error:
             name, missing = net, str(error)
             self.text = 'LPIPS v0.1, RGB mapped to [-1, 1], per frame'

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from toolkit.metrics.base import ClipMetric, Definition, Measure, check_against, compared_with
-from toolkit.metrics.lpips import SMALLEST_SIDE, LPIPSNetwork
+from toolkit.metrics.lpips import SMALLEST_SIDE, LPIPSNetwork, described
 from toolkit.metrics.pictures import DILATION, check_pair, dilate
 from toolkit.registry import METRICS
 from toolkit.structures import MissingWeightsError
@@ -135,6 +135,7 @@ class Temporal(ClipMetric):
             self.network, self.no_network = LPIPSNetwork(net, self.device), ''
         except MissingWeightsError as error:
             self.network, self.no_network = None, str(error)
+        network = described(self.network.name, self.network.path) if self.network else 'LPIPS v0.1'
         self.lpips_key = f'tlpips_{self.network.name}' if self.network else 'tlpips'
         video = 'real' if against == 'real' else 'input'
         outside = f"outside all {'true' if video == 'real' else 'input'} masks + {DILATION} px, levels of 0..255"
@@ -142,7 +143,7 @@ class Temporal(ClipMetric):
         self.definitions = {
             'td': Definition(f'mean ||g_t - g_{{t-1}}| - |r_t - r_{{t-1}}||, r the {video} video, levels of 0..255', 'lower', 'steps'),
             self.lpips_key: Definition(
-                f'mean |LPIPS(g_t, g_{{t-1}}) - LPIPS(r_t, r_{{t-1}})|, r the {video} video, LPIPS v0.1', 'lower', 'steps'),
+                f'mean |LPIPS(g_t, g_{{t-1}}) - LPIPS(r_t, r_{{t-1}})|, r the {video} video, {network}', 'lower', 'steps'),
             'flicker': Definition(f'standard deviation over time {outside}', 'lower'),
             'flicker_real': Definition(f'the same of the {video.upper()} video {outside}', ''),
             'warp_error': Definition(warped, 'lower', 'steps'),
