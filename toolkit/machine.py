@@ -4,6 +4,7 @@ import importlib.util
 import math
 import os
 import shutil
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,6 +87,18 @@ def cores() -> int:
         quota, period = map(int, QUOTA.read_text().split())
         count = min(count, math.ceil(quota / period))
     return count
+
+
+def private_memory(processes: Iterable[int]) -> int | None:
+    """Bytes of memory that processes, by their numbers, share with nobody; None where the system does not say it."""
+    total = 0
+    for number in processes:
+        try:
+            rows = Path(f'/proc/{number}/smaps_rollup').read_text().splitlines()
+        except OSError:
+            return None
+        total += sum(1024 * int(row.split()[1]) for row in rows if row.startswith('Private_'))
+    return total
 
 
 def on_device(values: Tensor, device: torch.device) -> Tensor:

@@ -87,6 +87,11 @@ def test_both_are_transformed_independently_and_reproducibly(roots):
     assert same_frame[0] != same_frame[1] != same_frame[2], 'a frame that comes several times an epoch is not transformed alike'
 
 
+def test_any_seed_of_a_run_will_do(roots):
+    largest = build(roots, seed=2**32 - 1)
+    assert largest.a.seed != largest.b.seed and largest[3, 1]['b']['index'] == build(roots, seed=2**32 - 1)[3, 1]['b']['index']
+
+
 def test_runs_of_sequential_mini_batches(roots):
     data = build(roots, window=2, sequence=3, batch_size=2, transforms=[dict(type='RandomFlip')])
     assert len(data) == 18

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.utils.data import default_collate
 
-from toolkit import apis
+from toolkit import apis, fields
 from toolkit.clips.clip import Clip
 from toolkit.distillation import taught_windows
 from toolkit.distillation.taught_windows import TaughtWindows
@@ -75,6 +75,24 @@ def test_the_frames_of_the_window_are_never_references(data):
         window = {data.frame(number, t).tobytes() for t in (start, start + 1)}
         shown = item['reference_frames'][:, 0].permute(0, 2, 3, 1).numpy()
         assert not window & {picture.tobytes() for picture in shown}
+
+
+def test_added_fields_are_of_the_teachers_frames_also_where_clips_store_them(root, monkeypatch):
+    monkeypatch.setattr(fields, 'ADDED', dict(fields.ADDED))
+
+    @fields.add('shade', store=True)
+    def shade(frames):
+        return frames.mean(-1).astype(np.uint8)
+
+    data, picture = TaughtWindows(root=root / 'me', **OPTIONS), Clip.picture
+    for clip in data.clips:
+        monkeypatch.setitem(clip.fields, 'shade', 1)
+    stored = np.full((SIZE['height'], SIZE['width']), 7, np.uint8)
+    monkeypatch.setattr(Clip, 'picture', lambda self, kind, t: stored if kind == 'shade' else picture(self, kind, t))
+    data.add_fields(['shade'])
+    item = data[5, 2]
+    for key, frames in (('shade', item['frames']), ('content_shade', item['content_frame'][None])):
+        np.testing.assert_array_equal(item[key].reshape(-1, 64, 48), shade(frames.permute(0, 2, 3, 1).numpy()))
 
 
 def test_it_has_the_form_of_clip_windows(root, data):

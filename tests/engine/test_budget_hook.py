@@ -1,7 +1,9 @@
 """Budgets: points, schedules that fit, and a learning rate that follows the time."""
 
+import os
 import subprocess
 import sys
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -113,6 +115,24 @@ def test_iterations_and_no_point_within_accumulation(tmp_path, clock):
     run.gradients_pending = False
     go(hook, run, clock, 1, 9)
     assert [point['iteration'] for point in hook.reached] == [0, 4, 4] and run.iter == 4
+
+
+def test_schedules_without_an_end_end_with_the_length(tmp_path):
+    open_ended = {key: value for key, value in LINEAR.items() if key != 'end'}
+    assert BudgetHook(minutes=[1], schedulers=[open_ended], length=16).schedulers == [LINEAR]
+
+
+def test_processes_with_clocks_of_their_own_end_together_at_equal_rates(toy, tmp_path, monkeypatch):
+    monkeypatch.setitem(budget_hook.CLOCKS, 'wall', lambda: time.perf_counter() * (1 + int(os.environ.get('RANK', 0))))
+    schedule = "{'type':'LinearLR','start_factor':1.0,'end_factor':0.0,'end':1000}"
+    hooks = f"[{{'type':'WriteWeights','folder':'{tmp_path}'}}," \
+            f"{{'type':'BudgetHook','minutes':[0,0.01],'schedulers':[{schedule}],'length':1000}}]"
+    run = toy.train(tmp_path / 'run', processes=2, options=[
+        f'custom_hooks={hooks}', 'param_scheduler=[]', 'train_cfg.max_iters=100000', 'train_cfg.val_interval=0',
+        'default_hooks.checkpoint.interval=0'])
+    assert run.codes == [0, 0] and (tmp_path / 'run' / 'point_1.pth').exists(), run.text
+    first, second = ((tmp_path / f'rank{rank}.txt').read_text() for rank in (0, 1))
+    assert first == second and len(set(first.splitlines())) > 3
 
 
 @pytest.mark.parametrize('options, message', [

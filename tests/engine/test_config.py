@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers import child_config
+from toolkit.engine import config
 from toolkit.engine.config import load_config, parse_options
 from toolkit.structures import InputError
 
@@ -186,6 +187,31 @@ def test_a_childs_custom_imports_keep_the_parents(toy, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     cfg = load_config(child_config(tmp_path, toy, 'custom_imports = dict(imports=["more_parts_of_child"])'))
     assert cfg.custom_imports.imports == ['toy_parts', 'more_parts_of_child'] and 'more_parts_of_child' in sys.modules
+
+
+def test_modules_that_may_be_missing_are_left_out_with_a_warning(toy, tmp_path, monkeypatch):
+    wanted = 'custom_imports = dict(imports=["no_such_parts", "more_of_child"], allow_failed_imports={})'
+    (tmp_path / 'more_of_child.py').write_text('LOADED = True\n')
+    monkeypatch.syspath_prepend(str(tmp_path))
+    told = []
+    monkeypatch.setattr(config, 'print_log', lambda text, *_: told.append(text))
+    cfg = load_config(child_config(tmp_path, toy, wanted.format(True)))
+    assert cfg.custom_imports == dict(imports=['toy_parts', 'more_of_child']), 'a checkpoint asks for no others'
+    assert 'no_such_parts' in told[0] and 'left out' in told[0] and len(told) == 1
+    path = child_config(tmp_path, toy, wanted.format(False))
+    assert load_config(path, ['custom_imports.allow_failed_imports=True']).custom_imports.imports[0] == 'toy_parts'
+    with pytest.raises(InputError, match='no_such_parts'):
+        load_config(path)
+
+
+@pytest.mark.parametrize('text, words', [
+    ('custom_imports = dict(importz=["a"])', "custom_imports: unknown key 'importz'. Did you mean 'imports'"),
+    ('custom_imports = dict(_delete_=True, imports=[3])', r'custom_imports.imports=\[3\]: expected'),
+    ('custom_imports = dict(_delete_=True, imports=["json"], allow_failed_imports="yes")', 'allow_failed_imports=.yes.: expected True'),
+])
+def test_mistakes_in_custom_imports_are_not_lost_beside_those_of_a_base(toy, tmp_path, text, words):
+    with pytest.raises(InputError, match=words):
+        load_config(child_config(tmp_path, toy, text))
 
 
 def test_helper_variables_begin_with_an_underscore(toy, tmp_path):

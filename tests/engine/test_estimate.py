@@ -2,11 +2,13 @@
 
 import os
 import signal
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from toolkit.engine.estimate import Estimate, Stopwatch, duration, estimate
+from toolkit.machine import private_memory
 from toolkit.structures import InputError
 
 
@@ -17,6 +19,34 @@ def test_a_trial_says_what_the_whole_training_takes(toy, tmp_path, monkeypatch):
     assert found.batch == 2 and found.parameters['net_g'] == 6 * 8 + 8 + 8 * 4 + 4
     assert found.left_out == ['10 validations', 'checkpoints'] and not list(tmp_path.iterdir())
     assert '5,000 iterations: about' in '\n'.join(found.lines())
+
+
+def test_memory_and_disk_are_told_in_millions_of_bytes(toy, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr('toolkit.engine.estimate.resource.getrusage', lambda who: SimpleNamespace(ru_maxrss=10**6))  # in KiB, on Linux
+    found = estimate(toy.config, ['train_cfg.max_iters=5000'], iterations=2)
+    weights, trained = 92 + 49 + 92 + 16, 92 + 49
+    assert found.memory == 1024 and found.checkpoint == pytest.approx(4 * (weights + 2 * trained) / 10**6)
+
+
+def test_memory_of_processes_that_load_data_counts(toy, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    alone = estimate(toy.config, ['train_cfg.max_iters=5000'], iterations=2)
+    seen = []
+
+    def measured(processes):
+        seen.extend(processes)
+        return private_memory(seen) + 10**9
+
+    monkeypatch.setattr('toolkit.engine.estimate.private_memory', measured)
+    found = estimate(toy.config, ['train_cfg.max_iters=5000', 'train_dataloader.num_workers=2'], iterations=2)
+    assert len(set(seen)) == 2 and os.getpid() not in seen and found.memory > alone.memory + 1000
+
+
+def test_memory_that_a_process_shares_with_nobody():
+    held = np.ones(50_000_000, np.uint8)
+    assert private_memory([os.getpid()]) > held.nbytes and private_memory([]) == 0
+    assert private_memory([2**22 + 1]) is None, 'there is no such process'
 
 
 def test_a_trial_that_is_stopped_names_no_checkpoint(toy, tmp_path, monkeypatch):
@@ -46,3 +76,11 @@ def test_durations(seconds, words):
 def test_too_few_iterations(toy):
     with pytest.raises(InputError, match='at least 2'):
         estimate(toy.config, iterations=1)
+
+
+def test_a_trial_ends_with_a_window_of_accumulation_and_keeps_the_schedules_of_the_run(toy, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = estimate(toy.config, [
+        'train_cfg.max_iters=600', 'optim_wrapper.g.accumulative_counts=4', 'optim_wrapper.d.accumulative_counts=6',
+        "param_scheduler=[{'type':'LinearLR','begin':300}]"], iterations=4)
+    assert found.iterations == 600 and len(found.seconds) == 12 - 5

@@ -7,6 +7,7 @@ import torch
 
 from tests.helpers import scalars
 from toolkit.engine.launch import build_runner, load_config
+from toolkit.engine.resume_checks import check_settings
 from toolkit.registry import MODELS
 from toolkit.structures import InputError
 from toolkit.weights import read_checkpoint
@@ -136,3 +137,52 @@ def test_what_may_change_when_a_run_goes_on(toy, tmp_path):
         'param_scheduler.0.begin=5', 'param_scheduler.0.end=8', 'train_cfg.max_iters=10']), tmp_path / 'a', resume=True)
     longer.train()
     assert read_checkpoint(tmp_path / 'a')['meta']['iter'] == 10
+
+
+@pytest.mark.parametrize('scheduler, where', [
+    ("{'type':'LinearLR','start_factor':1.0,'end_factor':0.1}", 'param_scheduler'),
+    ("{'g':[{'type':'StepLR','step_size':3},{'type':'CosineAnnealingLR'}],'d':[]}", 'param_scheduler.g.1')])
+def test_a_schedule_that_would_be_bent_by_a_longer_run_is_refused_until_its_end_is_said(toy, tmp_path, scheduler, where):
+    start = [f'param_scheduler={scheduler}', 'train_cfg.val_interval=0']
+    build_runner(load_config(toy.config, [*start, 'train_cfg.max_iters=4']), tmp_path).train()
+    with pytest.raises(InputError, match=rf'{where}.end was 4, now 6 \(train_cfg.max_iters, where it gives none\)\. To go'):
+        build_runner(load_config(toy.config, [*start, 'train_cfg.max_iters=6']), tmp_path, resume=True).train()
+    runner = build_runner(load_config(toy.config, [*start, f'{where}.end=4', 'train_cfg.max_iters=6']), tmp_path, resume=True)
+    before = read_checkpoint(tmp_path)['optimizer']['g']['param_groups'][0]['lr']
+    runner.train()
+    assert runner.iter == 6 and runner.optim_wrapper['g'].optimizer.param_groups[0]['lr'] <= before
+
+
+@pytest.mark.parametrize('first', [4, 8])
+def test_a_schedule_of_the_iteration_alone_goes_on_in_a_longer_run_as_if_it_had_been_one(toy, tmp_path, first):
+    """Of a run that was ended before, and of one that was at its end."""
+    start = ["param_scheduler=[{'type':'ConstantThenLinearLR','constant':6,'decay':8}]", 'train_cfg.val_interval=0']
+    ended = [] if first == 8 else ["custom_hooks=[{'type':'KillAt','iteration':5}]"]
+    assert toy.train(tmp_path / 'parts', options=[*start, *ended, 'train_cfg.max_iters=8']).codes == [-9 if ended else 0]
+    again = toy.train(tmp_path / 'parts', '--resume', options=[*start, 'train_cfg.max_iters=12'])
+    assert again.codes == [0] and f'at iteration {first} of 12' in again.text, again.text
+    assert toy.train(tmp_path / 'whole', options=[*start, 'train_cfg.max_iters=12']).codes == [0]
+    assert toy.differences(tmp_path / 'whole' / 'iter_0000012.pth', tmp_path / 'parts' / 'iter_0000012.pth') == []
+
+
+def test_the_order_of_networks_stays_or_the_states_of_their_optimizer_would_change_places():
+    config, other = (dict(train_cfg=dict(max_iters=4), optim_wrapper=dict(g=dict(networks=names, optimizer=dict(type='Adam'))))
+                     for names in (['net_a', 'net_b'], ['net_b', 'net_a']))
+    checkpoint = dict(meta=dict(iter=2, max_iters=4, config=config), optimizer=dict(g={}))
+    check_settings(checkpoint, config, 'iter_2.pth')
+    with pytest.raises(InputError, match=r"optim_wrapper.g.networks was \['net_a', 'net_b'\], now \['net_b', 'net_a'\]"):
+        check_settings(checkpoint, other, 'iter_2.pth')
+
+
+def test_a_longer_run_in_which_a_method_would_go_back_to_an_earlier_stage_is_refused(toy, tmp_path, monkeypatch):
+    class StagesOfTest(MODELS.get('ToyGAN')):
+        stage = property(lambda self: int(self.iteration >= self.max_iters / 2))
+
+    monkeypatch.setitem(MODELS.module_dict, 'StagesOfTest', StagesOfTest)
+    options = ['model.type=StagesOfTest', 'train_cfg.val_interval=0']
+    build_runner(load_config(toy.config, [*options, 'train_cfg.max_iters=4']), tmp_path).train()
+    with pytest.raises(InputError, match='StagesOfTest has come to stage 2 .*max_iters=8 instead of 4 it would go back to stage 1'):
+        build_runner(load_config(toy.config, [*options, 'train_cfg.max_iters=8']), tmp_path, resume=True).train()
+    runner = build_runner(load_config(toy.config, [*options, 'train_cfg.max_iters=6']), tmp_path, resume=True)
+    runner.train()
+    assert runner.iter == 6 and runner.model.stage == 1

@@ -134,6 +134,38 @@ def test_an_optimizer_that_the_method_makes_no_update_with(toy, tmp_path, monkey
     assert len(steps) == count
 
 
+def test_a_method_that_makes_no_update_at_all(toy, tmp_path, monkeypatch):
+    load_config(toy.config)
+    monkeypatch.setattr(sys.modules['toy_parts'].ToyGAN, 'train_step', lambda self, data, optim_wrapper: {'g/loss': torch.ones(())})
+    with pytest.raises(InputError, match='ToyGAN.train_step made no update in 20 iterations, with none of the optimizers g, d, so '
+                                         r'that nothing was learned: let it call self.step\(optim_wrapper, name, loss\)'):
+        runner_of(toy, tmp_path, 'train_cfg.max_iters=24', 'train_cfg.val_interval=0').train()
+
+
+@pytest.mark.parametrize('learns', ['one network in some iterations', 'by the optimizer itself', 'in windows'])
+def test_a_method_that_learns_in_a_way_of_its_own(toy, tmp_path, monkeypatch, learns):
+    load_config(toy.config)
+
+    def train_step(self, data, optim_wrapper):
+        loss = self.net_g(torch.nn.functional.pad(self.data_preprocessor(data)['x'], (0, 2))).mean()
+        optimizer = optim_wrapper['g'].optimizer
+        if learns == 'by the optimizer itself':
+            loss.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+        elif learns == 'in windows' or self.iteration % 16 == 15:
+            self.step(optim_wrapper, 'g', loss)
+        return {'g/loss': loss.detach()}
+
+    monkeypatch.setattr(sys.modules['toy_parts'].ToyGAN, 'train_step', train_step)
+    count = 24 if learns == 'in windows' else 1
+    runner = runner_of(
+        toy, tmp_path, 'train_cfg.max_iters=24', 'train_cfg.val_interval=0', f'optim_wrapper.g.accumulative_counts={count}')
+    before = runner.model.net_g[0].weight.clone()
+    runner.train()
+    assert not torch.equal(runner.model.net_g[0].weight, before)
+
+
 def test_work_dir_that_is_a_file(toy, tmp_path):
     (tmp_path / 'file').touch()
     with pytest.raises(InputError, match='is a file'):

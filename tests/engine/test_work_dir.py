@@ -1,13 +1,17 @@
 """A work dir is one run's at a time; nothing in it is overwritten; torchrun's second start goes on."""
 
 import json
+import os
+import time
 
 import pytest
 
+import toolkit.engine.runner as runner
 import toolkit.engine.work_dir as work_dir
+from tests.helpers import scalars
 from toolkit import apis
 from toolkit.engine.launch import build_runner, load_config
-from toolkit.engine.work_dir import set_aside, to_itself
+from toolkit.engine.work_dir import set_aside, take_scalars_along, to_itself
 from toolkit.locks import locked
 from toolkit.structures import InputError
 from toolkit.weights import read_checkpoint
@@ -47,6 +51,38 @@ def test_going_on_from_an_earlier_checkpoint_keeps_the_later_ones(toy, tmp_path)
     again = toy.train(tmp_path, '--resume', str(tmp_path / 'iter_0000004.pth'), options=['train_cfg.max_iters=12'])
     assert again.codes == [0] and 'checkpoints after iteration 4: moved' in again.text
     assert (tmp_path / 'earlier_1' / 'iter_0000008.pth').read_bytes() == later and (tmp_path / 'iter_0000012.pth').exists()
+
+
+def test_going_on_from_an_earlier_checkpoint_in_processes_of_which_one_is_slow(toy, tmp_path, monkeypatch):
+    """The slow one looked when the later checkpoints were moved already, and then waited for another exchange than the first."""
+    look = runner.latest_checkpoint
+    monkeypatch.setattr(runner, 'latest_checkpoint', lambda folder: (os.environ.get('RANK') == '1' and time.sleep(1), look(folder))[1])
+    assert toy.train(tmp_path).codes == [0]
+    again = toy.train(tmp_path, '--resume', str(tmp_path / 'iter_0000004.pth'), processes=2)
+    assert again.codes == [0, 0] and 'checkpoints after iteration 4: moved' in again.text, again.text
+    assert (tmp_path / 'earlier_1' / 'iter_0000008.pth').exists() and (tmp_path / 'iter_0000008.pth').exists()
+
+
+def test_going_on_from_another_folder_neither_removes_nor_continues_what_is_in_this_one(toy, tmp_path):
+    assert toy.train(tmp_path / 'mine', options=['train_cfg.max_iters=4']).codes == toy.train(tmp_path / 'other').codes == [0]
+    mine = (tmp_path / 'mine' / 'iter_0000004.pth').read_bytes()
+    done = toy.train(tmp_path / 'mine', '--resume', str(tmp_path / 'other' / 'iter_0000008.pth'), options=[
+        'train_cfg.max_iters=12', 'default_hooks.checkpoint.max_keep_ckpts=1'])
+    assert done.codes == [0] and 'holds what an earlier run left: moved to' in done.text, done.text
+    assert (tmp_path / 'mine' / 'earlier_1' / 'iter_0000004.pth').read_bytes() == mine
+    assert [line['step'] for line in scalars(tmp_path / 'mine')] == [9, 12, 12] and (tmp_path / 'other' / 'iter_0000008.pth').exists()
+
+
+def test_a_kill_while_the_log_is_taken_along_leaves_one(tmp_path, monkeypatch):
+    first, *later = (tmp_path / f'2026010{day}_000000' / 'vis_data' / 'scalars.json' for day in (1, 2, 3))
+    first.parent.mkdir(parents=True)
+    first.write_text('{"step": 1}\n{"step": 2}\n{"step": 3}\n')
+    with monkeypatch.context() as patch:
+        patch.setattr(work_dir, 'write_atomically', lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            take_scalars_along(tmp_path, later[0], 2)
+    take_scalars_along(tmp_path, later[1], 2)
+    assert list(tmp_path.rglob('scalars.json')) == [later[1]] and later[1].read_text() == '{"step": 1}\n{"step": 2}\n'
 
 
 def test_a_best_checkpoint_after_the_last_one_is_made_again(toy, tmp_path):

@@ -54,6 +54,14 @@ def test_frozen_passes_gradients_on_and_gives_none():
     assert model.net_g.weight.requires_grad and not model.net_g.bias.requires_grad
 
 
+@pytest.mark.parametrize('loss', [0, torch.zeros(()), torch.ones(())])
+def test_a_step_without_anything_to_learn_from_is_refused(loss):
+    model = Small()
+    wrappers = OptimWrapperDict(g=OptimWrapper(torch.optim.SGD(model.net_g.parameters(), 0.1)))
+    with pytest.raises(InputError, match='Small: at iteration 0 no loss reaches the networks of optim_wrapper.g: .* model.losses'):
+        model.step(wrappers, 'g', loss)
+
+
 def test_average_follows_from_the_start_then_slowly():
     model = Small()
     wrapper = OptimWrapper(torch.optim.SGD(model.net_g.parameters(), 0.1))

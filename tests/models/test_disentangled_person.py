@@ -22,8 +22,10 @@ def test_each_stage_trains_its_networks(clips):
     batch, wrappers = batch_of(clips, model), optimizers(model, 1e-2, **NETWORKS)
     logs, changed = step(model, batch, wrappers, 0)
     assert changed == {'net_g', 'net_e', 'net_p', 'net_d'} and set(logs) == {'g/gan', 'g/l1', 'g/pose', 'd/fake', 'd/real'}
+    assert model.stage == 0
     logs, changed = step(model, batch, wrappers, 5)
     assert changed == {'net_m', 'net_c'} and set(logs) == {'g/codes', 'd/codes_fake', 'd/codes_real'}
+    assert model.stage == 1
 
 
 def test_the_code_of_the_person_knows_nothing_of_the_scene_and_the_other_way_round(clips):

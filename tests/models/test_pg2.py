@@ -23,8 +23,10 @@ def test_each_stage_trains_its_networks(clips):
     batch, wrappers = batch_of(clips, model, content='random'), optimizers(model, 1e-2, **NETWORKS)
     logs, changed = step(model, batch, wrappers, 0)
     assert changed == {'net_g'} and set(logs) == {'g/coarse'} and not model.refines
+    assert model.stage == 0
     logs, changed = step(model, batch, wrappers, 5)
     assert changed == {'net_g_fine', 'net_d'} and set(logs) == {'g/gan', 'g/l1', 'd/fake', 'd/real'} and model.refines
+    assert model.stage == 1
 
 
 def test_the_body_counts_twice(clips):

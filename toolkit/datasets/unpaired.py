@@ -142,7 +142,7 @@ class UnpairedClips(Dataset):
             raise InputError(f'UnpairedClips: window, sequence and batch_size must be at least 1, got {window}, {sequence} and '
                              f'{batch_size}')
         check_seed(seed)
-        self.a, self.b = (_Domain(name, options, window, size, transforms, plates, 2 * seed + i)
+        self.a, self.b = (_Domain(name, options, window, size, transforms, plates, (2 * seed + i) % 2**32)
                           for i, (name, options) in enumerate((('a', a), ('b', b))))
         self.window, self.sequence, self.seed = window, sequence, seed
         self.plates, self.anchors = plates, anchors

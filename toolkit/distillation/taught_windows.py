@@ -33,8 +33,8 @@ class TaughtWindows(ClipWindows):
     Each item begins at a window of the clips, which lends its content frame and, to some items, its poses
     (:class:`toolkit.distillation.sampled_poses.SampledPoses`). The teacher paints the drawn poses from the frames in use, as generation
     does. Any method may learn from the items: ``frames`` are the teacher's, ``masks`` the shapes of the pose's parts, ``edges``
-    those of :class:`toolkit.edges.soft_canny.SoftCanny`. References are taken from the same frames as the teacher's, never nearer to
-    the item's window than ``references.gap`` says.
+    those of :class:`toolkit.edges.soft_canny.SoftCanny`, and added fields are computed from these, also where clips store them.
+    References are taken from the same frames as the teacher's, never nearer to the item's window than ``references.gap`` says.
 
     Items depend on the seed, the draw and the index alone. In the main process the teacher runs on the GPU where there is one, and goes
     back to the CPU after each item; there it runs in workers, which cannot use the GPU of the process that they were forked from.
@@ -102,7 +102,7 @@ class TaughtWindows(ClipWindows):
         number, start = self.locate(int(index))
         key = int(draw), int(index) % len(self)
         wanted = {key for key in SAMPLE if find(key)[1] == CONTENT} | {'poses'}
-        sample, about, rng = self.sample(index, draw, (*wanted, *self._stored(self.clips[number])))
+        sample, about, rng = self.sample(index, draw, wanted)  # added fields that clips store are of other frames than the teacher's
         sample['poses'] = self._sampler(number)(sample['poses'], np.random.default_rng((TAG, self.seed, *key)))
         height, width = self.size
         sample['frames'] = np.zeros((self.window, height, width, 3), np.uint8)

@@ -12,6 +12,7 @@ from toolkit.engine.memory import return_memory
 from toolkit.models.bare import bare
 from toolkit.registry import HOOKS
 from toolkit.structures import InputError
+from toolkit.together import on_main_process
 
 CLOCKS = {'wall': time.perf_counter, 'cpu': time.process_time}
 
@@ -76,13 +77,15 @@ class BudgetHook(Hook):
     """Writes ``point_<n>.pth`` at each point of a budget, ends the run at the last one, and counts what it cost.
 
     Seconds are those of training and of waiting for data; validation, previews and saving are left out. With minutes the learning rate
-    and the stages of a method follow the share of the time that is used: its schedule ends with the budget on any machine.
+    and the stages of a method follow the share of the time that is used: its schedule ends with the budget on any machine. Of several
+    processes all go by the clock of process 0.
 
     Args:
         iterations: the points; 0 is what the run begins with.
         minutes: the points instead.
         clock: ``'wall'``, or ``'cpu'`` for processor time, which other work on the machine changes less.
-        schedulers: with minutes the ``param_scheduler`` of the config, which then has none itself.
+        schedulers: with minutes the ``param_scheduler`` of the config, which then has none itself; those without ``end`` end with
+            ``length``.
         length: with minutes the iterations that these are made for.
 
     Attributes:
@@ -106,9 +109,9 @@ class BudgetHook(Hook):
         if not points or sorted(set(points)) != points or points[0] < 0:
             raise InputError(f'BudgetHook: expected numbers that rise, got {points}')
         self.points, self.timed, self.clock = points, minutes is not None, CLOCKS[clock]
-        self.schedulers, self.length = schedulers, length
+        self.schedulers, self.length = [{'end': length, **config} for config in schedulers], length
         if self.timed:
-            learning_rate(schedulers, 0)
+            learning_rate(self.schedulers, 0)
         self.reached: list[dict] = []
         self.seconds, self.memory, self._mark = 0.0, 0, 0.0
 
@@ -145,8 +148,12 @@ class BudgetHook(Hook):
 
     def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
         """Count the time."""
-        self.seconds += self.clock() - self._mark
-        self._mark = self.clock()
+        self._count()
+
+    def _count(self) -> None:
+        """Add the time since the mark. What is decided by time must be the same in all processes."""
+        spent = self.seconds + self.clock() - self._mark
+        self.seconds, self._mark = on_main_process(lambda: spent) if self.timed else spent, self.clock()
 
     def after_iteration(self, runner) -> None:
         """Save where a point is reached."""
@@ -156,9 +163,9 @@ class BudgetHook(Hook):
     def _look(self, runner) -> None:
         due = [number for number in range(len(self.reached), len(self.points)) if self._is_reached(runner, self.points[number])]
         if due and torch.cuda.is_available():
-            start = self.clock()
+            self._mark = self.clock()
             torch.cuda.synchronize()
-            self.seconds += self.clock() - start
+            self._count()
         for number in due:
             if getattr(runner, 'gradients_pending', False):
                 return

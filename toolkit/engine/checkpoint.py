@@ -211,8 +211,23 @@ def _check_training_state(runner, checkpoint: dict, path: str | Path) -> None:
     if set(checkpoint['optimizer']) != set(runner.optim_wrapper.keys()):
         raise InputError(f'{path} has the optimizers {sorted(checkpoint["optimizer"])}, the config has '
                          f'{sorted(runner.optim_wrapper.keys())}')
-    with _damage_named(path):
+    with _damage_named(path), unwrapped(runner.model) as model:
         check_settings(checkpoint, runner.cfg.to_dict(), path)
+        _check_stage(model, meta, most, path)
+
+
+def _check_stage(model: nn.Module, meta: Mapping[str, Any], length: Any, path: str | Path) -> None:
+    """Refuse a run of another length in which a method would go back to an earlier stage, over what it has trained since."""
+    if not isinstance(length, int) or not hasattr(model, 'set_train_state'):
+        return
+    stages = []
+    for iterations in (meta['max_iters'], length):
+        model.set_train_state(seed=meta['seed'], rank=0, iteration=max(meta['iter'] - 1, 0), max_iters=iterations)
+        stages.append(getattr(model, 'stage', 0))
+    if stages[1] < stages[0]:
+        raise InputError(f'{path}: {type(model).__name__} has come to stage {stages[0] + 1} of its training. In a run of '
+                         f'train_cfg.max_iters={length} instead of {meta["max_iters"]} it would go back to stage {stages[1] + 1} and '
+                         f'train over that: begin its stages at smaller shares of the run (model), or leave max_iters as it was')
 
 
 def restore_training_state(runner, path: str | Path) -> None:
@@ -258,12 +273,21 @@ def _restore(runner, checkpoint: dict, path: str | Path, same_world: bool) -> No
                 kind = type(scheduler).__name__
                 raise InputError(f'{path}: a scheduler of optimizer {name!r} was of another kind than the {kind} of the config (no '
                                  f'{", ".join(sorted(missing))}), or the file is damaged')
-            begun = state['last_step'] >= 0
+            begun, end = state['last_step'] >= 0, scheduler.end
             scheduler.load_state_dict(state if begun else {key: state[key] for key in OF_THE_RUN if key in state})
+            _end_at(scheduler, end)
     for name, hook in _hooks_with_state(runner).items():
         if name in rank['hooks']:
             hook.load_state_dict(rank['hooks'][name])
     runner.train_loop.set_position(meta['iter'], meta['samples'], rank['random'] if same_world else None)
+
+
+def _end_at(scheduler, end: int) -> None:
+    """Let a scheduler that ended with its run go on in one that is longer. At its old end it made no step yet."""
+    missed, scheduler.end = scheduler.end <= scheduler._global_step < end, end
+    if missed:
+        scheduler._global_step -= 1
+        scheduler.step()
 
 
 def _scheduler_state(scheduler) -> dict[str, Any]:

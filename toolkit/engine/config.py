@@ -1,6 +1,7 @@
 """Reading configs with every key checked."""
 
 import ast
+import logging
 import sys
 import traceback
 import warnings
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.logging import print_log
 
 from toolkit.engine.mmengine_names import check_names
 from toolkit.engine.sections import Top
@@ -26,6 +28,8 @@ def load_config(path: str | Path, cfg_options: dict[str, Any] | Sequence[str] | 
     """Read a text config, import plugins and ``custom_imports`` (of all its bases too), apply overrides, write ``data`` into each data
     set (:mod:`toolkit.engine.shared_data`) and check every key.
 
+    With ``custom_imports.allow_failed_imports`` a module that cannot be imported is left out, with a warning.
+
     Args:
         path: a config file, or the name of one of the toolkit's, see :func:`toolkit.packaged.find_config`.
         cfg_options: dotted key -> value, or strings ``'key=value'``.
@@ -37,22 +41,18 @@ def load_config(path: str | Path, cfg_options: dict[str, Any] | Sequence[str] | 
     path = find_config(path)
     files = list(with_bases(path))
     cfg = _read(path)
-    modules = [m for file in files for m in _imports(_read(file))]
-    import_custom(modules)
     options = cfg_options if isinstance(cfg_options, dict) else parse_options(cfg_options or ())
     imports, tests = ([key for key in options if key.startswith(name)] for name in ('custom_imports', 'test_dataloader'))
     for key in imports:
         set_option(cfg._cfg_dict, key, options[key])
-        import_custom(_imports(cfg))
+    if modules := [module for part in (*map(_read, files), cfg) for module in _imports(part)]:
+        named = cfg.get('custom_imports')
+        cfg.custom_imports = dict(imports=_imported(modules, isinstance(named, dict) and named.get('allow_failed_imports', False)))
     for key in tests:
         set_option(cfg._cfg_dict, key, options[key])
     follow_test(cfg._cfg_dict)
     for key in [key for key in options if key not in (*imports, *tests)]:
         set_option(cfg._cfg_dict, key, options[key])
-    modules = list(dict.fromkeys([*modules, *_imports(cfg)]))
-    if modules:
-        import_custom(modules)
-        cfg.custom_imports = dict(imports=modules)
     for key in [k for k in cfg._cfg_dict if k.startswith('_')]:
         del cfg._cfg_dict[key]
     follow_test(cfg._cfg_dict)
@@ -277,6 +277,23 @@ def _named_base(base: str, path: Path) -> Path:
 
 
 def _imports(cfg: Config) -> list[str]:
+    """Modules that ``custom_imports`` names."""
     named = cfg.get('custom_imports') or {}
+    check_node('', dict(custom_imports=named), [[Top]])
     imports = named.get('imports', []) if isinstance(named, dict) else named
     return [imports] if isinstance(imports, str) else list(imports)
+
+
+def _imported(modules: Sequence[str], may_fail: bool) -> list[str]:
+    """Import modules, each once; those that could be imported."""
+    imported = []
+    for module in dict.fromkeys(modules):
+        try:
+            import_custom([module])
+        except InputError as error:
+            if not may_fail:
+                raise
+            print_log(f'{error} It is left out (allow_failed_imports)', 'current', logging.WARNING)
+        else:
+            imported.append(module)
+    return imported

@@ -1,5 +1,7 @@
 """What a training will cost, measured by its first iterations: time, memory, disk."""
 
+import math
+import multiprocessing
 import resource
 import sys
 import tempfile
@@ -14,13 +16,15 @@ from mmengine.hooks import Hook
 
 from toolkit.cli import Interrupted
 from toolkit.engine.launch import build_runner, load_config
-from toolkit.engine.workers import workers_of
+from toolkit.engine.optim import optimizers, schedulers
+from toolkit.machine import private_memory
 from toolkit.models.bare import bare
 from toolkit.registry import HOOKS
 from toolkit.structures import InputError
 
 WARM_UP = 5
 """First iterations, in which memory is allocated and networks are tuned, do not count."""
+MB = 1e6
 
 
 @dataclass
@@ -31,12 +35,11 @@ class Estimate:
         iterations: of the whole training.
         seconds: of an iteration, (N,) measured ones.
         begun: seconds until the first iteration began: data, networks.
-        memory: most memory of the process in MB.
+        memory: most memory of the process, and what its loading processes do not share with it, in MB (millions of bytes).
         gpu_memory: most memory that torch took on the GPU in MB; None without one.
         batch: items of a mini-batch.
         parameters: network -> parameters.
         checkpoint: MB of a checkpoint.
-        checkpoints: how many are kept.
         left_out: what training does beside, and was not measured.
     """
 
@@ -80,16 +83,28 @@ def duration(seconds: float) -> str:
 
 @HOOKS.register_module()
 class Stopwatch(Hook):
-    """Notes when each iteration is done; the device is waited for."""
+    """Notes when each iteration is done; the device is waited for. Then what memory the loading processes have.
+
+    Attributes:
+        times: (N + 1,) seconds, of the beginning and of each iteration.
+        loading: bytes that the loading processes share with nobody; None where the system does not say it.
+    """
 
     priority = 'LOWEST'
 
     def __init__(self) -> None:
         self.times: list[float] = []
+        self.loading: int | None = 0
+        self._others: list[multiprocessing.Process] = []
 
     def before_train(self, runner) -> None:
         """The first iteration begins."""
+        self._others = multiprocessing.active_children()
         self._note()
+
+    def after_train_epoch(self, runner) -> None:
+        """All iterations are done, and the loading processes are still there."""
+        self.loading = private_memory(child.pid for child in multiprocessing.active_children() if child not in self._others)
 
     def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
         """An iteration is done."""
@@ -111,7 +126,7 @@ def estimate(config: str | Path, cfg_options: Sequence[str] = (), amp: bool | st
         config: a config file, or the name of one.
         cfg_options: ``'key=value'`` overrides.
         amp, fast: as for training.
-        iterations: how many to measure, beside five to warm up.
+        iterations: how many to measure, beside five to warm up; where gradients are accumulated up to the end of a window.
 
     Raises:
         InputError: too few iterations; whatever training refuses.
@@ -124,7 +139,11 @@ def estimate(config: str | Path, cfg_options: Sequence[str] = (), amp: bool | st
     left_out = _left_out(cfg, planned)
     started = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix='estimate_') as folder:
-        cfg.train_cfg.max_iters = iterations + WARM_UP
+        for scheduler in schedulers(cfg):
+            scheduler.setdefault('end', planned)
+        counts = [entry.get('accumulative_counts', 1) for entry in optimizers(cfg)] if cfg.get('optim_wrapper') else []
+        window = math.lcm(*(max(count, 1) for count in counts))
+        cfg.train_cfg.max_iters = -(-(iterations + WARM_UP) // window) * window
         for key in ('val_dataloader', 'val_evaluator', 'val_cfg'):
             cfg.pop(key, None)
         cfg.train_cfg.pop('val_interval', None)
@@ -143,14 +162,15 @@ def estimate(config: str | Path, cfg_options: Sequence[str] = (), amp: bool | st
         sizes = sum(t.numel() * t.element_size() for t in model.state_dict().values() if isinstance(t, torch.Tensor))
         trained = sum(p.numel() * p.element_size() for p in model.parameters() if p.requires_grad)
         networks = model.networks() if hasattr(model, 'networks') else dict(model.named_children())
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == 'darwin' else 2**10)
-        children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / (2**20 if sys.platform == 'darwin' else 2**10)
-        batch, loading = cfg.train_dataloader.get('batch_size') or 1, children * workers_of(runner.cfg.train_dataloader)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == 'darwin' else 1024)
+        if watch.loading is None:
+            left_out.append('memory of loading processes')
         return Estimate(
-            planned, np.diff(watch.times)[WARM_UP:], watch.times[0] - started, peak + loading,
-            torch.cuda.max_memory_allocated() / 2**20 if torch.cuda.is_available() else None, batch,
+            planned, np.diff(watch.times)[WARM_UP:], watch.times[0] - started, (peak + (watch.loading or 0)) / MB,
+            torch.cuda.max_memory_allocated() / MB if torch.cuda.is_available() else None,
+            cfg.train_dataloader.get('batch_size') or 1,
             {name: sum(p.numel() for p in network.parameters()) for name, network in networks.items()},
-            (sizes + 2 * trained) / 2**20, left_out)
+            (sizes + 2 * trained) / MB, left_out)
 
 
 def _left_out(cfg, planned: int) -> list[str]:

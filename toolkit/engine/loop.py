@@ -20,6 +20,8 @@ from toolkit.structures import InputError
 T = TypeVar('T')
 GO, STOP, FAILED, UNSAVED = range(4)
 """What the processes agree on between two iterations: go on; save and stop; save and end with an error; end with an error."""
+UNTAUGHT = 20
+"""Iterations of a start among which one must have taught some network; a method need not learn in each of them."""
 
 
 @LOOPS.register_module(name=['IterLoop', 'IterBasedTrainLoop'])
@@ -65,7 +67,7 @@ class IterLoop(BaseLoop):
         self.waited = self.paused = 0.0
         self._epoch = self._iter = self._start_iter = self._start_samples = 0
         self._random_state: dict | None = None
-        self._due = False
+        self._due = self._learned = False
 
     @property
     def epoch(self) -> int:
@@ -199,21 +201,30 @@ class IterLoop(BaseLoop):
         """One iteration with its hooks.
 
         Raises:
-            InputError: an optimizer that the method does not use, though its networks should learn.
+            InputError: an optimizer that the method does not use, though its networks should learn; or a method that uses none.
         """
         self.runner.call_hook('before_train_iter', batch_idx=self._iter, data_batch=data_batch)
         wrappers = self.runner.optim_wrapper
         counts = {name: wrapper.inner_count for name, wrapper in wrappers.items()}
         outputs = self.runner.model.train_step(data_batch, optim_wrapper=wrappers)
         done = self._iter + 1 - self._start_iter
+        self._learned |= any(wrapper.is_used(counts[name]) for name, wrapper in wrappers.items())
         for name, wrapper in wrappers.items():
             if wrapper.is_left_out(counts[name], done):
                 kind, networks = type(bare(self.runner.model)).__name__, self.runner.cfg.optim_wrapper[name].networks
                 raise InputError(f'optim_wrapper.{name}: {", ".join(networks)} got gradients, but {kind} makes no update with an '
                                  f'optimizer of this name, so that nothing would be learned: add them to the networks of another one')
             wrapper.follow(counts[name], done)
+        self._check_learned(done)
         self.runner.call_hook('after_train_iter', batch_idx=self._iter, data_batch=data_batch, outputs=outputs)
         self._iter += 1
+
+    def _check_learned(self, done: int) -> None:
+        """See that the method makes updates at all; ``done`` iterations since the start."""
+        if not self._learned and done >= UNTAUGHT:
+            kind, names = type(bare(self.runner.model)).__name__, ', '.join(self.runner.optim_wrapper.keys())
+            raise InputError(f'{kind}.train_step made no update in {done} iterations, with none of the optimizers {names}, so that '
+                             f'nothing was learned: let it call self.step(optim_wrapper, name, loss) with each of these names')
 
     def _validation_is_due(self) -> bool:
         if self.runner.val_loop is None or not self.val_interval or self._iter < self.val_begin:

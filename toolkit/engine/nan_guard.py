@@ -12,6 +12,7 @@ from toolkit.engine.saving import Diverged, diverged
 from toolkit.models.bare import unwrapped
 from toolkit.registry import HOOKS
 from toolkit.structures import InputError
+from toolkit.together import on_main_process
 from toolkit.weights import latest_checkpoint
 
 ON_NAN = ('stop', 'rollback')
@@ -98,7 +99,7 @@ class NanGuard(Hook):
         Returns:
             The error to end with, or None: the run is where its last checkpoint was.
         """
-        path = latest_checkpoint(runner.work_dir)
+        path = on_main_process(lambda: latest_checkpoint(runner.work_dir))
         if self.on_nan != 'rollback' or path is None:
             return error
         if self.rollbacks >= self.max_rollbacks:

@@ -36,6 +36,13 @@ class OptimWrapper(_OptimWrapper):
     _stepped = False
     """Whether an update was made since :meth:`follow`."""
 
+    def __init__(self, optimizer: torch.optim.Optimizer, accumulative_counts: int = 1, clip_grad: dict | None = None) -> None:
+        super().__init__(optimizer, accumulative_counts, clip_grad)
+        optimizer.register_step_post_hook(self._note_update)  # a method may call the optimizer itself
+
+    def _note_update(self, *_: object) -> None:
+        self._stepped = True
+
     @property
     def pending(self) -> bool:
         """Whether an accumulation window has begun and not ended."""
@@ -46,10 +53,14 @@ class OptimWrapper(_OptimWrapper):
         self.optimizer.zero_grad()
         self._inner_count = self._idle = 0
 
+    def is_used(self, count: int) -> bool:
+        """Whether an iteration learned with it: by a backward pass or an update; argument as of :meth:`follow`."""
+        return self._inner_count != count or self._stepped
+
     def is_left_out(self, count: int, iterations: int) -> bool:
         """Whether a window ends with gradients of which no update was made; arguments as of :meth:`follow`."""
-        used = self._inner_count != count or self._stepped or iterations % self._accumulative_counts
-        return not used and any(p.grad is not None for group in self.optimizer.param_groups for p in group['params'])
+        waits = self.is_used(count) or iterations % self._accumulative_counts
+        return not waits and any(p.grad is not None for group in self.optimizer.param_groups for p in group['params'])
 
     def follow(self, count: int, iterations: int) -> None:
         """Count an iteration in which the optimizer was not used and holds no gradients, so that it joins the windows of the others.
@@ -80,11 +91,6 @@ class OptimWrapper(_OptimWrapper):
                 for key, value in held.items():
                     if isinstance(value, Tensor) and value.shape == p.shape and value.stride() != p.stride():
                         held[key] = torch.empty_like(p, dtype=value.dtype).copy_(value)
-
-    def step(self, **kwargs) -> None:
-        """Clip and update."""
-        super().step(**kwargs)
-        self._stepped = True
 
     def _clip_grad(self) -> None:
         parameters = [p for group in self.optimizer.param_groups for p in group['params'] if p.grad is not None]
@@ -283,6 +289,13 @@ def takes_fused(optimizer: dict) -> bool:
 def optimizers(cfg: dict) -> list[dict]:
     """The entries of ``optim_wrapper`` of a config."""
     return [entry for entry in cfg['optim_wrapper'].values() if isinstance(entry, dict) and 'networks' in entry]
+
+
+def schedulers(cfg: dict) -> list[dict]:
+    """The schedulers in ``param_scheduler`` of a config, those of all optimizers."""
+    given = cfg.get('param_scheduler') or []
+    groups = given.values() if isinstance(given, dict) and 'type' not in given else [given]
+    return [one for group in groups for one in ([group] if isinstance(group, dict) else group or [])]
 
 
 def model_takes(cfg: dict, option: str) -> bool:

@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 from toolkit.engine.optim import HOW
 from toolkit.engine.random_state import random_state_kept, set_random_state
 from toolkit.engine.saving import tensors
+from toolkit.registry import PARAM_SCHEDULERS
 from toolkit.structures import InputError
 
 LIKE_PARAMETERS = ('exp_avg', 'exp_avg_sq', 'max_exp_avg_sq', 'momentum_buffer', 'square_avg', 'grad_avg', 'acc_delta', 'sum')
@@ -48,9 +49,14 @@ def check_state_of_run(checkpoint: dict[str, Any], path: str | Path) -> None:
             raise InputError(f'{path}: the state of optimizer {name!r} is not finite, training had diverged: use an earlier checkpoint')
 
 
+class _RunLength(int):
+    """Where a scheduler ends that gives no ``end`` itself."""
+
+
 def check_settings(checkpoint: Mapping[str, Any], config: Mapping[str, Any], path: str | Path) -> None:
     """Check that optimizers and schedules are as they were: a run goes on with those of the checkpoint, and other values in the config
-    would have no effect. A scheduler that has not begun may get another ``begin`` and ``end``.
+    would have no effect. A scheduler that has not begun may get another ``begin`` and ``end``. One that gives no ``end`` ends with the
+    run: that may be longer now where its rates depend on nothing but the iteration.
 
     Args:
         checkpoint: of :func:`toolkit.engine.checkpoint.training_state`.
@@ -61,14 +67,19 @@ def check_settings(checkpoint: Mapping[str, Any], config: Mapping[str, Any], pat
         InputError: names what differs.
     """
     changed: dict[str, str] = {}
+    meta, length = checkpoint['meta'], config['train_cfg'].get('max_iters')
     for name in checkpoint['optimizer']:
-        old, new = _settings(checkpoint['meta']['config'], name), _settings(config, name)
+        old = _settings(meta['config'], name, meta['max_iters'])
+        new = _settings(config, name, length if isinstance(length, int) else meta['max_iters'])
         for place in (*new, *(place for place in old if place not in new)):
             before, now = old.get(place, {}), new.get(place, {})
-            waits = min(before.get('begin', 0), now.get('begin', 0)) > checkpoint['meta']['iter']
+            waits = min(before.get('begin', 0), now.get('begin', 0)) > meta['iter']
+            free = ('begin', 'end') if waits else ('end',) if _ends_anywhere(before, now) else ()
             for key in sorted(before.keys() | now.keys()):
-                if before.get(key) != now.get(key) and not (waits and key in ('begin', 'end')):
-                    changed[f'{_where(config, name, place)}.{key}'] = f'{before.get(key)!r}, now {now.get(key)!r}'
+                values = before.get(key), now.get(key)
+                if values[0] != values[1] and key not in free:
+                    note = ' (train_cfg.max_iters, where it gives none)' if any(isinstance(v, _RunLength) for v in values) else ''
+                    changed[f'{_where(config, name, place)}.{key}'] = f'{values[0]!r}, now {values[1]!r}{note}'
     if changed:
         told = '; '.join(f'{key} was {values}' for key, values in changed.items())
         raise InputError(f'{path} cannot be resumed with other optimizers or schedules: {told}. To go on with the run set them as they '
@@ -76,22 +87,33 @@ def check_settings(checkpoint: Mapping[str, Any], config: Mapping[str, Any], pat
                          f'load_from={path}')
 
 
-def _settings(config: Mapping[str, Any], name: str) -> dict[str | int, dict[str, Any]]:
-    """What a config says of an optimizer, and by number of each of its schedulers, but for how an update is computed."""
-    optimizer = config['optim_wrapper'].get(name, {}).get('optimizer') or {}
+def _settings(config: Mapping[str, Any], name: str, length: int) -> dict[str | int, dict[str, Any]]:
+    """What a config says of an optimizer and its networks, and by number of each scheduler, but for how an update is computed."""
+    entry = config['optim_wrapper'].get(name, {})
     schedulers = config.get('param_scheduler') or []
     if isinstance(schedulers, Mapping) and 'type' not in schedulers:
         schedulers = schedulers.get(name) or []
     schedulers = [schedulers] if isinstance(schedulers, Mapping) else schedulers
-    found = {'optimizer': optimizer, **dict(enumerate(schedulers))}
+    found = {'': {'networks': entry.get('networks')}, 'optimizer': entry.get('optimizer') or {}}
+    found |= {number: {'end': _RunLength(length), **settings} for number, settings in enumerate(schedulers)}
     return {place: {key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()
                     if key not in (*HOW, 'by_epoch')} for place, settings in found.items()}
 
 
+def _ends_anywhere(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Whether a scheduler that ends with the run, at another iteration now, does the same up to there as before."""
+    ends = before.get('end'), now.get('end')
+    if ends[0] == ends[1] or not all(isinstance(end, _RunLength) and end > now.get('begin', 0) for end in ends):
+        return False
+    kind, given = PARAM_SCHEDULERS.get(now['type']), {key: value for key, value in now.items() if key not in ('type', '_scope_')}
+    made = [kind(torch.optim.SGD([torch.zeros(1)], lr=1.0), **dict(given, end=int(end), by_epoch=False)).state_dict() for end in ends]
+    return all(made[0][key] == made[1][key] for key in made[0] if key != 'end')
+
+
 def _where(config: Mapping[str, Any], name: str, place: str | int) -> str:
     schedulers = config.get('param_scheduler')
-    if place == 'optimizer':
-        return f'optim_wrapper.{name}.optimizer'
+    if not isinstance(place, int):
+        return f'optim_wrapper.{name}.{place}'.rstrip('.')
     if not isinstance(schedulers, Mapping):
         return f'param_scheduler.{place}'
     return 'param_scheduler' if 'type' in schedulers else f'param_scheduler.{name}.{place}'

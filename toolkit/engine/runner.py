@@ -279,8 +279,8 @@ class TrainRunner(Runner):
             barrier()
             if self.begins_anew:
                 on_main_process(lambda: drop_scalars(self.work_dir))
-            elif iteration is None or path != latest_checkpoint(self.work_dir):
-                self._set_aside(iteration)
+            else:
+                self._set_aside(path, iteration)
             on_main_process(self._write_config)
             return super().train()
 
@@ -291,9 +291,16 @@ class TrainRunner(Runner):
     def dump_config(self) -> None:
         """Nothing yet: the config is written when the run has its work dir to itself."""
 
-    def _set_aside(self, iteration: int | None) -> None:
+    def _set_aside(self, path: Path | None, iteration: int | None) -> None:
         config = Path(self.cfg.filename).name if self.cfg.filename else None
-        folder = on_main_process(lambda: set_aside(self.work_dir, iteration, config))
+        if path and path.parent.resolve() != Path(self.work_dir).resolve():
+            iteration = None  # it goes on with a run of another folder: what is in this one is not its own
+
+        def work() -> Path | None:  # one process looks and moves: another one could see what has been moved already
+            goes_on = iteration is not None and path == latest_checkpoint(self.work_dir)
+            return None if goes_on else set_aside(self.work_dir, iteration, config)
+
+        folder = on_main_process(work)
         if folder is not None:
             later = 'what an earlier run left' if iteration is None else f'checkpoints after iteration {iteration}'
             self.logger.warning(f'{self.work_dir} holds {later}: moved to {folder}. To go on with a run use --resume')

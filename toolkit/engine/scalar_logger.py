@@ -17,6 +17,7 @@ from toolkit.files import writing_error
 from toolkit.models.bare import bare
 from toolkit.registry import HOOKS
 from toolkit.structures import InputError
+from toolkit.together import on_main_process
 
 SPEED_AFTER = 20
 
@@ -57,8 +58,7 @@ class ScalarLogger(Hook):
             note = '' if trained == total else f', {trained:,} trained'
             runner.logger.info(f'{name}: {type(network).__name__}, {total:,} parameters{note}')
         self._file = Path(runner.log_dir) / SCALARS
-        if is_main_process():
-            take_scalars_along(runner.work_dir, self._file, runner.iter)
+        on_main_process(lambda: take_scalars_along(runner.work_dir, self._file, runner.iter))
         self._first_iter = self._last_iter = runner.iter
         self._first_time = time.perf_counter()
         self._last = self._warm = self._now(runner)
@@ -91,8 +91,7 @@ class ScalarLogger(Hook):
 
     def after_rollback(self, runner) -> None:
         """Cut the file where the run went back to."""
-        if is_main_process():
-            take_scalars_along(runner.work_dir, self._file, runner.iter)
+        on_main_process(lambda: take_scalars_along(runner.work_dir, self._file, runner.iter))
         self._first_iter = self._last_iter = runner.iter
         self._first_time = time.perf_counter()
         self._last = self._now(runner)

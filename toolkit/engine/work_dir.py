@@ -122,9 +122,11 @@ def take_scalars_along(work_dir: str | Path, path: Path, iteration: int) -> None
     cure = 'the log of scalars goes on from it: remove it, or choose another --work-dir'
     text = read_bytes(logs[-1], cure, 1 << 30).decode(errors='replace')
     make_folder(path.parent)
+    try:
+        logs[-1].rename(path)
+    except OSError as error:
+        raise writing_error(path, error) from error
     write_atomically(path, ''.join(line + '\n' for line in text.splitlines() if _step(line) <= iteration))
-    if logs[-1] != path:
-        logs[-1].unlink()
 
 
 def drop_scalars(work_dir: str | Path) -> None:

@@ -58,6 +58,9 @@ class VideoModel(PaintedVideos, BaseModel):
     recordable: ClassVar[bool] = False
     """Whether its step goes through :meth:`learning`, so that ``cuda_graph`` works."""
 
+    stage = 0
+    """Of this iteration, for a method that trains in several, one after the other: a number that rises during the run."""
+
     directions: ClassVar[tuple[str, ...]] = ()
     """What :meth:`transfer` gives: names of the ways in which the method turns pictures into pictures; empty where it has none."""
 
@@ -221,7 +224,14 @@ class VideoModel(PaintedVideos, BaseModel):
             optim_wrapper: of all optimizers.
             name: of the optimizer.
             loss: scalar.
+
+        Raises:
+            InputError: a loss from which nothing can be learned.
         """
+        if torch.is_grad_enabled() and not getattr(loss, 'requires_grad', False):
+            raise InputError(f'{type(self).__name__}: at iteration {self.iteration} no loss reaches the networks of '
+                             f'optim_wrapper.{name}: all that look at them are off or left out; give one in model.losses a weight '
+                             f'above 0, and the weights of the network that it looks through')
         optim_wrapper[name].update_params(loss.float())
 
     @staticmethod

@@ -86,9 +86,9 @@ class DisentangledPerson(Adversaries, VideoModel):
         self.net_c = CodeCritic(self.dims)
 
     @property
-    def maps(self) -> bool:
-        """Whether this iteration is of the second stage."""
-        return self.iteration >= self.mappings_from * self.max_iters
+    def stage(self) -> int:
+        """Of this iteration: 0 reconstruction, 1 mappings."""
+        return int(self.iteration >= self.mappings_from * self.max_iters)
 
     def train_step(self, data: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
         """One update of the networks of the stage, as in the base class; every frame is a sample."""
@@ -96,7 +96,7 @@ class DisentangledPerson(Adversaries, VideoModel):
         given = {key: batch[key].flatten(0, 1) for key in ('masks', 'regions', 'poses')}
         real, poses, masks = batch['frames'].flatten(0, 1), given['poses'], given['masks']
         joints = as_numbers(poses, *real.shape[-2:])
-        if self.maps:
+        if self.stage:
             return self._mapping_step(real, poses, masks, joints, optim_wrapper)
         spots = pose_spots(poses, *real.shape[-2:], self.sigma)
         with optim_wrapper['g'].optim_context(self.net_e):

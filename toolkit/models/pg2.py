@@ -80,9 +80,14 @@ class PG2(Adversaries, VideoModel):
         """As in the base class, and the bodies of the poses."""
         return *super().added_fields, 'body_parts'
 
+    @property
+    def stage(self) -> int:
+        """Of this iteration: 0 coarse, 1 fine."""
+        return int(self.iteration >= self.refine_from * self.max_iters)
+
     def train_step(self, data: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
         """One update of the networks of the stage, as in the base class; every frame is a sample."""
-        self.refines.fill_(self.iteration >= self.refine_from * self.max_iters)
+        self.refines.fill_(bool(self.stage))
         batch = self.data_preprocessor(data, True)
         frames = batch['frames'].shape[1]
         real, poses = (batch[key].flatten(0, 1) for key in ('frames', 'poses'))
