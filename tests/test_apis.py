@@ -114,6 +114,13 @@ def test_the_sound_of_the_driving_clip_goes_into_the_result(trained, clips, tmp_
         assert len(container.streams.audio) == audio and container.streams.video[0].frames == 3
 
 
+@pytest.mark.parametrize('call', [apis.finetune, apis.distill])
+def test_one_video_in_the_place_of_a_list_is_refused(call, tmp_path):
+    with pytest.raises(InputError, match=r"videos: expected a list, got 'me.mp4'; give \['me.mp4'\] for that one"):
+        call('me.mp4', tmp_path / 'run')
+    assert not any(tmp_path.iterdir())
+
+
 def test_a_checkpoint_tells_the_size_that_was_left_to_the_clips(clips, tmp_path):
     root = clips[0].folder.parent
     options = [f'data.root={root}', 'data.pixels=2048', 'train_dataloader.dataset.exclude=None',

@@ -30,6 +30,17 @@ def test_a_wish_to_stop_ends_a_tool_with_one_line(number, capsys, monkeypatch):
     assert end.value.code == 130 and cleaned == [number] and capsys.readouterr().err == 'interrupted\n'
 
 
+def test_a_name_that_cannot_be_shown_does_not_end_a_tool(capsys):
+    """Of a file from another system, or in a terminal of few letters."""
+    @main_guard
+    def main():
+        print('written to me\udcff.mp4')
+
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 0 and capsys.readouterr().out == 'written to me\\udcff.mp4\n'
+
+
 def test_nohup_is_respected():
     @main_guard
     def main():

@@ -2,6 +2,7 @@ import errno
 import json
 import os
 import re
+import stat
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,24 @@ def test_a_name_holds_the_old_or_the_whole_new_file(tmp_path, lasting):
     with replacing(path, lasting) as file:
         file.write(b'{}')
     assert path.read_bytes() == b'{}' and [p.name for p in tmp_path.iterdir()] == ['a.json']
+
+
+@pytest.mark.skipif(os.name != 'posix', reason='the system does not wait for folders')
+def test_a_file_system_that_cannot_wait_for_a_folder_is_no_error(tmp_path, monkeypatch):
+    sync = os.fsync
+
+    def refused(file):
+        if stat.S_ISDIR(os.fstat(file).st_mode):
+            raise OSError(errno.EINVAL, 'Invalid argument')
+        sync(file)
+
+    monkeypatch.setattr(os, 'fsync', refused)
+    write_file(tmp_path / 'a.txt', b'new', lasting=True)
+    assert (tmp_path / 'a.txt').read_bytes() == b'new'
+    monkeypatch.setattr(os, 'fsync', lambda file: (_ for _ in ()).throw(OSError(errno.EIO, 'Input/output error')))
+    with pytest.raises(InputError, match='a.txt: cannot be written .Input/output error'):
+        write_file(tmp_path / 'a.txt', b'newer', lasting=True)
+    assert (tmp_path / 'a.txt').read_bytes() == b'new' and [path.name for path in tmp_path.iterdir()] == ['a.txt']
 
 
 def test_a_link_in_the_way_of_the_temporary_name_is_not_followed(tmp_path, monkeypatch):
@@ -70,6 +89,16 @@ def test_hidden_files_do_not_change_the_hash_of_a_folder(tmp_path):
     (tmp_path / '.DS_Store').write_bytes(b'b')
     assert source_hash(tmp_path) == before
     (tmp_path / '2.png').write_bytes(b'b')
+    assert source_hash(tmp_path) != before
+
+
+def test_a_name_that_is_no_text_counts_too(tmp_path):
+    try:
+        (tmp_path / os.fsdecode(b'\xff.png')).write_bytes(b'a')
+    except OSError:
+        pytest.skip('this file system has no such names')
+    before = source_hash(tmp_path)
+    (tmp_path / os.fsdecode(b'\xff.png')).rename(tmp_path / os.fsdecode(b'\xfe.png'))
     assert source_hash(tmp_path) != before
 
 

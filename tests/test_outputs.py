@@ -1,5 +1,7 @@
 """Names, and outputs that are inputs."""
 
+import errno
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -89,6 +91,16 @@ def test_results_that_are_there_are_replaced_only_when_told_so(clips, tmp_path, 
         with pytest.raises(InputError, match='no.pth' if overwrite else 'exists already; say --overwrite'):
             apis.generate(tmp_path / 'no.pth', clips[0].folder, clips[1].folder, overwrite=overwrite, **wish)
     assert {p.read_text() for p in tmp_path.iterdir()} == {'mine'}
+
+
+def test_a_folder_that_cannot_be_read_is_said(tmp_path, monkeypatch):
+    def closed(path):
+        raise PermissionError(errno.EACCES, 'Permission denied')
+
+    monkeypatch.setattr(Path, 'iterdir', closed)
+    with pytest.raises(InputError, match=f'{tmp_path.name}: cannot be read .Permission denied.; choose another folder'):
+        refuse_filled(tmp_path)
+    refuse_filled(tmp_path, overwrite=True)
 
 
 @pytest.mark.parametrize('name', ['me.png', 'me_0.mp4'])

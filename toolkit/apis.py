@@ -23,11 +23,12 @@ from toolkit.engine.launch import build_runner, load_config
 from toolkit.engine.progress_hook import ProgressHook
 from toolkit.engine.work_dir import config_file
 from toolkit.files import check_output
+from toolkit.inference.choosing import choose, outfit_codes
 from toolkit.inference.clips import as_clip, prepare
 from toolkit.inference.driving import driving_poses
 from toolkit.inference.loading import Trained, load
-from toolkit.inference.outfits import Colors
-from toolkit.inference.painting import choose, outfit_codes, paint, stream
+from toolkit.inference.outfits import Colors, check_several
+from toolkit.inference.painting import paint, stream
 from toolkit.inference.request import Request
 from toolkit.inference.result import Result, result_files
 from toolkit.live.start import live
@@ -122,6 +123,7 @@ def _train_on_videos(config: str, videos: Sequence[str | Path], work_dir: str | 
                      resume: bool, amp: bool | str, options: Sequence[str], cfg_options: Sequence[str],
                      progress: Progress | None, fast: bool) -> Path:
     """Prepare videos and train one of the configs for clips of one's own, see :func:`finetune`."""
+    check_several(videos, 'videos')
     work_dir = Path(work_dir)
     data, options = Path(data or Path('data') / work_dir.resolve().name), list(options)
     if iterations is not None:

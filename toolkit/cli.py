@@ -9,7 +9,7 @@ import sys
 import threading
 from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from toolkit.packaged import PACKAGE, TOOLS
@@ -77,6 +77,8 @@ def main_guard(main: Callable) -> Callable:
 
     @functools.wraps(main)
     def guarded(*args, **kwargs) -> None:
+        with suppress(AttributeError, ValueError):  # somebody's own stream, or a closed one
+            sys.stdout.reconfigure(errors='backslashreplace')  # as stderr does with names that it cannot show
         try:
             with _stoppable():
                 code = main(*args, **kwargs)

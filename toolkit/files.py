@@ -45,7 +45,7 @@ def replacing(path: str | Path, lasting: bool = False, overwrite: bool = True) -
 
     Args:
         path: target.
-        lasting: wait for the disk, so that the name holds one of both files even after a power cut.
+        lasting: see :func:`toolkit.outputs.give_name`.
         overwrite: replace a file of that name, also one that comes while this one is written.
 
     Raises:
@@ -58,16 +58,10 @@ def replacing(path: str | Path, lasting: bool = False, overwrite: bool = True) -
         with file:
             yield file
             file.flush()
-            if lasting:
-                os.fsync(file.fileno())
             if fcntl:  # while the file is open it is locked, so that no other process takes it for a leftover
-                give_name(temporary, path, overwrite)
+                give_name(temporary, path, overwrite, lasting)
         if not fcntl:
-            give_name(temporary, path, overwrite)
-        if lasting and os.name == 'posix':
-            folder = os.open(path.parent, os.O_RDONLY)
-            os.fsync(folder)
-            os.close(folder)
+            give_name(temporary, path, overwrite, lasting)
     except TakenError:
         kept = hidden(path, f'{os.getpid()}.tmp')
         os.replace(temporary, kept)
@@ -106,17 +100,24 @@ def _open_temporary(path: Path) -> tuple[Path, BinaryIO]:
     return temporary, open(temporary, 'xb')
 
 
-def write_file(path: str | Path, data: bytes, overwrite: bool = True, lasting: bool = False) -> None:
-    """Write bytes, whole or not at all, see :func:`replacing`.
+@contextmanager
+def result_file(path: str | Path, overwrite: bool = True, lasting: bool = False) -> Iterator[BinaryIO]:
+    """:func:`replacing`, for whatever writes into a file that is open: pictures, arrays, networks.
 
     Raises:
         InputError: disk full or not writable, or a file is there that may not be replaced; an older file of that name is untouched.
     """
     try:
         with replacing(path, lasting, overwrite) as file:
-            file.write(data)
+            yield file
     except OSError as error:
         raise writing_error(Path(path), error) from error
+
+
+def write_file(path: str | Path, data: bytes, overwrite: bool = True, lasting: bool = False) -> None:
+    """Write bytes, whole or not at all, see :func:`result_file`."""
+    with result_file(path, overwrite, lasting) as file:
+        file.write(data)
 
 
 def write_json(path: str | Path, content, overwrite: bool = True, lasting: bool = False) -> None:
@@ -124,7 +125,7 @@ def write_json(path: str | Path, content, overwrite: bool = True, lasting: bool 
 
     Raises:
         ValueError: a number is not finite, which is not JSON.
-        InputError: see :func:`write_file`.
+        InputError: see :func:`result_file`.
     """
     data = (json.dumps(content, indent=1, allow_nan=False) + '\n').encode()
     try:
@@ -193,7 +194,7 @@ def source_hash(path: str | Path) -> str:
     try:
         for file in sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith('.')) if path.is_dir() else [path]:
             if path.is_dir():
-                digest.update(file.name.encode() + b'\0')
+                digest.update(os.fsencode(file.name) + b'\0')
             with open_regular(file) as stream:
                 while block := stream.read(1 << 20):
                     digest.update(block)

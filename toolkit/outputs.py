@@ -6,6 +6,7 @@ one of the inputs, and a name is one plain part of a path. Temporary names begin
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from toolkit.structures import InputError
@@ -66,22 +67,40 @@ def taken(made: Path, path: Path) -> TakenError:
                       f'{made}; give it another name')
 
 
-def give_name(made: str | Path, path: str | Path, overwrite: bool = False) -> None:
+def give_name(made: str | Path, path: str | Path, overwrite: bool = False, lasting: bool = False) -> None:
     """Give a file that is made its name. It was looked at before the work; what has come there since is not replaced either.
 
     Args:
         made: the file, in the same folder.
         path: its name to be.
         overwrite: replace a file of that name.
+        lasting: wait for the disk, so that the name holds the whole file, or what it held before, even after a power cut.
 
     Raises:
         TakenError: a file of that name is there; ``made`` stays where it is.
-        OSError: the folder cannot be written.
+        OSError: the folder cannot be written, or the disk fails.
     """
     made, path = Path(made), Path(path)
-    if overwrite:
-        os.replace(made, path)
-        return
+    if lasting:
+        with open(made, 'rb+') as file:
+            os.fsync(file.fileno())
+    os.replace(made, path) if overwrite else _give_free_name(made, path)
+    if lasting and os.name == 'posix':
+        _wait_for_folder(path.parent)
+
+
+def _wait_for_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk; some folders cannot be read, and some file systems cannot do that."""
+    with suppress(OSError):
+        opened = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
+
+
+def _give_free_name(made: Path, path: Path) -> None:
+    """Rename, where no file has the new name."""
     try:
         os.link(made, path)
     except FileExistsError:
@@ -98,12 +117,16 @@ def refuse_filled(folder: str | Path, overwrite: bool = False) -> None:
     """See that a folder for many results is new or empty, unless the user said that what is in the way there may be replaced.
 
     Raises:
-        InputError: something is in it, or it is no folder.
+        InputError: something is in it, it cannot be read, or it is no folder.
     """
     folder = Path(folder)
     if os.path.lexists(folder) and not folder.is_dir():
         raise InputError(f'{folder}: is no folder; choose another name')
-    if not overwrite and folder.is_dir() and any(folder.iterdir()):
+    try:
+        filled = not overwrite and folder.is_dir() and any(folder.iterdir())
+    except OSError as error:
+        raise InputError(f'{folder}: cannot be read ({error.strerror}); choose another folder') from error
+    if filled:
         raise InputError(f'{folder}: holds files already; say --overwrite to write there (files of the same names are replaced), or '
                          f'choose another folder')
 

@@ -48,16 +48,17 @@ def main(argv: list[str] | None = None) -> None:
     refuse_inputs([args.out], paths)
     study = LatentStudy(args.out, args.frames, args.clips, args.clip_frames, args.data, args.seed, args.overwrite,
                         lambda what, unit: lambda items: tqdm(items, desc=what, unit=unit, leave=False))
-    for path in paths:
-        trained = apis.load(path, 'cpu', allow_imports=args.allow_import)
-        study.check(trained.model, trained.config, str(path))
-    try:
+    with study.held():
         for path, label in zip(paths, labels):
-            trained = apis.load(path, args.device, allow_imports=args.allow_import)
-            study.look_at(trained.model, trained.config, label)
-    except KeyboardInterrupt:
-        raise Interrupted('interrupted; nothing but finished figures is written') from None
-    study.write(dict(checkpoints={label: str(path) for label, path in zip(labels, paths)}))
+            trained = apis.load(path, 'cpu', allow_imports=args.allow_import)
+            study.check(trained.model, trained.config, str(path), label)
+        try:
+            for path, label in zip(paths, labels):
+                trained = apis.load(path, args.device, allow_imports=args.allow_import)
+                study.look_at(trained.model, trained.config, label)
+        except KeyboardInterrupt:
+            raise Interrupted('interrupted; nothing but finished figures is written') from None
+        study.write(dict(checkpoints={label: str(path) for label, path in zip(labels, paths)}))
     print(study.table())
     print(f'written to {args.out}: {", ".join(sorted(p.name for p in args.out.iterdir()))}')
 

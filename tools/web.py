@@ -1,8 +1,9 @@
 """Open the page: choose a person and a movement in the browser, look, generate, fine-tune: ``python tools/web.py``.
 
 The page works at once with rendered people, who are made on first use, and the generator that comes with the toolkit. Nothing is loaded
-from the network, nothing is reported to anybody. It listens on this machine alone; --host 0.0.0.0 opens it to others, who then should
-come through a proxy with https and a password: everybody who reaches it may use the machine within the limits below.
+from the network, nothing is reported to anybody. It listens on this machine alone. Others should come through a proxy on this machine
+with https and a password, whose name --name says: everybody who reaches the page may use the machine within the limits below.
+--host 0.0.0.0 opens it to everybody in the network.
 
 Every visitor sees their own files alone. They lie in the work dir and are removed some hours after the last visit.
 """
@@ -16,6 +17,9 @@ def main(argv: list[str] | None = None) -> None:
     """Parse the command line and serve."""
     parser = described_parser(__doc__)
     parser.add_argument('--host', default='127.0.0.1', help='address to listen on (default 127.0.0.1: this machine alone)')
+    parser.add_argument('--name', metavar='NAME',
+                        help='name, such as page.example.org, under which a proxy on this machine gives the page out; nobody can come '
+                             'past the proxy then')
     parser.add_argument('--port', type=int, default=7860, help='port to listen on (default 7860)')
     parser.add_argument('--work-dir', default='web_files', metavar='DIR', help='folder for all files of the page (default web_files)')
     parser.add_argument('--upload-mb', type=int, default=200, metavar='N', help='largest upload (default 200)')
@@ -35,7 +39,7 @@ def main(argv: list[str] | None = None) -> None:
         from toolkit.web.server import serve
     except ModuleNotFoundError as error:
         raise InputError(f"the page needs the package {error.name}: pip install 'human-video-toolkit[web]'") from error
-    serve(args.work_dir, limits, args.host, args.port, lambda line: print(line, flush=True))
+    serve(args.work_dir, limits, args.host, args.port, lambda line: print(line, flush=True), args.name)
 
 
 if __name__ == '__main__':

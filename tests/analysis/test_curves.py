@@ -72,6 +72,15 @@ def test_what_cannot_be_drawn(tmp_path, rows, out, smooth, words):
         plot_runs([tmp_path / 'mine'], tmp_path / out, smooth=smooth)
 
 
+@pytest.mark.parametrize('line', [
+    '[' * 100_000, '{"step": Infinity, "x": 1}', '{"step": NaN, "x": 1}', f'{{"step": 1{"0" * 30}, "x": 1}}',
+    f'{{"step": 3, "x": 1{"0" * 400}}}', '7', '[]', 'null', '{"x": 1}', '{"step": {}}'])
+def test_a_line_that_is_none_is_counted_and_left_out(tmp_path, line):
+    (tmp_path / 'scalars.json').write_text(f'{{"step": 1, "x": 2}}\n{line}\n{{"step": 2, "x": 3}}\n')
+    found = read_run(tmp_path / 'scalars.json')
+    assert found.problems == 1 and found.curves['x'][0].tolist() == [1, 2] and found.curves['x'][1].tolist() == [2, 3]
+
+
 def test_a_folder_without_a_log(tmp_path):
     with pytest.raises(InputError, match='has it trained long enough'):
         read_run(tmp_path)

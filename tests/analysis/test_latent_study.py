@@ -27,12 +27,35 @@ def test_numbers_that_cannot_be(tmp_path, options, message):
         LatentStudy(tmp_path / 'out', **options)
 
 
+def test_two_that_measure_into_one_folder_do_not_meet(tmp_path, monkeypatch):
+    one, other, later = (LatentStudy(tmp_path / 'out') for _ in range(3))
+    monkeypatch.chdir(tmp_path)
+    with one.held():
+        with pytest.raises(InputError, match='out: another process measures into this folder; wait for it, or choose'), other.held():
+            pass
+        (tmp_path / 'out').mkdir()
+        monkeypatch.chdir(tmp_path / 'out')
+        with pytest.raises(InputError, match='another process measures into this folder'), LatentStudy('.').held():
+            pass
+        (tmp_path / 'out' / 'codes.png').write_bytes(b'of the first')
+    with pytest.raises(InputError, match='out: holds files already; say --overwrite'), later.held():
+        pass
+    with LatentStudy(tmp_path / 'out', overwrite=True).held():
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ['out'], 'the lock is gone'
+
+
 def test_models_without_codes_or_clips_are_refused(tmp_path):
     study, windows = LatentStudy(tmp_path / 'out'), dict(dataset=dict(type='ClipWindows', root='clips'))
     with pytest.raises(InputError, match='a.pth is of a SimpleNamespace without color codes'):
-        study.check(SimpleNamespace(encoder=None, codes=None, references=0), Config(), 'a.pth')
+        study.check(SimpleNamespace(encoder=None, codes=None, references=0), Config(), 'a.pth', 'a')
     pairs = Config(dict(train_dataloader=windows, test_dataloader=dict(dataset=dict(type='DirectedClips', a='a', b='b'))))
     with pytest.raises(InputError, match='no test_dataloader with a dataset of prepared clips, such as ClipWindows'):
-        study.check(SimpleNamespace(encoder=object(), codes=None), pairs, 'a.pth')
-    study.check(SimpleNamespace(encoder=object(), codes=None), Config(dict(train_dataloader=windows, test_dataloader=windows)), 'a.pth')
+        study.check(SimpleNamespace(encoder=object(), codes=None), pairs, 'a.pth', 'a')
+    clips = Config(dict(train_dataloader=windows, test_dataloader=windows))
+    stage1, stage2 = SimpleNamespace(encoder=object(), codes=None), SimpleNamespace(encoder=None, codes=object())
+    study.check(stage1, clips, 'a.pth', 'mine')
+    study.check(stage1, clips, 'b.pth', 'mine_up')
+    with pytest.raises(InputError, match='--labels: the codes of mine would go into codes_mine_up.npz, as those of another checkpoint'):
+        study.check(stage2, clips, 'c.pth', 'mine')
     assert not (tmp_path / 'out').exists()

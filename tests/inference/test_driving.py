@@ -31,7 +31,11 @@ def test_only_what_is_asked_for_is_read(clips):
 
 @pytest.mark.parametrize('wish, words', [
     (dict(retarget='maybe'), 'retarget must be one of'), (dict(direction='aa'), 'direction must be one of'),
-    (dict(max_frames=0), 'at least 1'), (dict(content='nobody.png'), 'nobody.png: no such file')])
+    (dict(max_frames=0), 'at least 1'), (dict(max_frames=2.5), 'at least 1, got 2.5'),
+    (dict(content='nobody.png'), 'nobody.png: no such file'), (dict(size=96), 'a height and a width in pixels, got 96'),
+    (dict(size=(96, 64, 3)), 'got 96x64x3'), (dict(size=(96., 64.)), 'got 96.0x64.0'),
+    (dict(colors='#c03030'), "expected Colors.up='#c03030'.*, got '#c03030'"),
+    (dict(references='me.mp4'), r"references: expected a list, got 'me.mp4'; give \['me.mp4'\] for that one")])
 def test_wishes_that_cannot_be(clips, wish, words):
     with pytest.raises(InputError, match=words):
         apis.Request(clips[0].folder, **wish)

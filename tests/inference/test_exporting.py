@@ -126,6 +126,18 @@ def test_a_file_of_another_network_is_refused(exported, monkeypatch):
     assert not any('forward' in vars(network) for network in model.networks().values())
 
 
+@pytest.mark.parametrize('size, shape, words', [
+    ('axb', (1, 18, *SIZE), "for frames of the size 'axb', expected HEIGHTxWIDTH: export it again"), ('0x64', (1, 18, *SIZE), "'0x64'"),
+    ('96', (1, 18, *SIZE), "'96'"), ('1' * 200 + 'x2', (1, 18, *SIZE), 'for frames of the size'),
+    ('96x64', ('batch', 18, *SIZE), "inputs of shape .*'batch'.*, expected whole numbers: export it again"),
+    ('96x64', (), 'whole numbers')])
+def test_a_file_that_says_something_else_than_ours_do_is_refused(monkeypatch, size, shape, words):
+    said = dict(about_network('net_g', 'any', SIZE), **{runtimes.ABOUT[-1]: size})
+    monkeypatch.setattr(runtimes, '_session', lambda *given: Session(said, shape))
+    with pytest.raises(InputError, match=words):
+        open_network('me.onnx')
+
+
 def test_the_size_is_that_of_the_file(clip, tmp_path):
     paints = trained()
     paints.file_size = (48, 32)

@@ -198,7 +198,9 @@ def test_colors_that_change_leave_the_first_frame_alone(trained, clips):
     (dict(samples=-1), 'negative'),
     (dict(seed=5), 'seed goes with samples only'), (dict(up='#c03030', seed=5), 'seed goes with samples only'),
     (dict(regions='up'), 'regions goes with like or samples'), (dict(samples=1, regions='left'), "'left'"),
-    (dict(interpolate=('a',)), 'two outfits, got 1')])
+    (dict(interpolate=('a',)), 'two outfits, got 1'), (dict(up=(192, 48, 48)), 'is not a color'),
+    (dict(outfits='#c03030,'), r"outfits: expected a list, got '#c03030,'; give \['#c03030,'\] for that one"),
+    (dict(outfits=Path('me.jpg')), "outfits: expected a list, got 'me.jpg'"), (dict(interpolate=',,'), 'interpolate: expected a list')])
 def test_wishes_that_make_no_sense(wish, words):
     with pytest.raises(InputError, match=words):
         Colors(**wish)

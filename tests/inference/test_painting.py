@@ -10,8 +10,8 @@ from tests.models.cycle_gan_parts import build as build_cycle_gan
 from toolkit import apis
 from toolkit.clips.clip import Clip
 from toolkit.datasets.tensors import pose_tensors
-from toolkit.inference import painting, result
-from toolkit.inference.painting import check_size
+from toolkit.inference import choosing, result
+from toolkit.inference.choosing import check_size
 from toolkit.progress import Progress
 from toolkit.registry import MODELS
 from toolkit.structures import InputError
@@ -44,7 +44,7 @@ class Heard(Progress):
 
 @pytest.fixture
 def nothing_is_prepared(monkeypatch):
-    monkeypatch.setattr(painting, 'as_clip', lambda path, *given: pytest.fail(f'{path} is prepared'))
+    monkeypatch.setattr(choosing, 'as_clip', lambda path, *given: pytest.fail(f'{path} is prepared'))
 
 
 @pytest.mark.parametrize('wishes, options, words', [
@@ -73,7 +73,7 @@ def test_a_color_that_is_none_is_refused_before_a_model_is_loaded(clips):
     ((48, 32), None, (96, 64), 'painted at 48x32 (HxW), the size of its training'), (None, (48, 32), (96, 64), None)])
 def test_the_size_is_told_where_nobody_gave_it(clips, walk, tmp_path, monkeypatch, wanted, asked, prepared, said):
     sizes, heard = {}, Heard()
-    monkeypatch.setattr(painting, 'as_clip', lambda path, work_dir, size, progress: (
+    monkeypatch.setattr(choosing, 'as_clip', lambda path, work_dir, size, progress: (
         sizes.update({path: size}), Clip(clips[1].folder if path == walk else path))[1])
     chosen = apis.choose(trained(wanted, references=2), apis.Request(walk, clips[0].folder, size=asked), tmp_path, heard)
     assert chosen.size == (asked or wanted or (96, 64)) and sizes == {walk: prepared, clips[0].folder: prepared}
@@ -82,8 +82,8 @@ def test_the_size_is_told_where_nobody_gave_it(clips, walk, tmp_path, monkeypatc
 
 def test_content_is_looked_at_before_the_driving_video_is_prepared(clips, walk, tmp_path, monkeypatch):
     asked = []
-    monkeypatch.setattr(painting, 'as_clip', lambda path, *given: asked.append(path) or Clip(path))
-    monkeypatch.setattr(painting, '_opening', lambda *given: (_ for _ in ()).throw(InputError('nobody is seen in frame 0')))
+    monkeypatch.setattr(choosing, 'as_clip', lambda path, *given: asked.append(path) or Clip(path))
+    monkeypatch.setattr(choosing, 'opening_of', lambda *given: (_ for _ in ()).throw(InputError('nobody is seen in frame 0')))
     with pytest.raises(InputError, match='nobody is seen'):
         apis.choose(trained(), apis.Request(walk, clips[0].folder), tmp_path, False)
     assert asked == [clips[0].folder]

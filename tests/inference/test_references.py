@@ -12,7 +12,7 @@ from toolkit.datasets.footage import Footage
 from toolkit.datasets.plate import background_plate
 from toolkit.datasets.windows import ClipWindows
 from toolkit.fields import REFERENCES
-from toolkit.inference import painting
+from toolkit.inference import choosing
 from toolkit.inference.driving import frame_steps
 from toolkit.inference.garments import DressedFootage, Garments
 from toolkit.inference.outfits import describe
@@ -134,7 +134,7 @@ def test_more_footage_is_refused_where_nothing_would_look_at_it(mine, dancer, tm
 
 def test_frames_have_the_size_that_is_asked_for_and_footage_is_prepared_larger(mine, dancer, tmp_path, monkeypatch):
     asked = []
-    monkeypatch.setattr(painting, 'as_clip', lambda path, work_dir, size, progress: asked.append(size) or Clip(path))
+    monkeypatch.setattr(choosing, 'as_clip', lambda path, work_dir, size, progress: asked.append(size) or Clip(path))
     chosen = apis.choose(textured(), apis.Request(dancer.folder, mine[0].folder, size=(96, 64)), tmp_path, False)
     assert next(apis.paint(textured(), chosen))[0].shape == (96, 64, 3)
     assert set(asked) == {(192, 128)}, 'references are taken at twice the size of the frames'
@@ -187,6 +187,17 @@ def test_outfits_of_chance_of_others_and_between(mine, dancer):
     dressed, search = DressedFootage(garments, path), whole.search()
     frames = [dressed.entries(search, [[2]])['reference_frames'] for _ in range(6)]
     assert (frames[0] != frames[4]).any() and (frames[4] == frames[5]).all(), 'the last outfit stays'
+
+
+def test_chance_gives_no_colors_to_what_is_not_seen(mine):
+    garments = Garments(Footage(mine[:1], [np.ones(12, bool)], SIZE))
+    garments.own[1] = None
+    assert np.isnan(garments.samples(2)[0][0, 1]).all() and np.isfinite(garments.samples(2)[0][0, 0]).all()
+    with pytest.raises(InputError, match='the lower garment is not seen in the content'):
+        garments.samples(2, regions='down')
+    garments.own[0] = None
+    with pytest.raises(InputError, match='the upper and the lower garment is not seen'):
+        garments.samples(2)
 
 
 def test_looks_of_a_model_with_references_need_no_codes(mine, dancer, tmp_path):

@@ -1,5 +1,8 @@
 """Painting that was stopped goes on, and what comes out is the same as in one go."""
 
+import signal
+import sys
+
 import av
 import numpy as np
 import pytest
@@ -120,6 +123,17 @@ def test_a_color_that_changes_over_the_video(people, tmp_path, pieces_of_four):
     assert packets_of(tmp_path / 'a.mp4') == packets_of(tmp_path / 'whole.mp4')
 
 
+def test_a_color_that_changes_begins_anew_with_each_painting(people, tmp_path):
+    """Somebody looks at the first frames of what was chosen, and then paints it."""
+    model = trained(references=2)
+    request = apis.Request(people[1].folder, people[0].folder, colors=apis.Colors(interpolate=('#c03030,', '#3030c0,')))
+    chosen, fresh = (apis.choose(model, request, tmp_path, False) for _ in range(2))
+    look = apis.paint(model, chosen)
+    next(look), next(look)
+    look.close()
+    np.testing.assert_array_equal(list(apis.paint(model, chosen)), list(apis.paint(model, fresh)))
+
+
 def test_other_work_begins_anew(people, tmp_path, pieces_of_four):
     """Other weights, another movement, other colors, a damaged file: nothing of before is taken."""
     model, out = trained(), tmp_path / 'a.mp4'
@@ -188,6 +202,21 @@ def test_the_first_error_is_told_where_no_partial_video_can_be_made(people, tmp_
         write(trained(), people, tmp_path / 'a.mp4', 6)
     monkeypatch.undo()
     assert frames_of(hidden(tmp_path / 'a.mp4', 'unfinished') / '000_000000.mp4')
+
+
+@pytest.mark.skipif(sys.platform == 'win32', reason='a limit of file sizes, which stands for a full disk')
+def test_a_disk_that_is_full_when_the_state_is_kept_is_said(people, tmp_path, pieces_of_four, request):
+    import resource
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    request.addfinalizer(lambda: resource.setrlimit(resource.RLIMIT_FSIZE, before))
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    model, out = trained(), tmp_path / 'a.mp4'
+    resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, before[1]))
+    with pytest.raises(InputError, match='state.pth: cannot be written'):
+        write(model, people, out)
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert len(frames_of(partial_video(out))) == 4 and write(model, people, out) == []
+    assert [path.name for path in tmp_path.iterdir()] == ['a.mp4']
 
 
 def test_a_file_that_comes_meanwhile_is_left_and_nothing_is_painted_again(people, tmp_path, pieces_of_four):

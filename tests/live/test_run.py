@@ -20,7 +20,7 @@ from toolkit import apis
 from toolkit.live import sinks, start
 from toolkit.live.person import LivePerson, is_checkpoint, open_person
 from toolkit.live.run import Live, View, written
-from toolkit.live.sinks import File, Stream, Window, open_sink
+from toolkit.live.sinks import File, Sink, Stream, Window, open_sink
 from toolkit.live.stages import Shot
 from toolkit.live.timing import memory_mb
 from toolkit.registry import POSE_ESTIMATORS
@@ -103,7 +103,7 @@ def frames_of(count, pause=.01):
     return source
 
 
-class Kept:
+class Kept(Sink):
     """Keeps what is shown; answers with the keys of a list."""
 
     def __init__(self, *keys):

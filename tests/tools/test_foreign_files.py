@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from mmengine.config import Config
 
 from toolkit import apis
-from toolkit.inference import painting
+from toolkit.inference import choosing
 from toolkit.preparing import batch
 from toolkit.preparing.prepare import prepare_video
 from toolkit.registry import MODELS
@@ -149,9 +149,9 @@ def without_networks(monkeypatch, parts):
     monkeypatch.setattr('toolkit.inference.clips.build_parts', stubs)
     monkeypatch.setattr(apis, 'load', lambda *words: parts)
     monkeypatch.setattr(apis.Request, 'check', lambda *words: None)
-    monkeypatch.setattr(painting, 'Garments', lambda footage: None)
-    monkeypatch.setattr(painting, 'DressedFootage', lambda garments, outfit: None)
-    monkeypatch.setattr(painting, '_outfits', lambda wears, colors, *more: [None] * max(1, colors.samples))
+    monkeypatch.setattr(choosing, 'Garments', lambda footage: None)
+    monkeypatch.setattr(choosing, 'DressedFootage', lambda garments, outfit: None)
+    monkeypatch.setattr(choosing, '_outfits', lambda wears, colors, *more: [None] * max(1, colors.samples))
 
 
 def test_the_commands_do_work_where_nothing_is_in_the_way(load_tool, monkeypatch, parts, inputs, tmp_path):

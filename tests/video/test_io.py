@@ -1,6 +1,7 @@
 import multiprocessing
 import os
 import signal
+import stat
 import sys
 import warnings
 from fractions import Fraction
@@ -403,6 +404,24 @@ def test_the_frames_of_an_earlier_stop_stay_until_there_are_new_ones(tmp_path):
     with VideoWriter(tmp_path / 'a.mp4', 25) as writer:
         writer.write(gradient())
     assert [p.name for p in tmp_path.iterdir()] == ['a.mp4']
+
+
+def test_a_video_has_its_name_when_it_is_on_the_disk(tmp_path, monkeypatch):
+    seen, path, sync = [], tmp_path / 'a.mp4', os.fsync
+
+    def synced(file):
+        about = os.fstat(file)
+        seen.append((stat.S_ISDIR(about.st_mode), about.st_ino, path.exists()))
+        sync(file)
+
+    monkeypatch.setattr(os, 'fsync', synced)
+    for overwrite in (False, True):
+        with VideoWriter(path, 25, overwrite=overwrite) as writer:
+            writer.write(gradient())
+        (folder, number, there), *rest = seen
+        assert not folder and number == path.stat().st_ino and there == overwrite, 'the whole file first'
+        assert rest == ([(True, tmp_path.stat().st_ino, True)] if os.name == 'posix' else []), 'then the name'
+        seen.clear()
 
 
 def test_a_second_writer_of_a_file_is_told(tmp_path):

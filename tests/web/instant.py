@@ -31,5 +31,6 @@ class Instant(Jobs):
                 return STOPPED
         self.ran.append(job)
         job.error = '' if self.end == DONE else job.words(f'{self.log.parent}/sessions/x: it failed; try again, or say --pose')
-        job.value = Path(job.arguments.get('out', job.arguments.get('work_dir', '.'))).name
+        folder = job.arguments.get('out') or Path(job.arguments.get('work_dir', '.')).parent
+        job.value = Path(folder).name
         return self.end

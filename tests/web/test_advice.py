@@ -45,6 +45,8 @@ SELDOM = 'me.mp4: a person is found in 20% of frames 0..9 only, at least 50% are
      'me.mp4: exists already; choose another name'),
     ('x.heic: a picture in HEIC (or AVIF), which needs a package more: pip install it, or convert the picture to JPEG',
      'x.heic: a picture in HEIC (or AVIF), which this server cannot read; convert the picture to JPEG'),
+    ('clips/me: the disk is full. What is done so far is kept: free some space and run the same command again, it goes on',
+     'clips/me: the disk of the server is full; remove what you do not need in the gallery, or come back later'),
     ('model.window=3, expected 2; set it', NOT_HERE)])
 def test_advice_is_what_one_can_do_in_the_page(said, shown):
     assert for_page(said) == shown

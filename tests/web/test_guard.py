@@ -6,21 +6,27 @@ pytest.importorskip('gradio', reason="needs gradio: pip install 'human-video-too
 
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 from starlette.testclient import TestClient
 
+from toolkit.structures import InputError
 from toolkit.web.guard import Guard
 from toolkit.web.sessions import Limits, Sessions
 
 HOST = 'http://127.0.0.1:7860'
 
 
-def client(tmp_path, **options):
+async def live(socket):
+    await socket.accept()
+    await socket.close()
+
+
+def client(tmp_path, host=HOST, **options):
     """A browser before an application that says whose request it is."""
     sessions = Sessions(tmp_path / 'page', Limits())
-    app = Starlette(routes=[Route('/{path:path}', lambda r: PlainTextResponse(
+    app = Starlette(routes=[WebSocketRoute('/hvt/live', live), Route('/{path:path}', lambda r: PlainTextResponse(
         f'{r.state.hvt_session.id} {r.cookies[sessions.cookie]}'), methods=['GET', 'POST', 'HEAD'])])
-    return TestClient(Guard(app, sessions, **options), base_url=HOST)
+    return TestClient(Guard(app, sessions, **options), base_url=host)
 
 
 def cookie(browser):
@@ -75,6 +81,33 @@ def test_other_sites_cannot_use_a_local_server(tmp_path):
     assert browser.post('/hvt/upload', headers=dict(origin='http://evil.example')).status_code == 403
     assert browser.post('/hvt/upload', headers=dict(origin=HOST)).status_code == 200
     assert client(tmp_path, any_host=True).get('/', headers=dict(host='studio.example')).status_code == 200
+
+
+def test_a_proxy_gives_the_page_out_under_its_own_name_alone(tmp_path):
+    """It sends the name that the browser asked for, and says that it was asked by https."""
+    browser = client(tmp_path, 'https://page.example.org', name='Page.example.org')
+    assert '; Secure' in browser.get('/').headers['set-cookie']
+    assert browser.post('/hvt/upload', headers=dict(origin='https://page.example.org')).status_code == 200
+    with browser.websocket_connect('wss://page.example.org/hvt/live', headers=dict(origin='https://page.example.org')):
+        pass
+    for name, ours in (('page.example.org:8443', True), ('localhost:7860', True), ('example.org', False), ('a.page.example.org', False),
+                       ('', False)):
+        assert (browser.get('/', headers=dict(host=name)).status_code == 200) == ours
+    assert browser.post('/hvt/upload', headers=dict(origin='https://evil.example')).status_code == 403
+    assert browser.post('/hvt/upload', headers=dict(origin='https://page.example.org', host='127.0.0.1:7860')).status_code == 403
+
+
+def test_a_disk_that_is_full_turns_new_visitors_away_and_no_other(tmp_path, monkeypatch, capsys):
+    known, browser = client(tmp_path), client(tmp_path)
+    before = known.get('/').text
+
+    def full(path):
+        raise InputError(f'{path}: the disk is full')
+
+    monkeypatch.setattr('toolkit.web.sessions.make_folder', full)
+    answer = browser.get('/')
+    assert answer.status_code == 507 and 'no room for a new visitor' in answer.text and str(tmp_path) not in answer.text
+    assert 'the disk is full' in capsys.readouterr().err and known.get('/').text == before
 
 
 @pytest.mark.parametrize('sent', ['x', '../../etc', '{}=../..', '{}=', '{}=' + 'A' * 43, ';;;=', '\xff'])

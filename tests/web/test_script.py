@@ -43,6 +43,18 @@ on.click({target: button});
 setImmediate(() => console.log(JSON.stringify([...seen, button.disabled, said.textContent])));
 """
 
+UNUSED = """
+const button = {classList: {contains: name => name === 'hvt-film'}, closest: () => box}, said = {}, seen = [];
+const view = {play: async () => {}, hidden: true};
+const box = {querySelector: css => css === '.hvt-film' ? button : css === '.hvt-upload-said' ? said : view};
+globalThis.MediaRecorder = class { constructor() { throw new Error('no recorder'); } };
+Object.defineProperty(globalThis, 'navigator', {value: {mediaDevices: {getUserMedia: async () => {
+  return {getTracks: () => [{stop: () => seen.push('camera off')}]};
+}}}});
+on.click({target: button});
+setImmediate(() => console.log(JSON.stringify([...seen, view.hidden, button.disabled, said.textContent])));
+"""
+
 
 def run(after, answers=('',), before=''):
     node = shutil.which('node')
@@ -60,6 +72,11 @@ def test_a_panel_that_did_not_change_is_left_alone():
 def test_a_browser_without_cookies_asks_for_nothing_that_would_be_a_new_visitor():
     said, = run(POLLED, ['a'], 'navigator.cookieEnabled = false;')
     assert 'allow cookies' in said
+
+
+def test_a_browser_that_cannot_record_turns_its_camera_off_and_says_so():
+    off, hidden, disabled, said = run(UNUSED)
+    assert off == 'camera off' and hidden and not disabled and 'cannot be used (Error)' in said
 
 
 def test_a_second_click_does_not_film_twice_while_the_browser_asks():

@@ -1,9 +1,11 @@
 """The page over HTTP: uploads, handlers and files, as a browser, or somebody who writes requests by hand, would use them."""
 
 import asyncio
+import errno
 import json
 import shutil
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -132,6 +134,32 @@ def test_a_disk_that_fills_up_is_said(server, monkeypatch):
     assert 'nearly full' in upload(client).json()['error']
 
 
+def test_a_disk_that_is_full_before_a_file_has_come_is_said_in_the_words_of_the_page(server, monkeypatch):
+    client = browser(server)
+
+    async def full(work, *values):
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+    monkeypatch.setattr(server_module, 'to_thread', SimpleNamespace(run_sync=full))
+    answer = upload(client)
+    assert answer.status_code == 507 and answer.json()['error'].startswith('me.mp4: the disk of the server is full; remove')
+    assert not list((session(server, client).folder / 'uploads').iterdir())
+
+
+def test_pictures_of_clothes_are_in_the_list_of_what_can_be_removed(server):
+    client = browser(server)
+    for name in ('blue.jpg', 'red.jpg'):
+        assert upload(client, role='clothes', name=name).json() == dict(name=name)
+    for what, chosen, count, value in (
+            ('picture of clothes', None, 2, 'blue.jpg'), ('picture of clothes', 'red.jpg', 2, 'red.jpg'), ('video', 'red.jpg', 0, None),
+            ('clip', None, 0, None), ('fine-tuned generator', None, 0, None)):
+        listed = client.post('/gradio_api/run/removable', json=dict(data=[what, chosen])).json()['data'][0]
+        assert (len(listed['choices']), listed['value']) == (count, value)
+    for name in ('blue.jpg', 'red.jpg'):
+        assert ask(client, 'delete', 'picture of clothes', name)[0] == 200
+    assert not session(server, client).clothes()
+
+
 def generate_values(person, movement, way=OWN, **more):
     return [person, movement, None, more.get('seconds', 1), 'small and quick', way, False, '#c03030', False, '#2040a0', None,
             'both garments', '#30a040', '#c0a020']
@@ -165,6 +193,22 @@ def test_a_garment_that_is_switched_off_keeps_its_color_in_both_looks(server, cl
     assert ask(client, 'generate', *values)[0] == 200 and 'done' in ended(client)
     job = server.jobs.latest(session(server, client).id)
     assert job.arguments['colors'] == dict(interpolate=looks) and job.arguments['longest'] == 5
+
+
+def test_a_generator_that_has_just_come_is_chosen(server, clips, monkeypatch):
+    monkeypatch.setattr('toolkit.web.work.least_frames', lambda: 4)
+    client = browser(server)
+    own = session(server, client)
+    shutil.copytree(clips[0].folder, own.folder / 'clips' / 'mine' / 'mine')
+    server.jobs.go.clear()
+    assert ask(client, 'finetune', 'mine', 8)[0] == 200
+    run = own.folder / 'models' / 'mine_tuned' / 'run'
+    run.mkdir()
+    (run / 'best_ssim_full_iter_0000004.pth').touch()
+    server.jobs.go.set()
+    ended(client)
+    lists = client.post('/gradio_api/run/refresh', json=dict(data=[None] * 7)).json()['data']
+    assert lists[3]['value'] == lists[6]['value'] == 'mine_tuned'
 
 
 def test_both_of_two_uploads_are_chosen(server):
@@ -202,6 +246,14 @@ def test_refresh_fills_the_lists_of_a_new_visitor(server):
 def test_one_server_a_folder(server):
     with pytest.raises(InputError, match='another server uses this folder'), Server(server.sessions.root, LIMITS):
         pass
+
+
+@pytest.mark.parametrize('name, options, words', [
+    ('https://page.example.org', {}, 'without https:// and port'), ('page.example.org:443', {}, 'without https:// and port'),
+    ('', {}, 'expected a name'), ('page.example.org', dict(any_host=True), '--name is for a proxy on this machine')])
+def test_a_name_of_a_proxy_that_cannot_be(tmp_path, name, options, words):
+    with pytest.raises(InputError, match=words):
+        Server(tmp_path / 'page', LIMITS, name=name, **options)
 
 
 def test_a_port_that_is_taken_is_said():

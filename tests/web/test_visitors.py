@@ -1,9 +1,12 @@
 """Visitors of the page: whose files are whose, what names do, how much there may be, and when it goes."""
 
 import dataclasses
+import errno
 import multiprocessing
 import os
+import re
 import shutil
+import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -12,9 +15,11 @@ from types import SimpleNamespace
 import pytest
 
 from tests.web.instant import Instant
+from toolkit.files import writing_error
 from toolkit.structures import InputError
 from toolkit.web import sessions, work
 from toolkit.web.desk import BETWEEN, EXAMPLES, LATER, LIKE, OWN, PICKED, PRETRAINED_NAME, Desk, hex_color
+from toolkit.web.html import before_after
 from toolkit.web.jobs import DONE, FAILED, RUNNING, STOPPED, WAITING, Job, Jobs
 from toolkit.web.sessions import Limits, Sessions
 
@@ -251,6 +256,37 @@ def test_nobody_comes_back_to_half_of_a_session(desk, monkeypatch):
     assert desk.clean() == [] and [p.name for p in (desk.sessions.root / 'sessions').iterdir()] == [other.id]
 
 
+def test_pictures_of_clothes_count_and_can_be_removed(desk):
+    session, other = visitor(desk), visitor(desk)
+    names = [uploaded(desk, session, name, 'clothes') for name in ('red.jpg', 'blue.jpg')]
+    (session.prepared / 'red-0123').mkdir(parents=True)
+    (session.prepared / 'red-0123' / 'frame.png').write_bytes(bytes(2_000_000))
+    with pytest.raises(InputError, match='remove some in the gallery'):
+        desk.check_upload(session, 'clothes', 5)
+    for who, wrong in ((other, 'red.jpg'), (session, '.prepared'), (session, '../../jobs.log'), (session, ''), (session, 'green.jpg')):
+        with pytest.raises(InputError):
+            who.delete('uploads', wrong)
+    assert session.clothes() == sorted(names) and session.prepared.is_dir()
+    session.delete('uploads', 'red.jpg')
+    assert session.clothes() == ['blue.jpg'] and session.size() < 100
+    desk.check_upload(session, 'clothes', 5)
+
+
+def test_what_is_said_of_a_full_disk_names_no_folder_and_leaves_nothing(desk, clips, monkeypatch):
+    session = visitor(desk)
+    with_clip(desk, session, clips)
+
+    def full(path, content):
+        raise writing_error(path, OSError(errno.ENOSPC, 'No space left on device'))
+
+    monkeypatch.setattr(sessions, 'write_json', full)
+    with pytest.raises(InputError) as error:
+        desk.finetune(session, 'mine', 8)
+    assert desk.words(session, error.value) == ('models/mine_tuned/about.json: the disk of the server is full; remove what you do not '
+                                                'need in the gallery, or come back later')
+    assert not session.models(), 'it could not go on, for nobody knows with what'
+
+
 def test_what_a_server_left_unfinished_that_was_killed_goes_at_the_next_start(desk, clips):
     """It counts as the visitor's, who does not see it and so could not remove it."""
     session = visitor(desk)
@@ -335,6 +371,21 @@ def test_a_fine_tuning_goes_on_where_it_stopped(desk, clips):
         desk.go_on(visitor(desk), name)
 
 
+def test_a_fine_tuned_generator_can_be_used_and_downloaded(desk, clips):
+    session = visitor(desk)
+    with_clip(desk, session, clips)
+    job = desk.finetune(session, 'mine', 8)
+    best = Path(job.arguments['work_dir']) / 'best_ssim_full_iter_0000004.pth'
+    best.parent.mkdir()
+    best.touch()
+    desk.jobs.go.set()
+    name = desk.jobs.wait(job, 10).value
+    assert name == 'mine_tuned' and session.model(name)['best'] == best
+    link = re.search('href="/hvt/files/([^"]+)"', before_after(session.model(name)))[1]
+    assert session.served(link) == (best, 'application/octet-stream')
+    assert desk.generate(session, 'mine', 'mine', name, 1, True, {}, '').arguments['checkpoint'] == str(best)
+
+
 def test_a_clip_that_is_too_short_to_learn_from_is_refused_at_once(desk, clips, monkeypatch):
     session = visitor(desk)
     with_clip(desk, session, clips)
@@ -364,6 +415,23 @@ def test_visitors_come_before_the_other_examples(desk, clips):
     ran = desk.jobs.ran
     assert ran[:2] == [first, asked] and [one.arguments['people'] for one in (ran[0], *ran[2:])] == list(EXAMPLES)
     assert all(one.late for one in ran[2:]) and desk.status(session)['version'] != version
+
+
+@pytest.mark.skipif('fork' not in multiprocessing.get_all_start_methods() or not Path('/dev/full').exists(),
+                    reason='needs processes that fork, and a full disk to write to')
+@pytest.mark.parametrize('error, said', [(InputError('me.mp4: the disk is full'), 'me.mp4: the disk is full'),
+                                         (ZeroDivisionError(), 'something went wrong that should not')])
+def test_why_a_job_failed_is_said_also_where_the_log_cannot_be_written(tmp_path, monkeypatch, error, said):
+    def fails(told):
+        sys.stderr = open('/dev/full', 'w')
+        raise error
+
+    monkeypatch.setitem(work.TASKS, 'example', fails)
+    jobs = Jobs(Limits(), tmp_path / 'jobs.log')
+    jobs._context = multiprocessing.get_context('fork')
+    job = jobs.wait(jobs.submit(Job('me', 'example', {}, 'x')), 30)
+    jobs.close()
+    assert job.state == FAILED and job.error.startswith(said)
 
 
 @pytest.mark.skipif('fork' not in multiprocessing.get_all_start_methods(), reason='needs processes that fork')

@@ -24,7 +24,7 @@ def downloads(config):
 def test_a_fine_tuning_of_the_page_asks_nobody_for_weights(tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(work.apis, 'finetune', lambda *values, cfg_options, progress, fast: asked.append((values, cfg_options)))
-    assert work.finetune(work.Progress(), str(tmp_path / 'run'), str(tmp_path), 8, True) == 'run'
+    assert work.finetune(work.Progress(), str(tmp_path / 'run'), str(tmp_path), 8, True) == tmp_path.name, 'the model is its folder'
     (values, options), = asked
     assert values == ([], str(tmp_path / 'run'), str(tmp_path), 8, True)
     assert downloads(load_config(work.apis.FINETUNE)._cfg_dict.to_dict())

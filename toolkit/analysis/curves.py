@@ -1,16 +1,16 @@
 """Curves of training runs: losses, learning rates and metrics over iterations, read from what runs log."""
 
-import io
 import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from toolkit.doors import read_bytes
-from toolkit.files import check_output, write_file
+from toolkit.files import check_output, result_file
 from toolkit.outputs import refuse_existing, refuse_inputs
 from toolkit.registry import did_you_mean
 from toolkit.structures import InputError
@@ -57,19 +57,24 @@ def read_run(path: str | Path) -> Run:
     problems = 0
     for line in read_bytes(files[-1], most=1 << 30).decode(errors='replace').splitlines():
         try:
-            row = json.loads(line)
-            step = int(row['step'] if 'step' in row else row['iter'])
-        except (ValueError, KeyError, TypeError):
+            step, values = _logged(json.loads(line))
+        except Exception:  # a line of a stranger can be anything
             problems += bool(line.strip())
             continue
-        for key, value in row.items():
-            if key not in COUNTERS and isinstance(value, (int, float)) and not isinstance(value, bool):
-                points.setdefault(key, {})[step] = float(value)
+        for key, value in values.items():
+            points.setdefault(key, {})[step] = value
     if not points:
         raise InputError(f'{files[-1]}: holds no line of a log that can be read')
     curves = {key: (np.array(sorted(at)), np.array([at[step] for step in sorted(at)])) for key, at in points.items()}
     costs = {key: curves.pop(key) for key in COSTS if key in curves}
     return Run(path.name if path.is_dir() else path.resolve().parents[2].name, curves, problems, costs)
+
+
+def _logged(row: dict[str, Any]) -> tuple[np.int64, dict[str, float]]:
+    """The iteration of a line of a log, and its numbers."""
+    return np.int64(int(row['step'] if 'step' in row else row['iter'])), {
+        key: float(value) for key, value in row.items()
+        if key not in COUNTERS and isinstance(value, (int, float)) and not isinstance(value, bool)}
 
 
 def choose_keys(runs: Sequence[Run], keys: Sequence[str] = ()) -> list[str]:
@@ -159,9 +164,8 @@ def plot_runs(paths: Sequence[str | Path], out: str | Path, keys: Sequence[str] 
     if len(runs) > 1:
         handles = {label: handle for axes in figure.axes for handle, label in zip(*axes.get_legend_handles_labels())}
         figure.legend(handles.values(), handles.keys(), loc='outside lower center', ncols=min(4, len(handles)), fontsize=9)
-    picture = io.BytesIO()
-    figure.savefig(picture, format='png')
-    write_file(out, picture.getvalue(), overwrite)
+    with result_file(out, overwrite) as file:
+        figure.savefig(file, format='png')
     return runs
 
 

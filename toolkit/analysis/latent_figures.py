@@ -1,6 +1,5 @@
 """Pictures of color codes: where they lie (paper A, figure 5), and what lies between two of them (figure 4)."""
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from toolkit.colors.lab_uint8 import lab_to_rgb8
-from toolkit.files import make_folder, write_file
+from toolkit.files import make_folder, result_file
 from toolkit.metrics.latent_probes import principal_components
 
 LIGHTNESS = 60.0
@@ -113,6 +112,6 @@ def draw_strips(rows: Sequence[tuple[str, np.ndarray, Sequence[np.ndarray], np.n
 
 
 def _save(figure, path: str | Path) -> None:
-    picture, path = io.BytesIO(), Path(path)
-    figure.savefig(picture, format=path.suffix[1:], dpi=DPI)
-    write_file(make_folder(path.parent) / path.name, picture.getvalue())
+    path = Path(path)
+    with result_file(make_folder(path.parent) / path.name) as file:
+        figure.savefig(file, format=path.suffix[1:], dpi=DPI)

@@ -1,8 +1,8 @@
 """What color codes know and do, of several checkpoints side by side: numbers, and figures in one folder."""
 
-import io
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,13 @@ from toolkit.analysis.frame_bank import FrameBank
 from toolkit.analysis.latent_figures import Panel, draw_codes, draw_strips
 from toolkit.analysis.recolorable_clip import RecolorableClip
 from toolkit.datasets.windows import ClipWindows
-from toolkit.files import check_output, make_folder, write_file, write_json
+from toolkit.files import check_output, make_folder, result_file, write_json
+from toolkit.locks import locked
 from toolkit.metrics.evaluator import pick_clips
 from toolkit.metrics.latent_report import Column, latent_json, latent_table
 from toolkit.metrics.pck import ESTIMATORS, first_available
 from toolkit.models.base import VideoModel
-from toolkit.outputs import plain_name, refuse_filled
+from toolkit.outputs import hidden, plain_name, refuse_filled
 from toolkit.registry import DATASETS, REGION_ENCODERS, part_arguments
 from toolkit.skeletons import REGIONS
 from toolkit.structures import InputError, check_seed
@@ -64,27 +65,46 @@ class LatentStudy:
         check_output(out, folder=True)
         refuse_filled(out, overwrite)
         self.out, self.frames, self.clips, self.clip_frames = Path(out), frames, clips, clip_frames
-        self.data, self.seed, self.progress = data, seed, progress
+        self.data, self.seed, self.overwrite, self.progress = data, seed, overwrite, progress
         self.columns: list[Column] = []
         self.panels: dict[str, list[Panel]] = {region: [] for region in REGIONS}
-        self._banks, self._untrained = {}, set()
+        self._banks, self._untrained, self._files = {}, set(), set()
 
-    def check(self, model: VideoModel, config: Config, name: str) -> None:
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Have the folder to ourselves.
+
+        Raises:
+            InputError: another process measures into it, or has done so since it was looked at.
+        """
+        busy = f'{self.out}: another process measures into this folder; wait for it, or choose another --out'
+        with locked(hidden(self.out.resolve(), 'lock'), wait=False, busy=busy, keep=False):
+            refuse_filled(self.out, self.overwrite)
+            yield
+
+    def check(self, model: VideoModel, config: Config, name: str, label: str) -> None:
         """Refuse a model that has no codes to look at, before the clips of any are read.
 
         Args:
             model: of a checkpoint.
             config: of its training.
             name: of the checkpoint, for errors.
+            label: see :meth:`look_at`.
 
         Raises:
-            InputError: another kind of model, or without the clips to look at.
+            InputError: another kind of model, or without the clips to look at; codes that would go into the file of another model.
         """
         if model.encoder is None and model.codes is None and not model.references:
             raise InputError(f'{name} is of a {type(model).__name__} without color codes; expected stage I (BicycleGAN) or stage II '
                              f'with color codes (VideoPix2PixHD with model.color_codes) or with references, which are recolored')
         for half in ('train', 'test'):
             _dataset_config(config, half, self.data)
+        several = [f'{label} {region}' for region in REGIONS] if model.codes is not None else []
+        for file in map(_points_file, [label] if model.encoder is not None else several):
+            if file in self._files:
+                raise InputError(f'--labels: the codes of {label} would go into {file}, as those of another checkpoint; give it '
+                                 'another name')
+            self._files.add(file)
 
     def look_at(self, model: VideoModel, config: Config, label: str) -> None:
         """Measure one model and draw its interpolations.
@@ -144,9 +164,8 @@ class LatentStudy:
             self.columns.append(Column(f'{label} untrained', region, untrained, control=True))
         note = f'R2 {values["r2_mu"]:.2f}, other garment {values["r2_other"]:.2f}'
         self.panels[region].append(Panel(label, points.mu, points.colors, note))
-        arrays = io.BytesIO()
-        np.savez_compressed(arrays, mu=points.mu, colors=points.colors)
-        write_file(make_folder(self.out) / f'codes_{plain_name(label)}.npz', arrays.getvalue())
+        with result_file(make_folder(self.out) / _points_file(label)) as file:
+            np.savez_compressed(file, mu=points.mu, colors=points.colors)
         return column
 
     def _fresh(self, encoder: dict, device: torch.device) -> nn.Module:
@@ -189,6 +208,10 @@ class LatentStudy:
         settings = dict(frames=self.frames, clips=self.clips, clip_frames=self.clip_frames,
                         data=None if self.data is None else str(self.data), seed=self.seed)
         write_json(self.out / 'probes.json', dict(about=about | settings, explained_variance=shares, **latent_json(self.columns)))
+
+
+def _points_file(label: str) -> str:
+    return f'codes_{plain_name(label)}.npz'
 
 
 def study_labels(paths: Sequence[Path], labels: Sequence[str] | None) -> list[str]:

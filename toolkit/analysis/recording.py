@@ -31,6 +31,7 @@ from toolkit.datasets.references import PoseSearch, ReferenceTrack, features
 from toolkit.datasets.scene import still_scene
 from toolkit.datasets.transforms import scale_pose
 from toolkit.doors import read_bytes
+from toolkit.files import result_file
 from toolkit.poses.draw import THRESHOLD
 from toolkit.progress import Progress
 from toolkit.registry import did_you_mean
@@ -160,15 +161,11 @@ class Recording:
         Raises:
             InputError: a file of this name has come, or it cannot be written.
         """
-        from toolkit.files import replacing, writing_error
-        try:
-            with replacing(Path(path), overwrite=overwrite) as file:
-                self.stream.save(file.name, self._blueprint())
-                self._run_all()
-                self.stream.flush()
-                self.stream.disconnect()
-        except OSError as error:
-            raise writing_error(Path(path), error) from error
+        with result_file(path, overwrite) as file:
+            self.stream.save(file.name, self._blueprint())
+            self._run_all()
+            self.stream.flush()
+            self.stream.disconnect()
 
     def show(self) -> None:
         """Open the viewer's window and send all to it."""

@@ -1,6 +1,7 @@
 """What a painter is told of each frame: poses of the driving clip, fitted to the person who is generated, and what else it takes."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,8 @@ class FrameTeller:
 
     def __init__(self, names: Sequence[str], size: tuple[int, int], style: str = 'openpose_black', extra: Sequence[fields.Field] = (),
                  footage: Any = None, references: int = 0, stored: Iterable[str] = ()) -> None:
-        self.names, self.size, self.style, self.extra, self.footage = names, size, style, extra, footage
+        self.names, self.size, self.style, self.extra = names, size, style, extra
+        self.footage = copy(footage)  # one that wears an outfit counts frames: each video has a count of its own
         self.seen = [field for field in extra if field.source != 'drawn' and field.name in names and field.name not in stored]
         self.inputs = {name for field in self.seen for name in field.inputs} - {'poses', fields.SIZE}
         self.track = ReferenceTrack(footage.search(), references) if references else None

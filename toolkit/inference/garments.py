@@ -99,14 +99,21 @@ class Garments:
         Args:
             count: how many.
             seed: sample i depends on (seed, i) alone.
-            regions: as in :meth:`like`.
+            regions: as in :meth:`like`; a garment that is not seen stays.
+
+        Raises:
+            InputError: none of them is seen.
         """
+        wanted = [place for place, region in enumerate(REGIONS) if regions in (region, 'both')]
+        if all(self.own[place] is None for place in wanted):
+            names = ' and the '.join(NAMES[REGIONS[place]] for place in wanted)
+            raise InputError(f'the {names} garment is not seen in the content, so it cannot be given a color')
         outfits = np.full((count, 1, 2, 2), np.nan)
         for i in range(count):
             rng = np.random.default_rng((seed, i))
-            for place, region in enumerate(REGIONS):
-                drawn = draw_color(rng, 50 if self.own[place] is None else self.own[place][0], keep=0)
-                if regions in (region, 'both') and self.own[place] is not None:
+            for place, own in enumerate(self.own):
+                drawn = draw_color(rng, 50 if own is None else own[0], keep=0)
+                if place in wanted and own is not None:
                     outfits[i, 0, place] = drawn
         return list(outfits)
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -51,6 +52,8 @@ class Colors:
     regions: str = 'both'
 
     def __post_init__(self) -> None:
+        check_several(self.outfits, 'colors: outfits')
+        check_several(self.interpolate, 'colors: interpolate')
         ways = {'up and down': self.up or self.down, 'like': self.like, 'outfits': self.outfits, 'samples': self.samples,
                 'interpolate': self.interpolate}
         given = [name for name, value in ways.items() if value]
@@ -82,13 +85,23 @@ class Colors:
         return bool(self.outfits or self.samples)
 
 
+def check_several(given: Any, what: str) -> None:
+    """Refuse one thing in the place of a list of them, whose letters would be taken for the things.
+
+    Raises:
+        InputError: says what was given.
+    """
+    if isinstance(given, (str, Path)):
+        raise InputError(f'{what}: expected a list, got {str(given)!r}; give [{str(given)!r}] for that one')
+
+
 def hex_to_lab(color: str) -> tuple[float, float, float]:
     """L, a, b of a color such as '#c03030'.
 
     Raises:
         InputError: something else.
     """
-    if not re.fullmatch('#?[0-9a-fA-F]{6}', color):
+    if not isinstance(color, str) or not re.fullmatch('#?[0-9a-fA-F]{6}', color):
         raise InputError(f"{color!r} is not a color: expected six hexadecimal digits such as '#c03030'")
     rgb = torch.tensor(list(bytes.fromhex(color.lstrip('#')))) / 255
     return tuple(rgb_to_lab(rgb).tolist())

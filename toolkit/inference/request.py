@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from numbers import Integral
 from pathlib import Path
+from typing import Any
 
 from toolkit import fields
 from toolkit.datasets.directed import DIRECTIONS
-from toolkit.inference.outfits import Colors, check_has_codes, check_outfit
+from toolkit.inference.outfits import Colors, check_has_codes, check_outfit, check_several
 from toolkit.models.base import VideoModel
 from toolkit.structures import InputError
 
@@ -51,10 +53,14 @@ class Request:
         check_retarget(self.retarget)
         if self.direction not in (None, *DIRECTIONS):
             raise InputError(f'direction must be one of {", ".join(DIRECTIONS)}, got {self.direction!r}')
-        if self.max_frames is not None and self.max_frames < 1:
+        if self.max_frames is not None and not (isinstance(self.max_frames, Integral) and self.max_frames >= 1):
             raise InputError(f'the number of frames must be at least 1, got {self.max_frames}')
-        if self.size is not None and min(self.size) < 1:
-            raise InputError(f'the size must be a height and a width in pixels, got {"x".join(map(str, self.size))}')
+        if self.size is not None and not _is_size(self.size):
+            got = 'x'.join(map(str, self.size)) if isinstance(self.size, Sequence) else self.size
+            raise InputError(f'the size must be a height and a width in pixels, got {got}')
+        if not isinstance(self.colors, Colors):
+            raise InputError(f"colors: expected Colors(up='#c03030') or another of its ways, got {self.colors!r}")
+        check_several(self.references, 'references')
         for path in filter(None, (self.content, self.driving, *self.references)):
             if not Path(path).exists():
                 raise InputError(f'{path}: no such file or folder')
@@ -98,6 +104,10 @@ class Request:
         if self.colors.wanted and model.references and model.codes is not None:
             raise InputError(f'this {kind} has both color codes and references, which bring colors of their own: generate with the '
                              'clothes of the content, or train a model with one of the two')
+
+
+def _is_size(size: Any) -> bool:
+    return isinstance(size, Sequence) and len(size) == 2 and all(isinstance(side, Integral) and side > 0 for side in size)
 
 
 def check_references(model: VideoModel, given: Sequence) -> None:

@@ -11,9 +11,10 @@ import torch
 from toolkit.datasets.tensors import pose_tensors
 from toolkit.datasets.transforms import resize_image
 from toolkit.files import check_output, fingerprint, write_file
+from toolkit.inference.choosing import Chosen
 from toolkit.inference.outfits import Colors
 from toolkit.inference.overlapping import EVERY
-from toolkit.inference.painting import Chosen, Painting
+from toolkit.inference.painting import Painting
 from toolkit.inference.unfinished import Unfinished
 from toolkit.outputs import refuse_existing, refuse_inputs
 from toolkit.progress import Progress, progress_of
@@ -76,7 +77,7 @@ class Result:
         """Write the videos, frame by frame, and the sheet. What was stopped goes on, if all that it depends on is the same.
 
         Args:
-            chosen: of :func:`toolkit.inference.painting.choose`.
+            chosen: of :func:`toolkit.inference.choosing.choose`.
             painted: of :func:`toolkit.inference.painting.paint`; or of each frame its picture in each video, which cannot go on.
             audio: put the sound of the driving clip into them.
             progress: show bars, or somebody to tell.
@@ -117,7 +118,7 @@ class Result:
             if self.sheet is None:
                 return self.out
             sheet = contact_sheet([list(row) for row in zip(*columns)])
-            write_file(self.sheet, cv2.imencode('.png', sheet[..., ::-1])[1].tobytes(), self.overwrite)
+            write_file(self.sheet, cv2.imencode('.png', sheet[..., ::-1])[1].tobytes(), self.overwrite, lasting=True)
             return self.sheet
 
     def _key(self, painted: Painting, chosen: Chosen) -> str | None:

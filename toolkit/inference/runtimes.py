@@ -1,5 +1,6 @@
 """Runtimes other than torch: a network as they take it, and files of ONNX that they run."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from toolkit.doors import shortened
 from toolkit.structures import InputError
 from toolkit.weights import weights_hash
 
@@ -16,6 +18,7 @@ EXTRA = "pip install 'human-video-toolkit[export]'"
 AGAIN = 'tools/export.py CHECKPOINT --out FILE --overwrite'
 ABOUT = tuple(f'human_video_toolkit_{key}' for key in ('network', 'weights', 'size'))
 """What a file says of the network it was made from."""
+SIZE = re.compile(r'[1-9]\d{0,4}x[1-9]\d{0,4}', re.ASCII)
 
 
 class Positional(nn.Module):
@@ -76,6 +79,9 @@ def open_network(path: str | Path, device: str | torch.device = 'cpu') -> Networ
     if not said.keys() >= set(ABOUT):
         raise InputError(f'{path} does not say which network it has, of which checkpoint and for which size: export it again, {AGAIN}')
     network, weights, size = (said[key] for key in ABOUT)
+    if not SIZE.fullmatch(size):
+        raise InputError(f'{path} says that it is for frames of the size {shortened(size)!r}, expected HEIGHTxWIDTH: export it again, '
+                         f'{AGAIN}')
     return NetworkFile(Path(path), network, weights, tuple(map(int, size.split('x'))), _runner(session, path, device))
 
 
@@ -126,6 +132,9 @@ def _session(path: str | Path, device: str | torch.device, content: bytes | None
 def _runner(session: Any, path: str | Path, device: str | torch.device) -> Callable[..., Tensor]:
     """See :func:`run_file`."""
     shapes = {place.name: tuple(place.shape) for place in session.get_inputs()}
+    if not shapes or not all(shape and all(isinstance(side, int) and side > 0 for side in shape) for shape in shapes.values()):
+        raise InputError(f'{path} is for inputs of shape {shortened(list(shapes.values()))}, expected whole numbers: export it again, '
+                         f'{AGAIN}')
 
     def run(*given: Tensor) -> Tensor:
         parts = list(zip(*(x.split(shape[0]) for x, shape in zip(given, shapes.values()))))

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from toolkit.files import replacing, writing_error
+from toolkit.files import write_file
 from toolkit.inference.overlapping import EVERY
 from toolkit.locks import locked
 from toolkit.outputs import TakenError, claim_folder, hidden, partial_video
@@ -65,7 +66,7 @@ class Unfinished:
         finally:
             if not keep:
                 with suppress(OSError):
-                    (self.folder / MARK).unlink()
+                    (self.folder / MARK).unlink(missing_ok=True)  # one that ended at this moment may have taken it
                     self.folder.rmdir()
 
     def resume(self, key: str | None) -> tuple[int, Any]:
@@ -107,12 +108,9 @@ class Unfinished:
         for writer in writers:
             writer.close()
         if key is not None:
-            path = self.folder / STATE
-            try:
-                with replacing(path) as file:
-                    torch.save(dict(state_dict={}, key=key, done=self.done, kept=kept), file)
-            except OSError as error:
-                raise writing_error(path, error) from error
+            state = BytesIO()
+            torch.save(dict(state_dict={}, key=key, done=self.done, kept=kept), state)
+            write_file(self.folder / STATE, state.getvalue(), lasting=True)
 
     def finish(self) -> None:
         """Put the pieces together.

@@ -11,13 +11,14 @@ import torch
 
 from toolkit.clips.clip import Clip, find_clips
 from toolkit.clips.crop import center_crop
+from toolkit.clips.same_person import identity
 from toolkit.datasets.directed import DIRECTIONS
 from toolkit.datasets.transforms import scale_pose
+from toolkit.inference.choosing import check_size, choose
 from toolkit.inference.clips import as_clip
 from toolkit.inference.driving import FrameTeller
 from toolkit.inference.loading import Trained, load
 from toolkit.inference.outfits import Colors
-from toolkit.inference.painting import check_size, choose
 from toolkit.inference.request import Request
 from toolkit.live.stages import Shot
 from toolkit.models.painting import Painter
@@ -152,7 +153,7 @@ def _training_clips(trained: Trained, checkpoint: str | Path) -> list[Clip]:
     if not clips:
         raise InputError(f'{checkpoint}: the clips of its training ({root or "not named"}) are not there; say whom to paint by '
                          '--content, a clip, video or picture')
-    return [clip for clip in clips if clip.person == clips[0].person]
+    return [clip for clip in clips if identity(clip) == identity(clips[0])]
 
 
 def _size(clip: Clip, device: str | None) -> tuple[int, int]:

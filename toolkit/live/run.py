@@ -1,5 +1,6 @@
 """A live run: capture, pose, retarget, reference, paint, show."""
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ import torch
 
 from toolkit.live.movement import Mover, finder
 from toolkit.live.person import LivePerson
-from toolkit.live.stages import Chain, Shot
+from toolkit.live.stages import LOOK, Chain, Shot
 from toolkit.live.timing import Timing
 from toolkit.machine import cores
 from toolkit.poses.draw import draw_pose_on
@@ -88,7 +89,7 @@ class Live:
         self.person, self.sink, self.view, self.say = person, sink, view or View(), say
         self.seconds, self.patience, self.timing = seconds, patience, Timing()
         self.mover = Mover(person.size, None if retarget is False else person.poses)
-        self.find, self.parts = finder(estimator), parts or {}
+        self.find, self.parts, self._anew = finder(estimator), parts or {}, threading.Event()
         self._threads, self._ready = min(max(1, cores() - 1), torch.get_num_threads()), False
         self.chain = Chain(source, dict(pose=self._pose, retarget=self._retarget, reference=self._reference, paint=self._paint))
 
@@ -97,6 +98,9 @@ class Live:
         return shot.pose
 
     def _retarget(self, shot: Shot) -> np.ndarray:
+        if self._anew.is_set():
+            self._anew.clear()
+            self.mover.begin()
         return self.mover(shot.pose, shot.frame.shape[:2], shot.time)
 
     def _reference(self, shot: Shot) -> dict:
@@ -114,41 +118,50 @@ class Live:
         Raises:
             InputError: the camera was lost for too long, or what a stage refuses.
         """
-        last, told = None, False
         try:
-            self.chain.warm_up(Shot(np.full((*BLANK, 3), 127, np.uint8), time.perf_counter()))
-            self.chain.start()
-            started = time.perf_counter()
-            while self.seconds is None or time.perf_counter() - started < self.seconds:
-                shot = self.chain.out.get(timeout=.1)
-                key = None
-                if shot is not None:
-                    if told:
-                        self.say('frames come again')
-                    last, told = shot, False
-                    begun, worked = time.perf_counter(), time.thread_time()
-                    key = self.sink.show(self.view.compose(shot, self.timing.line()))
-                    shot.spans['show'], shot.work['show'] = (begun, time.perf_counter()), time.thread_time() - worked
-                    self.timing.add(shot)
-                elif self.chain.out.ended:
-                    break
-                elif (quiet := time.perf_counter() - self.chain.newest) > STALL:
-                    if self.patience is not None and quiet > self.patience:
-                        raise InputError(f'no frame has come for {quiet:.0f} s: does the camera still send? Wait longer with '
-                                         '--patience')
-                    if not told:
-                        self.say(f'no frame has come for {STALL:.0f} s; waiting')
-                        told = True
-                    if last is not None:
-                        key = self.sink.show(self.view.compose(last, f'no frame for {quiet:.0f} s'))
-                if key == 'end':
-                    break
-                if key == 'again':
-                    self.mover.begin()
+            blank = Shot(np.full((*BLANK, 3), 127, np.uint8), time.perf_counter())
+            if self.chain.warm_up(blank, ended=lambda: self._wait('getting ready') == 'end'):
+                self.chain.start()
+                self._show()
         finally:
             self.chain.stop()
         if self.chain.failure:
             raise self.chain.failure
+
+    def _wait(self, words: str) -> str | None:
+        """The key that was pressed while there is no new picture; the words are shown where there was none yet."""
+        return self.sink.wait(written(np.full((LEAST_HEIGHT, LEAST_HEIGHT, 3), 90, np.uint8), words))
+
+    def _show(self) -> None:
+        """Show what comes out, until it is to end."""
+        last, told, started = None, False, time.perf_counter()
+        while self.seconds is None or time.perf_counter() - started < self.seconds:
+            shot = self.chain.out.get(timeout=LOOK)
+            if shot is not None:
+                if told:
+                    self.say('frames come again')
+                last, told = shot, False
+                begun, worked = time.perf_counter(), time.thread_time()
+                key = self.sink.show(self.view.compose(shot, self.timing.line()))
+                shot.spans['show'], shot.work['show'] = (begun, time.perf_counter()), time.thread_time() - worked
+                self.timing.add(shot)
+            elif self.chain.out.ended:
+                break
+            else:
+                quiet = time.perf_counter() - self.chain.newest
+                if self.patience is not None and quiet > max(self.patience, STALL):
+                    raise InputError(f'no frame has come for {quiet:.0f} s: does the camera still send? Wait longer with --patience')
+                if quiet > STALL and not told:
+                    self.say(f'no frame has come for {STALL:.0f} s; waiting')
+                    told = True
+                if quiet > STALL and last is not None:
+                    key = self.sink.show(self.view.compose(last, f'no frame for {quiet:.0f} s'))
+                else:
+                    key = self._wait('waiting for the first frame')
+            if key == 'end':
+                break
+            if key == 'again':
+                self._anew.set()  # the thread that moves poses does it, between two frames
 
     def summary(self) -> str:
         """What it cost, in one line."""

@@ -4,6 +4,7 @@ import os
 import re
 import sys
 import time
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -22,8 +23,34 @@ RETRY = 2.
 """Seconds before a stream that was lost is opened again."""
 
 
-class Window:
-    """A window on this computer's screen; q or Esc closes it, r fits the movement to the body anew.
+class Sink:
+    """Where pictures go."""
+
+    def show(self, picture: np.ndarray) -> str | None:
+        """Take a picture (H, W, 3) uint8 RGB.
+
+        Returns:
+            'end' to end the run, 'again' to fit the movement to the body anew, else None.
+        """
+        raise NotImplementedError
+
+    def wait(self, picture: np.ndarray) -> str | None:
+        """Nothing new is there to show; called ten times a second.
+
+        Args:
+            picture: (H, W, 3) uint8 RGB for those who look already, where nothing was shown yet.
+
+        Returns:
+            As :meth:`show`.
+        """
+
+    def close(self) -> None:
+        """No more pictures come."""
+
+
+class Window(Sink):
+    """A window on this computer's screen; q or Esc closes it, r fits the movement to the body anew. It opens with the first picture: an
+    open one must react all the time.
 
     Raises:
         InputError: there is no screen, or OpenCV cannot make windows.
@@ -34,22 +61,39 @@ class Window:
             raise InputError('there is no screen (neither DISPLAY nor WAYLAND_DISPLAY is set), so no window can be shown; write a file '
                              'or a stream instead: --out live.mp4, --out rtmp://host/app/key')
         try:
-            cv2.namedWindow('live', cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
+            self._open()
+            self.close()
         except cv2.error as error:
             raise InputError('this OpenCV cannot make windows (is opencv-python-headless installed?): pip install opencv-python, or '
                              'write a file: --out live.mp4') from error
-        self.size = None
+        self.size, self.waits = None, True
+
+    @staticmethod
+    def _open() -> None:
+        cv2.namedWindow('live', cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
 
     def show(self, picture: np.ndarray) -> str | None:
-        """Show a picture (H, W, 3) uint8 RGB.
+        """Show a picture; returns what the key that was pressed, or the window's button, means."""
+        self.waits = False
+        self._draw(picture)
+        return self._pressed()
 
-        Returns:
-            'end' or 'again' for the key that was pressed, else None.
-        """
+    def wait(self, picture: np.ndarray) -> str | None:
+        """As :meth:`show`, where nothing else was shown."""
+        if self.waits:
+            self._draw(picture)
+        return self._pressed()
+
+    def _draw(self, picture: np.ndarray) -> None:
+        if self.size is None:
+            self._open()
         if self.size != picture.shape:
             self.size = picture.shape
             cv2.resizeWindow('live', picture.shape[1], picture.shape[0])
         cv2.imshow('live', cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+
+    @staticmethod
+    def _pressed() -> str | None:
         key = cv2.waitKey(1) & 0xff
         if key in (27, ord('q')) or cv2.getWindowProperty('live', cv2.WND_PROP_VISIBLE) < 1:
             return 'end'
@@ -57,10 +101,11 @@ class Window:
 
     def close(self) -> None:
         """Close the window."""
-        cv2.destroyAllWindows()
+        with suppress(cv2.error):  # it is closed already
+            cv2.destroyWindow('live')
 
 
-class File:
+class File(Sink):
     """A video file that plays as fast as life: each picture is in it once, at the time when it was shown.
 
     Args:
@@ -90,7 +135,7 @@ class File:
             self.writer.__exit__(InputError, None, None)
 
 
-class Stream:
+class Stream(Sink):
     """A stream to a server, H.264 in FLV (rtmp) or MPEG-TS. A server that goes away is tried again every two seconds.
 
     Args:
@@ -164,7 +209,7 @@ class Stream:
         self._forget()
 
 
-class VirtualCamera:
+class VirtualCamera(Sink):
     """A camera that other programs see, by pyvirtualcam.
 
     Raises:
@@ -208,7 +253,7 @@ def output_file(out: str | Path) -> Path | None:
     return None if str(out) in ('window', 'camera') or str(out).startswith(ADDRESSES) else Path(out)
 
 
-def open_sink(out: str | Path, overwrite: bool = False) -> Window | File | Stream | VirtualCamera:
+def open_sink(out: str | Path, overwrite: bool = False) -> Sink:
     """Where pictures go.
 
     Args:

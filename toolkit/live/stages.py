@@ -9,6 +9,9 @@ from typing import Any
 
 import numpy as np
 
+LOOK = .1
+"""Seconds after which somebody who waits for a picture looks at other things."""
+
 
 @dataclass
 class Shot:
@@ -104,12 +107,25 @@ class Chain:
         self._threads = [threading.Thread(target=self._guarded, args=(work, queue), name=name, daemon=True)
                          for work, queue, name in zip(works, ends, ('capture', *stages))]
 
-    def warm_up(self, shot: Shot, timeout: float = 120.) -> None:
-        """Start the stages and wait for what they make of a shot that does not count: networks are loaded and slow at first."""
+    def warm_up(self, shot: Shot, timeout: float = 120., ended: Callable[[], bool] = lambda: False) -> bool:
+        """Start the stages and wait for what they make of a shot that does not count: networks are loaded and slow at first.
+
+        Args:
+            shot: it.
+            timeout: seconds to wait at most.
+            ended: asked ten times a second whether to wait no longer.
+
+        Returns:
+            False where that was so.
+        """
         for thread in self._threads[1:]:
             thread.start()
         next(iter(self.queues.values())).put(shot)
-        self.out.get(timeout)
+        until = time.perf_counter() + timeout
+        while self.out.get(LOOK) is None and not self.out.ended and time.perf_counter() < until:
+            if ended():
+                return False
+        return True
 
     def start(self) -> None:
         """Take shots from the source."""

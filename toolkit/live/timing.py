@@ -89,12 +89,12 @@ def spread_ms(seconds) -> dict[str, float]:
 
 
 def memory_mb() -> float:
-    """Memory of this process in megabytes: what is resident now, or, where that cannot be asked for, the most it was."""
+    """Memory of this process in MB, millions of bytes: what is resident now, or, where that cannot be asked for, the most it was."""
     table = Path('/proc/self/statm')
     if table.exists():
-        return round(int(table.read_text().split()[1]) * os.sysconf('SC_PAGE_SIZE') / 2**20, 1)
+        return round(int(table.read_text().split()[1]) * os.sysconf('SC_PAGE_SIZE') / 1e6, 1)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak / (2**20 if sys.platform == 'darwin' else 2**10), 1)
+    return round(peak * (1 if sys.platform == 'darwin' else 1024) / 1e6, 1)
 
 
 def machine() -> str:

@@ -126,8 +126,8 @@ RECOVERS = av.library_versions['libavformat'] >= (61, 7)
 class VideoWriter:
     """Writes H.264 (yuv420p, BT.709), which browsers play. Frames of odd size are padded to even by repeating the last row or column.
 
-    The file appears under its name only when it is complete; after an error in the ``with`` block the frames so far stay, playable, in
-    :func:`toolkit.outputs.partial_video`. Those of an earlier error stay there until then.
+    The file appears under its name only when it is complete and on the disk; after an error in the ``with`` block the frames so far
+    stay, playable, in :func:`toolkit.outputs.partial_video`. Those of an earlier error stay there until then.
 
     Args:
         path: file to write, .mp4, .mkv or .mov; folders are made.
@@ -342,7 +342,8 @@ class VideoWriter:
                 self._leave_nothing()
                 raise InputError(f'{self.path}: no frame was written')
             self._finish_partial()
-            give_name(self._partial, self.path, self._overwrite)
+            with self._naming_full_disk():
+                give_name(self._partial, self.path, self._overwrite, lasting=True)
 
     def __enter__(self) -> 'VideoWriter':
         return self

@@ -16,9 +16,12 @@ WORDS = (
     (r'Lower the learning rate, add clip_grad.*', 'Fine-tune anew, with fewer iterations'),
     (r'Go on with the same command and --resume', 'Press "Go on" to continue'),
     (r'go on with --resume', 'press "Go on" to continue'),
+    (r'the disk is full\. What is done so far is kept: .*',
+     'the disk of the server is full; remove what you do not need in the gallery, or come back later'),
 )
 """What a message says, as a regular expression -> what the page says."""
 FOREIGN = re.compile(r'''(?<![\w-])--[a-z] | \btools/\w | \bhvt[ ]\w | \bpip[ ]install\b | \bcfg[_-]options\b | \bcustom_imports\b
+                         | \bsame[ ]command\b
                          | \b[a-z_]+(\.[a-z_]+)+=\S | \b[a-z_]+=(?:dict|None|True|False|\() | \breferences\.[a-z]''', re.X)
 """What is not in the page."""
 NOT_HERE = 'this cannot be done in the page; the log of the server says why'

@@ -5,6 +5,7 @@ import secrets
 import shutil
 import threading
 from contextlib import suppress
+from functools import partial
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -15,7 +16,7 @@ from toolkit.structures import InputError
 from toolkit.web.advice import for_page
 from toolkit.web.html import curves, job_panel
 from toolkit.web.jobs import DONE, FAILED, Job, Jobs
-from toolkit.web.sessions import ROOMS, Session, Sessions
+from toolkit.web.sessions import ROOMS, RUN, Session, Sessions
 
 OWN, PICKED, LIKE, BETWEEN = 'as they are', 'colors of my choice', 'as in a picture', 'slide between two looks'
 WAYS = (OWN, PICKED, LIKE, BETWEEN)
@@ -167,8 +168,7 @@ class Desk:
             wish = dict(up=up, down=down)
             words = ', '.join(f'{garment} {color}' for garment, color in (('upper', up), ('lower', down)) if color)
         elif way == LIKE:
-            names = self.clothes(session)
-            if like not in names:
+            if like not in session.clothes():
                 raise InputError('upload a picture of the clothes first')
             wish, words = dict(like=str(session.folder / 'uploads' / like), regions=regions), f'as in {like}'
         elif way == BETWEEN:
@@ -179,10 +179,6 @@ class Desk:
         else:
             raise InputError(f'clothes: expected one of {", ".join(WAYS)}, got {way!r}')
         return wish, words
-
-    def clothes(self, session: Session) -> list[str]:
-        """Names of uploaded pictures of clothes."""
-        return sorted(f.name for f in (session.folder / 'uploads').iterdir() if f.is_file() and not f.name.startswith('.'))
 
     def generate(self, session: Session, person: str | None, movement: str | None, model: str | None, seconds: float, small: bool,
                  colors: dict, words: str) -> Job:
@@ -208,7 +204,7 @@ class Desk:
         out = session.new_folder('results', f'{_short(person)}_{_short(movement)}')
         arguments = dict(out=str(out), content=str(content.folder), driving=str(driving.folder),
                          checkpoint=checkpoint and str(checkpoint), seconds=float(seconds), small=bool(small), colors=colors,
-                         longest=self.limits.seconds, about=about, prepared=str(session.folder / 'uploads' / '.prepared'))
+                         longest=self.limits.seconds, about=about, prepared=str(session.prepared))
 
         def then(job: Job, state: str) -> None:
             if state != DONE:
@@ -275,7 +271,7 @@ class Desk:
                 raise InputError(f'somebody else is live at the moment, for {minutes:g} minutes at most; try again then')
             ours, theirs = Pipe()
             arguments = dict(pipe=theirs, person=str(content.folder), checkpoint=checkpoint and str(checkpoint), up=wish.get('up'),
-                             down=wish.get('down'), seconds=60 * minutes, prepared=str(session.folder / 'uploads' / '.prepared'))
+                             down=wish.get('down'), seconds=60 * minutes, prepared=str(session.prepared))
             job = Job(session.id, 'live', arguments, f'live: {person}', lambda job, state: theirs.close())
             try:
                 self._live = self._submit(session, job)
@@ -294,7 +290,7 @@ class Desk:
         return checkpoint
 
     def _train(self, session: Session, folder: Path, data: Path, iterations: int, again: bool) -> Job:
-        run = folder / 'run'
+        run = folder / RUN
         resume = any(run.glob('iter_*.pth'))
 
         def then(job: Job, state: str) -> None:
@@ -304,12 +300,13 @@ class Desk:
         arguments = dict(work_dir=str(run), data=str(data), iterations=iterations, resume=resume)
         return self._submit(session, Job(session.id, 'finetune', arguments, f'fine-tuning {folder.name}', then))
 
-    def _submit(self, session: Session, job: Job) -> Job:
-        """Queue a job, whose messages are to name no folder of the server, and nothing that the page does not have."""
-        def words(text: str) -> str:
-            return for_page(re.sub(IN, '', text.replace(f'{session.folder}/', '').replace(f'{self.sessions.root}/', '')))
+    def words(self, session: Session, message: object) -> str:
+        """What a message says to a visitor: it names no folder of the server, and nothing that the page does not have."""
+        return for_page(re.sub(IN, '', str(message).replace(f'{session.folder}/', '').replace(f'{self.sessions.root}/', '')))
 
-        job.words = words
+    def _submit(self, session: Session, job: Job) -> Job:
+        """Queue a job."""
+        job.words = partial(self.words, session)
         try:
             return self.jobs.submit(job)
         except InputError:

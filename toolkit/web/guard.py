@@ -1,12 +1,14 @@
 """The door of the page: who comes in, by which paths, and what their browser may do. Everything else is turned away."""
 
 import re
+import sys
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from toolkit.structures import InputError
 from toolkit.web.sessions import Sessions
 
 OPEN = re.compile(
@@ -35,11 +37,12 @@ class Guard:
     Args:
         app: the application behind.
         sessions: of the page.
-        any_host: the server is meant to be reached under other names than ``localhost``.
+        any_host: the server is meant to be reached under any name.
+        name: one more name than those of this machine: that of a proxy.
     """
 
-    def __init__(self, app: ASGIApp, sessions: Sessions, any_host: bool = False) -> None:
-        self.app, self.sessions, self.any_host = app, sessions, any_host
+    def __init__(self, app: ASGIApp, sessions: Sessions, any_host: bool = False, name: str | None = None) -> None:
+        self.app, self.sessions, self.any_host, self.names = app, sessions, any_host, (*LOCAL, *([name.lower()] if name else []))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request pass, or answer it."""
@@ -64,7 +67,13 @@ class Guard:
             await PlainTextResponse('there is nothing here', 404)(scope, receive, send)
             return
         known = self._token(headers)
-        session, fresh = self.sessions.open(known)
+        try:
+            session, fresh = self.sessions.open(known)
+        except InputError as error:
+            print(f'a new visitor cannot be taken: {error}', file=sys.stderr, flush=True)
+            said = 'this server has no room for a new visitor at the moment; come back later'
+            await PlainTextResponse(said, 507)(scope, receive, send)
+            return
         renewed = fresh or (known if scope['method'] == 'GET' and scope['path'] in RENEWING else None)
         if fresh:
             kept = [(k, v) for k, v in scope['headers'] if k != b'cookie']
@@ -88,7 +97,7 @@ class Guard:
 
     def _meant(self, headers: Headers) -> bool:
         """Whether the request was sent to a name that this server may have."""
-        return self.any_host or re.sub(r':\d+$', '', headers.get('host', '')) in LOCAL
+        return self.any_host or re.sub(r':\d+$', '', headers.get('host', '')).lower() in self.names
 
     def _may_connect(self, scope: Scope) -> bool:
         """Whether a page of ours, of a browser that we know, opens the one socket that there is."""

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from toolkit.web.advice import for_page
 from toolkit.web.jobs import DONE, FAILED, RUNNING, STOPPED, Job
+from toolkit.web.sessions import RUN
 
 CURVES = {'lpips/full': 'LPIPS of the held-out quarter (less is better)', 'ssim/full': 'SSIM of the held-out quarter (more is better)',
           'g/l1': 'L1 of the generator (less is better)', 'g/gan': 'adversarial loss of the generator'}
@@ -116,14 +117,14 @@ def gallery(results: dict[str, dict]) -> str:
 def before_after(model: dict) -> str:
     """Sheets and videos that show a fine-tuned generator before and after, and a link to its checkpoint."""
     folder, name = model['folder'], model['folder'].name
-    sheets = sorted((folder / 'run' / 'vis').glob('*.png'))
+    sheets = sorted((folder / RUN / 'vis').glob('*.png'))
     parts = []
     if sheets:
-        parts.append(f'<img alt="real, pose, before and after" src="{address("models", name, "run", "vis", sheets[-1].name)}">')
+        parts.append(f'<img alt="real, pose, before and after" src="{address("models", name, RUN, "vis", sheets[-1].name)}">')
         parts.append(note('Frames that were held out. Rows: real, pose, before and after.' if len(sheets) > 1 else
                           'Frames that were held out, before: real, pose, generated.'))
     if model['best']:
-        parts.append(f'<a class="hvt-download" href="{address("models", name, "run", model["best"].name)}" '
+        parts.append(f'<a class="hvt-download" href="{address("models", name, RUN, model["best"].name)}" '
                      f'download="{escape(name)}.pth">download the generator</a>')
     return ''.join(parts) or note('Nothing to show yet.')
 

@@ -27,6 +27,7 @@ import numpy as np
 from PIL import Image
 
 from toolkit.live.run import View
+from toolkit.live.sinks import Sink
 from toolkit.live.sources import usable
 from toolkit.live.stages import Latest, Shot
 
@@ -50,7 +51,7 @@ class Stamped(Shot):
     stamp: float = 0.
 
 
-class Wire:
+class Wire(Sink):
     """The end of the pipe in the job: the source, the view and the sink of a live run at once.
 
     Args:

@@ -70,11 +70,15 @@
     const said = box.querySelector('.hvt-upload-said'), view = box.querySelector('video'), button = box.querySelector('.hvt-film');
     const running = cameras.get(box);
     if (running) { running.stop(); return; }
-    let stream;
+    let stream, recorder;
     button.disabled = true;  // a second click while the browser asks would film twice
     try {
       stream = await navigator.mediaDevices.getUserMedia({video: {width: 640, height: 480}, audio: false});
+      view.srcObject = stream; view.hidden = false; await view.play();
+      recorder = new MediaRecorder(stream);
     } catch (error) {
+      if (stream) stream.getTracks().forEach(track => track.stop());
+      view.hidden = true; view.srcObject = null;
       said.textContent = `The camera cannot be used (${error.name}). Browsers allow it on this machine or over https only.`;
       said.className = 'hvt-upload-said hvt-error';
       return;
@@ -82,8 +86,7 @@
       button.disabled = false;
     }
     said.textContent = '';
-    view.srcObject = stream; view.hidden = false; await view.play();
-    const recorder = new MediaRecorder(stream), parts = [];
+    const parts = [];
     const limit = setTimeout(() => recorder.state !== 'inactive' && recorder.stop(), 1000 * Number(box.dataset.seconds));
     recorder.ondataavailable = e => e.data.size && parts.push(e.data);
     recorder.onstop = () => {

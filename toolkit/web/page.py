@@ -10,11 +10,11 @@ from toolkit.structures import InputError
 from toolkit.web import html
 from toolkit.web.desk import BETWEEN, LIKE, OWN, PICKED, PRETRAINED_NAME, WAYS, Desk
 from toolkit.web.jobs import STOPPED, Job
-from toolkit.web.sessions import Session
+from toolkit.web.sessions import RUN, Session
 
 REGIONS = {'both garments': 'both', 'the upper one': 'up', 'the lower one': 'down'}
 SIZES = ['small and quick', 'as large as the clip']
-ROOMS = {'clip': 'clips', 'video': 'results', 'fine-tuned generator': 'models'}
+ROOMS = {'clip': 'clips', 'video': 'results', 'fine-tuned generator': 'models', 'picture of clothes': 'uploads'}
 UPLOAD = """<div class="hvt-upload" data-role="{role}" data-most="{most}" data-seconds="{seconds:g}">
 <label>{what}<br><input type="file" accept="video/*,image/*" id="hvt-file-{role}"></label>
 {film}<progress hidden aria-label="{what}"></progress><p class="hvt-upload-said" role="alert"></p>
@@ -49,7 +49,7 @@ class Page:
             try:
                 return answer(session, *values)
             except InputError as error:
-                raise gr.Error(escape(str(error)), duration=None, print_exception=False) from None
+                raise gr.Error(escape(self.desk.words(session, error)), duration=None, print_exception=False) from None
 
         handler.__name__ = answer.__name__
         return handler
@@ -76,7 +76,7 @@ class Page:
         sides = [f'movement of {name}' for name in videos] + videos
         right = right if right in sides else next(iter(videos), None)
         left = left if left in sides else right and f'movement of {right}'
-        clothes = self.desk.clothes(session)
+        clothes = session.clothes()
         usable = [name for name, about in models.items() if about['best']]
         tuned = tuned if tuned in models else next(iter(models), None)
         return [
@@ -126,7 +126,7 @@ class Page:
     def show_model(self, session: Session, name: str | None) -> str:
         """Before and after."""
         models = session.models()
-        return html.before_after(models[name]) + html.curves(models[name]['folder'] / 'run') if name in models else html.note(
+        return html.before_after(models[name]) + html.curves(models[name]['folder'] / RUN) if name in models else html.note(
             'Fine-tuning takes the person who is chosen under "Make a video".')
 
     def generate(self, session: Session, person: str, movement: str, model: str, seconds: float, size: str, way: str, up_on: bool,
@@ -155,11 +155,12 @@ class Page:
             raise InputError('wait until the job has ended, or cancel it; then remove')
         session.delete(ROOMS[what], name)
 
-    def removable(self, session: Session, what: str) -> Any:
-        """Names of one kind."""
-        names = dict(clip=[n for n in session.clips() if not n.startswith('example: ')], video=list(session.results()))
-        choices = names.get(what, list(session.models()))
-        return gr.Dropdown(choices=choices, value=next(iter(choices), None))
+    def removable(self, session: Session, what: str, chosen: str | None) -> Any:
+        """Names of one kind; what is chosen stays so."""
+        names = dict(clips=[n for n in session.clips() if not n.startswith('example: ')], results=list(session.results()),
+                     models=list(session.models()), uploads=session.clothes())
+        choices = names[ROOMS[what]]
+        return gr.Dropdown(choices=choices, value=chosen if chosen in choices else next(iter(choices), None))
 
     # ---- controls ----------------------------------------------------------------------------------------------------------------
 
@@ -262,9 +263,11 @@ class Page:
             again.click(None, [], None, js='() => window.hvtLiveAgain()')
             end.click(None, [], None, js='() => window.hvtLiveStop()')
             on(cancel.click, self.cancel, []).success(**look)
-            on(what.change, self.removable, [what], [which])
-            on(remove.click, self.delete, [what, which]).success(self._with_session(self.removable), [what], [which], api_name=False,
-                                                                 **quiet).success(**look)
+            on(what.change, self.removable, [what, which], [which])
+            on(blocks.load, self.removable, [what, which], [which], api_name=False)
+            on(refresh.click, self.removable, [what, which], [which], api_name=False, trigger_mode='always_last')
+            on(remove.click, self.delete, [what, which]).success(self._with_session(self.removable), [what, which], [which],
+                                                                 api_name=False, **quiet).success(**look)
         return blocks
 
     def _upload(self, role: str, what: str) -> str:

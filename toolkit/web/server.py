@@ -1,6 +1,7 @@
 """The server of the page: Gradio behind the guard, and a few routes of its own for files that come and go."""
 
 import os
+import re
 import secrets
 import socket
 import threading
@@ -41,14 +42,19 @@ class Server:
         limits: what they may ask for.
         any_host: the page is meant to be reached from other machines.
         size: (H, W) of all clips.
+        name: of a proxy on this machine, which gives the page out to others.
 
     Raises:
-        InputError: a folder of others, or one that another server uses.
+        InputError: a folder of others, or one that another server uses; a name that is none.
     """
 
     def __init__(self, root: str | Path, limits: Limits | None = None, any_host: bool = False,
-                 size: tuple[int, int] = (384, 256)) -> None:
-        self.limits = limits or Limits()
+                 size: tuple[int, int] = (384, 256), name: str | None = None) -> None:
+        self.limits, self.name = limits or Limits(), name
+        if name is not None and not re.fullmatch('[A-Za-z0-9.-]+', name):
+            raise InputError(f'--name {name}: expected a name alone, such as page.example.org, without https:// and port')
+        if name is not None and any_host:
+            raise InputError('--name is for a proxy on this machine, which needs no --host: leave one of them out')
         self.sessions = Sessions(root, self.limits)
         self._lock = locked(self.sessions.root / '.server.lock', wait=False, busy=f'{root}: another server uses this folder; choose '
                                                                                   'another with --work-dir')
@@ -88,7 +94,7 @@ class Server:
         app = gr.mount_gradio_app(app, page, path='/', footer_links=[], run_history=False, show_error=False, ssr_mode=False, pwa=False,
                                   mcp_server=False, enable_monitoring=False, theme=theme, head=script, max_file_size=1,
                                   css=(HERE / 'page.css').read_text())
-        return Guard(app, self.sessions, self.any_host)
+        return Guard(app, self.sessions, self.any_host, self.name)
 
     async def status(self, request: Request) -> Response:
         """How far the visitor's job is."""
@@ -112,7 +118,7 @@ class Server:
         except WebSocketDisconnect:
             return
         except (InputError, KeyError, ValueError, AttributeError, TypeError) as error:
-            words = str(error) if isinstance(error, InputError) else 'this is no wish that the page sends'
+            words = desk.words(session, error) if isinstance(error, InputError) else 'this is no wish that the page sends'
             await visitor.send_json(dict(state=FAILED, said=words))
             await visitor.close()
             return
@@ -149,13 +155,13 @@ class Server:
                     raise InputError('the file is empty')
                 return JSONResponse(dict(name=self.desk.take_upload(session, role, part, name, first)))
         except InputError as error:
-            return JSONResponse(dict(error=str(error)), 400)
+            return JSONResponse(dict(error=self.desk.words(session, error)), 400)
         except ValueError:
             return JSONResponse(dict(error='the first second must be a number'), 400)
         except ClientDisconnect:
             return JSONResponse(dict(error='the upload was canceled'), 400)  # nobody is there to read it
         except OSError as error:
-            return JSONResponse(dict(error=str(writing_error(Path(name or 'the file'), error))), 507)
+            return JSONResponse(dict(error=self.desk.words(session, writing_error(Path(name or 'the file'), error))), 507)
 
 
 @asynccontextmanager
@@ -180,7 +186,7 @@ def listen(host: str, port: int) -> socket.socket:
         raise InputError(f'cannot listen on {host} port {port} ({why}); choose another --port') from error
 
 
-def serve(root: str | Path, limits: Limits, host: str = '127.0.0.1', port: int = 7860, said=print) -> None:
+def serve(root: str | Path, limits: Limits, host: str = '127.0.0.1', port: int = 7860, said=print, name: str | None = None) -> None:
     """Serve the page until Ctrl-C.
 
     Args:
@@ -188,13 +194,14 @@ def serve(root: str | Path, limits: Limits, host: str = '127.0.0.1', port: int =
         limits: what they may ask for.
         host, port: where to listen.
         said: told one line, with the address.
+        name: see :class:`Server`.
 
     Raises:
         InputError: the port is taken, or see :class:`Server`.
     """
     import uvicorn
     local = host in ('127.0.0.1', 'localhost', '::1')
-    with listen(host, port) as listening, Server(root, limits, any_host=not local) as server:
+    with listen(host, port) as listening, Server(root, limits, any_host=not local, name=name) as server:
         shown = 'localhost' if local else host
         said(f'the page is at http://{shown}:{listening.getsockname()[1]}/  (Ctrl-C ends it)')
         config = uvicorn.Config(server.app, log_level='warning', timeout_graceful_shutdown=3, server_header=False,

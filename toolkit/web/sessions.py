@@ -23,6 +23,8 @@ from toolkit.weights import best_checkpoint
 MARKER, ABOUT = '.hvt-web', 'about.json'
 TOKEN = re.compile('[A-Za-z0-9_-]{43}')
 ROOMS = ('uploads', 'clips', 'results', 'models')
+RUN = 'run'
+"""Work dir of a fine-tuning in the folder of its model."""
 LAST = dict(clips='report.html', results=ABOUT, models=ABOUT)
 """Of each room what is written last: a folder without it is not whole."""
 SERVED = {'.mp4': 'video/mp4', '.png': 'image/png', '.html': 'text/html; charset=utf-8', '.pth': 'application/octet-stream'}
@@ -106,8 +108,7 @@ class Session:
         """Fine-tuned generators, newest first: name -> what is known of them, with ``folder`` and ``best``, None before the first."""
         found = {}
         for folder in _newest(self.folder / 'models'):
-            best = best_checkpoint(folder)
-            found[folder.name] = dict(_about(folder), folder=folder, best=best)
+            found[folder.name] = dict(_about(folder), folder=folder, best=best_checkpoint(folder / RUN))
         return found
 
     def model(self, name: str | None) -> dict:
@@ -122,7 +123,7 @@ class Session:
         """A new folder in a room, named after ``name``, with a number where that is taken.
 
         Raises:
-            InputError: the disk is full.
+            InputError: the disk is full; nothing is left of the folder.
         """
         name, number = plain_name(name)[:60], 1
         while True:
@@ -135,18 +136,35 @@ class Session:
             except OSError as error:
                 raise writing_error(folder, error) from error
         if about is not None:
-            write_json(folder / ABOUT, about)
+            try:
+                write_json(folder / ABOUT, about)
+            except InputError:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
         return folder
 
+    def clothes(self) -> list[str]:
+        """Names of uploaded pictures of clothes."""
+        return sorted(f.name for f in (self.folder / 'uploads').iterdir() if f.is_file() and not f.name.startswith('.'))
+
+    @property
+    def prepared(self) -> Path:
+        """Where pictures of clothes are prepared, once."""
+        return self.folder / 'uploads' / '.prepared'
+
     def delete(self, room: str, name: str | None) -> None:
-        """Remove a clip, a result or a model of this visitor.
+        """Remove a clip, a result, a model or a picture of clothes of this visitor.
 
         Raises:
             InputError: there is none of that name.
         """
-        if room not in ROOMS or not name or not (self.folder / room / check_name(name)).is_dir():
+        path = self.folder / room / check_name(name or '')
+        if room not in ROOMS or not (path.is_file() if room == 'uploads' else path.is_dir()):
             raise InputError(f'nothing of yours is named {name!r}; examples cannot be removed')
-        shutil.rmtree(self.folder / room / name, ignore_errors=True)
+        if room == 'uploads':
+            path.unlink(missing_ok=True)
+            path = self.prepared  # of all pictures: what is still wanted is made again
+        shutil.rmtree(path, ignore_errors=True)
 
     def served(self, path: str) -> tuple[Path, str] | None:
         """The file of a path such as ``results/NAME/result.mp4`` and its media type; None for whatever is not to be given out."""

@@ -9,6 +9,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from itertools import count
 from multiprocessing.connection import Connection
@@ -71,19 +72,24 @@ def run(connection: Connection, log: str, task: str, arguments: dict) -> None:
     try:
         connection.send(('done', TASKS[task](Told(connection), **arguments)))
     except (InputError, MissingWeightsError) as error:
-        print(f'{task}: {error}', file=sys.stderr, flush=True)
         connection.send(('failed', str(error)))
+        _note(f'{task}: {error}')
     except KeyboardInterrupt as stop:
         connection.send(('stopped', str(stop) if isinstance(stop, Interrupted) else ''))
     except MemoryError:
         connection.send(('failed', 'there is not enough memory for this; choose a smaller size or a shorter video'))
     except BaseException:
-        traceback.print_exc()
-        sys.stderr.flush()
         connection.send(('failed', 'something went wrong that should not; the log of the server says what'))
+        _note(traceback.format_exc())
         raise
     finally:
         connection.close()
+
+
+def _note(text: str) -> None:
+    """Write to the log, if its disk is not full."""
+    with suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
 
 
 def render_examples(told: Progress, out: str, size: tuple[int, int], people: Sequence[tuple[int, str]]) -> None:
@@ -188,7 +194,7 @@ def finetune(told: Progress, work_dir: str, data: str, iterations: int, resume: 
 
     Args:
         told: hears how far it is.
-        work_dir: of the run.
+        work_dir: of the run, in the folder of the model.
         data: folder of the clip.
         iterations: at most so many.
         resume: go on with the run.
@@ -199,7 +205,7 @@ def finetune(told: Progress, work_dir: str, data: str, iterations: int, resume: 
     apis.finetune([], work_dir, data, iterations, resume, cfg_options=[
         'default_hooks.logger.interval=2', f'train_cfg.val_interval={max(2, iterations // 8)}',
         f'default_hooks.checkpoint.interval={iterations}', 'model.losses.perceptual.download=False'], progress=told, fast=True)
-    return Path(work_dir).name
+    return Path(work_dir).parent.name
 
 
 def live(told: Progress, pipe: Connection, person: str, checkpoint: str | None, up: str | None, down: str | None, seconds: float,
