@@ -74,6 +74,27 @@ def test_plugins_can_be_disabled(package, value, loaded):
     assert ("'other'" in done.stdout) is loaded and 'could not be loaded' not in done.stderr
 
 
+def test_a_plugin_that_is_to_be_disabled_and_is_not_there_is_said(package):
+    done = run(package, 'from toolkit.registry import load_plugins; print([p["name"] for p in load_plugins()])',
+               TOOLKIT_DISABLE_PLUGINS='othr,broken')
+    assert "'other'" in done.stdout and 'TOOLKIT_DISABLE_PLUGINS names othr, which is no installed plugin' in done.stderr
+
+
+def test_two_packages_may_call_their_plugins_alike(package):
+    (package / 'more_parts.py').write_text('')
+    info = package / 'more_parts-1.dist-info'
+    info.mkdir()
+    (info / 'METADATA').write_text('Metadata-Version: 2.1\nName: more-parts\nVersion: 1\n')
+    (info / 'entry_points.txt').write_text('[toolkit.plugins]\nother = more_parts\n')
+    done = run(package, 'from toolkit.registry import load_plugins; print([p["module"] for p in load_plugins()])')
+    assert "'other_parts'" in done.stdout and "'more_parts'" in done.stdout
+
+
+def test_a_module_that_its_package_no_longer_has_is_one_line():
+    with pytest.raises(InputError, match="model.pth: custom_imports: cannot import 'mmengine.no_such_module'"):
+        import_named(['mmengine.no_such_module'], where='model.pth')
+
+
 def test_list_parts_prints_origin_and_description(package):
     env = dict(os.environ, PYTHONPATH=f'{package}{os.pathsep}{ROOT}', OMP_NUM_THREADS='1', TOOLKIT_DISABLE_PLUGINS='broken')
     done = subprocess.run([sys.executable, str(ROOT / 'tools' / 'list_parts.py')], capture_output=True, text=True, env=env)

@@ -52,7 +52,9 @@ def test_names(tmp_path, kind, name, package, cls):
 
 @pytest.mark.parametrize('kind, name, words', [
     ('los', 'A', "Did you mean 'loss'"), ('loss', '1a', 'cannot be the name'), ('loss', 'class', 'cannot be the name'),
-    ('loss', '../x', 'cannot be the name'), ('loss', 'toolkit', 'cannot be the name')])
+    ('loss', '../x', 'cannot be the name'), ('loss', 'toolkit', 'cannot be the name'),
+    ('loss', 'L1Loss', 'the toolkit has a loss L1Loss'), ('loss', 'Torch', 'torch is the name of a package that is there'),
+    ('metric', 'statistics', 'there already, which would be hidden')])
 def test_what_cannot_be(tmp_path, kind, name, words):
     with pytest.raises(InputError, match=words):
         new_plugin(kind, name, tmp_path)

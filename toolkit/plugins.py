@@ -43,8 +43,12 @@ def load_plugins() -> list[dict[str, str]]:
     disabled = {name.strip() for name in os.environ.get(DISABLE_VARIABLE, '').split(',') if name.strip()}
     if disabled & {'1', 'all', 'true'}:
         return []
-    for entry in sorted(entry_points(group=GROUP), key=lambda e: e.name):
-        if entry.name in disabled or any(entry.name == p['name'] for p in _loaded):
+    found = sorted(entry_points(group=GROUP), key=lambda e: e.name)
+    if unknown := sorted(disabled - {entry.name for entry in found}):
+        warnings.warn(f'{DISABLE_VARIABLE} names {", ".join(unknown)}, which is no installed plugin; installed: '
+                      f'{", ".join(dict.fromkeys(entry.name for entry in found)) or "none"}', stacklevel=2)
+    for entry in found:
+        if entry.name in disabled or any((entry.name, entry.value) == (p['name'], p['module']) for p in _loaded):
             continue
         try:
             entry.load()
@@ -68,6 +72,11 @@ def import_custom(modules: Sequence[str], where: str = 'custom_imports') -> None
     """
     if os.getcwd() not in sys.path and '' not in sys.path:
         sys.path.append(os.getcwd())
+    _import(modules, where)
+    _custom.extend(module for module in modules if module not in _custom)
+
+
+def _import(modules: Sequence[str], where: str) -> None:
     for module in modules:
         try:
             importlib.import_module(module)
@@ -75,8 +84,6 @@ def import_custom(modules: Sequence[str], where: str = 'custom_imports') -> None
             raise InputError(
                 f'{where}: cannot import {module!r} ({error}). Install its package, start from the folder that holds it, or add '
                 f'that folder to PYTHONPATH.') from error
-        if module not in _custom:
-            _custom.append(module)
 
 
 def import_named(modules: object, allowed: Sequence[str] = (), where: str = 'checkpoint') -> None:
@@ -102,7 +109,7 @@ def import_named(modules: object, allowed: Sequence[str] = (), where: str = 'che
             raise InputError(
                 f'{where}: needs the module {module!r}, which no installed package holds. If you know and trust it, start from '
                 f'its folder and say --allow-import {module} (allow_imports=[{module!r}]); or install its package')
-    import_custom(modules) if set(modules) & set(allowed) else [importlib.import_module(m) for m in modules]
+    (import_custom if set(modules) & set(allowed) else _import)(modules, f'{where}: custom_imports')
 
 
 def is_installed(module: str) -> bool:

@@ -2,11 +2,13 @@
 
 import keyword
 import re
+import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 from toolkit.files import check_output, make_folder, result_of, write_file
 from toolkit.packaged import PACKAGE
-from toolkit.registry import did_you_mean
+from toolkit.registry import did_you_mean, find_part
 from toolkit.structures import InputError
 
 TEMPLATES = PACKAGE / 'plugin_templates'
@@ -80,7 +82,7 @@ def new_plugin(kind: str, name: str, out: str | Path = '.') -> Path:
         The package's folder.
 
     Raises:
-        InputError: an unknown kind, a name that cannot be, or a folder that holds something.
+        InputError: an unknown kind, a name that cannot be or is taken, or a folder that holds something.
     """
     kind = kind.replace('-', '_').lower()
     if kind not in REGISTRIES:
@@ -89,9 +91,15 @@ def new_plugin(kind: str, name: str, out: str | Path = '.') -> Path:
     cls = name if re.fullmatch('[A-Z][A-Za-z0-9]*', name) else ''.join(word.capitalize() for word in package.split('_'))
     if not re.fullmatch('[a-z][a-z0-9_]*', package) or keyword.iskeyword(package) or package in TAKEN:
         raise InputError(f'{name!r} cannot be the name of a package; expected letters, digits and _, such as MyPose or my_pose')
+    words, registry = kind.replace('_', ' '), REGISTRIES[kind]
+    there = find_part(cls).get(registry)
+    if there is not None and there.__module__.split('.')[0] in ('toolkit', 'mmengine'):
+        raise InputError(f'{name!r}: the toolkit has a {words} {cls}; choose another name')
+    if not Path(out, package).exists() and (package in sys.stdlib_module_names or package in packages_distributions()):
+        raise InputError(f'{name!r}: {package} is the name of a package that is there already, which would be hidden; choose another '
+                         f'name')
     folder = Path(out) / package
     check_output(folder, folder=True)
-    words, registry = kind.replace('_', ' '), REGISTRIES[kind]
 
     def filled(text: str) -> str:
         return text.replace('CLASS', cls).replace('PACKAGE', package)

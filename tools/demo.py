@@ -109,7 +109,8 @@ def run(tool: str, *words) -> None:
 
 def run_both(first: tuple, second: tuple, log: Path) -> None:
     """Run two tools at once, each on half of the cores; the second one's output goes to a file."""
-    threads = os.environ.get('OMP_NUM_THREADS') or str(max(1, (os.cpu_count() or 2) // 2))
+    from toolkit.machine import cores
+    threads = os.environ.get('OMP_NUM_THREADS') or str(max(1, cores() // 2))
     env = dict(os.environ, OMP_NUM_THREADS=threads)
     first, second = shown_command(*first), shown_command(*second, note=f' > {log}')
     with log.open('w') as file, subprocess.Popen(second, stdout=file, stderr=subprocess.STDOUT, env=env) as background:

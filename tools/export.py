@@ -49,7 +49,7 @@ def main(argv: list[str] | None = None) -> None:
     about = export_network(trained, args.out, size, Clip(args.freeze_norms) if args.freeze_norms else None, args.overwrite)
     inputs = ', '.join(f'{name} {"x".join(map(str, shape))}' for name, shape in about['inputs'].items())
     frozen = f', {about["norms"]} norms frozen, which changes pictures by {about["change"]:.2f} of 255' if args.freeze_norms else ''
-    print(f'written to {args.out}, {Path(args.out).stat().st_size / 2**20:.1f} MB: {about["name"]} of {inputs}{frozen}; largest '
+    print(f'written to {args.out}, {Path(args.out).stat().st_size / 1e6:.1f} MB: {about["name"]} of {inputs}{frozen}; largest '
           f'difference from the network {about["difference"]:.1g}')
 
 

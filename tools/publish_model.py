@@ -44,7 +44,7 @@ def main(argv: list[str] | None = None) -> None:
     if source is args.checkpoint:
         load(source, 'cpu').model.check_generates()
     about = export_checkpoint(source, args.out, args.dtype, args.any_size, args.overwrite, args.results)
-    print(f'written to {args.out}, {Path(args.out).stat().st_size / 2**20:.1f} MB, sha256 of its weights {about["sha256"]}')
+    print(f'written to {args.out}, {Path(args.out).stat().st_size / 1e6:.1f} MB, sha256 of its weights {about["sha256"]}')
 
 
 if __name__ == '__main__':

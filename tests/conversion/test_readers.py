@@ -45,6 +45,16 @@ def test_rcf(tmp_path):
     np.testing.assert_array_equal(edges, open_network(tmp_path / 'rcf.safetensors')(frames))
 
 
+def test_weights_that_are_not_finite_are_refused(thin, tmp_path):
+    for code, network in (('openpose', OpenPose(weights=None)), ('rcf', RCFNetwork())):
+        state = network.state_dict()
+        state[next(iter(state))].view(-1)[0] = float('nan')
+        torch.save(state, tmp_path / f'{code}.pth')
+        with pytest.raises(InputError, match='not finite'):
+            convert_file(code, tmp_path / f'{code}.pth', tmp_path / f'{code}.safetensors')
+        assert not (tmp_path / f'{code}.safetensors').exists()
+
+
 class Small(torch.nn.Module):
     """Stands for the colorization network, whose forward pass tests/colors checks."""
 

@@ -33,6 +33,13 @@ def test_openpose_folder_with_18_joints(tmp_path):
     assert files.num_people(FRAMES).tolist() == [1, 1, 1]
 
 
+def test_hidden_files_in_a_folder_are_none_of_the_results(tmp_path):
+    poses = clip()
+    write_openpose(tmp_path, [[p] for p in poses])
+    (tmp_path / '._clip_000000000000_keypoints.json').write_bytes(b'\0\5\x16\7')
+    np.testing.assert_allclose(KeypointFiles(tmp_path)(FRAMES), poses, rtol=1e-6)
+
+
 def test_openpose_folder_with_25_joints(tmp_path):
     body = clip(25)
     write_openpose(tmp_path, [[p] for p in body])

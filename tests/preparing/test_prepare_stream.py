@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from toolkit.poses.decode import Person, follow_person
+from toolkit.poses.follow import choose_among
 from toolkit.poses.keypoint_files import KeypointFiles
 from toolkit.preparing import prepare as module
+from toolkit.preparing.poses import PosePass
 from toolkit.preparing.prepare import prepare_video
 from toolkit.structures import InputError
 
@@ -246,3 +248,36 @@ def test_a_wish_to_follow_somebody_is_never_ignored(parts, two, tmp_path):
             (parts.everybody(), (400, 40), 'beyond the frames of 160x96'), (parts.everybody(), 'ann', 'left, right, largest')):
         with pytest.raises(InputError, match=message):
             prepare_video(two, tmp_path / 'out', estimator, parts.edges(), parts.mask(), follow=follow, **SIZE)
+
+
+@pytest.mark.parametrize('kind', ['detect', 'track'])
+def test_where_people_are_is_told_in_pixels_of_the_video(kind, stick, tmp_path):
+    person = Person(stick(200, 250, 30), 9.)
+
+    class Found:
+        follows = True
+
+    def track(self, frames, last=None, follow=None):
+        return (choose_among([person], follow, 'the first frame').pose for _ in frames)
+
+    setattr(Found, kind, track if kind == 'track' else lambda self, frames: [[person]] * len(frames))
+    look = PosePass(Found(), tmp_path, (1080, 1920), 2, lambda done: None, follow=(1500, 600))
+    x, y = (person.pose[person.pose[:, 2] > 0, :2].mean(0) + .5) * 1920 / 1024 - .5
+    with pytest.raises(InputError, match=f'nobody at 1500,600; the middle of who is seen is at {x:.0f},{y:.0f}'):
+        look.run([(np.zeros((576, 1024, 3), np.uint8), t / 25, t) for t in range(2)], {}, list)
+
+
+@pytest.mark.parametrize('follow, x', [(None, 110), ('left', 40)])
+def test_somebody_without_any_joint_is_nobody(parts, two, tmp_path, follow, x):
+    class WithEmpty(parts.everybody):
+        def detect(self, frames):
+            return [[Person(np.zeros((18, 3), np.float32), 5.), *people] for people in super().detect(frames)]
+
+    clip = prepare_video(two, tmp_path / 'out', WithEmpty(), parts.edges(), parts.mask(), follow=follow, **SIZE)
+    assert np.abs(source_x(clip) - x).max() < 3 and clip.array('people').max() == 2
+
+
+def test_a_point_is_on_the_person_whose_box_holds_it_though_another_ones_middle_is_nearer(stick):
+    tall, small = Person(stick(100, 20, 60), 9.), Person(stick(130, 190, 8), 9.)
+    assert choose_among([tall, small], (100, 196), 'here') is tall
+    assert choose_among([tall, small], (130, 200), 'here') is small

@@ -69,7 +69,8 @@ def test_describe_frames():
 
 
 @pytest.mark.parametrize('change, message', [
-    (dict(people=[1] * 10 + [2] * 10), 'two or more people in 10 of 20'), (dict(gaps=[4]), 'missing before frame 4'),
+    (dict(people=[1] * 10 + [2] * 10), 'two or more people in 10 of 20.*--follow says whom'),
+    (dict(gaps=[4]), 'missing before frame 4'),
     (dict(still=[9.] * 10 + [0.] * 10), '10 of 20 frames repeat'), (dict(absent=slice(5, 9)), r'not seen in 4 of 20 frames \(5-8\)'),
     (dict(jump=9), 'jump to another person at frame 9'), (dict(shake=5), 'poses shake by 0.250')])
 def test_what_is_wrong_is_warned_of(stick, still, change, message):

@@ -93,14 +93,26 @@ def test_bugs_keep_their_traceback():
         main()
 
 
-def test_publish_writes_a_small_checkpoint(run, tmp_path):
+def write_checkpoint(folder, ngf=4):
     import torch
 
     from toolkit.registry import MODELS
-    model = dict(type='VideoPix2PixHD', generator=dict(type='GlobalGenerator', ngf=4, n_down=2, n_blocks=1),
+    model = dict(type='VideoPix2PixHD', generator=dict(type='GlobalGenerator', ngf=ngf, n_down=2, n_blocks=1),
                  discriminator=dict(type='MultiscaleDiscriminator', ndf=4, n_layers=1, num_scales=1),
                  losses=dict(gan=dict(type='GANLoss')))
-    torch.save(dict(state_dict=MODELS.build(model).state_dict(), meta=dict(config=dict(model=model))), tmp_path / 'iter_0000001.pth')
+    torch.save(dict(state_dict=MODELS.build(model).state_dict(), meta=dict(config=dict(model=model))), folder / 'iter_0000001.pth')
+
+
+def test_publish_tells_the_size_in_millions_of_bytes(run, tmp_path):
+    write_checkpoint(tmp_path, ngf=32)
+    _, out, _ = run('publish_model', tmp_path, '--out', tmp_path / 'a.safetensors', '--dtype', 'float32')
+    size = (tmp_path / 'a.safetensors').stat().st_size
+    told = f'{size / 10**6:.1f} MB'
+    assert f', {told}, sha256' in out and told != f'{size / 2**20:.1f} MB'
+
+
+def test_publish_writes_a_small_checkpoint(run, tmp_path):
+    write_checkpoint(tmp_path)
     code, out, _ = run('publish_model', tmp_path, '--out', tmp_path / 'small.safetensors')
     assert code == 0 and out.startswith(f'written to {tmp_path}/small.safetensors, 0.')
     code, _, error = run('publish_model', tmp_path, '--out', tmp_path / 'small.safetensors')

@@ -1,4 +1,4 @@
-"""HDR becomes SDR with white whites; interlaced video loses its combs; all else stays bit for bit."""
+"""HDR becomes SDR with white whites, wide colors those of BT.709; interlaced video loses its combs; all else stays bit for bit."""
 
 from fractions import Fraction
 
@@ -9,6 +9,7 @@ import pytest
 from toolkit.video.io import read_video, video_info
 from toolkit.video.reader import whole_frames
 from toolkit.video.tone_map import BT2020_LUMA, BT2020_TO_BT709, display_light, to_sdr
+from toolkit.video.wide_gamut import P3_TO_BT709, WIDE, in_bt709
 
 COLORS = np.array([[250, 250, 250], [128, 128, 128], [200, 30, 30], [30, 160, 60], [40, 60, 190], [220, 180, 150], [0, 0, 0]])
 
@@ -73,6 +74,26 @@ def test_hdr_looks_as_the_same_scene_in_sdr(tmp_path, kind, trc):
 def test_sdr_is_not_touched(tmp_path):
     seen, reader = bars(write_bars(tmp_path / 'a.mp4', COLORS / 255, 1, 1, 1, np.array([.2126, .7152, .0722])))
     assert np.abs(seen - COLORS).max() <= 3 and reader.notes == []
+
+
+@pytest.mark.parametrize('said, matrix, weights, to_bt709, name', [
+    (9, 9, BT2020_LUMA, BT2020_TO_BT709, 'BT.2020'), (2, 9, BT2020_LUMA, BT2020_TO_BT709, 'BT.2020'),
+    (12, 1, np.array([.2126, .7152, .0722]), P3_TO_BT709, 'Display P3')])
+def test_colors_of_wider_primaries_are_those_of_bt709(tmp_path, said, matrix, weights, to_bt709, name):
+    wide = ((COLORS / 255) ** 2.4 @ np.linalg.inv(to_bt709).T) ** (1 / 2.4)
+    path = write_bars(tmp_path / 'a.mp4', wide, 1, said, matrix, weights)
+    seen, reader = bars(path)
+    assert np.abs(seen - COLORS).max() <= 6 and np.abs(255 * wide - COLORS).max() > 20
+    assert reader.notes == [f'the colors of {name} were made those of BT.709']
+    small, _ = next(iter(read_video(path, max_side=56)))
+    assert np.abs(small[8, 4::8].astype(int) - COLORS).max() <= 12
+
+
+def test_grays_and_colors_beyond_bt709():
+    gray = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, 2)
+    for primaries in WIDE:
+        assert np.abs(in_bt709(gray, primaries).astype(int) - gray).max() <= 1
+        assert in_bt709(np.uint8([[[0, 255, 0]]]), primaries).tolist() == [[[0, 255, 0]]]
 
 
 @pytest.mark.parametrize('height, weights', [(32, [.299, .587, .114]), (576, [.299, .587, .114]), (720, [.2126, .7152, .0722])])

@@ -1,6 +1,7 @@
 """The sound of the driving video goes into the result, in time with the pictures, and is never a reason to fail."""
 
 import sys
+from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
 
@@ -87,6 +88,24 @@ def test_sound_is_copied_where_the_file_may_hold_it_else_coded_again(tmp_path, s
     assert codec(out) == [expected]
     np.testing.assert_allclose(begin, [.5, 1, 3], atol=.03)
     assert abs(end - pictures) < .1
+
+
+def test_of_several_sounds_the_default_one_is_taken(tmp_path):
+    files = film(tmp_path / 'a.mkv', [1], video='mpeg4'), film(tmp_path / 'b.mkv', [3])
+    both, default = tmp_path / 'both.mkv', av.stream.Disposition.default
+    with ExitStack() as opened:
+        out, *sources = (opened.enter_context(av.open(str(file), mode)) for file, mode in (
+            (both, 'w'), (files[0], 'r'), (files[0], 'r'), (files[1], 'r')))
+        streams = sources[0].streams.video[0], sources[1].streams.audio[0], sources[2].streams.audio[0]
+        targets = [out.add_stream_from_template(stream) for stream in streams]
+        for target, disposition in zip(targets, (default, av.stream.Disposition(0), default)):
+            target.disposition = disposition
+        packets = [(packet, target) for source, stream, target in zip(sources, streams, targets) for packet in source.demux(stream)]
+        for packet, target in sorted((p for p in packets if p[0].dts is not None), key=lambda p: p[0].dts * p[0].time_base):
+            packet.stream = target
+            out.mux(packet)
+    begin, _, _ = beeps(result(tmp_path, both, np.arange(100) / 25, 25))
+    np.testing.assert_allclose(begin, [3], atol=.03)
 
 
 def test_sound_of_a_rate_that_aac_does_not_know_is_coded_at_another(tmp_path, monkeypatch):

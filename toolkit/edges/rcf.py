@@ -10,6 +10,7 @@ from toolkit.edges.network import NetworkEdgeDetector
 from toolkit.network_files import read_state
 from toolkit.registry import EDGE_DETECTORS
 from toolkit.structures import InputError, find_weights
+from toolkit.weights import check_state
 
 STAGE_WIDTHS = ((64, 64), (128, 128), (256,) * 3, (512,) * 3, (512,) * 3)
 STAGE_STRIDES = (1, 2, 4, 8, 8)
@@ -95,7 +96,8 @@ def published(path: str | Path) -> tuple[dict, dict[str, Tensor], dict[str, str]
     left = {key: 'upsampling is a fixed bilinear one' for key in found if 'deconv' in key or 'upsample' in key}
     state = {key.replace('score_final', 'score_fuse'): value.float() for key, value in found.items() if key not in left}
     with torch.device('meta'):
-        expected = RCFNetwork().state_dict()
+        network = RCFNetwork()
+    expected = network.state_dict()
     wrong = [f'{key} is {tuple(state[key].shape)} in the file, {tuple(expected[key].shape)} in RCF' for key in expected
              if key in state and state[key].shape != expected[key].shape]
     wrong += [f'{key} is missing' for key in expected if key not in state]
@@ -103,6 +105,7 @@ def published(path: str | Path) -> tuple[dict, dict[str, Tensor], dict[str, str]
     if wrong:
         raise InputError(f'{path} does not fit RCF (VGG-16): {len(wrong)} missing, unknown or misshapen entries, first '
                          f'{"; ".join(wrong[:4])}')
+    check_state(network, state, path)
     return {}, state, left
 
 

@@ -36,8 +36,9 @@ class Person:
 
     @property
     def size(self) -> float:
-        """Diagonal of the box around the joints."""
-        return float(np.hypot(*np.ptp(self.pose[self.pose[:, 2] > 0, :2], axis=0)))
+        """Diagonal of the box around the joints; 0 without any."""
+        points = self.pose[self.pose[:, 2] > 0, :2]
+        return float(np.hypot(*np.ptp(points, axis=0))) if len(points) else 0.
 
     @property
     def prominence(self) -> float:

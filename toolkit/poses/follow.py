@@ -7,12 +7,33 @@ import numpy as np
 
 from toolkit.poses.boxes import pose_box
 from toolkit.poses.decode import Person, sure_people
+from toolkit.skeletons import scale_points
 from toolkit.structures import InputError
 
 SIDES = ('left', 'right', 'largest')
 
 Follow = str | tuple[float, float]
 """'left', 'right' or 'largest', or x, y of a point on the person."""
+
+
+class NobodyThereError(InputError):
+    """Nobody is at the point of the person to follow; the message says where people are.
+
+    Args:
+        where: was looked, for the message.
+        point: (x, y) that was given.
+        centers: (x, y) of the middle of each person who is seen.
+    """
+
+    def __init__(self, where: str, point: tuple[float, float], centers: Sequence[tuple[float, float]]):
+        self.where, self.point, self.centers = where, point, centers
+        seen = ' and '.join(f'{x:.0f},{y:.0f}' for x, y in centers)
+        super().__init__(f'{where}: nobody at {point[0]:.0f},{point[1]:.0f}; the middle of who is seen is at {seen} (x,y)')
+
+    def enlarged(self, factor: float) -> 'NobodyThereError':
+        """The same in pixels of a picture that is larger by this factor."""
+        point, *centers = (tuple(scale_points(v, factor) for v in place) for place in (self.point, *self.centers))
+        return NobodyThereError(self.where, point, centers)
 
 
 def check_follow(follow: Follow | None) -> None:
@@ -38,7 +59,7 @@ def choose_person(people: list[list[Person]], follow: Follow) -> tuple[int, Pers
         Number of the frame and the person, or None where no frame shows anybody.
 
     Raises:
-        InputError: nobody is at the point; says where people are.
+        NobodyThereError: nobody is at the point.
     """
     for t, frame in enumerate(people):
         if sure := sure_people(frame):
@@ -50,7 +71,7 @@ def choose_among(people: list[Person], follow: Follow, where: str) -> Person:
     """The one of these people that ``follow`` means; see :func:`choose_person`.
 
     Raises:
-        InputError: nobody is at the point; says where people are, and begins with ``where``.
+        NobodyThereError: nobody is at the point; the message begins with ``where``.
     """
     if follow == 'largest':
         return max(people, key=lambda p: p.size)
@@ -58,12 +79,10 @@ def choose_among(people: list[Person], follow: Follow, where: str) -> Person:
     if follow in SIDES:
         order = np.argsort([x for x, _ in centers])
         return people[order[0 if follow == 'left' else -1]]
-    distances = [float(np.hypot(*(center - follow))) for center in centers]
-    person = people[int(np.argmin(distances))]
-    if not holds(person, follow):
-        seen = ' and '.join(f'{x:.0f},{y:.0f}' for x, y in centers)
-        raise InputError(f'{where}: nobody at {follow[0]:.0f},{follow[1]:.0f}; the middle of who is seen is at {seen} (x,y)')
-    return person
+    there = [i for i, person in enumerate(people) if holds(person, follow)]
+    if not there:
+        raise NobodyThereError(where, follow, centers)
+    return people[min(there, key=lambda i: float(np.hypot(*(centers[i] - follow))))]
 
 
 def holds(person: Person, point: tuple[float, float]) -> bool:

@@ -142,7 +142,7 @@ class KeypointFiles:
             InputError: names both sizes.
         """
         if self.unit == 'pixels' and any(canvas is None for people in self.people.values() for _, canvas in people):
-            told = [f'size=({height}, {width})' for height, width in (stored, shown)]
+            told = [f"'size=({height}, {width})'" for height, width in (stored, shown)]
             raise InputError(
                 f'{self.path}: the pixels of the video are not square, so it is not known whether the keypoints belong to frames of '
                 f'{stored[1]}x{stored[0]} as they are stored, or of {shown[1]}x{shown[0]} as they are shown (width x height); give '

@@ -34,7 +34,7 @@ def read_folder(path: Path) -> Detections:
     Raises:
         InputError: no such files, unreadable, or names without numbers.
     """
-    files = sorted(path.glob('*.json'))
+    files = sorted(file for file in path.glob('*.json') if not file.name.startswith('.'))
     if not files:
         raise InputError(f'{path}: no JSON files in this folder, expected one a frame as OpenPose writes them')
     if len(files) == 1 and not any(c.isdigit() for c in name_stem(files[0].name)):

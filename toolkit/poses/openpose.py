@@ -9,6 +9,7 @@ from toolkit.network_files import read_state
 from toolkit.poses.heatmap_estimator import HeatmapEstimator
 from toolkit.registry import POSE_ESTIMATORS
 from toolkit.structures import InputError, find_weights
+from toolkit.weights import check_state
 
 WEIGHTS = ('body_pose_model.pth', 'pose_model.pth')
 BACKBONE = (
@@ -118,7 +119,8 @@ def published(path: str | Path) -> tuple[dict, dict[str, torch.Tensor], dict[str
         InputError: unreadable, unsafe or of another network.
     """
     with torch.device('meta'):
-        own = OpenPose(weights=None).state_dict()
+        network = OpenPose(weights=None)
+    own = network.state_dict()
     caffe, renamed, names = _caffe_names(), {}, {}
     for key, tensor in read_state(path).items():
         layer, _, kind = key.rpartition('.')
@@ -129,4 +131,6 @@ def published(path: str | Path) -> tuple[dict, dict[str, torch.Tensor], dict[str
             found = f'{names[key]} has shape {tuple(renamed[key].shape)}' if key in renamed else f'{key} is missing'
             raise InputError(f'{path}: {found}, expected shape {tuple(tensor.shape)}; is it OpenPose\'s COCO body network?')
     left = {names[key]: 'no layer of the body network' for key in renamed if key not in own}
-    return {}, {key: renamed[key].float() for key in own}, left
+    state = {key: renamed[key].float() for key in own}
+    check_state(network, state, path)
+    return {}, state, left

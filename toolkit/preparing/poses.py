@@ -19,6 +19,7 @@ Each gives as many results as it got frames, else poses would belong to other fr
 import shutil
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +32,7 @@ from toolkit.files import make_folder, replacing, write_file, write_json
 from toolkit.poses.array_files import read_stored
 from toolkit.poses.decode import Person, count_people, follow_person
 from toolkit.poses.draw import draw_pose_on
-from toolkit.poses.follow import Follow, choose_person
+from toolkit.poses.follow import Follow, NobodyThereError, choose_person
 from toolkit.registry import POSE_ESTIMATORS
 from toolkit.skeletons import JOINTS, K, scale_points
 from toolkit.structures import InputError
@@ -212,7 +213,8 @@ class PosePass:
             yield from (([], -1) for _ in frames)
         elif hasattr(estimator, 'track'):
             options = dict(follow=self._in_small()) if self.follow else {}
-            yield from ((_only(pose), -1) for pose in estimator.track(frames, last, **options))
+            with self._telling_source_pixels():
+                yield from ((_only(pose), -1) for pose in estimator.track(frames, last, **options))
         elif hasattr(estimator, 'detect'):
             for batch in batches(frames, DETECT_BATCH):
                 found = list(estimator.detect(batch))
@@ -249,8 +251,20 @@ class PosePass:
         """Whom to follow, points in pixels of the small frames."""
         if isinstance(self.follow, str):
             return self.follow
-        factor = min(1., POSE_SIDE / max(self.size))
-        return tuple(scale_points(v, factor) for v in self.follow)
+        return tuple(scale_points(v, self._factor) for v in self.follow)
+
+    @contextmanager
+    def _telling_source_pixels(self) -> Iterator[None]:
+        """Where nobody is at the point that the user gave: the message speaks of pixels of the source, not of the small frames."""
+        try:
+            yield
+        except NobodyThereError as error:
+            raise error.enlarged(1 / self._factor) from error
+
+    @property
+    def _factor(self) -> float:
+        """Size of the small frames over that of the source."""
+        return min(1., POSE_SIDE / max(self.size))
 
     def _write(self, chunk: list[_Row], number: int) -> None:
         people = [person for row in chunk for person in row.people]
@@ -287,7 +301,9 @@ class PosePass:
             if hasattr(self.estimator, 'detect') and not hasattr(self.estimator, 'track'):
                 everybody = iter(zip(poses, found['scores'].tolist()))
                 people = [[Person(*next(everybody)) for _ in range(n)] for n in found['number']]
-                poses = follow_person(people, chosen=self.follow and choose_person(people, self._in_small()))
+                with self._telling_source_pixels():
+                    chosen = self.follow and choose_person(people, self._in_small())
+                poses = follow_person(people, chosen=chosen)
             scale = np.array([self.size[1] / state['small'][1], self.size[0] / state['small'][0]], np.float32)
             poses[..., :2] = scale_points(poses[..., :2], scale)
             poses[poses[..., 2] <= 0] = 0

@@ -200,8 +200,8 @@ def measure_poses(
             'the pose estimator')
     if several:
         quality.warnings.append(
-            f'two or more people in {len(several)} of {counted} frames looked at ({describe_frames(several)}); only the most prominent '
-            'one is followed, crop the others away if the pictures below jump between them')
+            f'two or more people in {len(several)} of {counted} frames looked at ({describe_frames(several)}); one of them is '
+            'followed (--follow says whom); crop the others away if the pictures below jump between them')
     if cuts:
         quality.warnings.append(
             f'the whole picture changes at once at frame {describe_frames(cuts)}: a cut, after which somebody else may be seen; '

@@ -18,6 +18,7 @@ from toolkit.video.filters import ToneMap, deinterlaced, named_colors
 from toolkit.video.frame_times import DEFAULT_RATE, ForwardTimes, display_order, true_rate, usual_step
 from toolkit.video.picture_file import add_note, on_white
 from toolkit.video.source import READING_ERRORS, check_pixels, decoder_of, moving_pictures, open_video, video_stream
+from toolkit.video.wide_gamut import WIDE, in_bt709, wide_primaries
 
 LOOKED_AT = 32
 """Frames that are decoded first, where the times of the packets may not be those of the frames."""
@@ -141,6 +142,9 @@ class VideoReader:
             self._tone_map = ToneMap.of(first)
             if self._tone_map:
                 self.notes.append(f'HDR ({self._tone_map.kind}) was made SDR')
+            self._primaries = None if self._tone_map else wide_primaries(first)
+            if self._primaries:
+                self.notes.append(f'the colors of {WIDE[self._primaries][0]} were made those of BT.709')
             self.full_size = self.height, self.width = self._shown_size(first, self._sar)
             self.stored_size = self._shown_size(first, Fraction(1))
             streams = moving_pictures(container)
@@ -220,7 +224,8 @@ class VideoReader:
         options = dict(zip(('width', 'height'), size), **(dict(interpolation=Interpolation.AREA) if size else {}))
         if self._tone_map:
             frame, options = self._tone_map(self._reformatter.reformat(frame, format='gbrp16le', **options)), {}
-        return self._reformatter.reformat(frame, format='rgb24', **options).to_ndarray()
+        array = self._reformatter.reformat(frame, format='rgb24', **options).to_ndarray()
+        return in_bt709(array, self._primaries) if self._primaries else array
 
     @staticmethod
     def _shown_size(frame: av.VideoFrame, sar: Fraction) -> tuple[int, int]:

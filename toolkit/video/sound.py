@@ -43,7 +43,8 @@ def keep_sound(reader: VideoReader | PictureReader, times: np.ndarray, fps: floa
         with open_video(reader.path) as container:
             if not container.streams.audio:
                 return None
-            stream = next((s for s in container.streams.audio if s.codec_context is not None), None)
+            known = [s for s in container.streams.audio if s.codec_context is not None]
+            stream = max(known, default=None, key=lambda s: bool(s.disposition & av.stream.Disposition.default))
             if stream is None:
                 return 'this FFmpeg does not know the codec of the sound'
             if reader.mended:
