@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from toolkit.datasets import completion
 from toolkit.datasets.completion import LIGHTER, complete
 
 
@@ -113,6 +114,21 @@ def test_without_a_hole(planks):
 def test_without_a_patch_to_take_from_around(planks, rows):
     hole = hole_in(96, 128, rows, slice(3, 125))
     np.testing.assert_array_equal(complete(planks, hole), blurred(planks, hole))
+
+
+def test_a_thin_frame_of_a_large_picture_from_around():
+    picture = np.random.default_rng(4).integers(0, 255, (400, 400, 3), dtype=np.uint8)
+    hole = hole_in(400, 400, slice(10, 390), slice(10, 390))
+    np.testing.assert_array_equal(complete(picture, hole), blurred(picture, hole))
+
+
+def test_a_pixel_that_no_patch_suits_gets_a_mean():
+    hole = hole_in(64, 64, slice(20, 30), slice(20, 30)) | hole_in(64, 64, slice(50, 51), slice(50, 51))
+    level = completion._Level.of(np.full((64, 64, 4), 200, np.float32), hole)
+    alone = np.abs(np.stack(np.divmod(level.targets, 64), 1) - 50).max(1) <= completion.HALF
+    cost = np.where(alone, np.float32(1e6), np.float32(0))
+    completion._paint(level, np.full(len(level.targets), 8 * 64 + 8), cost)
+    np.testing.assert_allclose(level.values[hole], 200, atol=1e-2)
 
 
 def test_tiny_pictures_from_around():

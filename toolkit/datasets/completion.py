@@ -27,9 +27,13 @@ ROUNDS = (2_500, 5), (10_000, 2)
 """Up to so many patches, a level is searched so often, each time after a new picture. With more it takes over what the coarser one
 found."""
 JUMPS = (4, 1)
+FAINT = 1e-6
+"""Least weight of a patch: a pixel that no patch suits gets a mean of them, not nothing."""
 CHUNK = 4096
+PAIRS = 20_000_000
+"""All patches of the coarsest picture are compared with all; a picture with more pairs is filled from around."""
 RADIUS = 5
-"""Of the neighborhood where a picture has no whole patch to take (Telea 2004)."""
+"""Of the neighborhood where a picture has no patches to take (Telea 2004)."""
 
 
 def complete(picture: np.ndarray, hole: np.ndarray) -> np.ndarray:
@@ -101,7 +105,7 @@ class _Level:
 
 
 def _levels(picture: np.ndarray, hole: np.ndarray) -> list[_Level] | None:
-    """The pyramid, the coarsest first; None where the picture has no patch to take."""
+    """The pyramid, the coarsest first; None where the picture has no patch to take, or those alone that are lost in a coarser one."""
     colors, known = picture.astype(np.float32), ~hole
     gray = colors.mean(-1)
     rough = sum(np.abs(cv2.Sobel(gray, cv2.CV_32F, *axis, scale=.25)) for axis in ((1, 0), (0, 1)))
@@ -118,7 +122,7 @@ def _levels(picture: np.ndarray, hole: np.ndarray) -> list[_Level] | None:
         if inner.max() <= THIN:
             break
         values, hole = _half(values, hole)
-    return levels or None
+    return levels if levels and len(levels[0].targets) * levels[0].whole.sum() <= PAIRS else None
 
 
 def _spread(values: np.ndarray, known: np.ndarray) -> np.ndarray:
@@ -269,7 +273,7 @@ def _paint(level: _Level, found: np.ndarray, cost: np.ndarray, single: bool = Fa
     for start in range(0, len(found), CHUNK):
         part = slice(start, start + CHUNK)
         light[part, :3] = _light(level.patches(level.targets[part]) - level.patches(found[part]))
-    weight = np.exp(-cost / (2 * max(float(np.percentile(cost, 75)), 1e-3)))
+    weight = np.exp(-cost / (2 * max(float(np.percentile(cost, 75)), 1e-3))) + FAINT
     for offset in level.offsets:
         places = level.targets + offset
         which = np.flatnonzero(hole[places])
