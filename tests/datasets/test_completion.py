@@ -42,6 +42,12 @@ def test_a_pattern_goes_on(planks):
     assert difference(found, planks, hole) < 1 < 10 < difference(blurred(planks, hole), planks, hole)
 
 
+@pytest.mark.parametrize('rows, columns', [(slice(60, 96), slice(0, 30)), (slice(0, 30), slice(100, 128))])
+def test_a_pattern_goes_on_to_the_rim(planks, rows, columns):
+    hole = hole_in(96, 128, rows, columns)
+    assert difference(complete(emptied(planks, hole), hole), planks, hole) < 3
+
+
 def test_what_is_known_stays(planks):
     hole = hole_in(96, 128, slice(10, 90), slice(20, 100))
     given = emptied(planks, hole)
