@@ -551,3 +551,24 @@ def test_specs_of_the_toolkit_can_be_read(monkeypatch, tmp_path):
             cfg = config_of(unit)
             data, halvings = cfg.test_dataloader.dataset, (cfg.model.get('generator') or {}).get('n_down', 0)
             assert not data.get('pixels') or data.get('multiple', 16) % 2**halvings == 0, f'{name}: {unit.row} cannot take this size'
+
+
+def test_schedules_of_each_optimizer_fit_the_budget(clips, tmp_path):
+    linear, constant = (dict(type='LinearLR', start_factor=1.0, end_factor=end, begin=0, end=100) for end in (0.0, 0.5))
+    base, file = load_config('baselines/pix2pix').filename, tmp_path / 'spec.py'
+
+    def made(d, budget):
+        own = tmp_path / 'own.py'
+        own.write_text(f"_base_ = {str(base)!r}\nparam_scheduler = dict(_delete_=True, g=[{linear}], d={d})\n"
+                       'train_cfg = dict(max_iters=100)\n')
+        file.write_text(f"rows = [dict(name='a', config={str(own)!r}, budgets=[dict({budget})])]\n"
+                        f'clips = dict(actor=dict(root={str(clips)!r}, held_out=(0.5, 1.0)))\n')
+        return config_of(units_of(read_spec(file))[0])
+
+    cfg = made([], 'iterations=40')
+    assert cfg.param_scheduler.g[0].end == 40 and cfg.param_scheduler.d == []
+    assert made(constant, 'iterations=100').param_scheduler.d[0].end_factor == 0.5
+    cfg = made([linear], 'minutes=2')
+    assert cfg.custom_hooks[-1].schedulers[0].end == 100 and cfg.param_scheduler == []
+    with pytest.raises(InputError, match=r'a: param_scheduler differs between optimizers \(g, d\).* a budget of iterations'):
+        made(constant, 'minutes=2')

@@ -8,7 +8,7 @@ import torch
 from tests.helpers import scalars
 from toolkit.engine.launch import build_runner, load_config
 from toolkit.engine.resume_checks import check_settings
-from toolkit.registry import MODELS
+from toolkit.registry import DATASETS, MODELS
 from toolkit.structures import InputError
 from toolkit.weights import read_checkpoint
 
@@ -186,3 +186,15 @@ def test_a_longer_run_in_which_a_method_would_go_back_to_an_earlier_stage_is_ref
     runner = build_runner(load_config(toy.config, [*options, 'train_cfg.max_iters=6']), tmp_path, resume=True)
     runner.train()
     assert runner.iter == 6 and runner.model.stage == 1
+
+
+@pytest.mark.parametrize('rows, ordered, position', [(3, True, 12), (2, True, 8), (3, False, 8), (1, True, 8)])
+def test_items_that_follow_each_other_go_on_with_a_whole_group(toy, tmp_path, monkeypatch, rows, ordered, position):
+    """Four iterations of two are eight samples; with three rows and groups of two steps the next group begins at the twelfth."""
+    monkeypatch.setattr(DATASETS.get('ToyData'), 'ordered', ordered, raising=False)
+    monkeypatch.setattr(DATASETS.get('ToyData'), 'sequence', 2, raising=False)
+    order = 'train_dataloader.sampler={"type":"DrawSampler","shuffle":False}'
+    build_runner(load_config(toy.config, [order, 'train_cfg.max_iters=4']), tmp_path).train()
+    runner = build_runner(load_config(toy.config, [order, f'train_dataloader.batch_size={rows}']), tmp_path, resume=True)
+    runner.train()
+    assert runner.train_loop.samples == position + 4 * rows

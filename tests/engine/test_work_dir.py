@@ -14,7 +14,7 @@ from toolkit.engine.launch import build_runner, load_config
 from toolkit.engine.work_dir import set_aside, take_scalars_along, to_itself
 from toolkit.locks import locked
 from toolkit.structures import InputError
-from toolkit.weights import read_checkpoint
+from toolkit.weights import latest_checkpoint, read_checkpoint
 
 
 def names(folder):
@@ -186,3 +186,28 @@ def test_a_work_dir_that_cannot_be_used(toy, tmp_path):
     (tmp_path / 'file').touch()
     with pytest.raises(InputError, match='file'):
         build_runner(load_config(toy.config), work_dir=tmp_path / 'file')
+
+
+def test_a_kill_between_a_checkpoint_and_its_pointer_loses_nothing(toy, tmp_path, monkeypatch):
+    made = build_runner(load_config(toy.config, ['train_cfg.max_iters=4']), tmp_path)
+    made.train()
+
+    def killed_at(number):
+        def write(path, content):
+            written.append(path)
+            if len(written) == number:
+                raise KeyboardInterrupt
+            work_dir.write_atomically(path, content)
+        written = []
+        return write
+
+    found = []
+    for number in (1, 2):
+        with monkeypatch.context() as patch:
+            patch.setattr(runner, 'write_atomically', killed_at(number))
+            with pytest.raises(KeyboardInterrupt):
+                made._write(tmp_path / f'iter_000000{number + 4}.pth', read_checkpoint(tmp_path), pointer=True)
+        found.append(latest_checkpoint(tmp_path).name)
+        assert found[-1] == max(name for name in names(tmp_path) if name.startswith('iter_')), 'the newest whole one'
+    made._write(tmp_path / 'iter_0000007.pth', read_checkpoint(tmp_path), pointer=True)
+    assert latest_checkpoint(tmp_path).name == 'iter_0000007.pth'

@@ -29,6 +29,7 @@ from toolkit.files import result_file, write_json
 from toolkit.metrics.evaluator import pick_clips
 from toolkit.metrics.parts import ClipParts
 from toolkit.structures import InputError, spread
+from toolkit.weights import latest_checkpoint
 
 ENDLESS = 10**9
 SPEED_FRAMES = 8
@@ -41,7 +42,7 @@ def config_of(unit: Unit) -> Config:
     """The config of a unit, whole: its data, budget, seed and metrics written in; no previews and no validation.
 
     Raises:
-        InputError: an override that the config does not take.
+        InputError: an override that the config does not take; with minutes, other schedules for one optimizer than for another.
     """
     _, plain = read_plain(unit.config)
     cfg = load_config(unit.config, options_of(unit, plain))
@@ -54,15 +55,22 @@ def config_of(unit: Unit) -> Config:
         return cfg
     hooks = [hook for hook in cfg.get('custom_hooks') or [] if hook['type'] != 'GenerateHook']
     schedulers = cfg.get('param_scheduler') or []
-    schedulers = [dict(s) for s in (schedulers if isinstance(schedulers, (list, tuple)) else [schedulers])]
+    schedulers = schedulers if isinstance(schedulers, Mapping) and 'type' not in schedulers else {'': schedulers}
+    schedulers = {name: [dict(s) for s in ([own] if isinstance(own, Mapping) else own or [])] for name, own in schedulers.items()}
+    alike = next(iter(schedulers.values()), [])
     own, last = cfg.train_cfg.max_iters, unit.points[-1]
     if unit.timed:
-        hook = dict(type='BudgetHook', minutes=list(unit.points), clock=unit.clock, schedulers=schedulers, length=own)
+        if any(one != alike for one in schedulers.values()):
+            raise InputError(f'{unit.row}: param_scheduler differs between optimizers ({", ".join(schedulers)}), but a budget of '
+                             f'minutes has one schedule for all of them; give all the same, or a budget of iterations')
+        hook = dict(type='BudgetHook', minutes=list(unit.points), clock=unit.clock, schedulers=alike, length=own)
         cfg.train_cfg.max_iters, schedulers = ENDLESS, []
     else:
         hook = dict(type='BudgetHook', iterations=[int(point) for point in unit.points], clock=unit.clock)
         cfg.train_cfg.max_iters = max(int(last), 1)
-        schedulers = scaled(schedulers, last / own) if last and last != own else schedulers
+        if last and last != own:
+            schedulers = {name: scaled(one, last / own) for name, one in schedulers.items()}
+        schedulers = schedulers.get('', schedulers)
     cfg._cfg_dict['param_scheduler'], cfg._cfg_dict['custom_hooks'] = schedulers, [*hooks, hook]
     cfg.train_cfg.pop('val_interval', None)
     checkpoint = dict(cfg.get('default_hooks', {}).get('checkpoint') or dict(type='CheckpointHook'))
@@ -135,7 +143,7 @@ def rehearse(unit: Unit, folder: Path, device: str) -> None:
 def _train(unit: Unit, cfg: Config, folder: Path) -> list[dict]:
     """Train to the last point: for each point its iteration, seconds, memory and checkpoint."""
     _meet_needs(unit, cfg, folder.parents[2] / 'needs' / str(unit.seed))
-    resumes = (folder / 'last_checkpoint').exists()
+    resumes = latest_checkpoint(folder) is not None
     if folder.exists() and not resumes:
         shutil.rmtree(folder)
     runner = build_runner(cfg, folder, resume=resumes, amp=unit.amp, fast=unit.fast)

@@ -279,7 +279,20 @@ def _restore(runner, checkpoint: dict, path: str | Path, same_world: bool) -> No
     for name, hook in _hooks_with_state(runner).items():
         if name in rank['hooks']:
             hook.load_state_dict(rank['hooks'][name])
-    runner.train_loop.set_position(meta['iter'], meta['samples'], rank['random'] if same_world else None)
+    runner.train_loop.set_position(meta['iter'], _position(runner, meta, path), rank['random'] if same_world else None)
+
+
+def _position(runner, meta: Mapping[str, Any], path: str | Path) -> int:
+    """Samples used so far. Items that follow each other go on with their next group where a mini-batch has another size now."""
+    loader, samples = runner.train_loop.dataloader, meta['samples']
+    before, now = meta['config']['train_dataloader'].get('batch_size', 1) * meta['world_size'], loader.batch_size * runner.world_size
+    group = getattr(loader.dataset, 'sequence', 1) * now
+    if before == now or not getattr(loader.dataset, 'ordered', False) or samples % group == 0:
+        return samples
+    skipped = -samples % group
+    runner.logger.warning(f'{path} was trained with mini-batches of {before}, this run has {now}: {skipped} samples are left out, so '
+                          f'that it goes on with a whole group of the items that follow each other')
+    return samples + skipped
 
 
 def _end_at(scheduler, end: int) -> None:

@@ -252,9 +252,9 @@ class TrainRunner(Runner):
             parameters = {name for name, _ in model.named_parameters()}
         check_finite(state, parameters, self.work_dir)
         self.call_hook('before_save_checkpoint', checkpoint=state)
-        write_atomically(path, state)
-        if pointer:
+        if pointer:  # first: until the file it names is there, the highest number counts, and after that the new file at once
             write_atomically(path.parent / POINTER, path.name + '\n')
+        write_atomically(path, state)
 
     def save_checkpoint(self, out_dir: str, filename: str, **kwargs) -> None:
         """MMEngine's name for :meth:`save`."""
