@@ -33,7 +33,7 @@ def batch(direction='ab', truth=False):
     def maps(channels, value):
         return torch.full((1, T, channels, H, W), value, dtype=torch.uint8)
 
-    data = dict(frames=maps(3, 50), masks=maps(1, 255), pose_maps=maps(3, 0), clip=['walk'], direction=[direction],
+    data = dict(frames=maps(3, 50), masks=maps(1, 255), pose_maps=maps(3, 0), clip=[f'walk_{direction}'], direction=[direction],
                 fps=torch.tensor([25.0]), poses=torch.from_numpy(np.stack([pose_at(x) for x in (7.5, 0, 4)]))[None])
     if truth:
         data |= dict(truth_frames=maps(3, 60), truth_masks=maps(1, 0), truth_pose_maps=maps(3, 1), truth_poses=data['poses'] + 1)

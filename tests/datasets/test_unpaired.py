@@ -206,7 +206,7 @@ def test_directed_clips(roots, tmp_path, stick):
     make_clip(tmp_path / 'bob' / 'wave', stick, 4, length=10)
     data = DATASETS.build(dict(type='DirectedClips', **roots, plates=True))
     assert [(d['direction'], d['clip']) for d in map(data.__getitem__, range(4))] == [
-        ('ab', 'jump'), ('ab', 'wave'), ('ba', 'jump'), ('ba', 'wave')]
+        ('ab', 'jump_ab'), ('ab', 'wave_ab'), ('ba', 'jump_ba'), ('ba', 'wave_ba')], 'each item has a name of its own'
     batch = default_collate([data[2]])
     assert batch['frames'].shape == (1, 7, 3, H, W) and batch['plate'].shape == (1, 3, H, W) and 'truth_frames' not in batch
     assert len(DATASETS.build(dict(type='DirectedClips', **roots, directions=['ba']))) == 2

@@ -113,7 +113,7 @@ def test_the_result_of_a_clip():
     result = model.test_step(data)[0]
     assert result['clip'] == 'clip_ab' and result['scored'].all() and (result['real'] == data['frames'][0].movedim(1, -1).numpy()).all()
     truth = {f'truth_{k}': data[k].flip(-1) for k in ('frames', 'masks', 'pose_maps', 'poses')}
-    result = model.test_step(dict(data, direction=['ba'], **truth))[0]
+    result = model.test_step(dict(data, direction=['ba'], clip=['clip_ba'], **truth))[0]
     assert result['clip'] == 'clip_ba' and (result['real'] == data['frames'].flip(-1)[0].movedim(1, -1).numpy()).all()
 
 

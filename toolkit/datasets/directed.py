@@ -19,8 +19,9 @@ DIRECTIONS = ('ab', 'ba')
 class DirectedClips(Dataset):
     """All clips of person A (direction 'ab'), then all of person B ('ba').
 
-    Item: a whole clip as of :class:`toolkit.datasets.windows.ClipWindows`, ``direction`` and, where asked for, ``plate`` (3, H, W)
-    uint8, the empty scene, and ``truth_frames``, ``truth_poses`` and so on, every entry of frames of the other person.
+    Item: a whole clip as of :class:`toolkit.datasets.windows.ClipWindows`, with ``direction``, which its name ``clip`` ends with, too:
+    both persons may have a clip of one name. Where asked for, ``plate`` (3, H, W) uint8, the empty scene, and ``truth_frames``,
+    ``truth_poses`` and so on, every entry of frames of the other person.
 
     Args:
         a, b: a folder of prepared clips, or a dict of arguments of ``ClipWindows``.
@@ -89,7 +90,8 @@ class DirectedClips(Dataset):
     def clip_part(self, index: int, start: int, stop: int) -> dict:
         """Frames ``start`` to ``stop`` of item ``index``, in its form; nothing else is read."""
         name, i = self.items[int(index)]
-        item = dict(self.domains[name].clip_part(i, start, stop), direction=name + self.other(name))
+        item, direction = self.domains[name].clip_part(i, start, stop), name + self.other(name)
+        item = dict(item, direction=direction, clip=f'{item["clip"]}_{direction}')
         if self.plates:
             item['plate'] = self._plate(name, i)
         if self.paired:

@@ -24,11 +24,12 @@ def transfer_result(data: dict, generated: np.ndarray) -> dict:
         :meth:`toolkit.models.base.VideoModel.clip_result` with the direction in the clip's name, and ``direction``, ``has_truth``
         (bool), ``input`` (a dict of ``frames``, ``mask``, ``poses``) and ``scored``: all frames, for none was given to the model.
     """
-    direction = data['direction'][0] if 'direction' in data else 'ab'
+    if 'direction' not in data:
+        data = {**data, 'direction': ['ab'], 'clip': [f'{data["clip"][0]}_ab']}
+    direction = data['direction'][0]
     own = VideoModel.clip_result(data, generated)
     truth = {key.removeprefix('truth_'): value[:, :len(generated)] for key, value in data.items() if key.startswith('truth_')}
-    result = VideoModel.clip_result({**data, **truth, 'clip': [f'{data["clip"][0]}_{direction}']}, generated) if truth else \
-        {**own, 'clip': f'{data["clip"][0]}_{direction}'}
+    result = VideoModel.clip_result({**data, **truth}, generated) if truth else own
     return dict(
         result, direction=direction, has_truth=bool(truth), input=dict(frames=own['real'], mask=own['mask'], poses=own['poses']),
         scored=np.ones(len(generated), bool))
