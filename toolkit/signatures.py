@@ -13,7 +13,8 @@ from typing import Any
 ROOT_CLASSES = (('builtins', 'object'), ('torch.nn.modules.module', 'Module'))
 """Classes whose constructors take no arguments, whatever their signatures say."""
 WORDS = {int: 'a whole number', float: 'a number', bool: 'True or False', str: 'text', type(None): 'None', Path: 'a path',
-         dict: 'a dict', list: 'a list', tuple: 'a list', Callable: 'a function'}
+         dict: 'a dict', Mapping: 'a dict', list: 'a list', tuple: 'a list', Sequence: 'a list', Iterable: 'a list',
+         Callable: 'a function'}
 LISTS = (list, tuple, Sequence, Iterable)
 
 

@@ -1,6 +1,7 @@
 """Every key of a config is checked; plugins of parents are not lost; three lines make an ablation."""
 
 import sys
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from tests.helpers import child_config
 from toolkit.engine import config
 from toolkit.engine.config import load_config, parse_options
+from toolkit.signatures import wrong_kind
 from toolkit.structures import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -119,6 +121,11 @@ def test_kinds_of_values_are_checked(option, words):
         load_config(STAGE_2, [option])
     for word in words:
         assert word in str(error.value)
+
+
+@pytest.mark.parametrize('kind, words', [(Mapping[str, int], 'a dict'), (Sequence, 'a list'), (Iterable, 'a list')])
+def test_kinds_are_told_in_words(kind, words):
+    assert wrong_kind(3, kind) == words
 
 
 def test_overrides_reach_into_plain_dicts():

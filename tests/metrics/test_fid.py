@@ -90,6 +90,16 @@ def test_without_weights_or_training_frames_it_is_not_available(monkeypatch, tmp
     assert fitted().summarize([fitted().measure(make_sample())])['fid/full'].value is None
 
 
+def test_fewer_than_two_frames_are_said_to_be_too_few():
+    """A distribution of one frame has no covariance; that a single clip has no FID is not why."""
+    metric, few = fitted(), 'fewer than two scored frames of a direction, or fewer than two training frames of its target'
+    single = metric.summarize([metric.measure(transfer(pictures(5, 1), 'ab', 'clip'))])['fid/full']
+    assert (single.value, single.reason) == (None, few)
+    metric.domains['b'] = metric.domains['b'][:1]
+    untrained = metric.summarize([metric.measure(transfer(pictures(5), 'ab', 'clip'))])['fid/full']
+    assert (untrained.value, untrained.reason) == (None, few)
+
+
 def test_without_the_library_its_name_is_said(monkeypatch, tmp_path):
     (tmp_path / 'pt_inception-2015-12-05-6726825d.pth').write_bytes(b'')
     monkeypatch.setenv('TOOLKIT_WEIGHTS', str(tmp_path))

@@ -142,8 +142,9 @@ class FID(ClipMetric):
                 values = np.frombuffer(base64.b64decode(row['features']), '<f4').reshape(row['size'])
                 by_target.setdefault(row['group'][1], []).append(values.astype(np.float64))
         sets = {target: np.concatenate(values) for target, values in by_target.items()}
-        if self.missing or not sets or min(map(len, sets.values())) < 2:
-            return {key: empty}
+        if self.missing or min((len(found) for target in sets for found in (sets[target], self.domains[target])), default=0) < 2:
+            reason = self.missing or 'fewer than two scored frames of a direction, or fewer than two training frames of its target'
+            return {key: Summary(**{**vars(empty), 'reason': reason})}
         value = np.mean([frechet_distance_of(values, self.domains[target]) for target, values in sets.items()])
         clips, frames = sum('features' in row for row in rows), sum(map(len, sets.values()))
         return {key: Summary(
