@@ -9,7 +9,10 @@ rows = [
     dict(name='frozen codes', config='experiments/actors'),
     dict(name='codes learned along', config='experiments/actors_end_to_end'),
     dict(name='textures of lightness, frozen codes', config='experiments/actors_lightness'),
-    dict(name='references recolored', config='experiments/actors_textured')]
+    dict(name='references recolored', config='experiments/actors_textured'),
+    dict(name='frozen codes, no recoloring', config='experiments/actors', options={'train_dataloader.dataset.transforms': []}),
+    dict(name='codes learned along, no recoloring', config='experiments/actors_end_to_end', options={
+        'train_dataloader.dataset.transforms': []})]
 budgets = [dict(iterations=1000)]
 seeds = [0, 1, 2]
 color_control = dict(clips=24, frames=24)
