@@ -325,7 +325,7 @@ def test_missing_file_empty_folder_and_sound(tmp_path):
 def test_writer_refuses_what_it_cannot_write(tmp_path):
     with pytest.raises(InputError, match='.avi'):
         VideoWriter(tmp_path / 'a.avi', 25)
-    for fps in (0, -1, float('nan'), float('inf')):
+    for fps in (0, -1, 1e-5, 2e-5, float('nan'), float('inf')):
         with pytest.raises(InputError, match='fps must be positive'):
             VideoWriter(tmp_path / 'a.mp4', fps)
     (tmp_path / 'file').touch()

@@ -172,6 +172,7 @@ def test_handlers_work_for_the_visitor_of_the_cookie_alone(server, clips):
     status, said = ask(one, 'generate', *generate_values('secret', 'secret'))
     assert status == 200 and 'generating secret_secret' in ended(one)
     (own.folder / 'results' / 'secret_secret' / 'result.mp4').write_bytes(b'12345678')
+    (own.folder / 'results' / 'secret_secret' / 'about.json').write_text('{}')
     assert one.get('/hvt/files/results/secret_secret/result.mp4').content == b'12345678'
     assert one.get('/hvt/files/results/secret_secret/result.mp4', headers=dict(range='bytes=2-3')).content == b'34'
     for path in ('secret_secret', f'../../{own.id}/results/secret_secret', f'..%2f..%2f{own.id}%2fresults%2fsecret_secret'):

@@ -8,6 +8,7 @@ import re
 import shutil
 import sys
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -238,6 +239,35 @@ def test_files_go_some_time_after_the_last_visit_but_not_while_a_job_runs(desk, 
         os.utime(session.folder, (1, 1))
     assert desk.clean() == [gone.id]
     assert not gone.folder.exists() and busy.folder.exists() and fresh.folder.exists()
+
+
+def test_a_session_without_files_goes_after_an_hour(desk, clips):
+    """What watches a server asks without a cookie, and opens a session each time."""
+    empty, used, fresh = (visitor(desk) for _ in range(3))
+    with_clip(desk, used, clips)
+    (fresh.folder / 'uploads' / '.video.part').write_bytes(b'half')
+    for session, hours in ((empty, 1.1), (used, 23.9), (fresh, 1.1)):
+        os.utime(session.folder, (time.time() - 3600 * hours,) * 2)
+    assert desk.clean() == [empty.id] and used.folder.exists() and fresh.folder.exists()
+
+
+def test_a_long_log_of_jobs_begins_anew(desk, tmp_path, monkeypatch):
+    monkeypatch.setattr('toolkit.web.jobs.LONGEST_LOG', 4)
+    jobs, log = Jobs(Limits(), tmp_path / 'jobs.log'), tmp_path / 'jobs.log'
+    jobs._turn_log()
+    for text in ('old', 'long enough', 'new'):
+        log.write_text(text)
+        jobs._turn_log()
+    assert log.read_text() == 'new' and log.with_name('jobs.log.1').read_text() == 'long enough'
+
+
+def test_a_result_is_listed_when_all_of_it_is_there(desk):
+    session = visitor(desk)
+    folder = session.new_folder('results', 'walk')
+    (folder / 'result.mp4').write_bytes(b'video')
+    assert not session.results()
+    (folder / 'about.json').write_text('{"person": "me"}')
+    assert session.results()['walk']['person'] == 'me'
 
 
 def test_nobody_comes_back_to_half_of_a_session(desk, monkeypatch):

@@ -25,6 +25,8 @@ from toolkit.video.sound import SoundTrack
 from toolkit.video.source import address, open_video, require_source, turn_log_off
 
 WRITABLE_SUFFIXES = ('.mp4', '.mkv', '.mov')
+LEAST_FPS, MOST_FPS = Fraction(1, 30030), 10**6
+"""Frames a second: files keep them as a quotient of whole numbers."""
 TICK = Fraction(1, 1000)
 """Seconds in which the times of frames are counted that come when they come."""
 
@@ -151,9 +153,9 @@ class VideoWriter:
         self.path = Path(path)
         check_suffix(self.path)
         refuse_existing([self.path], overwrite)
-        if not 0 < float(fps) < 1e6:
-            raise InputError(f'{self.path}: fps must be positive and below a million, got {fps}')
-        self.fps = Fraction(fps).limit_denominator(30030)
+        if not float(LEAST_FPS) <= float(fps) < MOST_FPS:
+            raise InputError(f'{self.path}: fps must be positive, at least {float(LEAST_FPS):.2g} and below a million, got {fps}')
+        self.fps = Fraction(fps).limit_denominator(LEAST_FPS.denominator)
         self.size, self.num_frames = tuple(size) if size else None, 0
         self._options = dict(crf=str(crf), preset=preset)
         # Frames of PyAV 19 share one with threads, which other videos have used, and which hangs in a forked process.

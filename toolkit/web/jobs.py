@@ -22,6 +22,8 @@ KEPT = 20
 """Lines that a job may say; later ones push out the first."""
 UPLOADS = 4
 """Jobs of a session that have not ended, at which one more upload is refused; another job is refused at one."""
+LONGEST_LOG = 10**7
+"""Bytes of the log from which on it begins anew; the last one is kept."""
 SHOWN = 2 * UPLOADS
 """Jobs of a session that are remembered when they have ended."""
 
@@ -228,6 +230,7 @@ class Jobs:
     def _run(self, job: Job) -> str:
         """Start the process of a job and listen to it until it ends; returns how it ended."""
         from toolkit.web.work import run
+        self._turn_log()
         ours, theirs = self._context.Pipe(duplex=False)
         job.process = self._context.Process(target=run, args=(theirs, str(self.log), job.task, job.arguments))
         job.process.start()
@@ -254,6 +257,12 @@ class Jobs:
         if ended is None and not job.stopping:
             job.error = _ended(job.process.exitcode)
         return (FAILED if job.error else STOPPED) if job.stopping and ended != DONE else ended or FAILED
+
+    def _turn_log(self) -> None:
+        """Begin the log anew when it is long, and keep the last one. Jobs that run go on writing into that."""
+        with self._changed, suppress(OSError):
+            if self.log.stat().st_size > LONGEST_LOG:
+                self.log.replace(self.log.with_name(f'{self.log.name}.1'))
 
     @staticmethod
     def _signal(job: Job, number: int) -> None:

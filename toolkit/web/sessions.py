@@ -27,6 +27,8 @@ RUN = 'run'
 """Work dir of a fine-tuning in the folder of its model."""
 LAST = dict(clips='report.html', results=ABOUT, models=ABOUT)
 """Of each room what is written last: a folder without it is not whole."""
+EMPTY_SECONDS = 3600
+"""How long a session without files stays: requests that send no cookie back, such as those that watch a server, open one each."""
 SERVED = {'.mp4': 'video/mp4', '.png': 'image/png', '.html': 'text/html; charset=utf-8', '.pth': 'application/octet-stream'}
 """What is given out, as what; nothing else is."""
 
@@ -94,7 +96,7 @@ class Session:
 
     def results(self) -> dict[str, dict]:
         """Videos made, newest first: name -> what is known of them, with ``folder``."""
-        return {f.name: dict(_about(f), folder=f) for f in _newest(self.folder / 'results') if (f / 'result.mp4').is_file()}
+        return {f.name: dict(_about(f), folder=f) for f in _newest(self.folder / 'results') if (f / LAST['results']).is_file()}
 
     def result(self, name: str | None) -> dict:
         """What is known of a result.
@@ -269,7 +271,7 @@ class Sessions:
             Session(folder, self.examples).tidy()
 
     def clean(self, busy: Iterable[str] = (), now: float | None = None) -> list[str]:
-        """Remove the files of visitors who have not come for long.
+        """Remove the files of visitors who have not come for long, and sessions without files, whose visitors get a new one.
 
         Args:
             busy: sessions whose work goes on.
@@ -278,18 +280,23 @@ class Sessions:
         Returns:
             The sessions that are gone.
         """
-        gone, oldest = [], (now or time.time()) - self.limits.hours * 3600
+        gone, now = [], now or time.time()
         with self._lock:
             folders = self.root / 'sessions'
             for folder in folders.iterdir() if folders.is_dir() else ():
                 with suppress(OSError):
                     if folder.name.startswith('.'):  # its removal was cut off
                         shutil.rmtree(folder)
-                    elif folder.name not in busy and folder.stat().st_mtime < oldest:
+                    elif folder.name not in busy and folder.stat().st_mtime < now - self._stays(folder):
                         going = folder.rename(hidden(folder, 'gone'))  # nobody comes back to half of a session
                         gone.append(folder.name)
                         shutil.rmtree(going)
         return gone
+
+    def _stays(self, folder: Path) -> float:
+        """Seconds that a session stays after its visitor's last request."""
+        hours = 3600 * self.limits.hours
+        return hours if any(True for _ in _files(folder)) else min(hours, EMPTY_SECONDS)
 
 
 def _found(folders: Iterable[Path]) -> list[Clip]:
