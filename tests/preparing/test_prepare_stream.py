@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from toolkit.poses.decode import Person, follow_person
-from toolkit.poses.follow import choose_among
+from toolkit.poses.follow import choose_among, choose_person
 from toolkit.poses.keypoint_files import KeypointFiles
 from toolkit.preparing import prepare as module
 from toolkit.preparing.poses import PosePass
@@ -281,3 +281,10 @@ def test_a_point_is_on_the_person_whose_box_holds_it_though_another_ones_middle_
     tall, small = Person(stick(100, 20, 60), 9.), Person(stick(130, 190, 8), 9.)
     assert choose_among([tall, small], (100, 196), 'here') is tall
     assert choose_among([tall, small], (130, 200), 'here') is small
+
+
+def test_a_point_may_be_on_somebody_far_away(stick):
+    """With less than 30 % of the largest one's prominence they do not count for left and right, but a point says whom it means."""
+    near, far = Person(stick(100, 20, 60), 9.), Person(stick(300, 190, 8), 9.)
+    assert far.prominence < .3 * near.prominence
+    assert choose_person([[], [near, far]], (300, 200)) == (1, far) and choose_person([[near, far]], 'right') == (0, near)

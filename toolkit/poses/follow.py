@@ -53,7 +53,8 @@ def choose_person(people: list[list[Person]], follow: Follow) -> tuple[int, Pers
 
     Args:
         people: for each frame the people found.
-        follow: 'left' or 'right' in the picture, 'largest', or a point (x, y) on the person, in the pixels of their poses.
+        follow: 'left' or 'right' in the picture, 'largest', or a point (x, y) on the person, in the pixels of their poses. A point may
+            be on somebody far away, who does not count for the others.
 
     Returns:
         Number of the frame and the person, or None where no frame shows anybody.
@@ -62,7 +63,7 @@ def choose_person(people: list[list[Person]], follow: Follow) -> tuple[int, Pers
         NobodyThereError: nobody is at the point.
     """
     for t, frame in enumerate(people):
-        if sure := sure_people(frame):
+        if sure := sure_people(frame) if isinstance(follow, str) else sure_people(frame, share=0):
             return t, choose_among(sure, follow, f'frame {t}')
     return None
 
