@@ -2,9 +2,11 @@
 
     python tools/benchmark.py benchmarks/ten_minutes --workers 2
 
-Data, networks and rates as in table1.py.
+Networks and rates as in table1.py, clips of 24 frames of 256x192.
 """
 _base_ = ['table1.py']
+clips = dict(actors=dict(options={
+    'data.root': 'data/benchmark_actors', 'data.synthetic': dict(height=256, width=192, actors=[1, 3, 8, 12], actions=16, frames=24)}))
 _common = {'model.discriminator.ndf': 16}
 rows = [
     dict(name='paper A', config='ablations/stage2_global', options={
