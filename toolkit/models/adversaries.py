@@ -1,9 +1,24 @@
-"""The two halves of a training step against discriminators, as pix2pixHD and those who follow it take them."""
+"""What a training step asks of discriminators, as pix2pixHD and those who follow it do."""
 
 import re
+from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import Any, NamedTuple
 
+import torch
 from mmengine.optim import OptimWrapperDict
 from torch import Tensor, nn
+
+
+class Said(NamedTuple):
+    """What a discriminator said of generated and real pictures, as losses by name."""
+
+    g: dict[str, Tensor]
+    """For the generator, weighted, to be logged; it learns from ``pulled``."""
+    pulled: Tensor | float
+    """To be added to the generator's loss: its gradient is that of ``g``, its value means nothing."""
+    d: dict[str, Tensor]
+    """For the discriminator: ``fake`` and ``real``, half each. Nothing where it does not learn."""
 
 
 def only_trains(network: str) -> bool:
@@ -31,35 +46,45 @@ class Adversaries:
             if 'scores' in self.offers[group]:
                 self.losses.adversarial(group)
 
-    def fool(self, optim_wrapper: OptimWrapperDict, network: nn.Module, group: str, fake: Tensor, real: Tensor) -> dict[str, Tensor]:
-        """Losses of a group, not weighted, from what a discriminator says; it gets no gradients.
+    def ask(self, optim_wrapper: OptimWrapperDict, network: nn.Module, group: str, fake: Tensor, real: Tensor,
+            learns: bool = True) -> Said:
+        """Ask a discriminator once about generated and once about real pictures; what it says teaches the generator and itself.
 
         Args:
-            optim_wrapper: with the key ``d``.
+            optim_wrapper: with the keys ``g`` and ``d``.
             network: the discriminator.
             group: of the losses.
             fake: (N, C, H, W) what it sees of the generated pictures; gradients flow to it.
             real: (N, C, H, W) the same of the real ones.
+            learns: whether it will learn from this, too.
         """
-        if not self.losses.of(group):
-            return {}
-        real_features = None
-        with self.frozen(network), optim_wrapper['d'].optim_context(network):
-            scores = network(fake)
-            if self.losses.takes(group, 'real_features'):
-                real_features = network(real.detach())
-        return self.losses.compute(group, dict(scores=scores, fake_features=scores, real_features=real_features))
+        return self.ask_of_several(optim_wrapper, network, group, [fake], real, learns)[0]
 
-    def teach(self, optim_wrapper: OptimWrapperDict, network: nn.Module, group: str, fake: Tensor, real: Tensor,
-              weight: float = 0.5) -> dict[str, Tensor]:
-        """What a discriminator learns from: ``fake`` and ``real``, each times ``weight``; arguments as of :meth:`fool`."""
-        name = self.losses.adversarial(group)
-        if name is None:
-            return {}
-        gan = self.losses[name]
-        with optim_wrapper['d'].optim_context(network):
-            return {kind: weight * gan(network(seen.detach()), real=kind == 'real', for_discriminator=True)
-                    for kind, seen in (('fake', fake), ('real', real))}
+    def ask_of_several(self, optim_wrapper: OptimWrapperDict, network: nn.Module, group: str, fakes: Sequence[Tensor], real: Tensor,
+                       learns: bool = True) -> list[Said]:
+        """As :meth:`ask`, of several generated pictures in the place of one real picture, which is looked at once."""
+        if not self.losses.of(group):
+            return [Said({}, 0.0, {}) for _ in fakes]
+        compared = self.losses.takes(group, 'real_features')
+        real_scores: Any = None
+        said = []
+        with nullcontext() if learns else self.frozen(network):
+            if learns or compared:
+                with optim_wrapper['d'].optim_context(network), torch.set_grad_enabled(learns and torch.is_grad_enabled()):
+                    real_scores = network(real.detach())
+            for fake in fakes:
+                seen = fake.detach().requires_grad_()
+                with optim_wrapper['d'].optim_context(network):
+                    scores = network(seen)
+                g = self.weighted(self.losses.compute(
+                    group, dict(scores=scores, fake_features=scores, real_features=real_scores if compared else None)))
+                d = self._lessons(group, scores, real_scores) if learns else {}
+                said.append(Said(g, self.pull(optim_wrapper['g'], g, seen, fake), d))
+        return said
+
+    def _lessons(self, group: str, fake: Any, real: Any) -> dict[str, Tensor]:
+        gan = self.losses[self.losses.adversarial(group)]
+        return dict(fake=0.5 * gan(fake, real=False, for_discriminator=True), real=0.5 * gan(real, real=True, for_discriminator=True))
 
     @staticmethod
     def logged(**losses: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -70,14 +70,13 @@ class CVAEGAN(Adversaries, VideoModel):
         z = mu + (0.5 * logvar).exp() * self.randn(*mu.shape)
         with optim_wrapper['g'].optim_context(self.net_g):
             fake = self.net_g(conditions, z, given['regions'].amax(1, keepdim=True))
-        g = self.fool(optim_wrapper, self.net_d, 'gan', fake, real)
-        g |= self.losses.compute('frames', dict(given, fake=fake, real=real, conditions=conditions), batch)
+        said = self.ask(optim_wrapper, self.net_d, 'gan', fake, real)
+        g = self.losses.compute('frames', dict(given, fake=fake, real=real, conditions=conditions), batch)
         g = self.weighted(g | self.losses.compute('kl', dict(mu=mu, logvar=logvar)))
-        self.step(optim_wrapper, 'g', sum(g.values()))
-        d = self.teach(optim_wrapper, self.net_d, 'gan', fake, real)
-        if d:
-            self.step(optim_wrapper, 'd', sum(d.values()))
-        return self.logged(g=g, d=d)
+        self.step(optim_wrapper, 'g', said.pulled + sum(g.values()))
+        if said.d:
+            self.step(optim_wrapper, 'd', sum(said.d.values()))
+        return self.logged(g=said.g | g, d=said.d)
 
     @torch.no_grad()
     def open(self, content: dict) -> FramePainter:

@@ -78,14 +78,13 @@ class DeformableGAN(Adversaries, VideoModel):
         target = self.spots(poses, real)
         with optim_wrapper['g'].optim_context(self.net_g):
             fake = self.net_g(source, target, source_pose, poses)
-        of_fake, of_real = (torch.cat([source, frames.float(), target], 1) for frames in (fake, real))
-        g = self.fool(optim_wrapper, self.net_d, 'gan', of_fake, of_real)
-        g = self.weighted(g | self.losses.compute('frames', dict(given, fake=fake, real=real), batch))
-        self.step(optim_wrapper, 'g', sum(g.values()))
-        d = self.teach(optim_wrapper, self.net_d, 'gan', of_fake, of_real.roll(1, 0))
-        if d:
-            self.step(optim_wrapper, 'd', sum(d.values()))
-        return self.logged(g=g, d=d)
+        seen = [torch.cat([source, frames.float(), target], 1) for frames in (fake, real)]
+        said = self.ask(optim_wrapper, self.net_d, 'gan', *seen)
+        g = self.weighted(self.losses.compute('frames', dict(given, fake=fake, real=real), batch))
+        self.step(optim_wrapper, 'g', said.pulled + sum(g.values()))
+        if said.d:
+            self.step(optim_wrapper, 'd', sum(said.d.values()))
+        return self.logged(g=said.g | g, d=said.d)
 
     def spots(self, poses: Tensor, like: Tensor) -> Tensor:
         """(N, 18, 3) poses as maps (N, 18, H, W) of the size of a picture."""

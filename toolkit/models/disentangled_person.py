@@ -106,14 +106,13 @@ class DisentangledPerson(Adversaries, VideoModel):
         with optim_wrapper['g'].optim_context(self.net_g):
             fake = self.net_g(spots, codes, given['regions'].amax(1, keepdim=True))
         seen = [torch.cat([pictures.float(), spots], 1) for pictures in (fake, real)]
-        g = self.fool(optim_wrapper, self.net_d, 'gan', *seen)
-        g |= self.losses.compute('frames', dict(given, fake=fake, real=real), batch)
+        said = self.ask(optim_wrapper, self.net_d, 'gan', *seen)
+        g = self.losses.compute('frames', dict(given, fake=fake, real=real), batch)
         g = self.weighted(g | self.losses.compute('pose', dict(fake=again, real=joints)))
-        self.step(optim_wrapper, 'g', sum(g.values()))
-        d = self.teach(optim_wrapper, self.net_d, 'gan', *seen)
-        if d:
-            self.step(optim_wrapper, 'd', sum(d.values()))
-        return self.logged(g=g, d=d)
+        self.step(optim_wrapper, 'g', said.pulled + sum(g.values()))
+        if said.d:
+            self.step(optim_wrapper, 'd', sum(said.d.values()))
+        return self.logged(g=said.g | g, d=said.d)
 
     def _mapping_step(self, real: Tensor, poses: Tensor, masks: Tensor, joints: Tensor,
                       optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
@@ -122,11 +121,10 @@ class DisentangledPerson(Adversaries, VideoModel):
             wanted = torch.cat([self.net_e(real, poses, masks), self.net_p(joints)[0]], 1).float()
         with optim_wrapper['g'].optim_context(self.net_m):
             made = self.net_m(self.randn(*wanted.shape)).float()
-        g = self.weighted(self.fool(optim_wrapper, self.net_c, 'codes', made, wanted))
-        self.step(optim_wrapper, 'g', sum(g.values()))
-        d = self.teach(optim_wrapper, self.net_c, 'codes', made, wanted)
-        self.step(optim_wrapper, 'd', sum(d.values()))
-        return self.logged(g=g, d={f'codes_{name}': value for name, value in d.items()})
+        said = self.ask(optim_wrapper, self.net_c, 'codes', made, wanted)
+        self.step(optim_wrapper, 'g', said.pulled)
+        self.step(optim_wrapper, 'd', sum(said.d.values()))
+        return self.logged(g=said.g, d={f'codes_{name}': value for name, value in said.d.items()})
 
     @torch.no_grad()
     def sample(self, count: int, seed: int = 0) -> tuple[Tensor, Tensor]:

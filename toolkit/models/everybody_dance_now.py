@@ -131,14 +131,12 @@ class EverybodyDanceNow(Adversaries, VideoModel):
         figures = 2 * figures - 1
         with optim_wrapper['g'].optim_context(net):
             fake = unroll(net, figures)
-        of_fake, of_real = pack(figures, fake.float()), pack(figures, real)
-        g = self.fool(optim_wrapper, self.net_d, 'gan', of_fake, of_real)
-        g = self.weighted(g | self._of_frames(batch, figures, fake, real, cell))
-        self.step(optim_wrapper, 'g', sum(g.values()))
-        d = self.teach(optim_wrapper, self.net_d, 'gan', of_fake, of_real)
-        if d:
-            self.step(optim_wrapper, 'd', sum(d.values()))
-        return self.logged(g=g, d=d)
+        said = self.ask(optim_wrapper, self.net_d, 'gan', pack(figures, fake.float()), pack(figures, real))
+        g = self.weighted(self._of_frames(batch, figures, fake, real, cell))
+        self.step(optim_wrapper, 'g', said.pulled + sum(g.values()))
+        if said.d:
+            self.step(optim_wrapper, 'd', sum(said.d.values()))
+        return self.logged(g=said.g | g, d=said.d)
 
     def _of_frames(self, batch: dict, figures: Tensor, fake: Tensor, real: Tensor, cell: int = 1) -> dict[str, Tensor]:
         """Losses of single frames, not weighted: their mean over the window, or, behind the global stage, their sum."""
@@ -158,18 +156,16 @@ class EverybodyDanceNow(Adversaries, VideoModel):
 
         with self.frozen(net), self.evaluating(net), optim_wrapper['g'].optim_context(self.net_g_face):
             fake = unroll(net, figures, finish=with_face)
-        g = self.fool(optim_wrapper, self.net_d, 'gan', pack(figures, fake), pack(figures, real))
-        g |= self._of_frames(batch, figures, fake, real)
+        whole = self.ask(optim_wrapper, self.net_d, 'gan', pack(figures, fake), pack(figures, real), learns=False)
+        g = self._of_frames(batch, figures, fake, real)
         crops = FaceCrops(batch['poses'].flatten(0, 1), self.face_size, *figures.shape[-2:])
         figure, fake, real = (crops.cut(maps.flatten(0, 1)) for maps in (figures, fake, real))
-        of_fake, of_real = torch.cat([figure, fake], 1), torch.cat([figure, real], 1)
-        g |= self.fool(optim_wrapper, self.net_d_face, 'face', of_fake, of_real)
+        face = self.ask(optim_wrapper, self.net_d_face, 'face', torch.cat([figure, fake], 1), torch.cat([figure, real], 1))
         g = self.weighted(g | self.losses.compute('face_frames', dict(fake=fake, real=real)))
-        self.step(optim_wrapper, 'g', sum(g.values()))
-        d = self.teach(optim_wrapper, self.net_d_face, 'face', of_fake, of_real)
-        if d:
-            self.step(optim_wrapper, 'd', sum(d.values()))
-        return self.logged(g=g, d={f'face_{name}': value for name, value in d.items()})
+        self.step(optim_wrapper, 'g', whole.pulled + face.pulled + sum(g.values()))
+        if face.d:
+            self.step(optim_wrapper, 'd', sum(face.d.values()))
+        return self.logged(g=whole.g | face.g | g, d={f'face_{name}': value for name, value in face.d.items()})
 
     def open(self, content: dict) -> FramePainter:
         """As in the base class; the content is not looked at, poses were fitted to it.

@@ -105,14 +105,13 @@ class PG2(Adversaries, VideoModel):
         with optim_wrapper['g'].optim_context(self.net_g_fine):
             fake = coarse + self.net_g_fine(torch.cat([source, coarse], 1)).float()
         seen = [torch.cat([source, pictures], 1) for pictures in (fake, real)]
-        g = self.fool(optim_wrapper, self.net_d, 'gan', *seen)
+        said = self.ask(optim_wrapper, self.net_d, 'gan', *seen)
         given = dict(fake=fake, real=real, masks=masks, regions=batch['regions'].flatten(0, 1), poses=poses)
-        g = self.weighted(g | self.losses.compute('frames', given, batch))
-        self.step(optim_wrapper, 'g', sum(g.values()))
-        d = self.teach(optim_wrapper, self.net_d, 'gan', *seen)
-        if d:
-            self.step(optim_wrapper, 'd', sum(d.values()))
-        return self.logged(g=g, d=d)
+        g = self.weighted(self.losses.compute('frames', given, batch))
+        self.step(optim_wrapper, 'g', said.pulled + sum(g.values()))
+        if said.d:
+            self.step(optim_wrapper, 'd', sum(said.d.values()))
+        return self.logged(g=said.g | g, d=said.d)
 
     def open(self, content: dict) -> FramePainter:
         """As in the base class; the painter has no memory; before the second stage of training it paints the coarse picture."""

@@ -84,14 +84,13 @@ class Pix2Pix(Adversaries, VideoModel):
                 x = torch.cat([x, spread(self.codes_of(real, labels), labels)], 1)
             fake = self.net_g(x)
         seen = [torch.cat([conditions, frames.float()], 1) for frames in (fake, real)]
-        g = self.fool(optim_wrapper, self.net_d, 'gan', *seen)
+        said = self.ask(optim_wrapper, self.net_d, 'gan', *seen)
         given = {key: batch[key].flatten(0, 1) for key in ('masks', 'regions', 'poses') if key in batch}
-        g = self.weighted(g | self.losses.compute('frames', dict(given, fake=fake, real=real, conditions=conditions), batch))
-        self.step(optim_wrapper, 'g', sum(g.values()))
-        d = self.teach(optim_wrapper, self.net_d, 'gan', *seen)
-        if d:
-            self.step(optim_wrapper, 'd', sum(d.values()))
-        return self.logged(g=g, d=d)
+        g = self.weighted(self.losses.compute('frames', dict(given, fake=fake, real=real, conditions=conditions), batch))
+        self.step(optim_wrapper, 'g', said.pulled + sum(g.values()))
+        if said.d:
+            self.step(optim_wrapper, 'd', sum(said.d.values()))
+        return self.logged(g=said.g | g, d=said.d)
 
     def codes_of(self, frames: Tensor, labels: Tensor) -> Tensor:
         """Code of each part in a frame.

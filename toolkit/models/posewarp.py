@@ -76,13 +76,12 @@ class PoseWarp(Adversaries, VideoModel):
         with optim_wrapper['g'].optim_context(self.net_g):
             fake = self.net_g(source, told[0], torch.cat([told[1], target], 1), source_pose, poses, self.randn(*real.shape)).picture
         seen = [torch.cat([frames.float(), target], 1) for frames in (fake, real)]
-        g = self.fool(optim_wrapper, self.net_d, 'gan', *seen)
-        g = self.weighted(g | self.losses.compute('frames', dict(given, fake=fake, real=real), batch))
-        self.step(optim_wrapper, 'g', sum(g.values()))
-        d = self.teach(optim_wrapper, self.net_d, 'gan', *seen)
-        if d:
-            self.step(optim_wrapper, 'd', sum(d.values()))
-        return self.logged(g=g, d=d)
+        said = self.ask(optim_wrapper, self.net_d, 'gan', *seen)
+        g = self.weighted(self.losses.compute('frames', dict(given, fake=fake, real=real), batch))
+        self.step(optim_wrapper, 'g', said.pulled + sum(g.values()))
+        if said.d:
+            self.step(optim_wrapper, 'd', sum(said.d.values()))
+        return self.logged(g=said.g | g, d=said.d)
 
     def told(self, pictures: Tensor, poses: Tensor) -> tuple[Tensor, Tensor]:
         """What the poses (N, 18, 3) of pictures (N, 3, H, W) tell: priors of the parts (N, 10, H, W), spots (N, 18, H, W)."""

@@ -3,7 +3,7 @@
 Source: Wang et al. 2018, Video-to-Video Synthesis, section 3.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import torch
@@ -117,28 +117,24 @@ class Vid2Vid(Adversaries, VideoModel):
         with optim_wrapper['g'].optim_context(self.net_g):
             made = self.unroll(self.net_g, figures, self.person(batch['body_parts']))
         reference = batch_flow(data['frames'], 1, real.device)
-        pictures = {'': made.picture, 'raw_': made.raw}
-        seen = [(name, 'gan', self.net_d, [torch.cat([figures, frames], 2).flatten(0, 1) for frames in (fake, real)])
-                for name, fake in pictures.items()]
+        *shown, truth = (torch.cat([figures, frames], 2).flatten(0, 1) for frames in (made.picture, made.raw, real))
+        said = dict(zip(('', 'raw_'), self.ask_of_several(optim_wrapper, self.net_d, 'gan', shown, truth)))
         for scale in range(self.scales if self.losses.of('temporal') else 0):
             between = reference if scale == 0 else batch_flow(data['frames'], 2**scale, real.device)
-            inputs = [torch.cat(list(triples(frames, between, 2**scale))) for frames in (made.picture, real)]
-            seen.append((f'time{scale}_', 'temporal', getattr(self, f'net_d_time{scale}'), inputs))
-        found = [self.fool(optim_wrapper, network, group, *inputs) for _, group, network, inputs in seen]
+            seen = [torch.cat(list(triples(frames, between, 2**scale))) for frames in (made.picture, real)]
+            said[f'time{scale}_'] = self.ask(optim_wrapper, getattr(self, f'net_d_time{scale}'), 'temporal', *seen)
         given = {key: batch[key] for key in ('masks', 'regions', 'poses') if key in batch}
-        for fake in pictures.values():
+        found = [self._flow_losses(made, reference, real)]
+        for fake in (made.picture, made.raw):
             maps = given | dict(fake=fake, real=real, conditions=figures)
             found.append(self.losses.compute('frames', {key: value.flatten(0, 1) for key, value in maps.items()}, batch))
-        g = self._flow_losses(made, reference, real)
-        for name, value in (entry for losses in found for entry in losses.items()):
-            g[name] = g[name] + value if name in g else value
-        g = self.weighted(g)
-        self.step(optim_wrapper, 'g', sum(g.values()))
-        d = {f'{name}{kind}': value for name, group, network, inputs in seen
-             for kind, value in self.teach(optim_wrapper, network, group, *inputs).items()}
+        g = self.weighted(added_up(found))
+        self.step(optim_wrapper, 'g', sum(answer.pulled for answer in said.values()) + sum(g.values()))
+        d = {f'{name}{kind}': value for name, answer in said.items() for kind, value in answer.d.items()}
         if d:
             self.step(optim_wrapper, 'd', sum(d.values()))
-        return self.logged(g=g, d=d) | {'g/share_painted': made.painted[:, 1:].detach().mean()}
+        logs = self.logged(g=g | added_up(answer.g for answer in said.values()), d=d)
+        return logs | {'g/share_painted': made.painted[:, 1:].detach().mean()}
 
     def _flow_losses(self, made: Moved, reference: Tensor, real: Tensor) -> dict[str, Tensor]:
         before, now = real[:, :-1].flatten(0, 1), real[:, 1:].flatten(0, 1)
@@ -193,6 +189,14 @@ class Vid2Vid(Adversaries, VideoModel):
             return self.data_preprocessor.to_uint8(made.picture)[0, 0].numpy(), memory
 
         return FramePainter(paint)
+
+
+def added_up(losses: Iterable[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Losses by name, those of one name added up."""
+    total: dict[str, Tensor] = {}
+    for name, value in (entry for values in losses for entry in values.items()):
+        total[name] = total[name] + value if name in total else value
+    return total
 
 
 def triples(frames: Tensor, flow: Tensor, stride: int) -> Iterator[Tensor]:

@@ -21,7 +21,7 @@ from toolkit.model_parts.discriminator_view import DiscriminatorView, Shown
 from toolkit.model_parts.feature_curriculum import FeatureCurriculum
 from toolkit.model_parts.feature_maps import FeatureMaps
 from toolkit.model_parts.gradient_penalty import R1Penalty
-from toolkit.models.adversaries import Adversaries, only_trains
+from toolkit.models.adversaries import Adversaries, Said, only_trains
 from toolkit.models.bare import bare
 from toolkit.models.base import VideoModel
 from toolkit.models.loss_table import ADDED
@@ -239,7 +239,7 @@ class VideoPix2PixHD(Adversaries, VideoModel):
         with optim_wrapper['g'].optim_context(self.net_g):
             fake = self.unroll(self.net_g, features, batch.get('regions'), z, with_mattes=self.with_mattes)
         fake, mattes = fake.split([3, fake.shape[2] - 3], 2)
-        g, pulled, rest, details = {}, 0, {}, None
+        g, pulled, details = {}, 0, Said({}, 0.0, {})
         if self.adversarial:
             seen = fake.detach().requires_grad_()
             with optim_wrapper['d'].optim_context(self.net_d):
@@ -248,14 +248,14 @@ class VideoPix2PixHD(Adversaries, VideoModel):
                 'gan', dict(scores=fake_scores, fake_features=fake_scores, real_features=real_scores)))
             pulled = self.pull(optim_wrapper['g'], g, seen, fake)
         if self.detail_crops is not None:
-            details = [self.detail_crops(pack(conditions, frames), given['squares']) for frames in (fake.float(), real)]
-            rest = self.fool(optim_wrapper, self.net_d_details, 'details', *details)
+            crops = [self.detail_crops(pack(conditions, frames), given['squares']) for frames in (fake.float(), real)]
+            details = self.ask(optim_wrapper, self.net_d_details, 'details', *crops)
         frames = dict(fake=fake, real=real, conditions=features, **{k: batch[k] for k in ('masks', 'regions', 'poses') if k in batch})
         if self.with_mattes:
             frames['mattes'] = mattes
         frames = self.losses.compute('frames', {key: value.flatten(0, 1) for key, value in frames.items()}, batch)
-        rest = self.weighted(rest | {name: self.frame_scale * loss for name, loss in frames.items()})
-        self.step(optim_wrapper, 'g', pulled + sum(rest.values()))
+        rest = self.weighted({name: self.frame_scale * loss for name, loss in frames.items()})
+        self.step(optim_wrapper, 'g', pulled + details.pulled + sum(rest.values()))
 
         d = {}
         if self.adversarial:
@@ -264,13 +264,12 @@ class VideoPix2PixHD(Adversaries, VideoModel):
                  'real': 0.5 * gan(real_scores, real=True, for_discriminator=True)}
             if given['r1']:
                 d['r1'] = self.r1(self.net_d, pack(conditions, real, shown), 3 * self.window)
-        if details is not None:
-            d |= {f'details_{name}': loss for name, loss in self.teach(optim_wrapper, self.net_d_details, 'details', *details).items()}
+        d |= {f'details_{name}': loss for name, loss in details.d.items()}
         if d:
             self.step(optim_wrapper, 'd', sum(d.values()))
         if self.color_codes is not None:
             bare(self.color_codes).observe(z)
-        return self.logged(g=g | rest, d=d)
+        return self.logged(g=g | details.g | rest, d=d)
 
     def training_features(self, batch: dict) -> Tensor:
         """F of a preprocessed batch as training takes it: real for some samples where there is a curriculum."""
