@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from toolkit import apis
-from toolkit.outputs import check_name, claim_folder, plain_name, refuse_existing, refuse_filled, refuse_inputs
+from toolkit.outputs import check_name, claim_folder, plain_name, plain_names, plain_path, refuse_existing, refuse_filled, refuse_inputs
 from toolkit.structures import InputError
 
 
@@ -23,6 +23,14 @@ def test_ordinary_names_stay():
     for name in ('dance.old', 'dance.partial', 'tänzerin_2', '01-kick', '舞'):
         assert check_name(name) == plain_name(name) == name
     assert check_name('my dance') == 'my dance' and plain_name('my dance') == 'my_dance'
+
+
+def test_two_clips_never_become_one_file():
+    keys = ['my walk', 'my_walk', 'my-walk', 'my/walk', 'a: b', 'a; b']
+    assert [str(plain_path(key)) for key in keys] == keys
+    assert str(plain_path('../x')) == 'unnamed/x' and str(plain_path('/etc/pass')) == 'unnamed/etc/pass'
+    assert plain_names(['my walk', 'my_walk', 'other', 'my/walk', 'my walk']) == {
+        'my walk': 'my_walk', 'my_walk': 'my_walk_2', 'other': 'other', 'my/walk': 'my_walk_3'}
 
 
 def test_an_output_is_not_an_input(tmp_path):

@@ -33,8 +33,26 @@ def plain_name(text: str, default: str = 'unnamed') -> str:
 
 
 def plain_path(text: str) -> Path:
-    """The key of a clip, its folder below the root, made a path that stays below; two keys that differ by a ``/`` stay different."""
-    return Path(*(plain_name(part) for part in text.split('/')))
+    """The key of a clip, its folder below the root, made a path that stays below. Parts that can be names, see :func:`check_name`, are
+    kept as they are, so that two clips do not become one file."""
+    return Path(*(part if _is_plain(part) else plain_name(part) for part in text.split('/')))
+
+
+def plain_names(texts: Iterable[str]) -> dict[str, str]:
+    """A name as of :func:`plain_name` for each text. No two are alike: the second of two gets ``_2`` at its end, and so on."""
+    names: dict[str, str] = {}
+    for text in dict.fromkeys(texts):
+        name, number = plain_name(text), 1
+        while name in names.values():
+            number += 1
+            name = f'{plain_name(text)}_{number}'
+        names[text] = name
+    return names
+
+
+def _is_plain(name: str) -> bool:
+    return bool(name) and not name.startswith('.') and all(c not in '/\\' and c.isprintable() for c in name) \
+        and len(name.encode()) <= LONGEST_NAME
 
 
 def check_name(name: str, what: str = 'name') -> str:
@@ -43,7 +61,7 @@ def check_name(name: str, what: str = 'name') -> str:
     Raises:
         InputError: it is not one plain part of a path, or begins with a dot as temporary names do.
     """
-    if not name or name.startswith('.') or any(c in '/\\' or not c.isprintable() for c in name) or len(name.encode()) > LONGEST_NAME:
+    if not _is_plain(name):
         raise InputError(f'{what} {name!r}: expected one plain name, without / and \\, that does not begin with a dot and has at most '
                          f'{LONGEST_NAME} bytes, such as {plain_name(name)!r}')
     return name

@@ -18,6 +18,7 @@ from toolkit.engine.processes import cores_of_process
 from toolkit.engine.runner import TrainRunner
 from toolkit.engine.workers import fitting_workers, memory_is_shared
 from toolkit.machine import Machine
+from toolkit.models.loss_table import LossTable
 from toolkit.registry import MODELS
 from tools import distill, finetune, train
 from tools import estimate as estimate_tool
@@ -263,6 +264,15 @@ def test_perceptual_networks_in_half_precision(tmp_path):
         found.append((value.item(), x.grad))
     (a, da), (b, db) = found
     assert a != b and abs(a - b) < 0.01 * a and (da - db).norm() < 0.1 * da.norm()
+
+
+def test_a_loss_that_stays_in_float32_says_so(monkeypatch):
+    said = []
+    monkeypatch.setattr('toolkit.models.loss_table.print_log', lambda text, *_: said.append(text))
+    losses = dict(near=dict(type='NearestNeighborLoss', network='off'), p=dict(type='PerceptualLoss', network='off'))
+    table = LossTable(losses, dict(frames=('fake', 'real')), 'a method', 'bfloat16')
+    assert table['p'].dtype is torch.bfloat16 and table['near'].dtype is None
+    assert len(said) == 1 and 'model.losses.near' in said[0] and 'stays in float32' in said[0]
 
 
 def test_the_command_says_in_one_line_what_it_chose(toy, tmp_path):

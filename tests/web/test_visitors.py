@@ -261,6 +261,19 @@ def test_a_long_log_of_jobs_begins_anew(desk, tmp_path, monkeypatch):
     assert log.read_text() == 'new' and log.with_name('jobs.log.1').read_text() == 'long enough'
 
 
+def test_what_fails_when_a_job_has_ended_does_not_end_the_queue(tmp_path, monkeypatch, capsys):
+    jobs = Jobs(Limits(), tmp_path / 'jobs.log')
+    monkeypatch.setattr(jobs, '_run', lambda job: DONE)
+
+    def fails(job, state):
+        raise ZeroDivisionError
+
+    first = jobs.wait(jobs.submit(Job('me', 'example', {}, 'x', then=fails)), 20)
+    second = jobs.wait(jobs.submit(Job('you', 'example', {}, 'x')), 20)
+    jobs.close()
+    assert first.state == second.state == DONE and 'ZeroDivisionError' in capsys.readouterr().err
+
+
 def test_a_result_is_listed_when_all_of_it_is_there(desk):
     session = visitor(desk)
     folder = session.new_folder('results', 'walk')

@@ -10,7 +10,7 @@ from toolkit.benchmark.plan import Unit
 from toolkit.benchmark.tables import Table
 from toolkit.benchmark.work import folder_of
 from toolkit.files import result_file, write_file
-from toolkit.outputs import plain_name
+from toolkit.outputs import plain_names
 from toolkit.sheets import contact_sheet
 
 DEEPEST = 7
@@ -43,11 +43,11 @@ def write_sheets(out: Path, units: Sequence[Unit], results: Mapping[str, Mapping
                     clip = unit.clip if clip == unit.clip else f'{unit.clip}/{clip}'
                     pictures.setdefault(clip, {})['real' if kind == 'real' else point['label']] = frames[key]
     files = []
-    for clip in sorted(pictures)[:most]:
+    for clip, name in plain_names(sorted(pictures)[:most]).items():
         rows = [_titled(label, pictures[clip][label]) for label in ('real', *labels) if label in pictures[clip]]
         deep = -(-len(rows) // -(-len(rows) // DEEPEST))
         sheet = contact_sheet([rows[i::deep] for i in range(deep)], gap=8)
-        files.append(out / f'sheet_{plain_name(clip)}.png')
+        files.append(out / f'sheet_{name}.png')
         write_file(files[-1], cv2.imencode('.png', sheet[..., ::-1])[1].tobytes())
     return files
 

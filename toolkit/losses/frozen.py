@@ -13,6 +13,8 @@ class FrozenNetworkLoss(nn.Module):
     mode, and its weights in float32. It is run in :attr:`dtype`, whatever the precision around it.
     """
 
+    always_float32 = False
+    """Whether it is never run in half precision: small differences of what the network says are what this loss looks at."""
     dtype: torch.dtype | None = None
     """None for float32; bfloat16 for half precision by autocast, see ``loss_dtype`` of :class:`toolkit.models.base.VideoModel`."""
 

@@ -39,6 +39,7 @@ class NearestNeighborLoss(FrozenNetworkLoss):
     """
 
     inputs = ('fake', 'real')
+    always_float32 = True
     for_generation = dict(network='off')
 
     def __init__(self, network: str = 'auto', size: int = 5, weights: str | None = None, download: bool = False) -> None:

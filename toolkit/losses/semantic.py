@@ -35,6 +35,7 @@ class SemanticConsistencyLoss(FrozenNetworkLoss):
     """
 
     inputs = ('fake', 'real')
+    always_float32 = True
     for_generation = dict(segmentor=None)
 
     def __init__(self, segmentor: dict | None) -> None:

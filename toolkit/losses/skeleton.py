@@ -57,6 +57,7 @@ class SkeletonLoss(FrozenNetworkLoss):
     """
 
     inputs = ('fake', 'real')
+    always_float32 = True
     for_generation = dict(pose_network=None)
 
     def __init__(self, pose_network: dict | None, maps: str = 'heat+paf', face: bool = True, stage: int | None = None,

@@ -46,7 +46,7 @@ class VideoModel(PaintedVideos, BaseModel):
             A network that cannot be compiled is run as it is, and the log says why.
         channels_last: keep the weights of the networks, those of losses too, in channels-last order, which is faster in half precision.
         loss_dtype: ``'bfloat16'`` runs the frozen networks of losses in half precision; what they give is compared in float32. None
-            for full precision.
+            for full precision. The networks of NearestNeighborLoss, SkeletonLoss and SemanticConsistencyLoss always have it.
         cuda_graph: record the training step on the GPU and replay it, see :class:`toolkit.models.step_graph.StepGraph`: much faster
             for one or two samples a step, where launching the kernels takes longer than they do.
         inference_dtype: ``'bfloat16'`` or ``'float16'`` for generation in half precision; None for full precision.

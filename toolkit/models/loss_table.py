@@ -8,6 +8,7 @@ from copy import deepcopy
 from typing import Any
 
 import torch
+from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from toolkit import fields
@@ -32,7 +33,7 @@ class LossTable(nn.ModuleDict):
         offers: group -> names of what the method can give there, the first group first. With :data:`ADDED` among them these are also
             the fields that :func:`toolkit.fields.add` has added.
         method: name of the method, for messages.
-        dtype: ``'bfloat16'`` for frozen networks of losses in half precision.
+        dtype: ``'bfloat16'`` for frozen networks of losses in half precision; which stay in float32 is logged.
 
     Raises:
         InputError: a loss that needs what the method does not offer, whose place is not clear, or that does not say what it needs; a
@@ -59,7 +60,11 @@ class LossTable(nn.ModuleDict):
             loss = LOSSES.build(cfg)
             _check_declaration(where, loss)
             if dtype is not None and isinstance(loss, FrozenNetworkLoss):
-                loss.dtype = getattr(torch, dtype)
+                if loss.always_float32:
+                    print_log(f'{where}: the network of {type(loss).__name__} stays in float32, with model.loss_dtype={dtype!r}, too',
+                              'current')
+                else:
+                    loss.dtype = getattr(torch, dtype)
             self.groups[name] = _group_of(where, name, group, loss, offers, method)
             self[name] = loss
 

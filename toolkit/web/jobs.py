@@ -222,8 +222,10 @@ class Jobs:
 
     def _end(self, job: Job, state: str) -> None:
         if job.then:
-            with suppress(OSError, InputError):
+            try:
                 job.then(job, state)
+            except Exception as error:  # of whatever kind: the next jobs are waiting
+                print(f'job {job.number} ({job.task}), when it had ended: {error!r}', file=sys.stderr, flush=True)
         job.state, job.ended, job.process = state, time.monotonic(), None
         self._changed.notify_all()
 

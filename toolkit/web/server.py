@@ -138,9 +138,10 @@ class Server:
         """Take a file: its bytes are the body of the request."""
         session: Session = request.state.hvt_session
         part = session.folder / 'uploads' / f'.{secrets.token_hex(8)}.part'
+        announced = request.headers.get('content-length', '')
         try:
-            first = float(start or 0)
-            self.desk.check_upload(session, role, int(request.headers.get('content-length') or 0))
+            first = _second(start)
+            self.desk.check_upload(session, role, int(announced) if announced.isdecimal() else 0)
             async with _removed(part):
                 with open(part, 'xb') as file:
                     size = looked = 0
@@ -156,8 +157,6 @@ class Server:
                 return JSONResponse(dict(name=self.desk.take_upload(session, role, part, name, first)))
         except InputError as error:
             return JSONResponse(dict(error=self.desk.words(session, error)), 400)
-        except ValueError:
-            return JSONResponse(dict(error='the first second must be a number'), 400)
         except ClientDisconnect:
             return JSONResponse(dict(error='the upload was canceled'), 400)  # nobody is there to read it
         except OSError as error:
@@ -171,6 +170,13 @@ async def _removed(part: Path) -> AsyncIterator[None]:
         yield
     finally:
         part.unlink(missing_ok=True)
+
+
+def _second(text: str) -> float:
+    try:
+        return float(text or 0)
+    except ValueError:
+        raise InputError(f'the first second must be a number, got {text!r}') from None
 
 
 def listen(host: str, port: int) -> socket.socket:
