@@ -7,27 +7,28 @@ import numpy as np
 import pytest
 
 from toolkit.video.io import read_video, video_info
+from toolkit.video.primaries import BT709, BT2020, DISPLAY_P3, LUMA, NAMES, TO_BT709, UNSPECIFIED
 from toolkit.video.reader import whole_frames
-from toolkit.video.tone_map import BT2020_LUMA, BT2020_TO_BT709, display_light, to_sdr
-from toolkit.video.wide_gamut import P3_TO_BT709, WIDE, in_bt709
+from toolkit.video.tone_map import display_light, to_sdr
+from toolkit.video.wide_gamut import in_bt709
 
 COLORS = np.array([[250, 250, 250], [128, 128, 128], [200, 30, 30], [30, 160, 60], [40, 60, 190], [220, 180, 150], [0, 0, 0]])
 
 
-def signal(light, kind):
+def signal(light, kind, luma):
     """The inverse of ``display_light``, written down from BT.2100 on its own."""
     if kind == 'PQ':
         y = (light / 10000) ** .1593017578125
         return ((.8359375 + 18.8515625 * y) / (1 + 18.6875 * y)) ** 78.84375
     shown = light / 1000
-    scene = shown * np.maximum((shown @ BT2020_LUMA)[..., None], 1e-12) ** (1 / 1.2 - 1)
+    scene = shown * np.maximum((shown @ luma)[..., None], 1e-12) ** (1 / 1.2 - 1)
     return np.where(scene <= 1 / 12, np.sqrt(3 * scene), .17883277 * np.log(np.maximum(12 * scene - .28466892, 1e-9)) + .55991073)
 
 
-def hdr(colors, kind):
+def hdr(colors, kind, primaries=BT2020):
     """R'G'B' in [0, 1] of HDR that shows SDR colors with their white at 203 cd/m2."""
-    light = 203 * (colors / 255) ** 2.4 @ np.linalg.inv(BT2020_TO_BT709).T
-    return signal(np.maximum(light, 0), kind)
+    light = 203 * (colors / 255) ** 2.4 @ np.linalg.inv(TO_BT709[primaries]).T
+    return signal(np.maximum(light, 0), kind, LUMA[primaries])
 
 
 def write_bars(path, colors, trc, primaries, matrix, weights, pix_fmt='yuv420p10le', codec='libx264', height=32):
@@ -62,8 +63,11 @@ def bars(path):
 
 
 @pytest.mark.parametrize('kind, trc', [('PQ', 16), ('HLG', 18)])
-def test_hdr_looks_as_the_same_scene_in_sdr(tmp_path, kind, trc):
-    path = write_bars(tmp_path / 'a.mp4', hdr(COLORS, kind), trc, 9, 9, BT2020_LUMA)
+@pytest.mark.parametrize('said, primaries, matrix', [
+    (BT2020, BT2020, BT2020), (UNSPECIFIED, BT2020, BT2020), (DISPLAY_P3, DISPLAY_P3, BT2020), (BT709, BT709, BT709),
+    (6, BT709, BT709)])
+def test_hdr_looks_as_the_same_scene_in_sdr(tmp_path, kind, trc, said, primaries, matrix):
+    path = write_bars(tmp_path / 'a.mp4', hdr(COLORS, kind, primaries), trc, said, matrix, LUMA[matrix])
     seen, reader = bars(path)
     assert np.abs(seen - COLORS).max() <= 8 and seen[0].min() >= 242
     assert reader.notes == [f'HDR ({kind}) was made SDR']
@@ -72,13 +76,13 @@ def test_hdr_looks_as_the_same_scene_in_sdr(tmp_path, kind, trc):
 
 
 def test_sdr_is_not_touched(tmp_path):
-    seen, reader = bars(write_bars(tmp_path / 'a.mp4', COLORS / 255, 1, 1, 1, np.array([.2126, .7152, .0722])))
+    seen, reader = bars(write_bars(tmp_path / 'a.mp4', COLORS / 255, 1, 1, 1, LUMA[BT709]))
     assert np.abs(seen - COLORS).max() <= 3 and reader.notes == []
 
 
 @pytest.mark.parametrize('said, matrix, weights, to_bt709, name', [
-    (9, 9, BT2020_LUMA, BT2020_TO_BT709, 'BT.2020'), (2, 9, BT2020_LUMA, BT2020_TO_BT709, 'BT.2020'),
-    (12, 1, np.array([.2126, .7152, .0722]), P3_TO_BT709, 'Display P3')])
+    (9, 9, LUMA[BT2020], TO_BT709[BT2020], 'BT.2020'), (2, 9, LUMA[BT2020], TO_BT709[BT2020], 'BT.2020'),
+    (12, 1, LUMA[BT709], TO_BT709[DISPLAY_P3], 'Display P3')])
 def test_colors_of_wider_primaries_are_those_of_bt709(tmp_path, said, matrix, weights, to_bt709, name):
     wide = ((COLORS / 255) ** 2.4 @ np.linalg.inv(to_bt709).T) ** (1 / 2.4)
     path = write_bars(tmp_path / 'a.mp4', wide, 1, said, matrix, weights)
@@ -91,7 +95,7 @@ def test_colors_of_wider_primaries_are_those_of_bt709(tmp_path, said, matrix, we
 
 def test_grays_and_colors_beyond_bt709():
     gray = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, 2)
-    for primaries in WIDE:
+    for primaries in NAMES:
         assert np.abs(in_bt709(gray, primaries).astype(int) - gray).max() <= 1
         assert in_bt709(np.uint8([[[0, 255, 0]]]), primaries).tolist() == [[[0, 255, 0]]]
 
@@ -104,7 +108,7 @@ def test_colors_that_the_video_does_not_name_are_those_that_players_show(tmp_pat
 
 
 def test_hdr_that_names_its_light_alone_has_the_colors_of_hdr(tmp_path):
-    seen, _ = bars(write_bars(tmp_path / 'a.mp4', hdr(COLORS, 'HLG'), 18, 2, 2, BT2020_LUMA))
+    seen, _ = bars(write_bars(tmp_path / 'a.mp4', hdr(COLORS, 'HLG'), 18, 2, 2, LUMA[BT2020]))
     assert np.abs(seen - COLORS).max() <= 8
 
 

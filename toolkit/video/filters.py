@@ -4,17 +4,16 @@ from collections.abc import Callable, Iterable, Iterator
 
 import av
 
-from toolkit.video.tone_map import TRANSFERS, sdr_table
+from toolkit.video.primaries import BT709, BT2020, UNSPECIFIED
+from toolkit.video.tone_map import TRANSFERS, hdr_primaries, sdr_table
 
-UNSPECIFIED, BT709, BT2020 = 2, 1, 9
-"""How colors are coded (ITU-T H.273). Where nothing is said, FFmpeg takes BT.601."""
 SD_WIDTH, SD_HEIGHT = 1279, 576
 """Largest frame that players show in the colors of BT.601 where the video names none; larger ones in those of BT.709."""
 
 
 def named_colors(frame: av.VideoFrame) -> av.VideoFrame:
     """A decoded frame, which says how its colors are coded. Where the video does not, that is what players take: by its size; BT.2020
-    for HDR."""
+    for HDR. FFmpeg would take BT.601. The numbers of primaries stand for codings, too."""
     if frame.colorspace == UNSPECIFIED and not frame.format.is_rgb:
         if getattr(frame, 'color_trc', 0) in TRANSFERS:
             frame.colorspace = BT2020
@@ -71,21 +70,22 @@ class ToneMap:
 
     Args:
         kind: 'PQ' or 'HLG'.
+        primaries: of :func:`toolkit.video.tone_map.hdr_primaries`.
     """
 
-    def __init__(self, kind: str):
-        self.kind, self._graph, self._size = kind, None, None
+    def __init__(self, kind: str, primaries: int):
+        self.kind, self.primaries, self._graph, self._size = kind, primaries, None, None
 
     @classmethod
     def of(cls, frame: av.VideoFrame) -> 'ToneMap | None':
         """The one that a decoded frame needs; None for SDR."""
         kind = TRANSFERS.get(int(getattr(frame, 'color_trc', 0)))
-        return cls(kind) if kind else None
+        return cls(kind, hdr_primaries(int(getattr(frame, 'color_primaries', UNSPECIFIED)))) if kind else None
 
     def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
         """A frame of the format gbrp16le in HDR -> the same in SDR."""
         if self._size != (frame.width, frame.height):
-            self._graph = _graph(frame, 'lut3d', file=str(sdr_table(self.kind)), interp='tetrahedral')
+            self._graph = _graph(frame, 'lut3d', file=str(sdr_table(self.kind, self.primaries)), interp='tetrahedral')
             self._size = (frame.width, frame.height)
         self._graph.push(frame)
         return self._graph.pull()

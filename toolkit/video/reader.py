@@ -17,8 +17,9 @@ from toolkit.structures import InputError
 from toolkit.video.filters import ToneMap, deinterlaced, named_colors
 from toolkit.video.frame_times import DEFAULT_RATE, ForwardTimes, display_order, true_rate, usual_step
 from toolkit.video.picture_file import add_note, on_white
+from toolkit.video.primaries import NAMES
 from toolkit.video.source import READING_ERRORS, check_pixels, decoder_of, moving_pictures, open_video, video_stream
-from toolkit.video.wide_gamut import WIDE, in_bt709, wide_primaries
+from toolkit.video.wide_gamut import in_bt709, wide_primaries
 
 LOOKED_AT = 32
 """Frames that are decoded first, where the times of the packets may not be those of the frames."""
@@ -144,7 +145,7 @@ class VideoReader:
                 self.notes.append(f'HDR ({self._tone_map.kind}) was made SDR')
             self._primaries = None if self._tone_map else wide_primaries(first)
             if self._primaries:
-                self.notes.append(f'the colors of {WIDE[self._primaries][0]} were made those of BT.709')
+                self.notes.append(f'the colors of {NAMES[self._primaries]} were made those of BT.709')
             self.full_size = self.height, self.width = self._shown_size(first, self._sar)
             self.stored_size = self._shown_size(first, Fraction(1))
             streams = moving_pictures(container)
@@ -160,7 +161,7 @@ class VideoReader:
         """A reader of the same file whose frames have no side longer than ``max_side`` pixels; the file is not looked at again."""
         small = copy(self)
         small._reformatter, small.problems = VideoReformatter(), []
-        small._tone_map = self._tone_map and ToneMap(self._tone_map.kind)
+        small._tone_map = self._tone_map and ToneMap(self._tone_map.kind, self._tone_map.primaries)
         small._factor = min(1., max_side / max(self.full_size))
         small.height, small.width = (max(1, round(n * small._factor)) for n in self.full_size)
         return small
