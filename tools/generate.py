@@ -85,7 +85,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
                       help='go from one outfit to the other over the video')
     colors.add_argument('--seed', type=int, default=0, metavar='S', help='of --sample (default 0)')
     colors.add_argument('--color-regions', choices=['up', 'down', 'both'], default='both',
-                        help='garments that --color-from and --sample change (default both)')
+                        help='garments that --sample changes and that pictures, videos and clips lend their color to (default both)')
     args = parser.parse_args(argv)
     if args.allow_import and not args.checkpoint:
         parser.error('--allow-import is for a checkpoint of your own, and none is given: name it, or leave --allow-import out')

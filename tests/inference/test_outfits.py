@@ -133,15 +133,22 @@ def test_a_garment_that_is_not_seen(trained, clips):
         OutfitEncoder(trained.model, headless).colored(up='#c03030')
 
 
-def test_a_portrait_has_no_trousers(encoder, clips, tmp_path):
+@pytest.mark.parametrize('missing', [range(8, 14), (9, 10, 12, 13)], ids=['no hips', 'no knees'])
+def test_a_portrait_has_no_trousers(encoder, clips, tmp_path, missing):
     shutil.copytree(clips[1].folder, tmp_path / 'portrait')
     poses = np.array(clips[1].poses)
-    poses[:, 8:14] = 0
+    poses[:, list(missing)] = 0
     np.savez(tmp_path / 'portrait' / 'poses.npz', poses=poses)
     portrait = Clip(tmp_path / 'portrait')
     with pytest.raises(InputError, match="portrait: the lower garment is not seen.*regions 'up'"):
         encoder.like(portrait)
     assert encoder.like(portrait, 'up').shape == (1, 24)
+
+
+def test_of_a_picture_among_outfits_one_garment_can_be_taken(encoder, trained, clips):
+    colors = Colors(outfits=['#c03030,#3050c0', str(clips[1].folder)], regions='up')
+    named, worn = apis.outfit_codes(trained, clips[0], SIZE, colors, 4, progress=False)
+    assert torch.equal(named, encoder.colored('#c03030', '#3050c0')[0]) and torch.equal(worn, encoder.like(clips[1], 'up'))
 
 
 def test_random_and_changing_codes(encoder):
@@ -198,6 +205,10 @@ def test_colors_that_change_leave_the_first_frame_alone(trained, clips):
     (dict(samples=-1), 'negative'),
     (dict(seed=5), 'seed goes with samples only'), (dict(up='#c03030', seed=5), 'seed goes with samples only'),
     (dict(regions='up'), 'regions goes with like or samples'), (dict(samples=1, regions='left'), "'left'"),
+    (dict(regions='up', like='#c03030,#3050c0'), 'regions goes with like or samples, or a picture'),
+    (dict(regions='up', outfits=['#c03030,', ',']), 'regions goes with like or samples, or a picture'),
+    (dict(like=''), 'empty text is no outfit'), (dict(outfits=[',', '']), 'empty text is no outfit'),
+    (dict(interpolate=('', ',')), 'empty text is no outfit'),
     (dict(interpolate=('a',)), 'two outfits, got 1'), (dict(up=(192, 48, 48)), 'is not a color'),
     (dict(outfits='#c03030,'), r"outfits: expected a list, got '#c03030,'; give \['#c03030,'\] for that one"),
     (dict(outfits=Path('me.jpg')), "outfits: expected a list, got 'me.jpg'"), (dict(interpolate=',,'), 'interpolate: expected a list')])

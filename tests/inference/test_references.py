@@ -54,6 +54,17 @@ def textured(**data):
     return apis.Trained(MODELS.build(model).eval(), Config(config), SIZE)
 
 
+def coded(lightness):
+    network = dict(encoder=dict(type='ResNetEncoder', nz=2, nef=4, n_down=3))
+    model = dict(
+        type='VideoPix2PixHD',
+        generator=dict(type='BlendGenerator', generator=dict(
+            type='GlobalGenerator', ngf=4, n_down=2, n_blocks=1, z_injection='region_rgb')),
+        discriminator=dict(type='MultiscaleDiscriminator', ndf=4, num_scales=1), losses=dict(gan=dict(type='GANLoss')),
+        feature_maps=dict(references=2, plate=True, texture_lightness=lightness), color_codes=dict(up=network, down=network))
+    return apis.Trained(MODELS.build(model).eval(), Config(dict(model=model)), SIZE)
+
+
 def plain():
     model = dict(
         type='VideoPix2PixHD', generator=dict(type='GlobalGenerator', ngf=8, n_down=2, n_blocks=1),
@@ -189,6 +200,15 @@ def test_outfits_of_chance_of_others_and_between(mine, dancer):
     assert (frames[0] != frames[4]).any() and (frames[4] == frames[5]).all(), 'the last outfit stays'
 
 
+def test_a_garment_that_both_outfits_leave_stays_as_it_is_between_them(mine):
+    garments = Garments(Footage(mine[:1], [np.ones(12, bool)], SIZE))
+    path = garments.between(garments.colored('#c03030')[0], garments.colored('#30c030')[0], 3)
+    assert np.isfinite(path[:, 0]).all() and np.isnan(path[:, 1]).all()
+    same = garments.between(*[garments.colored()[0]] * 2, 2)
+    whole = garments.footage.entries(garments.footage.search(), [[3]])
+    np.testing.assert_array_equal(garments.recolored(whole, same[0]), whole['reference_frames'])
+
+
 def test_chance_gives_no_colors_to_what_is_not_seen(mine):
     garments = Garments(Footage(mine[:1], [np.ones(12, bool)], SIZE))
     garments.own[1] = None
@@ -198,6 +218,24 @@ def test_chance_gives_no_colors_to_what_is_not_seen(mine):
     garments.own[0] = None
     with pytest.raises(InputError, match='the upper and the lower garment is not seen'):
         garments.samples(2)
+
+
+def test_somebody_elses_colors_need_a_garment_to_put_them_on(mine, dancer):
+    garments = Garments(Footage(mine[:1], [np.ones(12, bool)], SIZE))
+    garments.own[1] = None
+    with pytest.raises(InputError, match='the lower garment is not seen in the content'):
+        garments.like(dancer)
+    assert np.isnan(garments.like(dancer, 'up')[0, 1]).all()
+
+
+def test_a_code_colors_textures_that_bring_lightness_alone(mine, dancer, tmp_path):
+    request = apis.Request(dancer.folder, mine[0].folder, max_frames=1, size=SIZE, colors=apis.Colors(outfits=[',', '#c03030,']))
+    with pytest.raises(InputError, match='both color codes and references'):
+        request.check(coded(False).model)
+    trained = coded(True)
+    chosen = apis.choose(trained, request, tmp_path, False)
+    assert len(chosen.footage) == 2 and not torch.equal(*(opening['z'] for opening in chosen.openings))
+    assert [picture.shape for picture in next(apis.paint(trained, chosen))] == [(*SIZE, 3)] * 2
 
 
 def test_looks_of_a_model_with_references_need_no_codes(mine, dancer, tmp_path):

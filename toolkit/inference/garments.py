@@ -79,7 +79,7 @@ class Garments:
             regions: 'up', 'down' or 'both'; the other garment stays the person's own.
 
         Raises:
-            InputError: nobody, or not the garment, is seen.
+            InputError: nobody, or not the garment, is seen there; or the garment is not seen here.
         """
         footage = Footage([clip], [np.ones(len(clip), bool)], self.footage.size, 1)
         if not len(footage.search()):
@@ -91,6 +91,7 @@ class Garments:
                     raise InputError(f'{clip.folder}: the {NAMES[region]} garment is not seen; take the color of the '
                                      f'{NAMES[REGIONS[1 - place]]} one alone (regions {REGIONS[1 - place]!r})')
                 outfit[0, place] = other.own[place][1:]
+        self._targets(outfit[0])
         return outfit
 
     def samples(self, count: int, seed: int = 0, regions: str = 'both') -> list[np.ndarray]:
@@ -118,13 +119,14 @@ class Garments:
         return list(outfits)
 
     def between(self, first: np.ndarray, second: np.ndarray, frames: int) -> np.ndarray:
-        """Outfits that go evenly from one to another, (T, 2, 2).
+        """Outfits that go evenly from one to another, (T, 2, 2). A garment that both leave as it is stays so.
 
         Args:
             first, second: outfits.
             frames: T.
         """
         own = np.array([[np.nan] * 2 if mean is None else mean[1:] for mean in self.own])
+        own = np.where(np.isnan(first) & np.isnan(second), np.nan, own)
         first, second = (np.where(np.isnan(outfit), own, outfit) for outfit in (first, second))
         share = np.linspace(0, 1, frames)[:, None, None]
         return (1 - share) * first + share * second

@@ -36,7 +36,7 @@ class Colors:
         samples: generate so many videos, each in colors of chance.
         interpolate: two outfits, from the first of which the colors go over to the second.
         seed: of ``samples``, which it goes with only.
-        regions: 'up', 'down' or 'both', what ``like`` and ``samples`` change.
+        regions: 'up', 'down' or 'both', what ``samples`` change and what is taken of pictures, videos and clips.
 
     Raises:
         InputError: more than one way, or a value that cannot be.
@@ -54,6 +54,10 @@ class Colors:
     def __post_init__(self) -> None:
         check_several(self.outfits, 'colors: outfits')
         check_several(self.interpolate, 'colors: interpolate')
+        wishes = [wish for wish in (self.like, *self.outfits, *(self.interpolate or ())) if wish is not None]
+        if '' in wishes:
+            raise InputError("colors: an empty text is no outfit; give ',' for the content's own clothes, two colors such as "
+                             "'#c03030,#2040a0', or a picture")
         ways = {'up and down': self.up or self.down, 'like': self.like, 'outfits': self.outfits, 'samples': self.samples,
                 'interpolate': self.interpolate}
         given = [name for name, value in ways.items() if value]
@@ -66,8 +70,9 @@ class Colors:
             raise InputError(f"colors: regions must be 'up', 'down' or 'both', got {self.regions!r}")
         if self.seed and not self.samples:
             raise InputError('colors: seed goes with samples only; the other ways have no chance in them')
-        if self.regions != 'both' and not (self.like or self.samples):
-            raise InputError('colors: regions goes with like or samples only; a color says by itself which garment it is for')
+        if self.regions != 'both' and not self.samples and all(map(split_outfit, wishes)):
+            raise InputError('colors: regions goes with like or samples, or a picture among outfits, only; a color says by itself '
+                             'which garment it is for')
         for color in (self.up, self.down):
             if color is not None:
                 hex_to_lab(color)
@@ -220,8 +225,9 @@ class OutfitEncoder:
             InputError: nobody, or not the garment, is seen.
         """
         other = content_batch(clip, tuple(self.content['content_frame'].shape[-2:]), None)
-        visible = (other['content_regions'] / 255 * (other['content_mask'] / 255)).sum((0, 2, 3))
-        for region, area in zip(REGIONS, visible):
+        near, mask = other['content_regions'] / 255, other['content_mask'] / 255
+        alone = near * (1 - near.flip(1)) * mask > .5  # at the hips of a half-length portrait both regions are the same
+        for region, area in zip(REGIONS, alone.sum((0, 2, 3))):
             if regions in (region, 'both') and area < MIN_AREA:
                 rest = REGIONS[1 - REGIONS.index(region)]
                 raise InputError(f'{clip.folder}: the {NAMES[region]} garment is not seen; take the color of the {NAMES[rest]} one '

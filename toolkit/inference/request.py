@@ -101,9 +101,10 @@ class Request:
         check_references(model, self.references)
         if self.colors.wanted and not model.references:
             check_has_codes(model)
-        if self.colors.wanted and model.references and model.codes is not None:
+        if self.colors.wanted and model.references and model.codes is not None and 'reference_garments' not in model.paints_from:
             raise InputError(f'this {kind} has both color codes and references, which bring colors of their own: generate with the '
-                             'clothes of the content, or train a model with one of the two')
+                             'clothes of the content, or train a model with one of the two, or with '
+                             'feature_maps.texture_lightness=True')
 
 
 def _is_size(size: Any) -> bool:
