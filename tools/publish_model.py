@@ -11,7 +11,7 @@ In place of a checkpoint a config may stand whose networks have converted weight
 
 from pathlib import Path
 
-from toolkit.cli import described_parser, main_guard
+from toolkit.cli import add_allow_import, described_parser, main_guard
 
 
 @main_guard
@@ -28,6 +28,7 @@ def main(argv: list[str] | None = None) -> None:
                         help='forget the size of the frames that it was trained on: it then generates at the size of the clips')
     parser.add_argument('--overwrite', action='store_true', help='replace the file when it is there')
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='of a config: override keys of it')
+    add_allow_import(parser)
     args = parser.parse_args(argv)
 
     from toolkit.engine.config import load_config
@@ -40,10 +41,12 @@ def main(argv: list[str] | None = None) -> None:
         source = load_config(source, args.cfg_options)
     elif args.cfg_options:
         raise InputError(f'--cfg-options is for a config; {source} is a checkpoint, which has its own')
+    if args.allow_import and source is not args.checkpoint:
+        raise InputError(f'--allow-import is for a checkpoint; {args.checkpoint} is a config, whose modules are imported anyway')
     check_export(source, args.out, args.dtype, args.overwrite, args.results)
     if source is args.checkpoint:
-        load(source, 'cpu').model.check_generates()
-    about = export_checkpoint(source, args.out, args.dtype, args.any_size, args.overwrite, args.results)
+        load(source, 'cpu', allow_imports=args.allow_import).model.check_generates()
+    about = export_checkpoint(source, args.out, args.dtype, args.any_size, args.overwrite, args.results, args.allow_import)
     print(f'written to {args.out}, {Path(args.out).stat().st_size / 1e6:.1f} MB, sha256 of its weights {about["sha256"]}')
 
 

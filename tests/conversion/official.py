@@ -231,25 +231,22 @@ def run_unet(state, keys, x, z=None, everywhere=False, skip_first=False, bilinea
 # ---- BicycleGAN's encoder -------------------------------------------------------------------------------------------------------
 
 
-def make_encoder(m, nef, blocks, nz, norms=True):
-    first, second = (2, 5) if norms else (1, 3)
+def make_encoder(m, nef, blocks, nz):
     m.conv('conv.0', 3, nef, 4)
     for n in range(1, blocks):
         a, b = nef * min(4, n), nef * min(4, n + 1)
-        m.conv(f'conv.{n}.conv.{first}', a, a, 3)
-        m.conv(f'conv.{n}.conv.{second}.0', a, b, 3)
+        m.conv(f'conv.{n}.conv.2', a, a, 3)
+        m.conv(f'conv.{n}.conv.5.0', a, b, 3)
         m.conv(f'conv.{n}.shortcut.1', a, b, 1)
     for head in ('fc', 'fcVar'):
         m.linear(f'{head}.0', b, nz)
 
 
-def run_encoder(state, x, blocks, norms=True):
-    first, second = (2, 5) if norms else (1, 3)
-    maybe = F.instance_norm if norms else (lambda h: h)
+def run_encoder(state, x, blocks):
     x = conv(state, 'conv.0', x, 2, 1)
     for n in range(1, blocks):
-        h = conv(state, f'conv.{n}.conv.{first}', F.leaky_relu(maybe(x), .2), 1, 1)
-        h = conv(state, f'conv.{n}.conv.{second}.0', F.leaky_relu(maybe(h), .2), 1, 1)
+        h = conv(state, f'conv.{n}.conv.2', F.leaky_relu(F.instance_norm(x), .2), 1, 1)
+        h = conv(state, f'conv.{n}.conv.5.0', F.leaky_relu(F.instance_norm(h), .2), 1, 1)
         x = F.avg_pool2d(h, 2) + conv(state, f'conv.{n}.shortcut.1', F.avg_pool2d(x, 2))
     x = F.avg_pool2d(F.leaky_relu(x, .2), 8).flatten(1)
     return tuple(F.linear(x, state[f'{head}.0.weight'], state[f'{head}.0.bias']) for head in ('fc', 'fcVar'))

@@ -136,26 +136,33 @@ def test_bicyclegan_unet_with_its_code_at_the_input(tmp_path, norms, bilinear):
     same(net(x, z), o.run_unet(m.state, keys, x, z, bilinear=bilinear, norms=norms))
     with pytest.raises(InputError, match='say nz, the length of the code'):
         convert('bicyclegan', tmp_path / 'net.pth')
+    for nz in (-1, 11, 88):
+        with pytest.raises(InputError, match=f'nz={nz}: .*net.pth takes 11 channels, picture and code together'):
+            convert('bicyclegan', tmp_path / 'net.pth', nz=nz)
 
 
-@pytest.mark.parametrize('norms', [True, False])
 @pytest.mark.parametrize('blocks, size', [(4, 128), (5, 256)])
-def test_bicyclegan_encoder(tmp_path, norms, blocks, size):
+def test_bicyclegan_encoder(tmp_path, blocks, size):
     m, x = o.Maker(), torch.randn(2, 3, size, size)
-    o.make_encoder(m, 4, blocks, 8, norms)
+    o.make_encoder(m, 4, blocks, 8)
     net, found = written(m, tmp_path, 'bicyclegan')
-    for ours, theirs in zip(net(x), o.run_encoder(m.state, x, blocks, norms)):
+    for ours, theirs in zip(net(x), o.run_encoder(m.state, x, blocks)):
         same(ours, theirs)
     assert found.part == 'ENCODERS' and found.config['pooling'] == 'avg8'
 
 
-@pytest.mark.parametrize('widths', [[16], [16, 8], [16, 8, 2]])
-def test_bicyclegan_discriminator(tmp_path, widths):
-    m, x, scales = o.Maker(), torch.randn(1, 3, 96, 96), []
+def bicycle_scales(name, widths):
+    """A made discriminator of BicycleGAN, and the keys of its convolutions at each scale."""
+    m, scales = o.Maker(), []
     for scale, ndf in enumerate(widths):
-        names = o.in_one(f'model{scale}' if len(widths) > 1 else 'model', 2)
-        o.make_patches(m, names, 3, [ndf, 2 * ndf, 4 * ndf])
-        scales.append(names)
+        scales.append(o.in_one(name.format(scale), 2))
+        o.make_patches(m, scales[-1], 3, [ndf, 2 * ndf, 4 * ndf])
+    return m, scales
+
+
+@pytest.mark.parametrize('name, widths', [('model', [16]), ('model{}', [16, 8]), ('model{}', [16, 8, 2]), ('model_{}', [16, 8])])
+def test_bicyclegan_discriminator(tmp_path, name, widths):
+    (m, scales), x = bicycle_scales(name, widths), torch.randn(1, 3, 96, 96)
     net, _ = written(m, tmp_path, 'bicyclegan')
     for ours, theirs in zip(net(x), o.run_scales(m.state, scales, x, 1)):
         for a, b in zip(ours, theirs):
@@ -182,10 +189,38 @@ def test_everybody_dance_now_discriminators(tmp_path):
     assert '[0, 1]' in found.notes[0]
 
 
+@pytest.mark.parametrize('code, kind', [
+    ('pix2pixhd', 'global'), ('pix2pixhd', 'local'), ('pix2pixhd', 'discriminator'), ('everybody_dance_now', 'global'),
+    ('cyclegan', 'global'), ('bicyclegan', 'discriminator')])
+def test_what_old_files_hold_for_instance_norms_is_left_out_and_said(tmp_path, code, kind):
+    m = o.Maker()
+    if kind == 'global':
+        o.make_trunk(m, 'model', 6, 4, 2, 1)
+        norms = 'model.2', 'model.10.conv_block.6'
+    elif kind == 'local':
+        o.make_enhancers(m, 6, 3, 1, 1, 1, 2)
+        norms = 'model.2', 'model1_1.2', 'model1_2.0.conv_block.2'
+    else:
+        o.make_patches(m, o.in_one('model' if code == 'bicyclegan' else 'layer0', 2), 6, [4, 8, 16])
+        norms = 'model.3' if code == 'bicyclegan' else 'layer0.3',
+    torch.save(m.state, tmp_path / 'new.pth')
+    old = {f'{norm}.{kind}': torch.rand(4) for norm in norms for kind in ('running_mean', 'running_var', 'num_batches_tracked')}
+    torch.save(m.state | old, tmp_path / 'old.pth')
+    new, found = (convert(code, tmp_path / f'{name}.pth') for name in ('new', 'old'))
+    assert found.config == new.config and all(torch.equal(value, found.state[key]) for key, value in new.state.items())
+    assert found.left == dict.fromkeys(old, 'an instance norm keeps no statistics') and not new.left
+
+
 def trunk(**changes):
     m = o.Maker()
     o.make_trunk(m, 'model', 3, 4, 2, 1)
     return {key: value for key, value in (m.state | changes).items() if value is not None}
+
+
+def encoder_without_norms():
+    m = o.Maker()
+    o.make_encoder(m, 4, 4, 8)
+    return {key.replace('.conv.2.', '.conv.1.').replace('.conv.5.', '.conv.3.'): value for key, value in m.state.items()}
 
 
 VID2VID = {'model_down_seg.1.weight': torch.zeros(4, 18, 7, 7), 'model_final_flow.1.weight': torch.zeros(2, 4, 7, 7)}
@@ -205,6 +240,12 @@ WRONG = {
     'not vid2vid': ('vid2vid', trunk(), 'no network of vid2vid'),
     'edn unet': ('everybody_dance_now', {'model.model.0.weight': torch.zeros(4, 6, 4, 4)}, 'did not use'),
     'unet of one level': ('cyclegan', {'model.model.0.weight': torch.zeros(4, 6, 4, 4)}, 'at least two levels'),
+    'batch norm of a layer that is not there': (
+        'pix2pixhd', trunk(**{f'model.{i}.weight': torch.ones(4) for i in (2, 5, 8)}, **{'model.99.running_mean': torch.zeros(4)}),
+        r'without a place: .*model.99.running_mean'),
+    'discriminator with other widths': ('bicyclegan', bicycle_scales('model_{}', [16, 8, 4])[0].state,
+                                        r'model_2.0.weight is \(4, 3, 4, 4\) in the file, \(2, 3, 4, 4\)'),
+    'encoder without norms': ('bicyclegan', encoder_without_norms(), 'an encoder without norms: its shortcuts see what'),
     'encoder without a variance': ('bicyclegan', {'conv.0.weight': torch.zeros(4, 3, 4, 4), 'fc.0.weight': torch.zeros(8, 4)},
                                    'with a log-variance'),
 }

@@ -4,10 +4,12 @@ import json
 
 import pytest
 import torch
+from mmengine.config import Config
 from safetensors.torch import load_file, save_file
 
 from tests.models.cycle_gan_parts import build as build_cycle_gan
 from toolkit import apis
+from toolkit.engine import export
 from toolkit.engine.checkpoint import load_checkpoint, whole_state
 from toolkit.engine.export import export_checkpoint, generating
 from toolkit.files import source_hash
@@ -146,6 +148,41 @@ def test_numbers_of_this_checkpoint_alone(checkpoint, tmp_path):
         with pytest.raises(InputError, match=said):
             export_checkpoint(checkpoint, tmp_path / 'other.safetensors', results=results)
     assert not (tmp_path / 'other.safetensors').exists()
+
+
+def test_numbers_and_weights_are_of_one_checkpoint_though_a_run_goes_on(checkpoint, tmp_path, monkeypatch):
+    first, second = tmp_path / 'iter_0000007.pth', tmp_path / 'iter_0000008.pth'
+    first.write_bytes(checkpoint.read_bytes())
+    results = tmp_path / 'results.json'
+    results.write_text(json.dumps(dict(about=dict(checkpoint_sha256=source_hash(first)), metrics=dict(PSNR=20.5))))
+    content = torch.load(checkpoint)
+    content['meta']['iter'] = 8
+
+    def while_the_run_goes_on(*given, read=export.read_results):
+        metrics = read(*given)
+        torch.save(content, second)
+        return metrics
+
+    monkeypatch.setattr(export, 'read_results', while_the_run_goes_on)
+    about = export_checkpoint(tmp_path, tmp_path / 'me.safetensors', results=results)
+    assert second.exists() and (about['iter'], about['metrics']) == (7, dict(PSNR=20.5))
+
+
+def test_a_config_whose_networks_have_weights(tmp_path):
+    model, g, d = MODELS.build(MODEL), tmp_path / 'g.safetensors', tmp_path / 'd.safetensors'
+    save_file(model.net_g.state_dict(), g)
+    save_file(model.net_d.state_dict(), d)
+    before, other = g.read_bytes(), dict(file=str(d), without=['scales.0.layers.0.0'])
+    for networks_from, out, said in (
+            (dict(net_g=str(g)), g, 'g.safetensors: this is also an input and would be overwritten'),
+            (dict(net_g=dict(file=str(g), without=['trunk.stem.0'])), tmp_path / 'me.safetensors',
+             r'networks_from.net_g leaves layers as they are \(without\), and nothing has trained them')):
+        with pytest.raises(InputError, match=said):
+            export_checkpoint(Config(dict(model=MODEL, networks_from=networks_from)), out, overwrite=True)
+    assert g.read_bytes() == before and not (tmp_path / 'me.safetensors').exists()
+    export_checkpoint(Config(dict(model=MODEL, networks_from=dict(net_g=str(g), net_d=other))), tmp_path / 'me.safetensors', 'float32')
+    written = load_file(tmp_path / 'me.safetensors')
+    assert all(torch.equal(value, written[f'net_g.{key}']) for key, value in model.net_g.state_dict().items())
 
 
 def test_other_values_than_were_written_are_noticed(exported):

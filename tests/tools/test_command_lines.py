@@ -117,3 +117,20 @@ def test_publish_writes_a_small_checkpoint(run, tmp_path):
     assert code == 0 and out.startswith(f'written to {tmp_path}/small.safetensors, 0.')
     code, _, error = run('publish_model', tmp_path, '--out', tmp_path / 'small.safetensors')
     assert code == 2 and error.startswith('error: ') and 'exists already' in error
+
+
+def test_publish_takes_a_checkpoint_with_a_module_of_ones_own(run, tmp_path, monkeypatch):
+    import torch
+    write_checkpoint(tmp_path)
+    content = torch.load(tmp_path / 'iter_0000001.pth')
+    content['meta']['config']['custom_imports'] = dict(imports=['parts_beside_a_checkpoint'])
+    torch.save(content, tmp_path / 'iter_0000001.pth')
+    (tmp_path / 'parts_beside_a_checkpoint.py').write_text('')
+    monkeypatch.chdir(tmp_path)
+    command = 'publish_model', tmp_path, '--out', tmp_path / 'small.safetensors'
+    code, _, error = run(*command)
+    assert code == 2 and 'say --allow-import parts_beside_a_checkpoint' in error
+    code, _, error = run(*command, '--allow-import', 'parts_beside_a_checkpoint')
+    assert code == 0, error
+    code, _, error = run('publish_model', 'cyclegan', '--out', tmp_path / 'a.safetensors', '--allow-import', 'any')
+    assert code == 2 and '--allow-import is for a checkpoint; cyclegan is a config' in error

@@ -2,16 +2,18 @@
 
 The U-Net with its code in all levels has ``down``, ``submodule`` and ``up``; with the code at the input alone it is nested as in
 pix2pix. An encoder is ``conv``, whose residual blocks have ``conv`` and ``shortcut``, with the heads ``fc`` and ``fcVar``. Scales
-of the discriminator are stored finest first, ``model0``, ``model1``.
+of the discriminator are stored finest first, ``model_0``, ``model_1``, without the ``_`` in older files.
 """
 
 from toolkit.conversion.cyclegan import UNET_NOTE, unet_layers, unet_levels
-from toolkit.conversion.layout import STATISTICS, Layout, State, convolutions, highest, unknown_network
+from toolkit.conversion.layout import Layout, State, convolutions, highest, unknown_network
 from toolkit.conversion.pix2pixhd import norm_of, patch_layers
 from toolkit.structures import InputError
 
 CODE = 'BicycleGAN'
 KNOWN_NORMS = ('instance', 'none')
+FINEST = ('model', 'model_0', 'model0')
+"""Names of a discriminator's only or finest scale."""
 
 
 def layout(state: State, source: str, nz: int | None = None, norm: str | None = None) -> Layout:
@@ -35,14 +37,12 @@ def layout(state: State, source: str, nz: int | None = None, norm: str | None = 
         given, found = dict(norm=norm), unet_input(state, source, nz)
     elif 'conv.0.weight' in state and 'fc.0.weight' in state:
         given, found = dict(nz=nz, norm=norm), encoder(state, source)
-    elif 'model.0.weight' in state or 'model0.0.weight' in state:
+    elif any(f'{name}.0.weight' in state for name in FINEST):
         given, found = dict(nz=nz, norm=norm), discriminator(state)
     else:
         raise unknown_network(state, source, CODE, 'U-Net, residual encoder, or discriminator')
     if wishes := [f'{key}={value!r}' for key, value in given.items() if value is not None]:
         raise InputError(f'{", ".join(wishes)} is not needed for {source}: its shapes say it; leave it out')
-    if found.config.get('norm') == 'instance':
-        found.dropped = STATISTICS
     return found
 
 
@@ -70,9 +70,13 @@ def unet_input(state: State, source: str, nz: int | None) -> Layout:
     if nz is None:
         raise InputError(f'{source} takes its code at the input, where shapes do not tell it from a picture: say nz, the length of the '
                          f'code (8 as published)')
+    first = state['model.model.0.weight']
+    if not 0 <= nz < first.shape[1]:
+        raise InputError(f'nz={nz}: {source} takes {first.shape[1]} channels, picture and code together; expected the length of the '
+                         f'code alone, 0 for none')
     inner = 3 if 'model.model.1.model.3.model.1.weight' in state else 2
     prefixes, enlarge = unet_levels(state, inner), 3 if 'model.model.5.weight' in state else 1
-    layers, first = unet_layers(prefixes, inner, enlarge), state['model.model.0.weight']
+    layers = unet_layers(prefixes, inner, enlarge)
     norm = 'none' if inner == 2 else norm_of(state, f'{prefixes[1]}.2')
     return _unet(state, layers, first.shape[1] - nz, nz, 'input', len(prefixes), enlarge, norm)
 
@@ -91,24 +95,28 @@ def encoder(state: State, source: str) -> Layout:
     """The layout of :class:`toolkit.encoders.resnet_encoder.ResNetEncoder`, BicycleGAN's way: with the mean over 8 x 8 places."""
     if 'conv.1.shortcut.1.weight' not in state or 'fcVar.0.weight' not in state:
         raise unknown_network(state, source, CODE, 'an encoder of residual blocks (resnet_128, resnet_256) with a log-variance')
-    blocks, norm = highest(state, r'conv\.(\d+)\.shortcut\.'), 'none' if 'conv.1.conv.1.weight' in state else 'instance'
+    if 'conv.1.conv.1.weight' in state:
+        raise InputError(f'{source} is an encoder without norms: its shortcuts see what the first activation of a block has changed, '
+                         f'and ours do not, so that it would work otherwise')
     if 'conv.1.conv.0.weight' in state and state['conv.1.conv.0.weight'].ndim == 1:
         raise InputError(f'{source} is an encoder with batch norms; ours has none, so that it would work otherwise')
-    first, second = (1, 3) if norm == 'none' else (2, 5)
+    blocks = highest(state, r'conv\.(\d+)\.shortcut\.')
     layers = {'stem': 'conv.0', 'mu': 'fc.0', 'logvar': 'fcVar.0'}
     for block in range(blocks):
         theirs = f'conv.{block + 1}'
-        layers |= {f'blocks.{block}.conv1': f'{theirs}.conv.{first}', f'blocks.{block}.conv2': f'{theirs}.conv.{second}.0',
+        layers |= {f'blocks.{block}.conv1': f'{theirs}.conv.2', f'blocks.{block}.conv2': f'{theirs}.conv.5.0',
                    f'blocks.{block}.shortcut': f'{theirs}.shortcut.1'}
     stem = state['conv.0.weight']
     config = dict(type='ResNetEncoder', nz=state['fc.0.weight'].shape[0], input_nc=stem.shape[1], nef=stem.shape[0], n_down=blocks + 1,
-                  norm=norm, pooling='avg8')
+                  norm='instance', pooling='avg8')
     return Layout('ENCODERS', config, layers)
 
 
 def discriminator(state: State) -> Layout:
     """The layout of :class:`toolkit.discriminators.bicycle.BicycleDiscriminator`."""
-    names = ['model'] if 'model.0.weight' in state else [f'model{i}' for i in range(highest(state, r'model(\d+)\.') + 1)]
+    finest = next(name for name in FINEST if f'{name}.0.weight' in state)
+    stem = finest.removesuffix('0')
+    names = [finest] if finest == stem else [f'{stem}{i}' for i in range(highest(state, rf'{stem}(\d+)\.') + 1)]
     n_layers = len(convolutions(state, names[0])) - 2
     layers = {key: value for scale, name in enumerate(names) for key, value in patch_layers(name, f'scales.{scale}', n_layers).items()}
     first = state[f'{names[0]}.0.weight']

@@ -1,14 +1,13 @@
 """CycleGAN and pix2pix (junyanz/pytorch-CycleGAN-and-pix2pix): ``latest_net_G_A.pth`` and the like, residual or U-Net, and PatchGANs.
 
-The residual generator and the PatchGAN are Sequentials as in pix2pixHD. Convolutions have no bias before a batch norm. Old files hold
-statistics of instance norms, which the authors drop when they load them. A U-Net is nested: each level holds the next one, and hands on
-[what came in, what comes out], where ours has the two the other way round.
+The residual generator and the PatchGAN are Sequentials as in pix2pixHD. Convolutions have no bias before a batch norm. A U-Net is
+nested: each level holds the next one, and hands on [what came in, what comes out], where ours has the two the other way round.
 """
 
 import torch
 from torch import Tensor
 
-from toolkit.conversion.layout import STATISTICS, Layout, State, convolutions, unknown_network
+from toolkit.conversion.layout import Layout, State, convolutions, unknown_network
 from toolkit.conversion.pix2pixhd import dropout_note, patch_layers, trunk_counts, trunk_layers
 
 CODE = 'pytorch-CycleGAN-and-pix2pix'
@@ -125,6 +124,6 @@ def _with_halves_swapped(key: str):
 
 def _finished(layout: Layout) -> Layout:
     norm = layout.config['norm']
-    layout.without_bias, layout.dropped = norm != 'instance', STATISTICS if norm == 'instance' else {}
+    layout.without_bias = norm != 'instance'
     layout.notes = layout.notes + ([BATCH_NOTE] if norm == 'batch' and layout.part == 'GENERATORS' else [])
     return layout

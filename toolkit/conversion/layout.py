@@ -13,8 +13,8 @@ from toolkit.structures import InputError
 SHOWN = 5
 State = Mapping[str, Tensor]
 COUNTER = 'num_batches_tracked'
-STATISTICS = {r'\.(running_mean|running_var|num_batches_tracked)$': 'an instance norm keeps no statistics'}
-"""What old files hold for norms that never used it; the authors drop it as well."""
+STATISTICS = ('.running_mean', '.running_var', f'.{COUNTER}')
+"""What old files hold for instance norms, which generate without it; the authors of all these codes leave it out, too."""
 
 
 @dataclass
@@ -27,7 +27,6 @@ class Layout:
         layers: layer here -> layer there, both as prefixes of keys.
         without_bias: convolutions there have no bias before some norms; here a bias of 0 stands for that.
         changed: key here -> function of the whole state that gives the tensor, where it is not there as it is here.
-        dropped: pattern of keys there that have no place here -> why.
         notes: what the weights do not say, for the user.
     """
 
@@ -36,7 +35,6 @@ class Layout:
     layers: dict[str, str]
     without_bias: bool = False
     changed: dict[str, Callable[[State], Tensor]] = field(default_factory=dict)
-    dropped: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 
@@ -91,9 +89,9 @@ def place(state: State, layout: Layout, source: str, code: str) -> Converted:
         if found.shape != value.shape:
             shapes.append(f'{theirs} is {tuple(found.shape)} in the file, {tuple(value.shape)} in {called(layout.config)}')
         placed[key] = found.to(value.dtype, copy=True)
-    left = {key: next((why for pattern, why in layout.dropped.items() if re.search(pattern, key)), '')
-            for key in state if key not in used}
-    unknown = [key for key, why in left.items() if not why]
+    without = STATISTICS if layout.config.get('norm') == 'instance' else ()
+    left = {key: 'an instance norm keeps no statistics' for key in state if key not in used and key.endswith(without)}
+    unknown = [key for key in state if key not in used and key not in left]
     if problems := [f'{len(keys)} {text}: {", ".join(keys[:SHOWN])}{", ..." if len(keys) > SHOWN else ""}' for text, keys in (
             ('of another shape', shapes), ('missing', missing), ('without a place', unknown)) if keys]:
         raise InputError(f'{source} is not the {called(layout.config)} of {code} that it seems to be: {"; ".join(problems)}')

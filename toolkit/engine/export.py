@@ -4,7 +4,7 @@ Such a file is a checkpoint for whoever generates, tests or starts a training fr
 training needs the whole one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,8 @@ KEPT = ('iter', 'samples', 'seed', 'max_iters', 'config', 'toolkit_version', 'to
 
 
 def export_checkpoint(checkpoint: str | Path | Config, out: str | Path, dtype: str = 'float16', any_size: bool = False,
-                      overwrite: bool = False, results: str | Path | None = None) -> dict[str, Any]:
+                      overwrite: bool = False, results: str | Path | None = None,
+                      allow_imports: Sequence[str] = ()) -> dict[str, Any]:
     """Write the networks of a checkpoint that generate, or those of a config whose ``networks_from`` has weights for all of them.
 
     Averaged networks take the place of those that were trained, and discriminators are left out.
@@ -44,6 +45,7 @@ def export_checkpoint(checkpoint: str | Path | Config, out: str | Path, dtype: s
         any_size: forget the size of the frames that it was trained on: it then generates at the size of the clips.
         overwrite: a file of this name may be replaced.
         results: JSON of ``tools/test.py --out`` for this checkpoint; its numbers stand in the file as ``metrics``.
+        allow_imports: modules that the checkpoint may import though they are not installed.
 
     Returns:
         The file's ``meta``: ``config``, ``sha256`` of the weights, ``metrics`` and others.
@@ -53,9 +55,10 @@ def export_checkpoint(checkpoint: str | Path | Config, out: str | Path, dtype: s
     """
     check_export(checkpoint, out, dtype, overwrite, results)
     whole = isinstance(checkpoint, Config)
-    metrics = {} if results is None else dict(metrics=read_results(results, checkpoint_file(checkpoint)))
-    content = assembled(checkpoint) if whole else read_checkpoint(checkpoint)
-    config = content['meta']['config'] if whole else checkpoint_config(checkpoint)._cfg_dict.to_dict()
+    checkpoint = checkpoint if whole else checkpoint_file(checkpoint)  # a run that goes on may write another one meanwhile
+    metrics = {} if results is None else dict(metrics=read_results(results, checkpoint))
+    content = assembled(checkpoint, out) if whole else read_checkpoint(checkpoint)
+    config = content['meta']['config'] if whole else checkpoint_config(checkpoint, allow_imports)._cfg_dict.to_dict()
     config = {key: value for key, value in config.items() if key not in LEFT_OUT} | ({FRAME_SIZE: None} if any_size else {})
     name = str(checkpoint.filename if whole else checkpoint)
     meta = {key: content['meta'].get(key) for key in KEPT} | {'config': config, EXPORTED: True, **metrics}
@@ -79,19 +82,26 @@ def check_export(checkpoint: str | Path | Config, out: str | Path, dtype: str = 
     refuse_inputs([out], [*inputs, *([] if results is None else [results])])
 
 
-def assembled(config: Config) -> dict[str, Any]:
+def assembled(config: Config, out: str | Path) -> dict[str, Any]:
     """A checkpoint of a model that was not trained here: its networks have the weights that ``networks_from`` names.
 
     Args:
         config: of :func:`toolkit.engine.config.load_config`; None in ``networks_from`` says that a network is not used.
+        out: file that it is made for.
 
     Raises:
-        InputError: a network that generates has no weights; see also :func:`toolkit.engine.networks_from.starts`.
+        InputError: a network that generates, or a layer of one, has no weights; ``out`` is one of the files that are read; see also
+            :func:`toolkit.engine.networks_from.starts`.
     """
     with naming_parts(config._cfg_dict, f'config {config.filename}'):
         model = MODELS.build(for_generation(config.model))
     networks_from = config.get('networks_from') or {}
-    given = {f'{start.name}.{key}' for start in load_starts(model, networks_from) for key in start.state}
+    found = load_starts(model, networks_from)
+    refuse_inputs([out], [checkpoint_file(start.file) for start in found])
+    if partly := [name for name, source in networks_from.items() if not only_trains(name.partition('.')[0]) and _leaves_out(source)]:
+        raise InputError(f'{config.filename}: networks_from.{partly[0]} leaves layers as they are (without), and nothing has trained '
+                         f'them: train it first, and give the checkpoint')
+    given = {f'{start.name}.{key}' for start in found for key in start.state}
     unused = {name for name, source in networks_from.items() if source is None}
     without = {name.partition('.')[0] for name, _ in model.named_parameters() if name not in given}
     without = {name for name in without if not only_trains(name) and not name.endswith(AVERAGED)} - unused
@@ -99,6 +109,11 @@ def assembled(config: Config) -> dict[str, Any]:
         raise InputError(f'{config.filename}: {", ".join(sorted(without))} of {type(model).__name__} has no weights: name a file for '
                          f'it, --cfg-options networks_from.{min(without)}=FILE; or give a checkpoint')
     return dict(state_dict=model.state_dict(), meta=dict(config=plain(config._cfg_dict.to_dict(), 'config')))
+
+
+def _leaves_out(source: Any) -> bool:
+    """Whether what ``networks_from`` says of a network, or of one inside of it, has ``without``."""
+    return isinstance(source, Mapping) and bool(source.get('without') or any(map(_leaves_out, source.values())))
 
 
 def read_results(results: str | Path, checkpoint: Path) -> dict[str, Any]:
