@@ -2,11 +2,12 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
 from inspect import Parameter
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -222,6 +223,20 @@ def content_of(config: str | Path) -> dict[str, Any]:
     return dict(plain, needs=needs)
 
 
+def made_from(config: str | Path, shared: Sequence[Mapping | str | None] = ()) -> tuple[dict[str, Any], list[str]]:
+    """What a run that others build on is made from, as it is now.
+
+    Args:
+        config: a file, or the name of one of the toolkit's.
+        shared: data sets, or folders of clips, that it gets from what builds on it.
+
+    Returns:
+        Its :func:`content_of`, and the states of the clips that it, and what it builds on itself, read.
+    """
+    content, given = content_of(config), [dict(root=data) if isinstance(data, str) else data for data in shared]
+    return content, _Marks().states(chain(_roots(content, {}), _roots_of_needs(content), _folders(given)))
+
+
 class _Marks:
     """Fingerprints of units, and of the files that they are made from as these are now; each is read once."""
 
@@ -244,25 +259,34 @@ class _Marks:
 
     def _starts(self, unit: Unit, content: Mapping) -> str | list[str | None] | None:
         """What the checkpoints are now that training starts from, but for one that is made for the unit."""
-        if unit.untrained or unit.init:
-            return unit.init and self._once(_file, unit.init)
+        if unit.untrained:
+            return None
         cfg = _with(content, options_of(unit, content), STARTS)
-        made = any(need.get('part') == 'load_from' for need in content['needs'].values())
+        made = unit.init or any(need.get('part') == 'load_from' for need in content['needs'].values())
         files, networks = [None if made else cfg.get('load_from')], cfg.get('networks_from')
         for one in networks.values() if isinstance(networks, Mapping) else ():
             files.append(one.get('file') if isinstance(one, Mapping) else one)
-        return [self._once(_file, file) for file in files if isinstance(file, str)] or None
+        found = [self._once(_file, file) for file in files if isinstance(file, str)]
+        if unit.init:
+            start = self._once(_file, unit.init)
+            return [start, *found] if found else start
+        return found or None
 
     def _clips(self, unit: Unit, content: Mapping) -> list[str]:
-        """What the clips of a unit are, and how they are divided; nothing of clips that are rendered on first use, or not there yet."""
+        """The :meth:`states` of the clips of a unit, and of what it builds on."""
         if (unit.row, unit.clip) not in self._read:
-            found = []
-            for root, persons, division in _roots(content, options_of(unit, content)):
-                clips = self.clips(root) if root and Path(root).is_dir() else []
-                found += [f'{clip.key} {self._once(_state, clip)}' for clip in clips if not persons or clip.person in persons]
-                found += [f'{division} {self._once(_file, division)}'] if division else []
-            self._read[unit.row, unit.clip] = found
+            needed = () if unit.untrained else _roots_of_needs(content)
+            self._read[unit.row, unit.clip] = self.states(chain(_roots(content, options_of(unit, content)), needed))
         return self._read[unit.row, unit.clip]
+
+    def states(self, roots: Iterable[tuple[str, Sequence[str], str | None]]) -> list[str]:
+        """What clips are, and how they are divided; nothing of clips that are rendered on first use, or not there yet."""
+        found = []
+        for root, persons, division in roots:
+            clips = self.clips(root) if root and Path(root).is_dir() else []
+            found += [f'{clip.key} {self._once(_state, clip)}' for clip in clips if not persons or clip.person in persons]
+            found += [f'{division} {self._once(_file, division)}'] if division else []
+        return found
 
     def _once(self, read: Any, what: Any) -> Any:
         key = read, str(getattr(what, 'folder', what))
@@ -279,7 +303,19 @@ def _roots(plain: Mapping, options: Mapping[str, Any]) -> Iterator[tuple[str, Se
         share_data(cfg)
     except InputError:  # the run will tell it
         return
-    nodes = [dataset for where, dataset in data_sets(cfg) if where.split('.')[0] in LOADERS]
+    yield from _folders([dataset for where, dataset in data_sets(cfg) if where.split('.')[0] in LOADERS])
+
+
+def _roots_of_needs(content: Mapping) -> Iterator[tuple[str, Sequence[str], str | None]]:
+    """:func:`_roots` of all that a config builds on; of its :func:`content_of`."""
+    for need in content['needs'].values():
+        yield from _roots(need['config'], {})
+        yield from _roots_of_needs(need['config'])
+
+
+def _folders(datasets: Sequence[Mapping | None]) -> Iterator[tuple[str, Sequence[str], str | None]]:
+    """:func:`_roots`, of some data sets."""
+    nodes: list[Any] = list(datasets)
     while nodes:
         node = nodes.pop()
         if isinstance(node, Mapping):

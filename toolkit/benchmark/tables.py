@@ -85,7 +85,7 @@ class Table:
         """Errors, and what is wrong with the names of metrics where each row has been measured on all of its clips."""
         failed = {unit.name: f'{unit.row} on {unit.clip}, seed {unit.seed}: {self.results[unit.name]["error"]}'
                   for unit in self.units if self.results.get(unit.name, {}).get('error')}
-        others = self._tested_otherwise()
+        others = [*self._tested_otherwise(), *self._trained_otherwise()]
         places = [{(unit.row, unit.clip) for unit in units} for units in (asked, self.units)]
         if places[0] == places[1] and all(unit.name in self.results for unit in asked) and not failed and not others:
             others = [f'{key}: no metric was measured that {pattern!r} names. There are: {", ".join(self.about)}'
@@ -118,6 +118,18 @@ class Table:
                     texts = ['{} frames of {}x{}'.format(*one) for one in (tested, known)]
                     found[unit.row, unit.clip] = (f'{unit.row} on {unit.clip}: tested on {texts[0]}, but {row} on {texts[1]}: their '
                                                   f'numbers do not compare')
+        return list(found.values())
+
+    def _trained_otherwise(self) -> list[str]:
+        """Runs in which a loss looked through another network than in the first run of the row: they are not of one method."""
+        first, found = {}, {}
+        for unit in self.units:
+            run = f'{unit.row} on {unit.clip}, seed {unit.seed}'
+            for loss, network in next(iter(self.results.get(unit.name, {}).get('points', ())), {}).get('loss_networks', {}).items():
+                other, known = first.setdefault((unit.row, loss), (run, network))
+                if network != known:
+                    found[run] = (f'{run}: trained with {loss} by {network}, but {other} by {known}: other weights were found there. '
+                                  f'Give all machines the same, and do the row anew under another --out')
         return list(found.values())
 
     def _add(self, unit: Unit, point: Mapping) -> None:

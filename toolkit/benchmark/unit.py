@@ -3,9 +3,10 @@
 import gc
 import hashlib
 import json
+import math
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -17,17 +18,20 @@ from mmengine.config import Config
 
 from toolkit.analysis.clip_control import ModelPainter, RecoloringPainter, measure_control
 from toolkit.analysis.recolorable_clip import RecolorableClip
-from toolkit.benchmark.plan import Unit, content_of, options_of
+from toolkit.benchmark.plan import Unit, made_from, options_of
 from toolkit.datasets.windows import ClipWindows
 from toolkit.doors import read_json
-from toolkit.engine.budget_hook import BudgetHook, peak_memory, reset_peak_memory, scaled
+from toolkit.engine.budget_hook import BudgetHook, peak_memory, point_file, reset_peak_memory, scaled
 from toolkit.engine.config import load_config, read_plain
 from toolkit.engine.evaluation import Evaluation
 from toolkit.engine.launch import build_runner
 from toolkit.engine.needs import meet_needs
+from toolkit.engine.optim import optimizers
 from toolkit.files import result_file, write_json
+from toolkit.losses.frozen import FrozenNetworkLoss
 from toolkit.metrics.evaluator import pick_clips
 from toolkit.metrics.parts import ClipParts
+from toolkit.models.bare import bare
 from toolkit.structures import InputError, spread
 from toolkit.weights import latest_checkpoint
 
@@ -59,15 +63,16 @@ def config_of(unit: Unit) -> Config:
     schedulers = {name: [dict(s) for s in ([own] if isinstance(own, Mapping) else own or [])] for name, own in schedulers.items()}
     alike = next(iter(schedulers.values()), [])
     own, last = cfg.train_cfg.max_iters, unit.points[-1]
+    window = math.lcm(*(max(entry.get('accumulative_counts', 1), 1) for entry in optimizers(cfg)))  # a run ends with a whole one
     if unit.timed:
         if any(one != alike for one in schedulers.values()):
             raise InputError(f'{unit.row}: param_scheduler differs between optimizers ({", ".join(schedulers)}), but a budget of '
                              f'minutes has one schedule for all of them; give all the same, or a budget of iterations')
         hook = dict(type='BudgetHook', minutes=list(unit.points), clock=unit.clock, schedulers=alike, length=own)
-        cfg.train_cfg.max_iters, schedulers = ENDLESS, []
+        cfg.train_cfg.max_iters, schedulers = ENDLESS // window * window, []
     else:
         hook = dict(type='BudgetHook', iterations=[int(point) for point in unit.points], clock=unit.clock)
-        cfg.train_cfg.max_iters = max(int(last), 1)
+        cfg.train_cfg.max_iters = math.ceil(max(last, 1) / window) * window
         if last and last != own:
             schedulers = {name: scaled(one, last / own) for name, one in schedulers.items()}
         schedulers = schedulers.get('', schedulers)
@@ -141,7 +146,7 @@ def rehearse(unit: Unit, folder: Path, device: str) -> None:
 
 
 def _train(unit: Unit, cfg: Config, folder: Path) -> list[dict]:
-    """Train to the last point: for each point its iteration, seconds, memory and checkpoint."""
+    """Train to the last point: for each point its iteration, seconds, memory, networks of losses and checkpoint."""
     _meet_needs(unit, cfg, folder.parents[2] / 'needs' / str(unit.seed))
     resumes = latest_checkpoint(folder) is not None
     if folder.exists() and not resumes:
@@ -151,18 +156,30 @@ def _train(unit: Unit, cfg: Config, folder: Path) -> list[dict]:
     hook = next(hook for hook in runner.hooks if isinstance(hook, BudgetHook))
     if len(hook.reached) < len(unit.points):
         raise InputError(f'{unit.row} on {unit.clip}: the run ended at iteration {runner.iter}, before the end of its budget')
-    reached = [dict(point, memory=hook.memory) for point in hook.reached]
+    common = dict(memory=hook.memory, loss_networks=_loss_networks(bare(runner.model)))
+    reached = [dict(point, path=str(point_file(folder, number)), **common) for number, point in enumerate(hook.reached)]
     del runner, hook
     _free()
     return reached
 
 
+def _loss_networks(model: torch.nn.Module) -> dict[str, str]:
+    """Name of each loss that looks through a network -> that network. Some take one whose weights they find, or do without."""
+    losses = {name: module for name, module in model.named_modules() if isinstance(module, FrozenNetworkLoss)}
+    return {name: getattr(loss, 'backbone_name', None) or ', '.join(type(network).__name__ for network in loss._frozen)
+            for name, loss in losses.items()}
+
+
 def _meet_needs(unit: Unit, cfg: Config, folder: Path) -> None:
     """Train what the config builds on with the seed of the unit, once for all units of this seed, into ``folder``. What is trained
-    otherwise, or from an edited config, has another folder in it."""
+    otherwise, from an edited config, or on other clips has another folder in it."""
+    needs = (cfg.get('needs') or {}).values()
+    needs = [need for need in needs if need and {'part', 'config'} <= need.keys()]  # meet_needs says what is wrong with others
 
     def place(config: Path) -> Path:
-        known = json.dumps([content_of(config), unit.amp, unit.fast], sort_keys=True, default=str)
+        shared = [key for need in needs if Path(need['config']) == config for key in need.get('shared') or ()]
+        content, clips = made_from(config, [_at(cfg._cfg_dict, key.split('.')) for key in shared])
+        known = json.dumps([content, unit.amp, unit.fast, *clips], sort_keys=True, default=str)
         return folder / hashlib.sha256(known.encode()).hexdigest()[:8]
 
     def train(made: Config, work_dir: Path) -> None:
@@ -170,17 +187,20 @@ def _meet_needs(unit: Unit, cfg: Config, folder: Path) -> None:
         _meet_needs(unit, made, folder)
         build_runner(made, work_dir, resume=True, amp=unit.amp, fast=unit.fast).train()
 
-    for need in (cfg.get('needs') or {}).values():
-        if not need or not {'part', 'config'} <= need.keys():  # meet_needs says what is wrong
-            continue
+    for need in needs:
         config = Path(need['config'])
         *path, last = need['part'].split('.')
-        node: Any = cfg._cfg_dict
-        for part in path:
-            node = node.get(part) if isinstance(node, Mapping) else None
+        node = _at(cfg._cfg_dict, path)
         if node and isinstance(node.get(last), str) and 'use' not in need and Path(node[last]).name == config.stem:
             node[last] = str(place(config) / config.stem)
     meet_needs(cfg, train, load_config, place=place)
+
+
+def _at(node: Any, path: Sequence[str]) -> Any:
+    """What stands in a config at a place; None where there is none."""
+    for part in path:
+        node = node.get(part) if isinstance(node, Mapping) else None
+    return node
 
 
 def _test(unit: Unit, cfg: Config, checkpoint: str | None, device: str, frames: Path) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Workers that share the units of a benchmark, and the process that starts them, watches them and says how long it takes."""
 
 import contextlib
+import gc
 import math
 import os
 import shutil
@@ -109,6 +110,8 @@ def _attempt(out: Path, unit: Unit, device: str, since: float,
             _write(folder / RESULT, unit, result, device)
             if 'error' not in result:
                 shutil.rmtree(folder / RUN, ignore_errors=True)
+            elif _is_lost(device):
+                raise SystemExit(1)
         return True
     finally:
         claim.release()
@@ -139,15 +142,30 @@ def _rehearsed(unit: Unit, folder: Path, device: str) -> dict[str, Any] | None:
     return result
 
 
+def _is_lost(device: str) -> bool:
+    """Whether this process gets nothing but errors from its GPU, as after a failed assertion there: all units that it would take now
+    would fail. Another process can use the GPU."""
+    if not device.startswith('cuda'):
+        return False
+    import torch
+    try:
+        torch.cuda.synchronize()
+    except RuntimeError:
+        return True
+    return False
+
+
 def _result(run: Callable[[], dict[str, Any] | None]) -> dict[str, Any] | None:
     """What a run returns, or its error."""
     try:
         return run()
     except (InputError, MissingWeightsError) as error:
-        return dict(error=str(error))
+        failed = dict(error=str(error))
     except Exception as error:  # of any kind: one row that fails must not end the others
         traceback.print_exc()
-        return dict(error=f'{type(error).__name__}: {error}'[:500], traceback=traceback.format_exc())
+        failed = dict(error=f'{type(error).__name__}: {error}'[:500], traceback=traceback.format_exc())
+    gc.collect()  # the memory of what failed is for the next one
+    return failed
 
 
 def _named(device: str) -> str:
@@ -291,7 +309,7 @@ class Workers:
                 stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=environment)
 
     def _log(self, number: int) -> Path:
-        return self.folder / 'logs' / f'{socket.gethostname()}-{number}.log'
+        return self.folder / 'logs' / f'{self.plan.name.removesuffix(f"-{PLAN}")}-{number}.log'  # two commands may run here at a time
 
     def _stop(self) -> None:
         """Have the workers save what they do and end; those without work end by themselves."""

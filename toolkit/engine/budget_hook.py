@@ -72,6 +72,12 @@ def reset_peak_memory() -> None:
         Path('/proc/self/clear_refs').write_text('5')
 
 
+def point_file(work_dir: str | Path, number: int) -> Path:
+    """The checkpoint of a point of a budget, counted from 0. A folder may be moved while a run rests: what a run keeps of its points
+    names no folder."""
+    return Path(work_dir) / f'point_{number}.pth'
+
+
 @HOOKS.register_module()
 class BudgetHook(Hook):
     """Writes ``point_<n>.pth`` at each point of a budget, ends the run at the last one, and counts what it cost.
@@ -89,7 +95,7 @@ class BudgetHook(Hook):
         length: with minutes the iterations that these are made for.
 
     Attributes:
-        reached: for each point reached its ``iteration``, ``seconds``, and ``path``.
+        reached: for each point reached its ``iteration`` and ``seconds``; its weights are in :func:`point_file`.
         seconds: of training so far.
         memory: peak in bytes, see :func:`peak_memory`.
 
@@ -170,9 +176,8 @@ class BudgetHook(Hook):
             if getattr(runner, 'gradients_pending', False):
                 return
             self.memory = max(self.memory, peak_memory())
-            path = Path(runner.work_dir) / f'point_{number}.pth'
-            self.reached.append(dict(iteration=runner.iter, seconds=self.seconds, path=str(path)))
-            runner.save(path, pointer=False)
+            self.reached.append(dict(iteration=runner.iter, seconds=self.seconds))
+            runner.save(point_file(runner.work_dir, number), pointer=False)
         if len(self.reached) == len(self.points):
             runner.train_loop.stop_training = True
 
