@@ -15,6 +15,7 @@ from toolkit import apis
 from toolkit.engine import launch
 from toolkit.engine.datasets import give_fields
 from toolkit.engine.launch import build_runner, load_config
+from toolkit.engine.needs import _name
 from toolkit.registry import DATASETS, POSE_ESTIMATORS
 from toolkit.synthetic.actions import SyntheticActions
 from toolkit.weights import latest_checkpoint
@@ -194,6 +195,15 @@ def test_what_configs_build_on_can_be_made():
 
 
 BUILDING_ON = [name for name in CONFIGS if '\nneeds = ' in (ROOT / 'configs' / name).read_text()]
+
+
+def test_a_stand_in_learns_from_frames_of_the_size_that_it_will_see():
+    for name in BUILDING_ON:
+        cfg = load_config(ROOT / 'configs' / name)
+        for need in (need for need in cfg.needs.values() if 'shared' in need):
+            made = load_config(need['config'])
+            _name(made, cfg, Path(need['config']), need['shared'])
+            assert made.train_dataloader.dataset.size == cfg.train_dataloader.dataset.size, name
 
 
 @pytest.fixture(scope='module')

@@ -12,4 +12,4 @@ model = dict(
 needs = dict(pose_network=dict(
     part='model.losses.skeleton.pose_network', config='{{fileDirname}}/../experiments/transfer_pose_network.py',
     use=dict(type='TrainedPoseNetwork'), also={'model.losses.skeleton.stage': None, 'model.losses.skeleton.min_side': None},
-    shared=['train_dataloader.dataset.a', 'train_dataloader.dataset.b']))
+    shared=['train_dataloader.dataset.size', 'train_dataloader.dataset.a', 'train_dataloader.dataset.b']))

@@ -75,6 +75,15 @@ def test_training_frames_are_needed():
             MODELS.build(dict(type=name)).test_step(batch())
 
 
+def test_training_frames_of_another_size_are_refused():
+    data = batch()
+    data |= {key: data[key][..., :8] for key in ('frames', 'masks', 'pose_maps')}
+    for name in ('CopyTargetFrame', 'NearestTargetFrame'):
+        with pytest.raises(InputError, match='walk_ab is tested at 16x8 .*training frames of person B.* are 16x12'):
+            answer(name, data)
+    assert answer('CopyInput', data)['generated'].shape == (T, H, 8, 3)
+
+
 def cycle_gan(**skeleton):
     return dict(type='CycleGAN', generator=dict(type='ResNetGenerator', ngf=4, n_blocks=1),
                 discriminator=dict(type='PatchGAN', ndf=4, n_layers=1), skeleton_scaling=True, auto_weight=dict(ratio=0.5),

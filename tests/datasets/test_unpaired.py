@@ -12,7 +12,7 @@ from toolkit.datasets.windows import ClipWindows
 from toolkit.engine.runner import TrainRunner
 from toolkit.engine.sampler import DrawSampler
 from toolkit.model_parts.frame_memory import FrameMemory
-from toolkit.registry import DATASETS, TRANSFORMS
+from toolkit.registry import DATASETS, MODELS, TRANSFORMS
 from toolkit.structures import InputError
 
 H, W = 64, 48
@@ -44,6 +44,17 @@ def roots(tmp_path, stick):
 
 def build(roots, **options):
     return DATASETS.build(dict(type='UnpairedClips', **roots, **options))
+
+
+@pytest.fixture
+def wide(roots, tmp_path, stick):
+    """Person A as she is, and a person in frames of another size."""
+    writer = ClipWriter(tmp_path / 'eve' / 'jump', 'jump', 'eve', 'jump', W, H, 25)
+    for _ in range(4):
+        flat = np.zeros((W, H), np.float32)
+        writer.add(np.zeros((W, H, 3), np.uint8), stick(30, 8, 7), flat, flat, np.zeros((W, H), np.uint8))
+    writer.finish()
+    return dict(a=roots['a'], b=str(tmp_path / 'eve'))
 
 
 def times(domain):
@@ -151,6 +162,37 @@ def test_carry_without_a_sequence_is_refused(roots):
     model.check_data(build(roots, window=1, sequence=3))
     with pytest.raises(InputError, match='set train_dataloader.dataset.sequence to 2 or more'):
         model.check_data(build(roots))
+
+
+def test_who_needs_frames_of_one_size_says_so_before_training(wide):
+    pose_training = MODELS.build(dict(type='PoseTraining', network=dict(type='PoseUNet', widths=(8, 8), height=H)))
+    models = [pose_training, MODELS.build(dict(type='SegmentorTraining', network=dict(widths=(4, 4)))),
+              cycle_gan_parts.build(foreground=dict(margin=0.05))]
+    for model in models:
+        with pytest.raises(InputError, match='person A are 64x48, those of B 48x64'):
+            model.check_data(build(wide))
+        model.check_data(build(wide, size=(H, W)))
+    cycle_gan_parts.build().check_data(build(wide))
+
+
+def test_the_height_that_a_pose_network_remembers_is_that_of_its_frames(roots, monkeypatch):
+    said = []
+    monkeypatch.setattr('toolkit.models.pose_training.print_log', lambda text, *_: said.append(text))
+    model = MODELS.build(dict(type='PoseTraining', network=dict(type='PoseUNet', widths=(8, 8), height=H)))
+    model.check_data(build(roots))
+    assert not said
+    model.check_data(build(roots, size=(32, 24)))
+    assert 'frames are 32 pixels high, but model.network.height=64' in said[0]
+
+
+def test_frames_that_both_persons_have_are_told(roots, monkeypatch):
+    said = []
+    monkeypatch.setattr('toolkit.datasets.unpaired.print_log', lambda text, *_: said.append(text))
+    build(roots)
+    build(dict(a=dict(root=roots['a'], frames=(0, 5)), b=dict(root=roots['a'], frames=(5, 10))))
+    assert not said, 'two outfits in one clip are two persons'
+    build(dict(a=roots['a'], b=str(Clip(f'{roots["a"]}/wave').folder)))
+    assert len(said) == 1 and 'a and b have frames in common, of wave:' in said[0]
 
 
 @pytest.mark.parametrize('option', [dict(references=dict()), dict(plate=True)])

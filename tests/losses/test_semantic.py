@@ -1,5 +1,6 @@
 """CyCADA's semantic consistency: the formula, where gradients go, a segmentor that is trained on masks and looked through."""
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -8,6 +9,7 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict
 from tests.models.baseline_parts import batch_of, build, whole_clip
 from toolkit.losses.semantic import SemanticConsistencyLoss
 from toolkit.masks.segmentation_unet import TrainedSegmentor
+from toolkit.metrics.l1 import L1
 from toolkit.structures import InputError, MissingWeightsError
 
 
@@ -28,6 +30,8 @@ def test_a_segmentor_learns_masks(clips, trained):
     assert logs[-1]['s/ce'] < 0.5 * logs[0]['s/ce'] and logs[-1]['s/wrong'] < 0.08
     result = model.test_step(whole_clip(clips, model))[0]
     assert result['generated'].shape == result['real'].shape == (4, 96, 64, 3)
+    error = L1(protocols=['full'], device='cpu').measure(result)['measures']['full']
+    assert error['value'] == pytest.approx(np.abs(result['generated'].astype(int) - result['real']).mean()), 'its config measures this'
     frames = whole_clip(clips, model)['frames'][0].movedim(1, -1).numpy()
     masks = TrainedSegmentor(path)(frames, None)
     assert masks.shape == (4, 96, 64) and abs(masks - result['generated'][..., 0] / 255).max() < 0.003

@@ -109,6 +109,16 @@ def test_data_of_other_options_is_refused_before_training():
     build_video().check_data(SimpleNamespace(window=3, sequence=2, anchors=True, plates=True))
 
 
+@pytest.mark.parametrize('window, stateful, sequence, enough', [
+    (1, False, 1, False), (2, False, 1, False), (3, False, 1, True), (1, True, 2, False), (1, True, 3, True)])
+def test_training_shows_generators_as_many_of_their_frames_as_a_video(window, stateful, sequence, enough):
+    model, data = build(window=window, previous_frames=2, stateful=stateful), SimpleNamespace(window=window, sequence=sequence)
+    if enough:
+        return model.check_data(data)
+    with pytest.raises(InputError, match=f'previous_frames=2, but training generates only {window * sequence} frames in a row'):
+        model.check_data(data)
+
+
 def test_an_averaged_copy_generates():
     model = build(ema=0.9)
     before = copy.deepcopy(model.net_g_ab_ema.state_dict())

@@ -179,6 +179,13 @@ def test_a_skeleton_loss_by_it_pulls_a_dot_home(checkpoint):
     assert fake.grad.abs().max() > 0
 
 
+def test_a_skeleton_loss_does_not_enlarge_people_beyond_what_it_learned(checkpoint):
+    network = dict(type='TrainedPoseNetwork', checkpoint=str(checkpoint))
+    with pytest.raises(InputError, match='min_side=256 enlarges pictures, but .* trained on frames 48 pixels high'):
+        SkeletonLoss(network)
+    SkeletonLoss(network, min_side=H)
+
+
 def test_as_estimator_it_answers_in_pixels_of_the_frame(checkpoint, monkeypatch, clips):
     network = TrainedPoseNetwork(checkpoint)
     pose = torch.from_numpy(clips[0].poses[:1].copy()) * torch.tensor([0.5, 0.5, 1])

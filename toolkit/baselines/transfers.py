@@ -40,11 +40,16 @@ class TransferBaseline(Baseline):
         """The target person's training frames.
 
         Raises:
-            InputError: there are none.
+            InputError: there are none, or they have another size than those of the clip.
         """
         name = data['direction'][0][1] if 'direction' in data else 'b'
         if not self.domains.get(name):
             raise InputError(f'{type(self).__name__} has no training frame of person {name.upper()} to show')
+        (h, w), (own_h, own_w) = data['frames'].shape[-2:], self.domains[name][0][0].shape[:2]
+        if (h, w) != (own_h, own_w):
+            raise InputError(f'{data["clip"][0]} is tested at {h}x{w} (HxW), but the training frames of person {name.upper()}, which '
+                             f'{type(self).__name__} shows, are {own_h}x{own_w}: set data.size=(H, W) for both persons, training and '
+                             f'test (and pixels=None of a and b where they have it), or leave --baselines out')
         return self.domains[name]
 
 

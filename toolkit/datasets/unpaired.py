@@ -1,10 +1,12 @@
 """Two persons' videos side by side, whose frames have nothing to do with each other: the data of CycleGAN."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
+from mmengine.logging import print_log
 from torch.utils.data import Dataset
 
 from toolkit import fields
@@ -147,6 +149,7 @@ class UnpairedClips(Dataset):
         self.window, self.sequence, self.seed = window, sequence, seed
         self.plates, self.anchors = plates, anchors
         self.batch_size, self._given = batch_size or 1, batch_size is not None
+        self._say_what_is_shared()
         if anchors:
             self._measure()
         self._runs = {}
@@ -190,6 +193,15 @@ class UnpairedClips(Dataset):
     def clips(self) -> list:
         """Clips of both persons."""
         return [*self.a.windows.clips, *self.b.windows.clips]
+
+    def _say_what_is_shared(self) -> None:
+        """Warn of frames that both persons have: where these are all, each would learn to become themselves."""
+        used_a, used_b = ({clip.folder.resolve(): allowed for clip, allowed in zip(domain.windows.clips, domain.windows.allowed)}
+                          for domain in (self.a, self.b))
+        shared = sorted(folder.name for folder in used_a.keys() & used_b.keys() if (used_a[folder] & used_b[folder]).any())
+        if shared:
+            print_log(f'UnpairedClips: a and b have frames in common, of {", ".join(shared[:8])}: nobody learns to become somebody '
+                      f'else from them. Name persons=[...] of each, or different folders', 'current', logging.WARNING)
 
     def _measure(self) -> None:
         fitted = PoseNormalizer.fit(self.a.poses(), self.b.poses())

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from toolkit import skeletons as sk
 from toolkit.losses.frozen import FrozenNetworkLoss
+from toolkit.poses.trained_pose_network import TrainedPoseNetwork
 from toolkit.registry import LOSSES, POSE_ESTIMATORS
 from toolkit.structures import InputError
 from toolkit.warpers.similarity import rescale_maps
@@ -48,11 +49,13 @@ class SkeletonLoss(FrozenNetworkLoss):
             all (two wrong places instead of one), so that nothing pulls him to where he belongs; the larger squares do.
         weighting: 'uniform', or 'foreground': cells count ``1 + foreground_gain * max(heatmaps of both pictures)``.
         foreground_gain: see ``weighting``.
-        min_side: pictures whose shorter side is smaller are enlarged (bilinear) to it before the network; None never.
+        min_side: pictures whose shorter side is smaller are enlarged (bilinear) to it before the network; None never. 256 is for
+            published networks; a ``TrainedPoseNetwork`` knows people at the size that it was trained at.
         cache: keep the maps of so many real pictures, for data without random changes; see ``keys`` of :meth:`forward`.
 
     Raises:
-        InputError: unknown option, or an estimator without differentiable heatmaps or without stages.
+        InputError: unknown option, an estimator without differentiable heatmaps or without stages, or a ``min_side`` that enlarges
+            people beyond what a trained network knows.
         MissingWeightsError: the network's weights are missing.
     """
 
@@ -91,6 +94,10 @@ class SkeletonLoss(FrozenNetworkLoss):
                              f'and TrainedPoseNetwork have')
         if self.stage and 'stage' not in inspect.signature(network.heatmaps).parameters:
             raise InputError(f'{type(network).__name__}.heatmaps has no stages to choose from; leave stage=None')
+        if isinstance(network, TrainedPoseNetwork) and (self.min_side or 0) > network.network.height:
+            raise InputError(f'SkeletonLoss: min_side={self.min_side} enlarges pictures, but this TrainedPoseNetwork was trained on '
+                             f'frames {network.network.height} pixels high and knows people at that size: set min_side=None, and train '
+                             f'it at the size of the pictures')
         return network
 
     def forward(self, fake: Tensor, real: Tensor, anchors: Tensor | None = None, keys: Sequence[Hashable] | None = None) -> Tensor:

@@ -168,7 +168,8 @@ class Identity(ClipMetric):
             places = spread(len(frames), self.frames)
             pixels = person_pixels(*zip(*(frames[i] for i in places)))
             if not len(pixels['color']):
-                raise InputError(f'Identity: no training frame of person {name.upper()} has shoulders and hips')
+                raise InputError(f'Identity: no training frame of person {name.upper()} has shoulders and hips, between '
+                                 f'which colors are compared: leave Identity out of the metrics')
             self.domains[name] = {kind: projected_quantiles(values) for kind, values in pixels.items()}
         self.missing = ''
 

@@ -27,7 +27,7 @@ from toolkit.model_parts.image_pool import ImagePool
 from toolkit.models.base import VideoModel
 from toolkit.models.loss_table import ADDED
 from toolkit.models.painting import FramePainter
-from toolkit.models.transfer import transfer_baselines, transfer_result
+from toolkit.models.transfer import check_one_size, transfer_baselines, transfer_result
 from toolkit.registry import MODELS, check_keys
 from toolkit.structures import InputError
 
@@ -144,8 +144,9 @@ class CycleGAN(VideoModel):
         return transfer_baselines()
 
     def check_data(self, dataset: Dataset) -> None:
-        """As in the base class: windows must be as long as the model's, ``stateful`` needs items that follow each other, and what only
-        the model's options look at must be asked for by them."""
+        """As in the base class: windows must be as long as the model's, ``stateful`` needs items that follow each other, generators
+        must come to see as many frames of their own as in a video, and what only the model's options look at must be asked for by
+        them."""
         given = getattr(dataset, 'window', self.window)
         if given != self.window:
             raise InputError(f'model.window={self.window}, but train_dataloader.dataset.window={given}: set both to the same number')
@@ -158,6 +159,13 @@ class CycleGAN(VideoModel):
         if self.memory is not None and getattr(dataset, 'sequence', 2) < 2:
             raise InputError('model.stateful goes on from the mini-batch before, but the items of the data do not follow each other: '
                              'set train_dataloader.dataset.sequence to 2 or more, and train_dataloader.sampler.shuffle to False')
+        run = self.window * (1 if self.memory is None else getattr(dataset, 'sequence', 1 + self.previous_frames))
+        if run <= self.previous_frames:
+            raise InputError(f'model.previous_frames={self.previous_frames}, but training generates only {run} frames in a row: its '
+                             f'generators never see so many of their own, as they do in every video. Set model.window and '
+                             f'train_dataloader.dataset.window to {self.previous_frames + 1}')
+        if self.margin is not None:
+            check_one_size(dataset, 'model.foreground shows the discriminators each person in the scene of the other')
 
     # ---- training ---------------------------------------------------------------------------------------------------------------
 

@@ -1,16 +1,19 @@
 """Training a pose network on prepared clips, so that it knows the people in them at the size they have there."""
 
+import logging
 from collections.abc import Mapping
 
 import numpy as np
 import torch
+from mmengine.logging import print_log
 from mmengine.optim import OptimWrapperDict
 from torch import Tensor
+from torch.utils.data import Dataset
 
 from toolkit.fit import SIDE, check_attributes, check_call
 from toolkit.model_parts.pose_augmentation import augment
 from toolkit.models.base import VideoModel
-from toolkit.models.transfer import transfer_result
+from toolkit.models.transfer import check_one_size, transfer_result
 from toolkit.poses.decode import cell_to_pixel, refine_peak
 from toolkit.poses.fields import pose_fields
 from toolkit.registry import MODELS, POSE_NETWORKS
@@ -50,7 +53,7 @@ class PoseTraining(VideoModel):
         self.losses.check_some()
         self.net_h = POSE_NETWORKS.build(network)
         check_attributes(POSE_NETWORKS, self.net_h, 'PoseTraining', 'model.network', ('stride', 'multiple', 'height', 'config'))
-        self.stride, self.multiple = self.net_h.stride, self.net_h.multiple
+        self.stride, self.multiple, self.height = self.net_h.stride, self.net_h.multiple, self.net_h.height
         cells = SIDE * self.multiple // self.stride
         check_call(POSE_NETWORKS, self.net_h, 'PoseTraining', 'model.network', dict(images=(2, 3, *[SIDE * self.multiple] * 2)),
                    [(2, K + 1, cells, cells), (2, 2 * len(LIMBS), cells, cells)])
@@ -81,6 +84,16 @@ class PoseTraining(VideoModel):
     def baselines(self) -> dict[str, dict]:
         """As in the base class: none, as it paints nothing."""
         return {}
+
+    def check_data(self, dataset: Dataset) -> None:
+        """As in the base class: the frames of two persons become one batch. Says where the network would remember another height than
+        that of its frames, to which it resizes as pose estimator."""
+        check_one_size(dataset, 'PoseTraining puts the frames of both persons into one batch')
+        height = (getattr(dataset, 'size', None) or [self.height])[0]
+        if height != self.height:
+            print_log(f'frames are {height} pixels high, but model.network.height={self.height}: frames of that height are what the '
+                      f'network will later be given, where people have another size than it learned. Set model.network.height={height}',
+                      'current', logging.WARNING)
 
     def _check_size(self, frames: Tensor) -> None:
         if any(side % self.multiple for side in frames.shape[-2:]):

@@ -3,10 +3,11 @@
 import torch
 from mmengine.optim import OptimWrapperDict
 from torch import Tensor
+from torch.utils.data import Dataset
 
 from toolkit.masks.segmentation_unet import CHUNK, SegmentationUNet
 from toolkit.models.base import VideoModel
-from toolkit.models.transfer import transfer_result
+from toolkit.models.transfer import check_one_size, transfer_result
 from toolkit.registry import MODELS
 
 
@@ -59,6 +60,10 @@ class SegmentorTraining(VideoModel):
         """As in the base class: none, as it paints nothing."""
         return {}
 
+    def check_data(self, dataset: Dataset) -> None:
+        """As in the base class: the frames of two persons become one batch."""
+        check_one_size(dataset, 'SegmentorTraining puts the frames of both persons into one batch')
+
     @torch.no_grad()
     def test_step(self, data: dict) -> list[dict]:
         """Find the person of one clip.
@@ -68,7 +73,8 @@ class SegmentorTraining(VideoModel):
                 of 1.
 
         Returns:
-            See :func:`toolkit.models.transfer.transfer_result`; ``generated`` and ``real`` are masks, as gray pictures.
+            See :func:`toolkit.models.transfer.transfer_result`; ``generated`` and ``real`` are masks, as gray pictures, and the clip's
+            are the truth.
         """
         frames = self.data_preprocessor({'frames': data['frames']})['frames'][0]
         with self.inference_context():
@@ -76,4 +82,4 @@ class SegmentorTraining(VideoModel):
         own = {key: value for key, value in data.items() if not key.startswith('truth_')}
         pictures = self.data_preprocessor.to_uint8(2 * found.expand(-1, 3, -1, -1) - 1).numpy()
         result = transfer_result(own, pictures)
-        return [dict(result, real=data['masks'][0].expand(-1, 3, -1, -1).movedim(1, -1).cpu().numpy())]
+        return [dict(result, real=data['masks'][0].expand(-1, 3, -1, -1).movedim(1, -1).cpu().numpy(), has_truth=True)]

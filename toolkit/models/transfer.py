@@ -1,8 +1,10 @@
-"""What every transfer from one person to another gives for a clip."""
+"""What methods between two persons share: the result for a clip, the baselines, and what they ask of their data."""
 
 import numpy as np
+from torch.utils.data import Dataset
 
 from toolkit.models.base import VideoModel
+from toolkit.structures import InputError
 
 BASELINES = ('CopyInput', 'CopyTargetFrame', 'NearestTargetFrame')
 
@@ -33,3 +35,20 @@ def transfer_result(data: dict, generated: np.ndarray) -> dict:
     return dict(
         result, direction=direction, has_truth=bool(truth), input=dict(frames=own['real'], mask=own['mask'], poses=own['poses']),
         scored=np.ones(len(generated), bool))
+
+
+def check_one_size(dataset: Dataset, why: str) -> None:
+    """Refuse two persons whose frames differ in size.
+
+    Args:
+        dataset: of a training; one without two persons, ``a`` and ``b``, is left alone.
+        why: who needs one size, and what for.
+
+    Raises:
+        InputError: names both sizes.
+    """
+    sizes = [getattr(dataset, name).windows.size for name in 'ab' if hasattr(dataset, name)]
+    if len(set(sizes)) > 1:
+        (h, w), (other_h, other_w) = sizes
+        raise InputError(f'the frames of person A are {h}x{w}, those of B {other_h}x{other_w} (HxW), but {why}: set data.size=(H, W) '
+                         f'for both, and pixels=None of a and b where they have it')
