@@ -7,6 +7,8 @@ import pytest
 
 from toolkit.poses.decode import Person, follow_person
 from toolkit.poses.keypoint_files import KeypointFiles
+from toolkit.poses.smooth import clean_poses
+from toolkit.preparing.quality import present
 from toolkit.skeletons import COCO17, HALPE26, JOINTS, to_openpose18
 from toolkit.structures import InputError
 
@@ -154,3 +156,63 @@ def test_a_trackers_ids_link_people(tmp_path, coco):
     assert steps == pytest.approx([0, 0, 150, 0, 0], abs=1e-3)
     without = follow_person([[Person(p.pose, p.score) for p in frame] for frame in people])
     assert np.abs(np.diff(without[:, 0, 0])).max() == 0
+
+
+def test_ids_that_everybody_has_link_nobody(tmp_path, coco):
+    """AlphaPose without a tracker gives everybody the number 0."""
+    near = (coco[0] - np.float32([240, 240, 0])) * np.float32([.2, .4, 1]) + np.float32([60, 240, 0])
+    near[:, 2], far = .9, near + np.float32([500, 0, 0])
+    where = [(near, far * np.float32([1, 1, .5])), (near, ), (far, ), (near, far)]
+    content = [dict(image_id=f'{t}.jpg', keypoints=flat(p), idx=[0.]) for t, people in enumerate(where) for p in people]
+    (tmp_path / 'a.json').write_text(json.dumps(content))
+    followed = follow_person(KeypointFiles(tmp_path / 'a.json').people_of_frames(range(4), SIZE, 4))
+    assert not followed[2].any(), 'somebody else, far away'
+    np.testing.assert_allclose(followed[[1, 3]], followed[[0, 0]])
+
+
+def test_fractions_that_may_be_of_either_kind_are_asked_for(tmp_path, truth):
+    """A head cut off at the top of 0..1, and a small person in the middle of -1..1, look alike."""
+    poses = truth / np.float32([639, 479, 1])
+    poses[:, :5, 1] -= 1
+    (tmp_path / 'a.json').write_text(json.dumps(comfyui(np.clip(poses, -.2, 1))))
+    with pytest.raises(InputError, match=r'a.json: the coordinates, -0.20 to 0.95, .* unit=0..1 or unit=-1..1'):
+        KeypointFiles(tmp_path / 'a.json').people_of_frames(range(T), SIZE, T)
+    people = KeypointFiles(tmp_path / 'a.json', unit='0..1').people_of_frames(range(T), SIZE, T)
+    assert people[0][0].pose[0, 1] == pytest.approx(-.2 * 479)
+
+
+@pytest.mark.parametrize('coco_file', [False, True])
+def test_keypoints_of_larger_pictures(tmp_path, coco, truth, coco_file):
+    """COCO's images tell their size; where nothing does, keypoints beyond the frames are refused."""
+    height, width = 4 * SIZE[0], 4 * SIZE[1]
+    large, path = scaled(coco, width, height), tmp_path / 'a.json'
+    results = [dict(image_id=t, keypoints=flat(p)) for t, p in enumerate(large)]
+    images = [dict(id=t, file_name=f'{t}.png', height=height, width=width) for t in range(T)]
+    path.write_text(json.dumps(dict(images=images, annotations=results) if coco_file else results))
+    if not coco_file:
+        with pytest.raises(InputError, match='most of the keypoints lie beyond the frames of 640x480.*size='):
+            KeypointFiles(path).people_of_frames([0], SIZE, T)
+    people = KeypointFiles(path, size=None if coco_file else (height, width)).people_of_frames(range(T), SIZE, T)
+    np.testing.assert_allclose(np.stack([p.pose for p, in people]), truth, atol=1e-3)
+
+
+def test_a_depth_is_no_confidence(tmp_path, coco):
+    poses = coco.copy()
+    poses[:, ::2, 2], poses[:, 1, 2] = -.4, .5
+    np.save(tmp_path / 'a.npy', poses)
+    with pytest.raises(InputError, match=r'frame 0: 9 of 17 joints have a confidence below 0, such as -0.4; is the third .* depth z'):
+        KeypointFiles(tmp_path / 'a.npy').people_of_frames([0], SIZE, T)
+    poses[:, ::2] = -1
+    np.save(tmp_path / 'a.npy', poses)
+    pose = KeypointFiles(tmp_path / 'a.npy').people_of_frames([0], SIZE, T)[0][0].pose
+    assert not pose[0].any() and pose[JOINTS.index('left_eye'), 2] == .5
+
+
+def test_joints_above_a_low_threshold_are_kept_when_poses_are_cleaned(tmp_path, coco):
+    poses = coco.copy()
+    poses[..., 2] = .04
+    np.save(tmp_path / 'a.npy', poses)
+    found = follow_person(KeypointFiles(tmp_path / 'a.npy', threshold=.03).people_of_frames(range(T), SIZE, T))
+    cleaned = clean_poses(found, 25., smooth=False)
+    np.testing.assert_array_equal(cleaned, found)
+    assert present(cleaned).all()

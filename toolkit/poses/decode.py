@@ -233,7 +233,7 @@ def follow_person(people: list[list[Person]], chosen: tuple[int, Person] | None 
     The clip is followed forwards and backwards from the frame that shows somebody most prominently. In each frame the person
     with the same ``id`` is taken; where there is none, the person nearest to the last known pose, if their median joint distance is
     below half of the known person's size; else the frame has nobody. The reach grows while the person is lost, so that they
-    are found again elsewhere.
+    are found again elsewhere. An ``id`` that two people of one frame have tells nobody apart and does not count.
 
     Args:
         people: for each frame the people found.
@@ -248,11 +248,12 @@ def follow_person(people: list[list[Person]], chosen: tuple[int, Person] | None 
         return poses
     start = int(np.argmax(prominence))
     start, first = chosen or (start, max(people[start], key=lambda p: p.prominence))
+    useless = {None, *(p.id for frame in people for i, p in enumerate(frame) if p.id in [other.id for other in frame[:i]])}
     poses[start] = first.pose
     for order in (range(start + 1, len(people)), range(start - 1, -1, -1)):
         known, lost = first, 0
         for t in order:
-            same = [p for p in people[t] if p.id is not None and p.id == known.id]
+            same = [p for p in people[t] if p.id == known.id and p.id not in useless]
             candidates = same or people[t]
             distances = [pose_distance(p.pose, known.pose) for p in candidates]
             lost += 1

@@ -22,9 +22,12 @@ JOINTS_TO_LAYOUT = {len(names): layout for layout, names in LAYOUTS.items()}
 UNITS = ('pixels', '0..1', '-1..1')
 SMALL = 10.
 """Coordinates are no pixels if none is larger than this and half of them are within 1."""
-NEGATIVE = .05
-"""They are within -1..1 and not within 0..1 if more than this share is negative."""
+LOW, DEEP = .05, -.5
+"""They are within 0..1 if less than the first share is negative, and within -1..1 if this share is below the second number. Between
+lie people in the middle of -1..1, and those who are cut off at the left or at the top of 0..1."""
 MIN_NAMED = 8
+WEAKEST = .11
+"""Least confidence of a joint that is there: preparing leaves out what has not more than 0.1."""
 
 
 @POSE_ESTIMATORS.register_module()
@@ -47,14 +50,14 @@ class KeypointFiles:
         size: height and width of the pictures the keypoints belong to; if given, they are scaled to the frames' size.
         first: number that the first frame of the source has in the files, where they do not tell.
         unit: 'pixels', '0..1' or '-1..1' (of the frame's width and height); by default told by the values.
-        threshold: joints of a smaller confidence are missing.
+        threshold: joints of a smaller confidence are missing; all others have at least 0.11 in the poses.
 
     Raises:
         InputError: nothing there, unreadable, or not one of these formats.
     """
 
     name = 'keypoint_files'
-    version = '2'
+    version = '3'
 
     def __init__(self, path: str | Path, layout: str | None = None, size: tuple[int, int] | None = None, first: int | None = None,
                  unit: str | None = None, threshold: float = 0.1):
@@ -119,7 +122,7 @@ class KeypointFiles:
             For each index the people there, in pixels of the source.
 
         Raises:
-            InputError: the files belong to another number of frames, or do not reach as far.
+            InputError: the files belong to another number or size of frames, do not reach as far, or do not tell their unit.
         """
         numbers = self._numbers(indices, total, names)
         if not self.people:
@@ -129,7 +132,20 @@ class KeypointFiles:
             raise InputError(
                 f'{self.path}: keypoints end at number {last}, but frames up to number {max(numbers)} are used of the {total} of the '
                 'video; give the results of this whole video, or choose a shorter stretch')
+        if self.size is None:
+            self._check_within(size)
         return [[self._in_pixels(*pair, size) for pair in self.people.get(number, ())] for number in numbers]
+
+    def _check_within(self, size: tuple[int, int]) -> None:
+        """Refuse keypoints of a larger picture than the frames, most of which lie beyond these."""
+        poses = [self._in_pixels(*pair, size).pose for people in self.people.values() for pair in people]
+        points = np.concatenate([pose[pose[:, 2] > 0, :2] for pose in poses]) if poses else np.zeros((1, 2))
+        if (~((points > -1) & (points < size[::-1])).all(-1)).mean() > .5:
+            x, y = points.max(0)
+            raise InputError(
+                f'{self.path}: most of the keypoints lie beyond the frames of {size[1]}x{size[0]} (width x height), they reach to '
+                f"{x:.5g},{y:.5g} (x,y); give the size of the pictures that they belong to, 'size=(HEIGHT, WIDTH)', or the files of "
+                'this video')
 
     def check_pixels(self, stored: tuple[int, int], shown: tuple[int, int]) -> None:
         """Refuse a video whose pixels are not square, where nothing says which of its two sizes the keypoints belong to.
@@ -209,18 +225,28 @@ class KeypointFiles:
         keypoints, names = detection.keypoints, self._names(len(detection.keypoints), detection.where)
         pose = to_openpose18(np.where(keypoints[:, 2:] >= self.threshold, keypoints, 0), names)
         found = pose[:, 2] > 0
+        pose[found, 2] = np.maximum(pose[found, 2], WEAKEST)
         return (Person(pose, float(pose[:, 2].sum()), detection.id), self.size or detection.canvas) if found.any() else None
 
     @cached_property
     def unit(self) -> str:
-        """Of the coordinates: 'pixels', '0..1' or '-1..1'."""
+        """Of the coordinates: 'pixels', '0..1' or '-1..1'.
+
+        Raises:
+            InputError: fractions that may be either.
+        """
         if self.wished_unit is not None:
             return self.wished_unit
         poses = [person.pose for people in self.people.values() for person, _ in people]
         values = np.concatenate([pose[pose[:, 2] > 0, :2] for pose in poses]) if poses else np.zeros((1, 2))
         if np.abs(values).max() > SMALL or np.median(np.abs(values)) > 1:
             return 'pixels'
-        return '-1..1' if (values < 0).mean() > NEGATIVE else '0..1'
+        low = float(np.quantile(values, LOW))
+        if DEEP <= low < 0:
+            raise InputError(
+                f'{self.path}: the coordinates, {values.min():.2f} to {values.max():.2f}, are fractions of the frame, either 0..1 of '
+                'people who reach beyond it, or -1..1; say which, unit=0..1 or unit=-1..1')
+        return '-1..1' if low < 0 else '0..1'
 
     def _in_pixels(self, person: Person, canvas: tuple[float, float] | None, size: tuple[int, int]) -> Person:
         """The person in pixels of a source of this size."""

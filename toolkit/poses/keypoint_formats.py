@@ -5,7 +5,7 @@ from pathlib import Path
 
 from toolkit.doors import read_json
 from toolkit.poses.frame_numbers import name_stem, numbers_of_names
-from toolkit.poses.keypoint_json import Detection, people_of_frame, person, short
+from toolkit.poses.keypoint_json import Detection, canvas_of, people_of_frame, person, short
 from toolkit.structures import InputError
 
 KNOWN = 'expected what COCO, AlphaPose, MMPose or ComfyUI write, see docs/keypoints.md'
@@ -138,12 +138,13 @@ def _coco(results, images, where: str) -> Detections:
         if not _is_id(result['image_id']):
             raise InputError(f'{where}: entry {i} has image_id {short(result["image_id"])!r}, expected a number from 0 or a name')
     number_of = _image_numbers(images, where) if images else _id_numbers({r['image_id'] for r in results}, where)
+    canvases = {image['id']: canvas_of(image) for image in images or ()}
     frames = {number: [] for number in number_of.values()}
     for i, result in enumerate(results):
         here = f'{where}: entry {i}'
         if result['image_id'] not in number_of:
             raise InputError(f'{here}: image_id {short(result["image_id"])!r} is not among the images')
-        found = person(result, here)
+        found = person(result, here, canvases.get(result['image_id']))
         if found is not None:
             frames[number_of[result['image_id']]].append(found)
     return Detections(frames, complete=bool(images))

@@ -10,6 +10,8 @@ from toolkit.structures import InputError
 KEYPOINT_KEYS = ('pose_keypoints_2d', 'pose_keypoints', 'keypoints', 'joints')
 ID_KEYS = ('track_id', 'idx', 'person_id', 'instance_id')
 LISTS_OF_PEOPLE = ('people', 'bodies', 'instances', 'instance_info', 'predictions')
+LEAST_CONFIDENCE, UNSEEN = -.1, -1.
+"""Networks give unseen joints confidences a little below 0, some programs -1. What else is smaller may be a depth."""
 
 
 @dataclass
@@ -59,16 +61,20 @@ def numbers(values, where: str) -> np.ndarray:
 def triples(values, scores, where: str) -> np.ndarray | None:
     """List of x, y, confidence, or of x, y beside a list of scores -> (J, 3) float32; None for an empty one.
 
-    COCO's visibility flags 1 and 2 count as confidence 1.
+    COCO's visibility flags 1 and 2 count as confidence 1, and a confidence of -1 as 0.
 
     Raises:
-        InputError: not finite numbers, or not three for each joint.
+        InputError: not finite numbers, not three for each joint, or the third one is a depth.
     """
     flat = numbers(values, where)
     if scores is None:
         if flat.size % 3:
             raise InputError(f'{where}: {flat.size} numbers, expected x, y, confidence for each joint')
         joints = flat.reshape(-1, 3).copy()
+        below = (joints[:, 2] < LEAST_CONFIDENCE) & (joints[:, 2] != UNSEEN)
+        if below.sum() > len(joints) / 4:
+            raise InputError(f'{where}: {below.sum()} of {len(joints)} joints have a confidence below 0, such as '
+                             f'{joints[below, 2].min():g}; is the third number of each joint its depth z? Expected x, y, confidence')
     else:
         scores = numbers(scores, where)
         if flat.size != 2 * scores.size:
@@ -93,6 +99,13 @@ def person(entry, where: str, canvas: tuple[float, float] | None = None) -> Dete
     return None if joints is None else Detection(joints, where, _identity(entry), canvas)
 
 
+def canvas_of(entry: dict, prefix: str = '') -> tuple[float, float] | None:
+    """Height and width of a picture as an object tells them under these keys with a prefix, or None."""
+    height, width = entry.get(f'{prefix}height'), entry.get(f'{prefix}width')
+    known = is_number(height) and is_number(width) and 0 < height < 1e6 and 0 < width < 1e6
+    return (height, width) if known else None
+
+
 def people_of_frame(content, where: str) -> Iterator[Detection]:
     """All people in what a program wrote for one frame: a list of people, or an object that holds one.
 
@@ -103,9 +116,7 @@ def people_of_frame(content, where: str) -> Iterator[Detection]:
         content = content[0]
     key, canvas = _holder(content), None
     if key is not None:
-        height, width = content.get('canvas_height'), content.get('canvas_width')
-        if is_number(height) and is_number(width) and 0 < height < 1e6 and 0 < width < 1e6:
-            canvas = height, width
+        canvas = canvas_of(content, 'canvas_')
         if key == 'predictions' and isinstance(content[key], list):
             yield from people_of_frame(content[key], f'{where}: {key}')
             return

@@ -202,7 +202,8 @@ class Preparation:
         crop = self._crop(clean)
         writer = ClipWriter(
             self.folder, self.folder.name, self.person, self.action, crop.height, crop.width, self.fps, self.settings.frame_format,
-            key=dict(self.key, first=first, last=last), overwrite=self.overwrite, fields={f.name: f.channels for f in self.fields})
+            key=dict(self.key, first=first, last=last, window=[crop.x, crop.y, crop.w, crop.h]), overwrite=self.overwrite,
+            fields={f.name: f.channels for f in self.fields})
         self._preview(crop, total)
         with _quiet_reader():
             self._make_frames(writer, crop, crop.pose(clean), first, last)
