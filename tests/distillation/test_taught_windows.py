@@ -1,5 +1,6 @@
 """What a student learns from: the teacher's own pictures of poses that are drawn, the same in every run."""
 
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,6 +16,7 @@ from toolkit.distillation.taught_windows import TaughtWindows
 from toolkit.packaged import PRETRAINED
 from toolkit.preparing.batch import VideoBatch
 from toolkit.registry import DATASETS
+from toolkit.skeletons import L_WRIST, R_WRIST, K
 from toolkit.structures import InputError
 from toolkit.synthetic.actions import SyntheticActions
 
@@ -115,6 +117,20 @@ def test_what_cannot_teach_is_refused(root, wrong, message, tmp_path):
         wrong = dict(movements=tmp_path)
     with pytest.raises(InputError, match=message):
         TaughtWindows(root=root / 'me', **dict(OPTIONS, **wrong))
+
+
+@pytest.mark.parametrize('kind', ['movements', 'own'])
+def test_clips_that_show_too_little_of_anybody_are_named(root, kind, tmp_path):
+    folder = next((root / 'other').iterdir())
+    hands = shutil.copytree(folder, tmp_path / 'hands' / folder.name)
+    poses = dict(np.load(hands / 'poses.npz'))
+    for value in poses.values():
+        if value.ndim == 3:
+            value[:, [joint for joint in range(K) if joint not in (R_WRIST, L_WRIST)]] = 0
+    np.savez(hands / 'poses.npz', **poses)
+    given = dict(root=hands) if kind == 'own' else dict(root=root / 'me', movements=tmp_path / 'hands')
+    with pytest.raises(InputError, match=f'{folder.name}: both shoulders are seen in fewer than 3'):
+        TaughtWindows(**OPTIONS, **given)
 
 
 def test_the_teacher_is_back_on_the_cpu_when_workers_are_forked(data, monkeypatch):

@@ -63,6 +63,23 @@ def test_movement_ends_up_fitted_as_a_whole_video_would_be():
     assert steps < 4, 'a better fit takes over little by little'
 
 
+def test_who_shows_too_little_for_long_is_painted_as_soon_as_they_show_more():
+    mover, near = Mover((192, 128), walking(30, size=30, x=100)), walking(400)
+    near[:, 1:14] = 0  # a face alone
+    assert not any(mover(pose, (96, 64), t / 25).any() for t, pose in enumerate(near))
+    far = walking(12)
+    far[::2, 1:14] = 0
+    shown = [mover(pose, (96, 64), 20 + t).any() for t, pose in enumerate(far)]
+    assert shown.index(True) == 5, 'the third frame with shoulders'
+
+
+def test_a_person_to_whom_nothing_can_be_fitted_is_refused_before_anybody_moves():
+    face = walking(30)
+    face[:, 1:14] = 0
+    with pytest.raises(InputError, match='PERSON shows too little of a body.*--retarget off'):
+        Mover((192, 128), face)
+
+
 def test_another_size_of_the_frames_begins_anew():
     mover = Mover((192, 128), walking(30, size=30, x=100))
     small = [mover(pose, (96, 64), t / 25) for t, pose in enumerate(walking(20))]

@@ -5,6 +5,7 @@ import socket
 import socketserver
 import threading
 import time
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -93,12 +94,13 @@ def test_addresses_are_told_from_files():
     assert is_address('rtsp://camera/1') and is_address('http://x/a.mjpg') and not is_address('a.mp4') and not is_address('file://a')
 
 
-def transport_stream(size, frames=30):
+def transport_stream(size, frames=30, aspect=1):
     """An MPEG transport stream of plain frames, (H, W) large."""
     file = io.BytesIO()
     with av.open(file, 'w', format='mpegts') as container:
         stream = container.add_stream('mpeg2video', rate=25, options={'g': '5'})
         stream.height, stream.width, stream.pix_fmt = *size, 'yuv420p'
+        stream.codec_context.sample_aspect_ratio = Fraction(aspect)
         for number in range(frames):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((*size, 3), 50 + 3 * number, np.uint8), format='rgb24')))
         container.mux(stream.encode(None))
@@ -156,6 +158,13 @@ def test_a_large_stream_has_the_colors_that_players_show(server):
         container.mux(stream.encode(None))
     seen = next(open_stream(server(file.getvalue())))
     assert np.abs(seen.astype(int) - color).max() <= 4
+
+
+@pytest.mark.parametrize('size, aspect, shape', [
+    ((72, 96), Fraction(4, 3), (72, 128)), ((720, 1280), 1, (360, 640)), ((576, 720), Fraction(64, 45), (360, 640))])
+def test_streams_have_square_pixels_and_are_made_small(server, size, aspect, shape):
+    frame = next(open_stream(server(transport_stream(size, aspect=aspect))))
+    assert frame.shape == (*shape, 3) and frame.std() < 3
 
 
 def test_a_damaged_stream_goes_on_behind_the_damage(server):

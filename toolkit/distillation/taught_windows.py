@@ -1,12 +1,14 @@
 """Windows whose frames a trained model paints, of poses that are drawn: what a student learns from."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch.utils.data import default_collate, get_worker_info
 
-from toolkit.clips.clip import find_clips
+from toolkit.clips.clip import Clip, find_clips
 from toolkit.clips.same_person import identity
 from toolkit.datasets.footage import Footage, useful_scale
 from toolkit.datasets.references import ReferenceTrack
@@ -19,6 +21,7 @@ from toolkit.fields import CONTENT, added, find
 from toolkit.inference.loading import load
 from toolkit.machine import machine
 from toolkit.masks.geometry import part_shapes
+from toolkit.poses.retarget import PoseNormalizer
 from toolkit.registry import DATASETS
 from toolkit.structures import InputError
 
@@ -48,7 +51,8 @@ class TaughtWindows(ClipWindows):
         kwargs: of :class:`toolkit.datasets.windows.ClipWindows`.
 
     Raises:
-        InputError: a teacher that does not generate from poses alone, or what it needs and the data set does not give; no movements.
+        InputError: a teacher that does not generate from poses alone, or what it needs and the data set does not give; no movements;
+            clips that show too little of anybody to fit one's movements to another.
     """
 
     def __init__(self, teacher: str | Path, movements: str | Path | None = None, turn: float = 25., allow_imports: tuple[str, ...] = (),
@@ -61,7 +65,11 @@ class TaughtWindows(ClipWindows):
         self.turn, self.name = turn, str(teacher)
         model = self.teacher.model
         self._check(model)
-        self.movements = [] if movements is None else [clip.poses for clip in find_clips(movements)]
+        moved = [] if movements is None else find_clips(movements)
+        self.movements = [clip.poses for clip in moved]
+        for clip, poses in zip(moved, self.movements):
+            with _naming([clip]):
+                PoseNormalizer.fit(poses, poses)
         if movements is not None and not self.movements:
             raise InputError(f'{movements}: no prepared clips in this folder; make some with tools/prepare_data.py, or leave movements '
                              f'out')
@@ -93,9 +101,10 @@ class TaughtWindows(ClipWindows):
         """Draws movements of the person of a clip; made once."""
         person = identity(self.clips[number])
         if person not in self._samplers:
-            own = [scale_pose(clip.poses[allowed], self.size[0] / clip.height, self.size[1] / clip.width)
-                   for clip, allowed in zip(self.clips, self.allowed) if identity(clip) == person]
-            self._samplers[person] = SampledPoses(np.concatenate(own), self.size, self.movements, self.turn)
+            clips = [(clip, allowed) for clip, allowed in zip(self.clips, self.allowed) if identity(clip) == person]
+            own = [scale_pose(clip.poses[allowed], self.size[0] / clip.height, self.size[1] / clip.width) for clip, allowed in clips]
+            with _naming([clip for clip, _ in clips]):
+                self._samplers[person] = SampledPoses(np.concatenate(own), self.size, self.movements, self.turn)
         return self._samplers[person]
 
     def _item(self, index: int, draw: int, part: tuple[int, int] | None) -> dict:
@@ -143,3 +152,14 @@ class TaughtWindows(ClipWindows):
         finally:
             if lent:
                 model.cpu()
+
+
+@contextmanager
+def _naming(clips: Sequence[Clip]) -> Iterator[None]:
+    """Say which clips show too little of somebody to measure them."""
+    try:
+        yield
+    except InputError as error:
+        folders = ', '.join(str(clip.folder) for clip in clips)
+        raise InputError(f'{folders}: both shoulders are seen in fewer than 3 of the frames in use, so that movements cannot be fitted '
+                         f'to or from this body; leave it out, or prepare it again with another pose estimator') from error

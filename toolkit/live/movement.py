@@ -10,7 +10,7 @@ from toolkit.clips.crop import center_crop
 from toolkit.poses.decode import REACH, pose_distance
 from toolkit.poses.retarget import PoseNormalizer
 from toolkit.poses.smooth import OneEuro, body_size
-from toolkit.skeletons import L_ANKLE, R_ANKLE, K
+from toolkit.skeletons import L_ANKLE, L_SHOULDER, NECK, R_ANKLE, R_SHOULDER, K
 from toolkit.structures import InputError
 
 WEAK = .1
@@ -20,7 +20,8 @@ HOLD = .2
 PAUSE = 1.
 """Who was away for so many seconds is smoothed anew."""
 FIRST, LAST = 3, 384
-"""The fit to the body is made after 3 frames that show somebody, and again whenever there are twice as many, up to 384."""
+"""The fit to the body is made after 3 frames that show somebody, and again whenever there are twice as many, up to 384. As long as they
+show too little for a first one, only those with both shoulders count, and it is tried with each."""
 BLEND = 1.
 """Seconds over which a new fit takes over from the one before."""
 
@@ -136,10 +137,19 @@ class Mover:
     Args:
         size: (H, W) of the frames to generate.
         target: (T, 18, 3) poses of the person who is painted, in pixels of those frames; None lays the middle of the frame over them.
+
+    Raises:
+        InputError: the target shows too little of the person.
     """
 
     def __init__(self, size: tuple[int, int], target: np.ndarray | None) -> None:
         self.size, self.target = size, None if target is None else np.repeat(target, FIRST, 0) if len(target) < FIRST else target
+        if target is not None:
+            try:
+                PoseNormalizer.fit(self.target, self.target)
+            except InputError as error:
+                raise InputError('PERSON shows too little of a body, not both shoulders, so that no movement can be fitted to it: give '
+                                 'another clip, or leave movements as they are with --retarget off') from error
         self.frame: tuple[int, int] | None = None
         self.begin()
 
@@ -192,5 +202,7 @@ class Mover:
         except InputError as error:
             if 'target' in str(error):
                 raise
+            self._seen = [pose for pose in self._seen if (pose[[R_SHOULDER, L_SHOULDER, NECK], 2] > 0).all()]
+            self._next = FIRST
             return
         self._fits, self._since = [*self._fits[-1:], fit], time

@@ -147,9 +147,11 @@ def _of_transfer(trained: Trained, size: tuple[int, int] | None, direction: str 
 
 def _training_clips(trained: Trained, checkpoint: str | Path) -> list[Clip]:
     """The clips that a checkpoint was trained on, if they are still there, those of the first person."""
-    dataset = trained.config.get('train_dataloader', {}).get('dataset', {})
-    root = dataset.get('root') or (trained.config.get('data') or {}).get('root')
+    dataset, data = trained.config.get('train_dataloader', {}).get('dataset', {}), trained.config.get('data') or {}
+    root, persons = (dataset.get(name) or data.get(name) for name in ('root', 'persons'))
     clips = find_clips(root) if root and Path(root).is_dir() else []
+    if persons:
+        clips = [clip for clip in clips if clip.person in ([persons] if isinstance(persons, str) else persons)]
     if not clips:
         raise InputError(f'{checkpoint}: the clips of its training ({root or "not named"}) are not there; say whom to paint by '
                          '--content, a clip, video or picture')

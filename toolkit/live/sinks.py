@@ -1,9 +1,12 @@
 """Where live pictures go: a window, a video file, a stream, a virtual camera."""
 
+import errno
 import os
 import re
 import sys
+import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
@@ -15,12 +18,15 @@ import numpy as np
 from toolkit.structures import InputError
 from toolkit.video.filters import BT709
 from toolkit.video.io import VideoWriter
+from toolkit.video.reader import fit_into
 from toolkit.video.source import turn_log_off
 
 FILE_FPS = 25
 ADDRESSES = ('rtmp://', 'rtmps://', 'udp://', 'srt://', 'tcp://')
 RETRY = 2.
 """Seconds before a stream that was lost is opened again."""
+ANSWER = 5.
+"""A server that takes nothing for so many seconds is lost."""
 
 
 class Sink:
@@ -124,7 +130,7 @@ class File(Sink):
         now = time.perf_counter()
         self.start = self.start or now
         if self.writer.size and picture.shape[:2] != self.writer.size:
-            picture = cv2.resize(picture, self.writer.size[::-1], interpolation=cv2.INTER_AREA)
+            picture, _ = fit_into(picture, *self.writer.size)
         self.writer.write(picture, now - self.start)
 
     def close(self) -> None:
@@ -136,7 +142,8 @@ class File(Sink):
 
 
 class Stream(Sink):
-    """A stream to a server, H.264 in FLV (rtmp) or MPEG-TS. A server that goes away is tried again every two seconds.
+    """A stream to a server, H.264 in FLV (rtmp) or MPEG-TS. A server that goes away, or takes nothing for five seconds, is tried again
+    every two seconds.
 
     Args:
         address: such as rtmp://host/app/key.
@@ -148,12 +155,12 @@ class Stream(Sink):
 
     def __init__(self, address: str, say=print) -> None:
         self.address, self.say, self.container, self.lost_at = address, say, None, None
-        self.start, self.size, self.reached = time.perf_counter(), None, False
+        self.start, self.size, self.reached, self._busy = time.perf_counter(), None, False, None
 
     def _open(self) -> None:
         kind = 'flv' if self.address.startswith('rtmp') else 'mpegts'
         turn_log_off()
-        self.container = av.open(self.address, 'w', format=kind, timeout=(5., 5.))
+        self.container = av.open(self.address, 'w', format=kind)
         self.stream = self.container.add_stream('libx264', rate=30, options=dict(preset='veryfast', tune='zerolatency', g='60'))
         self.stream.height, self.stream.width, self.stream.pix_fmt = *self.size, 'yuv420p'
         context = self.stream.codec_context
@@ -172,12 +179,12 @@ class Stream(Sink):
                 self.size = self.size or (height, width)
                 self._open()
             if (height, width) != self.size:
-                picture = cv2.resize(picture, self.size[::-1], interpolation=cv2.INTER_AREA)
+                picture, _ = fit_into(picture, *self.size)
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture[:self.size[0], :self.size[1]]), format='rgb24')
             frame.pts, frame.time_base = max(int((time.perf_counter() - self.start) * 1000), self.last + 1), Fraction(1, 1000)
             self.last = frame.pts
             frame = frame.reformat(format='yuv420p', dst_colorspace='ITU709', src_color_range='JPEG', dst_color_range='MPEG')
-            self.container.mux(self.stream.encode(frame))
+            self._in_time(self.container.mux, self.stream.encode(frame))
             self.reached = True
             if self.lost_at:
                 self.say(f'{self.address} is back')
@@ -191,11 +198,40 @@ class Stream(Sink):
                 self.say(f'{self.address} is lost ({error.strerror or error}); trying again')
             self.lost_at = time.perf_counter()
 
+    def _in_time(self, work: Callable, *given) -> None:
+        """Do what FFmpeg may wait with for ever, in a thread that is left behind then.
+
+        Raises:
+            TimeoutError: it takes too long. The container is forgotten, since that thread uses it.
+        """
+        errors = []
+
+        def run() -> None:
+            try:
+                work(*given)
+            except Exception as error:  # raised below
+                errors.append(error)
+
+        self._wait()  # where it was interrupted before
+        self._busy = threading.Thread(target=run, name='stream', daemon=True)
+        self._busy.start()
+        self._wait()
+        if errors:
+            raise errors[0]
+
+    def _wait(self) -> None:
+        if self._busy is not None:
+            self._busy.join(ANSWER)
+            hangs, self._busy = self._busy.is_alive(), None
+            if hangs:
+                self.container = None
+                raise TimeoutError(errno.ETIMEDOUT, f'it has taken nothing for {ANSWER:.0f} s')
+
     def _forget(self) -> None:
         container, self.container = self.container, None
         if container is not None:
             try:
-                container.close()
+                self._in_time(container.close)
             except (av.error.FFmpegError, OSError) as error:
                 self.say(f'{self.address}: {error.strerror or error}')
 
@@ -203,7 +239,7 @@ class Stream(Sink):
         """End the stream."""
         if self.container is not None:
             try:
-                self.container.mux(self.stream.encode(None))
+                self._in_time(self.container.mux, self.stream.encode(None))
             except (av.error.FFmpegError, OSError) as error:
                 self.say(f'{self.address}: {error.strerror or error}')
         self._forget()
@@ -233,7 +269,7 @@ class VirtualCamera(Sink):
                 raise InputError(f'no virtual camera can be opened ({error}); install its driver: v4l2loopback on Linux, OBS on '
                                  'Windows and macOS') from error
         if picture.shape[:2] != (self.camera.height, self.camera.width):
-            picture = cv2.resize(picture, (self.camera.width, self.camera.height), interpolation=cv2.INTER_AREA)
+            picture, _ = fit_into(picture, self.camera.height, self.camera.width)
         self.camera.send(picture)
 
     def close(self) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+from av.video.reformatter import Interpolation, VideoReformatter
 
 from toolkit.live.stages import Shot
 from toolkit.structures import InputError
@@ -66,7 +67,7 @@ def open_camera(number: int, size: tuple[int, int] | None = None) -> Iterator[np
 
 
 def open_stream(address: str) -> Iterator[np.ndarray]:
-    """Frames of a stream, as they come. What is damaged is left out.
+    """Frames of a stream, as they come: with square pixels, and no side longer than :data:`SIDE`. What is damaged is left out.
 
     Args:
         address: such as rtsp://camera/1.
@@ -88,7 +89,7 @@ def open_stream(address: str) -> Iterator[np.ndarray]:
             raise CameraLost(f'{address} sends no video')
         stream = container.streams.video[0]
         stream.thread_type = 'SLICE'  # frame threads would hold frames back
-        damaged, packets = 0, container.demux(stream)
+        damaged, packets, reformatter = 0, container.demux(stream), VideoReformatter()
         while True:
             try:
                 packet = next(packets, None)
@@ -104,7 +105,11 @@ def open_stream(address: str) -> Iterator[np.ndarray]:
             if damaged > DAMAGED:
                 raise CameraLost(f'{address}: sends nothing that can be decoded')
             for frame in frames:
-                yield named_colors(frame).to_ndarray(format='rgb24')
+                height, width = frame.height, frame.width * (stream.sample_aspect_ratio or 1)
+                factor = min(1, SIDE / max(height, width))
+                height, width = (max(1, round(n * factor)) for n in (height, width))
+                small = reformatter.reformat(named_colors(frame), width, height, 'rgb24', interpolation=Interpolation.AREA)
+                yield small.to_ndarray()
 
 
 def _reason(error: Exception) -> str:

@@ -1,0 +1,44 @@
+"""Files and streams take pictures of any shape, and a server that hangs does not hang the run."""
+
+import socket
+import threading
+
+import numpy as np
+import pytest
+
+from tests.live.test_run import decoded
+from toolkit.live import sinks
+from toolkit.live.sinks import File, Stream
+
+
+def test_a_server_that_takes_nothing_any_more_is_lost(monkeypatch):
+    monkeypatch.setattr(sinks, 'ANSWER', .5)
+    pictures = np.random.default_rng(0).integers(0, 255, (2, 384, 384, 3), np.uint8)
+    with socket.socket() as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        server.bind(('127.0.0.1', 0))
+        server.listen()
+        said, done = [], threading.Event()
+        sink = Stream(f'tcp://127.0.0.1:{server.getsockname()[1]}', said.append)
+
+        def send():
+            while not said:
+                for picture in pictures:
+                    sink.show(picture)
+            sink.close()
+            done.set()
+
+        threading.Thread(target=send, daemon=True).start()
+        assert done.wait(60), 'the run could not be ended'
+    assert 'is lost (it has taken nothing for' in said[0] and len(said) == 1
+
+
+def test_pictures_of_another_shape_are_not_squeezed(tmp_path):
+    wide, high = np.full((64, 128, 3), 200, np.uint8), np.full((64, 64, 3), 200, np.uint8)
+    wide[:, 32:96] = high[:, 16:48] = 40
+    for sink, path in ((File(tmp_path / 'a.mp4'), tmp_path / 'a.mp4'), (Stream(str(tmp_path / 'a.ts')), tmp_path / 'a.ts')):
+        for picture in [wide] * 10 + [high] * 10:
+            sink.show(picture)
+        sink.close()
+        bright = decoded(path)[-1].min(2).mean(0) > 120
+        assert bright[34:46].all() and bright[82:94].all() and bright.sum() == pytest.approx(32, abs=4), 'borders are black'
