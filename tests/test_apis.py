@@ -3,6 +3,7 @@
 import shutil
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import cv2
@@ -119,6 +120,21 @@ def test_one_video_in_the_place_of_a_list_is_refused(call, tmp_path):
     with pytest.raises(InputError, match=r"videos: expected a list, got 'me.mp4'; give \['me.mp4'\] for that one"):
         call('me.mp4', tmp_path / 'run')
     assert not any(tmp_path.iterdir())
+
+
+def test_clips_of_an_earlier_call_are_not_trained_on_without_a_word(clips, tmp_path, monkeypatch):
+    """Two work dirs of one name share a folder of prepared clips, and so do two calls with other videos."""
+    said, data = [], clips[0].folder.parent
+    runner = SimpleNamespace(logger=SimpleNamespace(warning=said.append), train=lambda: None)
+    monkeypatch.setattr(apis, 'VideoBatch', lambda *given, **named: SimpleNamespace(run=lambda: 0))
+    monkeypatch.setattr(apis, 'build_runner', lambda *given, **named: runner)
+    monkeypatch.setattr(apis, 'checkpoint_file', lambda work_dir: work_dir)
+    names = [clip.key for clip in apis.find_clips(data)]
+    apis.finetune([f'{name}.mp4' for name in names], tmp_path / 'run', data)
+    apis.finetune([], tmp_path / 'run', data)
+    assert not said
+    apis.finetune([f'{names[0]}.mp4'], tmp_path / 'run', data)
+    assert len(said) == 1 and f'trains on {", ".join(names[1:])} in {data} as well' in said[0]
 
 
 def test_a_checkpoint_tells_the_size_that_was_left_to_the_clips(clips, tmp_path):

@@ -34,6 +34,7 @@ from toolkit.inference.result import Result, result_files
 from toolkit.live.start import live
 from toolkit.packaged import PRETRAINED
 from toolkit.preparing.batch import VideoBatch
+from toolkit.preparing.settings import clip_names
 from toolkit.progress import Progress
 from toolkit.registry import load_plugins
 from toolkit.structures import InputError
@@ -140,6 +141,10 @@ def _train_on_videos(config: str, videos: Sequence[str | Path], work_dir: str | 
     if failed := videos and VideoBatch(videos, data, person=work_dir.resolve().name).run():
         raise InputError(f'{failed} of {len(videos)} videos cannot be used, for the reason above; leave them out')
     runner = build_runner(cfg, work_dir, resume, amp, fast=fast)
+    given = clip_names(videos)
+    if videos and (more := [clip.key for clip in find_clips(data) if clip.key not in given]):
+        runner.logger.warning(f'trains on {", ".join(more)} in {data} as well: clips of an earlier call. If they show another person, '
+                              'or are no longer wanted, choose another folder (--data), or remove them')
     if progress is not None:
         runner.register_hook(ProgressHook(progress))
     runner.train()

@@ -1,5 +1,7 @@
 """What a painter is given of a driving clip is what a data set gives of it."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,8 @@ from toolkit.clips.clip import Clip
 from toolkit.clips.crop import Crop
 from toolkit.datasets.windows import ClipWindows
 from toolkit.inference.driving import driving_poses, frame_steps
+from toolkit.progress import Progress
+from toolkit.skeletons import NOSE, R_HIP, R_WRIST
 from toolkit.structures import InputError
 
 NAMES = ('frames', 'masks', 'edges', 'poses', 'pose_maps', 'regions')
@@ -63,3 +67,36 @@ def test_poses_of_one_video_are_fitted_where_a_crop_is_not_known(clips, crop):
     driving.manifest['source'], content.manifest['source'] = dict(sha256='a', crop=[0, 0, 64, 96]), dict(sha256='a', crop=crop)
     driving_poses(driving, content, (96, 64), say=said.append)
     assert said[-1].startswith('poses fitted to')
+
+
+def test_quick_movement_of_a_slow_clip_is_not_flattened(clips):
+    """Arms that go up and down once a second, at five frames a second."""
+    driving, content = Clip(clips[0].folder), Clip(clips[1].folder)
+    driving.person, driving.fps = 'somebody', 5.
+    poses = np.repeat(driving.poses[:1], 40, 0)
+    poses[:, R_WRIST, 1] += 10 * np.cos(2 * np.pi * np.arange(40) / 5)
+    driving._poses = poses
+    fitted = driving_poses(driving, content, (96, 64))
+    scale = np.ptp(fitted[0, [NOSE, R_HIP], 1]) / np.ptp(poses[0, [NOSE, R_HIP], 1])
+    assert np.ptp(fitted[5:-5, R_WRIST, 1]) == pytest.approx(scale * np.ptp(poses[:, R_WRIST, 1]), rel=.02)
+
+
+@pytest.mark.parametrize('empty', [0, 1])
+def test_a_clip_that_cannot_be_fitted_is_named(clips, empty):
+    pair = [Clip(clip.folder) for clip in clips[:2]]
+    for clip, name in zip(pair, ('somebody', 'another')):
+        clip.person = name
+    pair[empty]._poses = np.zeros_like(pair[empty].poses)
+    with pytest.raises(InputError, match=f'{pair[empty].folder}: shows both shoulders in too few .*--retarget off'):
+        driving_poses(*pair, (96, 64))
+
+
+def test_what_the_report_of_a_clip_warns_of_is_said(monkeypatch, tmp_path):
+    class Ear(Progress):
+        def say(self, line):
+            said.append(line)
+
+    said, made = [], SimpleNamespace(manifest=dict(report=dict(warnings=['the pose may jump to another person at frame 7'])))
+    monkeypatch.setattr('toolkit.inference.clips.prepare', lambda *given, **named: made)
+    assert apis.as_clip('dancer.mp4', tmp_path, None, Ear()) is made
+    assert said == ['dancer.mp4: warning: the pose may jump to another person at frame 7']

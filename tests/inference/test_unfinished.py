@@ -177,6 +177,17 @@ def test_all_that_a_picture_depends_on_is_in_the_key(people, tmp_path):
     assert keys[0] == keys[1] and len({*keys}) == 4
 
 
+def test_a_network_file_that_was_written_anew_is_other_work(people, tmp_path):
+    """Norms frozen to a person are not in the weights that such a file names."""
+    model, keys = trained(), []
+    model.file = tmp_path / 'me.onnx'
+    chosen = apis.choose(model, apis.Request(people[1].folder, people[0].folder), tmp_path, False)
+    for content in ('one', 'one', 'another'):
+        model.file.write_text(content)
+        keys.append(apis.paint(model, chosen).key())
+    assert keys[0] == keys[1] != keys[2]
+
+
 def test_what_is_not_ours_stays_and_two_do_not_meet(people, tmp_path, pieces_of_four):
     folder = hidden(tmp_path / 'a.mp4', 'unfinished')
     folder.mkdir()

@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from toolkit.poses.retarget import PoseNormalizer
+from toolkit.poses.retarget import PoseNormalizer, median_window_at
 from toolkit.skeletons import JOINTS, L_ANKLE, L_HIP, L_SHOULDER, NECK, NOSE, R_ANKLE, R_HIP, R_SHOULDER, K
 from toolkit.structures import InputError
 
@@ -123,3 +123,53 @@ def test_a_single_picture_as_target_keeps_the_sources_movement():
     expected = source[:, [R_ANKLE, L_ANKLE], 1].max(-1)
     scale = normalizer.target.height_close / normalizer.source.height_close
     assert np.ptp(ankles) == pytest.approx(scale * np.ptp(expected), rel=0.15)
+
+
+def standing(frames=60, jitter=.6, seed=0):
+    """Somebody of 300 px who stands still, as a pose estimator sees it; the ankles go up and down a little."""
+    poses = np.repeat(moved(walker(1), 1.5, 0, 0), frames, 0)
+    poses[:, [R_ANKLE, L_ANKLE], 1] += np.random.default_rng(seed).uniform(-jitter, jitter, (frames, 1))
+    return poses
+
+
+def test_jitter_of_the_feet_does_not_scale_who_squats():
+    """The knees are bent in the very frames whose ankles happen to lie highest among those near the middle."""
+    source = standing()
+    toes = source[:, R_ANKLE, 1].copy()
+    low = toes < np.median(toes)
+    source[low, NOSE, 1] += 120
+    fitted = PoseNormalizer.fit(source, standing(seed=1), median_window=1)(source)
+    height = np.abs(fitted[:, NOSE, 1] - fitted[:, R_ANKLE, 1]) / np.abs(source[:, NOSE, 1] - source[:, R_ANKLE, 1])
+    np.testing.assert_allclose(height, 1, atol=.02)
+
+
+def test_a_jump_is_as_high_as_the_body_is_large_however_still_the_target_stands():
+    source = standing()
+    source[30:34, :, 1] -= 40
+    for jitter in (0, .3, .6):
+        fitted = PoseNormalizer.fit(source, moved(standing(jitter=jitter, seed=1), .9, 0, 0), median_window=1)(source)
+        rise = fitted[:30, R_ANKLE, 1].mean() - fitted[30:34, R_ANKLE, 1].mean()
+        assert rise == pytest.approx(36, abs=1), jitter
+
+
+@pytest.mark.parametrize('which', ['source', 'target'])
+def test_feet_that_are_seen_in_some_frames_only_are_no_measure(which):
+    """A half-length portrait with four frames in which the estimator puts ankles at the lower border."""
+    both = dict(source=walker(), target=moved(walker(), .5, 10, 20))
+    feet = both[which][:, [R_ANKLE, L_ANKLE]].copy()
+    both[which][:, [R_ANKLE, L_ANKLE]] = 0
+    expected = PoseNormalizer.fit(*both.values(), median_window=1)(both['source'])
+    both[which][10:14, [R_ANKLE, L_ANKLE]] = feet[10:14] - (0, 60, 0)
+    normalizer = PoseNormalizer.fit(*both.values(), median_window=1)
+    assert normalizer.mode == 'torso'
+    np.testing.assert_allclose(normalizer(both['source'])[:, NOSE], expected[:, NOSE], atol=1e-2)
+
+
+def test_a_single_pose_is_fitted():
+    source = walker()
+    one = PoseNormalizer.fit(source[:1], moved(source[:1], .5, 10, 20))(source[:1])
+    np.testing.assert_allclose(one[..., :2], source[:1, :, :2] * .5 + (10, 20), atol=1e-2)
+
+
+def test_the_median_covers_no_more_time_where_frames_are_far_apart():
+    assert [median_window_at(fps) for fps in (1, 5, 10, 15, 24, 25, 30, 60)] == [1, 1, 3, 5, 7, 7, 7, 7]

@@ -43,6 +43,11 @@ def ready_clip(path: str | Path) -> Clip | None:
 
 
 def as_clip(path: str | Path, work_dir: str | Path, size: tuple[int, int] | None, progress: bool | Progress = True) -> Clip:
-    """A prepared clip as it is; anything else is prepared into ``work_dir`` first, under a name that tells its content."""
-    return ready_clip(path) or prepare(
-        path, work_dir, size or USUAL, progress=progress, unique=True, multiple=1 if size else 32)
+    """A prepared clip as it is; anything else is prepared into ``work_dir`` first, under a name that tells its content, and what its
+    report warns of is said."""
+    if clip := ready_clip(path):
+        return clip
+    clip = prepare(path, work_dir, size or USUAL, progress=progress, unique=True, multiple=1 if size else 32)
+    for warning in clip.manifest.get('report', {}).get('warnings', []):
+        progress_of(progress).say(f'{path}: warning: {warning}')
+    return clip

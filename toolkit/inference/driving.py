@@ -14,7 +14,8 @@ from toolkit.datasets.references import ReferenceTrack
 from toolkit.datasets.tensors import computed, pose_tensors, tensors, with_channels
 from toolkit.datasets.transforms import resize_image, scale_pose
 from toolkit.inference.request import check_retarget
-from toolkit.poses.retarget import PoseNormalizer
+from toolkit.poses.retarget import PoseNormalizer, median_window_at
+from toolkit.structures import InputError
 
 
 def driving_poses(driving: Clip, content: Clip | None, size: tuple[int, int], retarget: str = 'auto',
@@ -46,8 +47,12 @@ def driving_poses(driving: Clip, content: Clip | None, size: tuple[int, int], re
     if same:
         moved = poses_in(driving, content) if retarget == 'auto' else None
         return poses if moved is None else scale_pose(moved, size[0] / content.height, size[1] / content.width)
-    own = np.repeat(own, 3, 0) if len(own) < 3 else own
-    return PoseNormalizer.fit(poses, own)(poses)
+    try:
+        return PoseNormalizer.fit(poses, own, median_window_at(driving.fps))(poses)
+    except InputError as error:
+        which = content if 'target' in str(error) else driving
+        raise InputError(f'{which.folder}: shows both shoulders in too few frames to fit the movement of {driving.name} to '
+                         f'{content.name}; give another video, or leave the poses as they are with --retarget off') from error
 
 
 class FrameTeller:

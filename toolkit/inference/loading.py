@@ -32,6 +32,7 @@ class Trained:
             was published for any size; and where nothing tells what it was trained on.
         fast: what was done to generate faster, in one line; None for nothing.
         file_size: (H, W) of the only frames that it paints, where a file took the place of its network; else None.
+        file: that file.
         reference_scale: size of the pictures of its references, in sizes of the frames.
         pose_style: style of the stick figures.
     """
@@ -41,6 +42,7 @@ class Trained:
     size: tuple[int, int] | None
     fast: str | None = None
     file_size: tuple[int, int] | None = None
+    file: Path | None = None
 
     @property
     def reference_scale(self) -> int:
@@ -103,4 +105,4 @@ def load(checkpoint: str | Path, device: str | torch.device | None = None, half:
     model = model.to(device).eval()
     said = speed_up(model, way) if way else None
     size = None if model.references else size
-    return Trained(model, config, size, said, way.size if isinstance(way, NetworkFile) else None)
+    return Trained(model, config, size, said, *((way.size, way.path) if isinstance(way, NetworkFile) else ()))

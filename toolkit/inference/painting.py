@@ -10,7 +10,7 @@ from torch.utils._pytree import tree_flatten, tree_map_only
 
 from toolkit import __version__, fields
 from toolkit.clips.clip import Clip
-from toolkit.files import fingerprint
+from toolkit.files import fingerprint, source_hash
 from toolkit.inference.choosing import Chosen, footage_of, opening_of
 from toolkit.inference.driving import frame_steps
 from toolkit.inference.garments import DressedFootage
@@ -64,7 +64,7 @@ class Painting(Iterator[list[np.ndarray]]):
         """A hash of all that the pictures depend on; None where a painter does not say what it remembers, and none can go on."""
         if memories(self._painters) is None:
             return None
-        model, chosen = self._trained.model, self._chosen
+        trained, chosen, model = self._trained, self._chosen, self._trained.model
         colors = [footage.outfit for footage in chosen.footage if isinstance(footage, DressedFootage)]
         footage = [footage for footage in chosen.footage if footage is not None]
         shown = {clip.folder: clip for each in footage for clip in each.clips}
@@ -72,7 +72,8 @@ class Painting(Iterator[list[np.ndarray]]):
         weights = {name: network_hash(network) for name, network in model.networks().items()
                    if not only_trains(name) and name != 'losses'}  # published models lack those: they are random
         stages = dict(model.named_buffers(recurse=False))
-        content = [__version__, weights, self._trained.config.model, self._trained.fast, self._trained.reference_scale,
+        file = trained.file and source_hash(trained.file)
+        content = [__version__, weights, trained.config.model, trained.fast, file, trained.reference_scale,
                    str(model.data_preprocessor.device), chosen.size, chosen.names, chosen.style, clips,
                    _numbers([chosen.poses, chosen.openings, colors, stages])]
         return fingerprint(json.loads(json.dumps(content, default=str)))

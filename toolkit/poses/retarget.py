@@ -16,9 +16,13 @@ from toolkit.structures import InputError
 ALPHA = 0.5
 """How far above the median the far end of the walking range may lie, relative to the close end."""
 NEAR = 0.05
+STILL = 0.01
+"""In heights of the person: feet that move up or down the picture by less stand still, and what is measured of it is jitter."""
 CLOSE_HEIGHT = 0.9
-MEDIAN_WINDOW = 7
+MEDIAN_WINDOW, USUAL_RATE = 7, 25
 MIN_FRAMES = 3
+SHARE = 0.1
+"""Of the frames with a person: feet or a torso in fewer of them are taken for errors of the pose estimator."""
 
 
 @dataclass
@@ -51,10 +55,10 @@ class PoseNormalizer:
 
     With feet (mode 'feet'): for a source frame whose lower ankle is at height a, ``p = (a - far_s) / (close_s - far_s)``, the target
     foot is ``m = far_t + p (close_t - far_t)``, the scale runs from far to close like the persons' heights there, and
-    ``y' = scale (y - a) + m``, ``x' = scale (x - x_s) + x_t`` with the videos' median mid-hip x. Without enough frames that show head
-    and ankles in both videos, one scale and one shift are used: by torsos and mid-hips (mode 'torso'), or else by shoulder widths
-    and necks (mode 'shoulders'). A target that stands still, such as a single picture, says nothing about its walking range: the
-    source's movement is then scaled like the body.
+    ``y' = scale (y - a) + m``, ``x' = scale (x - x_s) + x_t`` with the videos' median mid-hip x. Where less than a tenth of a video's
+    frames with a person shows head and ankles, one scale and one shift are used: by torsos and mid-hips (mode 'torso'), or else by
+    shoulder widths and necks (mode 'shoulders'). A target that stands still, such as a single picture, says nothing about its walking
+    range: the source's movement is then scaled like the body.
 
     Attributes:
         mode: 'feet', 'torso' or 'shoulders'.
@@ -73,14 +77,15 @@ class PoseNormalizer:
         """Measure both persons.
 
         Args:
-            source_poses: (S, 18, 3) in pixels of the source frames; confidence 0 = missing.
-            target_poses: (T, 18, 3) in pixels of the target frames.
+            source_poses: (S, 18, 3) in pixels of the source frames; confidence 0 = missing. One or two frames count as three.
+            target_poses: (T, 18, 3) in pixels of the target frames, likewise.
             median_window: see the class.
 
         Raises:
             InputError: one of the videos shows no shoulders at all.
         """
-        ranges = [_feet(poses) for poses in (source_poses, target_poses)]
+        both = [np.repeat(poses, MIN_FRAMES, 0) if len(poses) < MIN_FRAMES else poses for poses in (source_poses, target_poses)]
+        ranges = [_feet(poses) for poses in both]
         if None not in ranges:
             source, target = ranges
             scale = (target.height_close / source.height_close + target.height_far / source.height_far) / 2
@@ -89,7 +94,7 @@ class PoseNormalizer:
                 target.far, target.close = middle - half, middle + half
             return cls('feet', source, target, median_window)
         for mode, measure in (('torso', _torso), ('shoulders', _shoulders)):
-            anchors = [measure(poses) for poses in (source_poses, target_poses)]
+            anchors = [measure(poses) for poses in both]
             if None not in anchors:
                 return cls(mode, *anchors, median_window)
         which = 'source' if anchors[0] is None else 'target'
@@ -124,13 +129,25 @@ class PoseNormalizer:
         toes = np.where(valid, toes, (s.far + s.close) / 2)
         scale_close, scale_far = t.height_close / s.height_close, t.height_far / s.height_far
         position, gain = np.full(len(toes), 0.5), (scale_close + scale_far) / 2
-        if s.length > 1e-3 * s.height_close:
+        if s.length > STILL * s.height_close:
             position = (toes - s.far) / s.length
             if t.length > 1e-3 * t.height_close:
                 gain = t.length / s.length
         scale = scale_far + np.clip(position, 0, 1) * (scale_close - scale_far)
         foot = (t.far + t.close) / 2 + gain * (toes - (s.far + s.close) / 2)
         return tuple(_hold(values, valid) for values in (scale, t.x - scale * s.x, foot - scale * toes))
+
+
+def median_window_at(fps: float) -> int:
+    """Length of the median filter for a video of this rate, odd: that of :data:`MEDIAN_WINDOW` frames at :data:`USUAL_RATE` a second,
+    so that it does not flatten the movement where frames are further apart; never more frames."""
+    return min(MEDIAN_WINDOW, 2 * round((MEDIAN_WINDOW * fps / USUAL_RATE - 1) / 2) + 1)
+
+
+def _enough(known: np.ndarray, poses: np.ndarray) -> bool:
+    """Whether what is known in these frames (T,) is known often enough to be relied on."""
+    return known.sum() >= max(MIN_FRAMES, SHARE * (poses[..., 2] > 0).any(-1).sum())
+
 
 def _toes(poses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Lower ankle's y (T,) and where both ankles are present (T,)."""
@@ -153,7 +170,7 @@ def _feet(poses: np.ndarray) -> _Range | None:
     head = np.where(nose_known[:, None], poses[:, NOSE, :2], ears[..., :2].mean(1))
     valid &= nose_known | ears_known
     x = _mid_hip_x(poses)
-    if valid.sum() < MIN_FRAMES or x is None:
+    if x is None or not _enough(valid, poses):
         return None
     ground = np.stack([poses[:, [R_ANKLE, L_ANKLE], 0].mean(1), toes], -1)
     heights = np.linalg.norm(head - ground, axis=-1)[valid]
@@ -162,7 +179,7 @@ def _feet(poses: np.ndarray) -> _Range | None:
     above = middle - toes
     above = above[(above > 0) & (above < ALPHA * (close - middle))]
     far = middle - above.max() if len(above) else middle
-    near = NEAR * (close - far)
+    near = max(NEAR * (close - far), STILL * heights.max())
     height_close = heights[np.abs(toes - close) <= near].max()
     at_far = np.abs(toes - far) <= near
     height_far = heights[at_far].max() if at_far.any() else height_close
@@ -176,7 +193,7 @@ def _feet(poses: np.ndarray) -> _Range | None:
 def _torso(poses: np.ndarray) -> _Anchor | None:
     poses = np.asarray(poses, np.float64)
     scale = torso_scale(poses)
-    if (scale > 0).sum() < MIN_FRAMES:
+    if not _enough(scale > 0, poses):
         return None
     hips = poses[scale > 0][:, [R_HIP, L_HIP], :2].mean(1)
     return _Anchor(float(np.median(scale[scale > 0])), *(float(v) for v in np.median(hips, 0)))
