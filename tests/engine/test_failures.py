@@ -2,6 +2,8 @@
 
 import errno
 import logging
+import os
+import signal
 from types import SimpleNamespace
 
 import pytest
@@ -9,7 +11,7 @@ import torch
 
 from toolkit.engine.launch import build_runner, load_config
 from toolkit.engine.saving import SaveError, check_finite, write_atomically
-from toolkit.engine.workers import explained
+from toolkit.engine.workers import explained, ignore_signals
 from toolkit.structures import InputError
 from toolkit.weights import latest_checkpoint, read_checkpoint
 
@@ -41,6 +43,22 @@ def test_a_killed_data_loading_process(toy, tmp_path):
     assert 'loads data was killed' in ended.text and 'num_workers' in ended.text
     last = latest_checkpoint(tmp_path)
     assert last is not None and str(last) in ended.text and read_checkpoint(last)['meta']['iter'] >= 3
+
+
+class SignalledOfTest(torch.utils.data.Dataset):
+    """Two items; a signal comes while one is read, as from Slurm to all processes of a job."""
+
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, index):
+        os.kill(os.getpid(), signal.SIGUSR1)
+        return index
+
+
+def test_a_signal_for_the_run_does_not_end_its_data_loading_processes():
+    loader = torch.utils.data.DataLoader(SignalledOfTest(), num_workers=1, worker_init_fn=ignore_signals)
+    assert [int(index) for index in loader] == [0, 1]
 
 
 def test_errors_in_a_data_loading_process_are_one_line():

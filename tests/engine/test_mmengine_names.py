@@ -48,6 +48,7 @@ def test_the_key_of_mmengine_does_not_add_a_second_hook(toy, tmp_path):
     ("train_dataloader = dict(dataset=dict(_delete_=True, type='ConcatDataset', datasets=[]))", ['use MixedClips']),
     ("val_dataloader = dict(dataset=dict(_delete_=True, type='RepeatDataset', dataset={}, times=2))", ['leave it out']),
     ('vis_backends = []', ['visualizer=dict(vis_backends']),
+    ('test_cfg = dict(max_frames=20)', ['test_cfg.max_frames is not used here', '--max-frames']),
 ])
 def test_other_names_are_refused_with_the_right_one(toy, tmp_path, text, words):
     with pytest.raises(InputError) as error:

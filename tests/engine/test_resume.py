@@ -38,7 +38,7 @@ def test_train_8_equals_train_4_kill_resume_4(toy, tmp_path, processes):
         assert first == second and len(first) == 8 and len(set(first)) == 8, 'equal weights after every step'
 
 
-@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGHUP, signal.SIGUSR1])
 def test_ctrl_c_or_a_closed_terminal_saves_at_the_iteration_boundary_and_resumes_exactly(toy, tmp_path, number):
     stop = f"custom_hooks=[{{'type':'KillAt','iteration':2,'signal':{int(number)}}}]"
     stopped = toy.train(tmp_path / 'parts', options=[stop])

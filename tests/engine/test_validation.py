@@ -86,7 +86,8 @@ def test_two_processes_share_out_the_clips(toy, config, tmp_path):
     assert first == pytest.approx(second, abs=1)
 
 
-@pytest.mark.parametrize('options', [['val_dataloader=none', 'val_evaluator=none'], ['train_cfg.val_interval=0']])
+@pytest.mark.parametrize('options', [['val_dataloader=none', 'val_evaluator=none'], ['train_cfg.val_interval=0'],
+                                     ['train_cfg.val_interval=-1']])
 def test_a_best_without_validation_is_refused_before_any_data_is_made(config, tmp_path, options):
     with pytest.raises(InputError, match='save_best=.* needs validation: add val_dataloader'):
         build_runner(load_config(config, [*KEEP_BEST, *options]), work_dir=tmp_path / 'run')
@@ -175,3 +176,17 @@ def test_a_first_metric_that_is_not_finite_is_not_the_best():
     for _ in range(2):
         hook.after_val_epoch(runner, {'l1/full': float('nan')})
     assert hook.best == 3 and runner.train_loop.stop_training
+
+
+def test_an_interval_of_minus_one_validates_never_instead_of_always(config, tmp_path):
+    build_runner(load_config(config, ['train_cfg.val_interval=-1', 'train_cfg.max_iters=3']), work_dir=tmp_path / 'run').train()
+    assert not any('l1/full' in line for line in scalars(tmp_path / 'run'))
+
+
+@pytest.mark.filterwarnings('ignore:invalid value')
+def test_a_run_that_went_back_goes_on_though_the_diverged_model_had_used_up_its_patience(config, tmp_path):
+    """The rate at iteration 5 is too fast, half of it is not. Validation at iteration 6 sees what diverged before the guard does."""
+    options = [*KEEP_BEST, 'default_hooks.checkpoint.patience=1', "custom_hooks=[{'type':'FailAt','iteration':5,'what':'fast'}]"]
+    runner = build_runner(load_config(config, options), work_dir=tmp_path / 'run', on_nan='rollback')
+    runner.train()
+    assert runner.iter == 6 and (tmp_path / 'run' / 'iter_0000006.pth').exists()

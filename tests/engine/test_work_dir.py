@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,11 +11,12 @@ import toolkit.engine.runner as runner
 import toolkit.engine.work_dir as work_dir
 from tests.helpers import scalars
 from toolkit import apis
+from toolkit.engine.checkpoint_hook import CheckpointHook
 from toolkit.engine.launch import build_runner, load_config
 from toolkit.engine.work_dir import set_aside, take_scalars_along, to_itself
 from toolkit.locks import locked
 from toolkit.structures import InputError
-from toolkit.weights import latest_checkpoint, read_checkpoint
+from toolkit.weights import best_checkpoint, latest_checkpoint, read_checkpoint
 
 
 def names(folder):
@@ -211,3 +213,32 @@ def test_a_kill_between_a_checkpoint_and_its_pointer_loses_nothing(toy, tmp_path
         assert found[-1] == max(name for name in names(tmp_path) if name.startswith('iter_')), 'the newest whole one'
     made._write(tmp_path / 'iter_0000007.pth', read_checkpoint(tmp_path), pointer=True)
     assert latest_checkpoint(tmp_path).name == 'iter_0000007.pth'
+
+
+def test_weights_to_start_from_may_be_given_by_the_folder_of_the_run_itself(toy, tmp_path):
+    short = ['train_cfg.max_iters=1']
+    build_runner(load_config(toy.config, short), tmp_path).train()
+    first = (tmp_path / 'iter_0000001.pth').read_bytes()
+    build_runner(load_config(toy.config, [*short, f'load_from={tmp_path}']), tmp_path).train()
+    assert (tmp_path / 'earlier_1' / 'iter_0000001.pth').read_bytes() == first and (tmp_path / 'iter_0000001.pth').read_bytes() != first
+
+
+def test_the_best_of_an_attempt_without_a_checkpoint_is_not_that_of_the_run_that_begins_anew(toy, tmp_path):
+    (tmp_path / 'best_error_iter_0000900.pth').write_bytes(b'of another config')
+    build_runner(load_config(toy.config, ['train_cfg.max_iters=1']), tmp_path, resume=True).train()
+    assert best_checkpoint(tmp_path) is None
+    assert (tmp_path / 'earlier_1' / 'best_error_iter_0000900.pth').read_bytes() == b'of another config'
+
+
+def test_processes_that_do_not_see_the_same_checkpoint_do_not_begin(toy, tmp_path, monkeypatch):
+    build_runner(load_config(toy.config, ['train_cfg.max_iters=1']), tmp_path).train()
+    monkeypatch.setattr(runner, 'all_gather_object', lambda start: [start, ('no checkpoint', None)])
+    with pytest.raises(InputError, match='process 0 begins with iter_0000001.pth, process 1 with no checkpoint: .* must be one folder'):
+        build_runner(load_config(toy.config, ['train_cfg.max_iters=2']), tmp_path, resume=True).train()
+
+
+def test_the_oldest_goes_first_by_number_also_after_ten_million_iterations(tmp_path):
+    for number in (9_999_998, 9_999_999, 10_000_000):
+        (tmp_path / f'iter_{number:07d}.pth').touch()
+    CheckpointHook(max_keep_ckpts=1)._remove_old(SimpleNamespace(work_dir=tmp_path, iter=10_000_000))
+    assert names(tmp_path) == ['iter_10000000.pth']

@@ -117,8 +117,8 @@ class CheckpointHook(Hook):
 
     def _remove_old(self, runner) -> None:
         if self.max_keep > 0 and is_main_process():
-            numbered = [p for p in Path(runner.work_dir).glob('iter_*.pth') if p.stem[5:].isdigit()]
-            for path in sorted(p for p in numbered if int(p.stem[5:]) <= runner.iter)[:-self.max_keep]:
+            numbered = [(int(p.stem[5:]), p) for p in Path(runner.work_dir).glob('iter_*.pth') if p.stem[5:].isdecimal()]
+            for _, path in sorted(pair for pair in numbered if pair[0] <= runner.iter)[:-self.max_keep]:
                 path.unlink()
 
     def state_dict(self) -> dict:

@@ -30,10 +30,10 @@ class IterLoop(BaseLoop):
 
     After the hooks of an iteration comes validation where it is due, then the hook point ``after_iteration``, where checkpoints are
     written: a checkpoint always lies after everything that belongs to its iteration. Within an accumulation window validation and the
-    end of training wait for its last iteration. Validation does not touch the random numbers of
-    training. On Ctrl-C, SIGTERM or SIGHUP the loop saves a checkpoint at the next possible iteration and ends. It does the same when
-    something fails between two iterations: a preview, validation, reading data. Hook points of epochs are called once, before the first
-    and after the last iteration.
+    end of training wait for its last iteration. Validation does not touch the random numbers of training. On Ctrl-C, SIGTERM, SIGHUP or
+    SIGUSR1 the loop saves a checkpoint at the next possible iteration and ends. It does the same when something fails between two
+    iterations: a preview, validation, reading data. Hook points of epochs are called once, before the first and after the last
+    iteration.
 
     Attributes:
         waited: seconds spent waiting for data.
@@ -43,7 +43,7 @@ class IterLoop(BaseLoop):
         runner: a :class:`toolkit.engine.runner.TrainRunner`.
         dataloader: config; its sampler is a :class:`toolkit.engine.sampler.DrawSampler` unless it says otherwise.
         max_iters: iterations of the whole run.
-        val_interval: iterations between validations, where the config has a ``val_dataloader``; 0 for none.
+        val_interval: iterations between validations, where the config has a ``val_dataloader``; 0 or -1 for none.
         val_begin: first iteration that may validate.
         by_epoch: False; MMEngine's configs say it.
 
@@ -94,6 +94,7 @@ class IterLoop(BaseLoop):
         """
         self._iter = self._start_iter = iteration
         self._start_samples, self._random_state, self._due = samples, random_state, False
+        self.stop_training = False  # a run that goes back has not come to where it was to end
 
     def run(self) -> object:
         """Train to the end.
@@ -227,7 +228,7 @@ class IterLoop(BaseLoop):
                              f'nothing was learned: let it call self.step(optim_wrapper, name, loss) with each of these names')
 
     def _validation_is_due(self) -> bool:
-        if self.runner.val_loop is None or not self.val_interval or self._iter < self.val_begin:
+        if self.runner.val_loop is None or self.val_interval <= 0 or self._iter < self.val_begin:
             return False
         return self._iter % self.val_interval == 0 or self._iter == self.max_iters
 

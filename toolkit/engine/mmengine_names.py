@@ -49,6 +49,8 @@ def check_names(cfg: dict[str, Any]) -> None:
     if isinstance(cfg.get('optim_wrapper'), dict) and 'optimizer' in cfg['optim_wrapper']:
         raise InputError("optim_wrapper: here each network has an optimizer of its own: dict(g=dict(networks=['net_g'], "
                          "optimizer=dict(type='Adam', lr=2e-4)), d=dict(networks=['net_d'], optimizer=...))")
+    if unused := sorted(set(cfg.get('test_cfg') or {}) - {'type', '_scope_'}):
+        raise InputError(f'test_cfg.{unused[0]} is not used here: tools/test.py has the options --clips and --max-frames; leave it out')
     _check_loop(cfg.get('train_cfg') or {})
     _check_datasets(cfg)
     _check_hooks(cfg)
@@ -80,7 +82,7 @@ def _check_hooks(cfg: dict) -> None:
     if default['param_scheduler'] is None and cfg.get('param_scheduler'):
         raise InputError('default_hooks.param_scheduler=None: without this hook param_scheduler would do nothing; leave one out')
     best = default['checkpoint'].get('save_best') if isinstance(default['checkpoint'], dict) else None
-    if best and not (cfg.get('val_dataloader') and (cfg.get('train_cfg') or {}).get('val_interval', 1)):
+    if best and not (cfg.get('val_dataloader') and (cfg.get('train_cfg') or {}).get('val_interval', 1) > 0):
         raise InputError(f'default_hooks.checkpoint.save_best={best!r} needs validation: add val_dataloader and val_evaluator, as in '
                          f'configs/ablations/stage2_keep_best.py, and train_cfg.val_interval')
     places: dict[str, str] = {}

@@ -9,7 +9,7 @@ from itertools import count
 from pathlib import Path
 
 import torch
-from mmengine.dist import barrier, broadcast, get_rank, get_world_size, is_distributed
+from mmengine.dist import all_gather_object, broadcast, get_rank, get_world_size, is_distributed
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import BaseLoop, Runner
@@ -32,12 +32,11 @@ from toolkit.engine.work_dir import MARK, config_file, drop_scalars, set_aside, 
 from toolkit.engine.workers import ignore_signals, workers_of
 from toolkit.files import write_file
 from toolkit.models.bare import bare, unwrapped
-from toolkit.packaged import find_packaged
 from toolkit.plugins import describe_plugins
 from toolkit.registry import DATA_SAMPLERS, LOOPS, MODEL_WRAPPERS, check_keys
 from toolkit.structures import InputError, check_seed
 from toolkit.together import join_group, on_main_process, restarted
-from toolkit.weights import POINTER, latest_checkpoint
+from toolkit.weights import POINTER, checkpoint_file, latest_checkpoint
 
 TEST_SECTIONS = ('test_dataloader', 'test_cfg', 'test_evaluator')
 _runs = count()
@@ -265,6 +264,9 @@ class TrainRunner(Runner):
 
         Returns:
             The model.
+
+        Raises:
+            InputError: whatever is wrong; processes that do not see the same checkpoint.
         """
         with ExitStack() as held:
             on_main_process(lambda: held.enter_context(to_itself(self.work_dir)))
@@ -276,11 +278,10 @@ class TrainRunner(Runner):
             if not (path and self._resume):
                 with unwrapped(self.model) as model:
                     starts(model, self.cfg.get('networks_from') or {})
-            barrier()
+            self._check_same_start(path, iteration)
             if self.begins_anew:
                 on_main_process(lambda: drop_scalars(self.work_dir))
-            else:
-                self._set_aside(path, iteration)
+            self._set_aside(path, iteration)
             on_main_process(self._write_config)
             return super().train()
 
@@ -291,28 +292,38 @@ class TrainRunner(Runner):
     def dump_config(self) -> None:
         """Nothing yet: the config is written when the run has its work dir to itself."""
 
+    def _check_same_start(self, path: Path | None, iteration: int | None) -> None:
+        """See that all processes begin at the same place; none goes on before all have looked."""
+        starts = all_gather_object((path.name if path else 'no checkpoint', iteration))
+        if other := next((rank for rank, start in enumerate(starts) if start != starts[0]), None):
+            raise InputError(f'process 0 begins with {starts[0][0]}, process {other} with {starts[other][0]}: {self.work_dir} must be '
+                             f'one folder that all machines share; else copy the checkpoint to each of them and give it to --resume')
+
     def _set_aside(self, path: Path | None, iteration: int | None) -> None:
         config = Path(self.cfg.filename).name if self.cfg.filename else None
-        if path and path.parent.resolve() != Path(self.work_dir).resolve():
+        if self.begins_anew:
+            iteration = 0  # best checkpoints of an attempt that was stopped before its first one would be taken for this run's
+        elif path and path.parent.resolve() != Path(self.work_dir).resolve():
             iteration = None  # it goes on with a run of another folder: what is in this one is not its own
 
         def work() -> Path | None:  # one process looks and moves: another one could see what has been moved already
-            goes_on = iteration is not None and path == latest_checkpoint(self.work_dir)
+            goes_on = path and iteration is not None and path == latest_checkpoint(self.work_dir)
             return None if goes_on else set_aside(self.work_dir, iteration, config)
 
         folder = on_main_process(work)
         if folder is not None:
             later = 'what an earlier run left' if iteration is None else f'checkpoints after iteration {iteration}'
-            self.logger.warning(f'{self.work_dir} holds {later}: moved to {folder}. To go on with a run use --resume')
-            if self._load_from and not find_packaged(self._load_from).exists():
-                self._load_from = str(folder / Path(self._load_from).name)
+            advice = '' if self.begins_anew else '. To go on with a run use --resume'
+            self.logger.warning(f'{self.work_dir} holds {later}: moved to {folder}{advice}')
+            if path and not path.exists():
+                self._load_from = str(folder / path.name)
 
     def _start_from(self) -> Path | None:
         """The checkpoint to load, if any. A run that torchrun starts again after a failure goes on with its own latest one."""
         if int(os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')) and (last := latest_checkpoint(self.work_dir)):
             self._resume, self._load_from = True, str(last)
             self.logger.warning(f'started again by torchrun after a failure: going on from {last}')
-        return Path(self._load_from) if self._load_from else latest_checkpoint(self.work_dir) if self._resume else None
+        return checkpoint_file(self._load_from) if self._load_from else latest_checkpoint(self.work_dir) if self._resume else None
 
     def load_or_resume(self) -> None:
         """Resume from ``load_from`` or the latest checkpoint of the work dir, or load only the weights of ``load_from``; then those of

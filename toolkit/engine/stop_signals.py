@@ -11,12 +11,13 @@ import torch.distributed as dist
 
 
 class StopSignals:
-    """Context in which SIGINT, SIGTERM and SIGHUP (a terminal that was closed) only set a flag.
+    """Context in which SIGINT, SIGTERM, SIGHUP (a terminal that was closed) and SIGUSR1 (what Slurm is often asked to send before the
+    time of a job ends) only set a flag.
 
-    In a single process a second Ctrl-C stops at once. SIGHUP stays ignored where it was, as under ``nohup``. A data loading process
-    that dies is not reported in the middle of an iteration, as torch does by SIGCHLD, but when the next batch is asked for. In a
-    distributed run the processes agree (one small reduction on the CPU an iteration), because a process that stopped alone would leave
-    the others waiting.
+    In a single process a second Ctrl-C stops at once. SIGHUP stays ignored where it was, as under ``nohup``, SIGUSR1 too. A data
+    loading process that dies is not reported in the middle of an iteration, as torch does by SIGCHLD, but when the next batch is asked
+    for. In a distributed run the processes agree (one small reduction on the CPU an iteration), because a process that stopped alone
+    would leave the others waiting.
     """
 
     def __init__(self) -> None:
@@ -28,8 +29,8 @@ class StopSignals:
     def __enter__(self) -> 'StopSignals':
         if threading.current_thread() is threading.main_thread():
             wanted = [signal.SIGINT, signal.SIGTERM]
-            if hasattr(signal, 'SIGHUP') and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-                wanted.append(signal.SIGHUP)
+            others = (getattr(signal, name) for name in ('SIGHUP', 'SIGUSR1') if hasattr(signal, name))
+            wanted += [number for number in others if signal.getsignal(number) is not signal.SIG_IGN]
             self._old = {s: signal.signal(s, self._receive) for s in wanted}
             if hasattr(signal, 'SIGCHLD'):
                 self._old[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, signal.SIG_DFL)

@@ -60,15 +60,16 @@ def memory_is_shared(environment: Mapping[str, Any]) -> bool:
 
 
 def ignore_signals(worker_id: int) -> None:
-    """Leave Ctrl-C, termination and a closed terminal to the main process, which ends its workers itself, and use one thread each.
+    """Leave Ctrl-C, termination, a closed terminal and SIGUSR1 to the main process, which ends its workers itself, and use one thread
+    each.
 
     Args:
         worker_id: given by torch's DataLoader.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    if hasattr(signal, 'SIGHUP'):
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    for number in (getattr(signal, name) for name in ('SIGHUP', 'SIGUSR1') if hasattr(signal, name)):
+        signal.signal(number, signal.SIG_IGN)
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
 
