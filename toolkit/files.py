@@ -72,13 +72,17 @@ def replacing(path: str | Path, lasting: bool = False, overwrite: bool = True) -
         raise
 
 
+def _descriptor(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+
+
 def _open_temporary(path: Path) -> tuple[Path, BinaryIO]:
     """A new file to be called ``path``. Its name is the same each time, so that what a kill left of it goes with the next try; where
     another process is writing it, or the system has no locks, it has the number of this process."""
     temporary = hidden(path, '0.tmp')
     with suppress(OSError):
         while fcntl:
-            file = os.fdopen(os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666), 'r+b')
+            file = open(temporary, 'r+b', opener=_descriptor)  # os.fdopen would give it a number for a name
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 about = os.fstat(file.fileno())

@@ -36,6 +36,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
 
     from toolkit.analysis.recording import Recording, choose_clips, is_run
+    from toolkit.clips.clip import find_clips
     from toolkit.files import check_output
     from toolkit.outputs import refuse_existing
     from toolkit.progress import Bars
@@ -57,7 +58,8 @@ def main(argv: list[str] | None = None) -> None:
     if run:
         recording.add_run(args.source)
     else:
-        recording.add_clips(choose_clips(args.source, args.clips), args.max_frames, Bars())
+        clips = choose_clips(args.source, args.clips)
+        recording.add_clips(clips, args.max_frames, Bars(), find_clips(args.source) if args.clips else ())
     if args.out:
         recording.save(args.out, args.overwrite)
         print(f'written to {args.out}; rerun {args.out} shows it')

@@ -1,5 +1,6 @@
 """Encoders that know all or nothing, and generators that obey or do not listen."""
 
+from copy import copy
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,6 +15,7 @@ from toolkit.datasets.windows import ClipWindows
 from toolkit.metrics.color_control import region_mean
 from toolkit.model_parts.preprocessor import VideoPreprocessor
 from toolkit.region_encoders.region_encoder import RegionEncoder
+from toolkit.structures import InputError
 from toolkit.synthetic.actions import SyntheticActions
 
 
@@ -55,6 +57,24 @@ def test_an_encoder_that_reads_nothing(banks):
     assert max(values[name] for name in ('r2_mu', 'r2_z', 'r2_both', 'r2_other', 'pose')) < 0.3
     values, _ = probe_encoder(lambda bank, frames: (np.zeros((len(bank), 2)), np.zeros((len(bank), 2))), *banks, 'up', sampled=False)
     assert 'r2_z' not in values and 'nats' not in values and values['dcor'] == 0
+
+
+def test_persons_that_training_does_not_show_are_not_asked_for(banks):
+    train, test = banks
+    strangers, some = copy(test), copy(test)
+    strangers.persons = ['nobody'] * len(test)
+    some.persons = ['nobody' if n % 2 else name for n, name in enumerate(test.persons)]
+    assert np.isnan(probe_encoder(oracle(0), train, strangers, 'down')[0]['person']), 'not 0, which would be perfect'
+    assert probe_encoder(oracle(0), train, some, 'down')[0]['person'] > 0.9
+
+
+def test_footage_of_upper_bodies(banks, monkeypatch):
+    for bank in banks:
+        monkeypatch.setattr(bank, 'weights', bank.weights * np.array([1, 0], np.uint8)[:, None, None, None])
+    values, _ = probe_encoder(oracle(0), *banks, 'up')
+    assert values['r2_mu'] > 0.99 and np.isnan(values['r2_both']) and np.isnan(values['r2_other'])
+    with pytest.raises(InputError, match='the lower garment is seen in 0 of 16 training frames, codes need at least 8'):
+        probe_encoder(oracle(1), *banks, 'down')
 
 
 def test_codes_can_be_standardized(banks):

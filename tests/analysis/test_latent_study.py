@@ -3,10 +3,14 @@
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from mmengine.config import Config
 
+from toolkit.analysis import latent_study
+from toolkit.analysis.code_probes import Points
 from toolkit.analysis.latent_study import LatentStudy, study_labels
+from toolkit.registry import REGION_ENCODERS
 from toolkit.structures import InputError
 
 
@@ -59,3 +63,38 @@ def test_models_without_codes_or_clips_are_refused(tmp_path):
     with pytest.raises(InputError, match='--labels: the codes of mine would go into codes_mine_up.npz, as those of another checkpoint'):
         study.check(stage2, clips, 'c.pth', 'mine')
     assert not (tmp_path / 'out').exists()
+
+
+def test_the_untrained_encoder_begins_as_the_trained_one_did(tmp_path, monkeypatch):
+    encoder = dict(type='RegionEncoder', encoder=dict(type='ResNetEncoder', nz=3, nef=4, n_down=3, init='xavier', logvar_bias=0.))
+    picture, probed = np.zeros((8, 8, 3), np.uint8), []
+
+    def probe(encode, *_):
+        probed.append(encode)
+        return dict(r2_mu=0., r2_other=0.), Points(np.zeros((4, 3)), np.zeros((4, 2)))
+
+    for name, instead in (('encoder_of', lambda encoder, *_: encoder), ('probe_encoder', probe), ('probe_pictures', lambda *_: {}),
+                          ('interpolated_pictures', lambda *_, **__: [('a', picture, [picture], picture)])):
+        monkeypatch.setattr(latent_study, name, instead)
+    study = LatentStudy(tmp_path / 'out')
+    monkeypatch.setattr(study, '_bank', lambda *_: None)
+    model = SimpleNamespace(encoder=REGION_ENCODERS.build(dict(encoder)), data_preprocessor=SimpleNamespace(device='cpu'))
+    study.look_at(model, Config(dict(model=dict(encoder=encoder))), 'mine')
+    trained, untrained = (encode.network for encode in probed)
+    assert trained is model.encoder.network and untrained.logvar.bias.tolist() == [0, 0, 0], 'not -4, the default'
+    assert .5 < untrained.stem.weight.std() / trained.stem.weight.std() < 2, 'kaiming would be many times as large'
+
+
+def test_pictures_of_a_strip_are_named_by_their_frames_of_the_clip(tmp_path, monkeypatch):
+    picture, drawn = np.zeros((8, 8, 3), np.uint8), []
+    part = SimpleNamespace(name='walk', numbers=np.arange(46, 49), frames=picture[None].repeat(3, 0),
+                           dressed=lambda *_: (picture[None], picture))
+    dressed = SimpleNamespace(clip=part, content=[picture], mixed_outfit=lambda region: ((0, 0), (0, 0)))
+    for name, instead in (('RecoloringPainter', lambda *_: None), ('measure_control', lambda *_: []),
+                          ('interpolate', lambda *_: part.frames), ('Dressed', SimpleNamespace(draw=lambda *_: dressed)),
+                          ('draw_strips', lambda strips, path, captions, title: drawn.append(captions))):
+        monkeypatch.setattr(latent_study, name, instead)
+    study = LatentStudy(tmp_path / 'out')
+    monkeypatch.setattr(study, '_test_clips', lambda *_: [part])
+    study.look_at(SimpleNamespace(encoder=None, codes=None), Config(dict(train_dataloader=dict(dataset=dict()))), 'mine')
+    assert drawn == [['frame 46', 'frame 47', 'frame 48']]

@@ -46,6 +46,7 @@ def test_the_middle_of_a_clip_and_its_content_frame(data, clip):
     assert clip.scored.tolist() == [False, True, True, True, True]
     middle = RecolorableClip.read(data, 0, 3)
     assert np.array_equal(middle.frames, clip.frames[1:4]) and middle.scored.all() and len(middle.item['poses']) == 3
+    assert middle.numbers.tolist() == [1, 2, 3], 'a part knows where it is in its clip'
     assert len(RecolorableClip.read(data, 0, 50).frames) == 5
 
 

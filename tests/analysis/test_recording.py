@@ -135,6 +135,57 @@ def test_a_run_is_recorded_as_it_logged(run, tmp_path):
     assert found['/config']['TextDocument:text'] == [['seed = 3\n']]
 
 
+def test_memory_has_a_chart_of_its_own_beside_seconds(run, tmp_path):
+    pytest.importorskip('rerun', reason=NEEDS)
+    log, = run.glob('*/vis_data/scalars.json')
+    log.write_text('\n'.join(json.dumps({'time': .5, 'memory': 9000, 'step': step}) for step in (10, 20)))
+    recording = Recording('run')
+    recording.add_run(run)
+    recording.save(tmp_path / 'a.rrd')
+    found = read(tmp_path / 'a.rrd')
+    assert [path for path in found if path.startswith('/costs')] == ['/costs/time']
+    assert np.ravel(found['/memory/MB']['Scalars:scalars']).tolist() == [9000, 9000]
+
+
+def test_references_of_a_chosen_clip_come_from_all_clips_of_the_person(tmp_path, load_tool):
+    pytest.importorskip('rerun', reason=NEEDS)
+    SyntheticActions(height=96, width=64, actors=13, actions=16, frames=4).write(
+        tmp_path / 'clips', actors=[3, 4], actions=[1, 2], num_workers=1, progress=False)
+    clips = find_clips(tmp_path / 'clips')
+    chosen = clips[0]
+    with pytest.raises(SystemExit) as end:
+        load_tool('view').main([str(tmp_path / 'clips'), '--clips', chosen.key, chosen.key, '--out', str(tmp_path / 'a.rrd')])
+    assert end.value.code == 0
+    found = read(tmp_path / 'a.rrd')
+    assert {path.split('/')[1] for path in found if 'video' in path} == {chosen.key.split('/')[0]}
+    same = [clip for clip in clips if clip.person == chosen.person and clip.key != chosen.key]
+    assert len(same) == 1, 'four frames are too near to each other: references can be of this clip alone'
+    poses = [same[0].poses[t, same[0].poses[t, :, 2] >= .1, :2] + .5 for t in range(4)]
+    near = found[f'/{chosen.key}/references/1/keypoints']['Points2D:positions']
+    assert near and all(any(len(p) == len(q) and np.allclose(p, q) for q in poses) for p in near)
+
+
+def test_what_the_stream_writes_is_in_the_file(tmp_path, monkeypatch):
+    class Stream:
+        def save(self, path, blueprint):
+            self.file = open(path, 'wb')
+
+        def flush(self):
+            self.file.write(b'pictures')
+
+        def disconnect(self):
+            self.file.close()
+
+    recording = Recording.__new__(Recording)
+    recording.stream, recording._fill = Stream(), []
+    monkeypatch.setattr(recording, '_blueprint', lambda: None)
+    (tmp_path / 'here').mkdir()
+    monkeypatch.chdir(tmp_path / 'here')
+    recording.save(tmp_path / 'a.rrd')
+    assert (tmp_path / 'a.rrd').read_bytes() == b'pictures'
+    assert {path.name for path in tmp_path.rglob('*')} == {'a.rrd', 'here'}, 'nothing is written beside it'
+
+
 def test_the_command_writes_a_file_and_replaces_none(run, tmp_path, load_tool, capsys):
     pytest.importorskip('rerun', reason=NEEDS)
     main, out = load_tool('view').main, tmp_path / 'a.rrd'

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from toolkit.analysis.frame_bank import FrameBank
+from toolkit.analysis.frame_bank import LEAST_FRAMES, FrameBank
 from toolkit.colors.lab_uint8 import rgb8_to_lab
 from toolkit.metrics.color_control import delta_e, monotonicity, region_mean
 from toolkit.metrics.latent_probes import (
@@ -25,6 +25,7 @@ from toolkit.metrics.latent_probes import (
 from toolkit.models.base import VideoModel
 from toolkit.region_encoders.region_encoder import RegionEncoder
 from toolkit.skeletons import REGIONS
+from toolkit.structures import InputError
 
 Encode = Callable[[FrameBank, np.ndarray], tuple[np.ndarray, np.ndarray]]
 CHUNK = 16
@@ -84,10 +85,18 @@ def probe_encoder(encode: Encode, train: FrameBank, test: FrameBank, region: str
         sampled: the encoder has a variance that means something.
 
     Returns:
-        probe -> number; and the codes of training frames with their own garment recolored.
+        probe -> number, NaN where frames do not allow it: no held-out frame of a person of training, or none with both garments; and
+        the codes of training frames with their own garment recolored.
+
+    Raises:
+        InputError: the garment is seen in too few frames.
     """
     place, rng = REGIONS.index(region), np.random.default_rng((seed, 7))
     own = [_codes(encode, bank, (region,), (seed, number), place) for number, bank in enumerate((train, test), 1)]
+    for which, bank, (*_, found) in zip(('training', 'held-out'), (train, test), own):
+        if len(found) < LEAST_FRAMES:
+            raise InputError(f'the {dict(up="upper", down="lower")[region]} garment is seen in {len(found)} of {len(bank)} {which} '
+                             f'frames, codes need at least {LEAST_FRAMES} to be measured on; take clips that show it, or more frames')
     both = [_codes(encode, bank, REGIONS, (seed, number), slice(None)) for number, bank in enumerate((train, test), 3)]
     (mu, logvar, ab, seen), (test_mu, test_logvar, test_ab, test_seen) = own
     persons, test_persons = (np.array(bank.persons)[s] for bank, s in ((train, seen), (test, test_seen)))
@@ -102,7 +111,7 @@ def probe_encoder(encode: Encode, train: FrameBank, test: FrameBank, region: str
         r2_shuffled=float(np.mean([ridge_r2(mu, rng.permutation(ab), test_mu, test_ab) for _ in range(SHUFFLES)])),
         r2_both=_r2_of(both, place), r2_other=_r2_of(both, 1 - place),
         dcor=distance_correlation(test_mu, test_ab), distance_rank=distance_rank_correlation(test_mu, test_ab, seed=seed),
-        hue=hue_correlation(predicted, test_ab), person=linear_accuracy(mu, persons, test_mu, test_persons),
+        hue=hue_correlation(predicted, test_ab), person=_person_found(mu, persons, test_mu, test_persons),
         person_chance=1 / len(set(persons)), pose=_pose_r2(train, test, mu, test_mu, seen, test_seen))
     if sampled:
         values['nats'] = float(0.5 * (test_mu**2 + np.exp(test_logvar) - 1 - test_logvar).sum(1).mean())
@@ -202,7 +211,15 @@ def _codes(encode: Encode, bank: FrameBank, regions, seed, place) -> tuple[np.nd
 
 def _r2_of(both: list[tuple], place: int) -> float:
     (mu, _, colors, _), (test_mu, _, test_colors, _) = both
+    if min(len(mu), len(test_mu)) < LEAST_FRAMES:
+        return float('nan')
     return ridge_r2(mu, colors[:, place], test_mu, test_colors[:, place])
+
+
+def _person_found(mu: np.ndarray, persons: np.ndarray, test_mu: np.ndarray, test_persons: np.ndarray) -> float:
+    """Persons that training frames do not show cannot be found, which says nothing about codes: they are left out."""
+    known = np.isin(test_persons, persons)
+    return linear_accuracy(mu, persons, test_mu[known], test_persons[known]) if known.any() else float('nan')
 
 
 def _pose_r2(train: FrameBank, test: FrameBank, mu: np.ndarray, test_mu: np.ndarray, seen: np.ndarray, test_seen: np.ndarray) -> float:

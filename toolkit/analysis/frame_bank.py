@@ -16,6 +16,7 @@ from toolkit.skeletons import REGIONS
 from toolkit.structures import InputError
 
 FRAMES_A_CLIP = 4
+LEAST_FRAMES = 8
 
 
 @dataclass
@@ -53,7 +54,7 @@ class FrameBank:
 
     def __init__(self, dataset: ClipWindows, count: int, seed: int = 0, colorizer: dict | None = None,
                  progress: Callable[[Iterable], Iterable] = iter) -> None:
-        if len(dataset) < 8:
+        if len(dataset) < LEAST_FRAMES:
             raise InputError(f'{dataset.root}: {len(dataset)} frames are too few to measure codes on')
         self.colorizer = build_colorizer(colorizer)
         rng = np.random.default_rng(seed)

@@ -118,7 +118,9 @@ class LatentStudy:
 
     def _stage1(self, model: VideoModel, config: Config, label: str) -> None:
         encoder, region = model.encoder, model.encoder.region
-        column = self._probe(model, config, label, encoder_of(encoder, model.data_preprocessor), region, encoder.config)
+        begun = config.model.get('encoder')  # the encoder's own config leaves out how its weights began
+        column = self._probe(model, config, label, encoder_of(encoder, model.data_preprocessor), region,
+                             begun.to_dict() if begun else encoder.config)
         test = self._bank(config, 'test')
         column.values |= probe_pictures(model, test, self.seed)
         strips = interpolated_pictures(model, test, seed=self.seed)
@@ -146,7 +148,7 @@ class LatentStudy:
         names = dict(up='upper code', down='lower code', both='both')
         strips = [(name, one.content[0], list(interpolate(painter, one, region)), one.clip.dressed(*one.mixed_outfit(region))[1])
                   for region, name in names.items()]
-        captions = [f'frame {t}' for t in range(len(clips[0].frames))]
+        captions = [f'frame {number}' for number in clips[0].numbers]
         draw_strips(strips, self.out / f'strips_{plain_name(label)}.png', captions, f'{label}: clip {clips[0].name}')
 
     def _probe(self, model: VideoModel, config: Config, label: str, encode: Callable, region: str, encoder: dict,

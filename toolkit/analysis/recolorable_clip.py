@@ -37,6 +37,7 @@ class RecolorableClip:
         poses: (T, 18, 3) float32.
         weights: (2, T, H, W) float32, upper and lower garment.
         content_weights: (2, H, W) float32.
+        numbers: (T,) int, of the frames in their clip.
         scored: (T,) bool, False for the content frame.
 
     Raises:
@@ -55,7 +56,8 @@ class RecolorableClip:
         self.frames, self.masks, self.poses, self.parts = (values[:-1] for values in (pictures, masks, poses, parts))
         self.content_frame = pictures[-1]
         self.weights, self.content_weights = self._all[1][:, :-1], self._all[1][:, -1]
-        self.scored = item['index'] + np.arange(len(item['frames'])) != item['content_index']
+        self.numbers = item['index'] + np.arange(len(item['frames']))
+        self.scored = self.numbers != item['content_index']
         self._means = [region_means(pictures, weight) for weight in self._all[1]]
         for region, mean in zip(REGIONS, self._means):
             if mean is None:

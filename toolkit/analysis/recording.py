@@ -11,7 +11,7 @@ A clip is a tree of its own, on the time lines ``frame`` and ``seconds``::
          reference_cost/1, 2      how far their poses are, in lengths of the torso
 
 A run is on the time line ``iteration``: ``curves/KEY`` (losses and metrics), ``rates/KEY``, ``costs/KEY`` (seconds of an iteration,
-of them those of waiting for data), ``generated/CLIP`` (the sheets of ``GenerateHook``), and ``config``.
+of them those of waiting for data), ``memory/MB`` (on the GPU), ``generated/CLIP`` (the sheets of ``GenerateHook``), and ``config``.
 """
 
 import re
@@ -42,6 +42,8 @@ QUALITY = 90
 """Of the JPEGs in a recording."""
 MOST_CLIPS = 12
 """So many clips are shown unless they are chosen by name."""
+MEMORY = 'memory'
+"""Among the costs of a run; thousands of MB beside seconds would make these a line at 0."""
 SHEET = re.compile(r'(\d{7,})_(.+)\.png')
 
 
@@ -96,7 +98,7 @@ def choose_clips(path: str | Path, names: Sequence[str] = ()) -> list[Clip]:
     if not names and len(clips) > MOST_CLIPS:
         raise InputError(f'{path}: holds {len(clips)} clips; choose up to {MOST_CLIPS} by --clips, for example --clips '
                          f'{" ".join(list(known)[:2])}')
-    return [known[name] for name in names] if names else clips
+    return [known[name] for name in dict.fromkeys(names)] if names else clips
 
 
 class Recording:
@@ -114,23 +116,27 @@ class Recording:
         self.tabs: list[Any] = []
         self._fill: list[Callable[[], None]] = []
 
-    def add_clips(self, clips: Sequence[Clip], max_frames: int | None = None, progress: Progress | None = None) -> None:
+    def add_clips(self, clips: Sequence[Clip], max_frames: int | None = None, progress: Progress | None = None,
+                  others: Sequence[Clip] = ()) -> None:
         """Take clips into the recording.
 
         Args:
             clips: prepared clips; references are taken from all of the same person.
             max_frames: the first ones of each; None for all.
             progress: hears how far it is.
+            others: clips that are not shown, but that references are taken from, too. Those that are shown may be among them.
 
         Raises:
             InputError: damaged files.
         """
         if max_frames is not None and max_frames < 1:
             raise InputError(f'max_frames must be at least 1, got {max_frames}')
-        for clip in clips:
+        shown, persons = {clip.folder.resolve() for clip in clips}, set(map(identity, clips))
+        known = [*clips, *(clip for clip in others if clip.folder.resolve() not in shown and identity(clip) in persons)]
+        for clip in known:
             clip.check_whole()
         progress = progress or Progress()
-        footage = Footage(clips, [np.ones(len(clip), bool) for clip in clips], (clips[0].height, clips[0].width), 1)
+        footage = Footage(known, [np.ones(len(clip), bool) for clip in known], (clips[0].height, clips[0].width), 1)
         for number, clip in enumerate(clips):
             self.tabs.append(self._clip_view(clip))
             count = min(len(clip), max_frames or len(clip))
@@ -272,7 +278,8 @@ class Recording:
         views = self.views
         groups = dict.fromkeys(key.partition('/')[0] for key in run.curves if not _is_rate(key))
         curves = [views.TimeSeriesView(origin='/curves', name=group, contents=[f'/curves/{group}/**']) for group in groups]
-        curves += [views.TimeSeriesView(origin=f'/{name}', name=name) for name in ('rates', 'costs')]
+        memory = ['memory'] if MEMORY in run.costs else []
+        curves += [views.TimeSeriesView(origin=f'/{name}', name=name) for name in ('rates', 'costs', *memory)]
         pictures = [views.Spatial2DView(origin=self._path('generated', clip), name=clip) for clip in clips]
         parts = [*([views.Tabs(*pictures)] if pictures else []), views.Grid(*curves)]
         return views.Tabs(views.Vertical(*parts, name=run.name), views.TextDocumentView(origin='/config', name='config'))
@@ -282,7 +289,7 @@ class Recording:
         for key, (steps, values) in run.curves.items():
             self._curve(self._path('rates' if _is_rate(key) else 'curves', key), steps, values)
         for key, (steps, values) in run.costs.items():
-            self._curve(self._path('costs', key), steps, values)
+            self._curve('/memory/MB' if key == MEMORY else self._path('costs', key), steps, values)
         for iteration, clip, file in sheets:
             self.stream.reset_time()
             self.stream.set_time('iteration', sequence=iteration)
