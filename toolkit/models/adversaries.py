@@ -82,6 +82,23 @@ class Adversaries:
                 said.append(Said(g, self.pull(optim_wrapper['g'], g, seen, fake), d))
         return said
 
+    def learn_from(self, optim_wrapper: OptimWrapperDict, losses: dict[str, Tensor], said: Said) -> dict[str, Tensor]:
+        """One update of the generator, then one of the discriminator, where that learns.
+
+        Args:
+            optim_wrapper: with the keys ``g`` and ``d``.
+            losses: of the generator beside what the discriminator said, by name, not weighted.
+            said: of :meth:`ask`.
+
+        Returns:
+            What is to be logged, see :meth:`logged`.
+        """
+        g = self.weighted(losses)
+        self.step(optim_wrapper, 'g', said.pulled + sum(g.values()))
+        if said.d:
+            self.step(optim_wrapper, 'd', sum(said.d.values()))
+        return self.logged(g=said.g | g, d=said.d)
+
     def _lessons(self, group: str, fake: Any, real: Any) -> dict[str, Tensor]:
         gan = self.losses[self.losses.adversarial(group)]
         return dict(fake=0.5 * gan(fake, real=False, for_discriminator=True), real=0.5 * gan(real, real=True, for_discriminator=True))

@@ -72,11 +72,7 @@ class CVAEGAN(Adversaries, VideoModel):
             fake = self.net_g(conditions, z, given['regions'].amax(1, keepdim=True))
         said = self.ask(optim_wrapper, self.net_d, 'gan', fake, real)
         g = self.losses.compute('frames', dict(given, fake=fake, real=real, conditions=conditions), batch)
-        g = self.weighted(g | self.losses.compute('kl', dict(mu=mu, logvar=logvar)))
-        self.step(optim_wrapper, 'g', said.pulled + sum(g.values()))
-        if said.d:
-            self.step(optim_wrapper, 'd', sum(said.d.values()))
-        return self.logged(g=said.g | g, d=said.d)
+        return self.learn_from(optim_wrapper, g | self.losses.compute('kl', dict(mu=mu, logvar=logvar)), said)
 
     @torch.no_grad()
     def open(self, content: dict) -> FramePainter:

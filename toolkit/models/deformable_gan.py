@@ -80,11 +80,7 @@ class DeformableGAN(Adversaries, VideoModel):
             fake = self.net_g(source, target, source_pose, poses)
         seen = [torch.cat([source, frames.float(), target], 1) for frames in (fake, real)]
         said = self.ask(optim_wrapper, self.net_d, 'gan', *seen)
-        g = self.weighted(self.losses.compute('frames', dict(given, fake=fake, real=real), batch))
-        self.step(optim_wrapper, 'g', said.pulled + sum(g.values()))
-        if said.d:
-            self.step(optim_wrapper, 'd', sum(said.d.values()))
-        return self.logged(g=said.g | g, d=said.d)
+        return self.learn_from(optim_wrapper, self.losses.compute('frames', dict(given, fake=fake, real=real), batch), said)
 
     def spots(self, poses: Tensor, like: Tensor) -> Tensor:
         """(N, 18, 3) poses as maps (N, 18, H, W) of the size of a picture."""

@@ -108,11 +108,7 @@ class DisentangledPerson(Adversaries, VideoModel):
         seen = [torch.cat([pictures.float(), spots], 1) for pictures in (fake, real)]
         said = self.ask(optim_wrapper, self.net_d, 'gan', *seen)
         g = self.losses.compute('frames', dict(given, fake=fake, real=real), batch)
-        g = self.weighted(g | self.losses.compute('pose', dict(fake=again, real=joints)))
-        self.step(optim_wrapper, 'g', said.pulled + sum(g.values()))
-        if said.d:
-            self.step(optim_wrapper, 'd', sum(said.d.values()))
-        return self.logged(g=said.g | g, d=said.d)
+        return self.learn_from(optim_wrapper, g | self.losses.compute('pose', dict(fake=again, real=joints)), said)
 
     def _mapping_step(self, real: Tensor, poses: Tensor, masks: Tensor, joints: Tensor,
                       optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:

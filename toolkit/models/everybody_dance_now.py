@@ -132,11 +132,7 @@ class EverybodyDanceNow(Adversaries, VideoModel):
         with optim_wrapper['g'].optim_context(net):
             fake = unroll(net, figures)
         said = self.ask(optim_wrapper, self.net_d, 'gan', pack(figures, fake.float()), pack(figures, real))
-        g = self.weighted(self._of_frames(batch, figures, fake, real, cell))
-        self.step(optim_wrapper, 'g', said.pulled + sum(g.values()))
-        if said.d:
-            self.step(optim_wrapper, 'd', sum(said.d.values()))
-        return self.logged(g=said.g | g, d=said.d)
+        return self.learn_from(optim_wrapper, self._of_frames(batch, figures, fake, real, cell), said)
 
     def _of_frames(self, batch: dict, figures: Tensor, fake: Tensor, real: Tensor, cell: int = 1) -> dict[str, Tensor]:
         """Losses of single frames, not weighted: their mean over the window, or, behind the global stage, their sum."""

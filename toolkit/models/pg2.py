@@ -107,11 +107,7 @@ class PG2(Adversaries, VideoModel):
         seen = [torch.cat([source, pictures], 1) for pictures in (fake, real)]
         said = self.ask(optim_wrapper, self.net_d, 'gan', *seen)
         given = dict(fake=fake, real=real, masks=masks, regions=batch['regions'].flatten(0, 1), poses=poses)
-        g = self.weighted(self.losses.compute('frames', given, batch))
-        self.step(optim_wrapper, 'g', said.pulled + sum(g.values()))
-        if said.d:
-            self.step(optim_wrapper, 'd', sum(said.d.values()))
-        return self.logged(g=said.g | g, d=said.d)
+        return self.learn_from(optim_wrapper, self.losses.compute('frames', given, batch), said)
 
     def open(self, content: dict) -> FramePainter:
         """As in the base class; the painter has no memory; before the second stage of training it paints the coarse picture."""

@@ -86,11 +86,8 @@ class Pix2Pix(Adversaries, VideoModel):
         seen = [torch.cat([conditions, frames.float()], 1) for frames in (fake, real)]
         said = self.ask(optim_wrapper, self.net_d, 'gan', *seen)
         given = {key: batch[key].flatten(0, 1) for key in ('masks', 'regions', 'poses') if key in batch}
-        g = self.weighted(self.losses.compute('frames', dict(given, fake=fake, real=real, conditions=conditions), batch))
-        self.step(optim_wrapper, 'g', said.pulled + sum(g.values()))
-        if said.d:
-            self.step(optim_wrapper, 'd', sum(said.d.values()))
-        return self.logged(g=said.g | g, d=said.d)
+        g = self.losses.compute('frames', dict(given, fake=fake, real=real, conditions=conditions), batch)
+        return self.learn_from(optim_wrapper, g, said)
 
     def codes_of(self, frames: Tensor, labels: Tensor) -> Tensor:
         """Code of each part in a frame.

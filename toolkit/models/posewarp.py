@@ -77,11 +77,7 @@ class PoseWarp(Adversaries, VideoModel):
             fake = self.net_g(source, told[0], torch.cat([told[1], target], 1), source_pose, poses, self.randn(*real.shape)).picture
         seen = [torch.cat([frames.float(), target], 1) for frames in (fake, real)]
         said = self.ask(optim_wrapper, self.net_d, 'gan', *seen)
-        g = self.weighted(self.losses.compute('frames', dict(given, fake=fake, real=real), batch))
-        self.step(optim_wrapper, 'g', said.pulled + sum(g.values()))
-        if said.d:
-            self.step(optim_wrapper, 'd', sum(said.d.values()))
-        return self.logged(g=said.g | g, d=said.d)
+        return self.learn_from(optim_wrapper, self.losses.compute('frames', dict(given, fake=fake, real=real), batch), said)
 
     def told(self, pictures: Tensor, poses: Tensor) -> tuple[Tensor, Tensor]:
         """What the poses (N, 18, 3) of pictures (N, 3, H, W) tell: priors of the parts (N, 10, H, W), spots (N, 18, H, W)."""
