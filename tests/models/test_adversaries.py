@@ -58,7 +58,11 @@ def test_what_is_learned_is_what_asking_twice_teaches(clips, learns):
                   + gan(model.net_d(real), real=True, for_discriminator=True))
     wanted_of_d = torch.autograd.grad(of_d, list(model.net_d.parameters()))
 
+    kept = []
+    hook = model.net_d.register_forward_hook(lambda net, *_: kept.append(all(p.requires_grad for p in net.parameters())))
     said = model.ask(optimizers(model), model.net_d, 'gan', fake, real, learns=learns)
+    hook.remove()
+    assert kept == [learns, learns], 'what it would learn from is kept only where it learns'
     torch.testing.assert_close(sum(said.g.values()), wanted)
     assert all(p.requires_grad for p in model.net_d.parameters())
     said.pulled.backward()
@@ -78,3 +82,12 @@ def test_a_real_picture_that_several_stand_for_is_looked_at_once(clips):
     together = model.ask_of_several(optimizers(model), model.net_d, 'gan', list(fakes), real)
     for one, other in zip(each, together):
         assert one.g == other.g and one.d == other.d
+
+
+def test_a_generator_learns_from_its_discriminator_alone(clips):
+    losses = dict(gan=dict(type='GANLoss', weight=3.0))
+    model = build('Pix2Pix', **test_pix2pix.OPTIONS | dict(losses=losses))
+    logs, changed = step(model, batch_of(clips, model), optimizers(model))
+    assert changed == {'net_g', 'net_d'} and set(logs) == {'g/gan', 'd/fake', 'd/real'}
+    none = build('Pix2Pix', **test_pix2pix.OPTIONS | dict(losses=dict(l1=dict(type='L1Loss'))))
+    assert step(none, batch_of(clips, none), optimizers(none))[1] == {'net_g'}
