@@ -3,7 +3,7 @@
     python tools/benchmark.py benchmarks/table1 --workers 2
 
 Four actors, 12 actions of each for training and 4 held out, 16 frames of 192x192, of which MS-SSIM can be measured. All of it takes
-about 100 minutes on two cores without bfloat16. So that no method has more to compute with than another, a frame costs each generator
+less than 90 minutes on two cores without bfloat16. So that no method has more to compute with than another, a frame costs each generator
 about 1 to 2 billion multiplications, and discriminators are alike. Learning rates are 4e-4 for all, falling in the second half; losses
 are those of each method. An iteration sees two frames, that of vid2vid five. CycleGAN, CyCADA and BicycleGAN, which do not paint a
 person from poses, are compared elsewhere.
@@ -50,7 +50,7 @@ rows = [
     dict(name='nearest frame', config='baselines/pix2pix', untrained='NearestFrame'),
     dict(name='content frame', config='baselines/pix2pix', untrained='CopyContent')]
 
-budgets = [dict(iterations=200), dict(minutes=1.5)]
+budgets = [dict(iterations=150), dict(minutes=1)]
 options = {
     'train_dataloader.num_workers': 0, 'model.losses.perceptual.download': False,
     'model.losses.nearest.download': False, 'model.losses.face_perceptual.download': False, 'model.ema': 0.99,
