@@ -1,5 +1,7 @@
 """The door of the page: which requests pass, and what browsers are told."""
 
+import asyncio
+
 import pytest
 
 pytest.importorskip('gradio', reason="needs gradio: pip install 'human-video-toolkit[web]'")
@@ -108,6 +110,29 @@ def test_a_disk_that_is_full_turns_new_visitors_away_and_no_other(tmp_path, monk
     answer = browser.get('/')
     assert answer.status_code == 507 and 'no room for a new visitor' in answer.text and str(tmp_path) not in answer.text
     assert 'the disk is full' in capsys.readouterr().err and known.get('/').text == before
+
+
+@pytest.mark.parametrize('path, size', [
+    ('/gradio_api/run/generate', 80_000), ('/gradio_api/queue/join', 80_000), ('/hvt/upload', 400_000)])
+def test_a_request_without_end_is_not_read_to_its_end(tmp_path, path, size):
+    """Gradio would hold all of it in memory; an upload is counted where it is written."""
+    sent, read = iter([dict(type='http.request', body=bytes(40_000), more_body=number < 9) for number in range(10)]), []
+
+    async def app(scope, receive, send):
+        going_on = True
+        while going_on and (message := await receive())['type'] == 'http.request':
+            read.append(len(message['body']))
+            going_on = message['more_body']
+
+    async def receive():
+        return next(sent)
+
+    async def send(message):
+        raise AssertionError(f'nobody answers: {message}')
+
+    scope = dict(type='http', method='POST', path=path, headers=[(b'host', b'localhost')])
+    asyncio.run(Guard(app, Sessions(tmp_path / 'page', Limits()))(scope, receive, send))
+    assert sum(read) == size
 
 
 @pytest.mark.parametrize('sent', ['x', '../../etc', '{}=../..', '{}=', '{}=' + 'A' * 43, ';;;=', '\xff'])

@@ -61,6 +61,14 @@ def ask(client, handler, *values):
     return answer.status_code, json.dumps(answer.json())
 
 
+def lists(client, *chosen, tab=None, handler='refresh'):
+    """What the seven lists show in a tab, where so many of them were chosen in."""
+    data = [*chosen, *[None] * (7 - len(chosen))]
+    answer = client.post(f'/gradio_api/run/{handler}', json=dict(data=data, session_hash=tab))
+    assert answer.status_code == 200, answer.text
+    return [shown['value'] for shown in answer.json()['data'][:7]]
+
+
 def test_a_server_that_starts_tidies_what_one_that_was_killed_left(tmp_path, monkeypatch):
     monkeypatch.setattr(server_module, 'Jobs', Instant)
     with Server(tmp_path / 'page', LIMITS) as server:
@@ -160,6 +168,29 @@ def test_pictures_of_clothes_are_in_the_list_of_what_can_be_removed(server):
     assert not session(server, client).clothes()
 
 
+def test_a_picture_of_clothes_that_has_just_come_is_chosen(server):
+    client = browser(server)
+    for name in ('red.jpg', 'blue.jpg'):
+        assert upload(client, role='clothes', name=name).json() == dict(name=name)
+        assert f'uploading {name}</b> <span class="hvt-done">done' in client.get('/hvt/status').json()['html']
+        assert lists(client, None, None, 'red.jpg')[2] == name
+    assert lists(client, None, None, 'red.jpg')[2] == 'red.jpg', 'what the visitor has chosen since'
+
+
+def test_who_presses_remove_twice_removes_one(server):
+    client = browser(server)
+    own = session(server, client)
+    for name in ('walk', 'kick'):
+        own.new_folder('results', name, {})
+    assert ask(client, 'delete', 'video', 'walk')[0] == 200
+    chosen = 'walk'
+    for _ in range(2):  # when it is removed, and when the lists are filled anew
+        chosen = client.post('/gradio_api/run/removable', json=dict(data=['video', chosen])).json()['data'][0]['value']
+        status, said = ask(client, 'delete', 'video', chosen)
+        assert status == 500 and 'choose what to remove first' in said
+    assert list(own.results()) == ['kick']
+
+
 def generate_values(person, movement, way=OWN, **more):
     return [person, movement, None, more.get('seconds', 1), 'small and quick', way, False, '#c03030', False, '#2040a0', None,
             'both garments', '#30a040', '#c0a020']
@@ -183,6 +214,12 @@ def test_handlers_work_for_the_visitor_of_the_cookie_alone(server, clips):
         assert status == 500 and any(word in said for word in ('no clip', 'no model', 'nothing of yours', 'no video')), handler
     assert 'secret' not in ask(other, 'refresh', *[None] * 7)[1]
     assert 'secret_secret' in ask(one, 'refresh', *[None] * 7)[1]
+
+
+def test_gradio_gets_no_long_request(server):
+    client = browser(server)
+    assert ask(client, 'generate', *generate_values('x' * 50_000, None))[0] == 500
+    assert ask(client, 'generate', *generate_values('x' * 150_000, None))[0] == 400
 
 
 @pytest.mark.parametrize('boxes, looks', [((True, False), ('#c03030,', '#30a040,')), ((False, True), (',#2040a0', ',#c0a020'))])
@@ -225,6 +262,30 @@ def test_both_of_two_uploads_are_chosen(server):
     assert 'preparing person' in said and 'preparing movement' in said
     person, movement = client.post('/gradio_api/run/refresh', json=dict(data=[None] * 7)).json()['data'][:2]
     assert (person['value'], movement['value']) == ('person', 'movement')
+
+
+def test_what_has_just_come_is_chosen_once_in_each_tab(server):
+    client = browser(server)
+    own, before = session(server, client), ['movement of old', 'old']
+    own.new_folder('results', 'old', {})
+    example = next(iter(own.clips()))
+    assert ask(client, 'generate', *generate_values(example, example))[0] == 200 and 'done' in ended(client)
+    name = server.jobs.latest(own.id).value
+    (own.folder / 'results' / name / 'about.json').write_text('{}')
+    for tab in ('one', 'other'):
+        assert lists(client, *[None] * 4, *before, tab=tab)[4:6] == [f'movement of {name}', name]
+        assert lists(client, *[None] * 4, *before, tab=tab)[4:6] == before, 'what the visitor has chosen since'
+    assert lists(client, *[None] * 4, *before, tab='later', handler='opened')[4:6] == before
+    assert lists(client, *[None] * 4, *before, tab='later')[4:6] == before
+
+
+@pytest.mark.parametrize('right, left', [('walk', 'movement of walk'), ('movement of walk', 'walk')])
+def test_a_video_that_was_removed_gives_its_place_to_the_other_one_of_what_is_beside_it(server, right, left):
+    client = browser(server)
+    session(server, client).new_folder('results', 'walk', {})
+    for gone in ('removed', 'movement of removed', ''):
+        assert lists(client, *[None] * 4, gone, right)[4:6] == [left, right]
+    assert lists(client, *[None] * 4, left, 'removed')[4:6] == [left, 'walk']
 
 
 @pytest.mark.parametrize('values, said', [

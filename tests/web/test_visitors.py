@@ -81,7 +81,7 @@ def test_nothing_of_another_visitor_can_be_named(desk, clips):
 @pytest.mark.parametrize('path', [
     '../{other}/results/a/result.mp4', 'results/../../{other}/results/a/result.mp4', 'results/a/../../uploads/x.mp4', 'uploads/x.mp4',
     '/etc/passwd', 'results//etc/passwd', 'results/a/link.mp4', 'results/a/.hidden.mp4', 'results/a/about.json', 'examples/../jobs.log',
-    'results/a/result.mp4\0', 'results\\a\\result.mp4', 'results', ''])
+    'results/a/result.mp4\0', 'results\\a\\result.mp4', 'results', '', f'results/{"a" * 300}/result.mp4'])
 def test_paths_lead_to_own_files_only(desk, path):
     session, other = visitor(desk), visitor(desk)
     for who in (session, other):
@@ -182,6 +182,18 @@ def test_a_file_that_has_come_waits_behind_what_its_visitor_has_already(desk, cl
     assert [job.state for job in desk.jobs.of(session.id)][2:] == [DONE, DONE] and not desk.status(session)['busy']
     running = desk.generate(session, 'mine', 'mine', None, 1, True, {}, '')
     assert desk.jobs.of(session.id) == [running], 'what has ended long ago is not shown for ever'
+
+
+def test_pictures_that_come_while_a_job_runs_are_said_beside_it(desk, clips):
+    session = visitor(desk)
+    with_clip(desk, session, clips)
+    running = desk.generate(session, 'mine', 'mine', None, 1, True, {}, '')
+    for _ in range(20):
+        uploaded(desk, session, 'red.jpg', 'clothes')
+    jobs, status = desk.jobs.of(session.id), desk.status(session)
+    assert jobs[0] is running and [job.value for job in jobs[1:]] == [f'red_{number}.jpg' for number in range(12, 21)]
+    assert status['busy'] and 'uploading red_20.jpg</b> <span class="hvt-done">done' in status['html']
+    assert len({job.number for job in jobs}) == len(jobs)
 
 
 def test_jobs_of_a_visitor_never_run_at_the_same_time(desk, clips):
@@ -355,7 +367,9 @@ def test_a_folder_of_others_is_not_used(tmp_path):
     assert (tmp_path / 'mine.txt').read_text() == 'mine'
 
 
-@pytest.mark.parametrize('limit', [dict(upload_mb=0), dict(seconds=-1), dict(jobs=0), dict(hours=float('nan'))])
+@pytest.mark.parametrize('limit', [
+    dict(upload_mb=0), dict(seconds=-1), dict(jobs=0), dict(hours=float('nan')), dict(hours=float('inf')),
+    dict(seconds=float('inf'))])
 def test_limits_must_make_sense(limit):
     with pytest.raises(InputError, match='must be positive'):
         Limits(**limit)
@@ -414,6 +428,21 @@ def test_a_fine_tuning_goes_on_where_it_stopped(desk, clips):
         desk.go_on(visitor(desk), name)
 
 
+def test_a_fine_tuning_does_not_go_on_with_another_clip_of_the_same_name(desk, clips):
+    """Whatever is filmed has one name, whoever it shows."""
+    session = visitor(desk)
+    with_clip(desk, session, clips, 'filmed')
+    job = desk.finetune(session, 'filmed', 8)
+    desk.jobs.cancel(session.id)
+    desk.jobs.wait(job, 10)
+    session.delete('clips', 'filmed')
+    assert uploaded(desk, session, 'filmed.webm') == 'filmed_2'
+    with pytest.raises(InputError, match='the clip of filmed_tuned was removed'):
+        desk.go_on(session, 'filmed_tuned')
+    session.delete('models', 'filmed_tuned')
+    assert session.new_folder('clips', 'filmed').name == 'filmed'
+
+
 def test_a_fine_tuned_generator_can_be_used_and_downloaded(desk, clips):
     session = visitor(desk)
     with_clip(desk, session, clips)
@@ -458,6 +487,16 @@ def test_visitors_come_before_the_other_examples(desk, clips):
     ran = desk.jobs.ran
     assert ran[:2] == [first, asked] and [one.arguments['people'] for one in (ran[0], *ran[2:])] == list(EXAMPLES)
     assert all(one.late for one in ran[2:]) and desk.status(session)['version'] != version
+
+
+def test_what_fails_with_the_examples_names_no_folder_of_the_server(desk):
+    """It is said to everybody who has no job."""
+    desk.jobs.end = FAILED
+    desk.jobs.go.set()
+    desk.render_examples()
+    desk.jobs.wait(desk.jobs.latest(LATER[-1]), 10)
+    said = desk.status(visitor(desk))['html']
+    assert 'sessions/x: it failed; try again<' in said and str(desk.sessions.root) not in said
 
 
 @pytest.mark.skipif('fork' not in multiprocessing.get_all_start_methods() or not Path('/dev/full').exists(),

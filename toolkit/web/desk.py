@@ -71,7 +71,7 @@ class Desk:
         """Make the built-in people, where they are not there: see :data:`EXAMPLES`."""
         first, *_ = [self.jobs.submit(Job(
             session, 'render_examples', dict(out=str(self.sessions.examples), size=self.size, people=people), 'the examples',
-            late=session != HOUSE)) for session, people in zip((HOUSE, *LATER), EXAMPLES)]
+            words=self._plain, late=session != HOUSE)) for session, people in zip((HOUSE, *LATER), EXAMPLES)]
         return first
 
     def status(self, session: Session) -> dict:
@@ -125,6 +125,7 @@ class Desk:
             while (place / (name := f'{stem}{"" if number == 1 else f"_{number}"}{suffix}')).exists():
                 number += 1
             part.rename(place / name)
+            self.jobs.note(Job(session.id, role, {}, f'uploading {name}', state=DONE, value=name, role=role))
             return name
         out = session.new_folder('clips', stem)
         place = make_folder(session.folder / 'uploads' / f'.in_{secrets.token_hex(4)}')
@@ -302,7 +303,10 @@ class Desk:
 
     def words(self, session: Session, message: object) -> str:
         """What a message says to a visitor: it names no folder of the server, and nothing that the page does not have."""
-        return for_page(re.sub(IN, '', str(message).replace(f'{session.folder}/', '').replace(f'{self.sessions.root}/', '')))
+        return self._plain(str(message).replace(f'{session.folder}/', ''))
+
+    def _plain(self, message: str) -> str:
+        return for_page(re.sub(IN, '', message.replace(f'{self.sessions.root}/', '')))
 
     def _submit(self, session: Session, job: Job) -> Job:
         """Queue a job."""

@@ -11,10 +11,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from toolkit.structures import InputError
 from toolkit.web.sessions import Sessions
 
+UPLOAD = '/hvt/upload'
 OPEN = re.compile(
     r'/|/config/?|/theme\.css|/favicon\.ico|/robots\.txt|/manifest\.json|/pwa_icon(/\d+)?|/(assets|static|svelte)/[\w./@%+-]+'
     r'|/gradio_api/(info/?|startup-events|queue/(join|data)/?|cancel|reset/?|heartbeat/\w+|app_id/?|login_check/?|run/\w+|call/\w+(/\w+)?)'
-    r'|/hvt/(status|upload)|/hvt/files/.+')
+    rf'|/hvt/status|{UPLOAD}|/hvt/files/.+')
 """Paths that the page needs. Gradio has many more: it would fetch addresses for visitors, and give out files of others."""
 SOCKET = '/hvt/live'
 """The one path of a WebSocket."""
@@ -25,6 +26,8 @@ RULES = ("default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' bl
          "img-src 'self' data: blob:; media-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' data: blob:; "
          "worker-src 'self' blob:; frame-src 'self'; frame-ancestors 'self'; form-action 'self'; base-uri 'self'")
 """What the browser may load: nothing that is not of this server."""
+LONGEST = 100_000
+"""Bytes of a request that is no upload: Gradio holds all of it in memory."""
 
 
 class Guard:
@@ -93,7 +96,7 @@ class Guard:
                                              f'{secure}')
             await send(message)
 
-        await self.app(scope, receive, answer)
+        await self.app(scope, receive if scope['path'] == UPLOAD else _short(receive), answer)
 
     def _meant(self, headers: Headers) -> bool:
         """Whether the request was sent to a name that this server may have."""
@@ -111,3 +114,16 @@ class Guard:
     def _token(self, headers: Headers) -> str | None:
         """The secret among the cookies, which may hold anything: browsers send those of other servers of this machine, too."""
         return cookie_parser(headers.get('cookie', '')).get(self.sessions.cookie)
+
+
+def _short(receive: Receive) -> Receive:
+    """What a browser sends, up to :data:`LONGEST`; there it counts as gone, and the rest is not read."""
+    size = 0
+
+    async def receive_short() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get('body', b''))
+        return message if size <= LONGEST else dict(type='http.disconnect')
+
+    return receive_short

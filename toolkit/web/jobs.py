@@ -34,7 +34,7 @@ class Job:
 
     Attributes:
         session: id of whose it is.
-        task: name of a function of :mod:`toolkit.web.work`.
+        task: name of a function of :mod:`toolkit.web.work`, where it is not done already.
         arguments: of it.
         title: what to call it.
         then: called with the job and its last state, before the job says so itself.
@@ -47,7 +47,7 @@ class Job:
         number: jobs are counted.
         role: what an upload is for.
         late: everybody else's jobs come first.
-        told: the page has shown what came of it.
+        told: the pages that have shown what came of it, see ``tab`` of :class:`toolkit.web.sessions.Session`.
         started, ended: seconds of ``time.monotonic``.
     """
 
@@ -69,7 +69,7 @@ class Job:
     ended: float = 0.
     role: str = ''
     late: bool = False
-    told: bool = False
+    told: set[int | None] = field(default_factory=set)
     process: multiprocessing.Process | None = None
     stopping: bool = False
 
@@ -115,14 +115,23 @@ class Jobs:
         """
         with self._changed:
             self.check(job.session, job.task, job.late)
-            job.number = next(self._numbers)
-            mine = self.of(job.session)
-            shown = mine[-SHOWN:] if any(one.alive for one in mine) else []
-            self._jobs[job.session] = [*(one for one in mine if one.alive or one in shown), job]
+            self._remember(job, anew=not any(one.alive for one in self.of(job.session)))
             self._waiting.append(job)
             self._waiting.sort(key=lambda waiting: waiting.late)
             self._changed.notify_all()
         return job
+
+    def note(self, job: Job) -> None:
+        """Remember a piece of work that is done already, beside the other jobs of its session."""
+        with self._changed:
+            self._remember(job)
+
+    def _remember(self, job: Job, anew: bool = False) -> None:
+        """Count a job, and list it behind the others of its session; ``anew`` in place of all that have ended."""
+        job.number = next(self._numbers)
+        mine = self.of(job.session)
+        shown = [] if anew else mine[-SHOWN:]
+        self._jobs[job.session] = [*(one for one in mine if one.alive or one in shown), job]
 
     def check(self, session: str, task: str, late: bool = False) -> None:
         """See whether a session may ask for a job now.

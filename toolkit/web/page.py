@@ -43,9 +43,10 @@ class Page:
     # ---- answers -----------------------------------------------------------------------------------------------------------------
 
     def _with_session(self, answer: Callable) -> Callable:
-        """A handler that is given the visitor's session first; what cannot be done is said in a message."""
+        """A handler that is given the visitor's session first, of the page that asks; what cannot be done is said in a message."""
         def handler(request: gr.Request, *values: Any) -> Any:
             session, _ = self.desk.sessions.open(dict(request.cookies).get(self.desk.sessions.cookie))
+            session.tab = hash(request.session_hash)  # a stranger may send a long one
             try:
                 return answer(session, *values)
             except InputError as error:
@@ -54,16 +55,26 @@ class Page:
         handler.__name__ = answer.__name__
         return handler
 
+    def opened(self, session: Session, *chosen: str | None) -> list:
+        """:meth:`refresh`, when the page is opened: what another tab has shown is not new to it."""
+        for job in self.desk.jobs.of(session.id):
+            if job.told:
+                job.told.add(session.tab)
+        return self.refresh(session, *chosen)
+
     def refresh(self, session: Session, person: str | None, movement: str | None, like: str | None, model: str | None,
                 left: str | None, right: str | None, tuned: str | None) -> list:
-        """All lists, and the pictures of what is chosen. A clip, a video or a generator that has just come is chosen."""
+        """All lists, and the pictures of what is chosen. A clip, a picture, a video or a generator that has just come is chosen, once
+        in each tab of the browser."""
         clips, results, models = session.clips(), session.results(), session.models()
         names = list(clips)
-        for job in filter(self._take_new, self.desk.jobs.of(session.id)):
+        for job in [job for job in self.desk.jobs.of(session.id) if self._take_new(job, session.tab)]:
             if job.role == 'person':
                 person = job.value
             elif job.role == 'movement':
                 movement = job.value
+            elif job.role == 'clothes':
+                like = job.value
             elif job.task == 'generate':
                 left, right = f'movement of {job.value}', job.value
             elif job.task == 'finetune':
@@ -75,7 +86,9 @@ class Page:
         videos = list(results)
         sides = [f'movement of {name}' for name in videos] + videos
         right = right if right in sides else next(iter(videos), None)
-        left = left if left in sides else right and f'movement of {right}'
+        if left not in sides:  # the other video of the same result
+            plain = right and right.removeprefix('movement of ')
+            left = plain if plain != right else right and f'movement of {right}'
         clothes = session.clothes()
         usable = [name for name, about in models.items() if about['best']]
         tuned = tuned if tuned in models else next(iter(models), None)
@@ -89,11 +102,11 @@ class Page:
             self.show_gallery(session), self.show_model(session, tuned)]
 
     @staticmethod
-    def _take_new(job: Job) -> bool:
-        """Whether a job made something that this visitor was not told of; it is told once."""
-        if job.alive or job.told:
+    def _take_new(job: Job, tab: int | None) -> bool:
+        """Whether a job made something that this tab was not told of; it is told once."""
+        if job.alive or tab in job.told:
             return False
-        job.told = True
+        job.told.add(tab)
         return bool(job.value)
 
     def show_clip(self, session: Session, name: str | None) -> str:
@@ -153,14 +166,18 @@ class Page:
         """Remove something."""
         if session.id in self.desk.jobs.busy():
             raise InputError('wait until the job has ended, or cancel it; then remove')
+        if not name:
+            raise InputError('choose what to remove first')
         session.delete(ROOMS[what], name)
 
-    def removable(self, session: Session, what: str, chosen: str | None) -> Any:
-        """Names of one kind; what is chosen stays so."""
+    def removable(self, session: Session, what: str, chosen: str | None = None) -> Any:
+        """Names of one kind; what is chosen stays so. Where that has gone nothing is chosen: a second press on Remove would remove what
+        has come in its place."""
         names = dict(clips=[n for n in session.clips() if not n.startswith('example: ')], results=list(session.results()),
                      models=list(session.models()), uploads=session.clothes())
         choices = names[ROOMS[what]]
-        return gr.Dropdown(choices=choices, value=chosen if chosen in choices else next(iter(choices), None))
+        other = '' if chosen is not None and choices else next(iter(choices), None)
+        return gr.Dropdown(choices=choices, value=chosen if chosen in choices else other)
 
     # ---- controls ----------------------------------------------------------------------------------------------------------------
 
@@ -245,9 +262,9 @@ class Page:
                 return event(self._with_session(answer), inputs, outputs, api_name=options.pop('api_name', answer.__name__),
                              **quiet, **options)
 
-            on(blocks.load, self.refresh, lists, all_shown)
+            on(blocks.load, self.opened, lists, all_shown)
             # a change that comes while lists are being filled must not be lost
-            on(refresh.click, self.refresh, lists, all_shown, api_name=False, trigger_mode='always_last')
+            on(refresh.click, self.refresh, lists, all_shown, trigger_mode='always_last')
             on(person.input, self.show_clip, [person], [person_found])
             on(movement.input, self.show_clip, [movement], [movement_found], api_name=False)
             for side in (left, right):
@@ -263,9 +280,9 @@ class Page:
             again.click(None, [], None, js='() => window.hvtLiveAgain()')
             end.click(None, [], None, js='() => window.hvtLiveStop()')
             on(cancel.click, self.cancel, []).success(**look)
-            on(what.change, self.removable, [what, which], [which])
+            on(what.change, self.removable, [what], [which], api_name=False)
             on(blocks.load, self.removable, [what, which], [which], api_name=False)
-            on(refresh.click, self.removable, [what, which], [which], api_name=False, trigger_mode='always_last')
+            on(refresh.click, self.removable, [what, which], [which], trigger_mode='always_last')
             on(remove.click, self.delete, [what, which]).success(self._with_session(self.removable), [what, which], [which],
                                                                  api_name=False, **quiet).success(**look)
         return blocks

@@ -22,7 +22,7 @@ from toolkit.files import writing_error
 from toolkit.locks import locked
 from toolkit.structures import InputError
 from toolkit.web.desk import Desk
-from toolkit.web.guard import SOCKET, Guard
+from toolkit.web.guard import SOCKET, UPLOAD, Guard
 from toolkit.web.jobs import FAILED, WAITING, Jobs
 from toolkit.web.live import MOST_BYTES, Relay
 from toolkit.web.page import Page
@@ -84,7 +84,7 @@ class Server:
     def _app(self) -> Guard:
         app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
         app.get('/hvt/status')(self.status)
-        app.post('/hvt/upload')(self.upload)
+        app.post(UPLOAD)(self.upload)
         app.websocket(SOCKET)(self.live)
         app.api_route('/hvt/files/{path:path}', methods=['GET', 'HEAD'])(self.file)
         page = Page(self.desk).blocks

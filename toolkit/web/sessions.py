@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 import re
 import secrets
@@ -11,6 +12,7 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from toolkit.clips.clip import Clip, find_clips
@@ -61,8 +63,8 @@ class Limits:
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if not value > (-1 if name == 'free_mb' else 0):
-                raise InputError(f'--{name.replace("_", "-")} must be positive, got {value}')
+            if not (-1 if name == 'free_mb' else 0) < value < math.inf:
+                raise InputError(f'--{name.replace("_", "-")} must be positive and finite, got {value}')
 
 
 class Session:
@@ -71,10 +73,14 @@ class Session:
     Args:
         folder: of this visitor.
         examples: folder of clips that everybody may use.
+
+    Attributes:
+        tab: number of the visitor's page that asks, of which several may be open; None where none asks.
     """
 
     def __init__(self, folder: Path, examples: Path) -> None:
         self.folder, self.examples = folder, examples
+        self.tab: int | None = None
 
     @property
     def id(self) -> str:
@@ -122,19 +128,22 @@ class Session:
         return _pick(self.models(), name, 'model')
 
     def new_folder(self, room: str, name: str, about: dict | None = None) -> Path:
-        """A new folder in a room, named after ``name``, with a number where that is taken.
+        """A new folder in a room, named after ``name``, with a number where that is taken. It stays so for a clip that was removed, as
+        long as there is a model of it: the fine-tuning would go on with another clip.
 
         Raises:
             InputError: the disk is full; nothing is left of the folder.
         """
-        name, number = plain_name(name)[:60], 1
-        while True:
+        name, learned = plain_name(name)[:60], {model.get('data') for model in self.models().values()}
+        for number in count(1):
             folder = self.folder / room / (name if number == 1 else f'{name}_{number}')
+            if str(folder) in learned:
+                continue
             try:
                 folder.mkdir(parents=True)
                 break
             except FileExistsError:
-                number += 1
+                continue
             except OSError as error:
                 raise writing_error(folder, error) from error
         if about is not None:
@@ -176,7 +185,7 @@ class Session:
         base = self.examples.parent if parts[0] == 'examples' else self.folder
         file = base.joinpath(*parts)
         kind = SERVED.get(file.suffix)
-        inside = file.is_file() and Path(os.path.realpath(file)).is_relative_to(os.path.realpath(base))
+        inside = os.path.isfile(file) and Path(os.path.realpath(file)).is_relative_to(os.path.realpath(base))
         return (file, kind) if inside and kind else None
 
     def size(self) -> int:
@@ -241,10 +250,6 @@ class Sessions:
     def knows(self, token: str | None) -> bool:
         """Whether a secret is one that was given out, of a session that is still there."""
         return bool(token and TOKEN.fullmatch(token) and self._folder(token).is_dir())
-
-    def by_id(self, name: str) -> Session:
-        """The session of a folder's name, for work that goes on without its visitor."""
-        return Session(self.root / 'sessions' / check_name(name), self.examples)
 
     def _folder(self, token: str) -> Path:
         return self.root / 'sessions' / hashlib.sha256(token.encode()).hexdigest()[:32]
