@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from toolkit.analysis.curves import choose_keys, describe, plot_runs, read_run, smoothed
+from toolkit.analysis.curves import Run, choose_keys, describe, plot_runs, read_run, smoothed
 from toolkit.analysis.latent_figures import Panel, draw_codes
 from toolkit.structures import InputError
 
@@ -37,8 +37,19 @@ def test_a_log_is_read(run):
     assert lines[2].split() == 'lpips/crop last 0.3, least 0.2 at 40, most 0.3 at 80'.split() and 'most 20 at 40' in lines[3]
 
 
+def test_runs_are_called_by_their_folders_and_logs_elsewhere_by_their_files(run, tmp_path, monkeypatch):
+    """Of a log that was copied, the folder three above means nothing; above /tmp/first.json there is none."""
+    log, = run.glob('*/vis_data/scalars.json')
+    monkeypatch.chdir(run)
+    assert read_run('.').name == 'mine' == read_run(log.relative_to(run)).name
+    for name in ('first', 'second'):
+        (tmp_path / f'{name}.json').write_bytes(log.read_bytes())
+        assert read_run(tmp_path / f'{name}.json').name == name
+
+
 def test_keys_are_chosen(run):
     runs = [read_run(run)]
+    assert choose_keys([Run('a', dict.fromkeys(('lr', 'g.lr', 'base_lr', 'g/l1_lr')))]) == ['g/l1_lr'], 'a loss may end as rates do'
     assert choose_keys(runs) == ['g/gan', 'lpips/crop', 'psnr/crop'] and choose_keys(runs, ['psnr', 'g.lr']) == ['psnr/crop', 'g.lr']
     with pytest.raises(InputError, match="no run has logged 'lpip/crop'. Did you mean 'lpips/crop'"):
         choose_keys(runs, ['lpip/crop'])
@@ -55,6 +66,15 @@ def test_a_picture_has_a_panel_a_key_and_a_color_a_run(run, tmp_path, load_tool,
     assert blue > 200 and orange > 100, 'both runs are drawn'
     with pytest.raises(InputError, match='a.png'):
         plot_runs([run], tmp_path / 'a.png')
+
+
+def test_no_two_of_many_runs_look_alike(tmp_path, monkeypatch):
+    drawn, runs = [], [log(tmp_path / f'run{n}', [{'x': n, 'step': t} for t in (1, 2)]) for n in range(13)]
+    monkeypatch.setattr('matplotlib.figure.Figure.savefig', lambda figure, *_, **__: drawn.append(figure))
+    plot_runs(runs, tmp_path / 'a.png')
+    lines = drawn[0].axes[0].get_lines()
+    assert [line.get_label() for line in lines] == [run.name for run in runs]
+    assert len({(line.get_color(), line.get_linestyle()) for line in lines}) == 13
 
 
 def test_smoothing_does_not_pull_to_the_first_value():

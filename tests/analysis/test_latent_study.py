@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from mmengine.config import Config
 
+from toolkit import fields
 from toolkit.analysis import latent_study
 from toolkit.analysis.code_probes import Points
 from toolkit.analysis.latent_study import LatentStudy, study_labels
@@ -83,6 +84,40 @@ def test_the_untrained_encoder_begins_as_the_trained_one_did(tmp_path, monkeypat
     trained, untrained = (encode.network for encode in probed)
     assert trained is model.encoder.network and untrained.logvar.bias.tolist() == [0, 0, 0], 'not -4, the default'
     assert .5 < untrained.stem.weight.std() / trained.stem.weight.std() < 2, 'kaiming would be many times as large'
+
+
+def test_frames_have_the_added_fields_that_the_model_paints_from(tmp_path, clips, monkeypatch):
+    monkeypatch.setattr(fields, 'ADDED', dict(fields.ADDED))
+
+    @fields.add('redness')
+    def redness(frames):
+        return frames[..., 0]
+
+    picture, banks = np.zeros((8, 8, 3), np.uint8), []
+    for name, instead in (('encoder_of', lambda *_: None), ('probe_pictures', lambda model, bank, seed: banks.append(bank) or {}),
+                          ('probe_encoder', lambda *_: (dict(r2_mu=0., r2_other=0.), Points(np.zeros((4, 3)), np.zeros((4, 2))))),
+                          ('interpolated_pictures', lambda *_, **__: [('a', picture, [picture], picture)])):
+        monkeypatch.setattr(latent_study, name, instead)
+    half = dict(dataset=dict(type='ClipWindows', root=str(clips[0].folder.parent)))
+    encoder = dict(type='RegionEncoder', encoder=dict(type='ResNetEncoder', nz=3, nef=4, n_down=3))
+    model = SimpleNamespace(encoder=REGION_ENCODERS.build(dict(encoder)), data_preprocessor=SimpleNamespace(device='cpu'),
+                            added_fields=('redness',))
+    config = Config(dict(model=dict(encoder=encoder), train_dataloader=half, test_dataloader=half))
+    LatentStudy(tmp_path / 'out').look_at(model, config, 'mine')
+    bank, = banks
+    assert np.array_equal(bank.batch(bank.frames, [2, 5])['redness'][:, 0, 0], bank.frames[[2, 5], ..., 0])
+
+
+def test_clips_that_cannot_be_painted_are_told_before_codes_are_measured(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise InputError('clip walk: no lower garment is seen')
+
+    study, encoder = LatentStudy(tmp_path / 'out'), SimpleNamespace(nz=2, config={})
+    codes = SimpleNamespace(up=encoder, down=encoder, mean=np.zeros(4), std=np.ones(4))
+    monkeypatch.setattr(study, '_test_clips', refuse)
+    monkeypatch.setattr(study, '_probe', lambda *_, **__: pytest.fail('codes were measured'))
+    with pytest.raises(InputError, match='no lower garment is seen'):
+        study.look_at(SimpleNamespace(encoder=None, codes=codes, data_preprocessor=None), Config(), 'mine')
 
 
 def test_pictures_of_a_strip_are_named_by_their_frames_of_the_clip(tmp_path, monkeypatch):

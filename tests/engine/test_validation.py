@@ -99,6 +99,7 @@ def test_a_best_without_validation_is_refused_before_any_data_is_made(config, tm
     (["val_evaluator=[{'type':'ToyMetric'}]", 'default_hooks.checkpoint.save_best=error'], "error does not say .*set rule='greater'"),
     (['val_dataloader.dataset.window=2'], 'val_dataloader.dataset.window must be None'),
     (["val_evaluator=[{'type':'Identity'}]"], 'Identity measures transfers'),
+    (["val_evaluator=[{'type':'L1'},{'type':'L1','protocols':['full']}]"], 'two metrics are both called l1'),
     (['val_cfg.max_frames=1'], 'frames must be at least 2'),
     (['val_cfg.clip=1'], "val_cfg.*clip.*Did you mean 'clips'"),
 ])
@@ -114,6 +115,18 @@ def test_a_metric_that_misses_its_weights_chooses_no_checkpoint(config, tmp_path
     monkeypatch.setattr(l1, '__init__', lambda self, **kwargs: init(self, **kwargs) or setattr(self, 'missing', 'no weights'))
     with pytest.raises(InputError, match="save_best='l1/full' is n/a here: no weights"):
         build_runner(load_config(config, KEEP_BEST), work_dir=tmp_path / 'run').train()
+
+
+def test_a_validation_in_which_the_metric_is_not_a_number_is_no_better_and_ends_no_training(config, tmp_path, monkeypatch):
+    l1, calls = METRICS.get('L1'), []
+    measure = l1.per_frame
+    monkeypatch.setattr(l1, 'per_frame', lambda self, generated, real: (
+        calls.append(1) or measure(self, generated, real) * (np.nan if len(calls) <= 3 else 1)))
+    runner, said = build_runner(load_config(config, KEEP_BEST), work_dir=tmp_path / 'run'), []
+    runner.logger.warning = said.append
+    runner.train()
+    assert [p.name for p in (tmp_path / 'run').glob('best_*')] == ['best_l1_full_iter_0000004.pth']
+    assert [line for line in said if 'l1/full is n/a in this validation' in line] == said[:1]
 
 
 def test_the_first_metric_is_taken_for_auto(config, tmp_path):

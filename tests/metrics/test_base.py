@@ -5,8 +5,11 @@ import pytest
 import torch
 from mmengine.evaluator import Evaluator
 
+from toolkit.files import write_json
 from toolkit.metrics.base import ClipMetric, Definition, Measure, check_sample, compared_with, with_scored
+from toolkit.metrics.report import to_json
 from toolkit.registry import METRICS
+from toolkit.structures import InputError
 
 
 class Mean(ClipMetric):
@@ -25,6 +28,22 @@ class Mean(ClipMetric):
         if not any(state['means']):
             return {'level': Measure(None, reason='black')}
         return {'level': Measure(float(np.mean(state['means'])), len(state['means']))}
+
+
+class Given(ClipMetric):
+    """Gives what it was told to."""
+
+    default_prefix = 'given'
+
+    def __init__(self, measures):
+        super().__init__()
+        self.measures, self.definitions = measures, {'a': Definition('one number', 'higher'), 'b': Definition('another', '')}
+
+    def update(self, state, sample):
+        pass
+
+    def compute(self, state):
+        return self.measures
 
 
 def rows(metric, make_sample, levels):
@@ -147,6 +166,38 @@ def test_real_side_is_computed_again_where_what_it_depends_on_differs(make_sampl
     for sample in (first, dict(first, **{change: other})):
         metric.of_real('x', sample, lambda: calls.append(change))
     assert len(calls) == 2
+
+
+@pytest.mark.parametrize('value', [np.nan, -np.inf, np.float32('nan')])
+def test_a_value_that_is_not_finite_is_left_out(make_sample, tmp_path, value):
+    """JSON has no NaN: because of one, no result of any clip could be written, and the means were NaN."""
+    found = [Given(dict(a=Measure(number, 3), b=Measure(1., 3))).measure(make_sample(clip=name))
+             for name, number in (('x', value), ('y', 5.))]
+    summary = Given({}).summarize(json.loads(json.dumps(found)))
+    assert summary['given/a'].value == 5 and summary['given/a'].per_clip == dict(x=None, y=5.)
+    assert summary['given/a'].reason == f'left out 1 of 2 clips: the value is {value}' and summary['given/b'].n_clips == 2
+    write_json(tmp_path / 'out.json', to_json(summary))
+
+
+def test_numbers_of_numpy_and_torch_can_be_kept(make_sample):
+    measures = dict(a=Measure(np.float32(.5), np.int64(3), np.int32(9)), b=Measure(torch.tensor(2.), torch.tensor(3)))
+    assert json.loads(json.dumps(Given(measures).measure(make_sample())['measures'])) == dict(
+        a=dict(value=.5, frames=3, samples=9, reason=''), b=dict(value=2., frames=3, samples=None, reason=''))
+
+
+@pytest.mark.parametrize('measures, words', [
+    (dict(a=Measure(1.)), r'gave a \(Measure\), expected a Measure for each of its definitions: a, b'),
+    (dict(a=Measure(1.), b=Measure(1.), c=Measure(1.)), r'c \(Measure\), expected'), (dict(a=1., b=Measure(1.)), r'a \(float\)'),
+    (None, 'gave nothing')])
+def test_other_measures_than_those_defined_are_told_at_the_first_clip(make_sample, measures, words):
+    with pytest.raises(InputError, match=f'clip clip: compute of Given .*{words}'):
+        Given(measures).measure(make_sample())
+
+
+@pytest.mark.parametrize('text, better', [('', 'higher'), (' ', 'higher'), ('a number', 'max'), ('a number', None)])
+def test_a_definition_that_no_table_could_show(text, better):
+    with pytest.raises(ValueError, match="needs a text, and better must be one of 'higher', 'lower', 'one', ''; got"):
+        Definition(text, better)
 
 
 def test_a_measure_without_value_needs_a_reason():

@@ -7,6 +7,7 @@ import pytest
 import torch
 import torch.multiprocessing
 
+from toolkit import doors
 from toolkit.metrics.evaluator import ClipEvaluator, pick_clips
 from toolkit.metrics.l1 import L1
 from toolkit.metrics.psnr import PSNR
@@ -152,6 +153,26 @@ def test_files_of_others_beside_it_are_kept(tmp_path):
     run.run([0])
     run.cache.remove()
     assert [p.name for p in tmp_path.iterdir()] == ['partial.bak']
+
+
+def test_files_of_other_processes_are_found_whatever_the_name(tmp_path):
+    path = tmp_path / '.results[1].json.partial'
+    evaluator(cache=ResultCache(path, 'key')).run([0, 1])
+    path.rename(tmp_path / f'{path.name}.1')  # where process 1 writes
+    again = evaluator(cache=ResultCache(path, 'key'))
+    again.run([0, 1])
+    assert again.dataset.loaded == []
+    again.cache.remove()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_files_of_any_length_are_read(tmp_path, monkeypatch):
+    """FID keeps 11 KB of each frame and model: 25,000 frames are more than a text of a stranger may have."""
+    evaluator(cache=ResultCache(tmp_path / 'partial', 'key')).run([0, 1])
+    monkeypatch.setattr(doors.read_bytes, '__defaults__', ('', 100))
+    again = evaluator(cache=ResultCache(tmp_path / 'partial', 'key'))
+    again.run([0, 1])
+    assert again.dataset.loaded == []
 
 
 def test_results_that_cannot_be_written_are_refused_before_any_clip(tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ import pytest
 import scipy.linalg
 
 from toolkit.metrics.fid import FEATURES, FID, InceptionFeatures, frechet_distance, frechet_distance_of
-from toolkit.structures import MissingWeightsError
+from toolkit.structures import InputError, MissingWeightsError
 
 
 def colors(frames):
@@ -98,6 +98,11 @@ def test_fewer_than_two_frames_are_said_to_be_too_few():
     metric.domains['b'] = metric.domains['b'][:1]
     untrained = metric.summarize([metric.measure(transfer(pictures(5), 'ab', 'clip'))])['fid/full']
     assert (untrained.value, untrained.reason) == (None, few)
+
+
+def test_of_each_person_two_frames_are_needed():
+    with pytest.raises(InputError, match='FID: frames must be at least 2, got 0'):
+        FID(features=colors, frames=0)
 
 
 def test_without_the_library_its_name_is_said(monkeypatch, tmp_path):

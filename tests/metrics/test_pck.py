@@ -181,6 +181,14 @@ def test_an_estimator_that_needs_a_place_is_told_where_the_person_is(make_sample
     assert estimator.masks.sum() == 2 * 256 * 120
 
 
+def test_frames_are_enlarged_with_their_masks_where_the_height_stays():
+    frames, mask = np.zeros((1, 300, 1279, 3), np.uint8), np.zeros((1, 300, 1279), bool)
+    mask[:, :20, :20] = True
+    estimator = GuidedPoses([np.zeros((1, 18, 3), np.float32)])
+    detect(estimator, frames, mask)
+    assert estimator.calls == [(1, 300, 1280, 3)] and estimator.masks.shape == (1, 300, 1280)
+
+
 def test_who_the_model_was_trained_against_may_not_measure_it(sample):
     there = {'type': 'RecordedPoses', 'answers': [sample['poses']]}
     with pytest.raises(InputError, match='RecordedPoses may not measure this model'):

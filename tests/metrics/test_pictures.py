@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from toolkit.metrics.pictures import CROP_SIZE, check_pair, dilate, in_chunks, person_box, resize, view
+from toolkit.metrics.pictures import CROP_SIZE, PictureMetric, check_pair, dilate, in_chunks, person_box, resize, view
+from toolkit.structures import InputError
 
 
 def test_dilate_grows_by_the_radius():
@@ -52,6 +53,21 @@ def test_frames_without_a_person_are_left_out(make_sample, protocol):
     sample['mask'][:] = False
     assert len(view(sample, protocol)[0]) == 0
     assert len(view(sample, 'full')[0]) == 3
+
+
+@pytest.mark.parametrize('answer, shape', [
+    (lambda n: 3., r'\(\)'), (lambda n: np.ones(1), r'\(1,\)'), (lambda n: np.ones((n, 3)), r'\(3, 3\)')])
+def test_a_metric_gives_one_number_a_frame(make_sample, answer, shape):
+    """Else counts of frames are wrong, and parts of a clip weigh alike, however many frames they have."""
+
+    class Answering(PictureMetric):
+        default_prefix, text = 'answering', 'whatever it is told'
+
+        def per_frame(self, generated, real):
+            return answer(len(real))
+
+    with pytest.raises(InputError, match=f'clip clip: per_frame of Answering gave an array of {shape} for 3 frames, expected one'):
+        Answering().measure(make_sample(frames=4))
 
 
 def test_unknown_protocol(make_sample):

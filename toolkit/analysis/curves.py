@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ SCALARS = '*/vis_data/scalars.json'
 COUNTERS = ('iter', 'step', 'epoch')
 COSTS = ('time', 'data_time', 'memory')
 COLUMNS = 4
+COLORS, LINES = 10, ('-', '--', ':', '-.')
 
 
 @dataclass
@@ -26,7 +28,7 @@ class Run:
     """What a run logged.
 
     Attributes:
-        name: of its work dir.
+        name: of its work dir; of a log that was taken out of it, of the file.
         curves: key -> (iterations, values), (N,) each.
         problems: lines that could not be read.
         costs: seconds of an iteration and of waiting for data, MB on the GPU, in the form of ``curves``.
@@ -67,7 +69,13 @@ def read_run(path: str | Path) -> Run:
         raise InputError(f'{files[-1]}: holds no line of a log that can be read')
     curves = {key: (np.array(sorted(at)), np.array([at[step] for step in sorted(at)])) for key, at in points.items()}
     costs = {key: curves.pop(key) for key in COSTS if key in curves}
-    return Run(path.name if path.is_dir() else path.resolve().parents[2].name, curves, problems, costs)
+    return Run(_name(Path(os.path.abspath(path))), curves, problems, costs)
+
+
+def _name(path: Path) -> str:
+    if path.is_dir():
+        return path.name
+    return path.parent.parent.parent.name if path.match(SCALARS) else path.stem
 
 
 def _logged(row: dict[str, Any]) -> tuple[np.int64, dict[str, float]]:
@@ -75,6 +83,11 @@ def _logged(row: dict[str, Any]) -> tuple[np.int64, dict[str, float]]:
     return np.int64(int(row['step'] if 'step' in row else row['iter'])), {
         key: float(value) for key, value in row.items()
         if key not in COUNTERS and isinstance(value, (int, float)) and not isinstance(value, bool)}
+
+
+def is_rate(key: str) -> bool:
+    """Whether a key is a learning rate: ``lr``, that of an optimizer, such as ``g.lr``, or ``base_lr`` of MMEngine's own logs."""
+    return key.rpartition('.')[2] in ('lr', 'base_lr')
 
 
 def choose_keys(runs: Sequence[Run], keys: Sequence[str] = ()) -> list[str]:
@@ -89,7 +102,7 @@ def choose_keys(runs: Sequence[Run], keys: Sequence[str] = ()) -> list[str]:
     """
     known = list(dict.fromkeys(key for run in runs for key in run.curves))
     if not keys:
-        return [key for key in known if not key.endswith('lr')]
+        return [key for key in known if not is_rate(key)]
     found = []
     for wish in keys:
         fitting = [key for key in known if key == wish] or [key for key in known if key.startswith(wish)]
@@ -116,7 +129,7 @@ def smoothed(values: np.ndarray, weight: float) -> np.ndarray:
 
 def plot_runs(paths: Sequence[str | Path], out: str | Path, keys: Sequence[str] = (), smooth: float = 0., overwrite: bool = False,
               ) -> list[Run]:
-    """Draw the curves of runs into one PNG: a panel for each key, a color for each run.
+    """Draw the curves of runs into one PNG: a panel for each key, a color for each run; beyond ten runs other lines, too.
 
     Args:
         paths: work dirs or logs.
@@ -156,11 +169,12 @@ def plot_runs(paths: Sequence[str | Path], out: str | Path, keys: Sequence[str] 
         for number, run in enumerate(runs):
             if key in run.curves:
                 steps, values = run.curves[key]
+                style = dict(color=f'C{number % COLORS}', linestyle=LINES[number // COLORS % len(LINES)])
                 mark = 'o' if len(values) < 30 else None
-                axes.plot(steps, values, color=f'C{number % 10}', alpha=.25 if smooth else 1., marker=mark, markersize=3,
+                axes.plot(steps, values, **style, alpha=.25 if smooth else 1., marker=mark, markersize=3,
                           label=None if smooth else names[number])
                 if smooth:
-                    axes.plot(steps, smoothed(values, smooth), color=f'C{number % 10}', label=names[number])
+                    axes.plot(steps, smoothed(values, smooth), **style, label=names[number])
     if len(runs) > 1:
         handles = {label: handle for axes in figure.axes for handle, label in zip(*axes.get_legend_handles_labels())}
         figure.legend(handles.values(), handles.keys(), loc='outside lower center', ncols=min(4, len(handles)), fontsize=9)

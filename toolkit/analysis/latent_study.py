@@ -121,7 +121,7 @@ class LatentStudy:
         begun = config.model.get('encoder')  # the encoder's own config leaves out how its weights began
         column = self._probe(model, config, label, encoder_of(encoder, model.data_preprocessor), region,
                              begun.to_dict() if begun else encoder.config)
-        test = self._bank(config, 'test')
+        test = self._bank(model, config, 'test')
         column.values |= probe_pictures(model, test, self.seed)
         strips = interpolated_pictures(model, test, seed=self.seed)
         captions = [f'{i}/{len(strips[0][2]) - 1}' for i in range(len(strips[0][2]))]
@@ -129,6 +129,7 @@ class LatentStudy:
         draw_strips(strips, self.out / f'strips_{plain_name(label)}.png', captions, title)
 
     def _stage2(self, model: VideoModel, config: Config, label: str) -> None:
+        clips = self._test_clips(model, config)  # first, as one may lack a garment
         codes, start, own = model.codes, 0, {}
         for region, encoder in (() if codes is None else (('up', codes.up), ('down', codes.down))):
             part = slice(start, start + encoder.nz)
@@ -136,7 +137,6 @@ class LatentStudy:
             own[region] = self._probe(model, config, f'{label} {region}', encode, region, encoder.config, sampled=False)
             start += encoder.nz
         painter = RecoloringPainter(model, _colorizer(config)) if codes is None else ModelPainter(model)
-        clips = self._test_clips(model, config)
         estimator, reason = first_available(ESTIMATORS)
         for column in measure_control(painter, clips, label, estimator, reason, self.seed, self.progress(f'{label}: painting', 'clip')):
             if column.region in own:
@@ -154,7 +154,7 @@ class LatentStudy:
     def _probe(self, model: VideoModel, config: Config, label: str, encode: Callable, region: str, encoder: dict,
                sampled: bool = True) -> Column:
         """Columns of an encoder and of one of its config untrained, its panel and its points; returns its column."""
-        train, test = (self._bank(config, half) for half in ('train', 'test'))
+        train, test = (self._bank(model, config, half) for half in ('train', 'test'))
         values, points = probe_encoder(encode, train, test, region, self.seed, sampled)
         column = Column(label, region, values)
         self.columns.append(column)
@@ -174,14 +174,16 @@ class LatentStudy:
         torch.manual_seed(self.seed)
         return REGION_ENCODERS.build(dict(encoder)).to(device).eval()
 
-    def _bank(self, config: Config, half: str) -> FrameBank:
-        """Frames of a half of the clips, shared by models of the same data."""
+    def _bank(self, model: VideoModel, config: Config, half: str) -> FrameBank:
+        """Frames of a half of the clips, shared by models of the same data and added fields."""
         dataset, colorizer = _dataset_config(config, half, self.data), _colorizer(config)
         dataset |= dict(references=None, plate=False) if dataset.get('references') or dataset.get('plate') else {}
-        key = json.dumps([dataset, colorizer], sort_keys=True, default=str)
+        key = json.dumps([dataset, colorizer, model.added_fields], sort_keys=True, default=str)
         if key not in self._banks:
             bar = self.progress(f'reading {"training" if half == "train" else "held-out"} frames', 'clip')
-            self._banks[key] = FrameBank(DATASETS.build(dict(dataset, window=1)), self.frames, self.seed, colorizer, bar)
+            windows: ClipWindows = DATASETS.build(dict(dataset, window=1))
+            windows.add_fields(model.added_fields)
+            self._banks[key] = FrameBank(windows, self.frames, self.seed, colorizer, bar)
         return self._banks[key]
 
     def _test_clips(self, model: VideoModel, config: Config) -> list[RecolorableClip]:

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.analysis.curves import SCALARS, Run, read_run
+from toolkit.analysis.curves import SCALARS, Run, is_rate, read_run
 from toolkit.clips.clip import Clip, find_clips
 from toolkit.clips.same_person import identity
 from toolkit.datasets.footage import Footage, References
@@ -276,7 +276,7 @@ class Recording:
 
     def _run_view(self, run: Run, clips: Sequence[str]) -> Any:
         views = self.views
-        groups = dict.fromkeys(key.partition('/')[0] for key in run.curves if not _is_rate(key))
+        groups = dict.fromkeys(key.partition('/')[0] for key in run.curves if not is_rate(key))
         curves = [views.TimeSeriesView(origin='/curves', name=group, contents=[f'/curves/{group}/**']) for group in groups]
         memory = ['memory'] if MEMORY in run.costs else []
         curves += [views.TimeSeriesView(origin=f'/{name}', name=name) for name in ('rates', 'costs', *memory)]
@@ -287,7 +287,7 @@ class Recording:
     def _log_run(self, path: Path, run: Run, sheets: Sequence[tuple[int, str, Path]]) -> None:
         rr = self.rr
         for key, (steps, values) in run.curves.items():
-            self._curve(self._path('rates' if _is_rate(key) else 'curves', key), steps, values)
+            self._curve(self._path('rates' if is_rate(key) else 'curves', key), steps, values)
         for key, (steps, values) in run.costs.items():
             self._curve('/memory/MB' if key == MEMORY else self._path('costs', key), steps, values)
         for iteration, clip, file in sheets:
@@ -299,10 +299,6 @@ class Recording:
 
     def _curve(self, path: str, steps: np.ndarray, values: np.ndarray) -> None:
         self.stream.send_columns(path, [self.rr.TimeColumn('iteration', sequence=steps)], self.rr.Scalars.columns(scalars=values))
-
-
-def _is_rate(key: str) -> bool:
-    return key == 'lr' or key.endswith('.lr')
 
 
 def _sheets(work_dir: Path) -> Iterator[tuple[int, str, Path]]:

@@ -48,7 +48,7 @@ class CheckpointHook(Hook):
         self.patience, self._waited = patience, 0
         self.best: float | None = None
         self._best_of: str | None = None
-        self._new_best = self._due = False
+        self._new_best = self._due = self._known = False
 
     def before_train(self, runner) -> None:
         """Remove what a kill before the end left, and see that validation will give what the best checkpoint is chosen by."""
@@ -56,7 +56,8 @@ class CheckpointHook(Hook):
         if self.save_best is None:
             return
         metrics = runner.val_loop.evaluator.metrics
-        if all(isinstance(metric, ClipMetric) for metric in metrics):
+        self._known = all(isinstance(metric, ClipMetric) for metric in metrics)
+        if self._known:
             self._choose({f'{metric.prefix}/{key}': (metric, definition) for metric in metrics
                           for key, definition in metric.definitions.items()})
         if self.rule is None:
@@ -82,13 +83,16 @@ class CheckpointHook(Hook):
         self.rule = self.rule or BETTER.get(definition.better)
 
     def after_val_epoch(self, runner, metrics: dict[str, float] | None = None) -> None:
-        """Compare the metric to watch with the best so far."""
+        """Compare the metric to watch with the best so far. One that is n/a in this validation is not better."""
         if self.save_best is None:
             return
-        if self.save_best not in (metrics or {}):
+        value = (metrics or {}).get(self.save_best)
+        if value is None and not self._known:
             raise InputError(f'checkpoint.save_best={self.save_best!r} is not among the validation metrics: '
                              f'{", ".join(metrics or ()) or "none"}')
-        value = float(metrics[self.save_best])
+        if value is None:
+            runner.logger.warning(f'checkpoint.save_best: {self.save_best} is n/a in this validation, which counts as no better')
+        value = math.nan if value is None else float(value)
         if math.isfinite(value) and (self.best is None or RULES[self.rule](value, self.best)):
             self.best, self._best_of, self._new_best, self._waited = value, self.save_best, True, 0
             return

@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader
 from toolkit.engine.metric_builder import build_metrics, pose_makers
 from toolkit.engine.testing import training_domains
 from toolkit.metrics.base import ClipMetric
-from toolkit.metrics.evaluator import ClipEvaluator, check_frames, pick_clips
+from toolkit.metrics.evaluator import ClipEvaluator, check_frames, check_prefixes, pick_clips
 from toolkit.models.bare import bare, unwrapped
 from toolkit.models.loss_table import trained_against
 from toolkit.registry import LOOPS
@@ -32,7 +32,7 @@ class ValLoop(MMEngineValLoop):
         max_frames: only the first frames of each clip; None for all.
 
     Raises:
-        InputError: a dataset of windows, a metric of transfers where there is none, too few clips or frames.
+        InputError: a dataset of windows, a metric of transfers where there is none, two metrics of one name, too few clips or frames.
     """
 
     def __init__(self, runner, dataloader: DataLoader | dict, evaluator: Evaluator | dict | Sequence[dict], clips: int | None = None,
@@ -51,6 +51,7 @@ class ValLoop(MMEngineValLoop):
             raise InputError(f'val_dataloader.dataset.window must be None, for whole clips; got {dataset.window}')
         if 'TrainedPoseNetwork' in biased and not isinstance(configs, Evaluator):
             metrics = self.evaluator.metrics = build_metrics(configs, biased | pose_makers(dataset), 'val_evaluator')
+        check_prefixes(metrics)
         for metric in (metric for metric in metrics if metric.needs_domains):
             domains = training_domains((runner.cfg.get('train_dataloader') or {}).get('dataset', {}), dataset)
             if not domains:

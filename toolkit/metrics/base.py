@@ -1,5 +1,6 @@
 """What every metric has: a value per clip, then the mean over clips with its confidence interval, counts and definition."""
 
+import math
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +19,7 @@ from toolkit.structures import InputError
 NO_TRUTH = 'no truth: nobody filmed the target person doing this (a test dataset with paired=True has it)'
 AGAINST = ('real', 'input')
 REAL_SIDE = ('real', 'mask', 'poses', 'scored')
+BETTER = ('higher', 'lower', 'one', '')
 
 
 @dataclass(frozen=True)
@@ -28,10 +30,18 @@ class Definition:
         text: one line, complete enough to repeat the measurement.
         better: ``'higher'``, ``'lower'``, ``'one'`` (1 is right) or ``''`` (a reference value, neither good nor bad).
         unit: what is counted by ``n_samples``.
+
+    Raises:
+        ValueError: no text, or another word for ``better``.
     """
     text: str
     better: str
     unit: str = 'frames'
+
+    def __post_init__(self) -> None:
+        if self.better not in BETTER or not self.text.strip():
+            raise ValueError(f'a definition needs a text, and better must be one of {", ".join(map(repr, BETTER))}; got '
+                             f'{self.text!r} and {self.better!r}')
 
 
 @dataclass(frozen=True)
@@ -39,7 +49,7 @@ class Measure:
     """One number of one clip.
 
     Attributes:
-        value: the number, or None where it is not available.
+        value: the number, or None where it is not available; one that is not finite is not available either.
         frames: frames that took part.
         samples: what was averaged, in the definition's unit; None means frames.
         reason: why there is no value.
@@ -327,11 +337,27 @@ class Measurement:
             metric.update(self._state, sample)
 
     def row(self) -> dict:
-        """The result, fit for JSON: ``clip``, ``measures`` and, of a transfer, its direction as ``group``."""
+        """The result, fit for JSON: ``clip``, ``measures`` and, of a transfer, its direction as ``group``.
+
+        Raises:
+            InputError: the metric gives other measures than it defines.
+        """
         metric, extra = self.metric, {}
         reason = metric.missing or ('' if self._scored else 'the clip has no frame besides its content frame') or self._reason
         if reason:
             measures = {k: Measure(None, reason=reason) for k in metric.definitions}
         else:
-            measures, extra = metric.compute(self._state), metric.extra(self._state)
-        return {**self._clip, 'measures': {k: asdict(m) for k, m in measures.items()}, **extra}
+            measures, extra = metric.compute(self._state) or {}, metric.extra(self._state)
+        if set(measures) != set(metric.definitions) or not all(isinstance(m, Measure) for m in measures.values()):
+            given = ', '.join(f'{key} ({type(m).__name__})' for key, m in measures.items()) or 'nothing'
+            raise InputError(f'clip {self._clip["clip"]}: compute of {type(metric).__name__} gave {given}, expected a Measure for each '
+                             f'of its definitions: {", ".join(metric.definitions)}')
+        return {**self._clip, 'measures': {k: asdict(_plain(m)) for k, m in measures.items()}, **extra}
+
+
+def _plain(measure: Measure) -> Measure:
+    """A measure in numbers of Python, as JSON wants them. JSON has no NaN and no infinity, and one of them spoils any mean."""
+    value = None if measure.value is None else float(measure.value)
+    if value is not None and not math.isfinite(value):
+        return Measure(None, reason=f'the value is {value}')
+    return Measure(value, int(measure.frames), None if measure.samples is None else int(measure.samples), measure.reason)

@@ -37,6 +37,17 @@ def check_frames(max_frames: int | None) -> None:
         raise InputError(f'the number of frames must be at least 2 (the first is the content frame), got {max_frames}')
 
 
+def check_prefixes(metrics: Sequence[ClipMetric]) -> None:
+    """Refuse two metrics of one name.
+
+    Raises:
+        InputError: names it.
+    """
+    names = [metric.prefix for metric in metrics]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise InputError(f'two metrics are both called {twice[0]}: give one of them another prefix')
+
+
 class ClipEvaluator:
     """Measure every model with every metric on whole clips.
 
@@ -55,10 +66,7 @@ class ClipEvaluator:
     def __init__(self, models: Mapping[str, Any], dataset: Sequence, metrics: Sequence[ClipMetric], max_frames: int | None = None,
                  cache: ResultCache | None = None) -> None:
         check_frames(max_frames)
-        names = [m.prefix for m in metrics]
-        twice = sorted({n for n in names if names.count(n) > 1})
-        if twice:
-            raise InputError(f'two metrics are both called {twice[0]}: give one of them another prefix')
+        check_prefixes(metrics)
         self.models, self.dataset, self.metrics = models, dataset, metrics
         self.max_frames, self.cache = max_frames, cache
         self.results: dict[int, dict[str, list[dict]]] = {}

@@ -9,7 +9,7 @@ import torch
 
 from toolkit.metrics.base import ClipMetric, Definition, Measure, Summary
 from toolkit.registry import METRICS
-from toolkit.structures import MissingWeightsError, find_weights, spread
+from toolkit.structures import InputError, MissingWeightsError, find_weights, spread
 
 WEIGHTS = ('weights-inception-2015-12-05-6726825d.pth', 'pt_inception-2015-12-05-6726825d.pth')
 """The one published file under the names of its two hosts."""
@@ -90,6 +90,9 @@ class FID(ClipMetric):
         features: frames (N, H, W, 3) uint8 -> (N, D); None takes :class:`InceptionFeatures`. Without its weights FID is 'n/a'.
         frames: training frames of each person, at most, spread evenly.
         kwargs: of :class:`ClipMetric`.
+
+    Raises:
+        InputError: fewer than two ``frames``, which have no covariance.
     """
 
     default_prefix = 'fid'
@@ -97,6 +100,8 @@ class FID(ClipMetric):
 
     def __init__(self, features: Callable[[np.ndarray], np.ndarray] | None = None, frames: int = 5000, **kwargs) -> None:
         super().__init__(**kwargs)
+        if frames < 2:
+            raise InputError(f'FID: frames must be at least 2, got {frames}')
         self.features, self.unavailable = (features, '') if features else find_features(self.device)
         self.frames = frames
         self.domains: dict[str, np.ndarray] = {}

@@ -22,13 +22,13 @@ JOINT_SETS = {'limbs': LIMB_JOINTS, 'all': tuple(range(K))}
 
 
 def torso_diagonal(poses: np.ndarray) -> np.ndarray:
-    """Distance (T,) from right shoulder to left hip (Yang and Ramanan 2013) of poses (T, K, 3), in pixels; 0 where one is missing."""
+    """Distance (T,) from right shoulder to left hip of poses (T, K, 3), in pixels; 0 where one is missing."""
     present = (poses[:, R_SHOULDER, 2] > 0) & (poses[:, L_HIP, 2] > 0)
     return np.linalg.norm(poses[:, R_SHOULDER, :2] - poses[:, L_HIP, :2], axis=-1) * present
 
 
 def box_size(mask: np.ndarray) -> np.ndarray:
-    """Longer side (T,) float32 in pixels of the box of each mask (T, H, W) bool; 0 for an empty mask."""
+    """Longer side (T,) float32 in pixels of the box of each mask (T, H, W) bool (Yang and Ramanan 2013); 0 for an empty mask."""
     sizes = np.zeros(len(mask), np.float32)
     for t in np.flatnonzero(mask.any((1, 2))):
         top, bottom, left, right = person_box(mask[t])
@@ -138,7 +138,7 @@ def detect(estimator: Callable[[np.ndarray], np.ndarray], frames: np.ndarray, ma
     """
     height, width = detection_size(frames, mask, person)
     scale = np.array([frames.shape[2] / width, frames.shape[1] / height], np.float32)
-    if height != frames.shape[1]:
+    if (height, width) != frames.shape[1:3]:
         frames = np.stack([cv2.resize(f, (width, height), interpolation=cv2.INTER_CUBIC) for f in frames])
     guide = {}
     if 'masks' in inspect.signature(getattr(estimator, 'forward', estimator)).parameters:

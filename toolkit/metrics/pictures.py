@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from toolkit.metrics.base import ClipMetric, Definition, Measure
+from toolkit.structures import InputError
 
 DILATION = 5
 CROP_SIZE = (256, 192)
@@ -162,7 +163,11 @@ class PictureMetric(ClipMetric):
         return ''
 
     def update(self, state: dict, sample: dict) -> None:
-        """Values of the scored frames, per protocol."""
+        """Values of the scored frames, per protocol.
+
+        Raises:
+            InputError: :meth:`per_frame` gives another number of values.
+        """
         for protocol in self.definitions:
             generated, real = view(sample, protocol)
             if not len(real):
@@ -170,8 +175,12 @@ class PictureMetric(ClipMetric):
             reason = self.unfit(*real.shape[1:3])
             if reason:
                 state['unfit', protocol] = reason
-            else:
-                state.setdefault(protocol, []).append(self.per_frame(generated, real))
+                continue
+            values = np.asarray(self.per_frame(generated, real), np.float64)
+            if values.shape != real.shape[:1]:
+                raise InputError(f'clip {sample["clip"]}: per_frame of {type(self).__name__} gave an array of {values.shape} for '
+                                 f'{len(real)} frames, expected one number for each, {real.shape[:1]}')
+            state.setdefault(protocol, []).append(values)
 
     def compute(self, state: dict) -> dict[str, Measure]:
         """Mean over the scored frames, per protocol."""

@@ -1,5 +1,6 @@
 """Results of clips that are measured already, on disk, so that a stopped evaluation goes on where it was."""
 
+import glob
 import hashlib
 import json
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 from mmengine.dist import get_dist_info
 
-from toolkit.doors import append, read_bytes
+from toolkit.doors import append, open_regular, parsing
 from toolkit.structures import InputError
 
 START = '{"key": '
@@ -36,7 +37,7 @@ class ResultCache:
 
     def files(self) -> list[Path]:
         """All existing files of this cache."""
-        beside = self.base.parent.glob(f'{self.base.name}.*') if self.base.parent.is_dir() else []
+        beside = self.base.parent.glob(f'{glob.escape(self.base.name)}.*') if self.base.parent.is_dir() else []
         return sorted(f for f in [self.base, *(f for f in beside if f.suffix[1:].isdigit())] if f.is_file())
 
     def load(self) -> dict[int, dict]:
@@ -56,17 +57,17 @@ class ResultCache:
         return bool(self._entries())
 
     def _entries(self) -> list[dict]:
-        """All lines of this fingerprint."""
-        entries = []
+        """All lines of this fingerprint. Files may be long: features of every frame are kept for FID."""
+        entries, cure = [], 'or choose another --out'
         for file in self.files():
-            lines = read_bytes(file, 'or choose another --out').decode(errors='replace').splitlines()
-            for number, line in enumerate(lines, 1):
-                entry = self._entry(line)
-                if entry is None:
-                    raise InputError(f'{file}: line {number} is not a result of a stopped evaluation, for which this file is kept. '
-                                     'Move the file away, or choose another --out')
-                if entry.get('key') == self.key:
-                    entries.append(entry)
+            with open_regular(file, cure) as lines, parsing(file, 'cannot be read', cure):
+                for number, line in enumerate(lines, 1):
+                    entry = self._entry(line.decode(errors='replace').strip())
+                    if entry is None:
+                        raise InputError(f'{file}: line {number} is not a result of a stopped evaluation, for which this file is kept. '
+                                         'Move the file away, or choose another --out')
+                    if entry.get('key') == self.key:
+                        entries.append(entry)
         return entries
 
     @staticmethod

@@ -97,7 +97,7 @@ def optical_flow(frame: np.ndarray, previous: np.ndarray) -> tuple[np.ndarray, n
 
 
 def warp_error(frame: np.ndarray, previous: np.ndarray, flow: np.ndarray, valid: np.ndarray) -> float:
-    """Mean absolute difference between a frame and the one before it carried along the flow (Lai et al. 2018).
+    """Mean absolute difference between a frame and the one before it carried along the flow (Lai et al. 2018, who square it).
 
     Args:
         frame, previous: (H, W, 3) uint8.
