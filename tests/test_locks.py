@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.locks import locked
+from toolkit.locks import check_lock, locked
 from toolkit.structures import InputError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -48,6 +48,25 @@ def test_what_we_did_not_make_is_not_touched(tmp_path):
         with pytest.raises(InputError, match=f'{name}: expected an empty plain file'), locked(tmp_path / name):
             pass
     assert mine.read_text() == 'years of work'
+
+
+@pytest.mark.parametrize('look', range(1, 6))
+def test_a_lock_that_is_taken_away_while_it_is_looked_at_is_no_file_of_others(tmp_path, monkeypatch, look):
+    """Whoever held it removes it; others may be looking at that moment, more often than once."""
+    path, looks, real = tmp_path / '.lock', [], os.stat
+    path.touch()
+
+    def stat(file, *args, **options):
+        try:
+            return real(file, *args, **options)
+        finally:
+            if os.fspath(file) == str(path):
+                looks.append(file)
+                if len(looks) == look:
+                    os.unlink(path)
+
+    monkeypatch.setattr(os, 'stat', stat)
+    check_lock(path)
 
 
 def test_a_folder_that_cannot_be(tmp_path):

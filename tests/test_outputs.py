@@ -9,6 +9,7 @@ import pytest
 
 from toolkit import apis
 from toolkit.outputs import check_name, claim_folder, plain_name, plain_names, plain_path, refuse_existing, refuse_filled, refuse_inputs
+from toolkit.preparing.prepare import prepare_video
 from toolkit.structures import InputError
 
 
@@ -23,6 +24,16 @@ def test_ordinary_names_stay():
     for name in ('dance.old', 'dance.partial', 'tänzerin_2', '01-kick', '舞'):
         assert check_name(name) == plain_name(name) == name
     assert check_name('my dance') == 'my dance' and plain_name('my dance') == 'my_dance'
+
+
+def test_a_name_that_is_made_has_room_for_an_ending(tmp_path, people, walk):
+    """Downloaded videos are called by their long titles; clips beside a result have a mark of their settings, too."""
+    title = '舞' * 80
+    for name in plain_names([f'{title}!', f'{title}?']).values():
+        assert check_name(name).startswith('舞' * 60)
+    (tmp_path / f'{title}.mp4').write_bytes(walk.read_bytes())
+    clip = prepare_video(tmp_path / f'{title}.mp4', tmp_path / 'out', people.Pose(), people.Edges(), people.Mask(), 96, 64, unique=True)
+    assert clip.name.startswith('舞' * 60 + '-') and clip.folder.name == clip.name
 
 
 def test_two_clips_never_become_one_file():

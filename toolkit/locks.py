@@ -1,5 +1,6 @@
 """A lock between the processes of a machine, on every system."""
 
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,7 +21,11 @@ def check_lock(path: str | Path) -> None:
         InputError: a link, a folder, a special file or one with content is in the way.
     """
     path = Path(path)
-    if path.is_symlink() or (path.exists() and (not path.is_file() or path.stat().st_size)):
+    try:
+        there = path.lstat()  # one look: whoever holds the lock may remove the file at any moment
+    except OSError:  # nothing there, or what locking will tell
+        return
+    if not stat.S_ISREG(there.st_mode) or there.st_size:
         raise InputError(f'{path}: expected an empty plain file, which serves as a lock; this one is not ours. Remove it if you do not '
                          f'need it')
 

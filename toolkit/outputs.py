@@ -11,7 +11,8 @@ from pathlib import Path
 
 from toolkit.structures import InputError
 
-LONGEST_NAME = 200
+LONGEST_NAME, LONGEST_PLAIN = 200, 180
+"""Bytes of a name, and of one that is made of a text: such names may get an ending."""
 
 
 class TakenError(InputError):
@@ -26,10 +27,10 @@ def plain_name(text: str, default: str = 'unnamed') -> str:
         default: what to say where nothing is left of it.
 
     Returns:
-        Letters, digits, ``-``, ``_`` and ``.`` of the text, ``_`` for others; no dot at the ends, at most 200 bytes.
+        Letters, digits, ``-``, ``_`` and ``.`` of the text, ``_`` for others; no dot at the ends, at most :data:`LONGEST_PLAIN` bytes.
     """
     name = ''.join(c if c.isalnum() or c in '-_.' else '_' for c in text)
-    return name.encode()[:LONGEST_NAME].decode(errors='ignore').strip('.') or default
+    return name.encode()[:LONGEST_PLAIN].decode(errors='ignore').strip('.') or default
 
 
 def plain_path(text: str) -> Path:

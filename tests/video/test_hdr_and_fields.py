@@ -1,5 +1,6 @@
 """HDR becomes SDR with white whites, wide colors those of BT.709; interlaced video loses its combs; all else stays bit for bit."""
 
+import tempfile
 from fractions import Fraction
 
 import av
@@ -73,6 +74,16 @@ def test_hdr_looks_as_the_same_scene_in_sdr(tmp_path, kind, trc, said, primaries
     assert reader.notes == [f'HDR ({kind}) was made SDR']
     small, _ = next(iter(read_video(path, max_side=56)))
     assert np.abs(small[8, 4::8].astype(int) - COLORS).max() <= 12
+
+
+def test_hdr_leaves_nothing_in_the_folder_for_temporary_files(tmp_path, monkeypatch):
+    """Jobs of a server end without cleaning up: 3 MB of each would fill it."""
+    (tmp_path / 'temporary').mkdir()
+    monkeypatch.setattr(tempfile, 'tempdir', str(tmp_path / 'temporary'))
+    path = write_bars(tmp_path / 'a.mp4', hdr(COLORS, 'PQ'), 16, BT2020, BT2020, LUMA[BT2020])
+    for max_side in (None, 56):
+        assert len(list(read_video(path, max_side=max_side))) == 2
+        assert not list((tmp_path / 'temporary').iterdir())
 
 
 def test_sdr_is_not_touched(tmp_path):

@@ -205,6 +205,18 @@ def test_frames_of_another_size_are_not_squeezed(tmp_path, size, drawn):
     assert len(said) == bordered and all('frame 5 is 48x64, the first 64x48 (width x height)' in p for p in said)
 
 
+def test_a_video_that_begins_small_says_that_all_of_it_was_made_small(tmp_path):
+    """As calls do until the line is known to be fast."""
+    a = write(tmp_path / 'a.ts', [gradient()] * 5)
+    b = write(tmp_path / 'b.ts', [gradient(96, 128)] * 5, times=np.arange(5, 10) / 25)
+    (tmp_path / 'call.ts').write_bytes(a.read_bytes() + b.read_bytes())
+    reader = read_video(tmp_path / 'call.ts')
+    said = r'frame 5 is 128x96, the first 64x48 \(width x height\): this and all of another size were made as large as the first'
+    with pytest.warns(UserWarning, match=said):
+        assert {frame.shape for frame, _ in reader} == {(48, 64, 3)}
+    assert len([problem for problem in reader.problems if 'as large as the first' in problem]) == 1
+
+
 @pytest.mark.parametrize('degrees, turns', [(90, 1), (180, 2), (270, 3), (-90, 3)])
 def test_rotation_flag_is_applied(tmp_path, degrees, turns):
     frame = gradient()

@@ -3,6 +3,7 @@
 import struct
 import sys
 import zlib
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -192,6 +193,35 @@ def test_missing_numbers_leave_gaps(tmp_path):
     np.testing.assert_allclose([t for _, t, _ in chosen], np.array(kept) / 10)
     info = video_info(reader)
     assert info.gaps == (8, 18) and info.sample_rate is None and reader.problems
+
+
+def test_pictures_that_cannot_be_frames_of_one_video_are_named_before_any_work(tmp_path):
+    for i in range(20):
+        cv2.imwrite(str(tmp_path / f'{i}.png'), np.zeros((8, 8, 3), np.uint8))
+    assert read_video(tmp_path).num_frames == 20
+    cv2.imwrite(str(tmp_path / '13.png'), np.zeros((8, 9, 3), np.uint8))
+    with pytest.raises(InputError, match=r'13.png: picture is 9x8 \(width x height\), but 0.png is 8x8; all pictures.*one size'):
+        read_video(tmp_path)
+    (tmp_path / '13.png').write_bytes(b'')
+    with pytest.raises(InputError, match='13.png: not a readable picture'):
+        read_video(tmp_path)
+
+
+def test_a_moment_that_is_there_twice_does_not_halve_the_speed(tmp_path):
+    """As where frames were made as JPEG, and then as PNG, in one folder."""
+    for name in ('0.jpg', '1.jpg', '2.jpg', '0.png', '1.png', '2.png'):
+        cv2.imwrite(str(tmp_path / name), np.zeros((8, 8, 3), np.uint8))
+    with pytest.raises(InputError, match=r'holds 0.jpg and 0.png, which would be two frames; leave one kind'):
+        read_video(tmp_path)
+
+
+def test_a_folder_of_pictures_that_cannot_be_read_is_named(tmp_path, monkeypatch):
+    def refused(folder):
+        raise PermissionError(13, 'Permission denied')
+
+    monkeypatch.setattr(Path, 'iterdir', refused)
+    with pytest.raises(InputError, match=r'the folder cannot be read \(Permission denied\); check permissions'):
+        read_video(tmp_path)
 
 
 @pytest.mark.parametrize('names, expected', [

@@ -1,6 +1,8 @@
 """The sound of the driving video goes into the result, in time with the pictures, and is never a reason to fail."""
 
+import errno
 import sys
+import warnings
 from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
@@ -11,6 +13,8 @@ import pytest
 
 from toolkit.clips.clip import ClipWriter
 from toolkit.preparing.prepare import prepare_video
+from toolkit.structures import InputError
+from toolkit.video import sound as module
 from toolkit.video.io import VideoWriter, read_video
 from toolkit.video.sound import clip_sound, keep_sound
 
@@ -157,6 +161,37 @@ def test_missing_frames_do_not_put_sound_out_of_time(tmp_path):
     begin, end, _ = beeps(result(tmp_path, source, times, 25))
     np.testing.assert_allclose(begin, [.5, 2], atol=.05)
     assert abs(end - 3) < .1
+
+
+def test_missing_frames_do_not_end_sound_that_is_coded_again(tmp_path, monkeypatch):
+    """Where frames are missing, pieces of sound overlap, those of FLAC at 48 kHz by more than a packet of AAC."""
+    monkeypatch.setitem(globals(), 'RATE', 48000)
+    times = np.delete(np.arange(100) / 25, [*range(14, 24), *range(33, 43), *range(52, 62), *range(71, 81)])
+    source = film(tmp_path / 'a.mkv', [.2, 3.5], codec='flac', times=times)
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        begin, end, _ = beeps(result(tmp_path, source, times, 25))
+    np.testing.assert_allclose(begin, [.2, 1.9], atol=.05)
+    assert abs(end - 2.4) < .1
+
+
+def test_frames_after_the_end_of_the_sound_have_none_and_nothing_failed(tmp_path):
+    source = film(tmp_path / 'a.mkv', [1], times=np.arange(200) / 25)
+    assert keep_sound(read_video(source), 5 + np.arange(50) / 25, 25, tmp_path / 'sound.mka') is None
+    assert not (tmp_path / 'sound.mka').exists()
+
+
+def test_a_full_disk_does_not_make_a_silent_clip(tmp_path, monkeypatch):
+    """The next try, with some space, has the sound; a finished clip would stay without."""
+    def full(reader, index, times, fps, path, copied):
+        path.write_bytes(b'half')
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+    source = film(tmp_path / 'a.mp4', [1])
+    monkeypatch.setattr(module, '_write', full)
+    with pytest.raises(InputError, match=r'sound.mka: the disk is full.*run the same command again'):
+        keep_sound(read_video(source), np.arange(100) / 25, 25, tmp_path / 'sound.mka')
+    assert not (tmp_path / 'sound.mka').exists()
 
 
 @pytest.mark.skipif(sys.platform == 'win32', reason='no colons in names there')

@@ -1,6 +1,7 @@
 """Whether two clips are known to show one person."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -16,16 +17,17 @@ def identity(clip: Clip) -> str:
     """Who is seen in a clip, the same for two clips only where that is known: the name, or, of the default name, the video itself."""
     if clip.person != DEFAULT_PERSON:
         return clip.person
-    return f'{DEFAULT_PERSON} of {clip.manifest.get("source", {}).get("sha256") or clip.folder.resolve()}'
+    place, followed = _said(clip, 'source').get('sha256') or clip.folder.resolve(), _followed(clip)
+    return f'{DEFAULT_PERSON} of {place}' + (f', {followed}' if followed else '')
 
 
 def same_person(driving: Clip, content: Clip) -> tuple[bool, str]:
     """Are both clips known to show the same person? The answer and its reason.
 
-    They are if one file was prepared twice, and both clips say which part of its frames they show, or if the same name was given to
-    both. The name that prepared clips have by default says nothing.
+    They are if one file was prepared twice, with the same person of it followed, and both clips say which part of its frames they
+    show, or if the same name was given to both. The name that prepared clips have by default says nothing.
     """
-    if driving.folder == content.folder or _crops(driving, content):
+    if driving.folder == content.folder or _crops(driving, content) and _followed(driving) == _followed(content):
         return True, 'both are made of the same video'
     persons = driving.person, content.person
     if DEFAULT_PERSON in persons:
@@ -51,10 +53,21 @@ def poses_in(driving: Clip, content: Clip) -> np.ndarray | None:
     return here.pose(poses)
 
 
+def _said(clip: Clip, key: str) -> Mapping[str, Any]:
+    """An entry of the manifest that has entries of its own; empty where it has none."""
+    said = clip.manifest.get(key)
+    return said if isinstance(said, Mapping) else {}
+
+
+def _followed(clip: Clip) -> str | list[float] | None:
+    """Which of the people in its video a clip shows, as :class:`toolkit.preparing.settings.PrepareSettings` says it; None where nobody
+    chose."""
+    return _said(clip, 'settings').get('follow')
+
+
 def _crops(*clips: Clip) -> list[Crop] | None:
     """What part of its frames each of two clips of one video shows; None for clips of several, or where a part is not known."""
-    sources = [clip.manifest.get('source') for clip in clips]
-    sources = [source if isinstance(source, Mapping) else {} for source in sources]
+    sources = [_said(clip, 'source') for clip in clips]
     windows = [source.get('crop') for source in sources]
     same = sources[0].get('sha256') and sources[0]['sha256'] == sources[1].get('sha256')
     known = all(isinstance(window, list) and len(window) == 4 and all(isinstance(n, int) for n in window) and min(window[2:]) > 0

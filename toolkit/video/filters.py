@@ -1,9 +1,12 @@
 """What is done to decoded frames before they become pictures: colors named, fields made whole frames, HDR made SDR."""
 
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import av
 
+from toolkit.files import write_file
 from toolkit.video.primaries import BT709, BT2020, UNSPECIFIED
 from toolkit.video.tone_map import TRANSFERS, hdr_primaries, sdr_table
 
@@ -85,7 +88,10 @@ class ToneMap:
     def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
         """A frame of the format gbrp16le in HDR -> the same in SDR."""
         if self._size != (frame.width, frame.height):
-            self._graph = _graph(frame, 'lut3d', file=str(sdr_table(self.kind, self.primaries)), interp='tetrahedral')
+            with TemporaryDirectory(prefix='tone_map') as folder:  # the filter reads its table once, when it is made
+                table = Path(folder) / 'table.cube'
+                write_file(table, sdr_table(self.kind, self.primaries))
+                self._graph = _graph(frame, 'lut3d', file=str(table), interp='tetrahedral')
             self._size = (frame.width, frame.height)
         self._graph.push(frame)
         return self._graph.pull()

@@ -62,7 +62,8 @@ class PictureReader:
         max_side: make pictures smaller as they are read, so that no side is longer than this; None keeps their size.
 
     Raises:
-        InputError: no pictures in the folder, videos in it, an unreadable picture, or (while iterating) pictures of different sizes.
+        InputError: no pictures in the folder, videos in it, two pictures of one name, pictures of different sizes, a folder that cannot
+            be read, or an unreadable picture (while iterating, where its head is whole).
     """
 
     codec = 'pictures'
@@ -86,10 +87,23 @@ class PictureReader:
         self._bits = max(map(used_bits, some))
         if self._bits < 16:
             self.notes.append(f'the 16-bit pictures use {self._bits} bits only and were read as pictures of {self._bits} bits')
-        return read_picture(self.files[0], self._bits, self.notes).shape[:2]
+        size = read_picture(self.files[0], self._bits, self.notes).shape[:2]
+        for file in self.files[1:]:  # by their heads: which way up they are shown is seen when they are read
+            with open_picture(file) as image:
+                if sorted(image.size) != sorted(size):
+                    raise self._of_another_size(file, size, (image.height, image.width))
+        return size
+
+    def _of_another_size(self, file: Path, size: tuple[int, int], other: tuple[int, int]) -> InputError:
+        return InputError(
+            f'{file}: picture is {other[1]}x{other[0]} (width x height), but {self.files[0].name} is {size[1]}x{size[0]}; all pictures '
+            f'of a folder must have one size')
 
     def _find(self) -> list[Path]:
-        named = sorted((p for p in self.path.iterdir() if not p.name.startswith('.')), key=lambda p: natural_key(p.name))
+        try:
+            named = sorted((p for p in self.path.iterdir() if not p.name.startswith('.')), key=lambda p: natural_key(p.name))
+        except OSError as error:
+            raise InputError(f'{self.path}: the folder cannot be read ({error.strerror}); check permissions') from error
         found = [p for p in named if p.suffix.lower() in PICTURE_SUFFIXES]
         videos = [p.name for p in named if p.suffix.lower() in VIDEO_SUFFIXES]
         if videos:
@@ -100,6 +114,11 @@ class PictureReader:
                 'pictures alone')
         if not found:
             raise InputError(f'{self.path}: the folder holds no pictures ({", ".join(PICTURE_SUFFIXES)}), so there are zero frames')
+        stems: dict[str, Path] = {}
+        for file in found:
+            if stems.setdefault(file.stem, file) is not file:
+                raise InputError(f'{self.path}: holds {stems[file.stem].name} and {file.name}, which would be two frames; leave one '
+                                 f'kind of pictures in the folder')
         return found
 
     def at_most(self, max_side: int) -> 'PictureReader':
@@ -112,9 +131,7 @@ class PictureReader:
         for file in self.files:
             frame = read_picture(file, self._bits, self.notes)
             if frame.shape[:2] != self.full_size:
-                raise InputError(
-                    f'{file}: picture is {frame.shape[1]}x{frame.shape[0]} (width x height), but {self.files[0].name} is '
-                    f'{self.full_size[1]}x{self.full_size[0]}; all pictures of a folder must have one size')
+                raise self._of_another_size(file, self.full_size, frame.shape[:2])
             yield frame
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, float]]:

@@ -98,10 +98,10 @@ class VideoReader:
     """Streams the frames of a video file in constant memory; can be iterated again and again.
 
     Rotation and flip flags and non-square pixels are applied, and transparent places become white. Of several video streams the one
-    that is marked as default is read, else the first, and :attr:`notes` says which. Frames have the shape of the first one; others get
-    black borders, and :attr:`problems` names the first of them. Damaged frames are skipped; where a file stops early, what decodes is
-    given, one warning says at which frame, and :attr:`problems` holds the message. Times are those of the file, made strictly
-    increasing by :class:`~toolkit.video.frame_times.ForwardTimes`.
+    that is marked as default is read, else the first, and :attr:`notes` says which. Frames have the size of the first one; others are
+    made as large, with black borders where their shape is another one, and :attr:`problems` names the first of each kind. Damaged
+    frames are skipped; where a file stops early, what decodes is given, one warning says at which frame, and :attr:`problems` holds the
+    message. Times are those of the file, made strictly increasing by :class:`~toolkit.video.frame_times.ForwardTimes`.
 
     Args:
         path: a file FFmpeg can read.
@@ -248,23 +248,23 @@ class VideoReader:
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, float]]:
         """Yields (frame (H, W, 3) uint8 RGB, time in seconds since the first frame), times strictly increasing."""
-        problems, other, forward = [], None, ForwardTimes(self._step)
+        problems, other, forward = [], {}, ForwardTimes(self._step)
         with self._open() as container:
             decoded = self._decode(container, self._stream(container), problems)
             for number, frame in enumerate(deinterlaced(decoded, self._note_fields)):
                 array = self._to_array(frame)
                 if array.shape[:2] != (self.height, self.width):
                     array, borders = fit_into(array, self.height, self.width)
-                    if borders and other is None:
+                    if borders not in other:
                         (h, w), (height, width) = self._shown_size(frame, self._sar), self.full_size
-                        other = (f'frame {number} is {w}x{h}, the first {width}x{height} (width x height): this and all of another '
-                                 'shape have black borders')
+                        done = 'this and all of another shape have black borders' if borders else (
+                            'this and all of another size were made as large as the first')
+                        other[borders] = f'frame {number} is {w}x{h}, the first {width}x{height} (width x height): {done}'
                 shown = frame.time
                 if self._by_place:
                     shown = float(self._times[number]) if number < len(self._times) else None
                 yield array, forward(shown)
-        if other:
-            problems.append(other)
+        problems += other.values()
         end = forward.last + forward.removed + self._step
         if self._duration and end < .95 * self._duration - .2:
             problems.append(f'truncated: ends after frame {forward.count} ({end:.2f} s of {self._duration:.2f} s)')

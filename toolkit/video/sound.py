@@ -1,10 +1,14 @@
 """The sound of a video: kept beside a prepared clip, and put into a result, so that both stay together in time.
 
-Sound is copied as it is coded, where the file may hold it, else coded as AAC. It is never a reason to fail: what goes wrong is said.
+Sound is copied as it is coded, where the file may hold it, else coded as AAC. It is never a reason to fail, but for a full disk: what
+goes wrong is said.
 """
 
+import errno
 from collections.abc import Iterable, Iterator
+from fractions import Fraction
 from io import BytesIO
+from itertools import chain
 from pathlib import Path
 
 import av
@@ -12,6 +16,7 @@ import numpy as np
 
 from toolkit.clips.clip import Clip
 from toolkit.clips.folder import SOUND_FILE
+from toolkit.files import writing_error
 from toolkit.structures import InputError
 from toolkit.video.pictures import PictureReader
 from toolkit.video.reader import VideoReader
@@ -35,7 +40,10 @@ def keep_sound(reader: VideoReader | PictureReader, times: np.ndarray, fps: floa
         path: file to write (.mka).
 
     Returns:
-        Why there is no file though the video has sound, or None.
+        Why there is no file though the video has sound for these frames, or None.
+
+    Raises:
+        InputError: the disk is full.
     """
     if not isinstance(reader, VideoReader):
         return None
@@ -55,10 +63,12 @@ def keep_sound(reader: VideoReader | PictureReader, times: np.ndarray, fps: floa
         except PROBLEMS:
             count = _write(reader, index, times, fps, path, copied=False)
         if not count:
-            path.unlink()
+            path.unlink(missing_ok=True)
         return None
     except PROBLEMS as error:
         path.unlink(missing_ok=True)
+        if getattr(error, 'errno', None) in (errno.ENOSPC, errno.EDQUOT):  # the next try has its sound
+            raise writing_error(path, error) from error
         return f'the sound cannot be copied ({error})'
 
 
@@ -98,13 +108,17 @@ def _aac_stream(container, stream):
 
 
 def _coded(frames: Iterable[av.AudioFrame], target) -> Iterator[av.Packet]:
-    codec = target.codec_context
+    """AAC of frames, whose times may overlap a little, as :func:`_placed` leaves them: a file takes only times that go forward."""
+    codec, free = target.codec_context, Fraction(0)
     resampler = av.AudioResampler('fltp', codec.layout, codec.sample_rate, 1024)
-    for frame in frames:
+    for frame in chain(frames, [None]):
         for part in resampler.resample(frame):
+            at, length = free if part.pts is None else part.pts * part.time_base, Fraction(part.samples, part.sample_rate)
+            if at < free - length / 2:
+                continue
+            part.pts = int(max(at, free) / part.time_base)
+            free = part.pts * part.time_base + length
             yield from target.encode(part)
-    for part in resampler.resample(None):
-        yield from target.encode(part)
     yield from target.encode(None)
 
 

@@ -6,10 +6,8 @@ exponential shoulder, by the largest of R, G and B, so that hues stay. Colors be
 coded for the display of BT.1886 (gamma 2.4).
 """
 
-import atexit
 from functools import cache
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from io import BytesIO
 
 import numpy as np
 
@@ -46,13 +44,11 @@ def to_sdr(light: np.ndarray, primaries: int = BT2020) -> np.ndarray:
 
 
 @cache
-def sdr_table(kind: str, primaries: int) -> Path:
-    """A file (.cube) with the SDR color of each HDR color, for FFmpeg's filter ``lut3d``; it lies there until the program ends."""
-    folder = TemporaryDirectory(prefix='tone_map')
-    atexit.register(folder.cleanup)
+def sdr_table(kind: str, primaries: int) -> bytes:
+    """The content of a file (.cube) with the SDR color of each HDR color, for FFmpeg's filter ``lut3d``."""
     levels = np.linspace(0, 1, POINTS)
     blue, green, red = np.meshgrid(levels, levels, levels, indexing='ij')
     table = to_sdr(display_light(np.stack([red, green, blue], -1), kind, primaries), primaries).reshape(-1, 3)
-    path = Path(folder.name) / f'{kind}.cube'
-    np.savetxt(path, table, '%.6f', header=f'LUT_3D_SIZE {POINTS}', comments='')
-    return path
+    file = BytesIO()
+    np.savetxt(file, table, '%.6f', header=f'LUT_3D_SIZE {POINTS}', comments='')
+    return file.getvalue()
