@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.stick_people import stick_pose
-from toolkit.clips.clip import ClipWriter
+from toolkit.clips.clip import Clip, ClipWriter
 from toolkit.datasets import footage, scene
 from toolkit.datasets.camera import camera_moves
 from toolkit.datasets.plate import background_plate
@@ -27,20 +27,22 @@ def picture(size, seed=0):
     return np.kron(small, np.ones((4, 4, 1), np.uint8))
 
 
-def make_clip(folder, person='ann', length=30, size=(H, W), shift=0, pan=0.0, scene=0):
-    """A person of color (8 t, 255, 0) whose arms rise, before a scene that may move by ``pan`` pixels a frame."""
-    writer = ClipWriter(folder, folder.name, person, folder.name, *size, 25)
+def make_clip(folder, person='ann', length=30, size=(H, W), shift=0, pan=0.0, scene=0, video=None, every=1):
+    """A person of color (8 t, 255, shift) whose arms rise, before a scene that may move by ``pan`` pixels a frame. It shows each
+    ``every``-th moment from number ``shift`` on, of a ``video`` where one is named."""
+    writer = ClipWriter(folder, folder.name, person, folder.name, *size, 25 / every)
     wide = picture((size[0], size[1] + 200), scene)
     for t in range(length):
         pose = stick_pose(16 * size[1] / W, 10 * size[0] / H, 10 * size[0] / H)
-        pose[[3, 4, 6, 7], 1] -= (t + shift) * .4 * size[0] / H
+        pose[[3, 4, 6, 7], 1] -= (every * t + shift) * .4 * size[0] / H
         mask = np.zeros(size, np.float32)
         mask[size[0] // 8:size[0] * 7 // 8, size[1] // 3:size[1] * 2 // 3] = 1
         place = int(round(pan * t))
         frame = wide[:, place:place + size[1]].copy()
         frame[mask > 0] = 8 * t, 255, shift
         writer.add(frame, pose, np.zeros(size, np.float32), mask, part_labels(pose, mask))
-    return writer.finish()
+    times = (every * np.arange(length) + shift) / 25
+    return writer.finish() if video is None else writer.finish(dict(times=times), source=dict(sha256=video))
 
 
 @pytest.fixture
@@ -152,6 +154,82 @@ def test_the_rule_of_a_data_set_divides_the_clips_of_a_pool_that_asks_for_a_half
     assert pool(split='train') == actions - {min(actions)} and pool(frames=(12, None)) == actions
     with pytest.raises(InputError, match='split_rule can only divide clips where a half is asked for'):
         pool(split_rule=rule)
+
+
+def test_a_pool_of_which_nothing_is_said_has_all_frames(root):
+    data = ClipWindows(root, persons='ann', references=dict(pool={}))
+    assert {clip.name for clip in data.reference_clips} == {'bow', 'jump', 'wave', 'other'}
+
+
+@pytest.mark.parametrize('every', [1, 2])
+def test_another_clip_of_the_same_video_does_not_show_the_window_either(tmp_path, every):
+    make_clip(tmp_path / 'walk', video='v')
+    make_clip(tmp_path / 'again', length=10, shift=6, video='v', every=every)
+    data, steps, lent = ClipWindows(tmp_path, references=dict(gap=(2, 2))), {0: 1, 6: every}, set()
+    for index in range(len(data)):
+        item = data[index]
+        own = 0 if item['clip'] == 'walk' else 6
+        now = [own + steps[own] * (item['index'] + k) for k in (0, 1)]
+        for shift, t in (pair for of_frame in shown(item) for pair in of_frame):
+            assert min(abs(shift + steps[shift] * t - moment) for moment in now) > 2
+            lent.add((own, shift))
+    assert (6, 0) in lent and ((0, 6) in lent or every == 2), 'what is further away may be taken'
+    vary = ClipWindows(tmp_path, references=dict(gap=(2, 2), vary=True))._footage
+    for draw in range(60):
+        allowed, search = vary.allowed_for(1, range(14, 16), (draw, 0)), vary.footage.search('ann')
+        moments = np.where(search.clips == 1, search.frames, 6 + every * search.frames)[allowed]
+        assert len(moments) and np.abs(moments[:, None] - (14, 15)).min() > 2
+
+
+def test_a_pool_that_shows_tested_frames_in_another_clip_is_refused(tmp_path):
+    make_clip(tmp_path / 'a' / 'walk', video='v')
+    make_clip(tmp_path / 'b' / 'again', length=10, shift=6, video='v')
+    pool = dict(root=str(tmp_path / 'b'))
+    with pytest.raises(InputError, match='clip walk: frame 6 is tested and may be taken as a reference at once, as .*again shows the'):
+        ClipWindows(tmp_path / 'a', window=None, references=dict(pool=pool))
+    for frames in ((0, 6), (16, None)):
+        assert len(ClipWindows(tmp_path / 'a', window=None, frames=frames, references=dict(pool=pool))) == 1
+    make_clip(tmp_path / 'c' / 'beside', person='bob', video='v')
+    make_clip(tmp_path / 'c' / 'later', video='w')
+    pool = dict(root=str(tmp_path / 'c'))
+    assert len(ClipWindows(tmp_path / 'a', window=None, references=dict(pool=pool))) == 1, 'two people may be in one video'
+
+
+def test_of_a_clip_without_windows_nothing_is_asked(root, monkeypatch):
+    short, read = make_clip(root / 'short', person='carl', length=5), []
+    original = Clip._read
+    monkeypatch.setattr(Clip, '_read', lambda self, *args, **kwargs: read.append(self.name) or original(self, *args, **kwargs))
+    data = ClipWindows(root, frames=(8, None), references=dict(gap=(1, 1)), plate=True)
+    assert short.name in [clip.name for clip in data.clips] and len(data) == 4 * 21
+    data[0]
+    assert short.name not in read
+
+
+def test_options_are_looked_at_before_anything_is_rendered_or_decoded(root, tmp_path, monkeypatch):
+    def refuse(*_):
+        raise AssertionError('this takes long')
+
+    monkeypatch.setattr('toolkit.datasets.windows.build_synthetic', refuse)
+    with pytest.raises(InputError, match='count=-1'):
+        ClipWindows(tmp_path / 'new', synthetic={}, references=dict(count=-1))
+    monkeypatch.setattr(ClipWindows, '_decode', refuse)
+    with pytest.raises(InputError, match=r"references.pool: .*no clips of person \['carl'\]"):
+        ClipWindows(root, cache='decoded', references=dict(pool=dict(persons=['carl'])))
+
+
+@pytest.mark.parametrize('cache', ['none', 'decoded'])
+def test_a_transform_that_changes_what_it_is_given_changes_no_other_sample(root, cache):
+    def blacken(sample, rng):
+        for value in sample.values():
+            value[...] = 0
+        return sample
+
+    options = dict(cache=cache, references=dict(scale=1), plate=True)
+    data = ClipWindows(root, **options, transforms=[blacken])
+    assert not data[3]['content_frame'].any() and not data[3]['plate'].any()
+    data.transforms = []
+    item, plain = data[3], ClipWindows(root, **options)[3]
+    assert all(torch.equal(item[key], value) for key, value in plain.items() if torch.is_tensor(value))
 
 
 def test_what_cannot_be_says_what_to_do(root, tmp_path):

@@ -5,7 +5,9 @@ import pytest
 import torch
 
 from toolkit.colors.lab import rgb_to_lab
+from toolkit.datasets.recolor import RecolorGarments
 from toolkit.datasets.windows import ClipWindows
+from toolkit.structures import InputError
 from toolkit.synthetic.actions import SyntheticActions
 
 UP, DOWN = 0, 1
@@ -50,6 +52,12 @@ def test_frames_of_stage_one_differ_and_those_of_a_clip_agree(root):
     original = windows(root)[0]['content_frame']
     assert (mean_ab(item['content_frame'], core) - mean_ab(original, core)).norm() > 10
     assert (mean_ab(item['content_frame'], core) - item['garment_colors'][0, UP]).norm() < 12
+
+
+@pytest.mark.parametrize('keep', [10, -.1, float('nan')])
+def test_a_share_of_kept_colors_that_is_none_is_refused(keep):
+    with pytest.raises(InputError, match=f'RecolorGarments: keep={keep}, expected a probability'):
+        RecolorGarments(keep=keep)
 
 
 def test_colors_depend_on_the_draw_alone(root):

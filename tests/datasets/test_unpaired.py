@@ -5,8 +5,10 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, default_collate
 
+from tests.datasets.test_footage import make_clip as filmed
 from tests.models import cycle_gan_parts
 from toolkit.clips.clip import Clip, ClipWriter
+from toolkit.datasets import scene
 from toolkit.datasets.plate import background_plate
 from toolkit.datasets.windows import ClipWindows
 from toolkit.engine.runner import TrainRunner
@@ -230,6 +232,45 @@ def test_the_empty_scene_is_found(roots):
     outside[:, :-1] &= outside[:, 1:]
     difference = (item['plate'][:, 1:].int() - item['frames'][0, :, 1:].int()).abs().amax(0)
     assert item['plate'].dtype == torch.uint8 and difference[outside].float().quantile(.95) <= 2, 'cut and mirrored like the frames'
+
+
+def test_clips_without_a_frame_in_use_have_no_scene(roots, tmp_path, stick):
+    """Here the first one, which is shorter than where the others begin."""
+    make_clip(tmp_path / 'ann' / 'bow', stick, 5, length=4)
+    wave = background_plate(Clip(f'{roots["a"]}/wave'), None, range(5, 10)).transpose(2, 0, 1)
+    late = dict(roots, a=dict(root=roots['a'], frames=(5, None)))
+    item = build(late, plates=True)[9]['a']
+    assert item['clip'] == 'wave' and np.array_equal(item['plate'], wave)
+    directed = DATASETS.build(dict(type='DirectedClips', **late, plates=True))
+    assert [directed[i]['clip'] for i in range(len(directed))] == ['jump_ab', 'wave_ab', 'jump_ba']
+    assert np.array_equal(directed[1]['plate'], wave)
+
+
+def test_a_camera_that_moves_before_which_people_are_put_is_told(tmp_path, monkeypatch):
+    said, size = [], (96, 64)
+    still, pan = (filmed(tmp_path / name / 'clip', person=name, size=size, pan=pan) for name, pan in (('still', 0), ('pan', 1.5)))
+    monkeypatch.setattr(scene, 'print_log', lambda text, logger, level: said.append(text))
+    two = dict(a=str(still.folder), b=str(pan.folder))
+    for kind in ('UnpairedClips', 'DirectedClips'):
+        data = DATASETS.build(dict(type=kind, **two, plates=True))
+        for item, clip in zip(data[0].values() if kind == 'UnpairedClips' else (data[0], data[1]), (still, pan)):
+            np.testing.assert_array_equal(item['plate'].permute(1, 2, 0), background_plate(clip))
+        assert len(said) == 1 and 'the camera moves, so its empty scene is a mixture' in said.pop()
+    monkeypatch.setattr(scene, 'camera_moves', lambda *_: 1 / 0)
+    build(two, plates=True)
+    assert len(said) == 1, 'it is found once, and said each time'
+
+
+def test_a_person_who_cannot_be_measured_is_named(roots, tmp_path):
+    writer, flat = ClipWriter(tmp_path / 'eve' / 'face', 'face', 'eve', 'face', H, W, 25), np.zeros((H, W), np.float32)
+    for _ in range(5):
+        pose = np.zeros((18, 3), np.float32)
+        pose[0] = 20, 20, 1
+        writer.add(np.zeros((H, W, 3), np.uint8), pose, flat, flat, flat.astype(np.uint8))
+    writer.finish()
+    with pytest.raises(InputError, match=r'anchors=True measures both persons, here a \(.*ann\) as the source and b \(.*eve\) as the '
+                                         r'target: pose normalization: the target poses show'):
+        build(dict(roots, b=str(tmp_path / 'eve')), anchors=True)
 
 
 def test_options_of_each_domain(roots):

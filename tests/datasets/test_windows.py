@@ -104,9 +104,19 @@ def test_a_content_frame_that_cannot_be_is_refused_at_once(root):
     for options, words in ((dict(content=6), 'has 6 frames, no content frame 6'),
                            (dict(content=4, exclude=(4, 6)), 'clip jump: content=4 is one of the frames that exclude holds out'),
                            (dict(content=-1, exclude=(0.75, 1.0)), 'content=-1 is one of the frames that exclude holds out'),
-                           (dict(content='random', frames=(0, 2)), 'of 6 frames: only 2 are in use')):
+                           (dict(content='random', frames=(0, 2)), 'of 6 frames: only 2 are in use'),
+                           (dict(content='random', window=None), "content='random' is a frame that the window does not have")):
         with pytest.raises(InputError, match=words):
             ClipWindows(root, **options)
+
+
+def test_a_picture_among_clips_that_has_no_other_frame_for_its_content_is_left_out(root, stick):
+    make_clip(root / 'photo', stick, length=1)
+    assert len(ClipWindows(root, window=1)) == 13
+    data = ClipWindows(root, window=1, content='random')
+    assert len(data) == 12 and {data[i]['clip'] for i in range(12)} == {'jump', 'wave'}
+    with pytest.raises(InputError, match='clip photo of 1 frames: only 1 are in use'):
+        ClipWindows(root / 'photo', window=1, content='random')
 
 
 def test_random_content_is_another_frame_and_is_decided_by_seed_draw_and_index(root):

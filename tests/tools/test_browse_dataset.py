@@ -3,7 +3,7 @@ import cv2
 import numpy as np
 import pytest
 
-from toolkit.clips.clip import ClipWriter
+from toolkit.clips.clip import Clip, ClipWriter
 from toolkit.datasets.sheets import DatasetSheets, shown_frames
 from toolkit.datasets.tensors import drawn_item
 from toolkit.engine.launch import dataset_of
@@ -81,11 +81,30 @@ def test_two_persons_of_a_transfer(tool, clips, tmp_path):
         assert np.abs(sheet[50, 36 * (3 * 4 + column) + 20].astype(int) - (0, 40, 200)).max() <= 2
 
 
+@pytest.mark.parametrize('kind, options', [('ClipWindows', dict(window=None)), ('DirectedClips', dict(directions=['ab']))])
+def test_of_a_long_clip_only_the_frames_that_are_shown_are_read(tmp_path, monkeypatch, kind, options):
+    writer, flat = ClipWriter(tmp_path / 'clip', 'clip', 'ann', 'wave', 64, 32, 25), np.zeros((64, 32), np.float32)
+    for t in range(25):
+        writer.add(np.full((64, 32, 3), (200, 10 * t, 0), np.uint8), np.ones((18, 3)), flat, flat, flat.astype(np.uint8))
+    root, read, original = str(writer.finish().folder), [], Clip._read
+    dataset = DATASETS.build(dict(type=kind, **options, **(dict(root=root) if kind == 'ClipWindows' else dict(a=root, b=root))))
+    monkeypatch.setattr(Clip, '_read', lambda self, kind, t, **color: read.append(t) or original(self, kind, t, **color))
+    file, = DatasetSheets(tmp_path / 'sheet.png', height=64).write(dataset)
+    assert set(read) == set(shown_frames(25)) == {0, 5, 10, 14, 19, 24}
+    sheet, of_frame = cv2.imread(str(file)), 5 if kind == 'ClipWindows' else 2
+    for n, t in enumerate(shown_frames(25)):
+        column = 36 * ((kind == 'ClipWindows') + of_frame * n)
+        assert np.abs(sheet[50, column + 20].astype(int) - (0, 10 * t, 200)).max() <= 2
+
+
 def test_sheets_from_a_program(clips, tmp_path):
     assert shown_frames(100) == [0, 20, 40, 59, 79, 99] and shown_frames(2) == [0, 1]
     sheets = DatasetSheets(tmp_path / 'sheet.png', items=2, height=64)
     assert sheets.write(dataset_of(clips)) == [tmp_path / 'sheet.png']
     assert cv2.imread(str(tmp_path / 'sheet.png')).shape == (2 * 68 + 4, 12 * 36 + 4, 3)
+    assert DatasetSheets(tmp_path / 'look.v2', items=2, height=64).write(dataset_of(clips)) == [tmp_path / 'look.v2' / '000.png']
+    with pytest.raises(InputError, match='look.v2: holds files already'):
+        DatasetSheets(tmp_path / 'look.v2')
     with pytest.raises(InputError, match='sheet.png: exists already'):
         DatasetSheets(tmp_path / 'sheet.png')
     late = DatasetSheets(tmp_path / 'late.png', items=2, height=64)

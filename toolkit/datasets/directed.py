@@ -7,7 +7,8 @@ import torch
 from torch.utils.data import Dataset
 
 from toolkit import fields
-from toolkit.datasets.plate import background_plate
+from toolkit.clips.clip import Clip
+from toolkit.datasets.scene import steady_plate
 from toolkit.datasets.windows import ClipWindows
 from toolkit.registry import DATASETS, check_arguments
 from toolkit.structures import InputError
@@ -27,7 +28,7 @@ class DirectedClips(Dataset):
         a, b: a folder of prepared clips, or a dict of arguments of ``ClipWindows``.
         size: (H, W) to resize to.
         directions: which of 'ab' and 'ba'.
-        plates: add the empty scene of each clip; the camera must stand still.
+        plates: add the empty scene of each clip; the camera must stand still, and a warning says where it does not.
         paired: clip i of A and clip i of B show the same movement frame by frame, as those of two synthetic actors do: the one is the
             truth about the other.
 
@@ -87,6 +88,11 @@ class DirectedClips(Dataset):
         name, i = self.items[int(index)]
         return self.domains[name].clip_length(i)
 
+    def clip_frames(self, index: int) -> tuple[Clip, range]:
+        """The clip of item ``index``, and which of its frames."""
+        name, i = self.items[int(index)]
+        return self.domains[name].clip_frames(i)
+
     def clip_part(self, index: int, start: int, stop: int) -> dict:
         """Frames ``start`` to ``stop`` of item ``index``, in its form; nothing else is read."""
         name, i = self.items[int(index)]
@@ -108,9 +114,10 @@ class DirectedClips(Dataset):
         return masks
 
     def _plate(self, name: str, i: int) -> torch.Tensor:
-        """The empty scene of a clip; the last one is kept, for the parts of its clip."""
+        """The empty scene of item ``i`` of a person; the last one is kept, for the parts of its clip."""
         if self._last_plate is None or self._last_plate[0] != (name, i):
             windows = self.domains[name]
-            plate = background_plate(windows.clips[i], windows.size, np.flatnonzero(windows.allowed[i]))
+            number = windows.locate(i)[0]   # a clip without a frame in use has no item
+            plate = steady_plate(windows.clips[number], windows.size, np.flatnonzero(windows.allowed[number]))
             self._last_plate = (name, i), torch.from_numpy(plate).movedim(-1, 0).contiguous()
         return self._last_plate[1]

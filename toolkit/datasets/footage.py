@@ -2,7 +2,8 @@
 
 import logging
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 import numpy as np
 from mmengine.logging import print_log
@@ -28,6 +29,35 @@ KEPT_PICTURES = 32
 DEFAULT_SCALE = 2
 BYTES = 4
 """A pixel of a frame and its part label; two more with its garments."""
+
+
+def shown_of(clip: Clip) -> tuple[str, str]:
+    """Who is seen in a clip, and in which video; a clip that does not say of which it was made counts as one of its own."""
+    source = clip.manifest.get('source')
+    return identity(clip), str((isinstance(source, Mapping) and source.get('sha256')) or clip.folder.resolve())
+
+
+def same_moments(clip: Clip, other: Clip) -> np.ndarray:
+    """Where another clip of the same video and person shows what each frame of a clip shows.
+
+    Returns:
+        (T,) places among the frames of the other clip, also before and behind them; infinite where it is not known when frames were.
+    """
+    if clip.folder.resolve() == other.folder.resolve():
+        return np.arange(len(clip), dtype=float)
+    times, shown = _times(clip), _times(other)
+    if times is None or shown is None:
+        return np.full(len(clip), np.inf)
+    beyond = np.minimum(times - shown[0], 0) + np.maximum(times - shown[-1], 0)
+    return np.round(np.interp(times, shown, np.arange(len(other))) + other.fps * beyond, 3)
+
+
+def _times(clip: Clip) -> np.ndarray | None:
+    """(T,) seconds of the frames in their video; None for a clip that does not say them."""
+    with suppress(InputError):
+        times = clip.array('times')
+        return times if times.shape == (len(clip),) else None
+    return None
 
 
 def useful_scale(clips: Sequence[Clip], size: Sequence[int], most: int) -> int:
@@ -174,13 +204,13 @@ class References:
         scale: their pictures are so many times as large as the frames, so that they can be warped at the footage's resolution. Windows
             enlarge smaller footage, so that sizes agree in a mini-batch: set 1 where clips are no larger than the frames. Whole clips
             and generation take no more than there is.
-        gap: (smallest, largest), drawn for each item: of the item's own clip no frame is taken that is so near to a frame of the
-            window or nearer. Only of data sets of windows.
+        gap: (smallest, largest), drawn for each item: of the item's own clip, and of others that were made of the same video, no frame
+            is taken that is so near to a frame of the window or nearer. Only of data sets of windows.
         garments: give the regions of their clothes, too, for a model of which textures have the garments' lightness alone.
         figure: behind them give the person put together from all frames that may be taken, for a model that fills holes with it. Frames
             of the window are among these, too; what it shows is a median, in which no single frame counts.
         vary: draw for each item how many frames there are to choose from, a third each: another clip of the person alone (where there
-            is one), a handful of frames, all. Only of data sets of windows.
+            is one of another video), a handful of frames, all. Only of data sets of windows.
         pool: arguments of :class:`toolkit.datasets.windows.ClipWindows` that choose the frames to take: ``root``, ``persons``,
             ``actions``, ``split``, ``split_rule``, ``split_file``, ``frames``, ``exclude``. Root and rules are those of the data set if
             no root is given. By default windows take the frames of their own data set, and whole clips, which are generated for a test,
@@ -209,7 +239,8 @@ class ClipFootage:
         clips, allowed, size: of the data set: its clips, which frames of each are in use, (H, W) of its items.
         pool: (clips, allowed) of the frames that may be taken; None for those of the data set itself.
         references: how references are chosen; None for a plate alone.
-        contents: for each clip of the data set its content frame, or one that stands for those that are drawn.
+        contents: for each clip of the data set its content frame, or one that stands for those that are drawn; None for a clip that
+            has no item.
         window: frames of an item, None for whole clips.
         plate: give the empty scene.
         seed: of the data set.
@@ -221,7 +252,7 @@ class ClipFootage:
 
     def __init__(self, clips: Sequence[Clip], allowed: Sequence[np.ndarray], size: Sequence[int],
                  pool: tuple[Sequence[Clip], Sequence[np.ndarray]] | None, references: References | None,
-                 contents: Sequence[int], window: int | None, plate: bool, seed: int, cache_limit: float | None = None) -> None:
+                 contents: Sequence[int | None], window: int | None, plate: bool, seed: int, cache_limit: float | None = None) -> None:
         self.clips, self.allowed, self.size, self.contents = clips, allowed, size, contents
         self.options, self.window, self.plate, self.seed = references or References(0), window, plate, seed
         given = pool or (clips, allowed)
@@ -232,6 +263,11 @@ class ClipFootage:
         self.footage = Footage(*given, size, scale, False, self.options.garments, self.options.figure)
         places = {clip.folder.resolve(): number for number, clip in enumerate(self.footage.clips)}
         self._places = [places.get(clip.folder.resolve()) for clip in clips]
+        shown: dict[tuple[str, str], list[int]] = {}
+        for number, clip in enumerate(self.footage.clips):
+            shown.setdefault(shown_of(clip), []).append(number)
+        self._moments = [{number: same_moments(clip, self.footage.clips[number]) for number in shown.get(shown_of(clip), ())}
+                         for clip in clips]
         self._plates: dict[int, np.ndarray] = {}
         self._whole: tuple[int, list] | None = None
         self._check(pool is None)
@@ -241,8 +277,12 @@ class ClipFootage:
                                  f"set cache='none'")
             self.footage = Footage(*given, size, scale, True, self.options.garments, self.options.figure)
         if self.plate and self.window:
-            for number in range(len(clips)):
+            for number in self._in_use():
                 self._plate(number)
+
+    def _in_use(self) -> list[int]:
+        """Numbers of the clips that have items."""
+        return [number for number, content in enumerate(self.contents) if content is not None]
 
     def _check(self, own: bool) -> None:
         if self.window is None:
@@ -253,25 +293,33 @@ class ClipFootage:
                     "tested, or pool=dict(split='train')")
             if self.options.vary:
                 raise InputError('references.vary is for training: leave it out of a data set of whole clips (window=None)')
-            for clip, allowed, place in zip(self.clips, self.allowed, self._places):
-                both = np.flatnonzero(allowed & self.footage.allowed[place]) if place is not None else ()
-                if len(both):
-                    raise InputError(f'clip {clip.name}: frame {both[0]} is tested and may be taken as a reference at once; leave the '
-                                     f'tested frames out of references.pool by exclude=(start, stop) or by a split')
+            for number, moments in enumerate(self._moments):
+                for place, at in moments.items():
+                    self._refuse_tested(number, place, at)
         if not self.options.count:
             return
         room = 0 if self.window is None else self.window + 2 * self.options.gap[1]
-        for clip, place in zip(self.clips, self._places):
+        for number in self._in_use():
+            clip = self.clips[number]
             found = self.footage.search(identity(clip))
             if not len(found):
                 unnamed = 'Clips of one person must be prepared with the same --person NAME. ' if clip.person == DEFAULT_PERSON else ''
                 raise InputError(f'clip {clip.name}: references.pool has no frame of {clip.person!r}. {unnamed}Name clips of that '
                                  f'person in references=dict(pool=dict(root=..., persons=...)), or prepare one')
-            most = len(found) - (found.clips == place).sum() if place is not None else len(found)
-            if place is not None and not most and len(found) <= room:
+            if np.isin(found.clips, [*self._moments[number]]).all() and np.bincount(found.clips).max() <= room:
                 raise InputError(
                     f'clip {clip.name}: {len(found)} frames of {clip.person!r} are in use, too few for a reference that is more than '
                     f'{self.options.gap[1]} frames away from a window of {self.window}; set references.gap to less, or use more frames')
+
+    def _refuse_tested(self, number: int, place: int, at: np.ndarray) -> None:
+        """Refuse a clip of the pool that shows tested frames of a clip."""
+        clip, other = self.clips[number], self.footage.clips[place]
+        tested = np.flatnonzero(self.allowed[number] & (at > -.5) & (at < len(other) - .5))
+        both = tested[self.footage.allowed[place][np.rint(at[tested]).astype(int)]]
+        if len(both):
+            again = '' if other.folder.resolve() == clip.folder.resolve() else f', as {other.folder} shows the same video'
+            raise InputError(f'clip {clip.name}: frame {both[0]} is tested and may be taken as a reference at once{again}; leave the '
+                             f'tested frames out of references.pool by exclude=(start, stop) or by a split')
 
     def sample(self, number: int, window: range, wanted: range, key: tuple[int, int]) -> dict[str, np.ndarray]:
         """References and plate of a window in the form of a sample.
@@ -291,7 +339,7 @@ class ClipFootage:
 
     def plate_of(self, number: int) -> dict[str, np.ndarray]:
         """The empty scene of a clip in the form of a sample; nothing where it is not given."""
-        return dict(plate=self._plate(number)) if self.plate else {}
+        return dict(plate=self._plate(number).copy()) if self.plate else {}
 
     def allowed_for(self, number: int, window: range, key: tuple[int, int]) -> np.ndarray:
         """Which frames of :meth:`Footage.search` of the clip's person an item may take, (N,) bool; arguments of :meth:`sample`."""
@@ -313,12 +361,13 @@ class ClipFootage:
 
     def _allowed(self, search: PoseSearch, number: int, window: range, rng: np.random.Generator) -> np.ndarray:
         """Which frames an item may take, (N,) bool."""
-        gap, place = int(rng.integers(self.options.gap[0], self.options.gap[1] + 1)), self._places[number]
-        near = (search.frames >= window.start - gap) & (search.frames < window.stop + gap)
-        allowed = ~(near & (search.clips == place)) if place is not None else np.ones(len(search), bool)
+        gap, allowed = int(rng.integers(self.options.gap[0], self.options.gap[1] + 1)), np.ones(len(search), bool)
+        for place, at in self._moments[number].items():
+            away = (search.frames < np.floor(at[window.start]) - gap) | (search.frames > np.ceil(at[window.stop - 1]) + gap)
+            allowed &= away | (search.clips != place)
         if not self.options.vary:
             return allowed
-        kind, others = int(rng.integers(3)), np.unique(search.clips[search.clips != (-1 if place is None else place)])
+        kind, others = int(rng.integers(3)), np.setdiff1d(search.clips, [*self._moments[number]])
         if kind == 0 and len(others):
             return search.clips == rng.choice(others)
         if kind == 1:

@@ -34,6 +34,8 @@ class RecolorGarments:
                  colorizer: dict | None = None) -> None:
         if chroma[0] > chroma[1]:
             raise InputError(f'RecolorGarments: chroma={tuple(chroma)}, expected (smallest, largest)')
+        if not 0 <= keep <= 1:
+            raise InputError(f'RecolorGarments: keep={keep}, expected a probability from 0 to 1')
         self.recolor = Recolor(region, per, colorizer, tuple(chroma), keep)
         self.needs = ('frames', 'masks', 'poses')
         if self.recolor.per == 'clip':

@@ -49,6 +49,25 @@ def empty_scene(clip: Clip, size: Sequence[int], frames: Sequence[int], shown: C
     return background_plate(shown, size, [content])
 
 
+def steady_plate(clip: Clip, size: Sequence[int], frames: Sequence[int]) -> np.ndarray:
+    """The plate of a clip whose camera is said to stand still; where it moves, what its frames have in common, and a warning.
+
+    Args:
+        clip: with masks.
+        size: (H, W) of the result.
+        frames: numbers of the frames that may be looked at.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+    """
+    plate = still_scene(clip, frames)
+    if plate is not None:
+        return resize_image(plate, *size)
+    print_log(f'clip {clip.name}: the camera moves, so its empty scene is a mixture of all that it has shown. People are put before '
+              'that. Film with a camera that stands still', 'current', logging.WARNING)
+    return background_plate(clip, size, frames)
+
+
 def still_scene(clip: Clip, frames: Sequence[int]) -> np.ndarray | None:
     """The plate of a clip at its own size, None where its camera moves.
 

@@ -10,7 +10,7 @@ from mmengine.logging import print_log
 from torch.utils.data import Dataset
 
 from toolkit import fields
-from toolkit.datasets.plate import background_plate
+from toolkit.datasets.scene import steady_plate
 from toolkit.datasets.tensors import SAMPLE, computed, tensors
 from toolkit.datasets.transforms import scale_pose
 from toolkit.datasets.windows import ClipWindows
@@ -47,8 +47,8 @@ class _Domain:
         self.seed = options.setdefault('seed', seed)
         self.windows = ClipWindows(**options)
         self.anchor: torch.Tensor | None = None
-        self.plates = [background_plate(clip, self.windows.size, np.flatnonzero(allowed)) for clip, allowed in
-                       zip(self.windows.clips, self.windows.allowed)] if plates else None
+        self.plates = [steady_plate(clip, self.windows.size, np.flatnonzero(allowed)) if allowed.any() else None
+                       for clip, allowed in zip(self.windows.clips, self.windows.allowed)] if plates else None
 
     def __len__(self) -> int:
         return len(self.windows)
@@ -74,7 +74,7 @@ class _Domain:
         """Window ``index``, changed by the transforms with randomness from (seed, \\*key)."""
         sample, about, _ = self.windows.sample(index, keys=self.keys)
         if self.plates is not None:
-            sample['plate'] = self.plates[self.windows.locate(index)[0]]
+            sample['plate'] = self.plates[self.windows.locate(index)[0]].copy()
         sample = self._transformed(sample, np.random.default_rng((self.seed, *key)))
         added = [field for field in self.windows.added if field.name not in sample]
         item = dict(tensors({key: value for key, value in sample.items() if key in KEPT or key not in SAMPLE}),
@@ -122,7 +122,7 @@ class UnpairedClips(Dataset):
         window: consecutive frames of an item.
         size: (H, W) to resize to.
         transforms: for both, see :mod:`toolkit.datasets.transforms`.
-        plates: add the empty scene of each clip; the camera must stand still.
+        plates: add the empty scene of each clip; the camera must stand still, and a warning says where it does not.
         anchors: add where each person stands and how tall they are, in pixels of the items: the middle of their walking range as in
             Everybody Dance Now, after the average transform.
         sequence: items that follow each other before a jump to another place, transformed alike. Above 1 the data is made of such runs
@@ -204,7 +204,11 @@ class UnpairedClips(Dataset):
                       f'else from them. Name persons=[...] of each, or different folders', 'current', logging.WARNING)
 
     def _measure(self) -> None:
-        fitted = PoseNormalizer.fit(self.a.poses(), self.b.poses())
+        try:
+            fitted = PoseNormalizer.fit(self.a.poses(), self.b.poses())
+        except InputError as error:
+            raise InputError(f'UnpairedClips: anchors=True measures both persons, here a ({self.a.windows.root}) as the source and b '
+                             f'({self.b.windows.root}) as the target: {error}') from error
         for domain, body in ((self.a, fitted.source), (self.b, fitted.target)):
             if fitted.mode == 'feet':
                 anchor = body.x, (body.far + body.close) / 2, (body.height_far + body.height_close) / 2

@@ -50,8 +50,8 @@ class ClipWindows(Dataset):
     Args:
         root: folder that holds prepared clips, or one clip.
         window: frames of a window; None gives each clip (or its ``frames``) whole, one item a clip.
-        content: 'first' frame of those in use, 'random' (never one of the window), or the number of a frame of the clip, which may lie
-            outside of ``frames``, but not in ``exclude``.
+        content: 'first' frame of those in use, 'random' (never one of the window; not of whole clips), or the number of a frame of the
+            clip, which may lie outside of ``frames``, but not in ``exclude``.
         persons, actions: only clips of these; a name or several.
         split: 'train' or 'test' half of the clips (see :func:`split_clips`), made before persons and actions are chosen; None for all.
             Where it is left out all are taken, too, and there must be no rule and no file. With None there may be: the data sets of a
@@ -99,6 +99,9 @@ class ClipWindows(Dataset):
         split = _checked_split(split, split_rule, split_file)
         if content not in ('first', 'random') and (isinstance(content, bool) or not isinstance(content, int)):
             raise InputError(f"content must be 'first', 'random' or the number of a frame, got {content!r}")
+        if content == 'random' and window is None:
+            raise InputError("content='random' is a frame that the window does not have, and with window=None it has all of them: set "
+                             "content='first' or the number of a frame")
         if size and (len(size) != 2 or min(size) < 1):
             raise InputError(f'size must be (height, width) in pixels, got {size!r}')
         if size and pixels:
@@ -107,6 +110,7 @@ class ClipWindows(Dataset):
             raise InputError(f"cache must be 'none' or 'decoded', got {cache!r}")
         self.root, self.window, self.content, self.pose_style, self.seed = Path(root), window, content, pose_style, seed
         self.transforms = [TRANSFORMS.build(t) if isinstance(t, dict) else t for t in transforms]
+        self.references, self.plate = None if references is None else References(**references), plate
         if synthetic is not None:
             build_synthetic(self.root, synthetic)
         self.clips = self._choose_clips(persons, actions, split, split_rule or {}, split_file)
@@ -122,21 +126,25 @@ class ClipWindows(Dataset):
             clip.check_whole()
         self._starts = [self._window_starts(clip, allowed, skip_empty) for clip, allowed in zip(self.clips, self.allowed)]
         self._ends = list(accumulate(len(starts) for starts in self._starts))
+        alone = [clip for clip, allowed in zip(self.clips, self.allowed) if content == 'random' and allowed.sum() == window]
+        if not len(self) and alone:
+            raise InputError(f'clip {alone[0].name} of {len(alone[0])} frames: only {window} are in use, as many as a window, so no '
+                             f'other one can be a random content frame; use a longer clip')
         if not len(self):
             lengths = sorted(len(clip) for clip in self.clips)
             long = f'{lengths[0]} to {lengths[-1]}' if lengths[0] < lengths[-1] else lengths[0]
             raise InputError(
                 f'{self.root}: {len(self.clips)} clips of {long} frames, but no window of {window or "any"} frames in a row is left '
                 f'(frames={frames}, exclude={exclude}). Use longer clips or other frames; shares such as (0.75, 1.0) fit any length')
-        self._cache, self.added, left = {}, [], None
-        if cache == 'decoded':
-            left = cache_limit * 2**30 - self._fill_cache(cache_limit)
-        self.references, self.plate = None if references is None else References(**references), plate
-        self._footage = None
+        self._cache, self.added, self._footage = {}, [], None
+        left = self._room_beside_cache(cache_limit) if cache == 'decoded' else None
         if self.references or plate:
             self._footage = ClipFootage(
                 self.clips, self.allowed, self.size, self._pool(split, split_rule, split_file), self.references,
-                [self._fixed_content(number) for number in range(len(self.clips))], window, plate, seed, left)
+                [self._fixed_content(number) if starts else None for number, starts in enumerate(self._starts)], window, plate, seed,
+                left)
+        if cache == 'decoded':
+            self._fill_cache()
 
     def _choose_clips(self, persons, actions, split, split_rule, split_file) -> list[Clip]:
         clips = find_clips(self.root)
@@ -188,13 +196,16 @@ class ClipWindows(Dataset):
         pool = self.references and self.references.pool
         if pool is None and (self.window is not None or split != 'test'):
             return None
-        pool = dict(pool or dict(split='train'))
+        pool = dict(split='train') if pool is None else dict(pool)
         if unknown := sorted(set(pool) - set(POOL)):
             raise InputError(f'references.pool: {", ".join(unknown)} cannot be given, only {", ".join(POOL)}')
         own = {} if 'root' in pool else dict(root=self.root)
         if own and pool.get('split') and not (pool.get('split_rule') or pool.get('split_file')):
             own |= dict(split_rule=split_rule, split_file=split_file)
-        chosen = ClipWindows(**{**own, **pool}, window=1, size=self.size)
+        try:
+            chosen = ClipWindows(**{**own, **pool}, window=1, size=self.size)
+        except InputError as error:
+            raise InputError(f'references.pool: {error}') from error
         return chosen.clips, chosen.allowed
 
     def _window_starts(self, clip: Clip, allowed: np.ndarray, skip_empty: bool) -> list[int]:
@@ -205,10 +216,7 @@ class ClipWindows(Dataset):
             return chosen[:1].tolist()
         usable = allowed & (clip.poses[..., 2] > 0).any(-1) if skip_empty else allowed
         starts = [t for t in range(len(clip) - self.window + 1) if usable[t:t + self.window].all()]
-        if starts and self.content == 'random' and allowed.sum() == self.window:
-            raise InputError(f'clip {clip.name} of {len(clip)} frames: only {self.window} are in use, as many as a window, so no other '
-                             f'one can be a random content frame; use a longer clip')
-        return starts
+        return [] if self.content == 'random' and allowed.sum() <= self.window else starts   # no other frame is left for the content
 
     def __len__(self) -> int:
         return self._ends[-1] if self._ends else 0
@@ -232,17 +240,20 @@ class ClipWindows(Dataset):
         """The number that ``content`` names, else the first frame in use."""
         return self.content % len(self.clips[number]) if isinstance(self.content, int) else int(self.allowed[number].argmax())
 
-    def _fill_cache(self, limit: float) -> float:
-        """Decode all pictures; returns the bytes that they take."""
+    def _room_beside_cache(self, limit: float) -> float:
+        """Bytes that all decoded pictures leave of the most memory, in GiB, that they may take."""
         need = sum(len(clip) for clip in self.clips) * self.size[0] * self.size[1] * 6 / 2**30
         if need > limit:
             raise InputError(
                 f"{self.root}: cache='decoded' needs {need:.1f} GiB for {len(self.clips)} clips, cache_limit is {limit:g}; raise it or "
                 "set cache='none'")
+        return (limit - need) * 2**30
+
+    def _fill_cache(self) -> None:
+        """Decode all pictures."""
         for number, clip in enumerate(self.clips):
             for kind in stored_pictures():
                 self._cache[number, kind] = np.stack([self._decode(clip, kind, t) for t in range(len(clip))])
-        return need * 2**30
 
     def poses(self, person: str) -> tuple[list[tuple[int, int]], np.ndarray]:
         """All frames in use that show a person.
@@ -302,7 +313,7 @@ class ClipWindows(Dataset):
             if field.kind == 'pose':
                 sample[key] = scale_pose(clip.poses[content if of == CONTENT else slice(wanted.start, wanted.stop)], *scale)
             elif of == CONTENT:
-                sample[key] = self._picture(number, field.name, content)
+                sample[key] = self._picture(number, field.name, content).copy()   # a transform may change what it is given
             else:
                 sample[key] = np.stack([self._picture(number, field.name, t) for t in wanted])
         return sample, about, rng
@@ -347,6 +358,11 @@ class ClipWindows(Dataset):
     def clip_length(self, index: int) -> int:
         """Frames of item ``index``."""
         return self.window or int(self.allowed[self.locate(int(index))[0]].sum())
+
+    def clip_frames(self, index: int) -> tuple[Clip, range]:
+        """The clip of item ``index``, and which of its frames."""
+        number, start = self.locate(int(index))
+        return self.clips[number], range(start, start + self.clip_length(index))
 
     def clip_part(self, index: int, start: int, stop: int) -> dict:
         """Frames ``start`` to ``stop`` of item ``index``, in its form; nothing else is read.
