@@ -6,6 +6,7 @@ import math
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -43,10 +44,19 @@ def part_parameters(part: Callable) -> dict[str, tuple[Any, Any]] | None:
             return None
         for p in parameters:
             if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and p.name != 'self':
-                found.setdefault(p.name, (p.annotation, p.default))
+                found.setdefault(p.name, (_meant(p.annotation, function), p.default))
         if not any(p.kind is p.VAR_KEYWORD for p in parameters):
             return found
     return None
+
+
+def _meant(annotation: Any, function: Callable) -> Any:
+    """An annotation itself, also where its module keeps annotations as text (``from __future__ import annotations``)."""
+    if isinstance(annotation, str):
+        with suppress(Exception):  # it may name what is imported for type checkers alone; any value passes then
+            owner = types.SimpleNamespace(__annotations__=dict(meant=annotation))
+            return typing.get_type_hints(owner, inspect.unwrap(function).__globals__)['meant']
+    return annotation
 
 
 def nested_parts(part: Callable, key: str) -> list[Callable]:

@@ -42,6 +42,13 @@ def test_works_at_reduced_size():
     assert iou(PoseGrabCut(max_side=96)(frames, poses)[0], truth) > 0.75
 
 
+def test_masks_do_not_depend_on_what_was_cut_out_before():
+    """So a preparation that was stopped goes on to the same bits."""
+    frames, poses, _ = scene()
+    mixed = np.random.default_rng(0).integers(0, 256, frames.shape, np.uint8)
+    np.testing.assert_array_equal(*(PoseGrabCut()(mixed, poses) for _ in range(2)))
+
+
 def test_frame_without_pose_is_empty():
     frames, poses, _ = scene(2)
     poses[0] = 0
@@ -61,5 +68,7 @@ def test_wrong_use_is_named():
         PoseGrabCut()(frames, None)
     with pytest.raises(InputError, match='one pose each'):
         PoseGrabCut()(frames, poses[:0])
+    with pytest.raises(InputError, match='uint8 RGB, got float32'):
+        PoseGrabCut()(frames / np.float32(255), poses)
     with pytest.raises(InputError, match='coherence'):
         PoseGrabCut(coherence=1)

@@ -47,6 +47,8 @@ def test_masks_from_a_weights_file(monkeypatch, tmp_path):
     assert masks.dtype == np.float32 and np.array_equal(masks[1], instances()['masks'][1, 0].numpy())
     with pytest.raises(InputError, match='2 frames but 1 poses'):
         segmentor(np.zeros((2, 20, 20, 3), np.uint8), np.zeros((1, 18, 3)))
+    with pytest.raises(InputError, match='uint8 RGB, got float64'):
+        segmentor(np.zeros((2, 20, 20, 3)), None)
     torch.save({'bias': torch.ones(2)}, tmp_path / 'other.pth')
     with pytest.raises(InputError, match='other.pth does not hold'):
         TorchvisionSegmentor(weights=str(tmp_path / 'other.pth'))

@@ -1,4 +1,5 @@
 import hashlib
+import importlib
 import json
 
 import numpy as np
@@ -6,6 +7,7 @@ import pytest
 
 from toolkit import skeletons as sk
 from toolkit.clips.clip import Clip, find_clips
+from toolkit.registry import EDGE_DETECTORS
 from toolkit.structures import InputError
 from toolkit.synthetic import SyntheticActions
 
@@ -179,6 +181,12 @@ def test_write_makes_clips_that_can_be_read(tmp_path):
     assert set(clips[0].manifest['made_by']) == {'poses', 'edges', 'masks', 'parts'}
 
 
+def test_write_takes_what_can_be_read_only_once(tmp_path):
+    folders = SyntheticActions(64, 48, frames=1).write(
+        tmp_path, actors=iter([0, 2]), actions=(name for name in ['kick']), num_workers=1, progress=False)
+    assert [folder.name for folder in folders] == [clip.name for clip in find_clips(tmp_path)] == ['00_kick', '02_kick']
+
+
 def test_write_skips_what_is_there_and_goes_on_where_it_stopped(tmp_path, monkeypatch):
     people = SyntheticActions(64, 48, frames=3)
     people.write(tmp_path, actors=[0], actions=[0], num_workers=1, progress=False)
@@ -208,6 +216,35 @@ def test_write_with_processes_gives_the_same_clip(tmp_path):
         people.write(tmp_path / str(workers), actors=[1], actions=[0, 1], frame_format='png', num_workers=workers, progress=False)
     for a, b in zip(find_clips(tmp_path / '1'), find_clips(tmp_path / '2')):
         assert np.array_equal(a.frames(), b.frames()) and np.array_equal(a.poses, b.poses)
+
+
+def test_processes_know_an_edge_detector_of_the_user(tmp_path, monkeypatch):
+    (tmp_path / 'flat_edges.py').write_text(
+        'import numpy as np\n\nfrom toolkit.registry import EDGE_DETECTORS\n\n\n'
+        '@EDGE_DETECTORS.register_module()\n'
+        "class FlatEdges:\n    version = '1'\n\n"
+        '    def __call__(self, frames):\n        return np.full(frames.shape[:3], .2, np.float32)\n')
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.import_module('flat_edges')
+    try:
+        SyntheticActions(64, 48, frames=1).write(
+            tmp_path / 'clips', actors=[0], actions=[0, 1], num_workers=2, edge_detector=dict(type='FlatEdges'), progress=False)
+    finally:
+        del EDGE_DETECTORS._module_dict['FlatEdges']
+    assert [(clip.edge_u8(0) == 51).all() for clip in find_clips(tmp_path / 'clips')] == [True, True]
+
+
+def test_write_refuses_a_folder_with_clips_of_another_rate_or_other_edges(tmp_path):
+    def write(edges=None, **settings):
+        SyntheticActions(64, 48, frames=1, **settings).write(
+            tmp_path, actors=[0], actions=[0], num_workers=1, edge_detector=edges, progress=False)
+
+    write(dict(type='SoftCanny', sigma=2))
+    assert Clip(tmp_path / '00_wave_right').manifest['made_by']['edges'] == dict(type='SoftCanny', sigma=2, version='1')
+    write(dict(type='SoftCanny', sigma=2), fps=25.0)
+    for other in (dict(fps=50, edges=dict(type='SoftCanny', sigma=2)), dict(edges=dict(type='SoftCanny', sigma=3)), dict()):
+        with pytest.raises(InputError, match='00_wave_right: holds a clip made with other settings'):
+            write(**other)
 
 
 def test_write_refuses_a_folder_with_other_clips(tmp_path):

@@ -1,5 +1,6 @@
 """A folder of rendered clips: made once, kept whole, and never a folder of the user's."""
 
+import errno
 import multiprocessing
 import os
 import shutil
@@ -9,13 +10,14 @@ import sys
 import time
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from toolkit.clips.clip import Clip, find_clips
 from toolkit.datasets.windows import ClipWindows
-from toolkit.structures import InputError
+from toolkit.structures import InputError, MissingWeightsError
 from toolkit.synthetic.actions import SyntheticActions
 from toolkit.synthetic.build import build_synthetic
 
@@ -57,6 +59,16 @@ def test_a_folder_of_the_user_is_left_alone(clips, tmp_path):
         build_synthetic(tmp_path / 'mine', OPTIONS)
 
 
+def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
+    def refused(folder):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+
+    (tmp_path / 'of_others').mkdir()
+    monkeypatch.setattr(Path, 'iterdir', refused)
+    with pytest.raises(InputError, match='of_others: cannot be read .Permission denied.; check permissions'):
+        build_synthetic(tmp_path / 'of_others', OPTIONS)
+
+
 def test_what_a_kill_left_of_its_mark_does_not_make_a_folder_that_of_somebody_else(tmp_path):
     root = tmp_path / 'made'
     root.mkdir()
@@ -73,13 +85,29 @@ def test_what_a_kill_left_of_its_mark_does_not_make_a_folder_that_of_somebody_el
 def test_options_that_show_nothing_else_are_served_by_what_is_there(tmp_path):
     build_synthetic(tmp_path / 'made', OPTIONS)
     stamps = {p: p.stat().st_mtime_ns for p in tmp_path.rglob('*.jpg')}
-    for change in (dict(num_workers=1), dict(frame_format='png'), dict(seed=0), dict(edge_detector=None)):
+    for change in (dict(num_workers=1), dict(frame_format='png'), dict(seed=0), dict(edge_detector=None), dict(progress=False)):
         build_synthetic(tmp_path / 'made', dict(OPTIONS, **change))
     assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob('*.jpg')} == stamps
     with pytest.raises(InputError, match='height was 64, now 128'):
         build_synthetic(tmp_path / 'made', dict(OPTIONS, height=128))
     with pytest.raises(InputError, match='seed was 0, now 1'):
         build_synthetic(tmp_path / 'made', dict(OPTIONS, seed=1))
+
+
+def test_an_edge_detector_that_cannot_be_built_does_not_bind_the_folder(tmp_path):
+    for edges, error, said in ((dict(type='SoftCany'), InputError, "Did you mean 'SoftCanny'"),
+                               (dict(type='RCF', weights=str(tmp_path / 'none.pth')), MissingWeightsError, 'none.pth')):
+        with pytest.raises(error, match=said):
+            build_synthetic(tmp_path / 'made', dict(OPTIONS, edge_detector=edges))
+    build_synthetic(tmp_path / 'made', OPTIONS)
+    assert len(find_clips(tmp_path / 'made')) == 2
+
+
+def test_all_options_of_writing_are_taken(tmp_path, capfd):
+    build_synthetic(tmp_path / 'loud', OPTIONS)
+    assert 'synthetic clips' in capfd.readouterr().err
+    build_synthetic(tmp_path / 'silent', dict(OPTIONS, progress=False))
+    assert 'synthetic clips' not in capfd.readouterr().err and len(find_clips(tmp_path / 'silent')) == 2
 
 
 def test_clips_that_are_missing_are_made_again(tmp_path):

@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 
+from toolkit.edges.soft_canny import check_frames
 from toolkit.masks.geometry import body_scale, box_around, clean_pose, part_field
 from toolkit.registry import SEGMENTORS
 from toolkit.skeletons import P, scale_points
@@ -43,12 +44,14 @@ class PoseGrabCut:
         """Masks (T, H, W) float32 in [0, 1] of the person the poses show; zeros for a frame without a pose. See :mod:`toolkit.masks`.
 
         Raises:
-            InputError: no poses, or another number of them than frames.
+            InputError: no poses, or another number of them than frames; frames of another shape or type.
         """
         if poses is None:
             raise InputError('PoseGrabCut starts from the pose: give it poses, or use a segmentor that needs none')
-        if frames.ndim != 4 or len(frames) != len(poses):
+        check_frames(frames)
+        if len(frames) != len(poses):
             raise InputError(f'frames must be (T, H, W, 3) with one pose each, got frames {frames.shape} and {len(poses)} poses')
+        cv2.setRNGSeed(0)  # GrabCut draws its first clusters: without this masks depend on what was cut out before
         masks = np.zeros(frames.shape[:3], np.float32)
         previous = None
         for t, (frame, pose) in enumerate(zip(frames, poses)):

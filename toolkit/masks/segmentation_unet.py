@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from toolkit.edges.soft_canny import check_frames
 from toolkit.registry import SEGMENTORS
 from toolkit.structures import InputError
 from toolkit.weights import EXTRA_STATE, ConfiguredNetwork, load_state, read_checkpoint, trained_checkpoint, unpack_config
@@ -86,6 +87,11 @@ class TrainedSegmentor(nn.Module):
 
     @torch.no_grad()
     def __call__(self, frames: np.ndarray, poses: np.ndarray | None = None) -> np.ndarray:
-        """Masks (T, H, W) float32 in [0, 1] of frames (T, H, W, 3) uint8; poses are not looked at."""
+        """Masks (T, H, W) float32 in [0, 1] of frames (T, H, W, 3) uint8; poses are not looked at.
+
+        Raises:
+            InputError: frames of another shape or type.
+        """
+        check_frames(frames)
         pictures = torch.from_numpy(np.ascontiguousarray(frames)).movedim(-1, 1).split(CHUNK)
         return torch.cat([self.logits(part.float() / 127.5 - 1).sigmoid()[:, 0] for part in pictures]).numpy()

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from toolkit.edges.soft_canny import check_frames
 from toolkit.network_files import read_state
 from toolkit.registry import SEGMENTORS
 from toolkit.structures import InputError, MissingWeightsError, find_weights
@@ -67,8 +68,9 @@ class TorchvisionSegmentor:
         """Masks (T, H, W) float32 in [0, 1] of one person, the most prominent one without poses; zeros where none is found.
 
         Raises:
-            InputError: another number of poses than frames.
+            InputError: another number of poses than frames; frames of another shape or type.
         """
+        check_frames(frames)
         if poses is not None and len(poses) != len(frames):
             raise InputError(f'got {len(frames)} frames but {len(poses)} poses: pass one pose for each frame, or None')
         masks = np.zeros(frames.shape[:3], np.float32)

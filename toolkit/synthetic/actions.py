@@ -1,5 +1,6 @@
 """The synthetic actions: thirteen actors, sixteen actions, and the truth about every frame."""
 
+import json
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -9,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +18,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from toolkit.plugins import import_custom
 from toolkit.registry import EDGE_DETECTORS
 from toolkit.structures import InputError
 from toolkit.synthetic.actors import Actor, make_actor
@@ -160,15 +163,16 @@ class SyntheticActions:
             The folders of the clips, in order of actor and action.
 
         Raises:
-            InputError: no such actor or action, or a folder that holds other clips under these names.
+            InputError: no such actor, action or edge detector, or a folder that holds other clips under these names.
         """
+        actors, actions = (None if named is None else list(named) for named in (actors, actions))  # an iterator gives them once
         settings = dict(height=self.height, width=self.width, actors=len(self.actor_names), actions=len(self.action_names),
                         frames=self.frames, fps=self.fps, seed=self.seed, room=self.room, stature=self.stature, varied=self.varied)
-        edge_detector = dict(edge_detector or dict(type='SoftCanny'))
+        edge_detector = json.loads(json.dumps(edge_detector or dict(type='SoftCanny')))  # as manifests give it back
         wanted = self._wanted(actors, actions)
         folders = self.tidy(root, actors, actions)
         tasks = [(settings, edge_detector, str(folder), frame_format, *pair)
-                 for pair, folder in zip(wanted, folders) if not self._finished(folder, *pair)]
+                 for pair, folder in zip(wanted, folders) if not self._finished(folder, *pair, edge_detector)]
         skipped = len(wanted) - len(tasks)
         with tqdm(total=len(wanted), initial=skipped, unit='clip', desc='synthetic clips', disable=not progress) as bar:
             for _ in _run(tasks, num_workers):
@@ -196,16 +200,22 @@ class SyntheticActions:
     def _folders(self, root, wanted) -> list[Path]:
         return [Path(root) / self.clip_name(*pair) for pair in wanted]
 
-    def _finished(self, folder: Path, actor: int, action: str) -> bool:
+    def _finished(self, folder: Path, actor: int, action: str, edge_detector: dict) -> bool:
         """Whether a folder already holds this very clip."""
         from toolkit.clips.clip import Clip
         if not (folder / 'manifest.json').exists():
             return False
         found = Clip(folder)
-        same = (found.height, found.width, len(found), found.action) == (self.height, self.width, self.frames, action)
-        if not same or found.manifest.get('truth') != self.truth(actor):
+        same = (found.height, found.width, len(found), found.fps, found.action) == (
+            self.height, self.width, self.frames, self.fps, action)
+        if not same or found.manifest.get('truth') != self.truth(actor) or _edges_of(found) != edge_detector:
             raise InputError(f'{folder}: holds a clip made with other settings; delete it or choose another folder')
         return True
+
+
+def _edges_of(clip) -> dict:
+    """Config of the edge detector that a clip of ours was made with."""
+    return {key: value for key, value in clip.manifest['made_by']['edges'].items() if key != 'version'}
 
 
 def _run(tasks: list[tuple], num_workers: int):
@@ -215,8 +225,9 @@ def _run(tasks: list[tuple], num_workers: int):
         yield from map(_write_clip, tasks)
         return
     context = multiprocessing.get_context('spawn')
+    module = EDGE_DETECTORS.get(str(tasks[0][1].get('type'))).__module__
     stopped, stop = context.Pipe(duplex=False)
-    pool = ProcessPoolExecutor(workers, context, _prepare_worker, (stopped,))
+    pool = ProcessPoolExecutor(workers, context, _prepare_worker, (stopped, module))
     try:
         for done in as_completed([pool.submit(_write_clip, task) for task in tasks]):
             yield done.result()
@@ -231,8 +242,11 @@ def _run(tasks: list[tuple], num_workers: int):
         pool.shutdown(cancel_futures=True)
 
 
-def _prepare_worker(stopped: multiprocessing.connection.Connection) -> None:
-    """One thread per process; Ctrl-C is the parent's business. When that stops or is gone, killed perhaps, this ends, too."""
+def _prepare_worker(stopped: multiprocessing.connection.Connection, module: str) -> None:
+    """One thread per process; Ctrl-C is the parent's business. When that stops or is gone, killed perhaps, this ends, too.
+
+    ``module`` registers the edge detector: one of the user's own is known to the parent alone.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gone = multiprocessing.parent_process().sentinel
 
@@ -242,6 +256,8 @@ def _prepare_worker(stopped: multiprocessing.connection.Connection) -> None:
 
     threading.Thread(target=end_with_parent, daemon=True).start()
     cv2.setNumThreads(1)
+    with suppress(InputError):  # a module that only the parent has: the detector is told to be unknown
+        import_custom([module], 'edge_detector')
 
 
 _people: dict[tuple, SyntheticActions] = {}
@@ -256,7 +272,7 @@ def _write_clip(task: tuple) -> str:
         _people.clear()
         _people[key] = SyntheticActions(**settings)
     with clip_lock(folder, wait=True):
-        if not _people[key]._finished(Path(folder), actor, action):
+        if not _people[key]._finished(Path(folder), actor, action, edge_config):
             _render_clip(_people[key], task)
     return folder
 
@@ -274,4 +290,4 @@ def _render_clip(people: SyntheticActions, task: tuple) -> None:
     made = dict(type='SyntheticActions', version=VERSION)
     writer.finish(
         source=dict(kind='synthetic', **settings), truth=people.truth(actor), report={},
-        made_by=dict(poses=made, masks=made, parts=made, edges=dict(type=edge_config['type'], version=str(detector.version))))
+        made_by=dict(poses=made, masks=made, parts=made, edges=dict(edge_config, version=str(detector.version))))

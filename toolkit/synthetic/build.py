@@ -8,11 +8,12 @@ from pathlib import Path
 from toolkit.doors import read_json
 from toolkit.files import make_folder, result_of, write_json
 from toolkit.locks import locked
+from toolkit.registry import EDGE_DETECTORS
 from toolkit.structures import InputError
 
 MARKER, LOCK = 'synthetic.json', '.synthetic.lock'
-WRITING_OPTIONS = ('frame_format', 'num_workers', 'edge_detector')
-FREE_OPTIONS = ('frame_format', 'num_workers')
+WRITING_OPTIONS = ('frame_format', 'num_workers', 'edge_detector', 'progress')
+FREE_OPTIONS = ('frame_format', 'num_workers', 'progress')
 """Options that change how clips are written, not what they show: what is there already serves whatever they are."""
 
 
@@ -28,8 +29,9 @@ def build_synthetic(root: str | Path, options: dict) -> None:
             may also be lists of numbers or names to render only these.
 
     Raises:
-        InputError: ``root`` holds synthetic clips of other options, or what is not synthetic; or a process that was to render runs
-            the script that started it once more.
+        InputError: ``root`` holds synthetic clips of other options, or what is not synthetic; an edge detector that cannot be built;
+            or a process that was to render runs the script that started it once more.
+        MissingWeightsError: those of the edge detector are not found.
     """
     from toolkit.synthetic.actions import SyntheticActions
     root, options = Path(root), json.loads(json.dumps(options))
@@ -49,15 +51,21 @@ def build_synthetic(root: str | Path, options: dict) -> None:
     make_folder(root)
     with locked(root / LOCK):
         _check_ours(root, asked, defaults)
+        missing = people.missing(root, **chosen)
+        if missing and options.get('edge_detector'):
+            EDGE_DETECTORS.build(options['edge_detector'])  # one that cannot be built must not bind the folder to its name
         write_json(root / MARKER, asked, lasting=True)
-        if people.missing(root, **chosen):
+        if missing:
             people.write(root, **writing)
 
 
 def _check_ours(root: Path, asked: dict, defaults: dict) -> None:
     if root.exists() and not root.is_dir():
         raise InputError(f'{root}: is no folder; choose another')
-    names = sorted(p.name for p in root.iterdir() if p.name != LOCK and result_of(p.name) != MARKER) if root.is_dir() else []
+    try:
+        names = sorted(p.name for p in root.iterdir() if p.name != LOCK and result_of(p.name) != MARKER) if root.is_dir() else []
+    except OSError as error:
+        raise InputError(f'{root}: cannot be read ({error.strerror}); check permissions or choose another folder') from error
     if MARKER not in names and names:
         raise InputError(
             f'{root}: holds what is not synthetic ({", ".join(names[:3])}{" and more" if len(names) > 3 else ""}), so no synthetic '
