@@ -43,6 +43,11 @@ def test_different_discriminators_are_refused():
         FeatureMatchingLoss()([[torch.zeros(1)] * 5], [[torch.zeros(1)] * 4])
 
 
+def test_a_discriminator_that_shows_no_layers_is_refused():
+    with pytest.raises(InputError, match='returns its scores alone'):
+        FeatureMatchingLoss()([[torch.zeros(1)]], [[torch.zeros(1)]])
+
+
 @pytest.mark.parametrize('n_layers, told', [(2, 1), (1, 0)])
 def test_a_discriminator_of_other_layers_is_told_once(monkeypatch, n_layers, told):
     lines, loss = [], FeatureMatchingLoss(n_layers)

@@ -48,7 +48,11 @@ def test_networks(shared_weights):
     assert NearestNeighborLoss('off')(fake, real) == 0 and CAFFE == pytest.approx(57.63)
 
 
-@pytest.mark.parametrize('options, words', [(dict(network='resnet'), 'network='), (dict(size=4), 'odd')])
+@pytest.mark.parametrize('options, words', [
+    (dict(network='resnet'), 'network='), (dict(size=4), 'odd'),
+    (dict(weights='no.pth'), "weights='no.pth' belongs to one network: name it, network='auto'"),
+    (dict(network='pixels', weights='no.pth'), "weights='no.pth' .* network='pixels'")])
 def test_options_that_cannot_be(options, words):
     with pytest.raises(InputError, match=words):
         NearestNeighborLoss(**options)
+    NearestNeighborLoss('off', weights='no.pth')  # as models that only generate are built

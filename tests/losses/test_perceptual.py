@@ -9,7 +9,7 @@ from mmengine.logging import MMLogger
 from torch import nn
 
 from toolkit.losses.perceptual import PerceptualLoss
-from toolkit.losses.perceptual_backbones import vgg19_layers
+from toolkit.losses.perceptual_backbones import Features, vgg19_layers
 from toolkit.registry import LOSSES
 from toolkit.structures import InputError, MissingWeightsError
 
@@ -82,6 +82,17 @@ def test_vgg19_agrees_with_torchvision(vgg_file):
         imagenet = PerceptualLoss('vgg19', norm='imagenet', weights=str(vgg_file))(fake, real)
         torch.testing.assert_close(imagenet, reference(vgg_file, *normalized))
         assert not torch.isclose(imagenet, loss(fake, real), rtol=0.05)
+
+
+def test_a_layer_is_compared_as_it_is_where_an_activation_follows_it():
+    """It changes its input in place, where nobody else looks at that."""
+    layers = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU(True), nn.Conv2d(4, 4, 1), nn.ReLU(True))
+    fake, _ = pictures()
+    with torch.no_grad():
+        first, third = Features(layers, (0, 2), False)(fake)
+        torch.testing.assert_close(first, layers[0](fake))
+        torch.testing.assert_close(third, layers[2](first.relu()))
+    assert first.min() < 0 and layers[3].inplace
 
 
 def test_vgg19_is_found_in_the_weights_folder_and_in_torchs_cache(no_weights, vgg_file, log):

@@ -32,6 +32,7 @@ def test_an_empty_region_adds_nothing_and_gradients_reach_the_fake_alone():
     assert loss == 0 and not fake.grad.any() and real.grad is None and region.grad is None
     RegionL1Loss()(fake, real, torch.ones(1, 1, 8, 8)).backward()
     assert (fake.grad == 1 / 192).all()
+    assert RegionL1Loss(min_area=0)(fake, real, region) == 0, 'also where a region of any size counts as it is'
 
 
 def test_cells_compare_mean_colors_and_no_detail():

@@ -72,6 +72,14 @@ def test_augmentation_changes_samples_apart_and_all_they_show_alike():
     assert maps.grad.abs().sum() > 0
 
 
+def test_changes_lie_at_the_same_pixels_in_half_precision():
+    """Generated frames may be in it where real ones are not: else holes would tell them apart."""
+    draws = torch.rand(8, 8, generator=torch.Generator().manual_seed(0))
+    maps = torch.ones(8, 1, 1, 384, 256)
+    exact, half = (augmented(maps, maps.to(kind), draws, ('shift', 'cutout')) for kind in (torch.float32, torch.bfloat16))
+    assert torch.equal(half[0], exact[0]) and torch.equal(half[1].float(), exact[1])
+
+
 @pytest.mark.parametrize('view, message', [
     (dict(crop='face'), 'crop must be one of frame, person'), (dict(margin=2), 'margin=2'), (dict(augmentation=['blur']), "'blur'")])
 def test_options_that_cannot_be_are_refused(view, message):

@@ -1,5 +1,7 @@
 """Textures in F: what a reference shows under the target's pose, the empty scene, and who is refused."""
 
+from contextlib import nullcontext
+
 import pytest
 import torch
 
@@ -10,6 +12,7 @@ from toolkit.masks.parts import part_labels
 from toolkit.model_parts.feature_maps import FeatureMaps
 from toolkit.model_parts.textures import NOISE, Textures, _reduced, steadied
 from toolkit.structures import InputError
+from toolkit.warpers.part_affine import PartAffineWarper, Warp
 
 H, W = 96, 64
 
@@ -109,6 +112,16 @@ def test_f_ends_with_the_textures():
     assert set(maps.target_keys) == {'reference_frames', 'reference_parts', 'reference_poses'}
     batch, _ = batch_of()
     assert torch.equal(maps(batch)[:, :, 3:], maps.textures(batch))
+
+
+def test_poses_may_be_on_the_cpu_beside_pictures_on_a_device(monkeypatch):
+    """As in training on a GPU. The device here computes shapes alone; the warper and autocast, which do not know it, are left out."""
+    monkeypatch.setattr(torch, 'autocast', lambda *_, **__: nullcontext())
+    batch, _ = batch_of(references=2)
+    batch = {key: value if key.endswith('poses') else value.to('meta') for key, value in batch.items()}
+    monkeypatch.setattr(PartAffineWarper, 'forward', lambda self, maps, *others: Warp(maps, maps[:, :1], None))
+    found = Textures(1, True, fill=True)(batch)
+    assert found.is_meta and found.shape == (1, 2, 7, H, W)
 
 
 @pytest.mark.parametrize('change, message', [

@@ -85,6 +85,27 @@ def test_the_whole_map_moves_as_the_torso_does(pose):
     torch.testing.assert_close(carry_whole(maps, pose, turned)[..., seen], maps[..., columns[seen]])
 
 
+def test_the_whole_map_is_taken_from_the_same_pixels_in_half_precision(pose):
+    """bfloat16 has no odd numbers beyond 256."""
+    large = pose * torch.tensor([4.0, 4.0, 1.0])
+    moved, maps = large + torch.tensor([5.0, -3.0, 0.0]), torch.rand(1, 2, 384, 256)
+    exact = carry_whole(maps, large, moved)
+    with torch.autocast('cpu', torch.bfloat16):
+        torch.testing.assert_close(carry_whole(maps, large, moved), exact)
+    assert exact.any()
+
+
+def test_a_warper_that_would_carry_nothing_is_refused_before_training(pose):
+    """It cuts parts out of the source by their labels, which maps of a network do not have."""
+    warper = dict(type='PartAffineWarper', sampling='bilinear')
+    model = build('DeformableGAN', **OPTIONS | dict(generator=dict(SMALL, warper=warper)))
+    alone = DeformableGenerator(**SMALL, warper=warper, torso_everywhere=False)
+    assert not alone.carry(torch.rand(1, 5, 96, 64), pose, pose).any()
+    with pytest.raises(InputError, match="model.generator.warper: mask_space='source' .* set mask_space='target'"):
+        model.check_data([])
+    build('DeformableGAN', **OPTIONS | dict(generator=dict(SMALL, warper=dict(warper, mask_space='target')))).check_data([])
+
+
 def test_every_network_learns(clips):
     model = build('DeformableGAN', **OPTIONS)
     logs, changed = step(model, batch_of(clips, model, content='random'), optimizers(model, 1e-2))

@@ -124,6 +124,34 @@ def test_video_of_each_stage(clips):
     np.testing.assert_array_equal(model.test_step(data)[0]['generated'], videos[2])
 
 
+def test_the_global_stage_shows_what_it_trains(clips):
+    """Without enhancers, too, where both generators paint frames of the same size."""
+    model = build('EverybodyDanceNow', **dict(OPTIONS, generator=dict(OPTIONS['generator'], n_enhancers=0)))
+    _, changed = step(model, batch_of(clips, model), optimizers(model, 1e-2, **NETWORKS))
+    assert changed == {'net_g_coarse', 'net_d'}
+    data, videos = whole_clip(clips, model.eval()), []
+    for network in (None, model.net_g, model.net_g_coarse):
+        if network is not None:
+            network.head.conv.bias.detach().add_(1)
+        videos.append(model.test_step(data)[0]['generated'])
+    np.testing.assert_array_equal(videos[1], videos[0])
+    assert (videos[2] != videos[0]).any()
+
+
+@pytest.mark.parametrize('side, words', [
+    (15, 'model.face_size=15 does not fit GlobalGenerator: .*multiples of 2'), (80, 'model.face_size=80, but frames are 96x64')])
+def test_faces_that_do_not_fit_are_refused_before_training(side, words):
+    data = [dict(frames=torch.zeros(2, 3, 96, 64))]
+    with pytest.raises(InputError, match=words):
+        build('EverybodyDanceNow', **dict(OPTIONS, face_size=side)).check_data(data)
+    build('EverybodyDanceNow', **dict(OPTIONS, face_size=side, stages=(0, 1))).check_data(data)  # a run without faces
+    model = build('EverybodyDanceNow', **OPTIONS)
+    state = {key: value.clone() for key, value in model.state_dict().items()}
+    model.check_data(data)
+    assert all(torch.equal(value, state[key]) for key, value in model.state_dict().items())
+    assert all(network.training for network in model.modules())
+
+
 @pytest.mark.parametrize('options, words', [
     (dict(stages=(0.5, 0.2)), 'two rising shares'), (dict(face_discriminator=None), 'go together'),
     (dict(losses=dict(l1=dict(type='L1Loss', of='frames'))), 'would not learn')])

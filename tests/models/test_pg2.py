@@ -78,6 +78,16 @@ def test_the_video_is_refined_after_the_second_stage_alone(clips):
     assert (model.test_step(data)[0]['generated'] != coarse).any()
 
 
+def test_frames_that_do_not_fit_the_second_network_are_refused_before_the_first_is_trained():
+    """With few levels the first one takes frames that the second one cannot."""
+    fine = dict(fine=dict(ngf=4, n_down=3))
+    model = build('PG2', **dict(OPTIONS, **fine))
+    with pytest.raises(InputError, match='model.fine, which is trained later, .*multiples of 8.*; or lower model.fine.n_down'):
+        model.check_data([dict(frames=torch.zeros(1, 3, 36, 24))])
+    model.check_data([dict(frames=torch.zeros(1, 3, 32, 24))])
+    build('PG2', **dict(OPTIONS, **fine, refine_from=1)).check_data([dict(frames=torch.zeros(1, 3, 36, 24))])
+
+
 @pytest.mark.parametrize('options, words', [
     (dict(refine_from=2), 'share of the run'), (dict(losses=dict(gan=dict(type='GANLoss'))), 'of="coarse"')])
 def test_options_that_cannot_be(options, words):

@@ -72,6 +72,8 @@ def test_means_of_parts(clips):
     torch.testing.assert_close(means[1, 4], maps[1][:, labels[1, 0] == 4].mean(1))
     torch.testing.assert_close(pool(spread(means, labels), labels), means)
     assert not pool(maps, torch.zeros_like(labels))[:, 1:].any()
+    with torch.autocast('cpu', torch.bfloat16):
+        torch.testing.assert_close(pool(maps, labels), means)
 
 
 def test_without_losses_there_is_nothing_to_learn_from():

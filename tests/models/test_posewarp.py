@@ -41,6 +41,16 @@ def test_parts_move_with_their_limbs(pose):
     assert not carry_parts(parts, pose, moved)[0, 8].any()
 
 
+def test_parts_are_taken_from_the_same_pixels_in_half_precision(pose):
+    """bfloat16 has no odd numbers beyond 256, and no halves beyond 128."""
+    large = pose * torch.tensor([4.0, 4.0, 1.0])
+    moved, parts = large + torch.tensor([5.0, -3.5, 0.0]), torch.rand(10, 1, 384, 256)
+    exact = carry_parts(parts, large, moved)
+    with torch.autocast('cpu', torch.bfloat16):
+        torch.testing.assert_close(carry_parts(parts, large, moved), exact)
+    assert exact[0, 0].any()
+
+
 def test_the_picture_is_put_together_from_its_layers(pose):
     torch.manual_seed(0)
     net, source, noise = LayeredGenerator(ngf=4, n_down=3).eval(), torch.rand(1, 3, 96, 64), torch.randn(1, 3, 96, 64)

@@ -49,7 +49,7 @@ class DeformableGenerator(nn.Module):
         n_down: number of halvings.
         dropout: of the first three levels of the decoder, in training.
         torso_everywhere: the torso's transform carries the whole map, with the scene, as in the authors' code; else the torso alone.
-        warper: ``WARPERS`` config.
+        warper: ``WARPERS`` config of one that cuts parts out of the target (``mask_space='target'``): maps have no labels of parts.
 
     Raises:
         InputError: fewer than two halvings.
@@ -133,7 +133,8 @@ def carry_whole(maps: Tensor, source_pose: Tensor, target_pose: Tensor, cell: in
     height, width = maps.shape[2:]
     y, x = torch.meshgrid(*(torch.arange(size, device=maps.device) for size in (height, width)), indexing='ij')
     places = (torch.stack([x, y], -1) + 0.5) * cell - 0.5
-    places = torch.einsum('bij,hwj->bhwi', matrix[..., :2], places) + matrix[:, None, None, :, 2]
+    with torch.autocast(maps.device.type, enabled=False):  # bfloat16 has no odd numbers beyond 256
+        places = torch.einsum('bij,hwj->bhwi', matrix[..., :2], places) + matrix[:, None, None, :, 2]
     grid = 2 * (places + 0.5) / (cell * places.new_tensor([width, height])) - 1
     return F.grid_sample(maps, grid, 'nearest', align_corners=False) * valid[:, 0, None, None, None]
 

@@ -92,7 +92,8 @@ def carry_parts(parts: Tensor, source_pose: Tensor, target_pose: Tensor) -> Tens
     matrices = matrices.flatten(0, 1).to(parts.dtype)
     height, width = parts.shape[2:]
     y, x = torch.meshgrid(*(torch.arange(size, device=parts.device, dtype=parts.dtype) for size in (height, width)), indexing='ij')
-    places = torch.einsum('bij,hwj->bhwi', matrices[..., :2], torch.stack([x, y], -1)) + matrices[:, None, None, :, 2]
+    with torch.autocast(parts.device.type, enabled=False):  # bfloat16 has no odd numbers beyond 256
+        places = torch.einsum('bij,hwj->bhwi', matrices[..., :2], torch.stack([x, y], -1)) + matrices[:, None, None, :, 2]
     grid = 2 * (places + 0.5) / parts.new_tensor([width, height]) - 1
     carried = F.grid_sample(parts, grid, align_corners=False)
     return carried.unflatten(0, valid.shape) * valid[:, :, None, None, None]

@@ -34,12 +34,15 @@ class FeatureMatchingLoss(nn.Module):
         """Scalar, float32, of the layers' outputs at each scale, the prediction last.
 
         Raises:
-            InputError: the two do not have the same scales and layers.
+            InputError: the two do not have the same scales and layers, or the discriminator shows no layers.
         """
         if [len(scale) for scale in fake_features] != [len(scale) for scale in real_features]:
             fake, real = ([len(scale) for scale in features] for features in (fake_features, real_features))
             raise InputError(f'number of layers at each scale: {fake} for the fake, {real} for the real picture; expected the same')
-        if self.expected and (found := len(fake_features[0]) - 1) != self.expected:
+        if not (found := len(fake_features[0]) - 1):
+            raise InputError('FeatureMatchingLoss compares layers, but the discriminator returns its scores alone: take one that '
+                             'returns its layers, such as MultiscaleDiscriminator, or leave this loss out')
+        if self.expected and found != self.expected:
             print_log(f'FeatureMatchingLoss: n_layers={self.expected - 1}, but the discriminator has {found} layers before its scores, '
                       f'so that this loss counts {found / self.expected:.2f} times as much: set n_layers={found - 1} of the loss',
                       'current', logging.WARNING)

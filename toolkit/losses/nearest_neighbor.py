@@ -30,7 +30,7 @@ class NearestNeighborLoss(FrozenNetworkLoss):
         network: 'vgg19' (relu1_2, as published), 'squeezenet1_1', 'pixels' (colors in 0 .. 255 themselves), 'off' (always 0), or
             'auto': the first of these whose weights are there. What was taken is logged.
         size: n, side of the neighborhood in cells, odd.
-        weights: weight file of the network; None searches the weights folders.
+        weights: weight file of the network that is named; None searches the weights folders.
         download: let torchvision fetch VGG-19 (548 MB) where no file is found.
 
     Raises:
@@ -46,6 +46,8 @@ class NearestNeighborLoss(FrozenNetworkLoss):
         super().__init__()
         if network not in NETWORKS:
             raise InputError(f'network={network!r} is unknown, expected one of {", ".join(NETWORKS)}')
+        if weights and network in ('auto', 'pixels'):
+            raise InputError(f'weights={weights!r} belongs to one network: name it, network={network!r} does not go with it')
         if size < 1 or size % 2 == 0:
             raise InputError(f'size={size}, expected an odd number of at least 1')
         self.size = size

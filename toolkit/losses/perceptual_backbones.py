@@ -40,6 +40,9 @@ class Features(nn.Module):
         self.indices = tuple(indices)
         self.imagenet_norm = imagenet_norm
         self.layers = layers[:indices[-1] + 1]
+        for behind in (layers[index + 1] for index in indices[:-1]):
+            if isinstance(behind, nn.ReLU):
+                behind.inplace = False  # what is returned must stay as it is
         self.register_buffer('mean', torch.tensor(IMAGENET_MEAN)[:, None, None])
         self.register_buffer('std', torch.tensor(IMAGENET_STD)[:, None, None])
         self.eval().requires_grad_(False)

@@ -15,7 +15,7 @@ class RegionL1Loss(nn.Module):
     price. Unlike :class:`toolkit.losses.l1.L1Loss` with a mask, a sample with a small region counts as much as one with a large one.
 
     Args:
-        min_area: a region of less than so many pixels counts as if it were as large, so that a few do not rule the batch.
+        min_area: a region of less than so many pixels counts as if it were as large, so that a few do not rule the batch; 0 for any.
         cell: compare averages over squares of so many pixels, of what lies in the region: the colors of larger parts alone, and no
             detail, which an L1 loss blurs where it cannot be known.
 
@@ -37,5 +37,5 @@ class RegionL1Loss(nn.Module):
         difference = (fake.float() - real.detach().float()) * region
         if self.cell > 1:
             difference = avg_pool2d(difference, self.cell, ceil_mode=True, divisor_override=1)
-        area = region.sum((1, 2, 3)).clamp_min(self.min_area)
+        area = region.sum((1, 2, 3)).clamp_min(max(self.min_area, 1e-6))
         return (difference.abs().mean(1).sum((1, 2)) / area).mean()

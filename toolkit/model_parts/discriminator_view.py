@@ -132,9 +132,8 @@ def augmented(conditions: Tensor, frames: Tensor, draws: Tensor, kinds: tuple[st
         kinds: of :data:`AUGMENTATIONS`.
     """
     height, width = frames.shape[-2:]
-    draws = draws.to(frames.dtype)
     if 'color' in kinds:
-        brightness, saturation, contrast = (draw[:, None, None, None, None] for draw in draws[:, :3].unbind(1))
+        brightness, saturation, contrast = draws[:, :3, None, None, None, None].to(frames.dtype).unbind(1)
         frames = frames + brightness - 0.5
         gray = frames.mean(2, keepdim=True)
         frames = gray + (frames - gray) * 2 * saturation

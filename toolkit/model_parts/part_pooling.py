@@ -30,7 +30,8 @@ def pool(maps: Tensor, labels: Tensor) -> Tensor:
         (N, LABELS, C); 0 for a part that no pixel has.
     """
     where = one_hot(labels).to(maps.dtype)
-    return torch.einsum('nlhw,nchw->nlc', where, maps) / where.sum((2, 3))[..., None].clamp_min(1)
+    with torch.autocast(maps.device.type, enabled=False):  # a sum over a picture is beyond float16
+        return torch.einsum('nlhw,nchw->nlc', where, maps) / where.sum((2, 3))[..., None].clamp_min(1)
 
 
 def spread(means: Tensor, labels: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from toolkit.colors.lab import lightness_to_gray, rgb_to_lab
 from toolkit.fields import REFERENCES
+from toolkit.machine import on_device
 from toolkit.masks.geometry import body_scale
 from toolkit.registry import WARPERS
 from toolkit.skeletons import L_ELBOW, L_SHOULDER, L_WRIST, R_ELBOW, R_SHOULDER, R_WRIST
@@ -98,7 +99,7 @@ class Textures(nn.Module):
             batch: ``poses`` (B, T, 18, 3) and ``pose_maps`` (B, T, 3, H, W) of the target frames; ``reference_frames``
                 (B, T, K, 3, s H, s W) in [-1, 1], ``reference_parts`` (B, T, K, 1, s H, s W) uint8 and ``reference_poses``
                 (B, T, K, 18, 3) in pixels of the window; ``plate`` (B, 3, H, W) in [0, 1]; with ``lightness`` also
-                ``reference_garments`` (B, T, K, 2, s H, s W) in [0, 1].
+                ``reference_garments`` (B, T, K, 2, s H, s W) in [0, 1]. Poses may be on the CPU where pictures are on a GPU.
 
         Returns:
             (B, T, C, H, W) in [0, 1], C = :attr:`channels`. Colors are black where a reference shows nothing.
@@ -134,7 +135,8 @@ class Textures(nn.Module):
             if scale != 1:
                 maps = _reduced(maps, (height, width))
             if self.fill:
-                maps = _filled(maps.unflatten(0, lead), arms_opened(source.unflatten(0, lead), target.unflatten(0, lead))).flatten(0, 2)
+                opened = arms_opened(source.unflatten(0, lead), target.unflatten(0, lead))
+                maps = _filled(maps.unflatten(0, lead), on_device(opened, maps.device)).flatten(0, 2)
             coverage = maps[:, -1:]
             carried = torch.where(coverage > LEAST, maps[:, :-1] / coverage.clamp(min=LEAST), 0).clamp(0, 1)
             spread = F.avg_pool2d(coverage, FEATHER, 1, FEATHER // 2, count_include_pad=False)

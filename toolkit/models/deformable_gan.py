@@ -7,16 +7,19 @@ import numpy as np
 import torch
 from mmengine.optim import OptimWrapperDict
 from torch import Tensor
+from torch.utils.data import Dataset
 
 from toolkit.fit import build_discriminator
 from toolkit.generators.deformable import DeformableGenerator
 from toolkit.model_parts.pose_spots import pose_spots
 from toolkit.models.adversaries import Adversaries
+from toolkit.models.bare import bare
 from toolkit.models.base import VideoModel
 from toolkit.models.loss_table import ADDED
 from toolkit.models.painting import FramePainter
 from toolkit.registry import MODELS
 from toolkit.skeletons import K
+from toolkit.structures import InputError
 
 
 @MODELS.register_module()
@@ -32,8 +35,8 @@ class DeformableGAN(Adversaries, VideoModel):
 
     - Transforms and part shapes are those of :mod:`toolkit.warpers.affine`: missing joints and bad poses have fallbacks, where the
       authors' code stops or gives NaN. Torso and head are plain least squares, theirs are total least squares.
-    - The discriminator's update follows the generator's, on the same samples; in the authors' code each has fresh ones. Its real and
-      fake samples come from different pairs of the batch, as there; with one sample they cannot.
+    - The discriminator's update follows the generator's, on the same samples; in the authors' code each has fresh ones, and so have the
+      real and the generated pictures that it is shown. Here these are of the same pairs.
     - VGG-19 sees pictures as it was trained; in the authors' code the channel means are in the wrong order. Without its weights other
       features take its place, see the loss.
 
@@ -51,7 +54,7 @@ class DeformableGAN(Adversaries, VideoModel):
         kwargs: of :class:`toolkit.models.base.VideoModel`.
 
     Raises:
-        InputError: no loss to learn from.
+        InputError: no loss to learn from; when training begins, a warper that would carry nothing.
     """
 
     window = 1
@@ -66,6 +69,13 @@ class DeformableGAN(Adversaries, VideoModel):
         self.sigma = sigma
         self.net_g = DeformableGenerator(3 + K, K, **generator)
         self.net_d = build_discriminator(discriminator, 'DeformableGAN', 2 * (3 + K))
+
+    def check_data(self, dataset: Dataset) -> None:
+        """As in the base class: whatever the data, nobody knows which part a place of the source's maps belongs to."""
+        space = getattr(bare(self.net_g).warper, 'mask_space', 'target')
+        if space != 'target':
+            raise InputError(f'model.generator.warper: mask_space={space!r} cuts parts out of the source by their labels, which its '
+                             f"maps do not have, so that nothing would be carried to the new pose: set mask_space='target'")
 
     def train_step(self, data: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
         """One update of the generator, then one of the discriminator, as in the base class; every frame is a sample."""

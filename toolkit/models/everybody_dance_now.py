@@ -22,6 +22,7 @@ from toolkit.models.base import VideoModel
 from toolkit.models.painting import FramePainter
 from toolkit.models.video_pix2pixhd import pack
 from toolkit.registry import MODELS
+from toolkit.skeletons import K
 from toolkit.structures import InputError
 
 GLOBAL, LOCAL, FACE = range(3)
@@ -70,7 +71,8 @@ class EverybodyDanceNow(Adversaries, VideoModel):
         face_generator: ``GENERATORS`` config; ``input_nc`` is filled in: 6. None leaves the face as it is.
         face_discriminator: ``DISCRIMINATORS`` config; ``input_nc`` is filled in: 6.
         face_size: side of the face's square, in pixels.
-        stages: shares of the run at which the local and the face stage begin. (0, 1) is the local stage alone.
+        stages: shares of the run at which the local and the face stage begin. (0, 1) is the local stage alone. A run that starts from
+            trained weights (``load_from``) begins at 0 best: the trunk of a global stage takes the place of the trained one.
         window: frames of a training window.
         kwargs: of :class:`toolkit.models.base.VideoModel`.
 
@@ -107,10 +109,26 @@ class EverybodyDanceNow(Adversaries, VideoModel):
         self.set_train_state(seed=0, rank=0, iteration=int(500 * sum(stages)), max_iters=1000)  # cost is counted in the local stage
 
     def check_data(self, dataset: Dataset) -> None:
-        """As in the base class: the discriminator is made for windows of :attr:`window` frames."""
+        """As in the base class: the discriminator is made for windows of :attr:`window` frames, and faces must fit, whose stage begins
+        late in a run."""
         given = getattr(dataset, 'window', self.window)
         if given != self.window:
             raise InputError(f'model.window={self.window}, but train_dataloader.dataset.window={given}: set both to the same number')
+        if self.with_face and self.stages[1] < 1:
+            self._check_faces(*dataset[0]['frames'].shape[-2:])
+
+    @torch.no_grad()
+    def _check_faces(self, height: int, width: int) -> None:
+        """Refuse squares that are larger than the frames, or that the networks of faces cannot take."""
+        side = self.face_size
+        FaceCrops(torch.zeros(1, K, 3), side, height, width)
+        for network in (bare(self.net_g_face), bare(self.net_d_face)):
+            face = torch.zeros(1, SEEN, side, side, device=next(network.parameters()).device)
+            try:
+                with self.evaluating(network):
+                    network.forward(face)
+            except (InputError, RuntimeError) as error:
+                raise InputError(f'model.face_size={side} does not fit {type(network).__name__}: {error}') from error
 
     @property
     def stage(self) -> int:
@@ -168,8 +186,8 @@ class EverybodyDanceNow(Adversaries, VideoModel):
 
         Each frame is painted from the one before, with its face; in the global stage in half the size, enlarged.
         """
-        cell = 2**bare(self.net_g).n_enhancers if int(self.reached) == GLOBAL and self.stages[0] > 0 else 1
-        net = bare(self.net_g_coarse if cell > 1 else self.net_g)
+        coarse = int(self.reached) == GLOBAL and self.stages[0] > 0
+        net, cell = bare(self.net_g_coarse if coarse else self.net_g), 2**bare(self.net_g).n_enhancers if coarse else 1
 
         @torch.no_grad()
         def paint(frame: dict, previous: Tensor | None) -> tuple[np.ndarray, Tensor]:

@@ -7,11 +7,14 @@ import numpy as np
 import torch
 from mmengine.optim import OptimWrapperDict
 from torch import Tensor
+from torch.utils.data import Dataset
 
 from toolkit.fit import build_discriminator
+from toolkit.generators.blocks import check_input
 from toolkit.generators.person_unet import PersonUNet
 from toolkit.model_parts.pose_spots import pose_spots
 from toolkit.models.adversaries import Adversaries
+from toolkit.models.bare import bare
 from toolkit.models.base import VideoModel
 from toolkit.models.loss_table import ADDED
 from toolkit.models.painting import FramePainter
@@ -74,6 +77,16 @@ class PG2(Adversaries, VideoModel):
         self.net_d = build_discriminator(discriminator, 'PG2', 6)
         self.register_buffer('refines', torch.zeros((), dtype=torch.bool))
         self.set_train_state(seed=0, rank=0, iteration=1, max_iters=1)  # cost is counted in the second stage
+
+    def check_data(self, dataset: Dataset) -> None:
+        """As in the base class: frames must fit the second network, too, whose stage begins late in a run."""
+        if self.refine_from == 1:
+            return
+        try:
+            check_input(torch.empty(1, 6, *dataset[0]['frames'].shape[-2:]), 6, bare(self.net_g_fine).multiple)
+        except InputError as error:
+            raise InputError(f'model.fine, which is trained later, does not fit the frames: {error}; or lower '
+                             f'model.fine.n_down') from error
 
     @property
     def added_fields(self) -> tuple[str, ...]:
