@@ -54,6 +54,8 @@ def main(argv: list[str] | None = None) -> None:
         args.config, args.checkpoint, args.cfg_options, baselines=args.baselines, metrics=args.metrics, clips=args.clips,
         max_frames=args.max_frames, out=args.out, videos=args.save_videos, overwrite=args.overwrite, device=device)
     width = shutil.get_terminal_size((180, 24)).columns
+    for note in evaluation.notes if rank == 0 else ():
+        print(note, flush=True)
     try:
         evaluation.run(lambda clips: tqdm(clips, unit='clip', desc='testing', disable=rank > 0))
     except KeyboardInterrupt:

@@ -2,15 +2,18 @@
 
 import json
 import os
+import time
 
 import numpy as np
 import pytest
+import torch
 from mmengine.config import Config
 
 from toolkit import apis
 from toolkit.clips.clip import ClipWriter
 from toolkit.engine.config import load_config
 from toolkit.engine.evaluation import Evaluation, choose_metrics
+from toolkit.engine.trained_on import TIME
 from toolkit.metrics.result_cache import ResultCache
 from toolkit.structures import InputError
 from toolkit.video.io import VideoReader
@@ -54,6 +57,21 @@ def test_measured_written_and_gone_on_with(config, tmp_path):
     assert next(iter(video))[0].shape == (32, 3 * 32, 3)
     with pytest.raises(InputError, match='out.json: exists already'):
         Evaluation(config, out=out)
+
+
+def test_frames_that_were_trained_on_are_said(config, tmp_path):
+    train = dict(train_dataloader=dict(dataset=dict(type='ClipWindows', root=str(tmp_path / 'clips'), frames=(0, 3))))
+    for name, after in (('seen', 60), ('older', -3600)):
+        when = time.strftime(TIME, time.localtime(time.time() + after))
+        meta = dict(iter=3, time=when, config=dict(train, model=dict(type='CopyContent')))
+        torch.save(dict(state_dict={}, meta=meta), tmp_path / f'{name}.pth')
+    seen = Evaluation(config, tmp_path / 'seen.pth', metrics=['l1'], clips=2)
+    seen.run()
+    assert seen.results()['about']['trained_on'] == {str(tmp_path / 'clips' / name): 3 for name in '02'}
+    assert 'The model was trained on 6 of the frames that are measured (3 frames of ' in seen.tables().splitlines()[-1]
+    older = Evaluation(config, tmp_path / 'older.pth', metrics=['l1'], clips=2)
+    older.run()
+    assert older.results()['about']['trained_on'] == {} and not older.notes and 'trained on' not in older.tables()
 
 
 def test_results_that_come_in_between_stay(config, tmp_path):

@@ -118,6 +118,16 @@ def test_a_run_begins_with_it_and_does_not_read_it_again(toy, tmp_path):
         build_runner(load_config(toy.config, [option]), tmp_path / 'other').train()
 
 
+@pytest.mark.parametrize('named', ['run', 'run/iter_0000002.pth'])
+def test_a_network_of_the_folder_that_a_new_run_sets_aside_is_refused_and_stays(toy, tmp_path, named):
+    build_runner(load_config(toy.config, ['train_cfg.max_iters=2']), tmp_path / 'run').train()
+    runner = build_runner(load_config(toy.config, [f'networks_from.net_g={tmp_path / named}']), tmp_path / 'run')
+    words = r"networks_from.net_g: .*iter_0000002.pth is a checkpoint in the work dir of this run.*--work-dir"
+    with pytest.raises(InputError, match=words):
+        runner.train()
+    assert (tmp_path / 'run' / 'iter_0000002.pth').is_file() and not (tmp_path / 'run' / 'earlier_1').exists()
+
+
 @pytest.mark.parametrize('published', [False, True])
 def test_a_run_whose_network_works_otherwise_is_refused(toy, tmp_path, published):
     build_runner(load_config(toy.config, ['train_cfg.max_iters=2']), tmp_path / 'first').train()

@@ -139,6 +139,20 @@ def test_what_may_change_when_a_run_goes_on(toy, tmp_path):
     assert read_checkpoint(tmp_path / 'a')['meta']['iter'] == 10
 
 
+def test_what_changed_is_told_and_nothing_where_all_is_as_it_was(toy, tmp_path):
+    build_runner(load_config(toy.config, ['train_cfg.max_iters=4']), tmp_path).train()
+    lines = []
+    for options in (['train_cfg.max_iters=4'], ['train_cfg.max_iters=6', 'train_dataloader.batch_size=1']):
+        runner, said = build_runner(load_config(toy.config, options), tmp_path, resume=True), []
+        runner.logger.info = said.append
+        runner.train()
+        lines.append([line for line in said if 'other settings' in line])
+    (told,), before = lines[1], load_config(toy.config).train_dataloader.batch_size
+    assert lines[0] == []
+    assert told.endswith(f'iter_0000004.pth: train_cfg.max_iters was 4, now 6; train_dataloader.batch_size was {before}, now 1') or \
+        told.endswith(f'iter_0000004.pth: train_dataloader.batch_size was {before}, now 1; train_cfg.max_iters was 4, now 6')
+
+
 @pytest.mark.parametrize('scheduler, where', [
     ("{'type':'LinearLR','start_factor':1.0,'end_factor':0.1}", 'param_scheduler'),
     ("{'g':[{'type':'StepLR','step_size':3},{'type':'CosineAnnealingLR'}],'d':[]}", 'param_scheduler.g.1')])

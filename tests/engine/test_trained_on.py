@@ -1,12 +1,17 @@
 """What a run was trained on is told by data sets at any depth."""
 
+import os
+import time
+
 import pytest
 
 from tests.datasets.test_windows import make_clip
 from toolkit import apis
+from toolkit.datasets.directed import DirectedClips
 from toolkit.datasets.mixed import MixedClips
 from toolkit.datasets.unpaired import UnpairedClips
-from toolkit.engine.trained_on import FRAME_SIZE, built_size, frame_size, pose_style, reference_scale
+from toolkit.datasets.windows import ClipWindows
+from toolkit.engine.trained_on import FRAME_SIZE, TIME, built_size, frame_size, pose_style, reference_scale, trained_frames
 from toolkit.registry import load_plugins
 from toolkit.structures import InputError
 
@@ -87,3 +92,50 @@ def test_a_run_on_several_data_sets_tells_size_and_style(clips, tmp_path):
     trained.config.dump(tmp_path / 'again.py')
     assert 'size' not in trained.config.train_dataloader.dataset, 'which a MixedClips does not take'
     apis.train(tmp_path / 'again.py', tmp_path / 'again')
+
+
+def meta(after=60., **dataset):
+    """Of a checkpoint that was written so many seconds from now."""
+    return dict(config(**dataset), time=time.strftime(TIME, time.localtime(time.time() + after)))
+
+
+def told(meta, dataset, items, most=None):
+    found = trained_frames(dict(time=meta.get('time'), config=meta), dataset, items, most)
+    return {os.path.basename(folder): count for folder, count in found.items()}
+
+
+@pytest.fixture
+def two_clips(tmp_path, stick):
+    for name in ('jump', 'walk'):
+        make_clip(tmp_path / 'clips' / name, stick, action=name, length=8)
+    return str(tmp_path / 'clips')
+
+
+@pytest.mark.parametrize('dataset, frames', [
+    (dict(), dict(jump=8, walk=8)), (dict(exclude=(0.75, 1.0)), dict(jump=6, walk=6)),
+    (dict(frames=(0, 2), actions='walk'), dict(walk=2)),
+    (dict(split=None, split_rule=dict(test_actions='walk')), dict(jump=8, walk=8)),
+    (dict(split='train', split_rule=dict(test_actions='walk')), dict(jump=8)),
+    (dict(persons='nobody'), {}), (dict(window=4, size=SMALL, references=dict(count=1)), dict(jump=8, walk=8))])
+def test_frames_that_a_run_was_trained_on_are_counted(two_clips, dataset, frames):
+    test = ClipWindows(two_clips, window=None)
+    assert told(meta(root=two_clips, **dataset), test, range(2)) == frames
+    assert told(meta(a=dict(root=two_clips, **dataset), b='elsewhere'), test, range(2)) == frames
+    assert told(meta(datasets=dict(a=dict(root=two_clips, **dataset), b=dict(root=two_clips, **dataset))), test, range(2)) == frames
+    assert told(meta(root=two_clips, **dataset), DirectedClips(dict(root=two_clips, actions='walk'), two_clips), range(3)) == frames
+
+
+def test_only_frames_that_are_measured_count(two_clips):
+    assert told(meta(root=two_clips), ClipWindows(two_clips, window=None, frames=(5, 8)), range(2)) == dict(jump=3, walk=3)
+    assert told(meta(root=two_clips, frames=(0, 6)), ClipWindows(two_clips, window=None, frames=(5, 8)), [1]) == dict(walk=1)
+    assert told(meta(root=two_clips, exclude=(0, 3)), ClipWindows(two_clips, window=None), [0], most=4) == dict(jump=1)
+
+
+def test_clips_that_came_after_the_checkpoint_and_unknown_ones_do_not_count(two_clips, tmp_path, stick):
+    test = ClipWindows(two_clips, window=None)
+    assert told(meta(root=two_clips, after=-3600.), test, range(2)) == {}
+    assert told(dict(config(root=two_clips)), test, range(2)) == told(meta(root=two_clips) | dict(time='soon'), test, range(2)) == {}
+    make_clip(tmp_path / 'others' / 'walk', stick, length=8)
+    assert told(meta(root=str(tmp_path / 'others')), test, range(2)) == told(meta(), test, range(2)) == {}
+    assert trained_frames(meta(root=two_clips), test, range(2)) == trained_frames({}, test, range(2)) == {}
+    assert trained_frames(dict(config=meta(root=two_clips), time=time.strftime(TIME)), [0, 1], range(2)) == {}

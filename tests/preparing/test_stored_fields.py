@@ -88,7 +88,7 @@ def test_clips_of_other_plugins_are_read_and_made_again_only_when_asked(calls, p
     fields.ADDED.clear()
     assert prepare().fields == clip.fields, 'a clip with more than is asked for is taken as it is'
     fields.ADDED.update(depth=stored['depth'])
-    with pytest.raises(InputError, match='fields was .* use --overwrite'):
+    with pytest.raises(InputError, match='fields was .* tools/prepare_data.py --overwrite'):
         prepare()
     assert prepare(overwrite=True).fields == dict(depth=1)
     data = ClipWindows(clip.folder)

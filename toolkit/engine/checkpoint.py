@@ -26,8 +26,9 @@ from torch import Tensor, nn
 import toolkit
 from toolkit.engine.machine import machine, other_machine
 from toolkit.engine.random_state import random_state
-from toolkit.engine.resume_checks import check_optimizer_state, check_settings, check_state_of_run
+from toolkit.engine.resume_checks import changed_settings, check_optimizer_state, check_settings, check_state_of_run
 from toolkit.engine.takers import check_node
+from toolkit.engine.trained_on import TIME
 from toolkit.models.adversaries import only_trains
 from toolkit.models.bare import unwrapped
 from toolkit.plugins import import_named, load_plugins
@@ -164,7 +165,7 @@ def training_state(runner) -> dict[str, Any] | None:
         format=FORMAT, iter=loop.iter, samples=loop.samples, max_iters=loop.max_iters, seed=runner.seed, world_size=runner.world_size,
         threads=torch.get_num_threads(), machine=machine(),
         config=runner.config_data, toolkit_version=toolkit.__version__, torch_version=str(torch.__version__), plugins=load_plugins(),
-        custom_imports=list((runner.cfg.get('custom_imports') or {}).get('imports', [])), time=time.strftime('%Y-%m-%d %H:%M:%S'))
+        custom_imports=list((runner.cfg.get('custom_imports') or {}).get('imports', [])), time=time.strftime(TIME))
     schedulers = runner.param_schedulers or {}
     return dict(
         meta=meta, state_dict=state, ranks=ranks, optimizer=plain(runner.optim_wrapper.state_dict(), 'optimizer'),
@@ -256,6 +257,8 @@ def restore_training_state(runner, path: str | Path) -> None:
             runner.logger.warning(f'{path}: {others}: sums may be rounded in another order, so the result may not be bitwise that of '
                                   f'an uninterrupted run')
         _restore(runner, checkpoint, path, same_world)
+    if changed := changed_settings(meta['config'], runner.config_data):
+        runner.logger.info(f'goes on with other settings than {path}: {changed}')
 
 
 def _restore(runner, checkpoint: dict, path: str | Path, same_world: bool) -> None:

@@ -1,7 +1,7 @@
 """The test of a checkpoint on the clips of ``test_dataloader``: built, measured, reported."""
 
 import datetime
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 from mmengine.config import Config
 from torch.utils.data import Dataset
 
+from toolkit.doors import shortened
 from toolkit.engine.build_errors import naming_parts
 from toolkit.engine.clip_videos import clip_videos
 from toolkit.engine.config import load_config
@@ -16,6 +17,7 @@ from toolkit.engine.datasets import give_fields
 from toolkit.engine.memory import memory_kept
 from toolkit.engine.metric_builder import build_metrics, pose_makers
 from toolkit.engine.testing import build_baselines, build_model, ready, training_domains
+from toolkit.engine.trained_on import trained_frames
 from toolkit.files import check_output, write_json
 from toolkit.locks import locked
 from toolkit.metrics.evaluator import ClipEvaluator, Watch, check_frames, pick_clips
@@ -61,6 +63,8 @@ class Evaluation:
         models: name -> model, ``'model'`` and the baselines.
         indices: of the clips that are measured.
         measured: indices of those that are done.
+        trained_on: folder of a clip -> how many of the frames that are measured the model was trained on, see
+            :func:`toolkit.engine.trained_on.trained_frames`.
 
     Raises:
         InputError: an unusable config, checkpoint, option, output or data set; the message says which.
@@ -79,7 +83,8 @@ class Evaluation:
         cfg = config if isinstance(config, Config) else load_config(config, cfg_options)
         chosen = choose_metrics(cfg, metrics)
         _check_dataset(cfg)
-        biased = pose_networks(cfg, checkpoint)
+        meta = read_checkpoint(checkpoint).get('meta') or {} if checkpoint else {}
+        biased = pose_networks(cfg, meta)
         measures = build_metrics(chosen, biased, device=device)
         model, about = build_model(cfg, checkpoint)
         self.dataset = _build_dataset(cfg)
@@ -92,13 +97,14 @@ class Evaluation:
             if metric.needs_domains:
                 metric.fit(domains)
         self.models = ready({'model': model, **(build_baselines(model, train, domains) if baselines else {})}, device)
+        self.indices = pick_clips(len(self.dataset), clips)
+        self.trained_on = trained_frames(meta, self.dataset, self.indices, max_frames)
         self.about = about | dict(config=str(named), max_frames=max_frames, clips_available=len(self.dataset))
         key = fingerprint(cfg.model, cfg.test_dataloader.dataset, train or None, self.about,
                           chosen, [(m.prefix, m.missing, str(m.definitions)) for m in measures], sorted(self.models),
                           _clip_states(self.dataset, domains, self.models), videos and str(Path(videos).resolve()))
         self.out, self.cache, self.device = out, ResultCache(hidden(out, 'partial'), key) if out else None, device
         self.evaluator = ClipEvaluator(self.models, self.dataset, measures, max_frames, self.cache)
-        self.indices = pick_clips(len(self.dataset), clips)
         self._watch = clip_videos(videos, on_main_process(lambda: self._may_replace(videos, overwrite))) if videos else None
 
     @property
@@ -131,13 +137,23 @@ class Evaluation:
         """
         parts = [f'{DIRECTIONS.get(group, group)}\n{table(self.evaluator.summarize(group), width, brief=True)}\n\n'
                  for group in self.evaluator.groups()]
-        return ''.join([*parts, 'All directions\n' if parts else '', table(self.evaluator.summarize(), width)])
+        notes = ''.join(f'\n{note}' for note in self.notes)
+        return ''.join([*parts, 'All directions\n' if parts else '', table(self.evaluator.summarize(), width), notes])
+
+    @property
+    def notes(self) -> list[str]:
+        """What somebody who reads the numbers should know."""
+        if not self.trained_on:
+            return []
+        clips = shortened(', '.join(f'{count} frames of {folder}' for folder, count in self.trained_on.items()))
+        return [f'The model was trained on {sum(self.trained_on.values())} of the frames that are measured ({clips}): the numbers do '
+                f'not tell how it paints what it never saw. Hold clips or frames out of the training (split, exclude).']
 
     def results(self) -> dict[str, Any]:
         """What was measured, as plain values: ``about``, ``metrics`` of the model and, where there are any, those of ``baselines``, and
         both of each of ``directions``."""
         date = datetime.datetime.now().astimezone().isoformat(timespec='seconds')
-        content = {'about': dict(self.about, device=self.device, date=date), **self._numbers()}
+        content = {'about': dict(self.about, trained_on=self.trained_on, device=self.device, date=date), **self._numbers()}
         if groups := self.evaluator.groups():
             content['directions'] = {group: self._numbers(group) for group in groups}
         return content
@@ -181,9 +197,14 @@ def choose_metrics(cfg: dict, names: Sequence[str] | None) -> list[dict]:
     return [c for c in configs if not names or c['type'].lower() in [n.lower() for n in names]]
 
 
-def pose_networks(cfg: dict, checkpoint: str | None) -> set[str]:
-    """Names of the pose networks of the model's losses, and of those it was trained with: measured by them it would look too good."""
-    trained = read_checkpoint(checkpoint).get('meta', {}).get('config', {}) if checkpoint else {}
+def pose_networks(cfg: dict, meta: Mapping[str, Any]) -> set[str]:
+    """Names of the pose networks of the model's losses, and of those it was trained with: measured by them it would look too good.
+
+    Args:
+        cfg: of the test.
+        meta: of the checkpoint; empty without one.
+    """
+    trained = meta.get('config') or {}
     return trained_against(cfg.get('model', {})) | trained_against(trained.get('model', {}))
 
 

@@ -26,11 +26,12 @@ from torch import nn
 from toolkit.engine.build_errors import naming_parts
 from toolkit.engine.checkpoint import AVERAGED, checkpoint_config
 from toolkit.engine.random_state import random_state_kept
+from toolkit.engine.work_dir import CHECKPOINT
 from toolkit.models.loss_table import for_generation
 from toolkit.network_files import check_same, network_config
 from toolkit.registry import MODELS, PART_REGISTRIES, check_keys, did_you_mean
 from toolkit.structures import InputError
-from toolkit.weights import check_state, load_state, read_checkpoint
+from toolkit.weights import check_state, checkpoint_file, load_state, read_checkpoint
 
 KEYS = ('file', 'without')
 
@@ -91,6 +92,23 @@ def load_starts(model: nn.Module, networks_from: Mapping[str, Any]) -> list[Star
     for start in found:
         load_state(start.network, start.state, start.file)
     return found
+
+
+def check_outside(found: Iterable[Start], work_dir: str | Path) -> None:
+    """See that no network comes from the folder of the run that begins with it: checkpoints there are set aside first.
+
+    Args:
+        found: of :func:`starts`.
+        work_dir: of the run.
+
+    Raises:
+        InputError: names the network and the file.
+    """
+    for start in found:
+        file = checkpoint_file(start.file)
+        if CHECKPOINT.fullmatch(file.name) and file.parent.resolve() == Path(work_dir).resolve():
+            raise InputError(f'networks_from.{start.name}: {file} is a checkpoint in the work dir of this run, which sets aside what '
+                             f'an earlier run left there; choose another --work-dir')
 
 
 def _flat(networks_from: Mapping[str, Any], above: str = '') -> Iterator[tuple[str, Any]]:

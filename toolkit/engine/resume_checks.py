@@ -1,6 +1,6 @@
 """What is looked at in a checkpoint's training state before a run goes on from it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from toolkit.doors import shortened
 from toolkit.engine.optim import HOW
 from toolkit.engine.random_state import random_state_kept, set_random_state
 from toolkit.engine.saving import tensors
@@ -17,6 +18,9 @@ from toolkit.structures import InputError
 LIKE_PARAMETERS = ('exp_avg', 'exp_avg_sq', 'max_exp_avg_sq', 'momentum_buffer', 'square_avg', 'grad_avg', 'acc_delta', 'sum')
 """States of torch's optimizers that have the shape of their parameter."""
 ADVICE = 'the file is damaged; use an earlier checkpoint'
+OF_A_CALL = ('resume', 'load_from', 'work_dir', 'launcher')
+"""Keys of a config that say where a run begins and where it is; the others are what is trained."""
+MOST_TOLD = 12
 
 
 def check_state_of_run(checkpoint: dict[str, Any], path: str | Path) -> None:
@@ -85,6 +89,29 @@ def check_settings(checkpoint: Mapping[str, Any], config: Mapping[str, Any], pat
         raise InputError(f'{path} cannot be resumed with other optimizers or schedules: {told}. To go on with the run set them as they '
                          f'were; to train its weights with the new values start a run in another work dir, with --cfg-options '
                          f'load_from={path}')
+
+
+def changed_settings(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """What a run that goes on does in another way than before, in words; nothing where all is as it was.
+
+    Args:
+        before: config in the checkpoint.
+        now: config of the run.
+    """
+    values = [dict(_leaves({key: value for key, value in config.items() if key not in OF_A_CALL})) for config in (before, now)]
+    told = [f'{key} was {shortened(values[0].get(key))}, now {shortened(values[1].get(key))}' for key in {**values[0], **values[1]}
+            if values[0].get(key) != values[1].get(key)]
+    return '; '.join(told[:MOST_TOLD]) + (f'; and {len(told) - MOST_TOLD} more' if len(told) > MOST_TOLD else '')
+
+
+def _leaves(node: Any, where: str = '') -> Iterator[tuple[str, Any]]:
+    """Place and value of each setting; lists are compared whole, unless they hold parts."""
+    parts = isinstance(node, (list, tuple)) and any(isinstance(value, Mapping) for value in node)
+    if not isinstance(node, Mapping) and not parts:
+        yield where, list(node) if isinstance(node, tuple) else node
+        return
+    for key, value in node.items() if isinstance(node, Mapping) else enumerate(node):
+        yield from _leaves(value, f'{where}.{key}' if where else str(key))
 
 
 def _settings(config: Mapping[str, Any], name: str, length: int) -> dict[str | int, dict[str, Any]]:

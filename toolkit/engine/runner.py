@@ -23,7 +23,7 @@ from toolkit.engine.datasets import build_dataset, give_fields
 from toolkit.engine.linear_decay import check_alone
 from toolkit.engine.memory import keep_memory
 from toolkit.engine.mmengine_names import OUR_HOOKS
-from toolkit.engine.networks_from import load_starts, starts
+from toolkit.engine.networks_from import check_outside, load_starts, starts
 from toolkit.engine.processes import process_environment
 from toolkit.engine.saving import check_finite, write_atomically
 from toolkit.engine.sections import Loader
@@ -277,7 +277,7 @@ class TrainRunner(Runner):
                 iteration = checkpoint['meta']['iter'] if self._resume else None
             if not (path and self._resume):
                 with unwrapped(self.model) as model:
-                    starts(model, self.cfg.get('networks_from') or {})
+                    check_outside(starts(model, self.cfg.get('networks_from') or {}), self.work_dir)
             self._check_same_start(path, iteration)
             if self.begins_anew:
                 on_main_process(lambda: drop_scalars(self.work_dir))

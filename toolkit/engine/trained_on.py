@@ -1,12 +1,17 @@
 """What a run was trained on, as the config in its checkpoint tells, which may be of anybody."""
 
-from collections.abc import Iterator, Mapping
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch.utils.data import Dataset
 
 from toolkit.datasets.footage import DEFAULT_SCALE
+from toolkit.datasets.windows import POOL, ClipWindows
 from toolkit.doors import parsing, shortened
 from toolkit.structures import InputError
 
@@ -14,6 +19,10 @@ MOST_PIXELS = 4096 * 4096
 FRAME_SIZE = '_frame_size'
 """Key of the config in a checkpoint: (H, W) of the frames it was trained on; None for what shall generate at the size of the clips."""
 STYLE = 'openpose_black'
+TIME = '%Y-%m-%d %H:%M:%S'
+"""How a checkpoint says when it was written."""
+CHOICE = tuple(key for key in POOL if key != 'synthetic')
+"""What the config of a data set says of the frames that it takes."""
 
 
 def data_sets(config: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -98,3 +107,51 @@ def reference_scale(config: Mapping[str, Any]) -> int:
     """Size of the references' pictures in sizes of the frames, the largest that a run is trained with."""
     references = [dataset['references'] for dataset in data_sets(config) if isinstance(dataset.get('references'), Mapping)]
     return max((given.get('scale') or DEFAULT_SCALE for given in references), default=DEFAULT_SCALE)
+
+
+def trained_frames(meta: Mapping[str, Any], dataset: Any, items: Iterable[int], most: int | None = None) -> dict[str, int]:
+    """How many of the frames that a test measures a run was trained on, as far as that can be known: the folders that its config names
+    are here, and their clips are older than its checkpoint. A file of what generates alone has no time: it comes from elsewhere.
+
+    Args:
+        meta: of the checkpoint.
+        dataset: that is tested on. One without ``clip_frames`` does not tell its frames, and none are found.
+        items: of that data set.
+        most: of each clip only its first frames are measured; None for all.
+
+    Returns:
+        Folder of each clip with such frames -> how many.
+    """
+    measured: dict[Path, set[int]] = {}
+    config, end = meta.get('config'), _time(meta)
+    for item in items if isinstance(config, Mapping) and end is not None and hasattr(dataset, 'clip_frames') else ():
+        clip, frames = dataset.clip_frames(item)
+        if (clip.folder / 'manifest.json').stat().st_mtime < end:
+            measured.setdefault(clip.folder.resolve(), set()).update(frames[:most])
+    found = Counter()
+    for folder, frames in _frames_in_use(config, measured) if measured else ():
+        found[str(folder)] += len(frames & measured[folder])
+        measured[folder] -= frames
+    return {folder: count for folder, count in found.items() if count}
+
+
+def _time(meta: Mapping[str, Any]) -> float | None:
+    """When a checkpoint was written, in seconds; None where it does not say so."""
+    try:
+        return time.mktime(time.strptime(meta['time'], TIME)) + 1
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
+
+
+def _frames_in_use(config: Mapping[str, Any], folders: Iterable[Path]) -> Iterator[tuple[Path, set[int]]]:
+    """Which frames of the clips in these folders each data set of a run takes. Data sets that are elsewhere are not read."""
+    for options in data_sets(config):
+        root = options.get('root')
+        if not isinstance(root, (str, Path)) or not any(folder.is_relative_to(Path(root).resolve()) for folder in folders):
+            continue
+        with suppress(InputError):  # the folder holds other clips now than when the run was trained
+            chosen = ClipWindows(**{key: options[key] for key in CHOICE if key in options}, window=1, size=(1, 1),
+                                 skip_empty=False)
+            for clip, allowed in zip(chosen.clips, chosen.allowed):
+                if clip.folder.resolve() in folders:
+                    yield clip.folder.resolve(), set(np.flatnonzero(allowed).tolist())

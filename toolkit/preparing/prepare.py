@@ -104,8 +104,8 @@ class Preparation:
         differing = [f'{k} was {was.get(k)!r}, now {v!r}' for k, v in self.key.items() if was.get(k) != v]
         if differing:
             raise InputError(
-                f'{self.folder}: made before with other input ({"; ".join(differing[:4])}); use --overwrite to make it again, or '
-                'another name or folder')
+                f'{self.folder}: made before with other input ({"; ".join(differing[:4])}); make it again with '
+                'tools/prepare_data.py --overwrite (overwrite=True), or choose another name or folder for the clip')
         return clip
 
     def look(self) -> Range | None:
