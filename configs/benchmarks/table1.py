@@ -3,10 +3,10 @@
     python tools/benchmark.py benchmarks/table1 --workers 2
 
 Four actors, 12 actions of each for training and 4 held out, 16 frames of 192x192, of which MS-SSIM can be measured. All of it takes
-less than 90 minutes on two cores without bfloat16. So that no method has more to compute with than another, a frame costs each generator
-about 1 to 2 billion multiplications, and discriminators are alike. Learning rates are 4e-4 for all, falling in the second half; losses
-are those of each method. An iteration sees two frames, that of vid2vid five. CycleGAN, CyCADA and BicycleGAN, which do not paint a
-person from poses, are compared elsewhere.
+less than 90 minutes on two cores without bfloat16. So that no method has more to compute with than another, a frame costs each
+generator about 1 to 2 billion multiplications, and discriminators are alike. Learning rates are 4e-4 for all, falling in the second
+half; losses are those of each method. An iteration sees two frames, that of vid2vid five. CycleGAN, CyCADA and BicycleGAN, which do
+not paint a person from poses, are compared elsewhere.
 """
 clips = dict(actors=dict(options={
     'data.root': 'data/benchmark_square',
