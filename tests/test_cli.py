@@ -2,10 +2,12 @@
 
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
-from toolkit.cli import main_guard
+from toolkit.cli import main_guard, part_config
 
 
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
@@ -54,3 +56,25 @@ def test_nohup_is_respected():
     finally:
         signal.signal(signal.SIGHUP, before)
     assert end.value.code == 3
+
+
+GUARDED = 'import os\nfrom toolkit.cli import main_guard\n@main_guard\ndef main():\n'
+
+
+def test_a_tool_whose_output_nobody_reads_any_more_ends_quietly():
+    code = GUARDED + '    for number in range(10**6):\n        print(number)\nmain()'
+    tool = subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    tool.stdout.close()
+    assert tool.stderr.read() == '' and tool.wait(60) == 0
+
+
+def test_a_pipe_that_breaks_elsewhere_is_an_error():
+    """As of a process that died while it was started: the work was not done."""
+    code = GUARDED + '    read, write = os.pipe()\n    os.close(read)\n    os.write(write, b"work")\nmain()'
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1 and 'BrokenPipeError' in done.stderr
+
+
+def test_options_of_a_part_are_read_as_those_of_a_config():
+    assert part_config(['A', 'thin=false', 'tracking=True', 'device=none', 'sigma=1.5', 'path=my files/a.json', 'det=']) == dict(
+        type='A', thin=False, tracking=True, device=None, sigma=1.5, path='my files/a.json', det='')

@@ -1,5 +1,8 @@
 """One table says what every key of a sample, an item and a batch is, and everything follows it."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -89,3 +92,9 @@ def test_resizing_follows_the_kind(clips, cache):
     np.testing.assert_array_equal(item['content_mask'][0], resize_image(clip.mask_u8(1), 61, 41))
     np.testing.assert_array_equal(item['edges'][2, 0], resize_image(clip.edge_u8(2), 61, 41))
     assert not np.array_equal(item['content_parts'][0], resize_image(clip.parts(1), 61, 41)), 'averaged labels would be other ones'
+
+
+def test_a_field_of_the_toolkit_is_known_before_any_model_is():
+    code = "from toolkit import fields; print(fields.added(['body_parts'])[0].kind)"
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert done.stdout == 'labels\n', done.stderr

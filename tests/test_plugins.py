@@ -90,6 +90,24 @@ def test_two_packages_may_call_their_plugins_alike(package):
     assert "'other_parts'" in done.stdout and "'more_parts'" in done.stdout
 
 
+def test_threads_that_ask_at_once_get_all_plugins(package):
+    slow = package / 'other_parts.py'
+    slow.write_text(f'import time\ntime.sleep(1)\n{slow.read_text()}')
+    done = run(package, """
+from concurrent.futures import ThreadPoolExecutor
+from toolkit.registry import load_plugins
+with ThreadPoolExecutor(2) as pool:
+    first, second = pool.map(lambda _: [p['name'] for p in load_plugins()], range(2))
+print('other' in first, first == second)
+""")
+    assert done.stdout == 'True True\n', done.stdout + done.stderr
+
+
+def test_a_part_of_a_plugin_is_in_its_registry_whoever_asks_first(package):
+    done = run(package, "from toolkit.registry import LOSSES; print('OtherLoss' in LOSSES, 'Nobody' in LOSSES)")
+    assert done.stdout == 'True False\n', done.stderr
+
+
 def test_a_module_that_its_package_no_longer_has_is_one_line():
     with pytest.raises(InputError, match="model.pth: custom_imports: cannot import 'mmengine.no_such_module'"):
         import_named(['mmengine.no_such_module'], where='model.pth')
@@ -102,6 +120,14 @@ def test_list_parts_prints_origin_and_description(package):
     sections = {block.splitlines()[0]: block for block in done.stdout.split('\n\n')[1:]}
     assert set(KINDS) <= set(sections)
     assert 'A Generator from elsewhere.  [other 1.2]' in sections['GENERATORS'] and '[toolkit]' in sections['GENERATORS']
+
+
+def test_a_part_that_says_nothing_is_not_told_by_the_text_of_its_base(package):
+    (package / 'bare_parts.py').write_text(
+        'from torch import nn\nfrom toolkit.registry import LOSSES\n@LOSSES.register_module()\nclass BareLoss(nn.Module):\n    pass\n')
+    tool = f'import sys, runpy; sys.argv[1:] = ["BareLoss", "--import", "bare_parts"]; ' \
+           f'runpy.run_path({str(ROOT / "tools" / "list_parts.py")!r}, run_name="__main__")'
+    assert run(package, tool).stdout.split('\n')[-2].split() == ['BareLoss', '[bare_parts]']
 
 
 @pytest.fixture

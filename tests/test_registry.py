@@ -1,10 +1,13 @@
 """Errors of the registries: near names, wrong slots, unknown arguments, dotted paths, double names."""
 
+import pickle
+
 import pytest
 from torch import nn
 
 from toolkit.registry import (
     ALL_REGISTRIES,
+    EDGE_DETECTORS,
     GENERATORS,
     HOOKS,
     LOSSES,
@@ -17,6 +20,7 @@ from toolkit.registry import (
     load_plugins,
     part_arguments,
 )
+from toolkit.signatures import part_parameters, wrong_kind
 from toolkit.structures import InputError
 
 
@@ -60,6 +64,27 @@ def test_errors_help(kinds, cfg, words):
         kinds.build(cfg)
     for word in words:
         assert word in str(error.value)
+
+
+def test_a_text_in_the_place_of_something_else_is_refused():
+    """A word of a command line would count as yes, whatever it says."""
+    with pytest.raises(InputError, match="SoftCanny cannot be built with thin='no'.*thin is a text, expected True or False"):
+        EDGE_DETECTORS.build(dict(type='SoftCanny', thin='no'))
+
+
+def test_why_a_part_cannot_be_built_is_told_to_other_processes(kinds):
+    with pytest.raises(InputError, match='Alpha cannot be built with size=0') as error:
+        kinds.get('Alpha').__init__ = lambda self, size, depth=2: size // size
+        kinds.build(dict(type='Alpha', size=0))
+    assert str(pickle.loads(pickle.dumps(error.value))) == str(error.value)
+
+
+def test_annotations_that_a_module_keeps_as_text_count():
+    module, code = {'__name__': 'theirs'}, 'class Mine:\n    def __init__(self, width: int, net: ForTypeCheckersAlone = None): ...'
+    exec(f'from __future__ import annotations\n{code}', module)
+    parameters = part_parameters(module['Mine'])
+    assert wrong_kind(64.5, *parameters['width']) == 'a whole number' and wrong_kind(64, *parameters['width']) == ''
+    assert wrong_kind(64.5, *parameters['net']) == '', 'nobody knows what it is'
 
 
 def test_a_part_in_the_wrong_slot_names_both_kinds():

@@ -54,11 +54,19 @@ def test_names(tmp_path, kind, name, package, cls):
     ('los', 'A', "Did you mean 'loss'"), ('loss', '1a', 'cannot be the name'), ('loss', 'class', 'cannot be the name'),
     ('loss', '../x', 'cannot be the name'), ('loss', 'toolkit', 'cannot be the name'),
     ('loss', 'L1Loss', 'the toolkit has a loss L1Loss'), ('loss', 'Torch', 'torch is the name of a package that is there'),
-    ('metric', 'statistics', 'there already, which would be hidden')])
+    ('metric', 'statistics', 'there already, which would be hidden'), ('field', 'masks', "the key 'masks' of a sample is taken"),
+    ('field', 'Edge', "the key 'content_edge' of a sample is taken"),
+    ('field', 'BodyParts', "the key 'body_parts' of a sample is taken")])
 def test_what_cannot_be(tmp_path, kind, name, words):
     with pytest.raises(InputError, match=words):
         new_plugin(kind, name, tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize('kind', REGISTRIES)
+def test_the_readme_says_what_describes_its_kind(tmp_path, kind):
+    readme = (new_plugin(kind, 'MyOwn', tmp_path) / 'README.md').read_text()
+    assert f'returns: `hvt parts {REGISTRIES[kind] or "FIELDS"}`' in readme
 
 
 def test_a_plugin_that_was_cut_off_while_it_was_written_is_finished(tmp_path):

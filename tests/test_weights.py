@@ -6,8 +6,10 @@ import pytest
 import torch
 from torch import nn
 
+from toolkit.network_files import check_same
 from toolkit.structures import InputError, MissingWeightsError
 from toolkit.weights import (
+    ConfiguredNetwork,
     checkpoint_file,
     latest_checkpoint,
     load_state,
@@ -54,6 +56,7 @@ def test_a_missing_run_says_which_command_makes_it(tmp_path, monkeypatch):
     for path, message in (
             ('work_dirs/small', r'^colors: work_dirs/small does not exist. .*configs/mine/small.py --work-dir work_dirs/small$'),
             ('runs/a/iter_0000100.pth', 'configs/big.py --work-dir runs/a$'),
+            ('runs/v1.5', 'runs/v1.5 does not exist. .*configs/big.py --work-dir runs/v1.5$'),
             ('empty', 'no checkpoint in empty. .*configs/big.py --work-dir empty$')):
         with pytest.raises(MissingWeightsError, match=message):
             trained_checkpoint(path, 'colors', 'configs/big.py')
@@ -129,3 +132,21 @@ def test_networks_of_other_runs_are_built_from_the_checkpoint_that_holds_them():
     state = {f'helper.{name}._extra_state': pack_config(dict(type='Net', name=name)) for name in ('pose', 'own', 'size', 'new')}
     use_packed_configs(config, {**state, 'elsewhere.pose._extra_state': pack_config({}), 'other.weight': torch.zeros(1)})
     assert config == dict(helper=dict(pose=dict(type='Net', name='pose'), size=3, own=dict(width=1)), other='stays.pth')
+
+
+class Theirs(ConfiguredNetwork):
+    """A network of somebody's own, whose config is as it was given."""
+
+    def __init__(self, widths):
+        super().__init__()
+        self.config = dict(type='Theirs', encoder=dict(widths=widths))
+
+
+def test_a_tuple_in_a_config_is_the_list_that_a_file_has_in_its_place():
+    network = Theirs((3, 2))
+    load_state(network, network.state_dict(), 'x.pth')
+    check_same(network, Theirs([3, 2]), 'x.pth')
+    with pytest.raises(InputError, match=r'encoder.widths=\[3, 1\], this one has \(3, 2\)'):
+        load_state(network, Theirs((3, 1)).state_dict(), 'x.pth')
+    with pytest.raises(InputError, match=r"x.pth does not fit Theirs: it was made with encoder={'widths': \[3, 1\]}"):
+        check_same(network, Theirs([3, 1]), 'x.pth')

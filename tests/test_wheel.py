@@ -122,6 +122,23 @@ def test_configs_are_listed_with_what_they_are(capsys, monkeypatch):
         name for name in config_names() if name.startswith('ablations/')}
 
 
+@pytest.mark.parametrize('command, word, near', [('configs', 'own/vidoe', 'own/video'), ('parts', 'GENERATOSR', 'GENERATORS')])
+def test_a_word_that_nothing_has_in_its_name_is_said(capsys, monkeypatch, command, word, near):
+    code, out, error = run_here(capsys, monkeypatch, command, word)
+    assert code == 2 and not out and f"has {word} in its name. Did you mean '{near}'" in error
+
+
+def test_parts_say_how_a_field_is_added(capsys, monkeypatch):
+    code, out, _ = run_here(capsys, monkeypatch, 'parts', 'FIELDS')
+    assert code == 0 and 'Its arguments are named after what it is computed from' in out and 'body_parts  ' in out
+
+
+def test_the_commands_after_a_new_plugin_hold_in_a_folder_with_a_space(capsys, monkeypatch, tmp_path):
+    code, out, _ = run_here(capsys, monkeypatch, 'new-plugin', 'loss', 'MyLoss', '--out', str(tmp_path / 'my stuff'))
+    folder = tmp_path / 'my stuff' / 'my_loss'
+    assert code == 0 and folder.is_dir() and out.endswith(f"\n    pip install -e '{folder}' && pytest '{folder}'\n")
+
+
 @pytest.mark.parametrize('written, said', [
     ('python tools/train.py a.py', 'hvt train a.py'), ('made by tools/prepare_data.py', 'made by hvt prepare'),
     ('torchrun --nproc_per_node 2 tools/test.py A', 'torchrun --nproc_per_node 2 -m toolkit test A'),

@@ -4,6 +4,7 @@ import ast
 import functools
 import os
 import re
+import select
 import signal
 import sys
 import threading
@@ -11,6 +12,7 @@ from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
+from typing import TextIO
 
 from toolkit.packaged import PACKAGE, TOOLS
 from toolkit.structures import InputError, MissingWeightsError
@@ -27,6 +29,8 @@ COMMANDS = {**dict(
     configs='list_configs', config='print_config', parts='list_parts', flops='get_flops', demo='demo', web='web',
     live='live', estimate='estimate', plot='plot_logs'), 'new-plugin': 'new_plugin'}
 """Command of ``hvt`` -> tool."""
+WORDS = {'true': True, 'false': False, 'none': None, 'null': None}
+"""What these words mean in an option of a part, as in ``--cfg-options``."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -51,6 +55,8 @@ def numbers(expected: str, count: int, kind: type, separator: str = ',', words: 
 def part_config(words: list[str] | None) -> dict | None:
     """Name and options of a part as a config: ``['TIN2', 'batch_size=8']`` -> ``{'type': 'TIN2', 'batch_size': 8}``.
 
+    Values are Python literals, or :data:`WORDS`, or else text.
+
     Raises:
         InputError: an option without ``=``.
     """
@@ -64,15 +70,15 @@ def part_config(words: list[str] | None) -> dict | None:
         try:
             config[key] = ast.literal_eval(value)
         except (ValueError, SyntaxError):
-            config[key] = value
+            config[key] = WORDS.get(value.lower(), value)
     return config
 
 
 def main_guard(main: Callable) -> Callable:
     """Decorate a tool's ``main``: user errors become one clear line, Ctrl-C a short message, never a traceback.
 
-    Exit codes: 0 success, 2 :class:`InputError` or :class:`MissingWeightsError`, 130 interrupted, by SIGTERM or a closed terminal as
-    well. Errors of any other kind are bugs and keep their traceback.
+    Exit codes: 0 success, or nobody reads the output any more, 2 :class:`InputError` or :class:`MissingWeightsError`, 130 interrupted,
+    by SIGTERM or a closed terminal as well. Errors of any other kind are bugs and keep their traceback.
     """
 
     @functools.wraps(main)
@@ -87,6 +93,8 @@ def main_guard(main: Callable) -> Callable:
         except KeyboardInterrupt as stop:
             code = _say(str(stop) or 'interrupted', 130)
         except BrokenPipeError:
+            if not _is_left(sys.stdout):
+                raise
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             code = 0
         raise SystemExit(code or 0)
@@ -107,6 +115,15 @@ def _stoppable() -> Iterator[None]:
     finally:
         for number, handler in old.items():
             signal.signal(number, handler)
+
+
+def _is_left(stream: TextIO) -> bool:
+    """Whether whoever read a stream, such as ``head``, has gone: a pipe that breaks elsewhere is an error like others."""
+    with suppress(AttributeError, OSError, ValueError):  # no file at all
+        waiting = select.poll()
+        waiting.register(stream.fileno(), 0)
+        return any(event & (select.POLLERR | select.POLLHUP) for _, event in waiting.poll(0))
+    return False
 
 
 def spoken(text: str) -> str:

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from toolkit.plugins import load_plugins
-from toolkit.registry import did_you_mean
+from toolkit.registry import MODELS, did_you_mean
 from toolkit.skeletons import MIRROR_PART
 from toolkit.structures import InputError
 
@@ -201,13 +201,14 @@ def to_store() -> list[Field]:
 
 
 def added(names: Iterable[str]) -> list[Field]:
-    """The fields of these names that are computed; plugins are loaded where a name is not known yet.
+    """The fields of these names that are computed; models, which bring some, and plugins are imported where a name is not known yet.
 
     Raises:
         InputError: an unknown name.
     """
     names = list(names)
     if not set(names) <= set(ADDED):
+        MODELS.import_from_location()
         load_plugins()
     known = sorted(name for name, field in ADDED.items() if field.compute)
     for name in names:

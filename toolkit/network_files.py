@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from toolkit.registry import PART_REGISTRIES, part_arguments
 from toolkit.structures import InputError
-from toolkit.weights import check_state, load_state, read_checkpoint, write_weights
+from toolkit.weights import as_read, check_state, load_state, read_checkpoint, write_weights
 
 
 def write_network(path: str | Path, part: str, config: Mapping[str, Any], state: Mapping[str, Tensor],
@@ -92,7 +92,7 @@ def check_same(network: nn.Module, of_file: nn.Module, path: str | Path, without
         if name and a != b and not any(name == layer or name.startswith(f'{layer}.') for layer in without):
             raise InputError(f'{path} does not fit {type(network).__name__}: its {name} is {a}, that of the model is {b}')
     for key, value in getattr(theirs[''], 'config', {}).items():
-        if key in getattr(network, 'config', {}) and network.config[key] != value:
+        if key in getattr(network, 'config', {}) and as_read(network.config[key]) != as_read(value):
             raise InputError(f'{path} does not fit {type(network).__name__}: it was made with {key}={value!r}, the model with '
                              f'{network.config[key]!r}')
 

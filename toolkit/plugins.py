@@ -11,6 +11,7 @@ import os
 import site
 import sys
 import sysconfig
+import threading
 import warnings
 from collections.abc import Sequence
 from importlib.metadata import distribution, entry_points, packages_distributions
@@ -26,10 +27,11 @@ DISABLE_VARIABLE = 'TOOLKIT_DISABLE_PLUGINS'
 _loaded: list[dict[str, str]] | None = None
 _failed: list[dict[str, str]] = []
 _custom: list[str] = []
+_loading = threading.RLock()
 
 
 def load_plugins() -> list[dict[str, str]]:
-    """Import every installed plugin once; later calls only return what was loaded.
+    """Import every installed plugin once; later calls only return what was loaded. Another thread waits until all are.
 
     A plugin that cannot be imported is reported as a warning and does not stop the others.
 
@@ -37,27 +39,31 @@ def load_plugins() -> list[dict[str, str]]:
         For each plugin its ``name``, ``version`` and ``module``, in the order of their names.
     """
     global _loaded
-    if _loaded is not None:
+    with _loading:
+        if _loaded is None:
+            _loaded = []  # a plugin may ask while it is imported
+            _load_all(_loaded)
         return list(_loaded)
-    _loaded = []
+
+
+def _load_all(loaded: list[dict[str, str]]) -> None:
     disabled = {name.strip() for name in os.environ.get(DISABLE_VARIABLE, '').split(',') if name.strip()}
     if disabled & {'1', 'all', 'true'}:
-        return []
+        return
     found = sorted(entry_points(group=GROUP), key=lambda e: e.name)
     if unknown := sorted(disabled - {entry.name for entry in found}):
         warnings.warn(f'{DISABLE_VARIABLE} names {", ".join(unknown)}, which is no installed plugin; installed: '
-                      f'{", ".join(dict.fromkeys(entry.name for entry in found)) or "none"}', stacklevel=2)
+                      f'{", ".join(dict.fromkeys(entry.name for entry in found)) or "none"}', stacklevel=3)
     for entry in found:
-        if entry.name in disabled or any((entry.name, entry.value) == (p['name'], p['module']) for p in _loaded):
+        if entry.name in disabled or any((entry.name, entry.value) == (p['name'], p['module']) for p in loaded):
             continue
         try:
             entry.load()
         except Exception as error:  # the code of others may fail in any way; it must not stop a run that does not use it
             _failed.append(dict(name=entry.name, module=entry.value, error=f'{type(error).__name__}: {error}'))
-            warnings.warn(f'plugin {entry.name!r} ({entry.value}) could not be loaded: {type(error).__name__}: {error}', stacklevel=2)
+            warnings.warn(f'plugin {entry.name!r} ({entry.value}) could not be loaded: {type(error).__name__}: {error}', stacklevel=3)
         else:
-            _loaded.append(dict(name=entry.name, version=entry.dist.version if entry.dist else 'unknown', module=entry.value))
-    return list(_loaded)
+            loaded.append(dict(name=entry.name, version=entry.dist.version if entry.dist else 'unknown', module=entry.value))
 
 
 def import_custom(modules: Sequence[str], where: str = 'custom_imports') -> None:

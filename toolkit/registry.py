@@ -18,7 +18,7 @@ import mmengine.registry as mm
 from mmengine.utils import ManagerMixin
 
 from toolkit.plugins import describe_plugins, load_plugins
-from toolkit.signatures import part_parameters
+from toolkit.signatures import part_parameters, wrong_kind
 from toolkit.structures import InputError
 
 __all__ = [
@@ -129,6 +129,10 @@ def build_part(cfg: dict, registry: 'Registry', default_args: dict | None = None
     missing = [p.name for p in named if p.default is p.empty and p.name not in args]
     if missing:
         raise InputError(f'{registry.name}: {part.__name__} needs the argument {", ".join(map(repr, missing))}')
+    parameters = part_parameters(part) or {}
+    for key, value in args.items():
+        if isinstance(value, str) and key in parameters and (expected := wrong_kind(value, *parameters[key])):
+            raise PartError(registry, part, args, ValueError(f'{key} is a text, expected {expected}'))
     try:
         if inspect.isclass(part) and issubclass(part, ManagerMixin):
             return part.get_instance(**args)
@@ -170,6 +174,10 @@ class PartError(InputError):
         where = f' ({Path(place[0].filename).name}, line {place[0].lineno})' if place else ''
         super().__init__(f'the {registry.name} {part.__name__} cannot be built with {given}: {type(error).__name__}: {error}{where}')
 
+    def __reduce__(self) -> tuple:
+        """To another process only the message goes."""
+        return InputError, self.args
+
 
 class Registry(mm.Registry):
     """MMEngine's registry with helpful errors and without running dotted paths.
@@ -192,17 +200,14 @@ class Registry(mm.Registry):
             raise InputError(
                 f'{key!r} is a dotted path, not the name of a {self.name}. Paths in "type" are refused because they could run '
                 f'anything: register the class and name its module in custom_imports.')
-        part = self._find(scope, name)
-        if part is None:
-            load_plugins()
-            part = self._find(scope, name)
+        part = self._find_with_plugins(scope, name)
         if part is None:
             raise InputError(self._explain(name))
         return part
 
     def __contains__(self, key: str) -> bool:
         scope, _, name = key.rpartition('.')
-        return self._find(scope, name) is not None
+        return self._find_with_plugins(scope, name) is not None
 
     @property
     def contract(self) -> str:
@@ -214,6 +219,13 @@ class Registry(mm.Registry):
         self.import_from_location()
         names = sorted({*self._module_dict, *(self.parent.module_dict if self.parent is not None else ())})
         return f'Registered as {self.name}: {", ".join(names) or "nothing"}.'
+
+    def _find_with_plugins(self, scope: str, name: str) -> type | Callable | None:
+        part = self._find(scope, name)
+        if part is None:
+            load_plugins()
+            part = self._find(scope, name)
+        return part
 
     def _find(self, scope: str, name: str) -> type | Callable | None:
         self.import_from_location()

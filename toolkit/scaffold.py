@@ -6,6 +6,7 @@ import sys
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
+from toolkit import fields
 from toolkit.files import check_output, make_folder, result_of, write_file
 from toolkit.packaged import PACKAGE
 from toolkit.registry import did_you_mean, find_part
@@ -95,6 +96,8 @@ def new_plugin(kind: str, name: str, out: str | Path = '.') -> Path:
     there = find_part(cls).get(registry)
     if there is not None and there.__module__.split('.')[0] in ('toolkit', 'mmengine'):
         raise InputError(f'{name!r}: the toolkit has a {words} {cls}; choose another name')
+    if kind == 'field' and (taken := [key for key in (package, f'content_{package}') if fields.find(key)]):
+        raise InputError(f'{name!r}: the key {taken[0]!r} of a sample is taken; choose another name')
     if not Path(out, package).exists() and (package in sys.stdlib_module_names or package in packages_distributions()):
         raise InputError(f'{name!r}: {package} is the name of a package that is there already, which would be hidden; choose another '
                          f'name')
@@ -105,8 +108,8 @@ def new_plugin(kind: str, name: str, out: str | Path = '.') -> Path:
         return text.replace('CLASS', cls).replace('PACKAGE', package)
 
     use = filled(USES[kind])
-    given = dict(project=package.replace('_', '-'), cls=cls if registry else package, words=words, package=package, registry=registry,
-                 use=use if use.startswith('hvt') else f"_base_ = 'hvt::own/video.py'\n{use}",
+    given = dict(project=package.replace('_', '-'), cls=cls if registry else package, words=words, package=package,
+                 registry=registry or 'FIELDS', use=use if use.startswith('hvt') else f"_base_ = 'hvt::own/video.py'\n{use}",
                  language='bash' if use.startswith('hvt') else 'python')
     own = f'"""The {words} ``{given["cls"]}`` for human-video-toolkit; importing this package registers it."""\n\n'
     made = cls if registry else f'{package}_map'

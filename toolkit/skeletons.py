@@ -97,7 +97,7 @@ def to_openpose18(keypoints: np.ndarray, layout: str | tuple[str, ...]) -> np.nd
         (..., 18, 3) float32; a joint the layout does not have is missing (all zero).
 
     Raises:
-        ValueError: unknown layout or wrong number of joints.
+        ValueError: unknown layout, wrong number of joints, or names that are all unknown.
     """
     if isinstance(layout, str) and layout not in LAYOUTS:
         raise ValueError(f'unknown keypoint layout {layout!r}, expected one of {sorted(LAYOUTS)}')
@@ -105,6 +105,8 @@ def to_openpose18(keypoints: np.ndarray, layout: str | tuple[str, ...]) -> np.nd
     keypoints = np.asarray(keypoints, np.float32)
     if keypoints.ndim < 2 or keypoints.shape[-2:] != (len(names), 3):
         raise ValueError(f'layout {layout} has {len(names)} joints of (x, y, confidence), got an array of shape {keypoints.shape}')
+    if not set(names) & set(JOINTS):
+        raise ValueError(f'none of the joints {", ".join(names)} is known; expected names such as {", ".join(JOINTS[:4])}')
     out = np.zeros((*keypoints.shape[:-2], K, 3), np.float32)
     for i, name in enumerate(JOINTS):
         if name in names:

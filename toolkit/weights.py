@@ -81,7 +81,7 @@ def trained_checkpoint(path: str | Path, what: str, config: str) -> Path:
     if found := latest_checkpoint(path):
         return found
     where = f'no checkpoint in {path}' if path.is_dir() else f'{path} does not exist'
-    work_dir = path.parent if path.suffix else path
+    work_dir = path.parent if path.suffix in ('.pth', '.safetensors') else path
     for folder in (CONFIGS, Path('configs')):
         config = next((p.relative_to(folder.parent) for p in sorted(folder.rglob(f'{work_dir.name}.py'))), config)
     raise MissingWeightsError(f'{what}: {where}. Train it first: python tools/train.py {config} --work-dir {work_dir}')
@@ -320,6 +320,13 @@ def unpack_config(packed: Tensor) -> dict:
     return config
 
 
+def as_read(value: Any) -> Any:
+    """A value of a config as it comes back from a file, where tuples have become lists: what is to be compared."""
+    if isinstance(value, Mapping):
+        return {key: as_read(item) for key, item in value.items()}
+    return [as_read(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
 def use_packed_configs(config: dict, state_dict: Mapping[str, Any]) -> None:
     """Let a model's config build the networks that were taken from files of other runs as its own checkpoint says. In place.
 
@@ -368,5 +375,5 @@ def _differences(theirs: Mapping, mine: Mapping, where: str = '') -> Iterator[tu
     for key, value in mine.items():
         if isinstance(theirs.get(key), Mapping) and isinstance(value, Mapping):
             yield from _differences(theirs[key], value, f'{where}{key}.')
-        elif theirs.get(key) != value:
+        elif as_read(theirs.get(key)) != as_read(value):
             yield where + key, theirs.get(key), value

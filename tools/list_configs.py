@@ -18,10 +18,14 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
 
     from toolkit.packaged import CONFIGS, config_names
-    for name in config_names():
-        if not args.words or any(word.lower() in name.lower() for word in args.words):
-            says = ast.get_docstring(ast.parse((CONFIGS / f'{name}.py').read_text('utf-8'))) or ''
-            print(f'{name:<44} {says.partition(chr(10))[0]}')
+    names = [name for name in config_names() if not args.words or any(word.lower() in name.lower() for word in args.words)]
+    if not names:
+        from toolkit.registry import did_you_mean
+        from toolkit.structures import InputError
+        raise InputError(f'no config has {" or ".join(args.words)} in its name.{did_you_mean(args.words[0], config_names())}')
+    for name in names:
+        says = ast.get_docstring(ast.parse((CONFIGS / f'{name}.py').read_text('utf-8'))) or ''
+        print(f'{name:<44} {says.partition(chr(10))[0]}')
 
 
 if __name__ == '__main__':

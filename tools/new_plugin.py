@@ -5,6 +5,8 @@ then finds it, and its name can be used in every config. KIND is one of pose_est
 discriminator, loss, method, dataset, transform, metric and field (a map of each frame).
 """
 
+import shlex
+
 from toolkit.cli import described_parser, main_guard
 
 
@@ -19,7 +21,8 @@ def main(argv: list[str] | None = None) -> None:
 
     from toolkit.scaffold import new_plugin
     folder = new_plugin(args.kind, args.name, args.out)
-    print(f'written to {folder}; next:\n    pip install -e {folder} && pytest {folder}')
+    quoted = shlex.quote(str(folder))
+    print(f'written to {folder}; next:\n    pip install -e {quoted} && pytest {quoted}')
 
 
 if __name__ == '__main__':

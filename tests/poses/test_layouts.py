@@ -52,3 +52,9 @@ def test_scaling_keeps_pixel_centers_at_integers_and_the_kind_of_numbers():
     moved = scale_points(points, np.array([2, .5], np.float32))
     assert moved.dtype == np.float32 and moved.tolist() == [[.5, .25], [6.5, 2.25]]
     assert scale_points(torch.arange(3), 4).tolist() == [1.5, 5.5, 9.5]
+
+
+def test_joints_of_which_no_name_is_known_are_not_taken_for_missing_ones():
+    with pytest.raises(ValueError, match='none of the joints Nose, LeftEye is known; expected names such as nose, neck'):
+        to_openpose18(np.ones((5, 2, 3)), ('Nose', 'LeftEye'))
+    assert to_openpose18(np.ones((2, 3)), ('nose', 'LeftEye'))[0].tolist() == [1, 1, 1]

@@ -91,19 +91,26 @@ class Animate:
             looks: of :class:`Looks`.
         """
         from toolkit import apis
-        trained = self._model(apis, checkpoint.strip())
+        trained = self._model(apis, checkpoint)
         request = apis.Request(driving.folder, person.folder, retarget=fit_to_body, max_frames=max_frames or None,
                                colors=looks or apis.Colors())
         chosen = apis.choose(trained, request, Path(person.folder).parent, progress=False)
         return as_images([row[0] for row in apis.paint(trained, chosen)]), float(driving.fps)
 
     @classmethod
+    def IS_CHANGED(cls, checkpoint: str, **others: Any) -> tuple:
+        """Another value where the file of the checkpoint is another one, so that ComfyUI runs the node again."""
+        from toolkit.weights import checkpoint_file
+        return _known_from(str(checkpoint_file(checkpoint.strip())))
+
+    @classmethod
     def _model(cls, apis: Any, checkpoint: str) -> Any:
-        """A model, which is loaded once."""
-        if checkpoint not in cls._loaded:
+        """A model, which is loaded once, and again when its run has gone on."""
+        known = cls.IS_CHANGED(checkpoint)
+        if known not in cls._loaded:
             cls._loaded.clear()
-            cls._loaded[checkpoint] = apis.load(checkpoint, fast=True)
-        return cls._loaded[checkpoint]
+            cls._loaded[known] = apis.load(checkpoint.strip(), fast=True)
+        return cls._loaded[known]
 
 
 def as_images(frames: list[np.ndarray]) -> torch.Tensor:

@@ -1,6 +1,8 @@
 """The nodes keep ComfyUI's interface and make frames; ComfyUI itself is not needed."""
 
 import inspect
+import os
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -50,3 +52,22 @@ def test_what_is_wrong_is_said_before_anything_runs(tmp_path):
     assert load.IS_CHANGED(str(file), '') != before
     with pytest.raises(InputError, match='is not a color'):
         looks().choose('red', '')
+
+
+def test_a_run_that_has_gone_on_is_loaded_again(tmp_path, monkeypatch):
+    node, loaded = NODE_CLASS_MAPPINGS['HVTAnimate'], []
+    monkeypatch.setattr(node, '_loaded', {})
+    apis = SimpleNamespace(load=lambda checkpoint, fast: loaded.append(checkpoint) or len(loaded))
+
+    def model():
+        known = node.IS_CHANGED(checkpoint=str(tmp_path), max_frames=0, fit_to_body='auto', person=None)
+        return node._model(apis, str(tmp_path)), known
+
+    (tmp_path / 'iter_1.pth').touch()
+    first = model()
+    assert model() == first and loaded == [str(tmp_path)], 'once'
+    (tmp_path / 'iter_2.pth').touch()
+    second = model()
+    os.utime(tmp_path / 'iter_2.pth', (1, 1))
+    third = model()
+    assert (first[0], second[0], third[0]) == (1, 2, 3) and len({first[1], second[1], third[1]}) == 3

@@ -5,6 +5,7 @@ import contextlib
 import importlib.metadata
 import os
 import sys
+import threading
 import weakref
 from collections.abc import Iterable, Iterator
 
@@ -14,21 +15,27 @@ from toolkit.structures import InputError
 
 COMPLEXITY = 1
 """The 'full' model, the only one the mediapipe wheel ships; the others would be downloaded."""
+_quiet = threading.RLock()
 
 
 @contextlib.contextmanager
 def quiet_stderr() -> Iterator[None]:
-    """Discard what native code writes to the process's standard error; Python exceptions pass."""
-    sys.stderr.flush()
-    saved = os.dup(2)
-    try:
-        with open(os.devnull, 'wb') as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        yield
-    finally:
+    """Discard what native code writes to the process's standard error; Python exceptions pass.
+
+    One thread at a time: of two that overlap, the later one would put back what the other had put there, and all would be lost for
+    good.
+    """
+    with _quiet:
         sys.stderr.flush()
-        os.dup2(saved, 2)
-        os.close(saved)
+        saved = os.dup(2)
+        try:
+            with open(os.devnull, 'wb') as nowhere:
+                os.dup2(nowhere.fileno(), 2)
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(saved, 2)
+            os.close(saved)
 
 
 def import_pose():

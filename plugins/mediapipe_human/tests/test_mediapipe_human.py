@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,8 @@ import pytest
 if importlib.util.find_spec('mediapipe') is None:
     pytest.skip('the mediapipe package is not installed', allow_module_level=True)
 pytest.importorskip('mediapipe_human', reason='the plugin is not installed: pip install -e plugins/mediapipe_human')
+
+from mediapipe_human.solution import quiet_stderr
 
 from toolkit.registry import POSE_ESTIMATORS, SEGMENTORS
 from toolkit.skeletons import LIMB_JOINTS, to_openpose18, torso_scale
@@ -97,6 +101,26 @@ def test_mediapipe_is_quiet():
     code = 'import numpy, mediapipe_human as m; m.MediaPipePose()(numpy.zeros((2, 64, 48, 3), numpy.uint8))'
     done = subprocess.run([sys.executable, '-W', 'ignore', '-c', code], capture_output=True, text=True, check=True)
     assert done.stdout == '' and done.stderr == ''
+
+
+def test_threads_that_are_quiet_at_once_leave_standard_error_as_it_was():
+    def start(seconds):
+        with quiet_stderr():
+            began.set()
+            time.sleep(seconds)
+
+    kept, began = os.dup(2), threading.Event()
+    try:
+        threads = [threading.Thread(target=start, args=(seconds,)) for seconds in (.2, .4)]
+        for thread in threads:
+            thread.start()
+            began.wait(10)
+        for thread in threads:
+            thread.join()
+        assert os.path.sameopenfile(2, kept)
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 @pytest.mark.shared

@@ -27,9 +27,9 @@ class RTMLibPose:
     Args:
         mode: which of rtmlib's models: 'lightweight', 'balanced' or 'performance'.
         pose: an .onnx file in place of the mode's.
-        pose_size: (W, H) of its input.
+        pose_size: (W, H) of the input of such a file, by default 192x256.
         det: an .onnx file of a detector in place of the mode's; '' for none: the whole frame is one person.
-        det_size: (W, H) of its input.
+        det_size: (W, H) of the input of such a file, by default 640x640.
         backend: 'onnxruntime', 'opencv' or 'openvino'.
         device: such as 'cpu' or 'cuda'.
         threshold: joints of less confidence are missing.
@@ -43,22 +43,23 @@ class RTMLibPose:
     name = 'rtmlib_pose'
     follows = True
 
-    def __init__(self, mode: str = 'balanced', pose: str | None = None, pose_size: tuple[int, int] = (192, 256), det: str | None = None,
-                 det_size: tuple[int, int] = (640, 640), backend: str = 'onnxruntime', device: str = 'cpu', threshold: float = 0.1,
-                 download: bool = False):
+    def __init__(self, mode: str = 'balanced', pose: str | None = None, pose_size: tuple[int, int] | None = None,
+                 det: str | None = None, det_size: tuple[int, int] | None = None, backend: str = 'onnxruntime', device: str = 'cpu',
+                 threshold: float = 0.1, download: bool = False):
         for what, value, known in (('mode', mode, MODES), ('backend', backend, BACKENDS)):
             if value not in known:
                 raise InputError(f'RTMLibPose: {what} must be one of {", ".join(known)}, got {value!r}')
+        for what, size, file in (('pose', pose_size, pose), ('det', det_size, det)):
+            if size is not None and not file:
+                raise InputError(f'RTMLibPose: {what}_size={size!r} is for a file of your own: give {what}=FILE, too, or leave it out')
         try:
             import rtmlib
         except ImportError as error:
             raise InputError(f'RTMLibPose needs rtmlib ({error}): pip install --no-deps rtmlib && pip install onnxruntime') from error
         self.threshold, self.version = threshold, getattr(rtmlib, '__version__', 'unknown')
         known = rtmlib.Body.MODE[mode]
-        if pose is None:
-            pose_size = known['pose_input_size']
-        if det is None:
-            det_size = known['det_input_size']
+        pose_size = known['pose_input_size'] if pose is None else pose_size or (192, 256)
+        det_size = known['det_input_size'] if det is None else det_size or (640, 640)
         options = dict(backend=backend, device=device)
         with contextlib.redirect_stdout(io.StringIO()):
             self.pose = rtmlib.RTMPose(model(pose, known['pose'], download), model_input_size=tuple(pose_size), **options)

@@ -19,13 +19,13 @@ FRAMES = np.random.default_rng(0).integers(0, 256, (2, 96, 72, 3), np.uint8)
 
 @pytest.fixture(scope='module')
 def vitpose(tmp_path_factory):
-    """Function (joints) -> folder of a tiny ViTPose."""
-    def make(joints=17):
+    """Function (joints, experts) -> folder of a tiny ViTPose."""
+    def make(joints=17, experts=1):
         folder = tmp_path_factory.mktemp('vitpose')
         torch.manual_seed(0)
         backbone = transformers.VitPoseBackboneConfig(
             image_size=(64, 48), patch_size=(16, 16), hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
-            out_features=['stage1'])
+            out_features=['stage1'], num_experts=experts, part_features=4)
         config = transformers.VitPoseConfig(backbone_config=backbone, num_labels=joints, scale_factor=4)
         transformers.VitPoseForPoseEstimation(config).save_pretrained(folder)
         transformers.VitPoseImageProcessor(size=dict(height=64, width=48)).save_pretrained(folder)
@@ -41,6 +41,11 @@ def test_joints_are_in_the_frame(vitpose):
     assert (poses[there][:, :2] >= -.5).all() and (poses[there][:, :2] <= (71.5, 95.5)).all()
     assert np.array_equal(estimator(FRAMES[:1]), poses[:1]), 'each frame is looked at by itself'
     assert len(estimator.detect(FRAMES)) == 2
+
+
+def test_a_model_of_experts_for_several_data_sets_is_asked_for_coco(vitpose):
+    poses = POSE_ESTIMATORS.build(dict(type='ViTPose', model=vitpose(experts=2), threshold=-1., device='cpu'))(FRAMES)
+    assert poses.shape == (2, 18, 3) and np.isfinite(poses).all()
 
 
 def test_other_joints_are_refused(vitpose):

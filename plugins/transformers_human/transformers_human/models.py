@@ -1,7 +1,9 @@
 """Models of transformers: from a folder, from its cache, or, where that is allowed, from the internet."""
 
+from pathlib import Path
 from typing import Any
 
+from toolkit.doors import shortened
 from toolkit.structures import InputError, MissingWeightsError
 
 
@@ -25,8 +27,13 @@ def load(kind: str, name: str, download: bool) -> Any:
     try:
         return factory.from_pretrained(name, local_files_only=not download)
     except OSError as error:
-        raise MissingWeightsError(
-            f'{name}: no such folder, and no model of that name in the cache of transformers. Load it once with download=True, or name '
-            f'a folder into which it was saved') from error
+        if Path(name).is_dir():
+            what = f'cannot be used as {kind}: is it a folder into which the whole of it was saved?'
+        elif download:
+            what = 'cannot be loaded from the internet; is the name right, and is there a connection?'
+        else:
+            what = ('no such folder, and no model of that name in the cache of transformers. Load it once with download=True, or name '
+                    'a folder into which it was saved')
+        raise MissingWeightsError(f'{name}: {what} ({shortened(error)})') from error
     except (ValueError, RuntimeError) as error:
-        raise InputError(f'{name}: cannot be used as {kind} ({str(error).splitlines()[0]})') from error
+        raise InputError(f'{name}: cannot be used as {kind} ({shortened(error)})') from error

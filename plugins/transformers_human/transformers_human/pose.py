@@ -14,7 +14,7 @@ PERSON = 'person'
 
 @POSE_ESTIMATORS.register_module()
 class ViTPose:
-    """ViTPose (Xu et al. 2022), COCO's 17 joints given as OpenPose-18.
+    """ViTPose and ViTPose++ (Xu et al. 2022, 2023), COCO's 17 joints given as OpenPose-18.
 
     With a detector everybody in view is found; without one the whole frame is taken for one person.
 
@@ -81,6 +81,8 @@ class ViTPose:
         if not len(boxes):
             return []
         given = self.processor(images=frame, boxes=[boxes.tolist()], return_tensors='pt', input_data_format='channels_last')
+        if self.model.config.backbone_config.num_experts > 1:
+            given['dataset_index'] = torch.zeros(len(boxes), dtype=torch.long)  # the expert for the joints of COCO
         found, = self.processor.post_process_pose_estimation(self.model(**given.to(self.device)), boxes=[boxes])
         people, (height, width) = [], frame.shape[:2]
         for one in found:
