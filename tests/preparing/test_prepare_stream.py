@@ -1,6 +1,7 @@
 """Preparing as a stream: memory that does not grow with the video, and one person from the first frame to the last."""
 
 import gc
+import pickle
 import re
 import weakref
 from itertools import islice
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from toolkit.poses.decode import Person, follow_person
-from toolkit.poses.follow import choose_among, choose_person
+from toolkit.poses.follow import NobodyThereError, choose_among, choose_person
 from toolkit.poses.keypoint_files import KeypointFiles
 from toolkit.preparing import prepare as module
 from toolkit.preparing.poses import PosePass
@@ -288,3 +289,9 @@ def test_a_point_may_be_on_somebody_far_away(stick):
     near, far = Person(stick(100, 20, 60), 9.), Person(stick(300, 190, 8), 9.)
     assert far.prominence < .3 * near.prominence
     assert choose_person([[], [near, far]], (300, 200)) == (1, far) and choose_person([[near, far]], 'right') == (0, near)
+
+
+def test_that_nobody_is_at_a_point_reaches_another_process():
+    error = NobodyThereError('clip', (1, 2), [(30, 40)])
+    again = pickle.loads(pickle.dumps(error))
+    assert (str(again), again.point, again.centers) == (str(error), (1, 2), [(30, 40)])

@@ -30,6 +30,10 @@ class NobodyThereError(InputError):
         seen = ' and '.join(f'{x:.0f},{y:.0f}' for x, y in centers)
         super().__init__(f'{where}: nobody at {point[0]:.0f},{point[1]:.0f}; the middle of who is seen is at {seen} (x,y)')
 
+    def __reduce__(self) -> tuple:
+        """Whole in another process, too, which builds errors from their message alone."""
+        return NobodyThereError, (self.where, self.point, self.centers)
+
     def enlarged(self, factor: float) -> 'NobodyThereError':
         """The same in pixels of a picture that is larger by this factor."""
         point, *centers = (tuple(scale_points(v, factor) for v in place) for place in (self.point, *self.centers))
