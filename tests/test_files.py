@@ -112,6 +112,13 @@ def test_what_is_not_json_or_cannot_be_written_is_refused(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ['file']
 
 
+def test_folders_on_the_way_to_a_result_are_made(tmp_path):
+    write_file(tmp_path / 'new' / 'er' / 'file', b'content')
+    assert (tmp_path / 'new' / 'er' / 'file').read_bytes() == b'content'
+    with pytest.raises(InputError, match='file/on: cannot be written'):
+        write_file(tmp_path / 'new' / 'er' / 'file' / 'on', b'content')
+
+
 def test_no_other_code_writes_under_a_temporary_name():
     known = ('folder.py', 'unfinished.py', 'work_dir.py')  # they look for leftovers
     writers = [path.name for path in TOOLKIT.rglob('*.py') if re.search("(?<!r)tmp'", path.read_text()) and path.name not in known]

@@ -106,12 +106,13 @@ def _open_temporary(path: Path) -> tuple[Path, BinaryIO]:
 
 @contextmanager
 def result_file(path: str | Path, overwrite: bool = True, lasting: bool = False) -> Iterator[BinaryIO]:
-    """:func:`replacing`, for whatever writes into a file that is open: pictures, arrays, networks.
+    """:func:`replacing`, for whatever writes into a file that is open: pictures, arrays, networks. The folder of the file is made.
 
     Raises:
         InputError: disk full or not writable, or a file is there that may not be replaced; an older file of that name is untouched.
     """
     try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
         with replacing(path, lasting, overwrite) as file:
             yield file
     except OSError as error:
@@ -125,18 +126,13 @@ def write_file(path: str | Path, data: bytes, overwrite: bool = True, lasting: b
 
 
 def write_json(path: str | Path, content, overwrite: bool = True, lasting: bool = False) -> None:
-    """:func:`write_file` for JSON, indented by one. The folder of the file is made.
+    """:func:`write_file` for JSON, indented by one.
 
     Raises:
         ValueError: a number is not finite, which is not JSON.
         InputError: see :func:`result_file`.
     """
-    data = (json.dumps(content, indent=1, allow_nan=False) + '\n').encode()
-    try:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise writing_error(Path(path), error) from error
-    write_file(path, data, overwrite, lasting)
+    write_file(path, (json.dumps(content, indent=1, allow_nan=False) + '\n').encode(), overwrite, lasting)
 
 
 def make_folder(path: str | Path) -> Path:

@@ -87,6 +87,8 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     colors.add_argument('--color-regions', choices=['up', 'down', 'both'], default='both',
                         help='garments that --sample changes and that pictures, videos and clips lend their color to (default both)')
     args = parser.parse_args(argv)
+    if args.checkpoint == '':
+        parser.error('the checkpoint is an empty text: name it, or leave it out for the generator that comes with the toolkit')
     if args.allow_import and not args.checkpoint:
         parser.error('--allow-import is for a checkpoint of your own, and none is given: name it, or leave --allow-import out')
     if (args.up_color or args.down_color) and (args.color_from or args.outfits or args.sample or args.interpolate):

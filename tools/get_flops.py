@@ -18,7 +18,7 @@ def main(argv: list[str] | None = None) -> None:
 
     from toolkit.engine.build_errors import naming_parts
     from toolkit.engine.config import load_config
-    from toolkit.engine.flops import config_size, count_flops
+    from toolkit.engine.flops import config_size, config_window, count_flops
     from toolkit.registry import MODELS
     from toolkit.structures import InputError
     if args.size and min(args.size) < 16:
@@ -29,7 +29,7 @@ def main(argv: list[str] | None = None) -> None:
     logging.getLogger('fvcore').setLevel(logging.ERROR)
     with naming_parts(cfg._cfg_dict):
         model = MODELS.build(cfg.model)
-    rows = count_flops(model, cfg.get('optim_wrapper'), height, width)
+    rows = count_flops(model, cfg.get('optim_wrapper'), height, width, config_window(cfg))
     print(f'{"network":<14} {"class":<26} {"parameters":>14} {"GMACs a call":>13} {"calls a step":>13}')
     for row in rows:
         macs = '-' if row.macs is None else f'{row.macs / 1e9:.2f}'

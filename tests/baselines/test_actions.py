@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -93,6 +96,10 @@ def test_without_a_person_only_the_background_is_left(batch):
     assert np.array_equal(result['generated'][1], person_removed(content, batch['content_mask'][0, 0].numpy() > 127))
 
 
+def test_a_program_may_begin_with_the_baselines():
+    subprocess.run([sys.executable, '-c', 'import toolkit.baselines.actions'], check=True)
+
+
 def test_baselines_cannot_be_trained(batch):
     with pytest.raises(InputError, match='CopyContent is a baseline'):
         CopyContent().train_step(batch, None)
@@ -118,6 +125,13 @@ def test_nearest_frame_takes_the_nearest_pose_of_the_same_person(batch):
     assert result['generated'][:, 0, 0, 0].tolist() == [10, 10, 11]
     with pytest.raises(InputError, match='bert'):
         model.test_step(dict(batch, person=['bert']))
+
+
+def test_training_frames_of_another_size_are_refused(batch):
+    model, data = NearestFrame(Examples(np.stack([standing(1), standing(7)]))), dict(batch, person=['anna'])
+    data |= {key: data[key][..., :32] for key in ('frames', 'masks', 'pose_maps')}
+    with pytest.raises(InputError, match='clip is tested at 96x32 .HxW., but the training frames that NearestFrame shows are 96x64'):
+        model.test_step(data)
 
 
 def test_pose_distance_counts_shared_joints_only():

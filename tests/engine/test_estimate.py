@@ -6,8 +6,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from mmengine.config import Config
 
-from toolkit.engine.estimate import Estimate, Stopwatch, duration, estimate
+from toolkit.engine.estimate import Estimate, Stopwatch, _left_out, duration, estimate
 from toolkit.machine import private_memory
 from toolkit.structures import InputError
 
@@ -19,6 +20,18 @@ def test_a_trial_says_what_the_whole_training_takes(toy, tmp_path, monkeypatch):
     assert found.batch == 2 and found.parameters['net_g'] == 6 * 8 + 8 + 8 * 4 + 4
     assert found.left_out == ['10 validations', 'checkpoints'] and not list(tmp_path.iterdir())
     assert '5,000 iterations: about' in '\n'.join(found.lines())
+
+
+@pytest.mark.parametrize('train_cfg, found', [
+    (dict(val_interval=-1), []), (dict(val_interval=0), []), (dict(val_interval=2000), ['3 validations']), ({}, ['5 validations']),
+    (dict(val_interval=2500), ['2 validations']), (dict(val_interval=9000), ['1 validation']),
+    (dict(val_begin=4001), ['1 validation']),
+])
+def test_validations_are_counted_as_the_loop_makes_them(train_cfg, found):
+    cfg = Config(dict(train_cfg=train_cfg, val_dataloader=dict(batch_size=1)))
+    assert _left_out(cfg, 5000) == [*found, 'checkpoints']
+    cfg.val_dataloader = None
+    assert _left_out(cfg, 5000) == ['checkpoints']
 
 
 def test_memory_and_disk_are_told_in_millions_of_bytes(toy, tmp_path, monkeypatch):

@@ -116,6 +116,14 @@ def test_what_cannot_be_exported_is_refused(checkpoint, exported, tmp_path):
     assert (tmp_path / 'large.safetensors').exists()
 
 
+def test_a_place_is_looked_at_first_and_a_folder_is_made(checkpoint, tmp_path, monkeypatch):
+    export_checkpoint(checkpoint, tmp_path / 'new' / 'small.safetensors')
+    assert (tmp_path / 'new' / 'small.safetensors').is_file()
+    monkeypatch.setattr(export, 'read_checkpoint', lambda path: pytest.fail('the checkpoint is read'))
+    with pytest.raises(InputError, match='is a file, not a folder'):
+        export_checkpoint(checkpoint, tmp_path / 'new' / 'small.safetensors' / 'a.safetensors')
+
+
 def test_a_file_that_comes_in_between_stays(checkpoint, tmp_path, monkeypatch):
     out = tmp_path / 'mine.safetensors'
     monkeypatch.setattr('toolkit.engine.export.refuse_existing', lambda *_: out.write_bytes(b'mine'))

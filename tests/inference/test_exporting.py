@@ -1,6 +1,9 @@
 """A network as a file of ONNX: the same numbers, norms that became constants, and generation by it."""
 
 import importlib.util
+import json
+import shutil
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,7 +20,7 @@ from toolkit.inference import exporting, runtimes
 from toolkit.inference.exporting import check_export, export_network, recorded_calls
 from toolkit.inference.fast import speed_up
 from toolkit.inference.frozen_norms import freeze_norms
-from toolkit.inference.runtimes import about_network, network_hash, open_network, run_file
+from toolkit.inference.runtimes import about_network, is_of, network_hash, open_network, run_file, whose
 from toolkit.packaged import PRETRAINED
 from toolkit.registry import MODELS, RESTORERS
 from toolkit.structures import InputError
@@ -162,9 +165,52 @@ def test_loading_with_a_file_opens_it_first_and_takes_its_size(exported, monkeyp
 def test_a_file_says_what_it_is(clip, tmp_path):
     paints = trained()
     for frozen in (None, clip):
-        export_network(paints, tmp_path / 'me.onnx', SIZE, frozen)
+        export_network(paints, tmp_path / 'me.onnx', SIZE, frozen, overwrite=True)
         file = open_network(tmp_path / 'me.onnx')
         assert (file.network, file.weights, file.size) == ('net_g', network_hash(paints.model.net_g_ema), SIZE)
+        assert file.frozen_on == (whose(clip) if frozen else '')
+
+
+@needs_onnx
+def test_a_folder_that_is_not_there_is_made(tmp_path):
+    export_network(trained(), tmp_path / 'new' / 'me.onnx', SIZE)
+    assert open_network(tmp_path / 'new' / 'me.onnx').size == SIZE
+
+
+@needs_onnx
+def test_a_file_is_not_put_into_the_clip_of_its_norms(clip, capsys):
+    there = sorted(clip.folder.iterdir())
+    with pytest.raises(SystemExit) as stop:
+        importlib.import_module('tools.export').main([
+            '--size', '96x64', '--freeze-norms', str(clip.folder), '--out', str(clip.folder / 'me.onnx')])
+    assert stop.value.code == 2 and 'me.onnx: this lies in the input' in capsys.readouterr().err
+    assert sorted(clip.folder.iterdir()) == there
+
+
+def test_the_person_of_frozen_norms_is_known_by_the_video_or_a_name(clip, tmp_path):
+    def shown(person, source):
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        shutil.copytree(clip.folder, folder)
+        manifest = json.loads((folder / 'manifest.json').read_text())
+        (folder / 'manifest.json').write_text(json.dumps(dict(manifest, name=folder.name, person=person, source=source)))
+        return Clip(folder)
+
+    mine, named = (shown(person, dict(sha256='ab')) for person in ('person', 'me'))
+    more, other = shown('me', dict(sha256='cd')), shown('person', dict(sha256='ef'))
+    drawn, painted = (shown('person', source) for source in (None, 'unknown'))
+    assert all(is_of(whose(one), two) for one, two in ((mine, mine), (mine, named), (named, mine), (named, more), (drawn, drawn)))
+    assert not any(is_of(whose(one), two) for one, two in ((mine, more), (mine, other), (drawn, painted), (painted, mine)))
+
+
+def test_norms_frozen_over_another_shape_are_refused(clip):
+    with pytest.raises(InputError, match='has the shape 96x64, the frames to generate 64x64'):
+        recorded_calls(trained(), (64, 64), clip)
+
+
+def test_a_file_may_be_given_as_a_path(exported):
+    model = trained().model
+    exported('net_g', network_hash(model.net_g_ema))
+    assert 'net_g_ema is that of me.onnx' in speed_up(model, Path('me.onnx'))
 
 
 @needs_onnx
@@ -196,6 +242,9 @@ def test_an_import_without_a_checkpoint_is_refused(tool, arguments, capsys):
         module.parse_args([*arguments, '--allow-import', 'mine'])
     assert stop.value.code == 2 and '--allow-import is for a checkpoint of your own' in capsys.readouterr().err
     assert module.parse_args(['me.pth', *arguments, '--allow-import', 'mine']).allow_import == ['mine']
+    with pytest.raises(SystemExit) as stop:
+        module.parse_args(['', *arguments])
+    assert stop.value.code == 2 and 'the checkpoint is an empty text' in capsys.readouterr().err
 
 
 @torch.no_grad()

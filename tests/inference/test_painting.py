@@ -12,6 +12,7 @@ from toolkit.clips.clip import Clip
 from toolkit.datasets.tensors import pose_tensors
 from toolkit.inference import choosing, result
 from toolkit.inference.choosing import check_size
+from toolkit.inference.runtimes import whose
 from toolkit.progress import Progress
 from toolkit.registry import MODELS
 from toolkit.structures import InputError
@@ -61,6 +62,30 @@ def test_refused_before_anything_is_prepared(clips, walk, nothing_is_prepared, t
     references = [there[wishes['references']]] if 'references' in wishes else []
     with pytest.raises(InputError, match=words):
         apis.choose(trained(**options), apis.Request(**{**wishes, **named, 'references': references}), tmp_path, False)
+
+
+@pytest.mark.parametrize('wishes', [dict(content=''), dict(driving=''), dict(references=[''])])
+def test_no_name_at_all_is_not_the_current_folder(clips, wishes):
+    with pytest.raises(InputError, match="'': no such file or folder"):
+        apis.Request(**{**dict(driving=clips[1].folder, content=clips[0].folder), **wishes})
+
+
+def test_norms_that_are_frozen_over_somebody_else_are_told_of(clips, tmp_path, monkeypatch):
+    paints, said = trained(), []
+    paints.file = tmp_path / 'me.onnx'
+    monkeypatch.setattr(choosing, 'print_log', lambda text, *more: said.append(text))
+    for frozen_on, times in (('', 0), (whose(clips[0]), 0), (whose(clips[1]), 2)):
+        paints.frozen_on = frozen_on
+        apis.choose(paints, apis.Request(clips[1].folder, clips[0].folder), tmp_path, False)
+        apis.stream(paints, clips[0], clips[0].poses, SIZE)
+        assert len(said) == times
+    assert 'me.onnx has norms that are frozen over frames of another clip' in said[0] and f'--freeze-norms {clips[0].folder}' in said[0]
+
+
+def test_a_model_that_looks_at_the_driving_frames_paints_no_poses_alone(clips):
+    cycle_gan = apis.Trained(build_cycle_gan().eval(), Config(dict(model={})), SIZE)
+    with pytest.raises(InputError, match='painted from poses alone, but this CycleGAN paints from'):
+        apis.stream(cycle_gan, clips[0], clips[0].poses, SIZE)
 
 
 def test_a_color_that_is_none_is_refused_before_a_model_is_loaded(clips):

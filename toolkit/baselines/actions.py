@@ -112,6 +112,24 @@ class PasteParts(Baseline):
         return self.data_preprocessor.device
 
 
+def check_shown(data: dict, frame: np.ndarray, shown: str, cure: str) -> None:
+    """Refuse training frames of another size than those of the tested clip.
+
+    Args:
+        data: an item of the test with a batch axis of 1.
+        frame: (H, W, 3), one of the training frames.
+        shown: whose they are, and who shows them, behind 'the training frames'.
+        cure: how both get one size.
+
+    Raises:
+        InputError: names both sizes.
+    """
+    (h, w), (own_h, own_w) = data['frames'].shape[-2:], frame.shape[:2]
+    if (h, w) != (own_h, own_w):
+        raise InputError(f'{data["clip"][0]} is tested at {h}x{w} (HxW), but the training frames{shown} are {own_h}x{own_w}: '
+                         f'{cure}, or leave --baselines out')
+
+
 def pose_distance(poses: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Mean distance in pixels of the joints that poses (N, K, 3) share with a target (K, 3): (N,), infinite where they share none."""
     shared = (poses[..., 2] > 0) & (target[:, 2] > 0)
@@ -137,11 +155,13 @@ class NearestFrame(Baseline):
         """Answer each pose of a clip by a training frame.
 
         Raises:
-            InputError: no training frame of this person.
+            InputError: no training frame of this person, or they have another size than those of the clip.
         """
         person = data['person'][0]
         places, poses = self.examples.poses(person)
         if not places:
             raise InputError(f'clip {data["clip"][0]}: no training frame of {person!r}, so NearestFrame has nothing to show')
+        check_shown(data, self.examples.frame(*places[0]), f' that {type(self).__name__} shows',
+                    'set data.size=(H, W) for training and test (and data.pixels=None where it is set)')
         nearest = [int(pose_distance(poses, target).argmin()) for target in data['poses'][0].cpu().numpy()]
         return [self.clip_result(data, np.stack([self.examples.frame(*places[i]) for i in nearest]))]

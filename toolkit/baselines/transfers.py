@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from toolkit.baselines.actions import Baseline, pose_distance
+from toolkit.baselines.actions import Baseline, check_shown, pose_distance
 from toolkit.models.transfer import transfer_baselines, transfer_result
 from toolkit.registry import MODELS
 from toolkit.structures import InputError
@@ -45,11 +45,8 @@ class TransferBaseline(Baseline):
         name = data['direction'][0][1] if 'direction' in data else 'b'
         if not self.domains.get(name):
             raise InputError(f'{type(self).__name__} has no training frame of person {name.upper()} to show')
-        (h, w), (own_h, own_w) = data['frames'].shape[-2:], self.domains[name][0][0].shape[:2]
-        if (h, w) != (own_h, own_w):
-            raise InputError(f'{data["clip"][0]} is tested at {h}x{w} (HxW), but the training frames of person {name.upper()}, which '
-                             f'{type(self).__name__} shows, are {own_h}x{own_w}: set data.size=(H, W) for both persons, training and '
-                             f'test (and pixels=None of a and b where they have it), or leave --baselines out')
+        check_shown(data, self.domains[name][0][0], f' of person {name.upper()}, which {type(self).__name__} shows,',
+                    'set data.size=(H, W) for both persons, training and test (and pixels=None of a and b where they have it)')
         return self.domains[name]
 
 

@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from inspect import signature
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from mmengine.hooks import Hook
 
 from toolkit.cli import Interrupted
 from toolkit.engine.launch import build_runner, load_config
+from toolkit.engine.loop import IterLoop
 from toolkit.engine.optim import optimizers, schedulers
 from toolkit.machine import private_memory
 from toolkit.models.bare import bare
@@ -176,9 +178,11 @@ def estimate(config: str | Path, cfg_options: Sequence[str] = (), amp: bool | st
 def _left_out(cfg, planned: int) -> list[str]:
     """What training does beside its iterations."""
     found = []
-    every = cfg.train_cfg.get('val_interval')
-    if cfg.get('val_dataloader') and every:
-        found.append(f'{planned // every} validations')
+    defaults = signature(IterLoop).parameters
+    every, begin = (cfg.train_cfg.get(key, defaults[key].default) for key in ('val_interval', 'val_begin'))
+    due = {*range(every, planned, every), planned} if cfg.get('val_dataloader') and every > 0 else ()
+    if count := sum(t >= begin for t in due):
+        found.append(f'{count} validation{"s" * (count > 1)}')
     for hook in cfg.get('custom_hooks') or ():
         if hook.get('type') == 'GenerateHook':
             found.append('previews')

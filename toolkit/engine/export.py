@@ -17,7 +17,7 @@ from toolkit.engine.build_errors import naming_parts
 from toolkit.engine.checkpoint import AVERAGED, EXPORTED, checkpoint_config, plain
 from toolkit.engine.networks_from import load_starts
 from toolkit.engine.trained_on import FRAME_SIZE
-from toolkit.files import source_hash
+from toolkit.files import check_output, source_hash
 from toolkit.models.adversaries import only_trains
 from toolkit.models.loss_table import for_generation
 from toolkit.outputs import refuse_existing, refuse_inputs
@@ -62,7 +62,8 @@ def export_checkpoint(checkpoint: str | Path | Config, out: str | Path, dtype: s
     config = {key: value for key, value in config.items() if key not in LEFT_OUT} | ({FRAME_SIZE: None} if any_size else {})
     name = str(checkpoint.filename if whole else checkpoint)
     meta = {key: content['meta'].get(key) for key in KEPT} | {'config': config, EXPORTED: True, **metrics}
-    return meta | {'sha256': write_weights(out, generating(content['state_dict'], DTYPES[dtype], name), meta, overwrite)}
+    weights = generating(content['state_dict'], DTYPES[dtype], name)
+    return meta | {'sha256': write_weights(out, weights, meta, overwrite)}
 
 
 def check_export(checkpoint: str | Path | Config, out: str | Path, dtype: str = 'float16', overwrite: bool = False,
@@ -75,7 +76,7 @@ def check_export(checkpoint: str | Path | Config, out: str | Path, dtype: str = 
     if dtype not in DTYPES:
         raise InputError(f'dtype must be one of {", ".join(DTYPES)}, got {dtype!r}')
     check_weights_name(out)
-    refuse_existing([out], overwrite)
+    refuse_existing([check_output(out)], overwrite)
     if isinstance(checkpoint, Config) and results is not None:
         raise InputError('results are of a checkpoint; a config has none yet')
     inputs = [] if isinstance(checkpoint, Config) else [checkpoint_file(checkpoint)]

@@ -1,5 +1,7 @@
 """Counting the work of a model's networks on the inputs that its own train_step gives them."""
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,7 +9,9 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
+from toolkit.clips.size import smaller_size
 from toolkit.engine.optim import NetworkOptimizers
+from toolkit.engine.trained_on import data_sets
 from toolkit.models.base import VideoModel
 
 
@@ -30,22 +34,37 @@ class NetworkCost:
 
 
 def config_size(cfg: Config) -> tuple[int, int]:
-    """Picture size (H, W) a config trains at, 384 x 256 where it does not say."""
-    dataset: dict[str, Any] = (cfg.get('train_dataloader') or {}).get('dataset') or {}
-    for options in (*(dataset.get('transforms') or ()), dataset):
-        if isinstance(options.get('size'), (list, tuple)):
-            return tuple(options['size'])
-    synthetic = dataset.get('synthetic') or {}
-    return synthetic.get('height', 384), synthetic.get('width', 256)
+    """Picture size (H, W) a config trains at, the largest of several; where that depends on the clips, as with clips of 384 x 256."""
+    for transform in _dataset(cfg).get('transforms') or ():
+        if isinstance(transform.get('size'), (list, tuple)):
+            return tuple(transform['size'])
+    return max(map(_size, data_sets(cfg)), key=math.prod)
 
 
-def count_flops(model: VideoModel, optim_wrapper: dict | None, height: int, width: int) -> list[NetworkCost]:
+def config_window(cfg: Config) -> int:
+    """Frames of the windows that a config trains on; two where it does not say."""
+    return next((options['window'] for options in (_dataset(cfg), *data_sets(cfg)) if options.get('window')), 2)
+
+
+def _dataset(cfg: Config) -> Mapping[str, Any]:
+    return (cfg.get('train_dataloader') or {}).get('dataset') or {}
+
+
+def _size(dataset: Mapping[str, Any]) -> tuple[int, int]:
+    """Of the frames of one of :func:`toolkit.engine.trained_on.data_sets`."""
+    synthetic, pixels, size = dataset.get('synthetic') or {}, dataset.get('pixels'), dataset['size']
+    height, width = size if isinstance(size, (list, tuple)) else (synthetic.get('height', 384), synthetic.get('width', 256))
+    return smaller_size(height, width, pixels, dataset.get('multiple', 16)) if pixels else (height, width)
+
+
+def count_flops(model: VideoModel, optim_wrapper: dict | None, height: int, width: int, window: int | None = None) -> list[NetworkCost]:
     """Run the forward passes of one training step on a made-up sample and count.
 
     Args:
         model: built, on the CPU.
         optim_wrapper: config of the optimizers; None for a model that is not trained, whose networks are then not run.
         height, width: picture size.
+        window: frames of the sample; by default those that the model says, or two.
 
     Returns:
         One row for each network.
@@ -65,7 +84,7 @@ def count_flops(model: VideoModel, optim_wrapper: dict | None, height: int, widt
         model.step = model.update_ema = lambda *args, **kwargs: None
         try:
             with torch.no_grad():
-                model.train_step(model.example_batch(height, width, getattr(model, 'window', 2)), optimizers)
+                model.train_step(model.example_batch(height, width, window or getattr(model, 'window', 2)), optimizers)
         finally:
             del model.step, model.update_ema
     for handle in handles:

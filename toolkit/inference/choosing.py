@@ -1,11 +1,13 @@
 """Choose: prepare what is not prepared, and find poses, footage and clothes for the videos of a request."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from mmengine.logging import print_log
 
 from toolkit import fields
 from toolkit.clips.clip import Clip
@@ -21,6 +23,7 @@ from toolkit.inference.garments import DressedFootage, Garments
 from toolkit.inference.loading import Trained
 from toolkit.inference.outfits import Colors, OutfitEncoder, check_outfit, content_batch, describe, split_outfit
 from toolkit.inference.request import Request
+from toolkit.inference.runtimes import is_of
 from toolkit.models.base import VideoModel
 from toolkit.progress import Progress, progress_of
 from toolkit.structures import InputError
@@ -79,6 +82,8 @@ def choose(trained: Trained, request: Request, work_dir: str | Path, progress: b
     prepared = prepared or (size if ready_clip(shown) else None)
     content = None if request.content is None else as_clip(request.content, work_dir, prepared, progress)
     given = {} if content is None else opening_of(model, content, size, request.content_frame)
+    if content is not None:
+        warn_of_norms(trained, content)
     more = [as_clip(path, work_dir, prepared, progress) for path in request.references]
     driving = as_clip(request.driving, work_dir, prepared, progress)
     poses = driving_poses(driving, content, size, request.retarget, say)[:request.max_frames]
@@ -159,6 +164,14 @@ def opening_of(model: VideoModel, content: Clip, size: tuple[int, int], frame: i
     if 'plate' in model.opens_with:
         given['plate'] = channels_first(empty_scene(content, size, range(len(content)), content, frame))[None]
     return given
+
+
+def warn_of_norms(trained: Trained, content: Clip) -> None:
+    """Say so where the network is that of a file whose norms are frozen over frames of somebody else, as far as is known."""
+    if trained.frozen_on and not is_of(trained.frozen_on, content):
+        print_log(f'{trained.file} has norms that are frozen over frames of another clip, and nothing says that {content.name} shows '
+                  f'the same person: contrast and colors may be wrong. Export it again with --freeze-norms {content.folder}, or '
+                  'without --freeze-norms', 'current', logging.WARNING)
 
 
 def footage_of(trained: Trained, clips: Sequence[Clip], size: tuple[int, int]) -> Footage:

@@ -16,16 +16,15 @@ from typing import Any
 import torch
 from torch import nn
 
-from toolkit import fields
 from toolkit.clips.clip import Clip
+from toolkit.clips.size import check_shape
 from toolkit.datasets.transforms import scale_pose
 from toolkit.engine.checkpoint import AVERAGED
 from toolkit.files import check_output, write_file
-from toolkit.inference.driving import FrameTeller
 from toolkit.inference.frozen_norms import freeze_norms
 from toolkit.inference.loading import Trained
-from toolkit.inference.painting import stream
-from toolkit.inference.runtimes import EXTRA, Positional, about_network, network_hash, run_file
+from toolkit.inference.painting import check_paints_poses, stream
+from toolkit.inference.runtimes import EXTRA, Positional, about_network, network_hash, run_file, whose
 from toolkit.models.base import VideoModel
 from toolkit.outputs import refuse_existing
 from toolkit.registry import GENERATORS
@@ -56,7 +55,7 @@ def export_network(trained: Trained, out: str | Path, size: tuple[int, int], fro
                    overwrite: bool = False) -> dict[str, Any]:
     """Write the network that paints, once it is seen to give the same numbers.
 
-    The file says which network it is, of which weights, and for which size.
+    The file says which network it is, of which weights, for which size, and over whose frames its norms are frozen.
 
     Args:
         trained: on the CPU, in full precision.
@@ -93,7 +92,8 @@ def export_network(trained: Trained, out: str | Path, size: tuple[int, int], fro
         wanted = network(*tried)
         change = sum(float((network(*inputs) - painter(*inputs)).abs().mean()) for inputs in given) / len(given)
     name = next(name for name, each in trained.model.networks().items() if each is painter)
-    content = _described(file.getvalue(), about_network(name.removesuffix(AVERAGED), network_hash(painter), size))
+    content = _described(file.getvalue(), about_network(
+        name.removesuffix(AVERAGED), network_hash(painter), size, '' if frozen_on is None else whose(frozen_on)))
     found = run_file(out, content=content)(*(x for x in tried if x is not None))
     difference = float((found - wanted).abs().max())
     if not difference <= AGREES:
@@ -111,13 +111,14 @@ def _described(content: bytes, about: dict[str, str]) -> bytes:
     return model.SerializeToString()
 
 
-def _check_paints_poses(model: VideoModel, size: tuple[int, int]) -> None:
-    """Refuse a model that cannot paint the person of a clip from its poses alone."""
+def _check_freezes(model: VideoModel, size: tuple[int, int], clip: Clip) -> None:
+    """Refuse a clip whose person cannot be painted in its own poses."""
     model.check_generates()
-    pictures = FrameTeller(model.paints_from, size, extra=fields.added(model.added_fields)).pictures
-    if pictures or 'content' not in model.opens_with:
-        raise InputError(f'--freeze-norms paints the person of a clip from its poses, but this {type(model).__name__} paints from '
-                         f'{", ".join(model.paints_from)}: leave --freeze-norms out')
+    try:
+        check_paints_poses(model, size)
+    except InputError as error:
+        raise InputError(f'--freeze-norms: {error}: leave --freeze-norms out') from None
+    check_shape(clip, size)
 
 
 def recorded_calls(trained: Trained, size: tuple[int, int], clip: Clip | None = None) -> list[tuple[nn.Module, tuple]]:
@@ -132,13 +133,14 @@ def recorded_calls(trained: Trained, size: tuple[int, int], clip: Clip | None = 
         For each call the network and its inputs, tensors or None.
 
     Raises:
-        InputError: several networks paint, or none of the registry of generators; a clip for a model that cannot paint its person.
+        InputError: several networks paint, or none of the registry of generators; a clip for a model that cannot paint its person, or
+            of another shape than the frames.
     """
     model, calls = trained.model, []
     if model.directions:
         raise InputError(f'a {type(model).__name__} has a generator for each of {", ".join(model.directions)}; one can be exported')
     if clip is not None:
-        _check_paints_poses(model, size)
+        _check_freezes(model, size, clip)
     with watched(model, calls):
         if clip is None:
             list(model.test_stream([model.example_batch(*size, 1)]))

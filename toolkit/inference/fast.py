@@ -3,6 +3,7 @@
 import logging
 import warnings
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -27,7 +28,7 @@ OTHERWISE = f'; faster by OpenVINO: {EXTRA}'
 CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
 
 
-def speed_up(model: VideoModel, way: str | NetworkFile = 'auto') -> str:
+def speed_up(model: VideoModel, way: str | Path | NetworkFile = 'auto') -> str:
     """Make the networks of a model fast on its device, for generation alone.
 
     Args:

@@ -33,6 +33,7 @@ class Trained:
         fast: what was done to generate faster, in one line; None for nothing.
         file_size: (H, W) of the only frames that it paints, where a file took the place of its network; else None.
         file: that file.
+        frozen_on: over whose frames its norms are frozen, see :class:`toolkit.inference.runtimes.NetworkFile`.
         reference_scale: size of the pictures of its references, in sizes of the frames.
         pose_style: style of the stick figures.
     """
@@ -43,6 +44,7 @@ class Trained:
     fast: str | None = None
     file_size: tuple[int, int] | None = None
     file: Path | None = None
+    frozen_on: str = ''
 
     @property
     def reference_scale(self) -> int:
@@ -75,7 +77,7 @@ class Trained:
 
 
 def load(checkpoint: str | Path, device: str | torch.device | None = None, half: bool = False,
-         allow_imports: Sequence[str] = (), fast: str | bool = False) -> Trained:
+         allow_imports: Sequence[str] = (), fast: str | Path | bool = False) -> Trained:
     """Load a checkpoint of ``tools/train.py``; its config is inside.
 
     Args:
@@ -105,4 +107,4 @@ def load(checkpoint: str | Path, device: str | torch.device | None = None, half:
     model = model.to(device).eval()
     said = speed_up(model, way) if way else None
     size = None if model.references else size
-    return Trained(model, config, size, said, *((way.size, way.path) if isinstance(way, NetworkFile) else ()))
+    return Trained(model, config, size, said, *((way.size, way.path, way.frozen_on) if isinstance(way, NetworkFile) else ()))

@@ -11,14 +11,16 @@ from torch.utils._pytree import tree_flatten, tree_map_only
 from toolkit import __version__, fields
 from toolkit.clips.clip import Clip
 from toolkit.files import fingerprint, source_hash
-from toolkit.inference.choosing import Chosen, footage_of, opening_of
-from toolkit.inference.driving import frame_steps
+from toolkit.inference.choosing import Chosen, footage_of, opening_of, warn_of_norms
+from toolkit.inference.driving import FrameTeller, frame_steps
 from toolkit.inference.garments import DressedFootage
 from toolkit.inference.loading import Trained
 from toolkit.inference.overlapping import memories, paint_ahead
 from toolkit.inference.request import check_references
 from toolkit.inference.runtimes import network_hash
 from toolkit.models.adversaries import only_trains
+from toolkit.models.base import VideoModel
+from toolkit.structures import InputError
 from toolkit.weights import weights_hash
 
 
@@ -108,6 +110,22 @@ def paint(trained: Trained, chosen: Chosen) -> Painting:
     return Painting(trained, chosen)
 
 
+def check_paints_poses(model: VideoModel, size: tuple[int, int]) -> None:
+    """Refuse a model that cannot paint the person of a clip from poses alone.
+
+    Args:
+        model: that generates.
+        size: (H, W) of the frames to generate.
+
+    Raises:
+        InputError: says what it paints from.
+    """
+    pictures = FrameTeller(model.paints_from, size, extra=fields.added(model.added_fields)).pictures
+    if pictures or 'content' not in model.opens_with:
+        raise InputError(f'the person of a clip is painted from poses alone, but this {type(model).__name__} paints from '
+                         f'{", ".join(model.paints_from)}')
+
+
 def stream(trained: Trained, content: Clip, poses: np.ndarray, size: tuple[int, int], content_frame: int = 0,
            z: torch.Tensor | None = None, references: Sequence[Clip] = ()) -> Iterator[np.ndarray]:
     """Generate from poses frame by frame, in constant memory.
@@ -130,7 +148,9 @@ def stream(trained: Trained, content: Clip, poses: np.ndarray, size: tuple[int, 
     """
     model = trained.model
     model.check_generates()
+    check_paints_poses(model, size)
     check_references(model, references)
+    warn_of_norms(trained, content)
     given = dict(opening_of(model, content, size, content_frame), **({} if z is None else dict(z=z)))
     footage = footage_of(trained, [content, *references], size) if model.references else None
     steps = frame_steps(model.paints_from, poses, size, style=trained.pose_style, extra=fields.added(model.added_fields),

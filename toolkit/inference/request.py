@@ -61,9 +61,9 @@ class Request:
         if not isinstance(self.colors, Colors):
             raise InputError(f"colors: expected Colors(up='#c03030') or another of its ways, got {self.colors!r}")
         check_several(self.references, 'references')
-        for path in filter(None, (self.content, self.driving, *self.references)):
-            if not Path(path).exists():
-                raise InputError(f'{path}: no such file or folder')
+        for path in (self.content, self.driving, *self.references):
+            if path == '' or path is not None and not Path(path).exists():  # no text at all would be the current folder
+                raise InputError(f'{path or repr(path)}: no such file or folder')
         for wish in self.outfits:
             check_outfit(wish)
 

@@ -1,7 +1,7 @@
 """Runtimes other than torch: a network as they take it, and files of ONNX that they run."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from toolkit.clips.clip import Clip
+from toolkit.clips.same_person import DEFAULT_PERSON
 from toolkit.doors import shortened
+from toolkit.files import fingerprint
 from toolkit.structures import InputError
 from toolkit.weights import weights_hash
 
 EXTRA = "pip install 'human-video-toolkit[export]'"
 AGAIN = 'tools/export.py CHECKPOINT --out FILE --overwrite'
-ABOUT = tuple(f'human_video_toolkit_{key}' for key in ('network', 'weights', 'size'))
+ABOUT = tuple(f'human_video_toolkit_{key}' for key in ('frozen_on', 'network', 'weights', 'size'))
 """What a file says of the network it was made from."""
 SIZE = re.compile(r'[1-9]\d{0,4}x[1-9]\d{0,4}', re.ASCII)
 
@@ -49,6 +52,7 @@ class NetworkFile:
         network: its name in :meth:`toolkit.models.base.VideoModel.networks`.
         weights: the :func:`network_hash` of the network that was exported.
         size: (H, W) of the frames, the only one that it paints.
+        frozen_on: over whose frames its norms are frozen, see :func:`whose`; '' where they are not.
         run: what computes it, see :func:`run_file`.
     """
 
@@ -56,12 +60,13 @@ class NetworkFile:
     network: str
     weights: str
     size: tuple[int, int]
+    frozen_on: str
     run: Callable[..., Tensor]
 
 
-def is_network_file(way: str | bool) -> bool:
+def is_network_file(way: Any) -> bool:
     """Whether a way to be fast is a file of a network, by its name."""
-    return isinstance(way, str) and way.lower().endswith('.onnx')
+    return isinstance(way, (str, Path)) and str(way).lower().endswith('.onnx')
 
 
 def open_network(path: str | Path, device: str | torch.device = 'cpu') -> NetworkFile:
@@ -77,17 +82,31 @@ def open_network(path: str | Path, device: str | torch.device = 'cpu') -> Networ
     session = _session(path, device)
     said = session.get_modelmeta().custom_metadata_map
     if not said.keys() >= set(ABOUT):
-        raise InputError(f'{path} does not say which network it has, of which checkpoint and for which size: export it again, {AGAIN}')
-    network, weights, size = (said[key] for key in ABOUT)
+        raise InputError(f'{path} does not say which network it has, of which checkpoint, for which size, and over whose frames its '
+                         f'norms are frozen: export it again, {AGAIN}')
+    frozen_on, network, weights, size = (said[key] for key in ABOUT)
     if not SIZE.fullmatch(size):
         raise InputError(f'{path} says that it is for frames of the size {shortened(size)!r}, expected HEIGHTxWIDTH: export it again, '
                          f'{AGAIN}')
-    return NetworkFile(Path(path), network, weights, tuple(map(int, size.split('x'))), _runner(session, path, device))
+    return NetworkFile(Path(path), network, weights, tuple(map(int, size.split('x'))), frozen_on, _runner(session, path, device))
 
 
-def about_network(network: str, weights: str, size: tuple[int, int]) -> dict[str, str]:
+def about_network(network: str, weights: str, size: tuple[int, int], frozen_on: str = '') -> dict[str, str]:
     """What a file says of its network, see :class:`NetworkFile`: entries of ONNX's ``metadata_props``."""
-    return dict(zip(ABOUT, (network, weights, 'x'.join(map(str, size)))))
+    return dict(zip(ABOUT, (frozen_on, network, weights, 'x'.join(map(str, size)))))
+
+
+def whose(clip: Clip) -> str:
+    """What tells whom a clip shows: a hash of the video that it was made of, and the person's name where one was given."""
+    source = clip.manifest.get('source')
+    video = source.get('sha256') if isinstance(source, Mapping) else None
+    return f'{video or fingerprint(clip.manifest)} {"" if clip.person == DEFAULT_PERSON else clip.person}'
+
+
+def is_of(frozen_on: str, clip: Clip) -> bool:
+    """Whether a clip is known to show the person of another one, which :func:`whose` told: the same video, or the same name."""
+    (video, _, name), (own_video, _, own_name) = (said.partition(' ') for said in (frozen_on, whose(clip)))
+    return video == own_video or name == own_name != ''
 
 
 def network_hash(network: nn.Module) -> str:
