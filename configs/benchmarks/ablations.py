@@ -21,6 +21,7 @@ rows = [
     dict(name='pose warped, too', config=_stage2 + 'warped_pose', options=_local),
     dict(name='no warped edges', config=_stage2 + 'no_warp', options=_local, seeds=_three),
     dict(name='edges of the real frame', config=_stage2 + 'real_edges', options=_local),
+    dict(name='features restored', config='experiments/restored_actors', options=_local),
     dict(name='no feature matching', config=_stage2 + 'no_fm', options=_local, seeds=_three),
     dict(name='no perceptual loss', config=_stage2 + 'no_perceptual', options=_local, seeds=_three),
     dict(name='windows of one frame', config=_stage2 + 'one_frame', options=_local),
