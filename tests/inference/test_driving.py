@@ -5,12 +5,18 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 
+from tests.datasets.test_footage import make_clip as filmed
+from tests.models.cycle_gan_parts import build
 from toolkit import apis
 from toolkit.clips.clip import Clip
 from toolkit.clips.crop import Crop
+from toolkit.datasets import scene
+from toolkit.datasets.plate import background_plate
 from toolkit.datasets.windows import ClipWindows
 from toolkit.inference.driving import driving_poses, frame_steps
+from toolkit.inference.loading import Trained
 from toolkit.progress import Progress
 from toolkit.skeletons import NOSE, R_HIP, R_WRIST
 from toolkit.structures import InputError
@@ -100,3 +106,13 @@ def test_what_the_report_of_a_clip_warns_of_is_said(monkeypatch, tmp_path):
     monkeypatch.setattr('toolkit.inference.clips.prepare', lambda *given, **named: made)
     assert apis.as_clip('dancer.mp4', tmp_path, None, Ear()) is made
     assert said == ['dancer.mp4: warning: the pose may jump to another person at frame 7']
+
+
+def test_a_transfer_says_where_the_camera_of_the_driving_clip_moves(tmp_path, monkeypatch):
+    said, trained = [], Trained(build(foreground={}).eval(), Config(), (96, 64))
+    monkeypatch.setattr(scene, 'print_log', lambda text, logger, level: said.append(text))
+    for name, pan, count in (('still', 0, 0), ('pan', 1.5, 1)):
+        clip = filmed(tmp_path / name / 'clip', size=(96, 64), pan=pan)
+        chosen = apis.choose(trained, apis.Request(clip.folder), tmp_path / 'work', progress=False)
+        np.testing.assert_array_equal(chosen.openings[0]['plate'][0].permute(1, 2, 0), background_plate(clip))
+        assert ['the camera moves' in text for text in said] == [True] * count

@@ -14,8 +14,7 @@ from toolkit.clips.clip import Clip
 from toolkit.clips.size import check_shape
 from toolkit.datasets.directed import DIRECTIONS
 from toolkit.datasets.footage import Footage, useful_scale
-from toolkit.datasets.plate import background_plate
-from toolkit.datasets.scene import empty_scene
+from toolkit.datasets.scene import empty_scene, steady_plate
 from toolkit.datasets.tensors import channels_first
 from toolkit.inference.clips import USUAL, as_clip, ready_clip
 from toolkit.inference.driving import driving_poses
@@ -90,7 +89,7 @@ def choose(trained: Trained, request: Request, work_dir: str | Path, progress: b
     if 'direction' in model.opens_with:
         given['direction'] = request.direction or 'ab'
     if 'plate' in model.opens_with and content is None:
-        given['plate'] = channels_first(background_plate(driving, size))[None]
+        given['plate'] = channels_first(steady_plate(driving, size, range(len(driving))))[None]
     openings, footage = [given], [footage_of(trained, [content, *more], size) if model.references else None]
     if request.colors.wanted:
         wears = OutfitEncoder(model, given['content']) if model.codes is not None else Garments(footage[0])
