@@ -65,7 +65,7 @@ def test_first_frame_before_the_clip():
     (dict(v0='white'), "model.v0 must be one of zeros, black, got 'white'"),
     (dict(frame_reduce='max'), 'model.frame_reduce must be mean'),
     (dict(window=0), 'model.window=0'), (dict(ema=1), 'model.ema=1'), (dict(ema=True), 'model.ema=True'),
-    (dict(ema='0.9'), 'model.ema'),
+    (dict(ema='0.9'), 'ema is a text, expected a number or None'),
     (dict(feature_maps=dict(edge_channel='soft')), "feature_maps.edge_channel must be one of warped, real, none, got 'soft'"),
     (dict(feature_maps=dict(pose_channels='drawn')), 'feature_maps.pose_channels must be one of')])
 def test_options_that_cannot_be(options, message):
