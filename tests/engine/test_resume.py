@@ -147,6 +147,11 @@ def test_what_changed_is_told_and_nothing_where_all_is_as_it_was(toy, tmp_path):
         runner.logger.info = said.append
         runner.train()
         lines.append([line for line in said if 'other settings' in line])
+    other, said = build_runner(load_config(toy.config), tmp_path / 'other', resume=tmp_path / 'iter_0000006.pth'), []
+    other.logger.info = said.append
+    other.train()
+    told, = [line for line in said if 'other settings' in line]
+    assert 'train_cfg.max_iters was 6, now 8' in told and 'load_from' not in told and 'work_dir' not in told
     (told,), before = lines[1], load_config(toy.config).train_dataloader.batch_size
     assert lines[0] == []
     assert told.endswith(f'iter_0000004.pth: train_cfg.max_iters was 4, now 6; train_dataloader.batch_size was {before}, now 1') or \

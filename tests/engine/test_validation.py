@@ -118,15 +118,13 @@ def test_a_metric_that_misses_its_weights_chooses_no_checkpoint(config, tmp_path
 
 
 def test_a_validation_in_which_the_metric_is_not_a_number_is_no_better_and_ends_no_training(config, tmp_path, monkeypatch):
-    l1, calls = METRICS.get('L1'), []
+    l1, runner, said = METRICS.get('L1'), build_runner(load_config(config, KEEP_BEST), work_dir=tmp_path / 'run'), []
     measure = l1.per_frame
-    monkeypatch.setattr(l1, 'per_frame', lambda self, generated, real: (
-        calls.append(1) or measure(self, generated, real) * (np.nan if len(calls) <= 3 else 1)))
-    runner, said = build_runner(load_config(config, KEEP_BEST), work_dir=tmp_path / 'run'), []
+    monkeypatch.setattr(l1, 'per_frame', lambda self, *pictures: measure(self, *pictures) * (np.nan if runner.iter == 2 else 1))
     runner.logger.warning = said.append
     runner.train()
     assert [p.name for p in (tmp_path / 'run').glob('best_*')] == ['best_l1_full_iter_0000004.pth']
-    assert [line for line in said if 'l1/full is n/a in this validation' in line] == said[:1]
+    assert len([line for line in said if 'l1/full is n/a in this validation' in line]) == 1
 
 
 def test_the_first_metric_is_taken_for_auto(config, tmp_path):
