@@ -12,7 +12,7 @@ from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import TextIO
+from typing import Any, TextIO
 
 from toolkit.packaged import PACKAGE, TOOLS
 from toolkit.structures import InputError, MissingWeightsError
@@ -30,7 +30,7 @@ COMMANDS = {**dict(
     live='live', estimate='estimate', plot='plot_logs'), 'new-plugin': 'new_plugin'}
 """Command of ``hvt`` -> tool."""
 WORDS = {'true': True, 'false': False, 'none': None, 'null': None}
-"""What these words mean in an option of a part, as in ``--cfg-options``."""
+"""What these words mean in ``KEY=VALUE``, of a config and of a part."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -52,10 +52,18 @@ def numbers(expected: str, count: int, kind: type, separator: str = ',', words: 
     return parse
 
 
+def option_value(text: str) -> Any:
+    """What the text behind ``KEY=`` means: a Python literal, one of :data:`WORDS`, or else text."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return WORDS.get(text.lower(), text)
+
+
 def part_config(words: list[str] | None) -> dict | None:
     """Name and options of a part as a config: ``['TIN2', 'batch_size=8']`` -> ``{'type': 'TIN2', 'batch_size': 8}``.
 
-    Values are Python literals, or :data:`WORDS`, or else text.
+    Values are those of :func:`option_value`.
 
     Raises:
         InputError: an option without ``=``.
@@ -67,10 +75,7 @@ def part_config(words: list[str] | None) -> dict | None:
         key, equals, value = word.partition('=')
         if not equals:
             raise InputError(f'expected TYPE KEY=VALUE ..., got {word!r}')
-        try:
-            config[key] = ast.literal_eval(value)
-        except (ValueError, SyntaxError):
-            config[key] = WORDS.get(value.lower(), value)
+        config[key] = option_value(value)
     return config
 
 

@@ -41,12 +41,9 @@ def empty_scene(clip: Clip, size: Sequence[int], frames: Sequence[int], shown: C
     Returns:
         (H, W, 3) uint8 RGB.
     """
-    plate = still_scene(clip, frames)
-    if plate is not None:
-        return resize_image(plate, *size)
-    print_log(f'clip {clip.name}: the camera moves, so there is no empty scene for all frames. The content frame with the person '
-              'painted over takes its place, and what is seen behind the person will not move along', 'current', logging.WARNING)
-    return background_plate(shown, size, [content])
+    plate = _still_or_said(clip, size, frames, 'there is no empty scene for all frames. The content frame with the person painted '
+                           'over takes its place, and what is seen behind the person will not move along')
+    return background_plate(shown, size, [content]) if plate is None else plate
 
 
 def steady_plate(clip: Clip, size: Sequence[int], frames: Sequence[int]) -> np.ndarray:
@@ -60,12 +57,17 @@ def steady_plate(clip: Clip, size: Sequence[int], frames: Sequence[int]) -> np.n
     Returns:
         (H, W, 3) uint8 RGB.
     """
+    plate = _still_or_said(clip, size, frames, 'its empty scene is a mixture of all that it has shown. People are put before that. '
+                           'Film with a camera that stands still')
+    return background_plate(clip, size, frames) if plate is None else plate
+
+
+def _still_or_said(clip: Clip, size: Sequence[int], frames: Sequence[int], otherwise: str) -> np.ndarray | None:
+    """The plate of a clip, (H, W, 3); where its camera moves None, and a warning of what that means."""
     plate = still_scene(clip, frames)
-    if plate is not None:
-        return resize_image(plate, *size)
-    print_log(f'clip {clip.name}: the camera moves, so its empty scene is a mixture of all that it has shown. People are put before '
-              'that. Film with a camera that stands still', 'current', logging.WARNING)
-    return background_plate(clip, size, frames)
+    if plate is None:
+        print_log(f'clip {clip.name}: the camera moves, so {otherwise}', 'current', logging.WARNING)
+    return None if plate is None else resize_image(plate, *size)
 
 
 def still_scene(clip: Clip, frames: Sequence[int]) -> np.ndarray | None:

@@ -15,6 +15,21 @@ MOST_ACTIONS, FRACTION = 10, 10 / 16
 HALVES = 'train', 'test'
 
 
+def checked_half(split: str | None, split_rule: dict | None, split_file: str | Path | None) -> str | None:
+    """The half to take, None for all clips; arguments of :class:`toolkit.datasets.windows.ClipWindows`.
+
+    Raises:
+        InputError: a rule or a file where no half is asked for, or both.
+    """
+    given = [name for name, value in (('split_rule', split_rule), ('split_file', split_file)) if value]
+    if split == '' and given:
+        raise InputError(f"{' and '.join(given)} can only divide clips where a half is asked for: set split='train' or 'test', or "
+                         f'split=None for all clips')
+    if split and len(given) == 2:
+        raise InputError(f'split_file={split_file!r} takes the place of a rule: set split_rule=None, or leave out split_file')
+    return split or None
+
+
 def split_clips(
         clips: Sequence[Clip], train_actions_per_person: int | None = None, train_fraction: float | None = None,
         seed: int | None = None, test_actions: str | Sequence[str] | None = None) -> dict[str, list[Clip]]:

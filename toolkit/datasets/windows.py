@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 from toolkit.clips.clip import Clip, find_clips
 from toolkit.clips.size import smaller_size
 from toolkit.datasets.footage import ClipFootage, References
-from toolkit.datasets.split import split_by_file, split_clips
+from toolkit.datasets.split import checked_half, split_by_file, split_clips
 from toolkit.datasets.tensors import SAMPLE, item_tensors
 from toolkit.datasets.transforms import resize_image, scale_pose
 from toolkit.fields import CONTENT, added, find, named, stored_pictures
@@ -96,7 +96,7 @@ class ClipWindows(Dataset):
         if window is not None and (not isinstance(window, int) or window < 1):
             raise InputError(f'window must be a whole number of frames, at least 1, or None for whole clips, got {window!r}')
         check_seed(seed)
-        split = _checked_split(split, split_rule, split_file)
+        split = checked_half(split, split_rule, split_file)
         if content not in ('first', 'random') and (isinstance(content, bool) or not isinstance(content, int)):
             raise InputError(f"content must be 'first', 'random' or the number of a frame, got {content!r}")
         if content == 'random' and window is None:
@@ -379,17 +379,6 @@ class ClipWindows(Dataset):
         for transform in self.transforms:
             sample = transform(sample, rng)
         return dict(masks=sample['masks'] > 127)
-
-
-def _checked_split(split: str | None, split_rule: dict | None, split_file: str | Path | None) -> str | None:
-    """The half to take, None for all clips."""
-    given = [name for name, value in (('split_rule', split_rule), ('split_file', split_file)) if value]
-    if split == '' and given:
-        raise InputError(f"{' and '.join(given)} can only divide clips where a half is asked for: set split='train' or 'test', or "
-                         f'split=None for all clips')
-    if split and len(given) == 2:
-        raise InputError(f'split_file={split_file!r} takes the place of a rule: set split_rule=None, or leave out split_file')
-    return split or None
 
 
 def _inside(name: str, given: Sequence[float | None], total: int) -> np.ndarray:

@@ -1,6 +1,5 @@
 """Reading configs with every key checked."""
 
-import ast
 import logging
 import sys
 import traceback
@@ -13,6 +12,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.logging import print_log
 
+from toolkit.cli import option_value
 from toolkit.engine.mmengine_names import check_names
 from toolkit.engine.sections import Top
 from toolkit.engine.shared_data import data_takers, follow_test, share_data
@@ -79,7 +79,7 @@ def read_plain(path: str | Path) -> tuple[Path, dict[str, Any]]:
 
 
 def parse_options(options: Sequence[str]) -> dict[str, Any]:
-    """Parse ``'a.b=1'`` strings; values are Python literals, ``true``, ``false``, ``none``, or else text.
+    """Parse ``'a.b=1'`` strings; values are those of :func:`toolkit.cli.option_value`.
 
     Raises:
         InputError: no ``=``.
@@ -89,11 +89,7 @@ def parse_options(options: Sequence[str]) -> dict[str, Any]:
         key, equals, text = option.partition('=')
         if not equals or not key:
             raise InputError(f'--cfg-options: {option!r} is not of the form key=value')
-        try:
-            value = ast.literal_eval(text)
-        except (ValueError, SyntaxError):
-            value = {'true': True, 'false': False, 'none': None, 'null': None}.get(text.lower(), text)
-        parsed[key] = value
+        parsed[key] = option_value(text)
     return parsed
 
 

@@ -14,6 +14,7 @@ from toolkit.engine.random_state import random_state_kept, set_random_state
 from toolkit.engine.saving import tensors
 from toolkit.registry import PARAM_SCHEDULERS
 from toolkit.structures import InputError
+from toolkit.weights import as_read
 
 LIKE_PARAMETERS = ('exp_avg', 'exp_avg_sq', 'max_exp_avg_sq', 'momentum_buffer', 'square_avg', 'grad_avg', 'acc_delta', 'sum')
 """States of torch's optimizers that have the shape of their parameter."""
@@ -98,7 +99,7 @@ def changed_settings(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
         before: config in the checkpoint.
         now: config of the run.
     """
-    values = [dict(_leaves({key: value for key, value in config.items() if key not in OF_A_CALL})) for config in (before, now)]
+    values = [dict(_leaves(as_read({key: value for key, value in config.items() if key not in OF_A_CALL}))) for config in (before, now)]
     told = [f'{key} was {shortened(values[0].get(key))}, now {shortened(values[1].get(key))}' for key in {**values[0], **values[1]}
             if values[0].get(key) != values[1].get(key)]
     return '; '.join(told[:MOST_TOLD]) + (f'; and {len(told) - MOST_TOLD} more' if len(told) > MOST_TOLD else '')
@@ -106,9 +107,9 @@ def changed_settings(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
 
 def _leaves(node: Any, where: str = '') -> Iterator[tuple[str, Any]]:
     """Place and value of each setting; lists are compared whole, unless they hold parts."""
-    parts = isinstance(node, (list, tuple)) and any(isinstance(value, Mapping) for value in node)
+    parts = isinstance(node, list) and any(isinstance(value, Mapping) for value in node)
     if not isinstance(node, Mapping) and not parts:
-        yield where, list(node) if isinstance(node, tuple) else node
+        yield where, node
         return
     for key, value in node.items() if isinstance(node, Mapping) else enumerate(node):
         yield from _leaves(value, f'{where}.{key}' if where else str(key))
