@@ -81,7 +81,7 @@ class ViTPose:
         if not len(boxes):
             return []
         given = self.processor(images=frame, boxes=[boxes.tolist()], return_tensors='pt', input_data_format='channels_last')
-        if self.model.config.backbone_config.num_experts > 1:
+        if getattr(self.model.config.backbone_config, 'num_experts', 1) > 1:
             given['dataset_index'] = torch.zeros(len(boxes), dtype=torch.long)  # the expert for the joints of COCO
         found, = self.processor.post_process_pose_estimation(self.model(**given.to(self.device)), boxes=[boxes])
         people, (height, width) = [], frame.shape[:2]
