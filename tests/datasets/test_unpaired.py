@@ -248,14 +248,14 @@ def test_clips_without_a_frame_in_use_have_no_scene(roots, tmp_path, stick):
 
 def test_a_camera_that_moves_before_which_people_are_put_is_told(tmp_path, monkeypatch):
     said, size = [], (96, 64)
-    still, pan = (filmed(tmp_path / name / 'clip', person=name, size=size, pan=pan) for name, pan in (('still', 0), ('pan', 1.5)))
+    still, pan = (filmed(tmp_path / name / name, person=name, size=size, pan=pan) for name, pan in (('still', 0), ('pan', 1.5)))
     monkeypatch.setattr(scene, 'print_log', lambda text, logger, level: said.append(text))
     two = dict(a=str(still.folder), b=str(pan.folder))
     for kind in ('UnpairedClips', 'DirectedClips'):
         data = DATASETS.build(dict(type=kind, **two, plates=True))
         for item, clip in zip(data[0].values() if kind == 'UnpairedClips' else (data[0], data[1]), (still, pan)):
             np.testing.assert_array_equal(item['plate'].permute(1, 2, 0), background_plate(clip))
-        assert len(said) == 1 and 'the camera moves, so its empty scene is a mixture' in said.pop()
+        assert len(said) == 1 and said.pop().startswith('clip pan: the camera moves, so its empty scene is a mixture')
     monkeypatch.setattr(scene, 'camera_moves', lambda *_: 1 / 0)
     build(two, plates=True)
     assert len(said) == 1, 'it is found once, and said each time'
