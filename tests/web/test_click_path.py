@@ -1,16 +1,12 @@
 """A visitor's way through the page in a real browser: upload, look, generate, download, dress, fine-tune, and what goes wrong."""
 
-import json
 import os
 import re
-import shutil
 import threading
 import time
 import urllib.error
-import urllib.request
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
@@ -18,17 +14,13 @@ pytest.importorskip('gradio', reason="needs gradio: pip install 'human-video-too
 pytest.importorskip('selenium', reason="needs selenium: pip install 'human-video-toolkit[browser]'")
 pytest.importorskip('mediapipe', reason='needs MediaPipe to find people in an upload')
 
-from selenium import webdriver
 from selenium.webdriver.common.by import By
 
-from toolkit.synthetic.actions import SyntheticActions
-from toolkit.video.io import VideoReader, VideoWriter
+from tests.web.visitor import CHROMIUM, DRIVER, Visitor, film_of_a_camera, film_of_somebody
+from toolkit.video.io import VideoReader
 from toolkit.web.sessions import Limits
 
 pytestmark = pytest.mark.browser
-CHROMIUM, DRIVER = (shutil.which(name) for name in ('chromium', 'chromedriver'))
-PATIENCE = float(os.environ.get('TOOLKIT_BROWSER_PATIENCE', 120))
-"""Seconds to wait for a job; a machine that is busy with other things needs more."""
 
 
 @pytest.fixture(scope='module')
@@ -53,10 +45,7 @@ def page(tmp_path_factory):
 def videos(tmp_path_factory):
     """A video of somebody, and files that are none."""
     folder = tmp_path_factory.mktemp('videos')
-    people = SyntheticActions(height=256, width=160, frames=40)
-    with VideoWriter(folder / 'my dance.mp4', 25) as video:
-        for t in range(40):  # a fine-tuning needs footage that is some frames away
-            video.write(people.render(5, 'jumping_jack', t).frame)
+    film_of_somebody(folder / 'my dance.mp4')
     (folder / 'text.mp4').write_text('this is no video')
     (folder / 'large.mp4').write_bytes(bytes(6_000_000))
     (folder / 'empty.mp4').write_bytes(b'')
@@ -65,98 +54,9 @@ def videos(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def camera(tmp_path_factory):
-    """A film that a browser shows as its camera, of somebody in a wide picture."""
-    people, file = SyntheticActions(height=480, width=320, frames=30), tmp_path_factory.mktemp('camera') / 'camera.mjpeg'
-    frames = [np.pad(people.render(5, 'jumping_jack', t).frame, ((0, 0), (160, 160), (0, 0)), mode='edge') for t in range(30)]
-    file.write_bytes(b''.join(cv2.imencode('.jpg', frame[..., ::-1])[1].tobytes() for frame in frames))
+    file = tmp_path_factory.mktemp('camera') / 'camera.mjpeg'
+    film_of_a_camera(file)
     return file
-
-
-class Visitor:
-    """A browser and what one does in it."""
-
-    def __init__(self, address, folder, camera=None):
-        options = webdriver.ChromeOptions()
-        options.binary_location = CHROMIUM
-        for switch in ('--headless=new', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--window-size=1180,1400',
-                       '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'):
-            options.add_argument(switch)
-        if camera:
-            options.add_argument(f'--use-file-for-fake-video-capture={camera}')
-        options.set_capability('goog:loggingPrefs', {'performance': 'ALL', 'browser': 'ALL'})
-        self.driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER, popen_kw=dict(start_new_session=True)))
-        self.address, self.folder = address, folder
-        self.driver.get(address)
-
-    def find(self, css):
-        return self.driver.find_element(By.CSS_SELECTOR, css)
-
-    def until(self, what, condition, patience=PATIENCE):
-        deadline = time.monotonic() + patience
-        while time.monotonic() < deadline:
-            try:
-                if found := condition():
-                    return found
-            except Exception as error:
-                last = error
-            else:
-                last = None
-            time.sleep(.15)
-        self.shot('failed')
-        raise AssertionError(f'{what} did not happen: {last!r}; the job says: {self.find("#hvt-job").text}')
-
-    def shown(self, css):
-        return any(e.is_displayed() for e in self.driver.find_elements(By.CSS_SELECTOR, css))
-
-    def click(self, css):
-        self.driver.execute_script('arguments[0].scrollIntoView({block: "center"})', self.find(css))
-        self.until(f'a click on {css}', lambda: self.find(css).click() or True, 20)
-
-    def choose(self, css, words):
-        label = next(e for e in self.driver.find_elements(By.CSS_SELECTOR, f'{css} label') if e.text.strip() == words)
-        self.driver.execute_script('arguments[0].scrollIntoView({block: "center"}); arguments[0].click()', label)
-
-    def type_number(self, css, value):
-        def typed():  # a slider that has just been drawn forgets what is typed: its bar says what it knows
-            self.driver.execute_script(
-                "const e = arguments[0];"
-                "Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, 'value').set.call(e, arguments[1]);"
-                "e.dispatchEvent(new Event('input', {bubbles: true})); e.dispatchEvent(new Event('blur', {bubbles: true}));",
-                self.find(f'{css} input[type=number]'), str(value))
-            time.sleep(.2)
-            return self.find(f'{css} input[type=range]').get_attribute('value') == str(value)
-        self.until(f'{value} in {css}', typed, 20)
-
-    def upload(self, role, file):
-        self.find(f'#hvt-file-{role}').send_keys(str(file))
-
-    def value(self, css):
-        return self.find(f'{css} input').get_attribute('value')
-
-    def job(self, title, state='done', patience=PATIENCE):
-        """Wait for a job to come to a state; returns what the panel says."""
-        def there():
-            here, said = self.driver.execute_script(  # at once: the panel changes all the time
-                'const job = document.querySelector("#hvt-job [data-state]"); return [job.dataset.state, job.innerText]')
-            if here in ('failed', 'stopped') and here != state and title in said:
-                pytest.fail(f'{title}: {said}')
-            return title in said and here == state and said
-        return self.until(f'{title}: {state}', there, patience)
-
-    def shot(self, name):
-        self.driver.save_screenshot(str(self.folder / f'{name}.png'))
-
-    def get(self, url, cookies=True):
-        """A file, as the browser would get it."""
-        cookie = '; '.join(f'{c["name"]}={c["value"]}' for c in self.driver.get_cookies()) if cookies else ''
-        with urllib.request.urlopen(urllib.request.Request(url, headers=dict(cookie=cookie))) as answer:
-            return answer.read()
-
-    def outside(self):
-        """Addresses of other machines that the browser asked for."""
-        messages = [json.loads(entry['message'])['message'] for entry in self.driver.get_log('performance')]
-        asked = [m['params']['request']['url'] for m in messages if m['method'] == 'Network.requestWillBeSent']
-        return [url for url in asked if not url.startswith((self.address, 'data:', 'blob:', 'about:', 'chrome'))]
 
 
 def frames_of(data, path):
