@@ -28,6 +28,17 @@ def test_two_people_of_one_video_are_not_one_person(tmp_path, one, other):
     assert same_person(ann, clip('ann_later', 90, other, 'ann')) == (True, "both clips show 'ann'")
 
 
+@pytest.mark.parametrize('follow', [None, 'left'])
+def test_two_names_are_two_people_though_they_come_one_after_the_other_in_one_video(tmp_path, follow):
+    def clip(name, person):
+        return made(tmp_path / name, person, source=dict(sha256='a', crop=[0, 0, 32, 32]), settings=dict(follow=follow))
+
+    ann, ben, unnamed = clip('ann', 'ann'), clip('ben', 'ben'), clip('unnamed', 'person')
+    assert same_person(ann, ben) == (False, "the driving clip shows 'ann' and the content clip 'ben'")
+    for one, other in ((ann, unnamed), (unnamed, ann), (ann, clip('ann_again', 'ann')), (ann, ann)):
+        assert same_person(one, other) == (True, 'both are made of the same video')
+
+
 @pytest.mark.parametrize('said', [None, 'me.mp4', ['me.mp4']])
 def test_a_source_in_words_of_somebody_else_says_nothing(tmp_path, said):
     one, other = (made(tmp_path / name, source=said, settings=said) for name in ('one', 'other'))

@@ -72,6 +72,13 @@ def test_clips_take_the_size_of_their_folder(people, tmp_path):
     assert isinstance(Clip(tmp_path / 'a' / 'wide'), Clip)
 
 
+def test_a_clip_that_got_another_name_counts_when_its_first_name_is_made_again(people, tmp_path):
+    path = people.write(tmp_path / 'me.mp4', [people.draw(256, 144, 70, 60, 40)] * 5)
+    clip = prepare_video(path, tmp_path / 'a', people.Pose(), people.Edges(), people.Mask(), height=64, width=96, min_person=10)
+    clip.folder.rename(tmp_path / 'a' / 'kept')
+    assert folder_size(tmp_path / 'a', ['me']) == (64, 96) and folder_size(tmp_path / 'a', ['kept']) is None
+
+
 def test_smaller_sizes_keep_the_shape():
     assert smaller_size(384, 256, 192 * 128) == (192, 128) and smaller_size(256, 384, 192 * 128) == (128, 192)
     assert smaller_size(320, 320, 192 * 128) == (160, 160) and smaller_size(96, 64, 192 * 128) == (96, 64)

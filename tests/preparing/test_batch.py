@@ -79,6 +79,14 @@ def test_what_cannot_be_is_found_before_any_work(make, tmp_path):
     assert (tmp_path / 'out' / 'bright').read_text() == 'mine'
 
 
+def test_no_clip_is_made_inside_of_a_clip_where_nobody_would_find_it(make, tmp_path):
+    assert make(dict(bright=120)).run() == 0
+    before = contents(tmp_path / 'out')
+    with pytest.raises(InputError, match='bright: is a prepared clip, .* give the folder that it is in'):
+        make(dict(brighter=130), out='out/bright')
+    assert contents(tmp_path / 'out') == before
+
+
 @pytest.mark.parametrize('size', [(96, 64), ()])
 def test_a_crop_that_does_not_fit_one_video_does_not_end_the_batch(make, tmp_path, capsys, size):
     batch = make(dict(a=100, b=130), size=size, keep_going=True)

@@ -19,7 +19,7 @@ from toolkit.preparing import poses as prepare_poses
 from toolkit.preparing import prepare as module
 from toolkit.preparing.prepare import prepare_video
 from toolkit.preparing.settings import PrepareSettings, UnusableClipError, clip_names
-from toolkit.structures import InputError
+from toolkit.structures import InputError, MissingWeightsError
 
 SIZE = dict(height=96, width=64)
 
@@ -176,6 +176,18 @@ def test_nothing_is_lost_just_before_or_after_a_clip_gets_its_name(prepare, peop
     assert {p.name for p in clip.folder.iterdir()} == {p.name for p in whole.folder.iterdir()}
 
 
+def test_a_picture_that_a_power_cut_left_empty_does_not_stop_the_clip(prepare, people, long_video, small_chunks, tmp_path):
+    whole = prepare(long_video, out=tmp_path / 'whole')
+    with pytest.raises(KeyboardInterrupt):
+        prepare(long_video, people.Pose(3))
+    pictures = sorted((tmp_path / 'out' / '.long.partial' / 'work').glob('*.jpg'))
+    for picture in pictures:
+        picture.write_bytes(b'')
+    clip = prepare(long_video)
+    assert len(pictures) == 2 and same(clip, whole)
+    assert (whole.folder / 'source.jpg').exists() and not (clip.folder / 'source.jpg').exists()
+
+
 def test_crops(prepare, walk, tmp_path):
     assert prepare(walk, out=tmp_path / 'c', crop='center').manifest['source']['crop'] == [80, 0, 160, 240]
     assert prepare(walk, out=tmp_path / 'g', crop=(90, 0, 120, 180)).manifest['source']['crop'] == [90, 0, 120, 180]
@@ -190,6 +202,36 @@ def test_a_crop_that_does_not_fit_is_told_before_the_poses_are_looked_for(prepar
     with pytest.raises(InputError, match=f'walk.mp4: crop .*{message}'):
         prepare(walk, pose, crop=crop)
     assert pose.calls == 0
+
+
+@pytest.mark.parametrize('option', [dict(path=Path('kp')), dict(version=3), dict(size=(240, 160))])
+def test_any_option_of_a_part_can_be_recorded(prepare, walk, people, option):
+    clip = prepare(walk, part_options=dict(poses=dict(type='StubPose', **option)))
+    (name, value), = option.items()
+    assert clip.manifest['made_by']['poses'][name] == {'path': 'kp', 'size': [240, 160]}.get(name, value)
+    lazy = people.Pose()
+    prepare(walk, lazy, part_options=dict(poses=dict(type='StubPose', **option)))
+    assert lazy.calls == 0, 'known again'
+
+
+@pytest.mark.parametrize('error', [FileNotFoundError(errno.ENOENT, 'No such file', 'offsets.npy'), MissingWeightsError('no weights')])
+def test_a_file_that_a_part_lacks_is_not_told_as_a_clip_that_cannot_be_written(prepare, walk, error):
+    def lacking(frames, poses):
+        raise error
+
+    with pytest.raises(type(error)) as told:
+        prepare(walk, mask=lacking)
+    assert told.value is error
+
+
+@pytest.mark.parametrize('inside', ['.walk.partial/frames/000000.png', None])
+def test_a_clip_that_cannot_be_written_is_told_as_one(prepare, walk, tmp_path, monkeypatch, inside):
+    def fail(*arguments, **options):
+        raise OSError(errno.EROFS, 'Read-only file system', inside and str(tmp_path / 'out' / inside))
+
+    monkeypatch.setattr(module, 'ClipWriter', fail)
+    with pytest.raises(InputError, match=r'out.walk: cannot be written \(Read-only file system\)'):
+        prepare(walk)
 
 
 @pytest.mark.parametrize('said', [dict(person=''), dict(action=''), dict(person='\udc80'), dict(person=None)])
@@ -445,7 +487,8 @@ def test_settings_are_checked():
     nan, inf = float('nan'), float('inf')
     for bad in (dict(fps=0), dict(fps=nan), dict(fps=inf), dict(fps=-1.), dict(start=nan), dict(start=-1.), dict(end=nan),
                 dict(end=inf), dict(start=3, end=2), dict(max_frames=0), dict(max_frames=-3), dict(min_presence=nan),
-                dict(min_person=nan), dict(crop='face')):
+                dict(min_person=nan), dict(crop='face'), dict(crop=(0, 0, 64)), dict(crop=(0., 0, 64, 96)),
+                dict(crop=tuple(np.array([0, 0, 64, 96])))):
         with pytest.raises(InputError, match=next(reversed(bad))):
             PrepareSettings(**bad)
 

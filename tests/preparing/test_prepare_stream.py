@@ -291,6 +291,21 @@ def test_a_point_may_be_on_somebody_far_away(stick):
     assert choose_person([[], [near, far]], (300, 200)) == (1, far) and choose_person([[near, far]], 'right') == (0, near)
 
 
+@pytest.mark.parametrize('follow, x', [('left', 40), ('right', 110), ((110, 40), 110)])
+def test_whom_to_follow_counts_too_where_a_little_of_everybody_is_seen(parts, two, tmp_path, follow, x):
+    """Faces from the side, close to the camera: five joints each, too few for anybody to be there for certain."""
+    class Faces(parts.everybody):
+        def detect(self, frames):
+            found = super().detect(frames)
+            for person in sum(found, []):
+                person.pose[[0, *range(5, 8), *range(9, 18)]] = 0
+            return found
+
+    clip = prepare_video(two, tmp_path / 'out', Faces(), parts.edges(), parts.mask(), follow=follow, **SIZE)
+    seen = clip.array('raw')
+    assert ((seen[..., 2] > 0).sum(1) == 5).all() and np.abs(source_x(clip) - x).max() < 3
+
+
 def test_that_nobody_is_at_a_point_reaches_another_process():
     error = NobodyThereError('clip', (1, 2), [(30, 40)])
     again = pickle.loads(pickle.dumps(error))

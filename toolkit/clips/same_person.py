@@ -25,12 +25,15 @@ def same_person(driving: Clip, content: Clip) -> tuple[bool, str]:
     """Are both clips known to show the same person? The answer and its reason.
 
     They are if one file was prepared twice, with the same person of it followed, and both clips say which part of its frames they
-    show, or if the same name was given to both. The name that prepared clips have by default says nothing.
+    show, or if the same name was given to both. They are not if they were given two names, as of two people who come one after the
+    other in a video. The name that prepared clips have by default says nothing.
     """
-    if driving.folder == content.folder or _crops(driving, content) and _followed(driving) == _followed(content):
-        return True, 'both are made of the same video'
     persons = driving.person, content.person
-    if DEFAULT_PERSON in persons:
+    named = DEFAULT_PERSON not in persons
+    one_video = _crops(driving, content) and _followed(driving) == _followed(content)
+    if driving.folder == content.folder or one_video and not (named and persons[0] != persons[1]):
+        return True, 'both are made of the same video'
+    if not named:
         return False, 'nothing says that both clips show the same person (--person NAME of tools/prepare_data.py does)'
     if persons[0] == persons[1]:
         return True, f'both clips show {persons[0]!r}'

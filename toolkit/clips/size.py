@@ -80,12 +80,12 @@ def folder_size(folder: str | Path, leave_out: Collection[str] = ()) -> tuple[in
 
     Args:
         folder: of clips; need not exist.
-        leave_out: names of clips that do not count, as they are to be made again.
+        leave_out: names of folders in it whose clips do not count, as they are to be made again.
 
     Raises:
         InputError: they have different sizes.
     """
-    found = {(clip.height, clip.width): clip.name for clip in find_clips(folder) if clip.name not in leave_out}
+    found = {(clip.height, clip.width): clip.name for clip in find_clips(folder) if clip.key not in leave_out}
     if len(found) > 1:
         named = ', '.join(f'{name} is {h}x{w}' for (h, w), name in found.items())
         raise InputError(f'{folder}: its clips have different sizes ({named}, HxW); say which one new clips shall have '

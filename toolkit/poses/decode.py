@@ -221,10 +221,10 @@ def count_people(people: list[Person]) -> int:
     return max(len(sure_people(people)), 1)
 
 
-def sure_people(people: list[Person], share: float = SURE_PROMINENCE) -> list[Person]:
-    """People of a frame with six joints and this share of the prominence of the most prominent one."""
+def sure_people(people: list[Person], share: float = SURE_PROMINENCE, joints: int = SURE_JOINTS) -> list[Person]:
+    """People of a frame with so many joints and this share of the prominence of the most prominent one."""
     largest = max((p.prominence for p in people), default=0)
-    return [p for p in people if (p.pose[:, 2] > 0).sum() >= SURE_JOINTS and p.prominence >= share * largest]
+    return [p for p in people if (p.pose[:, 2] > 0).sum() >= joints and p.prominence >= share * largest]
 
 
 def follow_person(people: list[list[Person]], chosen: tuple[int, Person] | None = None) -> np.ndarray:

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from toolkit.poses.boxes import pose_box
-from toolkit.poses.decode import Person, sure_people
+from toolkit.poses.decode import SURE_JOINTS, SURE_PROMINENCE, Person, sure_people
 from toolkit.skeletons import scale_points
 from toolkit.structures import InputError
 
 SIDES = ('left', 'right', 'largest')
+FEW_JOINTS = 2
+"""Who has so many can be followed where no frame shows anybody for certain."""
 
 Follow = str | tuple[float, float]
 """'left', 'right' or 'largest', or x, y of a point on the person."""
@@ -53,7 +55,7 @@ def check_follow(follow: Follow | None) -> None:
 
 
 def choose_person(people: list[list[Person]], follow: Follow) -> tuple[int, Person] | None:
-    """The person to follow, in the first frame that shows somebody for certain.
+    """The person to follow, in the first frame that shows somebody for certain, or, where none does, in the first that shows anybody.
 
     Args:
         people: for each frame the people found.
@@ -66,9 +68,11 @@ def choose_person(people: list[list[Person]], follow: Follow) -> tuple[int, Pers
     Raises:
         NobodyThereError: nobody is at the point.
     """
-    for t, frame in enumerate(people):
-        if sure := sure_people(frame) if isinstance(follow, str) else sure_people(frame, share=0):
-            return t, choose_among(sure, follow, f'frame {t}')
+    share = SURE_PROMINENCE if isinstance(follow, str) else 0
+    for joints in (SURE_JOINTS, FEW_JOINTS):
+        for t, frame in enumerate(people):
+            if sure := sure_people(frame, share, joints):
+                return t, choose_among(sure, follow, f'frame {t}')
     return None
 
 

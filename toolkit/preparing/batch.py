@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from torch import distributed
 from tqdm import tqdm
 
-from toolkit.cli import Interrupted
+from toolkit.cli import Interrupted, spoken
 from toolkit.clips.folder import check_clip_folder
 from toolkit.clips.size import choose_size, folder_size
 from toolkit.files import make_folder
@@ -136,9 +136,10 @@ class VideoBatch:
                     busy += 1
                 else:
                     job.failed, self.failed = True, self.failed + 1
-                    message = f'FAILED {name}: {error}'
+                    message = spoken(f'FAILED {name}: {error}')
             except KeyboardInterrupt:
-                raise Interrupted('interrupted; what is done is kept, the same command goes on from there') from None
+                again = '; but with --overwrite it makes clips that are ready once more, so leave out their videos' * self.overwrite
+                raise Interrupted(f'interrupted; what is done is kept, the same command goes on from there{again}') from None
             finally:
                 bars.close()
             if message:

@@ -7,7 +7,8 @@ What an estimator offers decides how it is asked:
   a state that cannot be kept, so after an interruption they look at the clip from its first frame again. With ``follows = True``
   it also takes ``follow``, see :func:`toolkit.poses.follow.choose_person`.
 * ``detect(frames)``: (T, H, W, 3) -> for each frame its people. They are linked over the whole clip by
-  :func:`toolkit.poses.decode.follow_person`.
+  :func:`toolkit.poses.decode.follow_person`, by where they are alone: their ``id`` does not count, as a tracker would number people
+  anew after an interruption.
 * ``people_of_frames(numbers, size, total, names)``: no picture is needed; the people of these source frames, in source pixels, linked
   alike. With ``check_pixels(stored, shown)`` it can refuse a video whose pixels are not square: sizes (H, W) of its frames as they are
   stored and as they are shown.

@@ -5,6 +5,7 @@ cuts the frames and makes masks, edges and part labels at the clip's size. Both 
 does not depend on its size or length. What is done lies in ``.<clip>.partial``.
 """
 
+import json
 import re
 import warnings
 from collections.abc import Callable, Iterator
@@ -35,7 +36,7 @@ from toolkit.clips.same_person import DEFAULT_PERSON
 from toolkit.clips.size import Range, choose_size, folder_size
 from toolkit.files import fingerprint, make_folder, source_hash, write_json, writing_error
 from toolkit.masks.parts import part_labels
-from toolkit.outputs import check_name, refuse_inputs
+from toolkit.outputs import check_name, hidden, refuse_inputs
 from toolkit.poses.smooth import clean_poses
 from toolkit.preparing.checks import add_notes, check_maps, measure, stretch
 from toolkit.preparing.poses import POSE_CHUNK, POSE_SIDE, SAMPLE_HEIGHT, Found, PosePass, check_can_follow, write_picture
@@ -88,7 +89,7 @@ class Preparation:
     def key(self) -> dict:
         """What a finished clip must agree with to be taken as done."""
         settings = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self.settings).items()}
-        made_by = {kind: ' '.join(x if n in ('type', 'version') else f'{n}={x}' for n, x in record.items())
+        made_by = {kind: ' '.join(str(x) if n in ('type', 'version') else f'{n}={x}' for n, x in record.items())
                    for kind, record in self.made_by.items()}
         more = dict(fields=[f'{f.name}={f.compute.__module__}.{f.compute.__qualname__}' for f in self.fields]) if self.fields else {}
         return dict(source=self.sha, person=self.person, action=self.action, **settings, **made_by, **more)
@@ -168,7 +169,16 @@ class Preparation:
             self._note_failure(str(error))
             raise
         except OSError as error:
+            if not self._is_of_writing(error):
+                raise
             raise writing_error(self.folder, error) from error
+
+    def _is_of_writing(self, error: OSError) -> bool:
+        """Whether it is the clip that cannot be written; else a part lacks a file of its own."""
+        if error.filename is None:
+            return error.errno is not None
+        place, ours = Path(str(error.filename)), {self.folder, self.partial, hidden(self.folder, 'old')}
+        return not ours.isdisjoint((place, *place.parents))
 
     def _note_failure(self, reason: str) -> None:
         if (self.partial / MARK).is_file():
@@ -220,7 +230,7 @@ class Preparation:
             crop=[crop.x, crop.y, crop.w, crop.h], sound=SOUND_FILE if sound.exists() else silent)
         return writer.finish(
             arrays=dict(raw=crop.pose(raw), times=found.times[first:last], people=found.people[first:last]),
-            source=source, settings=self.key, made_by=self.made_by, report=quality.as_dict())
+            source=source, settings=self.key, made_by=json.loads(json.dumps(self.made_by, default=str)), report=quality.as_dict())
 
     def _sampled(self, reader) -> Iterator[tuple[np.ndarray, float, int]]:
         """Yields (frame, time, number of the source frame)."""
@@ -261,11 +271,11 @@ class Preparation:
         return [] if s.max_frames and self.rate else numbers[int(.9 * len(numbers)):][:1]
 
     def _preview(self, crop: Crop, total: int) -> None:
-        """A picture of the source with the crop drawn in, from the middle of the video."""
-        file = self.work / f'poses_{total // 2 // POSE_CHUNK:05d}.jpg'
-        if not file.is_file():
+        """A picture of the source with the crop drawn in, from the middle of the video; none where a power cut left half of it."""
+        try:
+            picture = read_picture(self.work / f'poses_{total // 2 // POSE_CHUNK:05d}.jpg')
+        except InputError:
             return
-        picture = read_picture(file)
         factor = SAMPLE_HEIGHT / self.reader.height
         x0, y0, x1, y1 = (round(v * factor) for v in (crop.x, crop.y, crop.x + crop.w, crop.y + crop.h))
         pad = max(0, 2 - x0, 2 - y0, x1 + 2 - picture.shape[1], y1 + 2 - picture.shape[0])
@@ -393,8 +403,10 @@ def clip_target(path: str | Path, out_dir: str | Path, name: str) -> Path:
         name: of the clip.
 
     Raises:
-        InputError: a name that is no plain part of a path, or a folder that is, holds or lies in the source.
+        InputError: a name that is no plain part of a path, or a folder that is, holds or lies in the source, or lies in a clip.
     """
     folder = Path(out_dir) / check_name(name)
     refuse_inputs([folder, partial_folder(folder)], [path])
+    if all((folder.parent / file).is_file() for file in ('manifest.json', 'poses.npz')):
+        raise InputError(f'{out_dir}: is a prepared clip, and nobody looks for clips in a clip; give the folder that it is in')
     return folder

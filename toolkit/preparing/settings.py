@@ -64,8 +64,9 @@ class PrepareSettings:
             raise InputError(
                 f'size {self.height}x{self.width} (height x width): both must be multiples of {self.multiple}, as networks need it; '
                 f'nearest valid heights {" or ".join(map(str, valid[0]))}, widths {" or ".join(map(str, valid[1]))}')
-        if isinstance(self.crop, str) and self.crop not in ('person', 'center'):
-            raise InputError(f"crop must be 'person', 'center' or x,y,width,height in source pixels, got {self.crop!r}")
+        window = isinstance(self.crop, (tuple, list)) and len(self.crop) == 4 and all(isinstance(n, int) for n in self.crop)
+        if not window and not (isinstance(self.crop, str) and self.crop in ('person', 'center')):
+            raise InputError(f"crop must be 'person', 'center' or x,y,width,height in whole source pixels, got {self.crop!r}")
         if self.frame_format not in ENCODING:
             raise InputError(f'frame_format must be one of {sorted(ENCODING)}, got {self.frame_format!r}')
         check_follow(self.follow)
