@@ -66,6 +66,20 @@ def test_models_without_codes_or_clips_are_refused(tmp_path):
     assert not (tmp_path / 'out').exists()
 
 
+def test_a_checkpoint_chooses_among_clips_that_are_there_and_nothing_else(tmp_path, clips):
+    model = SimpleNamespace(added_fields=())
+    taught = dict(type='TaughtWindows', teacher=str(tmp_path / 'teacher.pth'), allow_imports=['somebodys_module'], split=None)
+
+    def bank(**dataset):
+        half = dict(dataset=dict(taught, **dataset))
+        return LatentStudy(tmp_path / 'out')._bank(model, Config(dict(train_dataloader=half, test_dataloader=half)), 'train')
+
+    assert len(bank(root=str(clips[0].folder.parent)).frames), 'no teacher was looked for'
+    with pytest.raises(InputError, match='no prepared clips'):
+        bank(root=str(tmp_path / 'rendered'), synthetic=dict(height=64, width=48, frames=4, actors=[0], actions=['wave_both']))
+    assert not (tmp_path / 'rendered').exists()
+
+
 def test_the_untrained_encoder_begins_as_the_trained_one_did(tmp_path, monkeypatch):
     encoder = dict(type='RegionEncoder', encoder=dict(type='ResNetEncoder', nz=3, nef=4, n_down=3, init='xavier', logvar_bias=0.))
     picture, probed = np.zeros((8, 8, 3), np.uint8), []
