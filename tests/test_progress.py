@@ -35,6 +35,12 @@ def test_what_progress_means(capsys):
     assert ''.join(capsys.readouterr()) == ''
 
 
+def test_what_is_said_names_the_command_that_was_given(capsys, monkeypatch):
+    monkeypatch.setattr('sys.argv', ['hvt generate'])
+    Bars().say('prepare it with --person NAME of tools/prepare_data.py')
+    assert 'NAME of hvt prepare\n' in ''.join(capsys.readouterr())
+
+
 def test_a_folder_that_is_named_like_a_number_is_a_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ('2024', '1e5', 'None'):

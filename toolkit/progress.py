@@ -4,6 +4,8 @@ from typing import Any
 
 from tqdm import tqdm
 
+from toolkit.cli import spoken
+
 
 class Progress:
     """Says nothing; a class on top of it hears.
@@ -44,7 +46,7 @@ class Bars(Progress):
 
     def say(self, line: str) -> None:
         """Print it, above the bar."""
-        tqdm.write(line)
+        tqdm.write(spoken(line))
 
     def close(self) -> None:
         """Take the bar away."""
