@@ -61,7 +61,9 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--size', type=numbers('HEIGHTxWIDTH, for example 384x256', 2, int, 'x'), metavar='HxW',
                         help='size to generate at (default: that of training; for a checkpoint with references, as the generator that '
                              'comes with the toolkit is one, that of CONTENT as it is prepared)')
-    parser.add_argument('--max-frames', type=int, metavar='N', help='stop after N frames')
+    parser.add_argument('--max-frames', type=int, metavar='N',
+                        help='stop after N frames. DRIVING is prepared whole all the same: where its person is put depends on all of '
+                             'it. To try a part of a long film prepare that first (--end of tools/prepare_data.py)')
     parser.add_argument('--no-audio', dest='audio', action='store_false', help='leave out the sound of DRIVING')
     parser.add_argument('--overwrite', action='store_true', help='replace results that are there')
     parser.add_argument('--work-dir', metavar='DIR', help='where unprepared inputs are prepared (default: beside the result)')
@@ -102,6 +104,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
 
     from toolkit import apis
+    from toolkit.inference.unfinished import is_kept
     from toolkit.outputs import partial_video
     colors = apis.Colors(args.up_color, args.down_color, args.color_from, args.outfits, args.sample, args.interpolate, args.seed,
                          args.color_regions)
@@ -118,7 +121,8 @@ def main(argv: list[str] | None = None) -> None:
         out = result.write(chosen, apis.paint(trained, chosen), args.audio)
     except KeyboardInterrupt:
         kept = ', '.join(str(path) for path in map(partial_video, result.videos) if path.exists())
-        more = f', the frames so far are in {kept}; the same command goes on' if kept else ''
+        more = f', the frames so far are in {kept}' if kept else ''
+        more += '; the same command goes on' if is_kept(result.out) else ''
         raise Interrupted(f'interrupted; prepared clips are kept{more}') from None
     print(f'written to {out}')
     if not args.checkpoint:

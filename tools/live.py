@@ -31,7 +31,8 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
                         help='size to paint at (default: that of the training; for a model with references, as the generator of the '
                              'toolkit is one, that of the clip, on a CPU about 144x96)')
     parser.add_argument('--pose', nargs='+', metavar=('TYPE', 'KEY=VALUE'),
-                        help='pose estimator (default MediaPipePose if its plugin is installed, else OpenPoseMobile)')
+                        help='pose estimator for the frames that come (default MediaPipePose if its plugin is installed, else '
+                             'OpenPoseMobile); a PERSON who is not prepared is prepared by the default one')
     parser.add_argument('--import', dest='imports', nargs='+', default=[], metavar='MODULE',
                         help='modules that register pose estimators of your own; the current folder counts')
     parser.add_argument('--retarget', choices=['on', 'off'],

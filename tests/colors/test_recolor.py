@@ -53,6 +53,18 @@ def test_shift_keeps_part_of_the_variation():
     np.testing.assert_allclose(out.std((0, 1)), ab.std((0, 1)) / 2, rtol=1e-4)
 
 
+def test_a_colorizer_of_ones_own_needs_nothing_but_to_be_called(clip, weights):
+    class Paint:
+        def __call__(self, lab, weight, target_ab, hints):
+            assert lab.shape == (*weight.shape, 3) == clip[0].shape[1:] and len(hints.points)
+            return np.broadcast_to(np.float32(target_ab), (*weight.shape, 2))
+
+    new, (record,) = recolor_frames(*clip, up=(20, 25), colorizer=Paint())
+    np.testing.assert_allclose(rgb8_to_lab(new)[weights[0] > .99][:, 1:].mean(0), (20, 25), atol=1.5)
+    _, drawn = Recolor('up', keep=0, colorizer=Paint())(*clip, np.random.default_rng(0))
+    assert record.colorizer == drawn[0].colorizer == 'Paint'
+
+
 def test_clip_wise_all_frames_get_the_same_colors_and_frame_wise_each_its_own(clip):
     _, same = Recolor('both', per='clip', keep=0)(*clip, np.random.default_rng(0))
     assert [r.region for r in same] == ['up', 'down'] and all(r.frame is None for r in same)

@@ -233,6 +233,10 @@ def test_a_code_colors_textures_that_bring_lightness_alone(mine, dancer, tmp_pat
     with pytest.raises(InputError, match='both color codes and references'):
         request.check(coded(False).model)
     trained = coded(True)
+    without = coded(True).model
+    without.color_codes = None
+    with pytest.raises(InputError, match='has no color codes'):
+        request.check(without)
     chosen = apis.choose(trained, request, tmp_path, False)
     assert len(chosen.footage) == 2 and not torch.equal(*(opening['z'] for opening in chosen.openings))
     assert [picture.shape for picture in next(apis.paint(trained, chosen))] == [(*SIZE, 3)] * 2
@@ -242,3 +246,29 @@ def test_looks_of_a_model_with_references_need_no_codes(mine, dancer, tmp_path):
     sheet = apis.generate(textured(), mine[0].folder, dancer.folder, tmp_path / 'out.mp4', progress=False, max_frames=3,
                           colors=apis.Colors(outfits=['#c03030,', ',#2040a0', str(dancer.folder)]))
     assert sheet.suffix == '.png' and sorted(p.name for p in tmp_path.glob('*.mp4')) == ['out_0.mp4', 'out_1.mp4', 'out_2.mp4']
+
+
+@pytest.mark.parametrize('colors, words', [
+    (dict(like='friend.mp4'), 'nobody is seen in friend'), (dict(interpolate=(',', 'friend.mp4')), 'nobody is seen in friend'),
+    (dict(down='#2040a0'), 'the lower garment is not seen')])
+def test_clothes_that_cannot_be_are_refused_before_the_movement_is_prepared(mine, monkeypatch, tmp_path, colors, words):
+    monkeypatch.chdir(tmp_path)
+    for name in ('friend.mp4', 'film.mp4'):
+        (tmp_path / name).touch()
+
+    def prepare(path, *given):
+        if path == 'friend.mp4':
+            raise InputError('nobody is seen in friend.mp4')
+        return Clip(path) if path != 'film.mp4' else pytest.fail('a film is prepared')
+
+    class Half(Garments):
+        """A portrait."""
+
+        def __init__(self, whole):
+            super().__init__(whole)
+            self.own[1] = None
+
+    monkeypatch.setattr(choosing, 'as_clip', prepare)
+    monkeypatch.setattr(choosing, 'Garments', Half)
+    with pytest.raises(InputError, match=words):
+        apis.choose(textured(), apis.Request('film.mp4', mine[0].folder, size=SIZE, colors=apis.Colors(**colors)), tmp_path, False)

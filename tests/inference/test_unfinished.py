@@ -1,9 +1,11 @@
 """Painting that was stopped goes on, and what comes out is the same as in one go."""
 
+import shutil
 import signal
 import sys
 
 import av
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -12,6 +14,7 @@ from tests.inference.test_painting import trained
 from tests.models.cycle_gan_parts import build_video
 from tests.models.test_baseline_configs import METHODS, tiny
 from tests.test_configs import clips as data  # noqa: F401
+from tests.tools.conftest import load_tool  # noqa: F401
 from toolkit import apis
 from toolkit.clips.clip import Clip
 from toolkit.fields import steps
@@ -186,6 +189,42 @@ def test_a_network_file_that_was_written_anew_is_other_work(people, tmp_path):
         model.file.write_text(content)
         keys.append(apis.paint(model, chosen).key())
     assert keys[0] == keys[1] != keys[2]
+
+
+def test_a_picture_of_a_clip_that_was_changed_is_other_work(people, tmp_path):
+    """References are taken from all frames."""
+    model, content, keys = trained(references=2), tmp_path / 'me', []
+    shutil.copytree(people[0].folder, content)
+    for corrected in (False, False, True):
+        if corrected:
+            file = str(content / 'parts' / '000005.png')
+            labels = cv2.imread(file, cv2.IMREAD_GRAYSCALE)
+            labels[labels > 1] = 1
+            cv2.imwrite(file, labels)
+        chosen = apis.choose(model, apis.Request(people[1].folder, content), tmp_path, False)
+        keys.append(apis.paint(model, chosen).key())
+    assert keys[0] == keys[1] != keys[2]
+
+
+@pytest.mark.parametrize('after', [2, 6])
+def test_it_is_said_whether_the_same_command_goes_on(people, tmp_path, pieces_of_four, monkeypatch, capsys, load_tool, after):  # noqa: F811
+    """Before the first piece is whole nothing is kept that it could go on with."""
+    write_one = unfinished.Unfinished.write
+
+    def stopped(self, pictures):
+        if self.done == after:
+            raise KeyboardInterrupt
+        write_one(self, pictures)
+
+    monkeypatch.setattr(unfinished.Unfinished, 'write', stopped)
+    monkeypatch.setattr(apis, 'load', lambda *given: trained())
+    arguments = ['--content', str(people[0].folder), '--driving', str(people[1].folder), '--out', str(tmp_path / 'a.mp4')]
+    with pytest.raises(SystemExit) as end:
+        load_tool('generate').main(arguments)
+    said = capsys.readouterr().err
+    assert end.value.code == 130 and 'the frames so far are in' in said, said
+    assert ('the same command goes on' in said) == (after == 6)
+    assert len(frames_of(partial_video(tmp_path / 'a.mp4'))) == after
 
 
 def test_what_is_not_ours_stays_and_two_do_not_meet(people, tmp_path, pieces_of_four):

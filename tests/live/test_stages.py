@@ -1,11 +1,15 @@
 """Queues drop what is stale, stages run one after the other, failures come out, and figures are those of the time stamps."""
 
+import importlib.util
+import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from toolkit.live import timing as timing_file
 from toolkit.live.stages import Chain, Latest, Shot
 from toolkit.live.timing import Timing, memory_mb
 from toolkit.structures import InputError
@@ -95,3 +99,16 @@ def test_figures_are_those_of_the_time_stamps():
     assert sum(medians.values()) == pytest.approx(60, abs=.05), 'stages and waits make up the whole latency'
     assert report['about'] == dict(person='me') and report['frames']['shown'] == 11
     assert timing.line() == '20 fps  60 ms  95%: 60 ms' and memory_mb() > 1
+
+
+def test_a_system_that_does_not_say_how_much_memory_there_is(monkeypatch, tmp_path):
+    """As Windows: Python has no module that tells it there, and no /proc."""
+    monkeypatch.setitem(sys.modules, 'resource', None)
+    spec = importlib.util.spec_from_file_location('timing_elsewhere', timing_file.__file__)
+    elsewhere = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(elsewhere)
+    monkeypatch.setattr(elsewhere, 'Path', lambda name: Path(f'{tmp_path}{name}'))
+    timing = elsewhere.Timing()
+    timing.add(Shot(FRAME, 1., spans=dict(capture=(1., 2.))))
+    report = timing.report(Chain(numbered(0), dict(pose=lambda s: 1)))
+    assert report['memory_mb'] == {} and report['frames']['shown'] == 1

@@ -72,7 +72,7 @@ def recolor_region(
         first = original.reshape(-1, 3).take(where, 0)
         twice = np.flatnonzero(first.view('V3') != pixels.view('V3'))
         lab[0, twice] = rgb8_to_planes(first.take(twice, 0))[0]
-    if colorizer.pointwise:
+    if getattr(colorizer, 'pointwise', False):
         ab = colorizer(lab.T[:, None], share[:, None], target_ab, Hints.empty(region_ab))[:, 0]
     else:
         whole = rgb8_to_lab(frame if original is None else original)
@@ -142,7 +142,7 @@ def recolor_frames(
         mean = region_means(frames, weights[REGIONS.index(region)]) if ab is not None else None
         if mean is not None:
             targets[region] = (ab, mean[1:])
-            records.append(ColorDraw(float(ab[0]), float(ab[1]), float(mean[0]), region, colorizer=colorizer.name))
+            records.append(ColorDraw(float(ab[0]), float(ab[1]), float(mean[0]), region, colorizer=_name(colorizer)))
     return apply_colors(frames, weights, poses, targets, colorizer, records, parts), records
 
 
@@ -179,6 +179,11 @@ def build_colorizer(colorizer):
     if colorizer is None:
         return LabShift()
     return COLORIZERS.build(colorizer) if isinstance(colorizer, dict) else colorizer
+
+
+def _name(colorizer) -> str:
+    """Of a colorizer, for records."""
+    return getattr(colorizer, 'name', type(colorizer).__name__)
 
 
 def check_inputs(frames: np.ndarray, parts: np.ndarray, masks: np.ndarray, poses: np.ndarray) -> None:
@@ -248,7 +253,7 @@ class Recolor:
             if mean is None:
                 continue
             lightness, own = float(mean[0]), (float(mean[1]), float(mean[2]))
-            record = ColorDraw(*(drawn or own), lightness, region, kept=drawn is None, frame=frame, colorizer=self.colorizer.name)
+            record = ColorDraw(*(drawn or own), lightness, region, kept=drawn is None, frame=frame, colorizer=_name(self.colorizer))
             records.append(record)
             if drawn is None:
                 record.realized = own

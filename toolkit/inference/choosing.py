@@ -77,28 +77,35 @@ def choose(trained: Trained, request: Request, work_dir: str | Path, progress: b
     if request.size is None:
         of = 'the file of --fast' if trained.file_size else 'its training' if wanted else f'{Path(shown).name} as it is prepared'
         say(f'painted at {size[0]}x{size[1]} (HxW), the size of {of}')
-    prepared = wanted and tuple(side * (trained.reference_scale if model.references else 1) for side in size)
-    prepared = prepared or (size if ready_clip(shown) else None)
+    prepared = prepared_size(trained, wanted) or (size if ready_clip(shown) else None)
     content = None if request.content is None else as_clip(request.content, work_dir, prepared, progress)
     given = {} if content is None else opening_of(model, content, size, request.content_frame)
     if content is not None:
         warn_of_norms(trained, content)
     more = [as_clip(path, work_dir, prepared, progress) for path in request.references]
+    footage = [footage_of(trained, [content, *more], size) if model.references else None]
+    if request.colors.wanted:  # what they refuse is told before the driving video, which may be long, is prepared
+        wears = OutfitEncoder(model, given['content']) if model.codes is not None else Garments(footage[0])
+        outfits = _outfits(wears, request.colors, work_dir, size, progress)
     driving = as_clip(request.driving, work_dir, prepared, progress)
     poses = driving_poses(driving, content, size, request.retarget, say)[:request.max_frames]
     if 'direction' in model.opens_with:
         given['direction'] = request.direction or 'ab'
     if 'plate' in model.opens_with and content is None:
         given['plate'] = channels_first(steady_plate(driving, size, range(len(driving))))[None]
-    openings, footage = [given], [footage_of(trained, [content, *more], size) if model.references else None]
+    openings = [given]
     if request.colors.wanted:
-        wears = OutfitEncoder(model, given['content']) if model.codes is not None else Garments(footage[0])
-        outfits = _outfits(wears, request.colors, len(poses), work_dir, size, progress)
+        outfits = _over_time(wears, request.colors, outfits, len(poses))
         if model.codes is not None:
             openings, footage = [dict(given, z=z) for z in outfits], footage * len(outfits)
         else:
             openings, footage = [given] * len(outfits), [DressedFootage(wears, outfit) for outfit in outfits]
     return Chosen(driving, poses, size, openings, model.paints_from, style, fields.added(model.added_fields), footage)
+
+
+def prepared_size(trained: Trained, size: tuple[int, int] | None) -> tuple[int, int] | None:
+    """Size (H, W) at which clips are prepared that are painted at a size: references show more than the frames do. None as it is."""
+    return size and tuple(side * (trained.reference_scale if trained.model.references else 1) for side in size)
 
 
 def _planned_size(model: VideoModel, request: Request, shown: str | Path, wanted: tuple[int, int] | None) -> tuple[int, int]:
@@ -204,12 +211,12 @@ def outfit_codes(trained: Trained, content: Clip, size: tuple[int, int], colors:
     if not colors.wanted:
         return [None]
     encoder = OutfitEncoder(trained.model, content_batch(content, size, content_frame))
-    return _outfits(encoder, colors, frames, work_dir, size, progress)
+    return _over_time(encoder, colors, _outfits(encoder, colors, work_dir, size, progress), frames)
 
 
-def _outfits(encoder: OutfitEncoder | Garments, colors: Colors, frames: int, work_dir: str | Path, size: tuple[int, int],
+def _outfits(encoder: OutfitEncoder | Garments, colors: Colors, work_dir: str | Path, size: tuple[int, int],
              progress: bool | Progress) -> list:
-    """What is asked for, for each video: codes, or colors of garments."""
+    """What is asked for: codes, or colors of garments, for each video; the two that one goes between where colors change."""
     def colored(up: str | None, down: str | None):
         z, records = encoder.colored(up, down)
         for line in describe(records, dict(up=up, down=down)):
@@ -227,5 +234,10 @@ def _outfits(encoder: OutfitEncoder | Garments, colors: Colors, frames: int, wor
     if colors.samples:
         return encoder.samples(colors.samples, colors.seed, colors.regions)
     if colors.interpolate:
-        return [encoder.between(*map(outfit, colors.interpolate), frames)]
+        return [outfit(wish) for wish in colors.interpolate]
     return [outfit(colors.like) if colors.like else colored(colors.up, colors.down)]
+
+
+def _over_time(encoder: OutfitEncoder | Garments, colors: Colors, outfits: list, frames: int) -> list:
+    """What is worn in each video, of the outfits that are asked for."""
+    return [encoder.between(*outfits, frames)] if colors.interpolate else outfits

@@ -70,7 +70,7 @@ class Painting(Iterator[list[np.ndarray]]):
         colors = [footage.outfit for footage in chosen.footage if isinstance(footage, DressedFootage)]
         footage = [footage for footage in chosen.footage if footage is not None]
         shown = {clip.folder: clip for each in footage for clip in each.clips}
-        clips = [(clip.manifest, _numbers(clip.poses)) for clip in (chosen.driving, *shown.values())]
+        clips = [(clip.state(), _numbers(clip.poses)) for clip in (chosen.driving, *shown.values())]
         weights = {name: network_hash(network) for name, network in model.networks().items()
                    if not only_trains(name) and name != 'losses'}  # published models lack those: they are random
         stages = dict(model.named_buffers(recurse=False))

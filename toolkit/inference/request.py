@@ -29,7 +29,8 @@ class Request:
         references: more clips, videos or pictures of that person, in the same clothes, for a model with references.
         retarget: see :func:`toolkit.inference.driving.driving_poses`.
         direction: of a transfer between two persons: 'ab' (the default) if ``driving`` shows its person A, 'ba' if it shows B.
-        max_frames: stop after so many frames.
+        max_frames: stop after so many frames. ``driving`` is prepared whole all the same: its crop, its poses and how they are fitted
+            depend on all frames, so that these are the first ones of the whole video.
         size: (H, W) of the frames to generate. None takes the size of the content clip as it is prepared (of ``driving`` where there
             is no content) for a model with references, and for one that was published for any size; for all others the size of the
             training.
@@ -99,9 +100,10 @@ class Request:
         if 'direction' not in takes and self.direction is not None:
             raise InputError(f'a {kind} has no direction: it is not a transfer between two persons')
         check_references(model, self.references)
-        if self.colors.wanted and not model.references:
+        copies_colors = model.references and 'reference_garments' not in model.paints_from
+        if self.colors.wanted and not copies_colors:
             check_has_codes(model)
-        if self.colors.wanted and model.references and model.codes is not None and 'reference_garments' not in model.paints_from:
+        if self.colors.wanted and copies_colors and model.codes is not None:
             raise InputError(f'this {kind} has both color codes and references, which bring colors of their own: generate with the '
                              'clothes of the content, or train a model with one of the two, or with '
                              'feature_maps.texture_lightness=True')

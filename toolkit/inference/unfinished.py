@@ -20,6 +20,11 @@ from toolkit.weights import read_checkpoint
 MARK, STATE, LOCK = '.unfinished', 'state.pth', '.lock'
 
 
+def is_kept(out: Path) -> bool:
+    """Whether frames of a result that was stopped are kept, so that the same command goes on behind them."""
+    return (hidden(out, 'unfinished') / STATE).is_file()
+
+
 class Unfinished:
     """Videos in pieces of :data:`~toolkit.inference.overlapping.EVERY` frames, and what was remembered after the last whole piece.
 
@@ -58,7 +63,7 @@ class Unfinished:
                 except BaseException:
                     with suppress(InputError, OSError):  # what went wrong before is what to tell
                         self._show_partial()
-                    keep = (self.folder / STATE).exists()
+                    keep = is_kept(self.out)
                     raise
                 finally:
                     if not keep:

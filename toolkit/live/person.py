@@ -1,6 +1,8 @@
 """Who is painted live: a model, opened for the footage of a person."""
 
+import math
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,12 +11,14 @@ import cv2
 import numpy as np
 import torch
 
-from toolkit.clips.clip import Clip, find_clips
+from toolkit.clips.clip import Clip
 from toolkit.clips.crop import center_crop
 from toolkit.clips.same_person import identity
+from toolkit.clips.size import check_shape
 from toolkit.datasets.directed import DIRECTIONS
 from toolkit.datasets.transforms import scale_pose
-from toolkit.inference.choosing import check_size, choose
+from toolkit.datasets.windows import ClipWindows
+from toolkit.inference.choosing import check_size, choose, prepared_size
 from toolkit.inference.clips import as_clip
 from toolkit.inference.driving import FrameTeller
 from toolkit.inference.loading import Trained, load
@@ -28,7 +32,11 @@ from toolkit.structures import InputError
 from toolkit.weights import latest_checkpoint
 
 CPU_SIZE = 144, 96
+STEP = 16
+"""Sides of pictures are multiples of it where they are chosen."""
 CHECKPOINTS = ('.pth', '.pt', '.safetensors')
+WHICH = 'root', 'persons', 'actions', 'split', 'split_rule', 'split_file'
+"""What the config of a data set says of the clips that it takes."""
 
 
 @dataclass
@@ -120,8 +128,9 @@ def open_person(person: str | Path, content: str | Path | None = None, size: tup
     request = Request(paths[0], paths[0], retarget='off', max_frames=1, size=size, direction=direction, colors=colors,
                       references=paths[1:] if model.references else ())
     request.check(model)
-    clips = clips or [as_clip(given, work_dir, size)]
-    size = trained.painted_size(size) or _size(clips[0], device)
+    size = trained.painted_size(size)
+    clips = clips or [as_clip(given, work_dir, prepared_size(trained, size))]
+    size = size or _size(clips[0], device)
     request = replace(request, driving=clips[0].folder, content=clips[0].folder, size=size)
     chosen = choose(trained, request, work_dir, progress=False)
     tell = FrameTeller(chosen.names, size, chosen.style, chosen.extra, chosen.footage[0], model.references)
@@ -147,23 +156,33 @@ def _of_transfer(trained: Trained, size: tuple[int, int] | None, direction: str 
 
 def _training_clips(trained: Trained, checkpoint: str | Path) -> list[Clip]:
     """The clips that a checkpoint was trained on, if they are still there, those of the first person."""
-    dataset, data = trained.config.get('train_dataloader', {}).get('dataset', {}), trained.config.get('data') or {}
-    root, persons = (dataset.get(name) or data.get(name) for name in ('root', 'persons'))
-    clips = find_clips(root) if root and Path(root).is_dir() else []
-    if persons:
-        clips = [clip for clip in clips if clip.person in ([persons] if isinstance(persons, str) else persons)]
-    if not clips:
-        raise InputError(f'{checkpoint}: the clips of its training ({root or "not named"}) are not there; say whom to paint by '
-                         '--content, a clip, video or picture')
+    options = {**(trained.config.get('data') or {}), **trained.config.get('train_dataloader', {}).get('dataset', {})}
+    elsewhere = '; say whom to paint by --content, a clip, video or picture'
+    if not options.get('root'):
+        raise InputError(f'{checkpoint}: does not name the clips of its training{elsewhere}')
+    try:
+        clips = ClipWindows(**{key: options[key] for key in WHICH if key in options}, window=1, size=(1, 1), skip_empty=False).clips
+    except InputError as error:
+        raise InputError(f'{checkpoint}: the clips of its training are not there ({error}){elsewhere}') from error
     return [clip for clip in clips if identity(clip) == identity(clips[0])]
 
 
 def _size(clip: Clip, device: str | None) -> tuple[int, int]:
-    """The clip's own size; on a CPU about 144x96 pixels of the same shape."""
+    """The clip's own size; on a CPU about 144x96 pixels, and no more than it has, of about the same shape."""
+    own = clip.height, clip.width
     if device != 'cpu' and torch.cuda.is_available():
-        return clip.height, clip.width
-    factor = min(1., (CPU_SIZE[0] * CPU_SIZE[1] / (clip.height * clip.width)) ** .5)
-    return tuple(max(32, round(n * factor / 16) * 16) for n in (clip.height, clip.width))
+        return own
+    pixels = min(CPU_SIZE[0] * CPU_SIZE[1], own[0] * own[1])
+    heights, widths = (range(2 * STEP, side + 1, STEP) for side in own)
+    sizes = [(height, width) for height in heights for width in widths if _keeps_shape(clip, (height, width))]
+    return min(sizes, key=lambda size: abs(math.log(size[0] * size[1] / pixels)), default=own)
+
+
+def _keeps_shape(clip: Clip, size: tuple[int, int]) -> bool:
+    with suppress(InputError):
+        check_shape(clip, size)
+        return True
+    return False
 
 
 def build_parts_for(person: LivePerson, pose: dict | None) -> tuple[Any, dict[str, Callable], dict]:

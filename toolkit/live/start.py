@@ -6,13 +6,14 @@ from contextlib import closing
 from pathlib import Path
 
 from toolkit.files import check_output, write_json
+from toolkit.live.movement import finder
 from toolkit.live.person import build_parts_for, open_person
 from toolkit.live.run import Live, View
 from toolkit.live.sinks import open_sink, output_file
 from toolkit.live.sources import is_address, open_source
 from toolkit.outputs import refuse_existing, refuse_inputs
 from toolkit.plugins import import_custom
-from toolkit.registry import load_plugins
+from toolkit.registry import POSE_ESTIMATORS, build_part, load_plugins
 from toolkit.structures import InputError
 
 PATIENCE = 30.
@@ -67,6 +68,8 @@ def live(person: str | Path, camera: int | None = None, input: str | Path | None
         refuse_existing([check_output(Path(benchmark))], overwrite)
     if len({os.path.realpath(path) for path in files}) < len(files):
         raise InputError(f'{benchmark}: --out is the same file; give --benchmark another name')
+    if pose is not None:
+        finder(build_part(pose, POSE_ESTIMATORS))  # what is wrong with it is told before a model is loaded and a person prepared
     patience = PATIENCE if patience is None else patience
     source = open_source(camera, None if input is None else str(input), loop, patience, say)
     with closing(open_sink(out, overwrite)) as sink:

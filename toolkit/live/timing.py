@@ -2,7 +2,6 @@
 
 import os
 import platform
-import resource
 import sys
 from collections import deque
 from pathlib import Path
@@ -11,6 +10,11 @@ import numpy as np
 
 from toolkit.live.stages import Chain, Shot
 from toolkit.machine import cores
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
 
 SHOWN = 60
 """Frames that the figures on the picture are of."""
@@ -31,7 +35,7 @@ class Timing:
         self._recent: deque[tuple[float, float]] = deque(maxlen=SHOWN)
         self._spans: dict[str, deque[float]] = {}
         self._work: dict[str, deque[float]] = {}
-        self._memory: list[float] = []
+        self._memory: list[float | None] = []
 
     def add(self, shot: Shot) -> None:
         """A frame that is shown now: its last span ends now."""
@@ -67,16 +71,17 @@ class Timing:
         Returns:
             ``about``, ``machine``, ``seconds``, ``frames`` (captured, shown, dropped before each stage), ``fps``, ``latency_ms`` and
             ``stages_ms`` (median, p95, mean, max), ``cpu_ms`` (the same of the processor time of a stage's thread, which other programs
-            do not lengthen), ``memory_mb`` (first, quarter, last, peak).
+            do not lengthen), ``memory_mb`` (first, quarter, last, peak; empty where the system does not say it).
         """
-        memory, seconds = self._memory or [memory_mb()], self.last - self.first
+        memory = [mb for mb in self._memory or [memory_mb()] if mb is not None]
+        seconds = self.last - self.first
         return dict(
             about=about, machine=machine(), seconds=round(seconds, 2),
             frames=dict(captured=chain.captured, shown=self.shown, dropped={name: q.dropped for name, q in chain.queues.items()}),
             fps=round((self.shown - 1) / seconds, 2) if seconds > 0 else 0., latency_ms=spread_ms(self._latency),
             stages_ms={name: spread_ms(values) for name, values in self._spans.items() if name != 'wait'},
             cpu_ms={name: spread_ms(values) for name, values in self._work.items()},
-            memory_mb=dict(first=memory[0], quarter=memory[len(memory) // 4], last=memory[-1], peak=max(memory)))
+            memory_mb=dict(first=memory[0], quarter=memory[len(memory) // 4], last=memory[-1], peak=max(memory)) if memory else {})
 
 
 def spread_ms(seconds) -> dict[str, float]:
@@ -88,11 +93,14 @@ def spread_ms(seconds) -> dict[str, float]:
         ('median', np.median(values)), ('p95', np.quantile(values, .95)), ('mean', values.mean()), ('max', values.max()))}
 
 
-def memory_mb() -> float:
-    """Memory of this process in MB, millions of bytes: what is resident now, or, where that cannot be asked for, the most it was."""
+def memory_mb() -> float | None:
+    """Memory of this process in MB, millions of bytes: what is resident now, or, where that cannot be asked for, the most it was; None
+    where the system says neither."""
     table = Path('/proc/self/statm')
     if table.exists():
         return round(int(table.read_text().split()[1]) * os.sysconf('SC_PAGE_SIZE') / 1e6, 1)
+    if resource is None:
+        return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return round(peak * (1 if sys.platform == 'darwin' else 1024) / 1e6, 1)
 
