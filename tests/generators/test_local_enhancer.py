@@ -93,6 +93,28 @@ def test_number_of_enhancers(n_enhancers):
     assert all(p.grad is not None for p in generator.parameters())
 
 
+@pytest.mark.parametrize('n_enhancers', [0, 1])
+@pytest.mark.parametrize('mode', ['region_rgb', 'last_film', 'region_film', 'film'])
+def test_the_code_acts_with_any_number_of_enhancers(mode, n_enhancers):
+    generator = LocalEnhancer(4, n_enhancers=n_enhancers, z_dims=(2, 1), z_injection=mode, **SMALL)
+    for layer in generator.modules():
+        if isinstance(layer, nn.Linear):
+            nn.init.normal_(layer.weight)
+    x, regions = torch.randn(1, 4, 32, 32), torch.ones(1, 2, 32, 32)
+    with torch.no_grad():
+        a, b = (generator(x, z, regions) for z in torch.randn(2, 1, 3))
+    assert (a - b).abs().mean() > 1e-3
+
+
+@pytest.mark.parametrize('build, message', [
+    (lambda: GlobalGenerator(4, ngf=4, n_down=2, n_blocks=0, z_dims=(2,), z_injection='film'), r'residual blocks \(n_blocks\)'),
+    (lambda: GlobalGenerator(4, ngf=4, n_down=0, z_dims=(2,), z_injection='last_film'), r'the last up-convolution \(n_down\)'),
+    (lambda: LocalEnhancer(4, **dict(SMALL, n_blocks=0, n_local_blocks=0), z_dims=(2,), z_injection='film'), 'LocalEnhancer has none')])
+def test_a_code_that_no_layer_looks_at_is_refused(build, message):
+    with pytest.raises(InputError, match=message):
+        build()
+
+
 def test_wrong_size_names_the_multiple():
     with pytest.raises(InputError, match='multiples of 8'):
         LocalEnhancer(4, **SMALL)(torch.zeros(1, 4, 20, 24))

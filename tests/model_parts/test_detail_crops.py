@@ -5,9 +5,11 @@ import copy
 import pytest
 import torch
 
+from tests.generators.test_recordable import Host
 from tests.helpers import adams
 from tests.model_parts.test_head_crops import ramp, standing
 from toolkit.model_parts.detail_crops import HAND, DetailCrops
+from toolkit.model_parts.discriminator_view import AUGMENTATIONS
 from toolkit.models.video_pix2pixhd import VideoPix2PixHD
 from toolkit.registry import MODELS
 from toolkit.skeletons import L_ELBOW, L_WRIST, R_WRIST
@@ -71,6 +73,25 @@ def test_its_discriminator_learns_and_teaches_the_generator():
     rows, columns = fake.grad.abs().sum((0, 1)).nonzero().T
     assert rows.max() < 30 and columns.max() < 30, 'what is away from head and hands is not looked at'
     assert model.net_d_details.input_nc == 2 * (4 + 3) and isinstance(model, VideoPix2PixHD)
+
+
+@pytest.mark.parametrize('augmentation', [(), AUGMENTATIONS])
+def test_a_step_with_details_and_a_view_needs_the_host_for_nothing(augmentation, monkeypatch):
+    """Else it could not be recorded as a CUDA graph."""
+    model, hosts = build(discriminator_view=dict(crop='person', background=False, augmentation=augmentation)), []
+
+    def learning(learn, given, optim_wrapper):
+        monkeypatch.setattr(model, 'step', lambda wrappers, name, loss: loss.backward())  # what optimizers do is torch's
+        with Host() as host:
+            logs = learn(given, optim_wrapper)
+        hosts.append(host)
+        return logs
+
+    monkeypatch.setattr(model, 'learning', learning)
+    batch = model.example_batch(H, W)
+    batch['poses'] = with_hands().expand(1, 2, -1, -1).clone()
+    model.train_step(batch, adams(model, d=('net_d', 'net_d_details')))
+    assert [host.found for host in hosts] == [[]]
 
 
 @pytest.mark.parametrize('options, message', [

@@ -72,6 +72,22 @@ def test_augmentation_changes_samples_apart_and_all_they_show_alike():
     assert maps.grad.abs().sum() > 0
 
 
+def test_a_shift_moves_each_sample_by_whole_pixels_of_its_own():
+    frames = torch.rand(3, 2, 3, 64, 80, requires_grad=True)
+    draws = torch.full((3, 8), .5)
+    draws[:, 3], draws[:, 4] = torch.tensor([0., .5, 1.]), torch.tensor([1., .5, .2])
+    _, moved = augmented(frames[:, :, :1], frames, draws, ('shift',))
+    for sample, (down, right) in enumerate([(-8, 10), (0, 0), (8, -6)]):
+        wanted = torch.full((2, 3, 64, 80), -1.)
+        for y in range(64):
+            for x in range(80):
+                if 0 <= y - down < 64 and 0 <= x - right < 80:
+                    wanted[..., y, x] = frames[sample, ..., y - down, x - right].detach()
+        assert torch.equal(moved[sample], wanted)
+    moved.sum().backward()
+    assert frames.grad.sum() == 6 * (56 * 70 + 64 * 80 + 56 * 74) and frames.grad.max() == 1
+
+
 def test_changes_lie_at_the_same_pixels_in_half_precision():
     """Generated frames may be in it where real ones are not: else holes would tell them apart."""
     draws = torch.rand(8, 8, generator=torch.Generator().manual_seed(0))

@@ -7,6 +7,7 @@ import torch
 
 from tests.warpers.test_part_affine import make_pose
 from toolkit.colors.lab import rgb_to_lab
+from toolkit.generators.deformable import DeformableGenerator
 from toolkit.masks.geometry import body_scale
 from toolkit.masks.parts import part_labels
 from toolkit.model_parts.feature_maps import FeatureMaps
@@ -146,3 +147,12 @@ def test_a_reduced_picture_is_that_of_area_interpolation_to_the_bit(size, small)
     torch.manual_seed(0)
     maps = torch.rand(2, 3, *size)
     torch.testing.assert_close(_reduced(maps, small), torch.nn.functional.interpolate(maps, size=small, mode='area'), rtol=0, atol=0)
+
+
+def test_a_warper_that_takes_over_the_row_before_is_refused():
+    """Rows of its batch are frames of other windows and references: a torso would move as somebody else's."""
+    warper = dict(type='PartAffineWarper', consecutive=True)
+    for build in (lambda: FeatureMaps(warper), lambda: Textures(2, False, warper), lambda: DeformableGenerator(
+            ngf=4, n_down=2, warper=dict(warper, mask_space='target'))):
+        with pytest.raises(InputError, match='warper: consecutive=True takes over the transform of the row before'):
+            build()

@@ -91,7 +91,8 @@ class BlendGenerator(nn.Module):
             with_matte: return the matte, too; only with a plate.
 
         Returns:
-            (B, 3, H, W) float32 in [-1, 1]; with the matte (B, 4, H, W), the last channel in [0, 1].
+            (B, 3, H, W) float32 in [-1, 1], with ``garments`` a little beyond where a light garment takes a strong color; with the
+            matte (B, 4, H, W), the last channel in [0, 1].
         """
         textures, each = x[:, self.first:].float(), 6 if self.garments else 4
         shown = textures[:, :each * self.references].unflatten(1, (self.references, each))
@@ -101,10 +102,10 @@ class BlendGenerator(nn.Module):
             regions = worn.amax(1) + (1 - coverage).prod(1, keepdim=True) * regions.float()
         picture, matte, weights = self.painter(x, z, regions).float().split(self.layout, 1)
         if self.garments:
-            tint = picture - (picture * picture.new_tensor(LUMA)[:, None, None]).sum(1, keepdim=True)
+            tint = picture - (picture * _constants(LUMA, picture)).sum(1, keepdim=True)
             colors = colors + worn.sum(2, keepdim=True).clamp(max=1) * tint[:, None]
         if self.blended:
-            start = coverage.clamp(min=LEAST).log() + x.new_tensor([0, *[FURTHER] * (self.references - 1)])[:, None, None]
+            start = coverage.clamp(min=LEAST).log() + _constants([0, *[FURTHER] * (self.references - 1)], x)
             start = torch.cat([start, torch.full_like(start[:, :1], PAINTED)], 1)
             *others, own = (SHARPNESS * weights + start).softmax(1).split(1, 1)
             picture = own * picture + sum(weight * color for weight, color in zip(others, colors.unbind(1)))
@@ -120,6 +121,11 @@ class BlendGenerator(nn.Module):
                 matte = matte * (coverage.amax((1, 2, 3)) > COVERED).to(matte)[:, None, None, None]
             picture = torch.lerp(plate, picture, matte)
         return torch.cat([picture, matte], 1) if with_matte else picture
+
+
+def _constants(values: Sequence[float], like: Tensor) -> Tensor:
+    """(N, 1, 1) numbers, filled in where ``like`` is: copied there from the CPU they could not be recorded as a CUDA graph."""
+    return torch.stack([like.new_full((1, 1), value) for value in values])
 
 
 def _inside(coverage: Tensor) -> Tensor:

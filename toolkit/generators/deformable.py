@@ -9,6 +9,7 @@ from toolkit.registry import WARPERS
 from toolkit.skeletons import scale_points
 from toolkit.structures import InputError
 from toolkit.warpers.affine import part_affines
+from toolkit.warpers.part_affine import refuse_consecutive
 
 WIDEST = 8
 """Channels of a level, in those of the first one, at most."""
@@ -52,7 +53,7 @@ class DeformableGenerator(nn.Module):
         warper: ``WARPERS`` config of one that cuts parts out of the target (``mask_space='target'``): maps have no labels of parts.
 
     Raises:
-        InputError: fewer than two halvings.
+        InputError: fewer than two halvings, or a ``consecutive`` warper.
     """
 
     def __init__(self, source_nc: int = 21, target_nc: int = 18, ngf: int = 64, n_down: int = 6, dropout: float = 0.5,
@@ -73,6 +74,7 @@ class DeformableGenerator(nn.Module):
         self.head = nn.Sequential(nn.ReLU(), nn.Conv2d(coming + 2 * ngf, 3, 3, padding=1), nn.Tanh())
         self.warper = WARPERS.build(warper or dict(
             type='PartAffineWarper', mask_space='target', sampling='nearest', min_length=0.25, regularization=0.0))
+        refuse_consecutive(self.warper, 'model.generator.warper')
         for layer in self.modules():
             if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
                 nn.init.xavier_uniform_(layer.weight)

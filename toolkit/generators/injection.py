@@ -186,6 +186,17 @@ class CodeInjection:
         """What the head adds to a picture, the first three of its ``output_nc`` channels, or None."""
         return RegionRGB(channels, min(output_nc, 3), self.z_dims) if self.z_dim and self.mode == 'region_rgb' else None
 
+    def check_heard(self, network: nn.Module) -> None:
+        """See that a network has a layer that looks at z: with few blocks and halvings there may be none.
+
+        Raises:
+            InputError: it has none.
+        """
+        if self.z_dim and self.mode not in TILING and not any(isinstance(m, (FiLM, RegionFiLM, RegionRGB)) for m in network.modules()):
+            place = 'residual blocks (n_blocks)' if self.mode == 'film' else 'the last up-convolution (n_down)'
+            raise InputError(f'z_injection={self.mode!r} lets the code act in {place}, but this {type(network).__name__} has none: '
+                             f'take more, or another z_injection')
+
     def inject(self, x: Tensor, z: Tensor | None, regions: Tensor | None, levels: int) -> tuple[Tensor, list[Tensor | None]]:
         """Check z and regions, concatenate z to the input where the mode does so, and shrink the regions for the FiLM layers.
 

@@ -50,7 +50,8 @@ class Enhancer(nn.Module):
         h = self.down(self.stem(x)) + coarse
         for block in self.blocks:
             if self.checkpoint and self.training:
-                h = recompute(block, h, z, gates[1], use_reentrant=False)
+                # nothing in a block is random, and a random state cannot be set while a step is recorded
+                h = recompute(block, h, z, gates[1], use_reentrant=False, preserve_rng_state=False)
             else:
                 h = block(h, z, gates[1])
         return self.up(h, z, gates[0])
@@ -79,7 +80,7 @@ class LocalEnhancer(nn.Module):
             instead of 274 MiB a picture in float32.
 
     Raises:
-        InputError: unknown option.
+        InputError: unknown option, or a code that no layer looks at.
     """
 
     def __init__(self, input_nc: int, output_nc: int = 3, ngf: int = 32, n_down: int = 4, n_blocks: int = 9, n_enhancers: int = 1,
@@ -94,11 +95,13 @@ class LocalEnhancer(nn.Module):
         self.injection = CodeInjection(z_injection, z_dims)
         in_channels = input_nc + self.injection.input_channels
         self.trunk = GlobalTrunk(
-            in_channels, ngf * 2**n_enhancers, n_down, n_blocks, norm, up, down_padding, self.injection, checkpoint, last=False)
+            in_channels, ngf * 2**n_enhancers, n_down, n_blocks, norm, up, down_padding, self.injection, checkpoint,
+            last=n_enhancers == 0)
         self.enhancers = nn.ModuleList(
             Enhancer(in_channels, ngf * 2**level, n_local_blocks, norm, up, down_padding, self.injection, checkpoint, last=level == 0)
             for level in reversed(range(n_enhancers)))
         self.head = Head(ngf, output_nc, self.injection.rgb(ngf, output_nc))
+        self.injection.check_heard(self)
         init_normal(self)
 
     def forward(self, x: Tensor, z: Tensor | None = None, regions: Tensor | None = None) -> Tensor:

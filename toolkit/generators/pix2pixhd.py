@@ -52,7 +52,8 @@ class GlobalTrunk(nn.Module):
         h = self.downs(self.stem(x))
         for block in self.blocks:
             if self.checkpoint and self.training:
-                h = recompute(block, h, z, gates[-1], use_reentrant=False)
+                # nothing in a block is random, and a random state cannot be set while a step is recorded
+                h = recompute(block, h, z, gates[-1], use_reentrant=False, preserve_rng_state=False)
             else:
                 h = block(h, z, gates[-1])
         for up, gate in zip(self.ups, reversed(gates[:-1])):
@@ -82,7 +83,7 @@ class GlobalGenerator(nn.Module):
             instead of 324 MiB a picture in float32.
 
     Raises:
-        InputError: unknown option.
+        InputError: unknown option, or a code that no layer looks at.
     """
 
     def __init__(self, input_nc: int, output_nc: int = 3, ngf: int = 64, n_down: int = 4, n_blocks: int = 9, norm: str = 'instance',
@@ -97,6 +98,7 @@ class GlobalGenerator(nn.Module):
         self.trunk = GlobalTrunk(
             input_nc + self.injection.input_channels, ngf, n_down, n_blocks, norm, up, down_padding, self.injection, checkpoint)
         self.head = Head(ngf, output_nc, self.injection.rgb(ngf, output_nc))
+        self.injection.check_heard(self)
         init_normal(self)
 
     def forward(self, x: Tensor, z: Tensor | None = None, regions: Tensor | None = None) -> Tensor:

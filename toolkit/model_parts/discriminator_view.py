@@ -53,7 +53,7 @@ class DiscriminatorView:
     Args:
         crop: ``'person'``, the box of all persons of the batch, or ``'frame'``, whole frames.
         background: whether the scene around the person is shown; without, it is black where the grown mask of the real frame is not.
-        margin: by which masks grow, in heights of the frame.
+        margin: by which masks grow, in heights of the frame; at least a pixel.
         augmentation: of ``'color'`` (brightness, saturation and contrast), ``'shift'`` and ``'cutout'``: random changes, the same for
             the condition, the real and the generated frames of a sample, with gradients (Zhao et al. 2020, DiffAugment).
 
@@ -124,7 +124,7 @@ def _side(start: int, stop: int, size: int) -> slice:
 
 
 def augmented(conditions: Tensor, frames: Tensor, draws: Tensor, kinds: tuple[str, ...]) -> tuple[Tensor, Tensor]:
-    """Change conditions and frames alike, each sample in its own way.
+    """Change conditions and frames alike, each sample in its own way; nothing waits for the device.
 
     Args:
         conditions, frames: (B, T, C, H, W) in [-1, 1].
@@ -140,19 +140,21 @@ def augmented(conditions: Tensor, frames: Tensor, draws: Tensor, kinds: tuple[st
         middle = frames.mean((1, 2, 3, 4), keepdim=True)
         frames = middle + (frames - middle) * (0.5 + contrast)
     if 'shift' in kinds:
-        down, right = ((2 * draws[:, i] - 1) * SHIFT * side for i, side in ((3, height), (4, width)))
-        conditions, frames = (torch.stack([_shifted(x, y, z) for x, y, z in zip(
-            maps, down.round().int().tolist(), right.round().int().tolist())]) for maps in (conditions, frames))
+        down, right = (((2 * draws[:, i] - 1) * SHIFT * side).round().long() for i, side in ((3, height), (4, width)))
+        conditions, frames = (_shifted(maps, down, right) for maps in (conditions, frames))
     if 'cutout' in kinds:
         y, x = torch.arange(height, device=frames.device)[None, :, None], torch.arange(width, device=frames.device)[None, None]
         row, column = (draws[:, i, None, None] * side for i, side in ((5, height), (6, width)))
         keep = ((y - row).abs() > height / 4) | ((x - column).abs() > width / 4)
-        frames = torch.where(keep[:, None, None], frames, 0)
+        frames = frames.masked_fill(~keep[:, None, None], 0)
     return conditions, frames
 
 
-def _shifted(maps: Tensor, down: int, right: int) -> Tensor:
-    """(..., H, W) moved, black where nothing comes in."""
-    height, width = maps.shape[-2:]
-    padded = F.pad(maps, (max(right, 0), max(-right, 0), max(down, 0), max(-down, 0)), value=EMPTY)
-    return padded[..., max(-down, 0):max(-down, 0) + height, max(-right, 0):max(-right, 0) + width]
+def _shifted(maps: Tensor, down: Tensor, right: Tensor) -> Tensor:
+    """(B, T, C, H, W), each sample moved by its own (B,) pixels, black where nothing comes in."""
+    for axis, way in ((3, down), (4, right)):
+        size = maps.shape[axis]
+        shape = [len(maps), *(size if i == axis else 1 for i in range(1, 5))]
+        place = (torch.arange(size, device=maps.device) - way[:, None]).reshape(shape)
+        maps = maps.gather(axis, place.clamp(0, size - 1).expand_as(maps)).masked_fill((place < 0) | (place >= size), EMPTY)
+    return maps

@@ -13,7 +13,7 @@ from toolkit.model_parts.textures import Textures
 from toolkit.registry import WARPERS
 from toolkit.skeletons import PARTS, K
 from toolkit.structures import InputError
-from toolkit.warpers.part_affine import Warp
+from toolkit.warpers.part_affine import Warp, refuse_consecutive
 
 POSE_CHANNELS = ('rendered', 'warped')
 EDGE_CHANNELS = ('warped', 'real', 'none')
@@ -46,7 +46,7 @@ class FeatureMaps(nn.Module):
 
     Raises:
         MissingWeightsError: no checkpoint of ``restoration``; the message says which command makes it.
-        InputError: a restoration of edges that are not warped, or one that cannot be loaded.
+        InputError: a restoration of edges that are not warped, or one that cannot be loaded; a ``consecutive`` warper.
     """
 
     def __init__(self, warper: dict | None = None, pose_channels: str = 'rendered', edge_channel: str = 'warped',
@@ -66,6 +66,7 @@ class FeatureMaps(nn.Module):
         self.pose_channels = pose_channels
         self.edge_channel = edge_channel
         self.warper = WARPERS.build(warper or dict(type='PartAffineWarper'))
+        refuse_consecutive(self.warper, 'warper')
         picture, pose = (2, 1, SIDE, SIDE), (2, K, 3)
         check_call(WARPERS, self.warper, 'FeatureMaps', 'warper', dict(
             maps=picture, source_pose=pose, target_pose=pose, source_parts=(2, SIDE, SIDE)), [picture, picture, (2, len(PARTS))])

@@ -109,5 +109,5 @@ def cut_squares(frames: Tensor, boxes: Tensor, size: int) -> Tensor:
 
 
 def _sampled(frames: Tensor, places: Tensor) -> Tensor:
-    extent = places.new_tensor(frames.shape[:-3:-1])
+    extent = torch.stack([places.new_full((), side) for side in frames.shape[:-3:-1]])  # a step with a copy could not be recorded
     return F.grid_sample(frames.float(), 2 * (places + 0.5) / extent - 1, padding_mode='border', align_corners=False)

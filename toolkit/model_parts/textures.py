@@ -13,6 +13,7 @@ from toolkit.masks.geometry import body_scale
 from toolkit.registry import WARPERS
 from toolkit.skeletons import L_ELBOW, L_SHOULDER, L_WRIST, R_ELBOW, R_SHOULDER, R_WRIST
 from toolkit.structures import InputError
+from toolkit.warpers.part_affine import refuse_consecutive
 
 FEATHER = 3
 """Side of the window, in pixels, over which the edge of what a reference shows fades."""
@@ -46,7 +47,7 @@ class Textures(nn.Module):
         lightness: see above; two more channels a reference say where its upper and its lower garment are.
 
     Raises:
-        InputError: a number of references below 0.
+        InputError: a number of references below 0, or a ``consecutive`` warper.
     """
 
     def __init__(self, references: int, plate: bool, warper: Mapping | None = None, lightness: bool = False,
@@ -58,6 +59,7 @@ class Textures(nn.Module):
             raise InputError('feature_maps.texture_lightness is about the garments of references, but feature_maps.references=0')
         self.references, self.plate, self.lightness, self.fill = references, plate, lightness, fill
         self.warper = WARPERS.build(dict(warper or dict(type='PartAffineWarper', merge='over', rigid_head=True)))
+        refuse_consecutive(self.warper, 'feature_maps.texture_warper')
 
     @property
     def channels(self) -> int:

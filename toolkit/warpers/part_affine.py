@@ -61,7 +61,8 @@ class PartAffineWarper(nn.Module):
         regularization: weight of the pull towards a similarity for torso and head.
         min_length: bones shorter than this many pixels count as missing.
         det_range: smallest and largest allowed area ratio of a transform.
-        consecutive: batches are consecutive frames; an unusable torso takes over the transform of the frame before.
+        consecutive: batches are consecutive frames of one video, of one source; an unusable torso takes over the transform of the
+            frame before. Methods refuse it (:func:`refuse_consecutive`).
         joint_overlap: parts that share a joint both own the pixels within this distance of it, in body scales; fills the cracks that
             open at bent joints. 0 = labels as they are.
         merge: where several parts show something: ``max``, the largest value of each map (the paper); ``over``, the part in front,
@@ -99,6 +100,7 @@ class PartAffineWarper(nn.Module):
             if value not in allowed:
                 raise InputError(f'{name}={value!r} is unknown, expected one of {allowed}')
         self.mask_space, self.sampling, self.joint_overlap, self.merge = mask_space, sampling, joint_overlap, merge
+        self.consecutive = consecutive
         self.affine_options = dict(
             regularization=regularization, min_length=min_length, det_range=tuple(det_range), consecutive=consecutive,
             rigid_head=rigid_head)
@@ -218,6 +220,21 @@ class PartAffineWarper(nn.Module):
         if wide:
             values = coverage * _bicubic(pixels, owners, wanted, corner, stride, fx, fy, values, coverage)
         return torch.cat([values, coverage[None]])
+
+
+def refuse_consecutive(warper: nn.Module, where: str) -> None:
+    """Refuse a warper that takes over transforms from the row before, for batches whose rows are frames of several windows or sources.
+
+    Args:
+        warper: it.
+        where: key of the config.
+
+    Raises:
+        InputError: it does.
+    """
+    if getattr(warper, 'consecutive', False):
+        raise InputError(f'{where}: consecutive=True takes over the transform of the row before, but rows of a batch are frames of '
+                         f'other windows, clips or references: leave it out')
 
 
 def _bicubic(pixels: Tensor, owners: Tensor, wanted: Tensor, corner: Tensor, stride: int, fx: Tensor, fy: Tensor, values: Tensor,
