@@ -1,13 +1,14 @@
 """What every command line shares."""
 
 import os
+import select
 import signal
 import subprocess
 import sys
 
 import pytest
 
-from toolkit.cli import main_guard, part_config
+from toolkit.cli import _is_left, main_guard, part_config
 
 
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
@@ -66,6 +67,20 @@ def test_a_tool_whose_output_nobody_reads_any_more_ends_quietly():
     tool = subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     tool.stdout.close()
     assert tool.stderr.read() == '' and tool.wait(60) == 0
+
+
+def test_that_nobody_reads_any_more_is_seen_where_a_system_tells_only_who_asks(monkeypatch, tmp_path):
+    """As macOS, whose poll looks at nothing where no event is asked for."""
+    class Poll:
+        def register(self, number, asked):
+            self.told = [(number, select.POLLHUP)] if asked & select.POLLOUT else []
+
+        def poll(self, timeout):
+            return self.told
+
+    monkeypatch.setattr(select, 'poll', Poll)
+    with open(tmp_path / 'stream', 'w') as stream:
+        assert _is_left(stream)
 
 
 def test_a_pipe_that_breaks_elsewhere_is_an_error():

@@ -126,7 +126,7 @@ def _is_left(stream: TextIO) -> bool:
     """Whether whoever read a stream, such as ``head``, has gone: a pipe that breaks elsewhere is an error like others."""
     with suppress(AttributeError, OSError, ValueError):  # no file at all
         waiting = select.poll()
-        waiting.register(stream.fileno(), 0)
+        waiting.register(stream.fileno(), select.POLLOUT)  # macOS says nothing to who asks for nothing
         return any(event & (select.POLLERR | select.POLLHUP) for _, event in waiting.poll(0))
     return False
 

@@ -181,6 +181,27 @@ def test_another_clip_of_the_same_video_does_not_show_the_window_either(tmp_path
         assert len(moments) and np.abs(moments[:, None] - (14, 15)).min() > 2
 
 
+def test_short_sections_of_one_video_that_are_far_apart_lend_each_other_frames(tmp_path):
+    for root, shift in (('apart', 20), ('together', 4)):
+        make_clip(tmp_path / root / 'begin', length=8, video='v')
+        make_clip(tmp_path / root / 'end', length=8, shift=shift, video='v')
+    data = ClipWindows(tmp_path / 'apart', references=dict(gap=(6, 6)))
+    for index, other in ((3, 20), (10, 0)):
+        assert data[index]['index'] == 3 and {shift for of_frame in shown(data[index]) for shift, _ in of_frame} == {other}
+    with pytest.raises(InputError, match="clip begin: 16 frames of 'ann' are in use, too few for a reference that is more than 6"):
+        ClipWindows(tmp_path / 'together', references=dict(gap=(6, 6)))
+
+
+def test_when_frames_were_is_read_once_of_each_section_of_a_video(tmp_path, monkeypatch):
+    """Of a hundred sections of a long video there are ten thousand pairs."""
+    for number in range(5):
+        make_clip(tmp_path / str(number), length=20, shift=20 * number, video='v')
+    read, original = [], Clip.array
+    monkeypatch.setattr(Clip, 'array', lambda self, name: read.append((name, self.name)) or original(self, name))
+    data = ClipWindows(tmp_path, references=dict())
+    assert sorted(clip for name, clip in read if name == 'times') == list('01234') and len(data[0]['reference_frames']) == 2
+
+
 def test_a_pool_that_shows_tested_frames_in_another_clip_is_refused(tmp_path):
     make_clip(tmp_path / 'a' / 'walk', video='v')
     make_clip(tmp_path / 'b' / 'again', length=10, shift=6, video='v')

@@ -217,6 +217,17 @@ def test_a_video_that_begins_small_says_that_all_of_it_was_made_small(tmp_path):
     assert len([problem for problem in reader.problems if 'as large as the first' in problem]) == 1
 
 
+def test_a_tall_video_of_wide_pixels_that_is_made_smaller_gets_no_borders(tmp_path):
+    """Its width is rounded twice. Rounded once, all frames were a pixel too wide, as if each had another shape than the first."""
+    path = write(tmp_path / 'a.mp4', [np.full((80, 46, 3), 200, np.uint8)] * 3, sar=Fraction(12, 11))
+    reader = read_video(path, max_side=71)
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        frames = [frame for frame, _ in reader]
+    assert (reader.height, reader.width) == (71, 44) and {frame.shape for frame in frames} == {(71, 44, 3)}
+    assert min(frame.min() for frame in frames) > 180 and not reader.problems
+
+
 @pytest.mark.parametrize('degrees, turns', [(90, 1), (180, 2), (270, 3), (-90, 3)])
 def test_rotation_flag_is_applied(tmp_path, degrees, turns):
     frame = gradient()

@@ -2,8 +2,8 @@
 
 import logging
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
+from functools import cache
 
 import numpy as np
 from mmengine.logging import print_log
@@ -17,6 +17,7 @@ from toolkit.datasets.figure import FRAMES, whole_figure
 from toolkit.datasets.limbs import Limbs
 from toolkit.datasets.plate import FITS, background_plate, scene_difference
 from toolkit.datasets.references import PoseSearch, ReferenceTrack
+from toolkit.datasets.same_video import same_moments, shown_of, times_of
 from toolkit.datasets.scene import empty_scene
 from toolkit.datasets.transforms import resize_image, scale_pose
 from toolkit.structures import InputError, spread
@@ -29,35 +30,6 @@ KEPT_PICTURES = 32
 DEFAULT_SCALE = 2
 BYTES = 4
 """A pixel of a frame and its part label; two more with its garments."""
-
-
-def shown_of(clip: Clip) -> tuple[str, str]:
-    """Who is seen in a clip, and in which video; a clip that does not say of which it was made counts as one of its own."""
-    source = clip.manifest.get('source')
-    return identity(clip), str((isinstance(source, Mapping) and source.get('sha256')) or clip.folder.resolve())
-
-
-def same_moments(clip: Clip, other: Clip) -> np.ndarray:
-    """Where another clip of the same video and person shows what each frame of a clip shows.
-
-    Returns:
-        (T,) places among the frames of the other clip, also before and behind them; infinite where it is not known when frames were.
-    """
-    if clip.folder.resolve() == other.folder.resolve():
-        return np.arange(len(clip), dtype=float)
-    times, shown = _times(clip), _times(other)
-    if times is None or shown is None:
-        return np.full(len(clip), np.inf)
-    beyond = np.minimum(times - shown[0], 0) + np.maximum(times - shown[-1], 0)
-    return np.round(np.interp(times, shown, np.arange(len(other))) + other.fps * beyond, 3)
-
-
-def _times(clip: Clip) -> np.ndarray | None:
-    """(T,) seconds of the frames in their video; None for a clip that does not say them."""
-    with suppress(InputError):
-        times = clip.array('times')
-        return times if times.shape == (len(clip),) else None
-    return None
 
 
 def useful_scale(clips: Sequence[Clip], size: Sequence[int], most: int) -> int:
@@ -266,8 +238,9 @@ class ClipFootage:
         shown: dict[tuple[str, str], list[int]] = {}
         for number, clip in enumerate(self.footage.clips):
             shown.setdefault(shown_of(clip), []).append(number)
-        self._moments = [{number: same_moments(clip, self.footage.clips[number]) for number in shown.get(shown_of(clip), ())}
-                         for clip in clips]
+        self._same_video = [shown.get(shown_of(clip), []) for clip in clips]
+        times = cache(times_of)  # each is read once, and only where a video has several clips
+        self._moments = [self._near(number, times) for number in range(len(clips))]
         self._plates: dict[int, np.ndarray] = {}
         self._whole: tuple[int, list] | None = None
         self._check(pool is None)
@@ -284,6 +257,17 @@ class ClipFootage:
         """Numbers of the clips that have items."""
         return [number for number, content in enumerate(self.contents) if content is not None]
 
+    def _near(self, number: int, times: Callable[[Clip], np.ndarray | None]) -> dict[int, np.ndarray]:
+        """The clips of the footage that show moments of a clip, or such near them, and where: see :func:`same_moments`."""
+        clip, reach, found = self.clips[number], self.options.gap[1] + 1, {}
+        for place in self._same_video[number]:
+            other = self.footage.clips[place]
+            own = place == self._places[number]
+            at = np.arange(len(clip), dtype=float) if own else same_moments(times(clip), times(other), other.fps)
+            if at is not None and at[-1] >= -reach and at[0] < len(other) + reach:
+                found[place] = at
+        return found
+
     def _check(self, own: bool) -> None:
         if self.window is None:
             if own:
@@ -298,7 +282,6 @@ class ClipFootage:
                     self._refuse_tested(number, place, at)
         if not self.options.count:
             return
-        room = 0 if self.window is None else self.window + 2 * self.options.gap[1]
         for number in self._in_use():
             clip = self.clips[number]
             found = self.footage.search(identity(clip))
@@ -306,10 +289,23 @@ class ClipFootage:
                 unnamed = 'Clips of one person must be prepared with the same --person NAME. ' if clip.person == DEFAULT_PERSON else ''
                 raise InputError(f'clip {clip.name}: references.pool has no frame of {clip.person!r}. {unnamed}Name clips of that '
                                  f'person in references=dict(pool=dict(root=..., persons=...)), or prepare one')
-            if np.isin(found.clips, [*self._moments[number]]).all() and np.bincount(found.clips).max() <= room:
+            if self.window is not None and self._may_lack(number, found):
                 raise InputError(
                     f'clip {clip.name}: {len(found)} frames of {clip.person!r} are in use, too few for a reference that is more than '
                     f'{self.options.gap[1]} frames away from a window of {self.window}; set references.gap to less, or use more frames')
+
+    def _may_lack(self, number: int, found: PoseSearch) -> bool:
+        """Whether there may be a window of a clip to which all frames of its person are too near: where the largest gap is drawn."""
+        gap, moments = self.options.gap[1], self._moments[number]
+        if not np.isin(found.clips, [*moments]).all():
+            return False
+        all_near = np.full(len(self.clips[number]) - self.window + 1, True)
+        for place, at in moments.items():
+            frames = found.frames[found.clips == place]
+            if len(frames):
+                first, last = np.floor(at[:len(all_near)]) - gap, np.ceil(at[self.window - 1:]) + gap
+                all_near &= (first <= frames.min()) & (frames.max() <= last)
+        return bool(all_near.any())
 
     def _refuse_tested(self, number: int, place: int, at: np.ndarray) -> None:
         """Refuse a clip of the pool that shows tested frames of a clip."""
@@ -367,7 +363,7 @@ class ClipFootage:
             allowed &= away | (search.clips != place)
         if not self.options.vary:
             return allowed
-        kind, others = int(rng.integers(3)), np.setdiff1d(search.clips, [*self._moments[number]])
+        kind, others = int(rng.integers(3)), np.setdiff1d(search.clips, self._same_video[number])
         if kind == 0 and len(others):
             return search.clips == rng.choice(others)
         if kind == 1:

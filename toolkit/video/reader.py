@@ -236,7 +236,8 @@ class VideoReader:
 
     def _to_array(self, frame: av.VideoFrame) -> np.ndarray:
         if self._factor < 1:
-            height, width = (max(1, round(n * self._factor)) for n in (frame.height, frame.width * self._sar))
+            shown = frame.height, max(1, round(frame.width * self._sar))  # rounded twice, as full_size and its share of it are
+            height, width = (max(1, round(n * self._factor)) for n in shown)
             array = self._to_rgb(frame, width, height)
         else:
             array = self._to_rgb(frame)
