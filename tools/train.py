@@ -18,12 +18,16 @@ def main(argv: list[str] | None = None) -> None:
                         help='when a loss is not finite any more: stop (default), or go back to the last checkpoint and halve the '
                              'learning rates, at most three times')
     parser.add_argument('--launcher', default=None, choices=['none', 'pytorch', 'slurm', 'mpi'],
-                        help='what starts the processes: pytorch for torchrun, slurm for srun, mpi for mpirun')
+                        help='who started the processes: pytorch for torchrun, which is noticed without, slurm for srun, mpi for '
+                             'mpirun')
     parser.add_argument('--local-rank', '--local_rank', type=int, help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
 
     from toolkit.engine.launch import build_runner, load_config
+    from toolkit.engine.processes import noticed_launcher
     cfg = load_config(args.config, args.cfg_options)
+    if args.launcher is None and cfg.get('launcher', 'none') == 'none':
+        args.launcher = noticed_launcher()
     build_runner(cfg, args.work_dir, args.resume, args.amp or False, args.launcher, on_nan=args.on_nan, fast=args.fast).train()
 
 

@@ -50,7 +50,7 @@ def run_child(arguments, said, rank, processes, port, launcher):
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGHUP, signal.SIG_DFL)  # ignored where the tests run under nohup
         torch.set_num_threads(1)
-        names = dict(pytorch=('RANK', 'LOCAL_RANK', 'WORLD_SIZE', 'LOCAL_WORLD_SIZE'), mpi=MPI, slurm=SLURM)[launcher]
+        names = dict(mpi=MPI, slurm=SLURM).get(launcher, ('RANK', 'LOCAL_RANK', 'WORLD_SIZE', 'LOCAL_WORLD_SIZE'))
         if processes > 1:
             os.environ.update(zip(names, (str(rank), str(rank), str(processes), str(processes))))
             os.environ.update(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))
@@ -75,7 +75,7 @@ class Toy:
         """Run the train tool in forked processes, which spares their start; gives exit codes (negative: signal) and output."""
         arguments = [str(config or TOY / 'toy_config.py'), '--work-dir', str(work_dir), *arguments]
         port, said = free_port(), [tempfile.TemporaryFile('w+') for _ in range(processes)]
-        arguments += ['--launcher', launcher] if processes > 1 else []
+        arguments += ['--launcher', launcher] if processes > 1 and launcher else []
         arguments += ['--cfg-options', *options] if options else []
         children = []
         for rank in range(processes):

@@ -12,7 +12,9 @@ from mmengine.optim import LinearLR
 
 from toolkit.engine import budget_hook
 from toolkit.engine.budget_hook import BudgetHook, learning_rate, scaled
+from toolkit.engine.launch import build_runner, load_config
 from toolkit.engine.linear_decay import ConstantThenLinearLR
+from toolkit.engine.runner import TrainRunner
 from toolkit.structures import InputError
 
 LINEAR = dict(type='LinearLR', start_factor=1.0, end_factor=0.1, begin=6, end=16)
@@ -51,12 +53,14 @@ def go(hook, run, clock, seconds, iterations):
     for _ in range(iterations):
         if run.train_loop.stop_training:
             return
+        hook.before_data(run)
         hook.before_train_iter(run, run.iter)
         clock[0] += seconds
         hook.after_train_iter(run, run.iter)
         run.iter += 1
         clock[0] += 100  # what happens between iterations does not count
         hook.after_iteration(run)
+        clock[0] += 100
 
 
 @pytest.fixture
@@ -103,6 +107,44 @@ def test_after_going_back_the_rate_still_follows_the_time_and_is_the_smaller_one
         optimizer.param_groups[0][key] /= 2
     go(hook, run, clock, 3, 7)
     assert optimizer.param_groups[0]['lr'] == pytest.approx(learning_rate([LINEAR], 14) / 2)
+
+
+def test_a_run_that_went_back_has_spent_what_it_had_spent(tmp_path, clock):
+    hook, run = BudgetHook(minutes=[0.2, 0.5, 1]), runner(tmp_path, [])
+    hook.before_train(run)
+    go(hook, run, clock, 3, 3)
+    earlier = hook.state_dict()
+    go(hook, run, clock, 3, 3)
+    hook.load_state_dict(earlier)
+    run.iter = 3
+    go(hook, run, clock, 3, 30)
+    assert [point['iteration'] for point in hook.reached] == [4, 7, 17] and hook.seconds == 60
+
+
+def test_of_a_budget_of_iterations_a_point_is_reached_once_more(tmp_path, clock):
+    hook, run = BudgetHook(iterations=[4, 8]), runner(tmp_path, [])
+    hook.before_train(run)
+    go(hook, run, clock, 3, 3)
+    earlier = hook.state_dict()
+    go(hook, run, clock, 3, 3)
+    hook.load_state_dict(earlier)
+    run.iter = 3
+    go(hook, run, clock, 3, 30)
+    assert [(point['iteration'], point['seconds']) for point in hook.reached] == [(4, 21), (8, 33)]
+
+
+def test_seconds_leave_out_what_other_hooks_do_and_the_end_is_shown(toy, tmp_path, monkeypatch):
+    save, passed = TrainRunner.save, []
+    monkeypatch.setitem(budget_hook.CLOCKS, 'wall', lambda: sum(passed))
+    monkeypatch.setattr(TrainRunner, 'save', lambda self, *args, **kwargs: passed.append(300) or save(self, *args, **kwargs))
+    monkeypatch.setattr(sys.modules['toy_parts'].ToyGAN, 'train_step', lambda self, data, optim_wrapper: passed.append(50) or {})
+    look = "{'type':'GenerateHook','interval':100,'dataset':{'type':'ToyData','size':2},'clips':[1],'columns':3}"
+    run = build_runner(load_config(toy.config, [
+        f"custom_hooks=[{look},{{'type':'BudgetHook','iterations':[2,3]}}]", 'default_hooks.checkpoint.interval=1']), tmp_path)
+    run.train()
+    hook = next(hook for hook in run.hooks if isinstance(hook, BudgetHook))
+    assert [point['seconds'] for point in hook.reached] == [100, 150]
+    assert [path.name for path in (tmp_path / 'vis').glob('*.png')] == ['0000003_toy.png']
 
 
 def test_iterations_and_no_point_within_accumulation(tmp_path, clock):

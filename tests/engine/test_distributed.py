@@ -1,13 +1,15 @@
 """Two processes of one sample do what one process of two samples does."""
 
 import os
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import torch
 
+from toolkit.engine import processes
 from toolkit.engine.launch import load_config
-from toolkit.engine.processes import process_environment
+from toolkit.engine.processes import noticed_launcher, process_environment
 from toolkit.structures import InputError
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
@@ -35,11 +37,27 @@ optim_wrapper = dict(g=dict(accumulative_counts={accumulate}, optimizer=_sgd), d
     assert a['meta']['samples'] == b['meta']['samples'] == 4 * accumulate
 
 
-@pytest.mark.parametrize('launcher', ['mpi', 'slurm'])
+@pytest.mark.parametrize('launcher', ['mpi', 'slurm', None])
 def test_processes_of_other_starters_train_together(toy, tmp_path, launcher):
     run = toy.train(tmp_path, processes=2, options=['train_cfg.max_iters=2', 'train_cfg.val_interval=0'], launcher=launcher)
     assert run.codes == [0, 0], run.text
     assert '2 process(es)' in run.text and torch.load(tmp_path / 'iter_0000002.pth', weights_only=True)['meta']['samples'] == 8
+
+
+def test_torchrun_is_noticed_where_it_starts_several_processes():
+    several = dict(RANK='0', WORLD_SIZE='2')
+    assert noticed_launcher(several) == 'pytorch'
+    for environment in (dict(), dict(several, WORLD_SIZE='1'), dict(WORLD_SIZE='2')):
+        assert noticed_launcher(environment) == 'none'
+
+
+def test_processes_of_a_test_wait_for_each_other_as_long_as_a_clip_may_take(monkeypatch):
+    waits = []
+    monkeypatch.setattr(processes, 'join_group', lambda timeout=timedelta(minutes=30): waits.append(timeout))
+    for name, value in dict(RANK='0', LOCAL_RANK='0', WORLD_SIZE='2').items():
+        monkeypatch.setenv(name, value)
+    processes.join_processes('cpu')
+    assert waits and min(waits) > timedelta(days=1)
 
 
 @pytest.mark.parametrize('environment', [

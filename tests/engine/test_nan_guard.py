@@ -1,11 +1,13 @@
 """A run that diverges ends with names, or goes back and learns more slowly, and interruptions change nothing of that."""
 
+import os
 from types import SimpleNamespace
 
 import pytest
 import torch
 
 from tests.helpers import scalars
+from toolkit.engine import nan_guard
 from toolkit.engine.launch import build_runner, load_config
 from toolkit.engine.nan_guard import SKIPPED, NanGuard
 from toolkit.engine.saving import Diverged
@@ -50,6 +52,20 @@ def test_a_run_goes_back_and_halves_its_rates_exactly(toy, tmp_path, processes):
     assert scalars(parts) == lines
     hook = next(state for name, state in read_checkpoint(whole)['ranks'][0]['hooks'].items() if name.startswith('NanGuard'))
     assert hook == dict(rollbacks=1)
+
+
+def test_processes_agree_whether_there_is_a_checkpoint_to_go_back_to(toy, tmp_path, monkeypatch):
+    """A network disk may show a machine what process 0 has just moved away."""
+    look = nan_guard.latest_checkpoint
+    monkeypatch.setattr(nan_guard, 'latest_checkpoint', lambda folder: folder if os.environ.get('RANK') == '1' else look(folder))
+    done = toy.train(tmp_path, '--on-nan', 'rollback', processes=2, options=[
+        'train_cfg.max_iters=1', 'train_cfg.val_interval=0', 'env_cfg.dist_cfg.timeout=20'])
+    assert done.codes == [0, 0] and (tmp_path / 'iter_0000000.pth').exists(), done.text
+
+
+def test_a_config_without_default_hooks_has_the_guard(toy, tmp_path):
+    runner = build_runner(load_config(toy.config, ['default_hooks=none']), tmp_path, on_nan='rollback')
+    assert [hook.on_nan for hook in runner.hooks if isinstance(hook, NanGuard)] == ['rollback']
 
 
 def test_it_goes_back_to_the_start_with_half_precision_and_gives_up_in_the_end(toy, tmp_path):

@@ -86,6 +86,52 @@ def test_two_processes_share_out_the_clips(toy, config, tmp_path):
     assert first == pytest.approx(second, abs=1)
 
 
+def failing_measure(monkeypatch, runner, iteration):
+    """Let the metric fail at an iteration of a run."""
+    l1 = METRICS.get('L1')
+    measure = l1.per_frame
+    monkeypatch.setattr(l1, 'per_frame', lambda self, *pictures: 1 // (runner.iter != iteration) and measure(self, *pictures))
+
+
+@pytest.mark.parametrize('what, iteration', [('validation', 4), ('preview', 4), ('validation', 8)])
+def test_a_run_that_goes_on_makes_up_for_what_failed_between_two_iterations(toy, config, tmp_path, monkeypatch, what, iteration):
+    """At iteration 4 is the best, which a hook that fails keeps from being saved; at 8 the run ends."""
+    whole, parts = tmp_path / 'whole', tmp_path / 'parts'
+    build_runner(load_config(config, KEEP_BEST), work_dir=whole).train()
+    preview = [f"custom_hooks=[{{'type':'FailAt','iteration':{iteration}}}]"]
+    runner = build_runner(load_config(config, KEEP_BEST + (preview if what == 'preview' else [])), work_dir=parts)
+    with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
+        if what == 'validation':
+            failing_measure(patch, runner, iteration)
+        runner.train()
+    assert (parts / f'iter_{iteration:07d}.pth').exists()
+    build_runner(load_config(config, KEEP_BEST), work_dir=parts, resume=True).train()
+    assert scalars(parts) == scalars(whole) and {p.name for p in parts.glob('*.pth')} == {p.name for p in whole.glob('*.pth')}
+    for name in ('iter_0000008.pth', 'best_l1_full_iter_0000004.pth'):
+        assert toy.differences(whole / name, parts / name) == []
+
+
+def test_what_fails_once_more_ends_the_run_again_unless_it_is_not_wanted_any_more(config, tmp_path, monkeypatch):
+    every = 'train_cfg.val_interval=2'
+    for resume in (False, True):
+        runner = build_runner(load_config(config, [every]), work_dir=tmp_path / 'run', resume=resume)
+        with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
+            failing_measure(patch, runner, 4)
+            runner.train()
+        assert runner.iter == 4
+    runner = build_runner(load_config(config, ['train_cfg.val_interval=0']), work_dir=tmp_path / 'run', resume=True)
+    runner.train()
+    assert runner.iter == 8 and [line['step'] for line in scalars(tmp_path / 'run') if 'l1/full' in line] == [2]
+
+
+@pytest.mark.parametrize('save_best, iteration', [(None, 4), ('psnr/full', 4), ('l1/full', 5)])
+def test_a_best_that_was_not_saved_is_saved_at_its_own_iteration_and_as_what_it_is(save_best, iteration):
+    hook = CheckpointHook(interval=0, save_best=save_best)
+    hook.load_state_dict(dict(best=1., best_of='l1/full', waited=0, best_at=4))
+    hook.after_iteration(SimpleNamespace(iter=iteration, max_iters=8, gradients_pending=False,
+                                         train_loop=SimpleNamespace(stop_training=False)))  # it cannot save
+
+
 @pytest.mark.parametrize('options', [['val_dataloader=none', 'val_evaluator=none'], ['train_cfg.val_interval=0'],
                                      ['train_cfg.val_interval=-1']])
 def test_a_best_without_validation_is_refused_before_any_data_is_made(config, tmp_path, options):
@@ -180,7 +226,7 @@ def test_a_run_whose_patience_is_used_up_does_not_go_on(config, tmp_path):
 
 def test_a_first_metric_that_is_not_finite_is_not_the_best():
     hook, runner = CheckpointHook(save_best='l1/full', rule='less', patience=2), SimpleNamespace(
-        train_loop=SimpleNamespace(stop_training=False), logger=SimpleNamespace(info=lambda text: None))
+        iter=1, train_loop=SimpleNamespace(stop_training=False), logger=SimpleNamespace(info=lambda text: None))
     hook.after_val_epoch(runner, {'l1/full': float('nan')})
     hook.after_val_epoch(runner, {'l1/full': 3.})
     assert hook.best == 3 and not runner.train_loop.stop_training

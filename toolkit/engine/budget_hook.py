@@ -82,9 +82,9 @@ def point_file(work_dir: str | Path, number: int) -> Path:
 class BudgetHook(Hook):
     """Writes ``point_<n>.pth`` at each point of a budget, ends the run at the last one, and counts what it cost.
 
-    Seconds are those of training and of waiting for data; validation, previews and saving are left out. With minutes the learning rate
-    and the stages of a method follow the share of the time that is used: its schedule ends with the budget on any machine. Of several
-    processes all go by the clock of process 0.
+    Seconds are those of training and of waiting for data; validation, previews and saving are left out. Where a run diverges and goes
+    back, what it had spent stays spent. With minutes the learning rate and the stages of a method follow the share of the time that is
+    used: its schedule ends with the budget on any machine. Of several processes all go by the clock of process 0.
 
     Args:
         iterations: the points; 0 is what the run begins with.
@@ -138,6 +138,9 @@ class BudgetHook(Hook):
             for group in _groups(runner):
                 group.setdefault('initial_lr', group['lr'])
         self._look(runner)
+
+    def before_data(self, runner) -> None:
+        """What hooks behind this one did between two iterations, such as saving, is left out."""
         self._mark = self.clock()
 
     def before_train_iter(self, runner, batch_idx: int, data_batch=None) -> None:
@@ -164,7 +167,6 @@ class BudgetHook(Hook):
     def after_iteration(self, runner) -> None:
         """Save where a point is reached."""
         self._look(runner)
-        self._mark = self.clock()
 
     def _look(self, runner) -> None:
         due = [number for number in range(len(self.reached), len(self.points)) if self._is_reached(runner, self.points[number])]
@@ -189,8 +191,10 @@ class BudgetHook(Hook):
         return dict(reached=[dict(point) for point in self.reached], seconds=self.seconds, memory=self.memory)
 
     def load_state_dict(self, state: dict) -> None:
-        """Restore it."""
-        self.reached, self.seconds, self.memory = [dict(point) for point in state['reached']], state['seconds'], state['memory']
+        """Restore it. A run that goes back keeps what it has spent, and points of time."""
+        if not (self.timed and self.seconds > state['seconds']):
+            self.reached = [dict(point) for point in state['reached']]
+        self.seconds, self.memory = max(self.seconds, state['seconds']), max(self.memory, state['memory'])
 
 
 def _groups(runner) -> list[dict]:

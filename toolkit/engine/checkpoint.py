@@ -2,7 +2,8 @@
 
 A checkpoint holds plain data only, so that it loads with ``weights_only=True``:
 
-- ``meta``: format, iter, samples, max_iters, seed, world_size, threads, machine, config (plain data), versions, plugins, time;
+- ``meta``: format, iter, samples, max_iters, seed, world_size, threads, machine, config (plain data), versions, plugins, time, and
+  what is left to do after this iteration (unfinished, validation_due);
 - ``state_dict``: the model, with the keys of a single process;
 - ``optimizer``, ``param_schedulers``: by name of the optimizer;
 - ``ranks``: for each process its random state, the state of its hooks, and those buffers and extra states of the model that differ from
@@ -163,7 +164,7 @@ def training_state(runner) -> dict[str, Any] | None:
     loop = runner.train_loop
     meta = dict(
         format=FORMAT, iter=loop.iter, samples=loop.samples, max_iters=loop.max_iters, seed=runner.seed, world_size=runner.world_size,
-        threads=torch.get_num_threads(), machine=machine(),
+        threads=torch.get_num_threads(), machine=machine(), unfinished=loop.unfinished, validation_due=loop.validation_due,
         config=runner.config_data, toolkit_version=toolkit.__version__, torch_version=str(torch.__version__), plugins=load_plugins(),
         custom_imports=list((runner.cfg.get('custom_imports') or {}).get('imports', [])), time=time.strftime(TIME))
     schedulers = runner.param_schedulers or {}
@@ -282,7 +283,9 @@ def _restore(runner, checkpoint: dict, path: str | Path, same_world: bool) -> No
     for name, hook in _hooks_with_state(runner).items():
         if name in rank['hooks']:
             hook.load_state_dict(rank['hooks'][name])
-    runner.train_loop.set_position(meta['iter'], _position(runner, meta, path), rank['random'] if same_world else None)
+    runner.train_loop.set_position(
+        meta['iter'], _position(runner, meta, path), rank['random'] if same_world else None,
+        bool(meta.get('unfinished')), bool(meta.get('validation_due')))
 
 
 def _position(runner, meta: Mapping[str, Any], path: str | Path) -> int:

@@ -48,7 +48,8 @@ class CheckpointHook(Hook):
         self.patience, self._waited = patience, 0
         self.best: float | None = None
         self._best_of: str | None = None
-        self._new_best = self._due = self._known = False
+        self._best_at: int | None = None
+        self._due = self._known = False
 
     def before_train(self, runner) -> None:
         """Remove what a kill before the end left, and see that validation will give what the best checkpoint is chosen by."""
@@ -94,7 +95,7 @@ class CheckpointHook(Hook):
             runner.logger.warning(f'checkpoint.save_best: {self.save_best} is n/a in this validation, which counts as no better')
         value = math.nan if value is None else float(value)
         if math.isfinite(value) and (self.best is None or RULES[self.rule](value, self.best)):
-            self.best, self._best_of, self._new_best, self._waited = value, self.save_best, True, 0
+            self.best, self._best_of, self._best_at, self._waited = value, self.save_best, runner.iter, 0
             return
         self._waited += 1
         self._end_where_patience_is_used_up(runner)
@@ -103,10 +104,11 @@ class CheckpointHook(Hook):
         """Save where it is due."""
         last = runner.iter == runner.max_iters or runner.train_loop.stop_training
         self._due |= self.interval > 0 and runner.iter % self.interval == 0
-        if runner.gradients_pending or not (self._due or self._new_best or last):
+        new_best = self._best_at == runner.iter and self._best_of == self.save_best
+        if runner.gradients_pending or not (self._due or new_best or last):
             return
-        if self._new_best:
-            self._new_best = False
+        if new_best:
+            self._best_at = None
             name = f'best_{self.save_best.replace("/", "_")}'
             path = runner.save(Path(runner.work_dir) / f'{name}_iter_{runner.iter:07d}.pth', pointer=False)
             if is_main_process():
@@ -126,10 +128,10 @@ class CheckpointHook(Hook):
                 path.unlink()
 
     def state_dict(self) -> dict:
-        """Best value so far, of which metric, and how many validations ago."""
-        return dict(best=self.best, best_of=self._best_of, waited=self._waited)
+        """Best value so far, of which metric, how many validations ago, and the iteration of one that is not saved yet."""
+        return dict(best=self.best, best_of=self._best_of, waited=self._waited, best_at=self._best_at)
 
     def load_state_dict(self, state: dict) -> None:
-        """Restore the best value."""
+        """Restore them."""
         self.best, self._best_of, self._waited = state['best'], state['best_of'], state['waited']
-        self._new_best = self._due = False
+        self._best_at, self._due = state.get('best_at'), False

@@ -46,7 +46,8 @@ class GenerateHook(Hook):
         InputError: an index beyond the dataset, or no dataset.
     """
 
-    priority = 'LOW'
+    priority = 80
+    """Behind 'LOW', where a hook may end the run, and before checkpoints."""
 
     def __init__(self, interval: int, dataset: dict | None = None, max_frames: int = 50, clips: Sequence[int] | None = None,
                  columns: int = 6, before: bool = False) -> None:

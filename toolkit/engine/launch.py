@@ -84,7 +84,8 @@ def build_runner(cfg: Config, work_dir: str | Path | None = None, resume: bool |
     chosen = use_fast(cfg) if fast and training else None
     keep: dict[str, Any] = cfg._cfg_dict
     if on_nan:
-        hooks = keep.setdefault('default_hooks', {})
+        keep['default_hooks'] = keep.get('default_hooks') or {}
+        hooks = keep['default_hooks']
         hooks['nan_guard'] = {**dict(type='NanGuard'), **(hooks.get('nan_guard') or {}), 'on_nan': on_nan}
     if training:
         check_names(keep)

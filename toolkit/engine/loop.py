@@ -32,12 +32,15 @@ class IterLoop(BaseLoop):
     written: a checkpoint always lies after everything that belongs to its iteration. Within an accumulation window validation and the
     end of training wait for its last iteration. Validation does not touch the random numbers of training. On Ctrl-C, SIGTERM, SIGHUP or
     SIGUSR1 the loop saves a checkpoint at the next possible iteration and ends. It does the same when something fails between two
-    iterations: a preview, validation, reading data. Hook points of epochs are called once, before the first and after the last
-    iteration.
+    iterations: a preview, validation, reading data. A run that goes on from there first makes up for a validation or a hook point that
+    failed. Hook points of epochs are called once, before the first and after the last iteration. The hook point ``before_data`` comes
+    right before a mini-batch is waited for.
 
     Attributes:
         waited: seconds spent waiting for data.
         paused: seconds spent between iterations on validation, previews and checkpoints.
+        unfinished: whether what lies between this iteration and the next has failed.
+        validation_due: whether validation waits, for the end of an accumulation window or because it failed.
 
     Args:
         runner: a :class:`toolkit.engine.runner.TrainRunner`.
@@ -67,7 +70,7 @@ class IterLoop(BaseLoop):
         self.waited = self.paused = 0.0
         self._epoch = self._iter = self._start_iter = self._start_samples = 0
         self._random_state: dict | None = None
-        self._due = self._learned = False
+        self.unfinished = self.validation_due = self._learned = False
 
     @property
     def epoch(self) -> int:
@@ -84,16 +87,19 @@ class IterLoop(BaseLoop):
         """Samples that all processes together have used."""
         return self._start_samples + (self._iter - self._start_iter) * self.dataloader.batch_size * self.runner.world_size
 
-    def set_position(self, iteration: int, samples: int, random_state: dict | None) -> None:
+    def set_position(self, iteration: int, samples: int, random_state: dict | None, unfinished: bool = False,
+                     validation_due: bool = False) -> None:
         """Continue an earlier run.
 
         Args:
             iteration: iterations done.
             samples: see :attr:`samples`.
             random_state: of this process, restored right before the first iteration.
+            unfinished, validation_due: see the attributes. A run that does not validate any more leaves validation out.
         """
         self._iter = self._start_iter = iteration
-        self._start_samples, self._random_state, self._due = samples, random_state, False
+        self._start_samples, self._random_state = samples, random_state
+        self.unfinished, self.validation_due = unfinished, validation_due and self._validates()
         self.stop_training = False  # a run that goes back has not come to where it was to end
 
     def run(self) -> object:
@@ -113,10 +119,13 @@ class IterLoop(BaseLoop):
         with StopSignals() as signals:
             failure: Exception | None = None
             while True:
+                if self.unfinished and failure is None:
+                    failure = self._make_up()
                 stopped, batch = self.stop_training and not runner.gradients_pending, None
                 going_on = self._iter < self.max_iters and not stopped
                 stop = signals.received and going_on and not runner.gradients_pending
                 if going_on and not stop and failure is None:
+                    runner.call_hook('before_data')
                     start = time.perf_counter()
                     batch, failure = self._attempt(next, batches)
                     self.waited += time.perf_counter() - start
@@ -151,8 +160,20 @@ class IterLoop(BaseLoop):
             self.run_iter(batch)
         except Diverged as error:  # all processes raise it together
             return error
-        start = time.perf_counter()
+        self.validation_due |= self._validation_is_due()
+        return self._finish_iteration()
+
+    def _make_up(self) -> Exception | None:
+        """Finish the iteration that an earlier run could not finish."""
+        if self._random_state is not None:
+            set_random_state(self._random_state)
+        return self._finish_iteration()
+
+    def _finish_iteration(self) -> Exception | None:
+        """What lies between this iteration and the next; gives what failed there."""
+        start, self.unfinished = time.perf_counter(), False
         _, failure = self._attempt(self._between_iterations)
+        self.unfinished = failure is not None
         self.paused += time.perf_counter() - start
         return failure
 
@@ -170,11 +191,10 @@ class IterLoop(BaseLoop):
             return None, error
 
     def _between_iterations(self) -> None:
-        self._due |= self._validation_is_due()
-        if self._due and not self.runner.gradients_pending:
-            self._due = False
+        if self.validation_due and not self.runner.gradients_pending:
             with random_state_kept():
                 self.runner.val_loop.run()
+            self.validation_due = False
             self.runner.model.train()
         self.runner.call_hook('after_iteration')
 
@@ -227,8 +247,11 @@ class IterLoop(BaseLoop):
             raise InputError(f'{kind}.train_step made no update in {done} iterations, with none of the optimizers {names}, so that '
                              f'nothing was learned: let it call self.step(optim_wrapper, name, loss) with each of these names')
 
+    def _validates(self) -> bool:
+        return self.runner.val_loop is not None and self.val_interval > 0
+
     def _validation_is_due(self) -> bool:
-        if self.runner.val_loop is None or self.val_interval <= 0 or self._iter < self.val_begin:
+        if not self._validates() or self._iter < self.val_begin:
             return False
         return self._iter % self.val_interval == 0 or self._iter == self.max_iters
 

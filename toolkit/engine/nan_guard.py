@@ -60,7 +60,7 @@ class NanGuard(Hook):
 
     def before_train_epoch(self, runner) -> None:
         """See that there is a checkpoint to go back to."""
-        if self.on_nan == 'rollback' and latest_checkpoint(runner.work_dir) is None:
+        if self.on_nan == 'rollback' and on_main_process(lambda: latest_checkpoint(runner.work_dir)) is None:
             runner.save()
 
     def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs: dict[str, Tensor] | None = None) -> None:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 from collections.abc import Mapping
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
@@ -21,6 +22,8 @@ FAMILIES = {
 """Starter -> its names of rank, number of processes, rank on this machine, and processes on this machine."""
 STARTERS = dict(pytorch='torchrun --nproc_per_node 2', slurm='srun --ntasks 2 python', mpi='mpirun -n 2 python')
 PORT = '29500'
+PATIENCE = timedelta(days=7)
+"""Processes of a test wait for the last clip of each other, and a clip may take hours."""
 
 
 def join_processes(device: str | None = None, launcher: str | None = None) -> tuple[int, str]:
@@ -36,16 +39,26 @@ def join_processes(device: str | None = None, launcher: str | None = None) -> tu
     Raises:
         InputError: as :func:`process_environment`, or a device that this machine does not have.
     """
-    os.environ.update(process_environment(launcher or 'none'))
+    launcher = launcher or noticed_launcher()
+    os.environ.update(process_environment(launcher))
     world, local = int(os.environ.get('WORLD_SIZE', '1')), int(os.environ.get('LOCAL_RANK', '0'))
     if world > 1 and launcher != 'none' and not dist.is_initialized():
-        join_group()
+        join_group(PATIENCE)
     set_random_seed(0)
     if device is None:
         device = f'cuda:{local % torch.cuda.device_count()}' if torch.cuda.is_available() else 'cpu'
     if (chosen := chosen_device(device)).type == 'cuda':
         torch.cuda.set_device(chosen.index or 0)
     return get_rank(), device
+
+
+def noticed_launcher(environment: Mapping[str, str] = os.environ) -> str:
+    """``'pytorch'`` for one of several processes of torchrun, else ``'none'``.
+
+    Args:
+        environment: what the starter set.
+    """
+    return 'pytorch' if 'RANK' in environment and int(environment.get('WORLD_SIZE', '1')) > 1 else 'none'
 
 
 def process_environment(launcher: str, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
