@@ -5,6 +5,7 @@ import pytest
 
 from toolkit.clips.clip import ClipWriter
 from toolkit.clips.same_person import identity, same_person
+from toolkit.inference.runtimes import is_of, whose
 
 
 def made(folder, person='person', **manifest):
@@ -25,7 +26,10 @@ def test_two_people_of_one_video_are_not_one_person(tmp_path, one, other):
     assert not same and 'nothing says' in why and identity(first) != identity(second)
     ann, ben = clip('ann', 0, one, 'ann'), clip('ben', 90, other, 'ben')
     assert same_person(ann, ben) == (False, "the driving clip shows 'ann' and the content clip 'ben'")
-    assert same_person(ann, clip('ann_later', 90, other, 'ann')) == (True, "both clips show 'ann'")
+    ann_later = clip('ann_later', 90, other, 'ann')
+    assert same_person(ann, ann_later) == (True, "both clips show 'ann'")
+    for norms_of, of, not_of in ((first, again, second), (ann, ann_later, ben), (ann, first, second)):
+        assert is_of(whose(norms_of), of) and not is_of(whose(norms_of), not_of)
 
 
 @pytest.mark.parametrize('follow', [None, 'left'])
@@ -35,6 +39,7 @@ def test_two_names_are_two_people_though_they_come_one_after_the_other_in_one_vi
 
     ann, ben, unnamed = clip('ann', 'ann'), clip('ben', 'ben'), clip('unnamed', 'person')
     assert same_person(ann, ben) == (False, "the driving clip shows 'ann' and the content clip 'ben'")
+    assert not is_of(whose(ann), ben) and is_of(whose(ann), unnamed) and is_of(whose(unnamed), ben)
     for one, other in ((ann, unnamed), (unnamed, ann), (ann, clip('ann_again', 'ann')), (ann, ann)):
         assert same_person(one, other) == (True, 'both are made of the same video')
 

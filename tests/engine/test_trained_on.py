@@ -125,6 +125,13 @@ def test_frames_that_a_run_was_trained_on_are_counted(two_clips, dataset, frames
     assert told(meta(root=two_clips, **dataset), DirectedClips(dict(root=two_clips, actions='walk'), two_clips), range(3)) == frames
 
 
+@pytest.mark.parametrize('options', [
+    dict(split='train', split_rule=dict(test_action='walk')), dict(persons=3), dict(frames=0.5),
+    dict(split='train', split_rule='walk')])
+def test_a_config_of_another_version_ends_no_test(two_clips, options):
+    assert told(meta(root=two_clips, **options), ClipWindows(two_clips, window=None), range(2)) == {}
+
+
 def test_only_frames_that_are_measured_count(two_clips):
     assert told(meta(root=two_clips), ClipWindows(two_clips, window=None, frames=(5, 8)), range(2)) == dict(jump=3, walk=3)
     assert told(meta(root=two_clips, frames=(0, 6)), ClipWindows(two_clips, window=None, frames=(5, 8)), [1]) == dict(walk=1)

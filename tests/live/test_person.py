@@ -47,6 +47,8 @@ def test_clips_that_were_not_trained_on_are_not_painted(clips, tmp_path):
     assert found() == ['blue', 'red']
     assert found(actions='red') == found(split='train', split_rule=dict(test_actions='blue')) == ['red']
     assert found(split='train', split_file=str(tmp_path / 'split.json')) == ['red']
+    with pytest.raises(InputError, match=r"run: the clips of its training are not there"):
+        found(split='train', split_rule=dict(test_action='blue'))
     shutil.rmtree(tmp_path / 'red')
     with pytest.raises(InputError, match=r"run: the clips of its training are not there .*no clips of action \['red'\].*--content"):
         found(actions='red')

@@ -17,7 +17,7 @@ def identity(clip: Clip) -> str:
     """Who is seen in a clip, the same for two clips only where that is known: the name, or, of the default name, the video itself."""
     if clip.person != DEFAULT_PERSON:
         return clip.person
-    place, followed = _said(clip, 'source').get('sha256') or clip.folder.resolve(), _followed(clip)
+    place, followed = _said(clip, 'source').get('sha256') or clip.folder.resolve(), followed_in(clip)
     return f'{DEFAULT_PERSON} of {place}' + (f', {followed}' if followed else '')
 
 
@@ -30,7 +30,7 @@ def same_person(driving: Clip, content: Clip) -> tuple[bool, str]:
     """
     persons = driving.person, content.person
     named = DEFAULT_PERSON not in persons
-    one_video = _crops(driving, content) and _followed(driving) == _followed(content)
+    one_video = _crops(driving, content) and followed_in(driving) == followed_in(content)
     if driving.folder == content.folder or one_video and not (named and persons[0] != persons[1]):
         return True, 'both are made of the same video'
     if not named:
@@ -62,7 +62,7 @@ def _said(clip: Clip, key: str) -> Mapping[str, Any]:
     return said if isinstance(said, Mapping) else {}
 
 
-def _followed(clip: Clip) -> str | list[float] | None:
+def followed_in(clip: Clip) -> str | list[float] | None:
     """Which of the people in its video a clip shows, as :class:`toolkit.preparing.settings.PrepareSettings` says it; None where nobody
     chose."""
     return _said(clip, 'settings').get('follow')

@@ -147,9 +147,9 @@ def _frames_in_use(config: Mapping[str, Any], folders: Iterable[Path]) -> Iterat
     """Which frames of the clips in these folders each data set of a run takes. Data sets that are elsewhere are not read."""
     for options in data_sets(config):
         root = options.get('root')
-        if not isinstance(root, (str, Path)) or not any(folder.is_relative_to(Path(root).resolve()) for folder in folders):
-            continue
-        with suppress(InputError):  # the folder holds other clips now than when the run was trained
+        with suppress(TypeError, ValueError, AttributeError):  # other clips than when the run was trained, or no such options now
+            if not isinstance(root, (str, Path)) or not any(folder.is_relative_to(Path(root).resolve()) for folder in folders):
+                continue
             chosen = ClipWindows(**{key: options[key] for key in CHOICE if key in options}, window=1, size=(1, 1),
                                  skip_empty=False)
             for clip, allowed in zip(chosen.clips, chosen.allowed):

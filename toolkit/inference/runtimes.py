@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from toolkit.clips.clip import Clip
-from toolkit.clips.same_person import DEFAULT_PERSON
+from toolkit.clips.same_person import DEFAULT_PERSON, followed_in
 from toolkit.doors import shortened
 from toolkit.files import fingerprint
 from toolkit.structures import InputError
@@ -97,16 +97,19 @@ def about_network(network: str, weights: str, size: tuple[int, int], frozen_on: 
 
 
 def whose(clip: Clip) -> str:
-    """What tells whom a clip shows: a hash of the video that it was made of, and the person's name where one was given."""
+    """What tells whom a clip shows: a hash of the video that it was made of, and of whom it follows there where somebody chose, and the
+    person's name where one was given."""
     source = clip.manifest.get('source')
     video = source.get('sha256') if isinstance(source, Mapping) else None
-    return f'{video or fingerprint(clip.manifest)} {"" if clip.person == DEFAULT_PERSON else clip.person}'
+    video, followed = video or fingerprint(clip.manifest), followed_in(clip)
+    return f'{fingerprint([video, followed]) if followed else video} {"" if clip.person == DEFAULT_PERSON else clip.person}'
 
 
 def is_of(frozen_on: str, clip: Clip) -> bool:
-    """Whether a clip is known to show the person of another one, which :func:`whose` told: the same video, or the same name."""
+    """Whether a clip is known to show the person of another one, which :func:`whose` told: the same name, or, where one has none, the
+    same video."""
     (video, _, name), (own_video, _, own_name) = (said.partition(' ') for said in (frozen_on, whose(clip)))
-    return video == own_video or name == own_name != ''
+    return name == own_name if name and own_name else video == own_video
 
 
 def network_hash(network: nn.Module) -> str:

@@ -162,7 +162,7 @@ def _training_clips(trained: Trained, checkpoint: str | Path) -> list[Clip]:
         raise InputError(f'{checkpoint}: does not name the clips of its training{elsewhere}')
     try:
         clips = ClipWindows(**{key: options[key] for key in WHICH if key in options}, window=1, size=(1, 1), skip_empty=False).clips
-    except InputError as error:
+    except (TypeError, ValueError, AttributeError) as error:  # other clips now, or a config of another version
         raise InputError(f'{checkpoint}: the clips of its training are not there ({error}){elsewhere}') from error
     return [clip for clip in clips if identity(clip) == identity(clips[0])]
 
