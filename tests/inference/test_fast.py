@@ -180,6 +180,9 @@ def test_a_recorded_network_follows_its_input(way):
         with quick.inference_context():
             found = quick.net_g_ema(x).float()
         assert (plain.net_g_ema(x) - found).abs().max() < TOLERANCE
+    if way == 'graph':
+        recorded = quick.net_g_ema.forward._prepared
+        assert recorded and None not in recorded.values(), 'else the network ran as it is'
 
 
 def test_only_what_paints_is_changed():

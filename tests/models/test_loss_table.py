@@ -7,6 +7,7 @@ import torch
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import nn
 
+from tests.generators.test_recordable import Host
 from tests.helpers import adams
 from tests.models import cycle_gan_parts as cycle
 from tests.models import test_bicycle_gan as bicycle
@@ -237,6 +238,18 @@ def test_what_nothing_learns_from_is_refused(answer, message, monkeypatch):
         losses.compute('frames', given)
     monkeypatch.setattr(losses['own'], 'forward', lambda fake, real: torch.zeros(()))
     assert losses.compute('frames', given)['own'] == 0
+
+
+def test_whether_a_loss_is_off_is_asked_once():
+    """Asking waits for the device, and cannot be recorded as a CUDA graph."""
+    losses, given = table(own=dict(type='PlainSpy')), dict(fake=torch.ones(2, 3, 4, 4), real=torch.zeros(2, 3, 4, 4))
+    losses['own'].forward = lambda fake, real: fake.new_zeros(())
+    with torch.no_grad():
+        losses.compute('frames', given)
+    for asked in (True, False):
+        with Host() as host:
+            losses.compute('frames', given)
+        assert bool(host.found) == asked
 
 
 def test_weight_and_place_are_set_from_the_command_line():

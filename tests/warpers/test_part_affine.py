@@ -9,6 +9,7 @@ from toolkit.masks.parts import part_labels
 from toolkit.registry import WARPERS
 from toolkit.skeletons import HEAD_JOINTS, LIMB_PARTS, MIRROR_PART, R_ELBOW, R_WRIST, P
 from toolkit.structures import InputError
+from toolkit.warpers import part_affine as module
 from toolkit.warpers.affine import part_affines
 from toolkit.warpers.part_affine import PartAffineWarper
 
@@ -324,3 +325,18 @@ def test_trying_all_pixels_as_on_a_gpu_gives_the_same_bits(monkeypatch, sampling
                              parts.expand(len(targets), -1, -1))])
     for a, b in zip(*found):
         assert all(torch.equal(x, y) for x, y in zip(a, b)) and a.maps.any()
+
+
+def test_many_large_targets_of_one_source_are_tried_a_few_at_a_time(monkeypatch):
+    """Ten parts of each pixel of each target at once would be gigabytes of a GPU."""
+    rng = np.random.default_rng(0)
+    maps, pose, parts = source(rng, 3)
+    targets, tried = random_poses(rng, 5), []
+    given = maps.expand(5, -1, -1, -1), pose.expand(5, -1, -1), targets, parts.expand(5, -1, -1)
+    expected, original = PartAffineWarper()(*given), module.everywhere
+    monkeypatch.setattr(PartAffineWarper, '_looks_everywhere', lambda self, parts: True)
+    monkeypatch.setattr(module, 'everywhere', lambda count, *rest: tried.append(count) or original(count, *rest))
+    for pixels, counts in ((2 * parts.numel(), [2, 2, 1]), (1, [1] * 5), (9 * parts.numel(), [5])):
+        monkeypatch.setattr(module, 'MOST_PIXELS', pixels)
+        tried.clear()
+        assert all(torch.equal(a, b) for a, b in zip(PartAffineWarper()(*given), expected)) and tried == counts

@@ -45,6 +45,7 @@ class LossTable(nn.ModuleDict):
         super().__init__()
         self.weights: dict[str, float] = {}
         self.groups: dict[str, str] = {}
+        self._teaching: set[str] = set()
         for name, cfg in (configs or {}).items():
             where = f'model.losses.{name}'
             if not isinstance(cfg, Mapping) or 'type' not in cfg:
@@ -119,7 +120,10 @@ class LossTable(nn.ModuleDict):
             if missing:
                 raise InputError(f'model.losses.{name} needs {", ".join(missing)}, which the batches of this dataset do not have')
             value = self[name](**{key: given[key] for key in _wanted(self[name]) if given.get(key) is not None})
-            _check_value(f'model.losses.{name}', value)
+            _check_scalar(f'model.losses.{name}', value)
+            if torch.is_grad_enabled() and name not in self._teaching:
+                _check_teaches(f'model.losses.{name}', value)
+                self._teaching.add(name)
             values[name] = value
         return values
 
@@ -172,12 +176,16 @@ def _weight(where: str, weight: Any) -> float:
     return float(weight)
 
 
-def _check_value(where: str, value: Any) -> None:
-    """Refuse what is no scalar, and what depends on nothing that learns; a loss that is off may be a plain 0."""
+def _check_scalar(where: str, value: Any) -> None:
+    """Refuse what is no scalar."""
     if not isinstance(value, Tensor) or value.numel() != 1:
         found = f'a tensor of shape {tuple(value.shape)}' if isinstance(value, Tensor) else repr(value)
         raise InputError(f'{where} returned {found}, expected a tensor of one number: take the mean')
-    if torch.is_grad_enabled() and not value.requires_grad and value != 0:
+
+
+def _check_teaches(where: str, value: Tensor) -> None:
+    """Refuse what depends on nothing that learns; a loss that is off may be a plain 0. That waits for the device: ask it once."""
+    if not value.requires_grad and value != 0:
         raise InputError(f'{where} returned a number without a gradient, from which nothing would learn: compute it from what forward '
                          f'is given, without detach(), item() or no_grad()')
 

@@ -20,7 +20,8 @@ MASK_SPACES = ('source', 'target', 'both')
 SAMPLINGS = ('bilinear', 'nearest', 'bicubic')
 MERGES = ('max', 'over')
 MOST_PIXELS = 2**22
-"""Of all sources of a call together, up to which GPUs try each pixel for each part."""
+"""Of all sources of a call together, up to which GPUs try each pixel for each part; of that many at once where one source has many
+targets."""
 MOST = .75
 """Share of the weight of a bicubic sample that must lie in the part."""
 
@@ -159,7 +160,16 @@ class PartAffineWarper(nn.Module):
         source = self.prepare(source_pose, source_parts) if source is None else source
         if len(source.bits) != len(maps):
             raise InputError(f'prepared for {len(source.bits)} sources, but there are {len(maps)}')
-        whole = self.mask_space == 'source' and source.extents is None
+        given = matrices, valid, labels, target_pose
+        if self.mask_space != 'source' or source.extents is not None:
+            return self._warped(maps, source, *given, whole=False)
+        most = max(1, MOST_PIXELS // source.bits[0].numel()) if len(maps) == 1 else len(labels)
+        parts = [self._warped(maps, source, *some, whole=True) for some in zip(*(x.split(most) for x in given))]
+        return parts[0] if len(parts) == 1 else Warp(*map(torch.cat, zip(*parts)))
+
+    def _warped(self, maps: Tensor, source: Source, matrices: Tensor, valid: Tensor, labels: Tensor, target_pose: Tensor,
+                whole: bool) -> Warp:
+        """Warp to these targets; ``whole`` tries all pixels for all parts."""
         if whole:
             candidates = everywhere(len(labels), *maps.shape[2:], maps.device)
         else:
