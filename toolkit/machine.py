@@ -4,6 +4,7 @@ import importlib.util
 import math
 import os
 import shutil
+import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -87,6 +88,15 @@ def cores() -> int:
         quota, period = map(int, QUOTA.read_text().split())
         count = min(count, math.ceil(quota / period))
     return count
+
+
+def most_memory() -> int | None:
+    """The most memory, in bytes, that this process has had; None where the system does not say it."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == 'darwin' else 1024)
 
 
 def private_memory(processes: Iterable[int]) -> int | None:

@@ -29,6 +29,8 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.checkpoint == '':
         parser.error('the checkpoint is an empty text: name it, or leave it out for the generator that comes with the toolkit')
+    if args.freeze_norms == '':
+        parser.error('--freeze-norms: expected a prepared clip, got an empty text')
     if args.allow_import and not args.checkpoint:
         parser.error('--allow-import is for a checkpoint of your own, and none is given: name it, or leave --allow-import out')
     return args

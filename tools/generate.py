@@ -89,6 +89,8 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     colors.add_argument('--color-regions', choices=['up', 'down', 'both'], default='both',
                         help='garments that --sample changes and that pictures, videos and clips lend their color to (default both)')
     args = parser.parse_args(argv)
+    if args.fast == '':
+        parser.error('--fast: the way is an empty text; name one, or say --fast alone')
     if args.checkpoint == '':
         parser.error('the checkpoint is an empty text: name it, or leave it out for the generator that comes with the toolkit')
     if args.allow_import and not args.checkpoint:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from mmengine.config import Config
 
 from toolkit.engine.estimate import Estimate, Stopwatch, _left_out, duration, estimate
-from toolkit.machine import private_memory
+from toolkit.machine import most_memory, private_memory
 from toolkit.structures import InputError
 
 
@@ -36,10 +37,21 @@ def test_validations_are_counted_as_the_loop_makes_them(train_cfg, found):
 
 def test_memory_and_disk_are_told_in_millions_of_bytes(toy, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr('toolkit.engine.estimate.resource.getrusage', lambda who: SimpleNamespace(ru_maxrss=10**6))  # in KiB, on Linux
+    monkeypatch.setattr('resource.getrusage', lambda who: SimpleNamespace(ru_maxrss=10**6))  # in KiB, on Linux
     found = estimate(toy.config, ['train_cfg.max_iters=5000'], iterations=2)
     weights, trained = 92 + 49 + 92 + 16, 92 + 49
     assert found.memory == 1024 and found.checkpoint == pytest.approx(4 * (weights + 2 * trained) / 10**6)
+
+
+def test_a_system_that_does_not_say_how_much_memory_there_is(toy, tmp_path, monkeypatch):
+    """As Windows, where Python has no module that tells it."""
+    monkeypatch.chdir(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, 'resource', None)
+        assert most_memory() is None
+    monkeypatch.setattr('toolkit.engine.estimate.most_memory', lambda: None)
+    found = estimate(toy.config, ['train_cfg.max_iters=5000'], iterations=2)
+    assert found.memory is None and any(line.startswith('memory        not told') for line in found.lines())
 
 
 def test_memory_of_processes_that_load_data_counts(toy, tmp_path, monkeypatch):

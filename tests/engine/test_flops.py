@@ -20,6 +20,9 @@ def test_size_and_window_are_those_of_the_training(name, size, window):
 
 def test_where_a_config_says_nothing_or_cuts():
     assert (config_size(Config({})), config_window(Config({}))) == ((384, 256), 2)
+    for said, window in ((dict(type='UnpairedClips', a='a', b='b'), 1), (dict(type='ClipWindows', root='a'), 2),
+                         (dict(type='ClipWindows', root='a', window=3), 3), (dict(type='DirectedClips', a='a', b='b'), 2)):
+        assert config_window(Config(dict(train_dataloader=dict(dataset=said)))) == window
     cut = dict(type='ClipWindows', size=(286, 286), transforms=[dict(type='RandomFlip'), dict(type='RandomCrop', size=(256, 256))])
     assert config_size(Config(dict(train_dataloader=dict(dataset=cut)))) == (256, 256)
 

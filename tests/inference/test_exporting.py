@@ -245,6 +245,10 @@ def test_an_import_without_a_checkpoint_is_refused(tool, arguments, capsys):
     with pytest.raises(SystemExit) as stop:
         module.parse_args(['', *arguments])
     assert stop.value.code == 2 and 'the checkpoint is an empty text' in capsys.readouterr().err
+    option = dict(generate='--fast', export='--freeze-norms')[tool]
+    with pytest.raises(SystemExit) as stop:
+        module.parse_args(['me.pth', *arguments, option, ''])
+    assert stop.value.code == 2 and option in (said := capsys.readouterr().err) and 'an empty text' in said
 
 
 @torch.no_grad()

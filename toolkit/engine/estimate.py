@@ -2,8 +2,6 @@
 
 import math
 import multiprocessing
-import resource
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -19,7 +17,7 @@ from toolkit.cli import Interrupted
 from toolkit.engine.launch import build_runner, load_config
 from toolkit.engine.loop import IterLoop
 from toolkit.engine.optim import optimizers, schedulers
-from toolkit.machine import private_memory
+from toolkit.machine import most_memory, private_memory
 from toolkit.models.bare import bare
 from toolkit.registry import HOOKS
 from toolkit.structures import InputError
@@ -37,7 +35,8 @@ class Estimate:
         iterations: of the whole training.
         seconds: of an iteration, (N,) measured ones.
         begun: seconds until the first iteration began: data, networks.
-        memory: most memory of the process, and what its loading processes do not share with it, in MB (millions of bytes).
+        memory: most memory of the process, and what its loading processes do not share with it, in MB (millions of bytes); None
+            where the system does not say it.
         gpu_memory: most memory that torch took on the GPU in MB; None without one.
         batch: items of a mini-batch.
         parameters: network -> parameters.
@@ -48,7 +47,7 @@ class Estimate:
     iterations: int
     seconds: np.ndarray
     begun: float
-    memory: float
+    memory: float | None
     gpu_memory: float | None
     batch: int
     parameters: dict[str, int]
@@ -68,7 +67,8 @@ class Estimate:
             f'an iteration  {median:.3f} s (80 % within {spread[0]:.3f} and {spread[1]:.3f} s, of {len(self.seconds)} measured), '
             f'{self.batch / median:.1f} items a second',
             f'in all        {self.iterations:,} iterations: about {duration(self.total)}',
-            f'memory        {self.memory:,.0f} MB' + ('' if self.gpu_memory is None else f', on the GPU {self.gpu_memory:,.0f} MB'),
+            f'memory        {"not told here" if self.memory is None else f"{self.memory:,.0f} MB"}' + (
+                '' if self.gpu_memory is None else f', on the GPU {self.gpu_memory:,.0f} MB'),
             f'disk          about {self.checkpoint:,.0f} MB a checkpoint']
         return lines + ([f'on top        {"; ".join(self.left_out)}: not measured'] if self.left_out else [])
 
@@ -164,11 +164,11 @@ def estimate(config: str | Path, cfg_options: Sequence[str] = (), amp: bool | st
         sizes = sum(t.numel() * t.element_size() for t in model.state_dict().values() if isinstance(t, torch.Tensor))
         trained = sum(p.numel() * p.element_size() for p in model.parameters() if p.requires_grad)
         networks = model.networks() if hasattr(model, 'networks') else dict(model.named_children())
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == 'darwin' else 1024)
+        peak = most_memory()
         if watch.loading is None:
             left_out.append('memory of loading processes')
         return Estimate(
-            planned, np.diff(watch.times)[WARM_UP:], watch.times[0] - started, (peak + (watch.loading or 0)) / MB,
+            planned, np.diff(watch.times)[WARM_UP:], watch.times[0] - started, peak and (peak + (watch.loading or 0)) / MB,
             torch.cuda.max_memory_allocated() / MB if torch.cuda.is_available() else None,
             cfg.train_dataloader.get('batch_size') or 1,
             {name: sum(p.numel() for p in network.parameters()) for name, network in networks.items()},

@@ -13,6 +13,8 @@ from toolkit.clips.size import smaller_size
 from toolkit.engine.optim import NetworkOptimizers
 from toolkit.engine.trained_on import data_sets
 from toolkit.models.base import VideoModel
+from toolkit.registry import DATASETS
+from toolkit.signatures import part_parameters
 
 
 @dataclass
@@ -42,8 +44,15 @@ def config_size(cfg: Config) -> tuple[int, int]:
 
 
 def config_window(cfg: Config) -> int:
-    """Frames of the windows that a config trains on; two where it does not say."""
-    return next((options['window'] for options in (_dataset(cfg), *data_sets(cfg)) if options.get('window')), 2)
+    """Frames of the windows that a config trains on: what it says, or else its data set by default; two where neither does."""
+    said = [options.get('window') or _default_window(options.get('type')) for options in (_dataset(cfg), *data_sets(cfg))]
+    return next(filter(None, said), 2)
+
+
+def _default_window(kind: str | None) -> int | None:
+    part = DATASETS.get(kind) if isinstance(kind, str) else None
+    _, window = (part_parameters(part) or {}).get('window', (None, None)) if part else (None, None)
+    return window if isinstance(window, int) else None
 
 
 def _dataset(cfg: Config) -> Mapping[str, Any]:

@@ -2,19 +2,13 @@
 
 import os
 import platform
-import sys
 from collections import deque
 from pathlib import Path
 
 import numpy as np
 
 from toolkit.live.stages import Chain, Shot
-from toolkit.machine import cores
-
-try:
-    import resource
-except ImportError:  # Windows
-    resource = None
+from toolkit.machine import cores, most_memory
 
 SHOWN = 60
 """Frames that the figures on the picture are of."""
@@ -99,10 +93,8 @@ def memory_mb() -> float | None:
     table = Path('/proc/self/statm')
     if table.exists():
         return round(int(table.read_text().split()[1]) * os.sysconf('SC_PAGE_SIZE') / 1e6, 1)
-    if resource is None:
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak * (1 if sys.platform == 'darwin' else 1024) / 1e6, 1)
+    peak = most_memory()
+    return None if peak is None else round(peak / 1e6, 1)
 
 
 def machine() -> str:
