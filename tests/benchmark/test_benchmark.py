@@ -243,7 +243,7 @@ budgets = [dict(iterations=1)]
 
 def test_what_a_config_builds_on_is_made_for_each_seed(monkeypatch, tmp_path):
     made, asked = [], []
-    monkeypatch.setattr(unit_module, 'meet_needs', lambda cfg, train, read, place: asked.append((cfg, train)))
+    monkeypatch.setattr(unit_module, 'meet_needs', lambda cfg, train, read, resumed, place: asked.append((cfg, train)))
     monkeypatch.setattr(unit_module, 'build_runner', lambda cfg, folder, **_: made.append(cfg) or SimpleNamespace(train=list))
     spec = read_spec('benchmarks/colors')
     unit = next(unit for unit in units_of(spec) if (unit.row, unit.seed) == ('frozen codes', 2))
@@ -417,6 +417,7 @@ def test_all_numbers_of_color_control_are_known():
     ("name='nearest'", "name='ours'", 'each row needs a name of its own'),
     ('held_out', 'heldout', "clips.actor: unknown key 'heldout'.*held_out"),
     ("dict(type='PSNR')", "dict(type='PSRN')", 'metrics: expected configs'),
+    ("metrics = [dict(type='PSNR'), dict(type='Sharpness')]", 'metrics = []', r'metrics: expected configs .* got \[\]'),
     ('frames = 2', "clock = 'sun'", 'clock must be one of wall, cpu'),
     ("root='", "root='nowhere", 'no prepared clips'),
     ("name='ours', ", "name='ours', init='no.pth', ", 'ours on actor starts from no.pth, which is not there'),

@@ -268,7 +268,9 @@ def names(spec):
 
 
 @pytest.mark.parametrize('key, value', [('load_from', "'{file}'"), ('networks_from', "dict(net_g='{file}')"),
-                                        ('networks_from', "dict(net_g=dict(file='{file}'))")])
+                                        ('networks_from', "dict(net_g=dict(file='{file}'))"),
+                                        ('networks_from', "dict(net_e=dict(network='{file}'))"),
+                                        ('networks_from', "dict(net_e=dict(network=dict(file='{file}', without=[])))")])
 def test_another_checkpoint_of_the_config_makes_another_unit(tmp_path, key, value):
     weights, spec = tmp_path / 'start.pth', tmp_path / 'spec.py'
     (tmp_path / 'mine.py').write_text(f"_base_ = 'hvt::own/video'\n{key} = {value.format(file=weights)}\n")

@@ -1,6 +1,7 @@
 """A benchmark that goes on elsewhere, beside another command, after an error, or after what it was made from has changed."""
 
 import shutil
+import time
 import weakref
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from toolkit.benchmark.run import Benchmark
 from toolkit.benchmark.spec import read_spec
 from toolkit.benchmark.unit import config_of
 from toolkit.benchmark.work import folder_of, result_of, write_plan
+from toolkit.datasets.windows import ClipWindows
 from toolkit.engine.budget_hook import BudgetHook
 from toolkit.losses.perceptual import PerceptualLoss
 from toolkit.losses.perceptual_backbones import SQUEEZENET_FILE
@@ -234,7 +236,7 @@ clips = dict(signers=dict(options={options}))
 budgets = [dict(iterations=1)]
 """)
     places = []
-    monkeypatch.setattr(unit_module, 'meet_needs', lambda cfg, train, read, place: places.append(
+    monkeypatch.setattr(unit_module, 'meet_needs', lambda cfg, train, read, resumed, place: places.append(
         place(Path(cfg.needs.pose_network.config))))
     unit, = units_of(read_spec(spec))
     for text in (b'', b' '):
@@ -244,3 +246,72 @@ budgets = [dict(iterations=1)]
             cfg._cfg_dict['train_dataloader']['dataset'] |= dict(a=str(root), b=str(root))
         unit_module._meet_needs(unit, cfg, tmp_path / 'needs')
     assert places[0] != places[1]
+
+
+def test_a_run_goes_on_with_the_stand_in_that_it_began_with(monkeypatch, tmp_path):
+    """Also where somebody has installed the weights meanwhile."""
+    monkeypatch.chdir(tmp_path)
+    unit = next(unit for unit in units_of(read_spec('benchmarks/transfers')) if unit.row == 'skeleton consistency, real')
+    folder, networks = folder_of(tmp_path / 'out', unit) / 'run', []
+
+    def build_runner(cfg, work_dir, **_):
+        def train():
+            work_dir.mkdir(parents=True, exist_ok=True)
+            torch.save(dict(state_dict={}, meta=dict(config=cfg._cfg_dict.to_dict())), work_dir / 'iter_0000001.pth')
+            if work_dir == folder:
+                networks.append(cfg.model.losses.skeleton.pose_network.type)
+                raise KeyboardInterrupt
+
+        return SimpleNamespace(train=train)
+
+    monkeypatch.setattr(unit_module, 'build_runner', build_runner)
+    for reason in ('weights are missing', ''):
+        monkeypatch.setattr('toolkit.engine.needs._missing', lambda part, reason=reason: reason)
+        with pytest.raises(KeyboardInterrupt):
+            unit_module._train(unit, config_of(unit), folder)
+    assert networks == ['TrainedPoseNetwork'] * 2
+
+
+def test_another_teacher_or_other_movements_make_another_unit(spec, tmp_path, copied):
+    root, frame = copied('movements')
+    teacher = tmp_path / 'teacher.pth'
+    teacher.write_bytes(b'weights')
+    options = {'train_dataloader.dataset.teacher': str(teacher), 'train_dataloader.dataset.movements': str(root)}
+    spec.write_text(f"rows = [dict(name='a', config='own/student', options={options!r})]\nclips = dict(one=dict())\n"
+                    'budgets = [dict(iterations=1)]\n')
+    names = []
+    for file in (None, teacher, frame):
+        if file:
+            changed(file, b' ')
+        unit, = units_of(read_spec(spec))
+        names.append(unit.name)
+    assert len(set(names)) == 3
+
+
+def test_weights_that_were_trained_on_tested_frames_are_told(spec, tmp_path, copied):
+    """By the run itself, or before it by what it starts from."""
+    root, _ = copied('people')
+    start = dict(train_dataloader=dict(dataset=dict(type='ClipWindows', root=str(root))))
+    torch.save(dict(state_dict={}, meta=dict(config=start, time=time.strftime('%Y-%m-%d %H:%M:%S'))), tmp_path / 'start.pth')
+    dataset = ClipWindows(root, window=None, frames=(-2, None))
+    folder, *others = [str(clip.folder.resolve()) for clip in dataset.clips]
+    evaluation = SimpleNamespace(dataset=dataset, indices=[0], trained_on={})
+    unit, cfg = SimpleNamespace(max_frames=None), {}
+    assert unit_module._trained_on(evaluation, cfg, unit) == {}
+    cfg['load_from'] = str(tmp_path / 'start.pth')
+    assert unit_module._trained_on(evaluation, cfg, unit) == {folder: 2}
+    evaluation.trained_on = {folder: 1, 'other': 5}
+    assert unit_module._trained_on(evaluation, cfg, unit) == {folder: 2, 'other': 5}
+    (tmp_path / 'start.pth').unlink()
+    assert unit_module._trained_on(evaluation, cfg, unit) == {folder: 1, 'other': 5}, 'the result is not lost with it'
+
+    benchmark = Benchmark(spec, tmp_path / 'out')
+    for unit in benchmark.units:
+        seen = {'people/me': 7} if unit.row == 'second' else {}
+        points = [dict(label=label, cost=dict(memory=1), metrics={}, trained_on=seen) for label in unit.labels]
+        folder_of(benchmark.out, unit).mkdir(parents=True)
+        work_module._write(folder_of(benchmark.out, unit) / 'result.json', unit, dict(points=points, total_seconds=1.), 'cpu')
+    table = benchmark.write()
+    error, = table.errors
+    assert error.startswith('second on one: its weights, or those that it starts from, were trained on frames that are tested '
+                            '(7 frames of people/me)') and table.failed

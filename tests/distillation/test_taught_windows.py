@@ -133,6 +133,17 @@ def test_clips_that_show_too_little_of_anybody_are_named(root, kind, tmp_path):
         TaughtWindows(**OPTIONS, **given)
 
 
+def test_a_clip_without_a_window_teaches_nothing_and_is_no_error(root, tmp_path):
+    """As of ClipWindows: nobody is seen in it."""
+    for name in ('me', 'other'):
+        shutil.copytree(root / name, tmp_path, dirs_exist_ok=True)
+    empty = next(tmp_path / folder.name for folder in (root / 'other').iterdir())
+    poses = dict(np.load(empty / 'poses.npz'))
+    np.savez(empty / 'poses.npz', **{key: np.zeros_like(value) if value.ndim == 3 else value for key, value in poses.items()})
+    data = TaughtWindows(root=tmp_path, **OPTIONS)
+    assert {data.locate(index)[0] for index in range(len(data))} == {0, 1, 2} - {[clip.folder for clip in data.clips].index(empty)}
+
+
 def test_the_teacher_is_back_on_the_cpu_when_workers_are_forked(data, monkeypatch):
     places, model = [], data.teacher.model
     monkeypatch.setattr(type(model), 'cuda', lambda self: places.append('cuda'))

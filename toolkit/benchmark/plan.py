@@ -22,10 +22,12 @@ from toolkit.outputs import plain_name
 from toolkit.packaged import find_packaged
 from toolkit.signatures import part_parameters
 from toolkit.structures import InputError
-from toolkit.weights import checkpoint_file
+from toolkit.weights import checkpoint_file, latest_checkpoint
 
 TESTED = ('content', 'frames', 'exclude', 'split', 'split_rule', 'split_file', 'persons', 'actions')
 """What a data set says of the frames that are tested."""
+FOLDERS = ('a', 'b', 'movements')
+"""Keys of a data set that hold a folder of clips, or one with options."""
 STARTS = ('load_from', 'networks_from')
 """What a config says of the weights that training starts from."""
 
@@ -117,7 +119,7 @@ def _units(spec: Spec, row: Row, name: str, marks: '_Marks | None') -> list[Unit
             labels = [f'{row.name}, {budget.label(point)}' for point in points] if budget else [row.name]
             unit = Unit(name='', **common, seed=seed, timed=bool(budget and budget.minutes is not None), points=points, labels=labels)
             mark = marks.of(unit) if marks else 'lacking'
-            units.append(replace(unit, name=f'{plain_name(row.name)}-{plain_name(name)}-{seed}-{mark}'))
+            units.append(replace(unit, name=f'{plain_name(f"{row.name}-{name}-{seed}")}-{mark}'))
     return units
 
 
@@ -258,14 +260,16 @@ class _Marks:
         return self._once(find_clips, root)
 
     def _starts(self, unit: Unit, content: Mapping) -> str | list[str | None] | None:
-        """What the checkpoints are now that training starts from, but for one that is made for the unit."""
+        """What the checkpoints are now that training starts from or learns from, but for those that are made for the unit."""
         if unit.untrained:
             return None
-        cfg = _with(content, options_of(unit, content), STARTS)
-        made = unit.init or any(need.get('part') == 'load_from' for need in content['needs'].values())
-        files, networks = [None if made else cfg.get('load_from')], cfg.get('networks_from')
-        for one in networks.values() if isinstance(networks, Mapping) else ():
-            files.append(one.get('file') if isinstance(one, Mapping) else one)
+        options, needs = options_of(unit, content), content['needs'].values()
+        cfg = _with(content, options, STARTS)
+        made = unit.init or any(need.get('part') == 'load_from' for need in needs)
+        files = [None if made else cfg.get('load_from'), *_files(cfg.get('networks_from'))]
+        runs = [options.get(str(need.get('part'))) for need in needs if 'use' not in need]
+        files += [str(latest_checkpoint(run) or run) for run in runs if isinstance(run, str)]
+        files += [dataset.get('teacher') for dataset in _nested(_data_sets(content, options))]
         found = [self._once(_file, file) for file in files if isinstance(file, str)]
         if unit.init:
             start = self._once(_file, unit.init)
@@ -298,12 +302,17 @@ class _Marks:
 def _roots(plain: Mapping, options: Mapping[str, Any]) -> Iterator[tuple[str, Sequence[str], str | None]]:
     """The folders of clips that a config's runs read, each with the persons that are chosen there and the file that divides its clips;
     no name for one whose clips are rendered."""
+    return _folders(_data_sets(plain, options))
+
+
+def _data_sets(plain: Mapping, options: Mapping[str, Any]) -> list[dict]:
+    """What a config, with overrides, says of its data sets; nothing of one that cannot be."""
     cfg = _with(plain, options, UNTRAINED)
     try:
         share_data(cfg)
     except InputError:  # the run will tell it
-        return
-    yield from _folders([dataset for where, dataset in data_sets(cfg) if where.split('.')[0] in LOADERS])
+        return []
+    return [dataset for where, dataset in data_sets(cfg) if where.split('.')[0] in LOADERS]
 
 
 def _roots_of_needs(content: Mapping) -> Iterator[tuple[str, Sequence[str], str | None]]:
@@ -315,14 +324,27 @@ def _roots_of_needs(content: Mapping) -> Iterator[tuple[str, Sequence[str], str 
 
 def _folders(datasets: Sequence[Mapping | None]) -> Iterator[tuple[str, Sequence[str], str | None]]:
     """:func:`_roots`, of some data sets."""
+    for node in _nested(datasets):
+        if isinstance(node.get('root'), str):
+            root, persons = '' if node.get('synthetic') else node['root'], node.get('persons') or ()
+            yield root, [persons] if isinstance(persons, str) else persons, node.get('split_file')
+
+
+def _nested(datasets: Sequence[Mapping | None]) -> Iterator[Mapping]:
+    """Data sets and all dicts in them, with one for each folder of clips that stands alone."""
     nodes: list[Any] = list(datasets)
     while nodes:
         node = nodes.pop()
         if isinstance(node, Mapping):
-            nodes += [*node.values(), *(dict(root=node[name]) for name in 'ab' if isinstance(node.get(name), str))]
-            if isinstance(node.get('root'), str):
-                root, persons = '' if node.get('synthetic') else node['root'], node.get('persons') or ()
-                yield root, [persons] if isinstance(persons, str) else persons, node.get('split_file')
+            nodes += [*node.values(), *(dict(root=node[name]) for name in FOLDERS if isinstance(node.get(name), str))]
+            yield node
+
+
+def _files(networks: Any) -> Iterator[Any]:
+    """The files of ``networks_from``; a network inside of another one may stand in a dict of that one."""
+    for one in networks.values() if isinstance(networks, Mapping) else ():
+        named = not isinstance(one, Mapping) or 'file' in one
+        yield from [one['file'] if isinstance(one, Mapping) else one] if named else _files(one)
 
 
 def _file(path: str) -> str | None:

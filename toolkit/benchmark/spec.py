@@ -1,5 +1,6 @@
 """What a benchmark compares: its rows, clips, budgets and seeds, read from a config file and made units of work."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -84,7 +85,8 @@ class Row:
         name: in the table.
         config: a config file, or the name of one of the toolkit's.
         options: overrides of it, dotted key -> value.
-        init: checkpoint to start from; ``{clip}`` and ``{person}`` stand for those of the clip. Default the config's own.
+        init: checkpoint to start from, also in place of one that the config's ``needs`` would make; ``{clip}`` and ``{person}`` stand
+            for those of the clip. Default the config's own.
         untrained: a model without weights that is tested instead, such as ``'PasteParts'``, on the data of the config. It takes no
             ``init``, ``budgets``, ``seeds``, ``amp`` and ``fast``, and only options of data.
         budgets, seeds: of this row alone.
@@ -189,7 +191,7 @@ def read_spec(path: str | Path) -> Spec:
             labels.add(label)
         if unknown := sorted(set(row.clips or ()) - set(spec.clips)):
             raise InputError(f'{where}.clips: no clips {", ".join(unknown)}.{did_you_mean(unknown[0], spec.clips)}')
-    metrics = spec.metrics if isinstance(spec.metrics, (list, tuple)) else [None]
+    metrics = isinstance(spec.metrics, (list, tuple)) and spec.metrics or [None]
     for metric in metrics:
         if not isinstance(metric, Mapping) or metric.get('type') not in METRICS:
             raise InputError(f'{path}: metrics: expected configs such as dict(type="PSNR") in a list, got {metric or spec.metrics!r}')
@@ -256,17 +258,36 @@ def _made(kind: type, content: Any, where: str) -> Any:
     needed = [key for key in dict(Spec=('rows', 'clips'), Row=('name', 'config')).get(kind.__name__, ()) if key not in content]
     if needed:
         raise InputError(f'{where}: {" and ".join(needed)} must be given')
+    places = {key: f'{where}{": " if kind is Spec else "."}{key}' for key in content}
     for key, value in content.items():
         if key not in LOOKED_AT and (expected := wrong_kind(value, kind.__dataclass_fields__[key].type)):
-            raise InputError(f'{where}{": " if kind is Spec else "."}{key}: expected {expected}, got {value!r}')
-    return kind(**content)
+            raise InputError(f'{places[key]}: expected {expected}, got {value!r}')
+    return kind(**{key: _plain(value, places[key]) for key, value in content.items()})
+
+
+def _plain(value: Any, where: str) -> Any:
+    """A value as workers read it, which get it as JSON; paths become text."""
+    if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
+        return {key: _plain(item, f'{where}.{key}') for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        items = [_plain(item, f'{where}.{number}') for number, item in enumerate(value)]
+        return tuple(items) if isinstance(value, tuple) else items
+    if isinstance(value, Path):
+        return str(value)
+    if value is None or isinstance(value, (str, int)) or isinstance(value, float) and math.isfinite(value):
+        return value
+    raise InputError(f'{where}: expected text, a finite number, True, False, None, or a list or dict of these with text as keys, got '
+                     f'{value!r}')
 
 
 def has_key(plain: Mapping, key: str) -> bool:
-    """Whether a config has a dotted key."""
+    """Whether a config has a dotted key; in a list a part of it is an index."""
     node: Any = plain
     for part in key.split('.'):
-        if not isinstance(node, Mapping) or part not in node:
+        if isinstance(node, (list, tuple)) and part.isdecimal() and int(part) < len(node):
+            node = node[int(part)]
+        elif isinstance(node, Mapping) and part in node:
+            node = node[part]
+        else:
             return False
-        node = node[part]
     return True

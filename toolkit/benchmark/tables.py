@@ -14,6 +14,7 @@ import numpy as np
 from toolkit import __version__
 from toolkit.benchmark.plan import Unit
 from toolkit.benchmark.spec import Spec
+from toolkit.doors import shortened
 from toolkit.files import write_file, write_json
 from toolkit.metrics.latent_report import PROBES, Probe
 from toolkit.metrics.report import ARROWS
@@ -85,7 +86,7 @@ class Table:
         """Errors, and what is wrong with the names of metrics where each row has been measured on all of its clips."""
         failed = {unit.name: f'{unit.row} on {unit.clip}, seed {unit.seed}: {self.results[unit.name]["error"]}'
                   for unit in self.units if self.results.get(unit.name, {}).get('error')}
-        others = [*self._tested_otherwise(), *self._trained_otherwise()]
+        others = [*self._tested_otherwise(), *self._trained_otherwise(), *self._trained_on_tested()]
         places = [{(unit.row, unit.clip) for unit in units} for units in (asked, self.units)]
         if places[0] == places[1] and all(unit.name in self.results for unit in asked) and not failed and not others:
             others = [f'{key}: no metric was measured that {pattern!r} names. There are: {", ".join(self.about)}'
@@ -130,6 +131,18 @@ class Table:
                 if network != known:
                     found[run] = (f'{run}: trained with {loss} by {network}, but {other} by {known}: other weights were found there. '
                                   f'Give all machines the same, and do the row anew under another --out')
+        return list(found.values())
+
+    def _trained_on_tested(self) -> list[str]:
+        """Rows whose weights were trained on frames that are tested."""
+        found = {}
+        for unit in self.units:
+            for point in self.results.get(unit.name, {}).get('points', ()):
+                if seen := point.get('trained_on'):
+                    clips = shortened(', '.join(f'{count} frames of {folder}' for folder, count in seen.items()))
+                    found[unit.row, unit.clip] = (
+                        f'{unit.row} on {unit.clip}: its weights, or those that it starts from, were trained on frames that are tested '
+                        f'({clips}): the numbers do not tell how it paints what it never saw. Hold these frames out of that training')
         return list(found.values())
 
     def _add(self, unit: Unit, point: Mapping) -> None:

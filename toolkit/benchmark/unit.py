@@ -7,7 +7,7 @@ import math
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,17 +27,19 @@ from toolkit.engine.evaluation import Evaluation
 from toolkit.engine.launch import build_runner
 from toolkit.engine.needs import meet_needs
 from toolkit.engine.optim import optimizers
+from toolkit.engine.trained_on import trained_frames
 from toolkit.files import result_file, write_json
 from toolkit.losses.frozen import FrozenNetworkLoss
 from toolkit.metrics.evaluator import pick_clips
 from toolkit.metrics.parts import ClipParts
 from toolkit.models.bare import bare
 from toolkit.structures import InputError, spread
-from toolkit.weights import latest_checkpoint
+from toolkit.weights import latest_checkpoint, read_checkpoint
 
 ENDLESS = 10**9
 SPEED_FRAMES = 8
 REHEARSAL_FRAMES = 4
+CONTROL_CLIPS, CONTROL_FRAMES = 8, 16
 SPENT = 'spent.json'
 """In the folder of a run: the seconds of all that was done for it so far."""
 
@@ -78,10 +80,14 @@ def config_of(unit: Unit) -> Config:
         schedulers = schedulers.get('', schedulers)
     cfg._cfg_dict['param_scheduler'], cfg._cfg_dict['custom_hooks'] = schedulers, [*hooks, hook]
     cfg.train_cfg.pop('val_interval', None)
-    checkpoint = dict(cfg.get('default_hooks', {}).get('checkpoint') or dict(type='CheckpointHook'))
-    cfg.default_hooks.checkpoint = {**{k: v for k, v in checkpoint.items() if k in ('type', 'interval')}, 'max_keep_ckpts': 1}
+    default = dict(cfg.get('default_hooks') or {})
+    checkpoint = {k: v for k, v in (default.get('checkpoint') or dict(type='CheckpointHook')).items() if k in ('type', 'interval')}
+    cfg.default_hooks = {**default, 'checkpoint': {**checkpoint, 'max_keep_ckpts': 1}}
     if unit.init:
         cfg.load_from = unit.init
+        for name, need in list((cfg.get('needs') or {}).items()):
+            if _at(need, ['part']) == 'load_from':  # it would take the place of what the row names
+                del cfg.needs[name]
     return cfg
 
 
@@ -95,7 +101,7 @@ def run_unit(unit: Unit, folder: Path, device: str) -> dict[str, Any]:
 
     Returns:
         ``points``: for each its label, iteration, seconds, metrics as :func:`toolkit.metrics.report.to_json` has them, what was tested
-        (see :class:`_Keeper`), and cost;
+        (see :class:`_Keeper`), what of that the weights were trained on, and cost;
         ``total_seconds``: with those of earlier runs that were stopped. Frames for the sheet are written beside ``folder``.
 
     Raises:
@@ -119,7 +125,8 @@ def run_unit(unit: Unit, folder: Path, device: str) -> dict[str, Any]:
 
 
 def rehearse(unit: Unit, folder: Path, device: str) -> None:
-    """Train an iteration and paint a few frames: what is wrong with a row or its clips shows within seconds.
+    """Train an iteration, paint a few frames, and find the clothes whose colors are to be measured: what is wrong with a row or its
+    clips shows within seconds.
 
     Args:
         unit: of which row and clips.
@@ -136,9 +143,12 @@ def rehearse(unit: Unit, folder: Path, device: str) -> None:
             shutil.rmtree(folder, ignore_errors=True)
             checkpoint = _train(unit, cfg, folder)[-1]['path']
         evaluation = Evaluation(cfg, checkpoint, max_frames=unit.max_frames, device=device)
-        parts = ClipParts(evaluation.dataset, evaluation.indices[0], REHEARSAL_FRAMES)
+        model, parts = evaluation.models['model'], ClipParts(evaluation.dataset, evaluation.indices[0], REHEARSAL_FRAMES)
         with torch.no_grad():
-            for _ in evaluation.models['model'].test_stream(iter(parts)):
+            for _ in model.test_stream(iter(parts)):
+                pass
+        if unit.color_control is not None and _color_painter(model, _colorizer(cfg)) is not None:
+            for _ in _recolorable(evaluation.dataset, _colorizer(cfg), **unit.color_control):
                 pass
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -147,11 +157,11 @@ def rehearse(unit: Unit, folder: Path, device: str) -> None:
 
 def _train(unit: Unit, cfg: Config, folder: Path) -> list[dict]:
     """Train to the last point: for each point its iteration, seconds, memory, networks of losses and checkpoint."""
-    _meet_needs(unit, cfg, folder.parents[2] / 'needs' / str(unit.seed))
-    resumes = latest_checkpoint(folder) is not None
-    if folder.exists() and not resumes:
+    resumed = latest_checkpoint(folder)
+    _meet_needs(unit, cfg, folder.parents[2] / 'needs' / str(unit.seed), resumed)
+    if folder.exists() and not resumed:
         shutil.rmtree(folder)
-    runner = build_runner(cfg, folder, resume=resumes, amp=unit.amp, fast=unit.fast)
+    runner = build_runner(cfg, folder, resume=resumed is not None, amp=unit.amp, fast=unit.fast)
     runner.train()
     hook = next(hook for hook in runner.hooks if isinstance(hook, BudgetHook))
     if len(hook.reached) < len(unit.points):
@@ -170,11 +180,13 @@ def _loss_networks(model: torch.nn.Module) -> dict[str, str]:
             for name, loss in losses.items()}
 
 
-def _meet_needs(unit: Unit, cfg: Config, folder: Path) -> None:
+def _meet_needs(unit: Unit, cfg: Config, folder: Path, resumed: Path | None = None) -> None:
     """Train what the config builds on with the seed of the unit, once for all units of this seed, into ``folder``. What is trained
-    otherwise, from an edited config, or on other clips has another folder in it."""
+    otherwise, from an edited config, or on other clips has another folder in it. A run that is there, and that the config itself does
+    not name, is one of the user, and is taken as it is. A run that goes on from the checkpoint ``resumed`` keeps its stand-ins."""
     needs = (cfg.get('needs') or {}).values()
     needs = [need for need in needs if need and {'part', 'config'} <= need.keys()]  # meet_needs says what is wrong with others
+    plain = read_plain(cfg.filename)[1] if needs else {}
 
     def place(config: Path) -> Path:
         shared = [key for need in needs if Path(need['config']) == config for key in need.get('shared') or ()]
@@ -184,7 +196,7 @@ def _meet_needs(unit: Unit, cfg: Config, folder: Path) -> None:
 
     def train(made: Config, work_dir: Path) -> None:
         made.randomness = dict(made.get('randomness') or {}, seed=unit.seed)
-        _meet_needs(unit, made, folder)
+        _meet_needs(unit, made, folder, latest_checkpoint(work_dir))
         build_runner(made, work_dir, resume=True, amp=unit.amp, fast=unit.fast).train()
 
     for need in needs:
@@ -192,8 +204,9 @@ def _meet_needs(unit: Unit, cfg: Config, folder: Path) -> None:
         *path, last = need['part'].split('.')
         node = _at(cfg._cfg_dict, path)
         if node and isinstance(node.get(last), str) and 'use' not in need and Path(node[last]).name == config.stem:
-            node[last] = str(place(config) / config.stem)
-    meet_needs(cfg, train, load_config, place=place)
+            if node[last] == _at(plain, [*path, last]) or latest_checkpoint(node[last]) is None:
+                node[last] = str(place(config) / config.stem)
+    meet_needs(cfg, train, load_config, resumed=resumed, place=place)
 
 
 def _at(node: Any, path: Sequence[str]) -> Any:
@@ -211,15 +224,29 @@ def _test(unit: Unit, cfg: Config, checkpoint: str | None, device: str, frames: 
     with result_file(frames, lasting=True) as file:
         np.savez_compressed(file, **{name: np.stack(pictures) for name, pictures in keeper.kept.items()})
     results, model, dataset = evaluation.results(), evaluation.models['model'], evaluation.dataset
-    found = dict(metrics=results['metrics'], directions=results.get('directions'), tested=keeper.tested)
+    found = dict(metrics=results['metrics'], directions=results.get('directions'), tested=keeper.tested,
+                 trained_on=_trained_on(evaluation, cfg, unit) if checkpoint else {})
     del evaluation, keeper  # networks of metrics are no memory of what generates
     _free()
     found['cost'] = _cost(model, dataset, device)
     if unit.color_control is not None:
-        transforms = (cfg.get('train_dataloader') or {}).get('dataset', {}).get('transforms', [])
-        colorizer = next((t.get('colorizer') for t in transforms if t['type'] == 'RecolorGarments'), None)
-        found['colors'] = control_of(model, dataset, unit.seed, colorizer, **unit.color_control)
+        found['colors'] = control_of(model, dataset, unit.seed, _colorizer(cfg), **unit.color_control)
     return found
+
+
+def _trained_on(evaluation: Evaluation, cfg: Config, unit: Unit) -> dict[str, int]:
+    """Folder of a clip -> how many of the frames that are tested the weights were trained on, or those that training began with."""
+    start, begun, own = cfg.get('load_from'), {}, evaluation.trained_on
+    with suppress(InputError):  # it was there when training began
+        meta = read_checkpoint(start).get('meta') or {} if start else {}
+        begun = trained_frames(meta, evaluation.dataset, evaluation.indices, unit.max_frames)
+    return {folder: max(begun.get(folder, 0), own.get(folder, 0)) for folder in begun | own}
+
+
+def _colorizer(cfg: Config) -> dict | None:
+    """What recolors garments in training, as far as its config says it."""
+    transforms = (cfg.get('train_dataloader') or {}).get('dataset', {}).get('transforms', [])
+    return next((t.get('colorizer') for t in transforms if t['type'] == 'RecolorGarments'), None)
 
 
 class _Keeper:
@@ -288,8 +315,8 @@ def _cost(model: torch.nn.Module, dataset: Any, device: str) -> dict[str, float 
                 gmacs=counter.get_total_flops() / 2e9 / count, ms=1000 * seconds / count, memory=peak_memory())
 
 
-def control_of(model: torch.nn.Module, dataset: ClipWindows, seed: int, colorizer: dict | None = None, clips: int = 8,
-               frames: int = 16) -> dict[str, float]:
+def control_of(model: torch.nn.Module, dataset: ClipWindows, seed: int, colorizer: dict | None = None, clips: int = CONTROL_CLIPS,
+               frames: int = CONTROL_FRAMES) -> dict[str, float]:
     """What color codes, or recolored references, do to the pictures, see :mod:`toolkit.analysis.clip_control`.
 
     Args:
@@ -303,16 +330,26 @@ def control_of(model: torch.nn.Module, dataset: ClipWindows, seed: int, colorize
     Returns:
         ``<probe>/<garment>`` -> value, see :data:`toolkit.metrics.latent_report.PROBES`.
     """
-    if getattr(model, 'codes', None) is not None:
-        painter = ModelPainter(model)
-    elif 'reference_frames' in model.paints_from:
-        painter = RecoloringPainter(model, colorizer)
-    else:
+    painter = _color_painter(model, colorizer)
+    if painter is None:
         return {}
-    chosen = [RecolorableClip.read(dataset, index, frames, colorizer) for index in pick_clips(len(dataset), min(clips, len(dataset)))]
-    columns = measure_control(painter, chosen, 'model', seed=seed)
+    columns = measure_control(painter, list(_recolorable(dataset, colorizer, clips, frames)), 'model', seed=seed)
     return {f'{name}/{column.region}': float(value)
             for column in columns for name, value in column.values.items() if np.isfinite(value)}
+
+
+def _color_painter(model: torch.nn.Module, colorizer: dict | None) -> ModelPainter | RecoloringPainter | None:
+    """What paints people in other colors; None for a model that cannot."""
+    if getattr(model, 'codes', None) is not None:
+        return ModelPainter(model)
+    return RecoloringPainter(model, colorizer) if 'reference_frames' in model.paints_from else None
+
+
+def _recolorable(dataset: ClipWindows, colorizer: dict | None, clips: int = CONTROL_CLIPS,
+                 frames: int = CONTROL_FRAMES) -> Iterator[RecolorableClip]:
+    """The clips that :func:`control_of` measures, with their garments found."""
+    for index in pick_clips(len(dataset), min(clips, len(dataset))):
+        yield RecolorableClip.read(dataset, index, frames, colorizer)
 
 
 def _free() -> None:

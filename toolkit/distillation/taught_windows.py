@@ -79,8 +79,9 @@ class TaughtWindows(ClipWindows):
                               model.fills)
         self._samplers: dict[str, SampledPoses] = {}
         self._edges = SoftCanny()
-        for number in range(len(self.clips)):
-            self._sampler(number)
+        for number, starts in enumerate(self._starts):
+            if starts:
+                self._sampler(number)
 
     def _check(self, model) -> None:
         model.check_generates()
