@@ -129,6 +129,15 @@ def test_the_demo_fetches_nothing():
     assert list(fetching(load_config('own/video').to_dict())) == ['PerceptualLoss']
 
 
+def test_the_guide_names_what_fetches():
+    said, = re.findall(r'## What training fetches(.*?)\n## ', (ROOT / 'docs' / 'training.md').read_text(), re.S)
+    loaded = {name.with_suffix('').as_posix(): load_config(ROOT / 'configs' / name) for name in CONFIGS}
+    fetch = {name for name, cfg in loaded.items() if list(fetching(cfg.model.to_dict()))}
+    named = {name for name in re.findall(r'`([\w/]+)`', said) if (ROOT / 'configs' / f'{name}.py').is_file()}
+    grouped = {name for name in fetch if name.startswith(('stage2_', 'ablations/', 'baselines/'))}
+    assert {'own/student', 'pretrain_textured'} < named == fetch - grouped
+
+
 def test_there_are_configs():
     assert Path('stage2_pix2pixhd.py') in CONFIGS
     assert len(CONFIGS) >= 10

@@ -1,8 +1,9 @@
 """Measure what a training would cost, before one starts it: ``python tools/estimate.py configs/own/video.py``.
 
 Trains 20 iterations, after five to warm up, in a folder that is removed, and prints time, memory and disk of the whole training on this
-machine. Data that a config renders on first use is rendered, as training would do. Give the options of the training, --fast, --amp
-and --cfg-options, too: they change the cost.
+machine. Data that a config renders on first use is rendered, as training would do. So are runs that it builds on trained, whole, where
+they are not there: estimate the configs that its needs name before. Give the options of the training, --fast, --amp and --cfg-options,
+too: they change the cost.
 """
 
 from toolkit.cli import add_config_arguments, add_speed_arguments, described_parser, main_guard

@@ -1,16 +1,18 @@
-"""Parameters and multiply-accumulates of every network of a config: ``python tools/get_flops.py CONFIG``."""
+"""Parameters and multiply-accumulates of every network of a config: ``python tools/get_flops.py CONFIG``.
 
-import argparse
+Networks that losses look through are not counted, and their weights are not fetched.
+"""
+
 import logging
 import warnings
 
-from toolkit.cli import add_config_arguments, main_guard, numbers
+from toolkit.cli import add_config_arguments, described_parser, main_guard, numbers
 
 
 @main_guard
 def main(argv: list[str] | None = None) -> None:
     """Parse the command line and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = described_parser(__doc__)
     add_config_arguments(parser)
     parser.add_argument('--size', type=numbers('HEIGHTxWIDTH, for example 384x256', 2, int, 'x'), metavar='HxW',
                         help="picture size (default: the config's, else 384x256)")
@@ -25,6 +27,9 @@ def main(argv: list[str] | None = None) -> None:
         raise InputError(f'--size must be at least 16x16, got {args.size[0]}x{args.size[1]}')
     cfg = load_config(args.config, args.cfg_options)
     height, width = args.size or config_size(cfg)
+    for loss in (cfg.model.get('losses') or {}).values():
+        if isinstance(loss, dict) and loss.get('download'):
+            loss['download'] = False
     warnings.simplefilter('ignore')
     logging.getLogger('fvcore').setLevel(logging.ERROR)
     with naming_parts(cfg._cfg_dict):

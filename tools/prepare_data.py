@@ -34,7 +34,8 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
                         help='which of several people: left, right, largest, or X,Y, a point on the person in pixels of the video; in '
                              'the first frame that shows somebody (default: the most prominent one)')
     parser.add_argument('--fps', type=float,
-                        help='constant frame rate to make (default: all frames; a variable rate, or one above 240, is made steady)')
+                        help='constant frame rate to make (default: all frames; a variable rate, or one above 240, is made steady); '
+                             'of a folder of pictures, how many count as a second (default 25)')
     parser.add_argument('--start', type=float, default=0., metavar='SECONDS')
     parser.add_argument('--end', type=float, metavar='SECONDS')
     parser.add_argument('--max-frames', type=int)

@@ -9,7 +9,8 @@ and the pictures that it generated meanwhile.
     python tools/view.py work_dirs/mine --out mine.rrd       # a file for later: rerun mine.rrd
 
 It needs the package rerun-sdk: pip install 'human-video-toolkit[view]'. A file is written without asking anybody. The viewer itself
-tells its makers that it was opened, unless you forbid it once: rerun analytics disable.
+tells its makers that it was opened, unless you forbid it once: rerun analytics disable. With --web the pictures can be had by everybody
+who reaches this machine, without a password, until it ends.
 """
 
 import sys
@@ -28,7 +29,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument('source', type=Path, metavar='CLIP|RUN', help='prepared clip, folder of clips, or work dir of a training')
     where = parser.add_mutually_exclusive_group()
     where.add_argument('--out', type=Path, metavar='FILE', help='write a .rrd file, and open no window')
-    where.add_argument('--web', action='store_true', help='show it in the browser; Ctrl-C ends it')
+    where.add_argument('--web', action='store_true',
+                       help='show it in the browser; everybody in the network can see it until Ctrl-C ends it')
     parser.add_argument('--port', type=int, metavar='N', help='of --web; the next one is used, too (default 9090)')
     parser.add_argument('--clips', nargs='+', default=[], metavar='NAME', help='which clips of a folder (default: all, up to 12)')
     parser.add_argument('--max-frames', type=int, metavar='N', help='the first frames of each clip')
@@ -64,7 +66,7 @@ def main(argv: list[str] | None = None) -> None:
         recording.save(args.out, args.overwrite)
         print(f'written to {args.out}; rerun {args.out} shows it')
     elif args.web:
-        print(f'{recording.serve(args.port or 9090)}  (Ctrl-C ends it)', flush=True)
+        print(f'{recording.serve(args.port or 9090)}  (everybody in the network can see it; Ctrl-C ends it)', flush=True)
         while True:
             time.sleep(60)
     else:

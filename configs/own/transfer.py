@@ -8,6 +8,6 @@
 _base_ = ['../experiments/cyclegan.py']
 
 _person = dict(
-    _delete_=True, root='data/mine', pixels=96 * 64, multiple=8, split_rule=dict(train_actions_per_person=8, train_fraction=0.75))
+    _delete_=True, root='data/mine', pixels=96 * 64, multiple=8, split_rule=dict(train_actions_per_person=10**6, train_fraction=0.75))
 data = dict(size=None, a=dict(_person, persons=['me']), b=dict(_person, persons=['dancer']))
 test_dataloader = dict(dataset=dict(paired=False))

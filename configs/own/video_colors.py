@@ -9,7 +9,7 @@ A quarter of the clips is held out for tests. For one long clip see video.py.
 _base_ = ['../demo/colors.py']
 
 data = dict(
-    root='data/mine', pixels=192 * 128, synthetic=None, split_rule=dict(train_actions_per_person=8, train_fraction=0.75))
+    root='data/mine', pixels=192 * 128, synthetic=None, split_rule=dict(train_actions_per_person=10**6, train_fraction=0.75))
 train_dataloader = dict(dataset=dict(content='random'))
 model = dict(color_codes=dict(up='work_dirs/video_colors_up', down='work_dirs/video_colors_down'))
 needs = dict(up=dict(config='{{fileDirname}}/video_colors_up.py'), down=dict(config='{{fileDirname}}/video_colors_down.py'))

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from toolkit.datasets.split import split_by_file, split_clips
+from toolkit.engine.launch import load_config
 from toolkit.structures import InputError
 
 
@@ -23,6 +24,15 @@ def test_paper_a_has_10_and_6_actions_of_each_person():
         for person in range(13):
             assert sum(c.person == f'p{person}' for c in halves[half]) == count
     assert not names(halves['train']) & names(halves['test'])
+
+
+@pytest.mark.parametrize('config', ['own/video_colors', 'own/video_colors_up', 'own/video_colors_down', 'own/transfer'])
+@pytest.mark.parametrize('count, held_out', [(2, 1), (8, 2), (40, 10)])
+def test_of_clips_of_ones_own_a_quarter_is_held_out_however_many_there_are(config, count, held_out):
+    dataset = load_config(config).train_dataloader.dataset
+    rule = (dataset.get('a') or dataset).split_rule
+    halves = split_clips(clips(persons=1, actions=count), **rule)
+    assert (len(halves['train']), len(halves['test'])) == (count - held_out, held_out)
 
 
 def test_persons_get_different_actions_and_seeds_matter():

@@ -5,6 +5,7 @@ import torch
 
 from toolkit.clips.clip import Clip
 from toolkit.engine.launch import load_config
+from toolkit.losses import perceptual_backbones
 from toolkit.registry import MODELS
 from toolkit.synthetic.actions import SyntheticActions
 from toolkit.video.io import VideoReader
@@ -141,6 +142,20 @@ def test_prepare_data(run, tmp_path, arguments, message):
     (tmp_path / 'good.mp4').write_bytes(b'anything')
     code, error = run('prepare_data', *arguments)
     assert code == 2 and message in error
+
+
+def test_get_flops_fetches_nothing(load_tool, config, monkeypatch, tmp_path, capsys):
+    def fetch():
+        raise AssertionError('weights are fetched')
+
+    monkeypatch.setattr(perceptual_backbones, '_download_vgg19', fetch)
+    for variable in ('TOOLKIT_WEIGHTS', 'HOME', 'TORCH_HOME'):
+        monkeypatch.setenv(variable, str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    config.write_text(config.read_text().replace('losses=dict(', "losses=dict(seen=dict(type='PerceptualLoss', download=True), "))
+    with pytest.raises(SystemExit) as stop:
+        load_tool('get_flops').main([str(config), '--size', '32x32'])
+    assert stop.value.code == 0 and 'net_g' in capsys.readouterr().out
 
 
 def test_get_flops(run, config):

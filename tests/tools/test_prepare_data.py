@@ -67,7 +67,7 @@ def video(path, brightness=120, frames=6, size=(96, 64)):
     return write_frames(path, [np.full((*size, 3), brightness and brightness + t, np.uint8) for t in range(frames)], pix_fmt='yuv420p')
 
 
-def test_clips_and_report_are_made_and_a_second_run_does_nothing(run, tmp_path):
+def test_clips_and_report_are_made_and_a_second_run_does_nothing(run, tmp_path, monkeypatch):
     videos = video(tmp_path / 'a.mp4'), video(tmp_path / 'b.mp4')
     code, out, _ = run(*videos, '--person', 'ann', '--action', 'wave')
     assert code == 0 and 'ready a: 6 frames of 96x64' in out and 'report.html' in out
@@ -76,7 +76,9 @@ def test_clips_and_report_are_made_and_a_second_run_does_nothing(run, tmp_path):
     code, out, _ = run(*videos, '--person', 'ann', '--action', 'wave')
     assert code == 0 and 'ready b' in out and WholePose.calls == 2
     code, _, err = run(*videos, '--person', 'bob')
-    assert code == 1 and "person was 'ann', now 'bob'" in err and '--overwrite' in err
+    assert code == 1 and "person was 'ann', now 'bob'" in err and 'make it again with tools/prepare_data.py --overwrite' in err
+    monkeypatch.setattr(sys, 'argv', ['hvt prepare'])
+    assert 'make it again with hvt prepare --overwrite' in run(*videos, '--person', 'bob')[2]
     assert run(*videos, '--person', 'bob', '--overwrite')[0] == 0
 
 
@@ -98,8 +100,11 @@ def test_a_failing_clip_says_why_and_others_go_on_when_told(run, tmp_path):
 def test_interrupted_by_hand(run, tmp_path):
     path = video(tmp_path / 'a.mp4')
     code, _, err = run(path, pose=('WholePose', 'stop_at=1'))
-    assert code == 130 and 'same command goes on' in err and find_clips(tmp_path / 'out') == []
+    assert code == 130 and 'same command goes on' in err and find_clips(tmp_path / 'out') == [] and '--overwrite' not in err
     assert run(path)[0] == 0
+    WholePose.calls = 0
+    code, _, err = run(path, '--overwrite', pose=('WholePose', 'stop_at=1'))
+    assert code == 130 and 'with --overwrite it makes clips that are ready once more' in err
 
 
 def test_processes_share_the_videos(run, load_tool, tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""``make trust``: many kills and many damaged files, in blocks that each have a seed, about half an hour on one core.
+"""``make trust``: many kills and many damaged files, in blocks that each have a seed, about 15 minutes of one core.
 
     python -m tests.trust                             # 300 kills, 20,000 damaged inputs
     python -m tests.trust --kills 60 --inputs 4000

@@ -3,11 +3,13 @@
 import atexit
 import contextlib
 import importlib.metadata
+import importlib.util
 import os
 import sys
 import threading
 import weakref
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import numpy as np
 
@@ -36,6 +38,13 @@ def quiet_stderr() -> Iterator[None]:
             sys.stderr.flush()
             os.dup2(saved, 2)
             os.close(saved)
+
+
+def is_installed() -> bool:
+    """Whether there is a mediapipe that has the pose solution, which versions after 0.10.21 may lack; it is not imported."""
+    found = importlib.util.find_spec('mediapipe')
+    folders = found and found.submodule_search_locations or ()
+    return any(Path(folder, 'python', 'solutions', 'pose.py').is_file() for folder in folders)
 
 
 def import_pose():

@@ -53,6 +53,17 @@ def test_importing_the_plugin_does_not_import_mediapipe():
     assert subprocess.run([sys.executable, '-c', code], check=False).returncode == 0
 
 
+@pytest.mark.parametrize('gone', ['modules["mediapipe"] = None', 'path.insert(0, {folder!r})'], ids=['missing', 'without its solution'])
+def test_without_mediapipe_other_parts_are_taken(gone, tmp_path):
+    (tmp_path / 'mediapipe').mkdir()
+    (tmp_path / 'mediapipe' / '__init__.py').touch()
+    code = (f'import sys; sys.{gone.format(folder=str(tmp_path))}\nimport mediapipe_human\nfrom toolkit.metrics.pck import ESTIMATORS, '
+            'first_available\nfrom toolkit.preparing.parts import default_mask, default_pose\nfrom toolkit.registry import '
+            'load_plugins\nload_plugins()\nprint(default_pose()["type"], default_mask()["type"])\nfirst_available(ESTIMATORS[:1])')
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, 'OpenPoseMobile PoseGrabCut\n'), done.stderr
+
+
 @pytest.mark.shared
 def test_poses_of_squats(squats):
     frames, reference = squats
