@@ -300,6 +300,7 @@ def test_weights_that_were_trained_on_tested_frames_are_told(spec, tmp_path, cop
     assert unit_module._trained_on(evaluation, cfg, unit) == {}
     cfg['load_from'] = str(tmp_path / 'start.pth')
     assert unit_module._trained_on(evaluation, cfg, unit) == {folder: 2}
+    assert unit_module._trained_on(evaluation, dict(networks_from=dict(net_e=dict(network=cfg['load_from']))), unit) == {folder: 2}
     evaluation.trained_on = {folder: 1, 'other': 5}
     assert unit_module._trained_on(evaluation, cfg, unit) == {folder: 2, 'other': 5}
     (tmp_path / 'start.pth').unlink()

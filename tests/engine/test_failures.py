@@ -30,6 +30,15 @@ def test_a_failing_look_saves_first_and_the_run_goes_on_exactly(toy, tmp_path, p
     assert toy.differences(tmp_path / 'whole' / 'iter_0000008.pth', tmp_path / 'parts' / 'iter_0000008.pth') == []
 
 
+def test_what_failed_in_one_process_alone_is_made_up_for_by_all(toy, tmp_path):
+    options = ['train_cfg.val_interval=0']
+    ended = toy.train(tmp_path, processes=2, options=[failing(3, 'alone'), *options])
+    assert ended.codes == [2, 1] and 'another process failed' in ended.text, ended.text
+    assert read_checkpoint(tmp_path / 'iter_0000003.pth')['meta']['unfinished'] is True
+    again = toy.train(tmp_path, '--resume', processes=2, options=[failing(3, 'alone'), *options])
+    assert again.codes == [2, 1] and latest_checkpoint(tmp_path).stem == 'iter_0000003', again.text
+
+
 def test_an_error_of_ours_stays_one_line(toy, tmp_path):
     ended = toy.train(tmp_path, options=['default_hooks.checkpoint.save_best=psnr', 'default_hooks.checkpoint.rule=greater'])
     assert ended.codes == [2] and 'Traceback' not in ended.text

@@ -36,7 +36,7 @@ def runner(tmp_path):
     return SimpleNamespace(
         work_dir=str(tmp_path), log_dir=str(tmp_path / '20260102_000000'), val_loop=None, val_dataloader=[0, 1], iter=0,
         max_iters=100, hooks=[], logger=logger, messages=messages.texts, model=model,
-        optim_wrapper=dict(g=wrapper), shown=shown, train_loop=SimpleNamespace(waited=0.0, paused=0.0),
+        optim_wrapper=dict(g=wrapper), shown=shown, train_loop=SimpleNamespace(waited=0.0, paused=0.0, validation_due=False),
         visualizer=SimpleNamespace(add_scalars=lambda scalars, step: shown.append((step, scalars))))
 
 

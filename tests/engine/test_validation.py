@@ -93,7 +93,7 @@ def failing_measure(monkeypatch, runner, iteration):
     monkeypatch.setattr(l1, 'per_frame', lambda self, *pictures: 1 // (runner.iter != iteration) and measure(self, *pictures))
 
 
-@pytest.mark.parametrize('what, iteration', [('validation', 4), ('preview', 4), ('validation', 8)])
+@pytest.mark.parametrize('what, iteration', [('validation', 4), ('preview', 4), ('validation', 8), ('compare', 4), ('compare', 8)])
 def test_a_run_that_goes_on_makes_up_for_what_failed_between_two_iterations(toy, config, tmp_path, monkeypatch, what, iteration):
     """At iteration 4 is the best, which a hook that fails keeps from being saved; at 8 the run ends."""
     whole, parts = tmp_path / 'whole', tmp_path / 'parts'
@@ -103,6 +103,10 @@ def test_a_run_that_goes_on_makes_up_for_what_failed_between_two_iterations(toy,
     with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
         if what == 'validation':
             failing_measure(patch, runner, iteration)
+        if what == 'compare':  # the numbers are in the log by then
+            compare = CheckpointHook.after_val_epoch
+            patch.setattr(CheckpointHook, 'after_val_epoch', lambda self, runner, metrics=None: 1 // (
+                runner.iter != iteration) and compare(self, runner, metrics))
         runner.train()
     assert (parts / f'iter_{iteration:07d}.pth').exists()
     build_runner(load_config(config, KEEP_BEST), work_dir=parts, resume=True).train()
@@ -122,6 +126,15 @@ def test_what_fails_once_more_ends_the_run_again_unless_it_is_not_wanted_any_mor
     runner = build_runner(load_config(config, ['train_cfg.val_interval=0']), work_dir=tmp_path / 'run', resume=True)
     runner.train()
     assert runner.iter == 8 and [line['step'] for line in scalars(tmp_path / 'run') if 'l1/full' in line] == [2]
+
+
+def test_a_checkpoint_that_a_hook_saves_while_validating_leads_to_no_other_validation(config, tmp_path, monkeypatch):
+    every, compare, validated = 'train_cfg.val_interval=2', CheckpointHook.after_val_epoch, []
+    monkeypatch.setattr(CheckpointHook, 'after_val_epoch', lambda self, runner, metrics=None: (
+        validated.append(runner.iter), runner.save(), compare(self, runner, metrics)))
+    for resume in (False, str(tmp_path / 'run' / 'iter_0000006.pth')):
+        build_runner(load_config(config, [every, 'default_hooks.checkpoint.max_keep_ckpts=0']), tmp_path / 'run', resume).train()
+    assert validated == [2, 4, 6, 8, 8]
 
 
 @pytest.mark.parametrize('save_best, iteration', [(None, 4), ('psnr/full', 4), ('l1/full', 5)])

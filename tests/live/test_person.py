@@ -4,6 +4,7 @@ import json
 import shutil
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from tests.inference.test_painting import trained
@@ -32,7 +33,7 @@ def test_clips_of_nobody_named_are_not_one_person(clips, tmp_path):
     assert found('person', 'person') == [first], 'their pixels would be mixed'
 
 
-def test_clips_that_were_not_trained_on_are_not_painted(clips, tmp_path):
+def test_clips_that_were_not_trained_on_are_not_painted(clips, tmp_path, monkeypatch):
     """Two clips of one person in other clothes, of which a run took one."""
     for clip, action in zip(clips, ('blue', 'red')):
         shutil.copytree(clip.folder, tmp_path / action)
@@ -49,6 +50,9 @@ def test_clips_that_were_not_trained_on_are_not_painted(clips, tmp_path):
     assert found(split='train', split_file=str(tmp_path / 'split.json')) == ['red']
     with pytest.raises(InputError, match=r"run: the clips of its training are not there"):
         found(split='train', split_rule=dict(test_action='blue'))
+    with monkeypatch.context() as patch:
+        patch.setattr(person, 'chosen_clips', lambda options: [(clip, np.full(4, clip is clips[1])) for clip in clips])
+        assert found() == [clips[1].action], 'no frame of the other one is among those of the training'
     shutil.rmtree(tmp_path / 'red')
     with pytest.raises(InputError, match=r"run: the clips of its training are not there .*no clips of action \['red'\].*--content"):
         found(actions='red')

@@ -15,6 +15,7 @@ from toolkit.benchmark.spec import UNTRAINED, Row, Spec, has_key
 from toolkit.clips.clip import Clip, find_clips
 from toolkit.clips.folder import ADDED, KINDS
 from toolkit.engine.config import read_plain, set_option
+from toolkit.engine.networks_from import sources
 from toolkit.engine.shared_data import LOADERS, data_sets, share_data
 from toolkit.engine.takers import nested_takers, takers_of
 from toolkit.files import source_hash
@@ -266,7 +267,7 @@ class _Marks:
         options, needs = options_of(unit, content), content['needs'].values()
         cfg = _with(content, options, STARTS)
         made = unit.init or any(need.get('part') == 'load_from' for need in needs)
-        files = [None if made else cfg.get('load_from'), *_files(cfg.get('networks_from'))]
+        files = [None if made else cfg.get('load_from'), *network_files(cfg.get('networks_from'))]
         runs = [options.get(str(need.get('part'))) for need in needs if 'use' not in need]
         files += [str(latest_checkpoint(run) or run) for run in runs if isinstance(run, str)]
         files += [dataset.get('teacher') for dataset in _nested(_data_sets(content, options))]
@@ -340,11 +341,10 @@ def _nested(datasets: Sequence[Mapping | None]) -> Iterator[Mapping]:
             yield node
 
 
-def _files(networks: Any) -> Iterator[Any]:
-    """The files of ``networks_from``; a network inside of another one may stand in a dict of that one."""
-    for one in networks.values() if isinstance(networks, Mapping) else ():
-        named = not isinstance(one, Mapping) or 'file' in one
-        yield from [one['file'] if isinstance(one, Mapping) else one] if named else _files(one)
+def network_files(networks: Any) -> list[Any]:
+    """The files of ``networks_from``."""
+    named = sources(networks) if isinstance(networks, Mapping) else ()
+    return [source.get('file') for _, source in named if isinstance(source, Mapping)]
 
 
 def _file(path: str) -> str | None:

@@ -18,7 +18,7 @@ from mmengine.config import Config
 
 from toolkit.analysis.clip_control import ModelPainter, RecoloringPainter, measure_control
 from toolkit.analysis.recolorable_clip import RecolorableClip
-from toolkit.benchmark.plan import Unit, made_from, options_of
+from toolkit.benchmark.plan import Unit, made_from, network_files, options_of
 from toolkit.datasets.windows import ClipWindows
 from toolkit.doors import read_json
 from toolkit.engine.budget_hook import BudgetHook, peak_memory, point_file, reset_peak_memory, scaled
@@ -236,11 +236,13 @@ def _test(unit: Unit, cfg: Config, checkpoint: str | None, device: str, frames: 
 
 def _trained_on(evaluation: Evaluation, cfg: Config, unit: Unit) -> dict[str, int]:
     """Folder of a clip -> how many of the frames that are tested the weights were trained on, or those that training began with."""
-    start, begun, own = cfg.get('load_from'), {}, evaluation.trained_on
-    with suppress(InputError):  # it was there when training began
-        meta = read_checkpoint(start).get('meta') or {} if start else {}
-        begun = trained_frames(meta, evaluation.dataset, evaluation.indices, unit.max_frames)
-    return {folder: max(begun.get(folder, 0), own.get(folder, 0)) for folder in begun | own}
+    found = dict(evaluation.trained_on)
+    for start in filter(None, [cfg.get('load_from'), *network_files(cfg.get('networks_from'))]):
+        with suppress(InputError):  # it was there when training began
+            meta = read_checkpoint(start).get('meta') or {}
+            for folder, count in trained_frames(meta, evaluation.dataset, evaluation.indices, unit.max_frames).items():
+                found[folder] = max(count, found.get(folder, 0))
+    return found
 
 
 def _colorizer(cfg: Config) -> dict | None:

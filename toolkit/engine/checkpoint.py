@@ -155,16 +155,18 @@ def training_state(runner) -> dict[str, Any] | None:
         state = plain(bare.state_dict(), 'state_dict')
         parameters = {name for name, _ in bare.named_parameters()}
     local = {key: value for key, value in state.items() if key not in parameters}
-    ranks = _gather(dict(random=random_state(), hooks=plain(_hook_states(runner), 'hooks'), model=local))
+    loop = runner.train_loop
+    ranks = _gather(dict(random=random_state(), hooks=plain(_hook_states(runner), 'hooks'), model=local, unfinished=loop.unfinished,
+                         validation_due=loop.validation_due))
     if ranks is None:
         return None
+    left = {key: max(rank.pop(key) for rank in ranks) for key in ('unfinished', 'validation_due')}  # where one failed, all make up
     for rank in ranks[1:]:
         rank['model'] = {key: value for key, value in rank['model'].items() if not _same(value, local.get(key))}
     ranks[0]['model'] = {}
-    loop = runner.train_loop
     meta = dict(
         format=FORMAT, iter=loop.iter, samples=loop.samples, max_iters=loop.max_iters, seed=runner.seed, world_size=runner.world_size,
-        threads=torch.get_num_threads(), machine=machine(), unfinished=loop.unfinished, validation_due=loop.validation_due,
+        threads=torch.get_num_threads(), machine=machine(), **left,
         config=runner.config_data, toolkit_version=toolkit.__version__, torch_version=str(torch.__version__), plugins=load_plugins(),
         custom_imports=list((runner.cfg.get('custom_imports') or {}).get('imports', [])), time=time.strftime(TIME))
     schedulers = runner.param_schedulers or {}

@@ -95,11 +95,12 @@ class IterLoop(BaseLoop):
             iteration: iterations done.
             samples: see :attr:`samples`.
             random_state: of this process, restored right before the first iteration.
-            unfinished, validation_due: see the attributes. A run that does not validate any more leaves validation out.
+            unfinished, validation_due: see the attributes. A run that does not validate any more leaves validation out, and so does
+                one that was saved in the middle of its validation, by a hook.
         """
         self._iter = self._start_iter = iteration
         self._start_samples, self._random_state = samples, random_state
-        self.unfinished, self.validation_due = unfinished, validation_due and self._validates()
+        self.unfinished, self.validation_due = unfinished, unfinished and validation_due and self._validates()
         self.stop_training = False  # a run that goes back has not come to where it was to end
 
     def run(self) -> object:

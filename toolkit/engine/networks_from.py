@@ -64,7 +64,7 @@ def starts(model: nn.Module, networks_from: Mapping[str, Any]) -> list[Start]:
         InputError: a network or layer that the model does not have, an unreadable or unsafe file, or weights of another network; both
             sides are named.
     """
-    found, networks_from = [], {name: source for name, source in _flat(networks_from) if source is not None}
+    found, networks_from = [], {name: source for name, source in sources(networks_from) if source is not None}
     for name, source in networks_from.items():
         where = f'networks_from.{name}'
         if not isinstance(source, Mapping) or not isinstance(source.get('file'), (str, Path)):
@@ -111,11 +111,16 @@ def check_outside(found: Iterable[Start], work_dir: str | Path) -> None:
                              f'an earlier run left there; choose another --work-dir')
 
 
-def _flat(networks_from: Mapping[str, Any], above: str = '') -> Iterator[tuple[str, Any]]:
-    """Name of each network -> what the config says of it; on a command line ``networks_from.net_e={'network': FILE}`` has no dot."""
+def sources(networks_from: Mapping[str, Any], above: str = '') -> Iterator[tuple[str, Any]]:
+    """Name of each network -> what the config says of it; a file alone becomes ``dict(file=...)``.
+
+    Args:
+        networks_from: of the config; on a command line ``networks_from.net_e={'network': FILE}`` has no dot.
+        above: stands before the names.
+    """
     for name, source in networks_from.items():
         if isinstance(source, Mapping) and 'file' not in source:
-            yield from _flat(source, f'{above}{name}.') if source else [(f'{above}{name}', source)]
+            yield from sources(source, f'{above}{name}.') if source else [(f'{above}{name}', source)]
         else:
             yield f'{above}{name}', dict(file=source) if isinstance(source, (str, Path)) else source
 

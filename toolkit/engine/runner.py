@@ -65,10 +65,11 @@ class TrainRunner(Runner):
         if self.distributed and not is_distributed():
             gpus = torch.cuda.device_count()
             os.environ.update(process_environment(self._launcher))
+            os.environ.setdefault('LOCAL_RANK', '0')  # one process a machine, as pods of Kubernetes that are told no such rank
             if gpus and self._launcher == 'slurm':  # srun may show each process its own GPU alone
                 os.environ['LOCAL_RANK'] = str(int(os.environ['LOCAL_RANK']) % gpus)
             self._launcher = 'pytorch'
-            if gpus and int(os.environ.get('LOCAL_RANK', '0')) >= gpus:
+            if gpus and int(os.environ['LOCAL_RANK']) >= gpus:
                 raise InputError(f'more processes than GPUs on this machine ({gpus}); lower --nproc_per_node')
             if not gpus or restarted():
                 options = env_cfg.get('dist_cfg', {})

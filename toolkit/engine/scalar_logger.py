@@ -58,7 +58,7 @@ class ScalarLogger(Hook):
             note = '' if trained == total else f', {trained:,} trained'
             runner.logger.info(f'{name}: {type(network).__name__}, {total:,} parameters{note}')
         self._file = Path(runner.log_dir) / SCALARS
-        on_main_process(lambda: take_scalars_along(runner.work_dir, self._file, runner.iter))
+        self._take_along(runner)
         self._first_iter = self._last_iter = runner.iter
         self._first_time = time.perf_counter()
         self._last = self._warm = self._now(runner)
@@ -91,7 +91,7 @@ class ScalarLogger(Hook):
 
     def after_rollback(self, runner) -> None:
         """Cut the file where the run went back to."""
-        on_main_process(lambda: take_scalars_along(runner.work_dir, self._file, runner.iter))
+        self._take_along(runner)
         self._first_iter = self._last_iter = runner.iter
         self._first_time = time.perf_counter()
         self._last = self._now(runner)
@@ -114,6 +114,9 @@ class ScalarLogger(Hook):
         return time.perf_counter() - runner.train_loop.paused, runner.train_loop.waited
 
     # ---- work -------------------------------------------------------------------------------------------------------------------
+
+    def _take_along(self, runner) -> None:
+        on_main_process(lambda: take_scalars_along(runner.work_dir, self._file, runner.iter, not runner.train_loop.validation_due))
 
     @torch.no_grad()
     def _add(self, outputs: dict[str, Tensor]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from torch.utils.data import Dataset
 
+from toolkit.clips.clip import Clip
 from toolkit.datasets.footage import DEFAULT_SCALE
 from toolkit.datasets.windows import POOL, ClipWindows
 from toolkit.doors import parsing, shortened
@@ -143,6 +144,22 @@ def _time(meta: Mapping[str, Any]) -> float | None:
         return None
 
 
+def chosen(options: Mapping[str, Any]) -> list[tuple[Clip, np.ndarray]]:
+    """What a run took of the clips that are there now.
+
+    Args:
+        options: of one of its :func:`data_sets`.
+
+    Returns:
+        Its clips, and which of their frames, (N,) bool.
+
+    Raises:
+        TypeError, ValueError, AttributeError: other clips than when the run was trained, or no such options now.
+    """
+    windows = ClipWindows(**{key: options[key] for key in CHOICE if key in options}, window=1, size=(1, 1), skip_empty=False)
+    return list(zip(windows.clips, windows.allowed))
+
+
 def _frames_in_use(config: Mapping[str, Any], folders: Iterable[Path]) -> Iterator[tuple[Path, set[int]]]:
     """Which frames of the clips in these folders each data set of a run takes. Data sets that are elsewhere are not read."""
     for options in data_sets(config):
@@ -150,8 +167,6 @@ def _frames_in_use(config: Mapping[str, Any], folders: Iterable[Path]) -> Iterat
         with suppress(TypeError, ValueError, AttributeError):  # other clips than when the run was trained, or no such options now
             if not isinstance(root, (str, Path)) or not any(folder.is_relative_to(Path(root).resolve()) for folder in folders):
                 continue
-            chosen = ClipWindows(**{key: options[key] for key in CHOICE if key in options}, window=1, size=(1, 1),
-                                 skip_empty=False)
-            for clip, allowed in zip(chosen.clips, chosen.allowed):
+            for clip, allowed in chosen(options):
                 if clip.folder.resolve() in folders:
                     yield clip.folder.resolve(), set(np.flatnonzero(allowed).tolist())

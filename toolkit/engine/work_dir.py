@@ -105,13 +105,14 @@ def set_aside(work_dir: str | Path, iteration: int | None, config: str | None = 
     return folder
 
 
-def take_scalars_along(work_dir: str | Path, path: Path, iteration: int) -> None:
+def take_scalars_along(work_dir: str | Path, path: Path, iteration: int, validated: bool = True) -> None:
     """Move the log of scalars of the run that is gone on with into the folder of the run that goes on.
 
     Args:
         work_dir: of both.
         path: where the log is from now on.
         iteration: where the run goes on; later lines, and broken ones, are dropped.
+        validated: False where the run validates at this iteration once more: the line of the validation that failed is dropped, too.
 
     Raises:
         InputError: the log cannot be read, or not be written there.
@@ -126,7 +127,8 @@ def take_scalars_along(work_dir: str | Path, path: Path, iteration: int) -> None
         logs[-1].rename(path)
     except OSError as error:
         raise writing_error(path, error) from error
-    write_atomically(path, ''.join(line + '\n' for line in text.splitlines() if _step(line) <= iteration))
+    write_atomically(path, ''.join(line + '\n' for line in text.splitlines()
+                                  if _step(line) <= iteration - (not validated and '"iter": ' not in line)))
 
 
 def drop_scalars(work_dir: str | Path) -> None:

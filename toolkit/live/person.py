@@ -17,7 +17,7 @@ from toolkit.clips.same_person import identity
 from toolkit.clips.size import check_shape
 from toolkit.datasets.directed import DIRECTIONS
 from toolkit.datasets.transforms import scale_pose
-from toolkit.datasets.windows import ClipWindows
+from toolkit.engine.trained_on import chosen as chosen_clips
 from toolkit.inference.choosing import check_size, choose, prepared_size
 from toolkit.inference.clips import as_clip
 from toolkit.inference.driving import FrameTeller
@@ -35,8 +35,6 @@ CPU_SIZE = 144, 96
 STEP = 16
 """Sides of pictures are multiples of it where they are chosen."""
 CHECKPOINTS = ('.pth', '.pt', '.safetensors')
-WHICH = 'root', 'persons', 'actions', 'split', 'split_rule', 'split_file'
-"""What the config of a data set says of the clips that it takes."""
 
 
 @dataclass
@@ -161,7 +159,7 @@ def _training_clips(trained: Trained, checkpoint: str | Path) -> list[Clip]:
     if not options.get('root'):
         raise InputError(f'{checkpoint}: does not name the clips of its training{elsewhere}')
     try:
-        clips = ClipWindows(**{key: options[key] for key in WHICH if key in options}, window=1, size=(1, 1), skip_empty=False).clips
+        clips = [clip for clip, frames in chosen_clips(options) if frames.any()]
     except (TypeError, ValueError, AttributeError) as error:  # other clips now, or a config of another version
         raise InputError(f'{checkpoint}: the clips of its training are not there ({error}){elsewhere}') from error
     return [clip for clip in clips if identity(clip) == identity(clips[0])]

@@ -129,8 +129,8 @@ class KillAt(Hook):
 
 @HOOKS.register_module()
 class FailAt(Hook):
-    """Fails between two iterations, as a preview may; or kills a data loading process, or makes a weight NaN (with 'fast' where
-    the learning rate is above .003), before an iteration."""
+    """Fails between two iterations, as a preview may (with 'alone' in process 1 only); or kills a data loading process, or makes a
+    weight NaN (with 'fast' where the learning rate is above .003), before an iteration."""
 
     priority = 'LOW'
 
@@ -148,6 +148,8 @@ class FailAt(Hook):
     def after_iteration(self, runner):
         if runner.iter == self.iteration and self.what == 'preview':
             on_main_process(lambda: 1 // 0)
+        if runner.iter == self.iteration and self.what == 'alone' and runner.rank == 1:
+            raise RuntimeError('the disk of this machine is full')
 
 
 @HOOKS.register_module()
