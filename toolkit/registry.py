@@ -54,6 +54,11 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f' Did you mean {" or ".join(repr(k) for k in near)}?' if near else ''
 
 
+def at_hand(registry: mm.Registry, name: str) -> bool:
+    """Whether a part is known, and what it needs is installed, as far as it tells by ``is_installed()``; it is not built."""
+    return name in registry and getattr(registry.get(name), 'is_installed', lambda: True)()
+
+
 def check_keys(given: Iterable[str], known: Iterable[str], where: str) -> None:
     """Refuse unknown keys of a dict that a user wrote.
 

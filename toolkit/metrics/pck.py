@@ -11,7 +11,7 @@ from mmengine.logging import print_log
 
 from toolkit.metrics.base import ClipMetric, Definition, Measure, check_against, compared_with
 from toolkit.metrics.pictures import person_box
-from toolkit.registry import METRICS, POSE_ESTIMATORS
+from toolkit.registry import METRICS, POSE_ESTIMATORS, at_hand
 from toolkit.skeletons import L_HIP, LIMB_JOINTS, R_SHOULDER, K, scale_points
 from toolkit.structures import InputError, MissingWeightsError
 
@@ -166,6 +166,9 @@ def first_available(estimators: Sequence[str | dict]) -> tuple[Callable | None, 
             POSE_ESTIMATORS.get(name)
         except InputError as error:
             reasons.append(f'{str(error).split(". ")[0]} (is its plugin installed?)')
+            continue
+        if not at_hand(POSE_ESTIMATORS, name):
+            reasons.append(f'{name}: what it needs is not installed')
             continue
         try:
             return POSE_ESTIMATORS.build(config), '; '.join(reasons)

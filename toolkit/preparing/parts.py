@@ -1,6 +1,6 @@
 """Which estimator, detector and segmentor prepare clips when the user does not choose."""
 
-from toolkit.registry import EDGE_DETECTORS, POSE_ESTIMATORS, SEGMENTORS, build_part
+from toolkit.registry import EDGE_DETECTORS, POSE_ESTIMATORS, SEGMENTORS, at_hand, build_part
 from toolkit.structures import InputError, MissingWeightsError
 
 WEIGHTLESS_HINT = (
@@ -12,13 +12,13 @@ WEIGHTLESS_HINT = (
 
 
 def default_pose() -> dict:
-    """``MediaPipePose`` if its plugin is installed, else ``OpenPoseMobile``."""
-    return dict(type='MediaPipePose' if 'MediaPipePose' in POSE_ESTIMATORS else 'OpenPoseMobile')
+    """``MediaPipePose`` if it and its plugin are installed, else ``OpenPoseMobile``."""
+    return dict(type='MediaPipePose' if at_hand(POSE_ESTIMATORS, 'MediaPipePose') else 'OpenPoseMobile')
 
 
 def default_mask() -> dict:
-    """``MediaPipeSegmentor`` if its plugin is installed, else ``PoseGrabCut``."""
-    return dict(type='MediaPipeSegmentor' if 'MediaPipeSegmentor' in SEGMENTORS else 'PoseGrabCut')
+    """``MediaPipeSegmentor`` if it and its plugin are installed, else ``PoseGrabCut``."""
+    return dict(type='MediaPipeSegmentor' if at_hand(SEGMENTORS, 'MediaPipeSegmentor') else 'PoseGrabCut')
 
 
 def build_parts(pose: dict | None = None, edges: dict | None = None, mask: dict | None = None) -> tuple[tuple, dict[str, dict]]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from mediapipe_human.people import find_person, surroundings
-from mediapipe_human.solution import PoseSolution, Session
+from mediapipe_human.solution import PoseSolution, Session, is_installed
 from toolkit.poses.decode import REACH, REACH_GROWTH, Person, pose_distance
 from toolkit.poses.follow import Follow
 from toolkit.registry import POSE_ESTIMATORS
@@ -31,6 +31,7 @@ class MediaPipePose:
 
     name = 'mediapipe_pose'
     follows = True
+    is_installed = staticmethod(is_installed)
 
     def __init__(
         self, tracking: bool = True, threshold: float = 0.1, min_detection_confidence: float = 0.5,

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from mediapipe_human.people import surroundings
-from mediapipe_human.solution import PoseSolution, Session
+from mediapipe_human.solution import PoseSolution, Session, is_installed
 from toolkit.preparing.quality import mask_agreement
 from toolkit.registry import SEGMENTORS
 
@@ -29,6 +29,7 @@ class MediaPipeSegmentor:
     """
 
     name = 'mediapipe_segmentor'
+    is_installed = staticmethod(is_installed)
 
     def __init__(self, tracking: bool = True, min_detection_confidence: float = 0.5, min_tracking_confidence: float = 0.5):
         self.solution = PoseSolution(tracking, True, min_detection_confidence, min_tracking_confidence)

@@ -59,9 +59,13 @@ def test_without_mediapipe_other_parts_are_taken(gone, tmp_path):
     (tmp_path / 'mediapipe' / '__init__.py').touch()
     code = (f'import sys; sys.{gone.format(folder=str(tmp_path))}\nimport mediapipe_human\nfrom toolkit.metrics.pck import ESTIMATORS, '
             'first_available\nfrom toolkit.preparing.parts import default_mask, default_pose\nfrom toolkit.registry import '
-            'load_plugins\nload_plugins()\nprint(default_pose()["type"], default_mask()["type"])\nfirst_available(ESTIMATORS[:1])')
+            'load_plugins, POSE_ESTIMATORS\nload_plugins()\nprint(default_pose()["type"], default_mask()["type"])\nprint('
+            'first_available(ESTIMATORS[:1])[1])\ntry:\n    POSE_ESTIMATORS.build(dict(type="MediaPipePose"))\n'
+            'except ValueError as error:\n    print(error)')
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (0, 'OpenPoseMobile PoseGrabCut\n'), done.stderr
+    taken, passed, named = done.stdout.splitlines()
+    assert taken == 'OpenPoseMobile PoseGrabCut' and passed == 'MediaPipePose: what it needs is not installed', done.stderr
+    assert 'the mediapipe package is needed' in named and 'install the plugin with its requirements' in named
 
 
 @pytest.mark.shared
