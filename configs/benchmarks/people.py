@@ -6,8 +6,8 @@
     python tools/benchmark.py benchmarks/people --workers 2
 
 Zero-shot and fine-tuned start from generators that left out the person they are tested on, one file for each person:
-work_dirs/pretrained/without_squats.safetensors and so on (configs/pretrain_textured.py with other clips in train_dataloader.dataset.datasets.people, then
-tools/publish_model.py --any-size).
+work_dirs/pretrained/without_squats.safetensors and so on (configs/pretrain_textured.py with other clips in
+train_dataloader.dataset.datasets.people, then tools/publish_model.py --any-size).
 """
 _third = (2 / 3, 1.0)
 clips = dict(

@@ -78,6 +78,11 @@ def test_a_checkpoint_chooses_among_clips_that_are_there_and_nothing_else(tmp_pa
     with pytest.raises(InputError, match='no prepared clips'):
         bank(root=str(tmp_path / 'rendered'), synthetic=dict(height=64, width=48, frames=4, actors=[0], actions=['wave_both']))
     assert not (tmp_path / 'rendered').exists()
+    lent = dict(root=str(tmp_path / 'lent'), synthetic=dict(height=64, width=48, frames=4, actors=[0], actions=['wave_both']))
+    half = dict(dataset=dict(taught, root=str(clips[0].folder.parent), references=dict(pool=lent)))
+    with pytest.raises(InputError, match='references.pool: .*lent: no prepared clips'):
+        LatentStudy(tmp_path / 'out')._test_clips(model, Config(dict(train_dataloader=half, test_dataloader=half)))
+    assert not (tmp_path / 'lent').exists()
 
 
 def test_the_untrained_encoder_begins_as_the_trained_one_did(tmp_path, monkeypatch):

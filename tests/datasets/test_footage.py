@@ -192,6 +192,17 @@ def test_short_sections_of_one_video_that_are_far_apart_lend_each_other_frames(t
         ClipWindows(tmp_path / 'together', references=dict(gap=(6, 6)))
 
 
+def test_whether_references_may_lack_is_asked_of_windows_in_use_alone(tmp_path):
+    make_clip(tmp_path / 'walk', length=25)
+    data = ClipWindows(tmp_path, exclude=(5, 20), references=dict(gap=(12, 12)))
+    assert [data[index]['index'] for index in range(len(data))] == [*range(4), *range(20, 24)]
+    for index in range(len(data)):
+        now = data[index]['index']
+        assert all(max(now - t, t - now - 1) > 12 for of_frame in shown(data[index]) for _, t in of_frame)
+    with pytest.raises(InputError, match='too few for a reference that is more than 20 frames away'):
+        ClipWindows(tmp_path, exclude=(5, 20), references=dict(gap=(12, 20)))
+
+
 def test_when_frames_were_is_read_once_of_each_section_of_a_video(tmp_path, monkeypatch):
     """Of a hundred sections of a long video there are ten thousand pairs."""
     for number in range(5):

@@ -152,7 +152,8 @@ def test_a_reduced_picture_is_that_of_area_interpolation_to_the_bit(size, small)
 def test_a_warper_that_takes_over_the_row_before_is_refused():
     """Rows of its batch are frames of other windows and references: a torso would move as somebody else's."""
     warper = dict(type='PartAffineWarper', consecutive=True)
-    for build in (lambda: FeatureMaps(warper), lambda: Textures(2, False, warper), lambda: DeformableGenerator(
-            ngf=4, n_down=2, warper=dict(warper, mask_space='target'))):
-        with pytest.raises(InputError, match='warper: consecutive=True takes over the transform of the row before'):
+    for key, build in (
+            ('feature_maps.warper', lambda: FeatureMaps(warper)), ('feature_maps.texture_warper', lambda: Textures(2, False, warper)),
+            ('model.generator.warper', lambda: DeformableGenerator(ngf=4, n_down=2, warper=dict(warper, mask_space='target')))):
+        with pytest.raises(InputError, match=f'^{key}: consecutive=True takes over the transform of the row before'):
             build()

@@ -236,14 +236,16 @@ def _dataset_config(config: Config, half: str, data: str | Path | None) -> dict:
     """Config of the data set of training or held-out clips, as they are on disk, without transforms.
 
     The config is that of a checkpoint, which may be a stranger's. So it chooses among prepared clips that are there: none are rendered,
-    and no other data set is built, such as one that loads a teacher.
+    also none that references are taken from, and no other data set is built, such as one that loads a teacher.
     """
     loader = config.get(f'{half}_dataloader')
     changes = dict(transforms=[], cache='none', content='first', synthetic=None) | ({} if data is None else dict(root=str(data)))
     if not loader or not {*changes, 'window'} <= set(part_arguments(DATASETS.get(loader.dataset.type)) or ()):
         raise InputError(f'the config in the checkpoint has no {half}_dataloader with a dataset of prepared clips, such as ClipWindows')
     known = part_arguments(ClipWindows)
-    return {k: v for k, v in loader.dataset.to_dict().items() if k in known} | dict(changes, type='ClipWindows')
+    chosen = {k: v for k, v in loader.dataset.to_dict().items() if k in known} | dict(changes, type='ClipWindows')
+    references = chosen.get('references') or {}
+    return chosen | (dict(references=dict(references, pool=dict(references['pool'], synthetic=None))) if references.get('pool') else {})
 
 
 def _colorizer(config: Config) -> dict | None:

@@ -11,7 +11,7 @@ from toolkit.doors import read_json
 from toolkit.fields import stored_pictures
 from toolkit.files import make_folder, result_of, writing_error
 from toolkit.locks import locked
-from toolkit.outputs import check_name, hidden
+from toolkit.outputs import check_name, hidden, refuse_inputs
 from toolkit.structures import InputError
 
 FORMAT = 1
@@ -49,6 +49,30 @@ def clip_lock(folder: str | Path, wait: bool = False) -> Iterator[None]:
     busy = f'{folder}: is being made by another process; wait for it, or choose another name or folder'
     with locked(hidden(folder, 'lock'), wait, busy, keep=False):
         yield
+
+
+def is_clip(folder: str | Path) -> bool:
+    """Whether a folder is a finished clip by the names of its files; they are not looked into."""
+    return all((Path(folder) / file).is_file() for file in ('manifest.json', 'poses.npz'))
+
+
+def clip_target(path: str | Path, out_dir: str | Path, name: str) -> Path:
+    """Folder of the clip that is made of a video, after a look at what could go wrong there; nothing is changed.
+
+    Args:
+        path: the video.
+        out_dir: folder of clips.
+        name: of the clip.
+
+    Raises:
+        InputError: a name that is no plain part of a path, a folder of clips that is a clip itself, or a clip that would be, hold or
+            lie in the video.
+    """
+    folder = Path(out_dir) / check_name(name)
+    refuse_inputs([folder, partial_folder(folder)], [path])
+    if is_clip(folder.parent):
+        raise InputError(f'{out_dir}: is a prepared clip, and nobody looks for clips in a clip; give the folder that it is in')
+    return folder
 
 
 def check_clip_folder(folder: str | Path, overwrite: bool = False, reuse: bool = False) -> None:

@@ -17,8 +17,13 @@ def identity(clip: Clip) -> str:
     """Who is seen in a clip, the same for two clips only where that is known: the name, or, of the default name, the video itself."""
     if clip.person != DEFAULT_PERSON:
         return clip.person
-    place, followed = _said(clip, 'source').get('sha256') or clip.folder.resolve(), followed_in(clip)
-    return f'{DEFAULT_PERSON} of {place}' + (f', {followed}' if followed else '')
+    followed = followed_in(clip)
+    return f'{DEFAULT_PERSON} of {video_of(clip)}' + (f', {followed}' if followed else '')
+
+
+def video_of(clip: Clip) -> str:
+    """Of which video a clip was made: a hash of it. A clip that does not say it counts as one of its own."""
+    return str(_said(clip, 'source').get('sha256') or clip.folder.resolve())
 
 
 def same_person(driving: Clip, content: Clip) -> tuple[bool, str]:

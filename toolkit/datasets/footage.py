@@ -299,7 +299,7 @@ class ClipFootage:
         gap, moments = self.options.gap[1], self._moments[number]
         if not np.isin(found.clips, [*moments]).all():
             return False
-        all_near = np.full(len(self.clips[number]) - self.window + 1, True)
+        all_near = np.lib.stride_tricks.sliding_window_view(self.allowed[number], self.window).all(1)
         for place, at in moments.items():
             frames = found.frames[found.clips == place]
             if len(frames):

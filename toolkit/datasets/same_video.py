@@ -1,19 +1,17 @@
 """Clips that were made of the same video: which they are, and what moments both show."""
 
-from collections.abc import Mapping
 from contextlib import suppress
 
 import numpy as np
 
 from toolkit.clips.clip import Clip
-from toolkit.clips.same_person import identity
+from toolkit.clips.same_person import identity, video_of
 from toolkit.structures import InputError
 
 
 def shown_of(clip: Clip) -> tuple[str, str]:
-    """Who is seen in a clip, and in which video; a clip that does not say of which it was made counts as one of its own."""
-    source = clip.manifest.get('source')
-    return identity(clip), str((isinstance(source, Mapping) and source.get('sha256')) or clip.folder.resolve())
+    """Who is seen in a clip, and in which video."""
+    return identity(clip), video_of(clip)
 
 
 def same_moments(times: np.ndarray | None, shown: np.ndarray | None, fps: float) -> np.ndarray | None:

@@ -66,7 +66,7 @@ class FeatureMaps(nn.Module):
         self.pose_channels = pose_channels
         self.edge_channel = edge_channel
         self.warper = WARPERS.build(warper or dict(type='PartAffineWarper'))
-        refuse_consecutive(self.warper, 'warper')
+        refuse_consecutive(self.warper, 'feature_maps.warper')
         picture, pose = (2, 1, SIDE, SIDE), (2, K, 3)
         check_call(WARPERS, self.warper, 'FeatureMaps', 'warper', dict(
             maps=picture, source_pose=pose, target_pose=pose, source_parts=(2, SIDE, SIDE)), [picture, picture, (2, len(PARTS))])

@@ -18,12 +18,12 @@ from torch import distributed
 from tqdm import tqdm
 
 from toolkit.cli import Interrupted, spoken
-from toolkit.clips.folder import check_clip_folder
+from toolkit.clips.folder import check_clip_folder, clip_target
 from toolkit.clips.size import choose_size, folder_size
 from toolkit.files import make_folder
 from toolkit.locks import BusyError
 from toolkit.preparing.parts import build_parts
-from toolkit.preparing.prepare import Preparation, clip_target
+from toolkit.preparing.prepare import Preparation
 from toolkit.preparing.report import check_report, write_report
 from toolkit.preparing.settings import PrepareSettings, clip_names
 from toolkit.progress import progress_of

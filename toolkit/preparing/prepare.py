@@ -27,6 +27,7 @@ from toolkit.clips.folder import (
     SOUND_FILE,
     check_clip_folder,
     clip_lock,
+    clip_target,
     partial_folder,
     start_partial,
     tidy_finished,
@@ -36,7 +37,7 @@ from toolkit.clips.same_person import DEFAULT_PERSON
 from toolkit.clips.size import Range, choose_size, folder_size
 from toolkit.files import fingerprint, make_folder, source_hash, write_json, writing_error
 from toolkit.masks.parts import part_labels
-from toolkit.outputs import check_name, hidden, refuse_inputs
+from toolkit.outputs import check_name, hidden
 from toolkit.poses.smooth import clean_poses
 from toolkit.preparing.checks import add_notes, check_maps, measure, stretch
 from toolkit.preparing.poses import POSE_CHUNK, POSE_SIDE, SAMPLE_HEIGHT, Found, PosePass, check_can_follow, write_picture
@@ -392,21 +393,3 @@ def prepare_video(
         path, out_dir, pose_estimator, edge_detector, segmentor, options, name, person, action, overwrite, part_options)
     preparation.progress = progress or preparation.progress
     return preparation.run(unique)
-
-
-def clip_target(path: str | Path, out_dir: str | Path, name: str) -> Path:
-    """Folder of the clip that is made of a video, after a look at what could go wrong there; nothing is changed.
-
-    Args:
-        path: the video.
-        out_dir: folder of clips.
-        name: of the clip.
-
-    Raises:
-        InputError: a name that is no plain part of a path, or a folder that is, holds or lies in the source, or lies in a clip.
-    """
-    folder = Path(out_dir) / check_name(name)
-    refuse_inputs([folder, partial_folder(folder)], [path])
-    if all((folder.parent / file).is_file() for file in ('manifest.json', 'poses.npz')):
-        raise InputError(f'{out_dir}: is a prepared clip, and nobody looks for clips in a clip; give the folder that it is in')
-    return folder

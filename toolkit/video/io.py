@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
+from toolkit.clips.folder import is_clip
 from toolkit.locks import locked
 from toolkit.outputs import TakenError, give_name, hidden, partial_video, refuse_existing
 from toolkit.structures import InputError
@@ -49,7 +50,7 @@ def read_video(path: str | Path, fps: float | Fraction = 25, max_side: int | Non
     """
     path = Path(path)
     require_source(path)
-    if (path / 'manifest.json').is_file() and (path / 'poses.npz').is_file():
+    if is_clip(path):
         raise InputError(f'{path}: a prepared clip, which is ready as it is; give the video that it was made of, or this folder where '
                          'clips are taken (--data)')
     if path.is_dir() or path.suffix.lower() in (*PICTURE_SUFFIXES, '.gif') or is_heif(path):

@@ -20,8 +20,8 @@ MASK_SPACES = ('source', 'target', 'both')
 SAMPLINGS = ('bilinear', 'nearest', 'bicubic')
 MERGES = ('max', 'over')
 MOST_PIXELS = 2**22
-"""Of all sources of a call together, up to which GPUs try each pixel for each part; of that many at once where one source has many
-targets."""
+"""GPUs try each pixel for each part where all sources of a call together have at most so many. Where one source has many targets, at
+most so many pixels are tried at once."""
 MOST = .75
 """Share of the weight of a bicubic sample that must lie in the part."""
 
@@ -63,7 +63,7 @@ class PartAffineWarper(nn.Module):
         min_length: bones shorter than this many pixels count as missing.
         det_range: smallest and largest allowed area ratio of a transform.
         consecutive: batches are consecutive frames of one video, of one source; an unusable torso takes over the transform of the
-            frame before. Methods refuse it (:func:`refuse_consecutive`).
+            frame before. Networks refuse it (:func:`refuse_consecutive`): rows of their batches are not such frames.
         joint_overlap: parts that share a joint both own the pixels within this distance of it, in body scales; fills the cracks that
             open at bent joints. 0 = labels as they are.
         merge: where several parts show something: ``max``, the largest value of each map (the paper); ``over``, the part in front,
