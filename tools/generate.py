@@ -63,7 +63,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
                              'comes with the toolkit is one, that of CONTENT as it is prepared)')
     parser.add_argument('--max-frames', type=int, metavar='N',
                         help='stop after N frames. DRIVING is prepared whole all the same: where its person is put depends on all of '
-                             'it. To try a part of a long film prepare that first (--end of tools/prepare_data.py)')
+                             'it. To try the beginning of a long film prepare that alone first, with --end SECONDS')
     parser.add_argument('--no-audio', dest='audio', action='store_false', help='leave out the sound of DRIVING')
     parser.add_argument('--overwrite', action='store_true', help='replace results that are there')
     parser.add_argument('--work-dir', metavar='DIR', help='where unprepared inputs are prepared (default: beside the result)')

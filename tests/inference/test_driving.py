@@ -54,6 +54,7 @@ def test_wishes_that_cannot_be(clips, wish, words):
 def test_poses_of_one_video_are_moved_between_its_crops(clips):
     """The driving clip shows the whole video, the content clip a part of it, twice as large."""
     driving, content, said = Clip(clips[0].folder), Clip(clips[1].folder), []
+    driving.person = content.person
     driving.manifest['source'] = dict(sha256='a', crop=[0, 0, 64, 96])
     content.manifest['source'] = dict(sha256='a', crop=[16, 24, 32, 48])
     for size, factor in (((96, 64), 1), ((192, 128), 2)):
