@@ -109,8 +109,8 @@ def test_after_going_back_the_rate_still_follows_the_time_and_is_the_smaller_one
     assert optimizer.param_groups[0]['lr'] == pytest.approx(learning_rate([LINEAR], 14) / 2)
 
 
-def test_a_run_that_went_back_has_spent_what_it_had_spent(tmp_path, clock):
-    hook, run = BudgetHook(minutes=[0.2, 0.5, 1]), runner(tmp_path, [])
+def go_back(hook, run, clock):
+    """Six iterations, back to the third, and thirty more."""
     hook.before_train(run)
     go(hook, run, clock, 3, 3)
     earlier = hook.state_dict()
@@ -118,18 +118,17 @@ def test_a_run_that_went_back_has_spent_what_it_had_spent(tmp_path, clock):
     hook.load_state_dict(earlier)
     run.iter = 3
     go(hook, run, clock, 3, 30)
+
+
+def test_a_run_that_went_back_has_spent_what_it_had_spent(tmp_path, clock):
+    hook, run = BudgetHook(minutes=[0.2, 0.5, 1]), runner(tmp_path, [])
+    go_back(hook, run, clock)
     assert [point['iteration'] for point in hook.reached] == [4, 7, 17] and hook.seconds == 60
 
 
 def test_of_a_budget_of_iterations_a_point_is_reached_once_more(tmp_path, clock):
     hook, run = BudgetHook(iterations=[4, 8]), runner(tmp_path, [])
-    hook.before_train(run)
-    go(hook, run, clock, 3, 3)
-    earlier = hook.state_dict()
-    go(hook, run, clock, 3, 3)
-    hook.load_state_dict(earlier)
-    run.iter = 3
-    go(hook, run, clock, 3, 30)
+    go_back(hook, run, clock)
     assert [(point['iteration'], point['seconds']) for point in hook.reached] == [(4, 21), (8, 33)]
 
 

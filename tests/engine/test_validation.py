@@ -1,5 +1,6 @@
 """Validation during training: whole clips, the best checkpoint by what a metric says of itself, exact over interruptions."""
 
+import logging
 from types import SimpleNamespace
 
 import numpy as np
@@ -137,12 +138,16 @@ def test_a_checkpoint_that_a_hook_saves_while_validating_leads_to_no_other_valid
     assert validated == [2, 4, 6, 8, 8]
 
 
-@pytest.mark.parametrize('save_best, iteration', [(None, 4), ('psnr/full', 4), ('l1/full', 5)])
-def test_a_best_that_was_not_saved_is_saved_at_its_own_iteration_and_as_what_it_is(save_best, iteration):
-    hook = CheckpointHook(interval=0, save_best=save_best)
+@pytest.mark.parametrize('save_best, iteration, names', [
+    ('l1/full', 4, ['best_l1_full_iter_0000004.pth']), (None, 4, []), ('psnr/full', 4, []), ('l1/full', 5, [])])
+def test_a_best_that_was_not_saved_is_saved_at_its_own_iteration_and_as_what_it_is(tmp_path, save_best, iteration, names):
+    hook, saved = CheckpointHook(interval=0, save_best=save_best), []
     hook.load_state_dict(dict(best=1., best_of='l1/full', waited=0, best_at=4))
-    hook.after_iteration(SimpleNamespace(iter=iteration, max_iters=8, gradients_pending=False,
-                                         train_loop=SimpleNamespace(stop_training=False)))  # it cannot save
+    run = SimpleNamespace(iter=iteration, max_iters=8, gradients_pending=False, work_dir=tmp_path, logger=logging.getLogger(__name__),
+                          train_loop=SimpleNamespace(stop_training=False), save=lambda path, **_: saved.append(path.name) or path)
+    for _ in range(2):
+        hook.after_iteration(run)
+    assert saved == names
 
 
 @pytest.mark.parametrize('options', [['val_dataloader=none', 'val_evaluator=none'], ['train_cfg.val_interval=0'],

@@ -244,8 +244,10 @@ def _dataset_config(config: Config, half: str, data: str | Path | None) -> dict:
         raise InputError(f'the config in the checkpoint has no {half}_dataloader with a dataset of prepared clips, such as ClipWindows')
     known = part_arguments(ClipWindows)
     chosen = {k: v for k, v in loader.dataset.to_dict().items() if k in known} | dict(changes, type='ClipWindows')
-    references = chosen.get('references') or {}
-    return chosen | (dict(references=dict(references, pool=dict(references['pool'], synthetic=None))) if references.get('pool') else {})
+    references = chosen.get('references')
+    if references and references.get('pool'):
+        chosen['references'] = dict(references, pool=dict(references['pool'], synthetic=None))
+    return chosen
 
 
 def _colorizer(config: Config) -> dict | None:
