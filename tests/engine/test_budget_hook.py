@@ -121,9 +121,9 @@ def go_back(hook, run, clock):
 
 
 def test_a_run_that_went_back_has_spent_what_it_had_spent(tmp_path, clock):
-    hook, run = BudgetHook(minutes=[0.2, 0.5, 1]), runner(tmp_path, [])
+    hook, run = BudgetHook(minutes=[0.25, 0.5, 1]), runner(tmp_path, [])
     go_back(hook, run, clock)
-    assert [point['iteration'] for point in hook.reached] == [4, 7, 17] and hook.seconds == 60
+    assert [point['iteration'] for point in hook.reached] == [5, 7, 17] and hook.seconds == 60
 
 
 def test_of_a_budget_of_iterations_a_point_is_reached_once_more(tmp_path, clock):
