@@ -136,7 +136,8 @@ def test_decoded_frames_are_freed_at_once(people, tmp_path):
         kept = [sum(type(o) is av.VideoFrame for o in gc.get_objects()) for _ in module.read_video(path)][-1]
     finally:
         gc.enable()
-    assert kept < 10, f'{kept} decoded frames wait for the garbage collector'
+    # FFmpeg decodes in up to 16 threads, one a core, and each may hold a frame at the end.
+    assert kept < 30, f'{kept} of 60 decoded frames wait for the garbage collector'
 
 
 @pytest.mark.parametrize('kind', ['everybody', 'tracker'])
