@@ -3,10 +3,10 @@
 import logging
 from collections.abc import Sequence
 
-import torch.nn.functional as F
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
+from toolkit.losses.absolute import mean_absolute_difference
 from toolkit.registry import LOSSES
 from toolkit.structures import InputError
 
@@ -48,6 +48,6 @@ class FeatureMatchingLoss(nn.Module):
                       'current', logging.WARNING)
             self.expected = None
         distances = [
-            F.l1_loss(fake.float(), real.detach().float())
+            mean_absolute_difference(fake, real)
             for fakes, reals in zip(fake_features, real_features) for fake, real in zip(fakes[:-1], reals[:-1])]
         return sum(distances) * self.layer_weight / len(fake_features)

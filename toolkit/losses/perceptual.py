@@ -7,6 +7,7 @@ import torch
 from mmengine.logging import print_log
 from torch import Tensor
 
+from toolkit.losses.absolute import mean_absolute_difference
 from toolkit.losses.frozen import FrozenNetworkLoss
 from toolkit.losses.perceptual_backbones import SQUEEZENET_LAYERS, VGG19_LAYERS, Features, load_squeezenet, load_vgg19
 from toolkit.registry import LOSSES
@@ -74,7 +75,7 @@ class PerceptualLoss(FrozenNetworkLoss):
         with torch.autocast(fake.device.type, enabled=False):
             loss = torch.zeros((), device=fake.device)
             for weight, feature, target in zip(self.layer_weights, features, targets):
-                difference = (feature - target).abs().mean((1, 2, 3), dtype=torch.float32)
+                difference = mean_absolute_difference(feature, target, (1, 2, 3))
                 if self.relative:
                     difference = difference / target.mean((1, 2, 3), dtype=torch.float32).clamp_min(1e-3)
                 loss = loss + weight * difference.mean()
