@@ -62,6 +62,22 @@ def test_products_are_convolutions(name, every_layer):
         assert (b - true).norm() < 1.6 * (a - true).norm() + 1e-3 * true.norm()
 
 
+@pytest.mark.parametrize('options', [{}, dict(padding=0)])
+@pytest.mark.parametrize('kind', [nn.Conv2d, nn.ConvTranspose2d])
+@pytest.mark.parametrize('frozen', [False, True])
+def test_layers_that_work_in_place_may_follow(kind, options, frozen, every_layer):
+    """As in VGG-19, whose deepest maps are small."""
+    torch.manual_seed(0)
+    layers, x = nn.Sequential(kind(12, 20, 3, **options), nn.ReLU(inplace=True)).requires_grad_(not frozen), torch.randn(1, 12, 5, 5)
+    given = [as_channels_last(x.clone()).requires_grad_() for _ in range(2)]
+    truth = layers(given[0])
+    truth.sum().backward()
+    use_channels_last(layers)
+    with torch.autocast('cpu', torch.bfloat16):
+        layers(given[1]).sum().backward()
+    assert every_layer and (given[1].grad - given[0].grad).norm() < 0.15 * given[0].grad.norm()
+
+
 @pytest.mark.parametrize('name', LAYERS)
 def test_gradients_of_products_exactly(name, every_layer):
     """First and second derivatives, against differences: where no rounding hides a fault."""
@@ -89,6 +105,36 @@ def test_other_convolutions_stay_torchs(name, every_layer):
     torchs = passed(layer.to(memory_format=torch.channels_last), x, half=True)
     use_channels_last(layer)
     assert all(torch.equal(a, b) for a, b in zip(torchs, passed(layer, x, half=True))) and not every_layer
+
+
+@pytest.mark.parametrize('name', ['reflected', 'plain', 'no border', 'a column'])
+def test_few_output_channels_go_row_by_row(name, monkeypatch):
+    """Where there are many rows of weights, and the step is one; up to half precision, as torch's own."""
+    torch.manual_seed(0)
+    layer = {'reflected': nn.Conv2d(40, 3, 7, padding=3, padding_mode='reflect'), 'plain': nn.Conv2d(32, 2, (5, 3), padding=(2, 1)),
+             'no border': nn.Conv2d(32, 4, 3, bias=False), 'a column': nn.Conv2d(32, 1, (9, 1), padding=2)}[name]
+    calls, by_rows = [], channels_last._convolved_by_rows
+    monkeypatch.setattr(channels_last, '_convolved_by_rows', lambda *given: calls.append(1) or by_rows(*given))
+    x = torch.randn(2, layer.in_channels, 12, 9)
+    truth, torchs = passed(layer, x), passed(layer, x, half=True)
+    use_channels_last(layer)
+    ours = passed(layer, x, half=True)
+    assert calls
+    for true, a, b in zip(truth, torchs, ours, strict=True):
+        assert true.shape == b.shape and (b - true).norm() < 2 * (a - true).norm() + 1e-3 * true.norm()
+    for other in (nn.Conv2d(31, 3, 7), nn.Conv2d(40, 5, 7), nn.Conv2d(40, 3, 7, stride=2), nn.Conv2d(40, 4, (1, 7))):
+        use_channels_last(other)
+        passed(other, torch.randn(1, other.in_channels, 9, 9), half=True)
+    assert len(calls) == 1
+
+
+def test_borders_are_made_in_half_precision(monkeypatch):
+    layer, made, pad = nn.Conv2d(8, 8, 3, padding=1, padding_mode='reflect'), [], nn.functional.pad
+    use_channels_last(layer)
+    monkeypatch.setattr(nn.functional, 'pad', lambda x, *given: made.append(pad(x, *given)) or made[-1])
+    with torch.autocast('cpu', torch.bfloat16):
+        layer(as_channels_last(torch.randn(1, 8, 40, 40)))
+    assert [x.dtype for x in made] == [torch.bfloat16]
 
 
 def test_where_products_are_used(every_layer, monkeypatch):

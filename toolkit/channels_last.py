@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 MOST_PLACES, LEAST_WEIGHTS = 128, 2**21
 """A convolution is one matrix product where its weights are many and its maps are small: reading the weights is most of its work."""
+FEW_OUTPUTS, LEAST_INPUTS = 4, 32
+"""A convolution to so few channels, of at least so many, goes row by row."""
 
 _casts: dict[tuple[int, torch.dtype], tuple[Tensor, Tensor]] | None = None
 
@@ -61,24 +63,34 @@ class InstanceNorm2d(nn.InstanceNorm2d):
 
 
 class Conv2d(nn.Conv2d):
-    """Convolution that is one matrix product where it has many weights and small maps, in half precision on a CPU.
+    """Convolution that is computed in another way where that is faster, in half precision on a CPU (``benchmarks/bench_layers.py``).
 
-    There the library's kernel brings the weights into an order of its own at each call, which takes longer than the convolution
-    (``benchmarks/bench_layers.py``).
+    - With many weights and a small map it is one matrix product. The library's kernel brings the weights into an order of its own at
+      each call, which takes longer than the convolution.
+    - With few output channels and a high kernel it is two convolutions, first along the rows, then down the columns: the library's
+      kernel works on many output channels at once, and leaves most of them empty.
+    - A border is reflected or repeated in half precision, where autocast would go to float32 and back.
     """
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C_in, H, W) -> (B, C_out, H', W')."""
-        dtype = _product_in(self, x)
+        dtype = _half(self, x)
         if dtype is None or isinstance(self.padding, str):
             return super().forward(x)
         places = [(side + 2 * p - k) // step + 1 for side, p, k, step in zip(x.shape[2:], self.padding, self.kernel_size, self.stride)]
-        if min(places) < 1 or len(x) * math.prod(places) > MOST_PLACES:
+        is_product = _is_product(self, len(x) * math.prod(places))
+        by_rows = (self.out_channels <= FEW_OUTPUTS < self.out_channels * self.kernel_size[0] and self.in_channels >= LEAST_INPUTS
+                   and {*self.stride} == {1})
+        if min(places) < 1 or not (is_product or by_rows or self.padding_mode != 'zeros'):
             return super().forward(x)
-        sides = self._reversed_padding_repeated_twice
+        x, sides = x.to(dtype), self._reversed_padding_repeated_twice
         if any(sides):
-            x = F.pad(x, sides, 'constant' if self.padding_mode == 'zeros' else self.padding_mode)
-        return _Product.apply(x.to(dtype), cast(self.weight, dtype), cast(self.bias, dtype), self.stride)
+            with torch.autocast('cpu', enabled=False):
+                x = F.pad(x, sides, 'constant' if self.padding_mode == 'zeros' else self.padding_mode)
+        weight, bias = (cast(p, dtype) for p in (self.weight, self.bias))
+        if is_product:
+            return _Product.apply(x, weight, bias, self.stride)
+        return _convolved_by_rows(x, weight, bias) if by_rows else F.conv2d(x, weight, bias, self.stride)
 
 
 class ConvTranspose2d(nn.ConvTranspose2d):
@@ -86,8 +98,8 @@ class ConvTranspose2d(nn.ConvTranspose2d):
 
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
         """(B, C_in, H, W) -> (B, C_out, H', W')."""
-        dtype = _product_in(self, x)
-        if dtype is None or output_size is not None or len(x) * math.prod(x.shape[2:]) > MOST_PLACES:
+        dtype = _half(self, x)
+        if dtype is None or output_size is not None or not _is_product(self, len(x) * math.prod(x.shape[2:])):
             return super().forward(x)
         if any(more > p for more, p in zip(self.output_padding, self.padding)):
             return super().forward(x)
@@ -108,15 +120,26 @@ def cast(p: Tensor | None, dtype: torch.dtype) -> Tensor | None:
     return _casts[id(p), dtype][1]
 
 
-def _product_in(layer: nn.Conv2d | nn.ConvTranspose2d, x: Tensor) -> torch.dtype | None:
-    """The half precision in which a layer is a matrix product if its maps are small, or None."""
-    if x.device.type != 'cpu' or layer.weight.numel() < LEAST_WEIGHTS or torch.compiler.is_compiling():
-        return None
-    if x.dim() != 4 or x.shape[1] != layer.in_channels:
+def _half(layer: nn.Conv2d | nn.ConvTranspose2d, x: Tensor) -> torch.dtype | None:
+    """The half precision in which a layer may be computed in another way, or None."""
+    if x.device.type != 'cpu' or torch.compiler.is_compiling() or x.dim() != 4 or x.shape[1] != layer.in_channels:
         return None
     dtype = torch.get_autocast_dtype('cpu') if torch.is_autocast_enabled('cpu') else layer.weight.dtype
     fits = dtype is torch.bfloat16 and layer.groups == 1 and {*layer.dilation} == {1} and is_channels_last(layer.weight)
     return dtype if fits else None
+
+
+def _is_product(layer: nn.Conv2d | nn.ConvTranspose2d, places: int) -> bool:
+    """Whether a layer is one matrix product for so many places."""
+    return layer.weight.numel() >= LEAST_WEIGHTS and places <= MOST_PLACES
+
+
+def _convolved_by_rows(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """(B, I, H, W) with weights (O, I, h, w), without padding -> (B, O, H', W'): each row of weights alone, then sums of h rows."""
+    out, _, high, _ = weight.shape
+    rows = F.conv2d(x, weight.permute(2, 0, 1, 3).flatten(0, 1)[:, :, None])
+    sums = torch.eye(high * out, dtype=weight.dtype).view(high, out, high * out, 1).permute(1, 2, 0, 3)
+    return F.conv2d(rows, sums, bias)
 
 
 class _Product(torch.autograd.Function):
@@ -126,7 +149,7 @@ class _Product(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, stride: tuple[int, int]) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.stride = stride
-        return _convolved(x, weight, bias, stride)
+        return _own(_convolved(x, weight, bias, stride))
 
     @staticmethod
     def backward(ctx: Any, out: Tensor) -> tuple[Tensor | None, ...]:
@@ -144,7 +167,7 @@ class _TransposedProduct(torch.autograd.Function):
         ctx.save_for_backward(x, weight)
         ctx.stride = stride
         sizes = [(side - 1) * step + k for side, step, k in zip(x.shape[2:], stride, weight.shape[2:])]
-        return _folded(_rows(x) @ _matrix(weight), x.shape, weight, stride, sizes, bias)
+        return _own(_folded(_rows(x) @ _matrix(weight), x.shape, weight, stride, sizes, bias))
 
     @staticmethod
     def backward(ctx: Any, out: Tensor) -> tuple[Tensor | None, ...]:
@@ -152,6 +175,11 @@ class _TransposedProduct(torch.autograd.Function):
         of_x = _convolved(out, weight, None, ctx.stride) if wanted[0] else None
         of_weight = _like_weight(weight, _rows(x).t(), _windows(out, weight, ctx.stride)[0]) if wanted[1] else None
         return of_x, of_weight, _rows(out).sum(0) if wanted[2] else None, None
+
+
+def _own(x: Tensor) -> Tensor:
+    """The same memory, but no view of another tensor: layers that work in place may not follow a function that gives one."""
+    return x.new_empty(0).set_(x.untyped_storage(), x.storage_offset(), x.shape, x.stride())
 
 
 def _rows(x: Tensor) -> Tensor:
