@@ -20,7 +20,7 @@ LAYERS = {
 }
 BEYOND = {
     'groups': nn.Conv2d(12, 12, 3, groups=4), 'dilated': nn.Conv2d(12, 20, 3, dilation=2), 'same': nn.Conv2d(12, 20, 3, padding='same'),
-    'a row from nowhere': nn.ConvTranspose2d(12, 20, 4, 2, 0, 1)}
+    'transposed groups': nn.ConvTranspose2d(12, 12, 3, groups=4)}
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_layers_that_work_in_place_may_follow(kind, options, frozen, every_layer
     given = [as_channels_last(x.clone()).requires_grad_() for _ in range(2)]
     truth = layers(given[0])
     truth.sum().backward()
-    use_channels_last(layers)
+    use_channels_last(layers, frozen)
     with torch.autocast('cpu', torch.bfloat16):
         layers(given[1]).sum().backward()
     assert every_layer and (given[1].grad - given[0].grad).norm() < 0.15 * given[0].grad.norm()
@@ -135,6 +135,25 @@ def test_borders_are_made_in_half_precision(monkeypatch):
     with torch.autocast('cpu', torch.bfloat16):
         layer(as_channels_last(torch.randn(1, 8, 40, 40)))
     assert [x.dtype for x in made] == [torch.bfloat16]
+
+
+@pytest.mark.parametrize('given', [
+    dict(padding=1, output_padding=1), dict(output_padding=1), dict(bias=False), dict(padding=(1, 0))])
+def test_transposed_convolutions_that_are_no_products(given):
+    torch.manual_seed(0)
+    layer, x = nn.ConvTranspose2d(12, 20, 3, 2, **given), torch.randn(2, 12, 6, 5)
+    truth, torchs = passed(layer, x), passed(layer, x, half=True)
+    use_channels_last(layer)
+    for true, a, b in zip(truth, torchs, passed(layer, x, half=True), strict=True):
+        assert true.shape == b.shape and (b - true).norm() < 1.6 * (a - true).norm() + 1e-3 * true.norm()
+
+
+def test_a_size_that_was_asked_for_is_given():
+    layer, x = nn.ConvTranspose2d(8, 8, 3, 2), torch.randn(1, 8, 4, 4)
+    use_channels_last(layer)
+    for half in (False, True):
+        with torch.autocast('cpu', torch.bfloat16, enabled=half):
+            assert layer(x, [10, 9]).shape == (1, 8, 10, 9)
 
 
 def test_where_products_are_used(every_layer, monkeypatch):

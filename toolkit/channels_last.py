@@ -9,10 +9,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from toolkit import winograd
+
 MOST_PLACES, LEAST_WEIGHTS = 128, 2**21
 """A convolution is one matrix product where its weights are many and its maps are small: reading the weights is most of its work."""
 FEW_OUTPUTS, LEAST_INPUTS = 4, 32
 """A convolution to so few channels, of at least so many, goes row by row."""
+LEAST_CHANNELS, LEAST_PLACES = 128, 384
+"""A frozen convolution is better transformed where it has so many channels on both sides and so large a map."""
 
 _casts: dict[tuple[int, torch.dtype], tuple[Tensor, Tensor]] | None = None
 
@@ -28,19 +32,20 @@ def shared_casts() -> Iterator[None]:
         _casts = before
 
 
-def use_channels_last(network: nn.Module) -> None:
+def use_channels_last(network: nn.Module, frozen: bool = False) -> None:
     """Convert a network, in place. Its weights keep their values and names.
 
     Its instance norms and convolutions become those of this module, which compute the same up to rounding.
 
     Args:
         network: with weights of 4 dimensions, or without.
+        frozen: nobody trains it, so that its convolutions become :class:`FrozenConv2d`.
     """
     network.to(memory_format=torch.channels_last)
+    kinds = {nn.InstanceNorm2d: InstanceNorm2d, nn.Conv2d: FrozenConv2d if frozen else Conv2d, nn.ConvTranspose2d: ConvTranspose2d}
     for layer in network.modules():
-        for kind in (InstanceNorm2d, Conv2d, ConvTranspose2d):
-            if type(layer) is kind.__base__:
-                layer.__class__ = kind
+        if type(layer) in kinds:
+            layer.__class__ = kinds[type(layer)]
 
 
 def is_channels_last(x: Tensor) -> bool:
@@ -93,16 +98,52 @@ class Conv2d(nn.Conv2d):
         return _convolved_by_rows(x, weight, bias) if by_rows else F.conv2d(x, weight, bias, self.stride)
 
 
+class FrozenConv2d(Conv2d):
+    """Convolution of a network that nobody trains: the gradient of its input comes by :mod:`toolkit.winograd` where that is faster.
+
+    The weights are brought into half precision and transformed once. Where they need gradients it is :class:`Conv2d`.
+    """
+
+    _kept: tuple[tuple, tuple[Tensor | None, ...]] | None = None
+    """Of which parameters, and what became of them."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C_in, H, W) -> (B, C_out, H', W')."""
+        dtype = _half(self, x)
+        if dtype is None or not self._takes(x):
+            return super().forward(x)
+        given = [p for p in (self.weight, self.bias) if p is not None]
+        mark = dtype, *((p.data_ptr(), p._version) for p in given)
+        if self._kept is None or self._kept[0] != mark:
+            weight, bias = (None if p is None else p.detach().to(dtype) for p in (self.weight, self.bias))
+            self._kept = mark, (weight, bias, winograd.transformed(self.weight, dtype))
+        return _Frozen.apply(x.to(dtype), *self._kept[1])
+
+    def _takes(self, x: Tensor) -> bool:
+        """Whether the gradient of such an input is better found so."""
+        plain = (self.kernel_size, self.stride, self.padding, self.padding_mode) == ((3, 3), (1, 1), (1, 1), 'zeros')
+        if not plain or any(p is not None and p.requires_grad for p in (self.weight, self.bias)):
+            return False
+        height, width = x.shape[2:]
+        even = height % 2 == width % 2 == 0
+        return even and min(self.weight.shape[:2]) >= LEAST_CHANNELS and height * width >= LEAST_PLACES
+
+
 class ConvTranspose2d(nn.ConvTranspose2d):
-    """Transposed convolution that is one matrix product where :class:`Conv2d` is."""
+    """Transposed convolution that is one matrix product where :class:`Conv2d` is.
+
+    Else its bias is added by itself: the gradient of a bias takes the library's kernel as long as that of the weights.
+    """
 
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
         """(B, C_in, H, W) -> (B, C_out, H', W')."""
         dtype = _half(self, x)
-        if dtype is None or output_size is not None or not _is_product(self, len(x) * math.prod(x.shape[2:])):
-            return super().forward(x)
-        if any(more > p for more, p in zip(self.output_padding, self.padding)):
-            return super().forward(x)
+        if dtype is None or output_size is not None:
+            return super().forward(x, output_size)
+        outside = any(more > p for more, p in zip(self.output_padding, self.padding))
+        if outside or not _is_product(self, len(x) * math.prod(x.shape[2:])):
+            made = F.conv_transpose2d(x, self.weight, None, self.stride, self.padding, self.output_padding)
+            return made if self.bias is None else made + self.bias.to(dtype)[:, None, None]
         made = _TransposedProduct.apply(x.to(dtype), cast(self.weight, dtype), cast(self.bias, dtype), self.stride)
         for axis, (p, more) in enumerate(zip(self.padding, self.output_padding), 2):
             made = made.narrow(axis, p, made.shape[axis] - 2 * p + more)
@@ -140,6 +181,22 @@ def _convolved_by_rows(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor
     rows = F.conv2d(x, weight.permute(2, 0, 1, 3).flatten(0, 1)[:, :, None])
     sums = torch.eye(high * out, dtype=weight.dtype).view(high, out, high * out, 1).permute(1, 2, 0, 3)
     return F.conv2d(rows, sums, bias)
+
+
+class _Frozen(torch.autograd.Function):
+    """(B, I, H, W) with weights (O, I, 3, 3), padding 1, which get no gradients."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, transformed: Tensor) -> Tensor:
+        ctx.weights = weight, transformed  # constants: they may come from inference mode, whose tensors autograd does not keep
+        return F.conv2d(x, weight, bias, padding=1)
+
+    @staticmethod
+    def backward(ctx: Any, out: Tensor) -> tuple[Tensor | None, ...]:
+        weight, transformed = ctx.weights
+        if torch.is_grad_enabled():  # for a second derivative
+            return F.conv_transpose2d(out, weight, padding=1), None, None, None
+        return winograd.input_gradient(out, transformed), None, None, None
 
 
 class _Product(torch.autograd.Function):

@@ -7,16 +7,19 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.optim import OptimWrapperDict
+from torch import nn
 
 from tests.models.test_video_pix2pixhd import batch_of
 from tests.models.test_video_pix2pixhd_exact import build
-from toolkit import apis, machine
+from toolkit import apis, channels_last, machine
+from toolkit.channels_last import Conv2d, FrozenConv2d
 from toolkit.engine import estimate, fast, launch
 from toolkit.engine.launch import load_config
 from toolkit.engine.optim import NetworkOptimizers, OptimWrapper, use_amp
 from toolkit.engine.processes import cores_of_process
 from toolkit.engine.runner import TrainRunner
 from toolkit.engine.workers import fitting_workers, memory_is_shared
+from toolkit.losses.perceptual_backbones import vgg19_layers
 from toolkit.machine import Machine
 from toolkit.models.loss_table import LossTable
 from toolkit.registry import MODELS
@@ -45,6 +48,17 @@ def test_a_processor_that_knows_bfloat16(monkeypatch):
     for name in 'gd':
         entry = cfg['optim_wrapper'][name]
         assert entry['type'] == 'AmpOptimWrapper' and entry['dtype'] == 'bfloat16' and entry['optimizer']['fused'] is True
+
+
+def test_networks_of_losses_are_frozen_convolutions_and_others_are_not(tmp_path):
+    model = MODELS.build(dict(
+        type='VideoPix2PixHD', generator=dict(type='GlobalGenerator', ngf=8, n_down=2, n_blocks=1), channels_last=True,
+        discriminator=dict(type='MultiscaleDiscriminator', ndf=8, n_layers=2, num_scales=2), loss_dtype='bfloat16',
+        losses=dict(p=dict(type='PerceptualLoss', network='vgg19', weights=vgg(tmp_path)))))
+    model.prepare_networks()
+    of_loss = {type(layer) for layer in model.losses['p']._frozen[0].modules() if isinstance(layer, nn.Conv2d)}
+    others = {type(layer) for net in model.networks().values() for layer in net.modules() if isinstance(layer, nn.Conv2d)}
+    assert of_loss == {FrozenConv2d} and others == {Conv2d}
 
 
 def test_one_that_does_not_stays_in_full_precision(monkeypatch):
@@ -248,17 +262,24 @@ def test_gradients_agree_to_1e_4_in_full_precision_and_to_a_third_of_their_lengt
             assert (gradient - plain[name]).norm() < tolerance * plain[name].norm(), name
 
 
-def test_perceptual_networks_in_half_precision(tmp_path):
-    from toolkit.losses.perceptual_backbones import vgg19_layers
+def vgg(folder):
+    """A file of random weights."""
     torch.manual_seed(0)
-    torch.save({f'features.{k}': v for k, v in vgg19_layers().state_dict().items()}, tmp_path / 'vgg.pth')
-    loss = dict(type='PerceptualLoss', network='vgg19', weights=str(tmp_path / 'vgg.pth'))
+    torch.save({f'features.{key}': value for key, value in vgg19_layers().state_dict().items()}, folder / 'vgg.pth')
+    return str(folder / 'vgg.pth')
+
+
+def test_perceptual_networks_in_half_precision(tmp_path, monkeypatch):
+    monkeypatch.setattr(channels_last, 'LEAST_PLACES', 1)
+    loss = dict(type='PerceptualLoss', network='vgg19', weights=vgg(tmp_path))
     base = dict(type='VideoPix2PixHD', generator=dict(type='GlobalGenerator', ngf=8, n_down=2, n_blocks=1), losses=dict(p=loss),
                 discriminator=dict(type='MultiscaleDiscriminator', ndf=8, n_layers=2, num_scales=2))
     fake, real, found = torch.rand(2, 3, 32, 32) * 2 - 1, torch.rand(2, 3, 32, 32) * 2 - 1, []
     for dtype in (None, 'bfloat16'):
         x = fake.clone().requires_grad_()
-        value = MODELS.build(dict(base, loss_dtype=dtype)).losses['p'](x, real)
+        model = MODELS.build(dict(base, loss_dtype=dtype, channels_last=bool(dtype)))
+        model.prepare_networks()
+        value = model.losses['p'](x, real)
         value.backward()
         assert value.dtype is torch.float32 and x.grad.dtype is torch.float32
         found.append((value.item(), x.grad))

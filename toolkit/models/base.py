@@ -323,7 +323,7 @@ class VideoModel(PaintedVideos, BaseModel):
         frozen = [network for loss in self.losses.values() for network in getattr(loss, '_frozen', ())]
         for network in (*self.networks().values(), *frozen):
             if self.channels_last:
-                use_channels_last(network)
+                use_channels_last(network, any(network is one for one in frozen))
             if self.compile_options:
                 compile_network(network, self.compile_options if isinstance(self.compile_options, dict) else {})
 
