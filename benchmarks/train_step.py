@@ -7,7 +7,8 @@
 Three ways, which take turns, so that a busy machine harms them alike:
 
 - ``plain``: a straightforward loop of this file over the same networks: no loss or pass is shared, weights of discriminators get
-  gradients where the official code gives them some, Adam as torch chooses it. On GPUs with TF32. Feature maps are given for free;
+  gradients where the official code gives them some, Adam as torch chooses it. On GPUs with TF32. Feature maps are given for free. It
+  keeps no moving average of weights, as the official codes, and so the other ways keep none;
 - ``toolkit``: ``train_step`` of the method, by default as a config computes it: float32;
 - ``fast``: the same with what ``--fast`` of ``tools/train.py`` chooses on this machine. Feature maps and warps are computed.
 
@@ -55,7 +56,7 @@ VGG_WEIGHTS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)
 def stage2(vgg: str) -> dict:
     """Paper A's stage II: two frames at 384x256, the coarse-to-fine generator, feature matching and VGG-19."""
     return dict(size=(384, 256), plain=pix2pixhd, groups=dict(g=['net_g'], d=['net_d']), model=dict(
-        type='VideoPix2PixHD', generator=dict(type='LocalEnhancer'), discriminator=dict(type='MultiscaleDiscriminator'),
+        type='VideoPix2PixHD', ema=None, generator=dict(type='LocalEnhancer'), discriminator=dict(type='MultiscaleDiscriminator'),
         losses=dict(gan=GAN, fm=dict(type='FeatureMatchingLoss', weight=10.0),
                     perceptual=dict(type='PerceptualLoss', network='vgg19', weights=vgg, weight=10.0))))
 

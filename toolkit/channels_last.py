@@ -176,11 +176,15 @@ def _is_product(layer: nn.Conv2d | nn.ConvTranspose2d, places: int) -> bool:
 
 
 def _convolved_by_rows(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """(B, I, H, W) with weights (O, I, h, w), without padding -> (B, O, H', W'): each row of weights alone, then sums of h rows."""
+    """(B, I, H, W) with weights (O, I, h, w), without padding -> (B, O, H', W'): each row of weights alone, then sums of h rows.
+
+    The bias is added by itself, as in :class:`ConvTranspose2d`.
+    """
     out, _, high, _ = weight.shape
     rows = F.conv2d(x, weight.permute(2, 0, 1, 3).flatten(0, 1)[:, :, None])
     sums = torch.eye(high * out, dtype=weight.dtype).view(high, out, high * out, 1).permute(1, 2, 0, 3)
-    return F.conv2d(rows, sums, bias)
+    made = F.conv2d(rows, sums.contiguous(memory_format=torch.channels_last))
+    return made if bias is None else made + bias[:, None, None]
 
 
 class _Frozen(torch.autograd.Function):
