@@ -104,8 +104,8 @@ class FrozenConv2d(Conv2d):
     The weights are brought into half precision and transformed once. Where they need gradients it is :class:`Conv2d`.
     """
 
-    _kept: tuple[tuple, tuple[Tensor | None, ...]] | None = None
-    """Of which parameters, and what became of them."""
+    _kept: tuple[tuple, tuple[Tensor | None, ...], list[Tensor]] | None = None
+    """A mark of the parameters, what became of them, and they themselves, so that no others take their place in memory."""
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C_in, H, W) -> (B, C_out, H', W')."""
@@ -116,7 +116,7 @@ class FrozenConv2d(Conv2d):
         mark = dtype, *((p.data_ptr(), p._version) for p in given)
         if self._kept is None or self._kept[0] != mark:
             weight, bias = (None if p is None else p.detach().to(dtype) for p in (self.weight, self.bias))
-            self._kept = mark, (weight, bias, winograd.transformed(self.weight, dtype))
+            self._kept = mark, (weight, bias, winograd.transformed(self.weight, dtype)), [p.detach() for p in given]
         return _Frozen.apply(x.to(dtype), *self._kept[1])
 
     def _takes(self, x: Tensor) -> bool:
