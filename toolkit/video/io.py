@@ -122,6 +122,9 @@ def check_suffix(path: str | Path) -> None:
 THREADS = 4
 """Of the encoder, on any machine: by itself it cuts each frame into as many slices as there are cores, and writes other bytes."""
 
+SAME_EVERYWHERE = 'cpu-independent=1'
+"""Of the encoder: the same bytes from any processor. With AVX-512 it also wrote other bytes of a small video at each try."""
+
 RECOVERS = av.library_versions['libavformat'] >= (61, 7)
 """Whether this FFmpeg can write an MP4 that plays however the writing ends, and is an ordinary one when it ends well."""
 
@@ -158,7 +161,7 @@ class VideoWriter:
             raise InputError(f'{self.path}: fps must be positive, at least {float(LEAST_FPS):.2g} and below a million, got {fps}')
         self.fps = Fraction(fps).limit_denominator(LEAST_FPS.denominator)
         self.size, self.num_frames = tuple(size) if size else None, 0
-        self._options = dict(crf=str(crf), preset=preset)
+        self._options = {'crf': str(crf), 'preset': preset, 'x264-params': SAME_EVERYWHERE}
         # Frames of PyAV 19 share one with threads, which other videos have used, and which hangs in a forked process.
         self._reformatter = VideoReformatter()
         self._partial, self._begun = partial_video(self.path), self.path.with_name(f'.{self.path.stem}.begun{self.path.suffix}')
