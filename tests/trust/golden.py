@@ -5,7 +5,8 @@
 
 On the kind of machine that wrote the file (torch, CPU, one thread) every number must be equal. On another one sums are rounded in
 another order, and training magnifies that: between AVX2 and AVX512 some losses differ by .5 percent after three steps and by 15 after
-ten. So there the first :data:`NEAR` steps must be equal within a part in :data:`TOLERANCE`.
+ten. So there the first :data:`NEAR` steps must be equal within a part in :data:`TOLERANCE`; of vid2vid, whose flows move by the sign of
+gradients that are nearly zero, the first one: its warping loss differs by 1.1 percent in the second.
 """
 
 import argparse
@@ -20,7 +21,7 @@ from tests import test_configs as tiny
 
 FILE = Path(__file__).with_name('golden.json')
 STEPS, NEAR = 10, 3
-TOLERANCE = 100
+TOLERANCE, NEAR_OF = 100, dict(vid2vid=1)
 METHODS = (
     'stage2_pix2pixhd', 'textured', 'stage1_bicyclegan_up', 'cvae_gan', 'cyclegan', 'cyclegan_skeleton_video', 'feature_restoration',
     'pose_network', 'cycada_segmentor', 'deformable_gan', 'disentangled_person', 'everybody_dance_now', 'pg2', 'pix2pix',
@@ -54,7 +55,7 @@ def losses(name: str, clips: Path, folder: Path) -> list[dict[str, float]]:
 
 def compare(name: str, found: list[dict[str, float]], expected: list[dict[str, float]], exact: bool) -> str:
     """Where the losses of a config differ first, in words; empty where they do not."""
-    for step, (here, there) in enumerate(list(zip(found, expected, strict=True))[:None if exact else NEAR]):
+    for step, (here, there) in enumerate(list(zip(found, expected, strict=True))[:None if exact else NEAR_OF.get(name, NEAR)]):
         if list(here) != list(there):
             return f'{name}, step {step}: losses {list(here)}, expected {list(there)}'
         for key, value in here.items():
