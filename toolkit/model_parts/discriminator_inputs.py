@@ -11,6 +11,8 @@ TRIPLE = 3
 """Frames that a temporal discriminator sees together."""
 CHANNELS = dict(gan=3, temporal=3 * TRIPLE, face=HeadCrops.channels)
 """Channels that each discriminator sees."""
+PICTURES = dict(gan=slice(None), temporal=slice(None), face=slice(3))
+"""Which of them are pictures."""
 
 
 def discriminator_input(kind: str, head_crops: HeadCrops, frames: Tensor, poses: Tensor, anchors: Tensor | None = None) -> Tensor:

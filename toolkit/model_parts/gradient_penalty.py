@@ -31,20 +31,19 @@ class R1Penalty:
         """Whether it is computed in this iteration."""
         return iteration % self.every == 0
 
-    def __call__(self, network: nn.Module, seen: Tensor, pictures: int) -> Tensor:
+    def __call__(self, network: nn.Module, seen: Tensor, pictures: slice) -> Tensor:
         """The penalty, a scalar to minimize.
 
         Args:
             network: the discriminator: (B, C, H, W) -> for each scale the outputs of its layers, the scores last.
             seen: (B, C, H, W), what it sees of the real pictures.
-            pictures: the last so many channels are pictures; the others are conditions.
+            pictures: which channels are pictures; the others are conditions.
         """
         eager = torch.compiler.set_stance('force_eager')  # compiled networks have no gradients of gradients
         with eager, torch.autocast(seen.device.type, enabled=False):
-            conditions, real = seen.detach().float().split([seen.shape[1] - pictures, pictures], 1)
-            real = real.requires_grad_()
-            gradient, = torch.autograd.grad(_total(network(torch.cat([conditions, real], 1))), real, create_graph=True)
-            return self.every * self.weight / 2 * gradient.square().sum((1, 2, 3)).mean()
+            seen = seen.detach().float().requires_grad_()
+            gradient, = torch.autograd.grad(_total(network(seen)), seen, create_graph=True)
+            return self.every * self.weight / 2 * gradient[:, pictures].square().sum((1, 2, 3)).mean()
 
 
 def _total(scales: Sequence[Sequence[Tensor]]) -> Tensor:

@@ -19,9 +19,10 @@ from torch.utils.data import Dataset
 from toolkit.fields import content_of
 from toolkit.fit import build_discriminator, build_generator
 from toolkit.model_parts.auto_weight import AutoWeight
-from toolkit.model_parts.discriminator_inputs import CHANNELS, SUFFIXES, TRIPLE, discriminator_input
+from toolkit.model_parts.discriminator_inputs import CHANNELS, PICTURES, SUFFIXES, TRIPLE, discriminator_input
 from toolkit.model_parts.foreground import Foreground, Scene
 from toolkit.model_parts.frame_memory import FrameMemory
+from toolkit.model_parts.gradient_penalty import R1Penalty
 from toolkit.model_parts.head_crops import HeadCrops
 from toolkit.model_parts.image_pool import ImagePool
 from toolkit.models.base import VideoModel
@@ -70,6 +71,7 @@ class CycleGAN(VideoModel):
             (``masked=True``), as the scene is always equal.
         auto_weight: arguments of :class:`toolkit.model_parts.auto_weight.AutoWeight` for ``weight='auto_freeze'``.
         face_crops: arguments of :class:`toolkit.model_parts.head_crops.HeadCrops` for ``face``.
+        r1: arguments of :class:`toolkit.model_parts.gradient_penalty.R1Penalty` for every discriminator; None for none, as published.
         pool_size: pictures in each pool; 0 for none.
         ema: decay of averaged copies of the generators that generation uses; None for none, as published.
         kwargs: of :class:`toolkit.models.base.VideoModel`.
@@ -83,12 +85,12 @@ class CycleGAN(VideoModel):
         skeleton=('fake', 'real', 'anchors', 'keys'), temporal=('scores',), face=('scores',))
 
     directions, recordable = DIRECTIONS, True
-    nested = dict(face_crops=HeadCrops, auto_weight=AutoWeight, foreground=Foreground)
+    nested = dict(face_crops=HeadCrops, auto_weight=AutoWeight, foreground=Foreground, r1=R1Penalty)
 
     def __init__(self, generator: dict, discriminator: dict, losses: dict, previous_frames: int = 0, first: str = 'zeros',
                  stateful: bool = False, window: int = 1, skeleton_scaling: bool = False, foreground: dict | None = None,
-                 auto_weight: dict | None = None, face_crops: dict | None = None, pool_size: int = 50, ema: float | None = None,
-                 **kwargs) -> None:
+                 auto_weight: dict | None = None, face_crops: dict | None = None, r1: dict | None = None, pool_size: int = 50,
+                 ema: float | None = None, **kwargs) -> None:
         automatic = [name for name, cfg in losses.items() if isinstance(cfg, dict) and cfg.get('weight') == AUTO]
         super().__init__(losses={name: dict(cfg, weight=1.0) if name in automatic else cfg for name, cfg in losses.items()}, **kwargs)
         self._check(first, stateful, previous_frames, window, skeleton_scaling, foreground, automatic, auto_weight)
@@ -99,6 +101,7 @@ class CycleGAN(VideoModel):
         channels = 3 * (1 + previous_frames)
         self.net_g_ab, self.net_g_ba = (build_generator(generator, 'CycleGAN', channels, ()) for _ in DIRECTIONS)
         self.head_crops = HeadCrops(**(face_crops or {}))
+        self.r1 = None if r1 is None else R1Penalty(**r1)
         for kind, _, name in self._discriminators():
             setattr(self, f'net_d_{name}', build_discriminator(discriminator, 'CycleGAN', CHANNELS[kind]))
         self.pools = nn.ModuleDict({name: ImagePool(pool_size) for _, _, name in self._discriminators()})
@@ -178,6 +181,7 @@ class CycleGAN(VideoModel):
         scenes = self._scenes(batches)
         keys = ('frames', 'masks', *self.losses.added_fields)
         given = dict(scenes=scenes, drawn=self._drawn(batches), data=data if self._needs_data else None,
+                     r1=self.r1 is not None and self.r1.due(self.iteration),
                      batches={name: {key: batch[key] for key in keys if key in batch} for name, batch in batches.items()})
         logs = self.learning(self._learn, given, optim_wrapper)
         if self.ema_decay is not None:
@@ -240,6 +244,8 @@ class CycleGAN(VideoModel):
                 truth = discriminator_input(kind, self.head_crops, truth, poses[target])
                 d[f'{name}_real'] = weight * loss(net(truth), real=True, for_discriminator=True)
                 d[f'{name}_fake'] = weight * loss(net(past), real=False, for_discriminator=True)
+                if given['r1']:
+                    d[f'{name}_r1'] = self.r1(net, truth, PICTURES[kind])
         self.step(optim_wrapper, 'd', sum(d.values()))
         return {**{f'g/{k}': v.detach() for k, v in g.items()}, **{f'd/{k}': v.detach() for k, v in d.items()}, **logs}
 

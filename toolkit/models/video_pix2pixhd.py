@@ -263,7 +263,7 @@ class VideoPix2PixHD(Adversaries, VideoModel):
             d = {'fake': 0.5 * gan(fake_scores, real=False, for_discriminator=True),
                  'real': 0.5 * gan(real_scores, real=True, for_discriminator=True)}
             if given['r1']:
-                d['r1'] = self.r1(self.net_d, pack(conditions, real, shown), 3 * self.window)
+                d['r1'] = self.r1(self.net_d, pack(conditions, real, shown), slice(-3 * self.window, None))
         d |= {f'details_{name}': loss for name, loss in details.d.items()}
         if d:
             self.step(optim_wrapper, 'd', sum(d.values()))
