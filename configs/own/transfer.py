@@ -5,8 +5,8 @@
     python tools/train.py configs/own/transfer.py --fast
     python tools/generate.py work_dirs/transfer --driving dancer.mp4 --direction ba --out me.mp4
 
-A few clips of one person are soon known by heart. So discriminators are kept smooth (R1), and that of faces, whose crops have a sixth of
-the patches of a frame, counts a sixth or so. With the settings of cyclegan.py heads end as colored speckles.
+A few clips of one person are soon known by heart. So discriminators are kept smooth (R1), and that of faces counts less: its crops have
+fewer patches than a frame, and each would count more. With the settings of cyclegan.py heads end as colored speckles.
 """
 _base_ = ['../experiments/cyclegan.py']
 
