@@ -26,6 +26,7 @@ from toolkit.benchmark.unit import config_of, control_of, run_unit
 from toolkit.benchmark.work import expected_seconds, folder_of, placed, result_of, work, write_plan
 from toolkit.doors import read_json
 from toolkit.engine.config import load_config
+from toolkit.engine.needs import BeingMade
 from toolkit.registry import DATASETS
 from toolkit.structures import InputError
 from toolkit.synthetic.actions import SyntheticActions
@@ -243,7 +244,7 @@ budgets = [dict(iterations=1)]
 
 def test_what_a_config_builds_on_is_made_for_each_seed(monkeypatch, tmp_path):
     made, asked = [], []
-    monkeypatch.setattr(unit_module, 'meet_needs', lambda cfg, train, read, resumed, place: asked.append((cfg, train)))
+    monkeypatch.setattr(unit_module, 'meet_needs', lambda cfg, train, read, **_: asked.append((cfg, train)))
     monkeypatch.setattr(unit_module, 'build_runner', lambda cfg, folder, **_: made.append(cfg) or SimpleNamespace(train=list))
     spec = read_spec('benchmarks/colors')
     unit = next(unit for unit in units_of(spec) if (unit.row, unit.seed) == ('frozen codes', 2))
@@ -278,6 +279,25 @@ def test_a_stand_in_is_made_for_each_seed(monkeypatch, tmp_path):
         network = cfg.model.losses.skeleton.pose_network
         assert network.type == 'TrainedPoseNetwork' and tmp_path / 'needs' / str(seed) in Path(network.checkpoint).parents
     assert not (tmp_path / 'work_dirs').exists()
+
+
+@pytest.mark.parametrize('row, needed', [('frozen codes', 'actors_up'), ('skeleton consistency', 'transfer_pose_network')])
+def test_a_unit_is_told_that_another_process_trains_what_it_builds_on(monkeypatch, tmp_path, row, needed):
+    """A run that a config names, and a stand-in."""
+    spec = read_spec('benchmarks/colors' if row == 'frozen codes' else 'benchmarks/transfers')
+    unit, begun = next(unit for unit in units_of(spec) if unit.row == row), []
+    monkeypatch.setattr('toolkit.engine.needs._missing', lambda part: 'weights are missing')
+
+    def build_runner(cfg, folder, **kwargs):
+        begun.append(folder)
+        with pytest.raises(BeingMade):  # here this is the other process
+            unit_module._train(unit, config_of(unit), tmp_path / 'out' / 'units' / 'other' / 'run', wait=False)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(unit_module, 'build_runner', build_runner)
+    with pytest.raises(KeyboardInterrupt):
+        unit_module._train(unit, config_of(unit), tmp_path / 'out' / 'units' / 'one' / 'run')
+    assert [folder.name for folder in begun] == [f'{needed}.unfinished'] and not (tmp_path / 'out' / 'units').exists()
 
 
 def test_what_a_unit_is_made_of_is_watched(clips, tmp_path):
@@ -326,7 +346,7 @@ def test_a_run_is_kept_until_its_result_is_and_by_its_owner_alone(spec, tmp_path
     folder = folder_of(benchmark.out, benchmark.units[0])
     write, there = work_module._write, []
 
-    def run(unit, folder, device):
+    def run(unit, folder, device, wait):
         (folder / 'run').mkdir(parents=True, exist_ok=True)
         if not there:
             (folder / 'claim').write_text('{"token": "of another one"}')
@@ -370,7 +390,7 @@ def test_a_rehearsal_trains_a_step_where_the_run_trains(spec, tmp_path, monkeypa
     spec.write_text(spec.read_text().replace('[dict(iterations=[0, 2])]', f'[dict(minutes={minutes})]'))
     seen = []
 
-    def train(unit, cfg, folder):
+    def train(unit, cfg, folder, wait):
         seen.append((unit.points, cfg.custom_hooks[-1].iterations))
         raise InputError('enough')
 

@@ -219,7 +219,7 @@ def test_a_row_is_rehearsed_once_by_all_workers_together(spec, tmp_path, monkeyp
     jobs = [[(benchmark.out, unit) for unit in benchmark.units] for _ in range(2)]
     lists = [work_module._to_rehearse(list_, 0.) for list_ in jobs]
     for out, unit in [*lists[0], *lists[1]]:
-        work_module._attempt(out, unit, 'cpu', 0., work_module._rehearsed)
+        work_module._attempt(out, unit, 'cpu', 0., attempt=work_module._rehearsed)
     assert len(rehearsed) == 8 and result_of(benchmark.out, benchmark.units[0]) is None
 
 

@@ -21,6 +21,7 @@ from toolkit.benchmark.unit import config_of
 from toolkit.benchmark.work import folder_of, result_of, write_plan
 from toolkit.datasets.windows import ClipWindows
 from toolkit.engine.budget_hook import BudgetHook
+from toolkit.engine.needs import BeingMade
 from toolkit.losses.perceptual import PerceptualLoss
 from toolkit.losses.perceptual_backbones import SQUEEZENET_FILE
 from toolkit.losses.skeleton import SkeletonLoss
@@ -114,7 +115,7 @@ clips = dict(one=dict())
     assert config_of(unit).train_cfg.max_iters == length
     seen = []
 
-    def train(unit, cfg, folder):
+    def train(unit, cfg, folder, wait):
         seen.append((cfg.custom_hooks[-1].iterations, cfg.train_cfg.max_iters))
         raise InputError('enough')
 
@@ -135,7 +136,7 @@ def test_a_worker_that_has_lost_its_gpu_leaves_the_other_units_to_another_one(sp
     """After a failed assertion on the GPU whatever the process asks of it fails."""
     benchmark, tried, lost = Benchmark(spec, tmp_path / 'out'), [], []
 
-    def run(unit, folder, device):
+    def run(unit, folder, device, wait):
         tried.append(unit)
         lost.append(True)
         raise RuntimeError('CUDA error: device-side assert triggered')
@@ -154,6 +155,33 @@ def test_a_worker_that_has_lost_its_gpu_leaves_the_other_units_to_another_one(sp
     assert stop.value.code == 1 and len(tried) == 1, 'the command starts another worker'
     results = {unit.row: result_of(benchmark.out, unit) for unit in benchmark.units}
     assert 'device-side' in results['first']['error'] and results['second'] is None
+    assert not list(benchmark.out.rglob('claim'))
+
+
+@pytest.mark.parametrize('begun', [False, True])
+def test_a_worker_does_what_can_be_done_while_another_one_trains_what_the_rest_needs(spec, tmp_path, monkeypatch, begun):
+    """Where a row is rehearsed and where it is not. When nothing else is left, the worker waits."""
+    benchmark, asked, done = Benchmark(spec, tmp_path / 'out'), [], []
+
+    def meet(kind, unit, wait):
+        asked.append((kind, unit.row, wait))
+        if unit.row == 'first' and not wait:
+            raise BeingMade('another process trains it')
+
+    def run(unit, folder, device, wait):
+        meet('run', unit, wait)
+        done.append(unit.row)
+        return dict(points=[], total_seconds=1.)
+
+    monkeypatch.setattr(unit_module, 'rehearse', lambda unit, folder, device, wait: meet('rehearsal', unit, wait))
+    monkeypatch.setattr(unit_module, 'run_unit', run)
+    if begun:
+        for unit in benchmark.units:
+            (folder_of(benchmark.out, unit) / 'rehearsed').mkdir(parents=True)
+    work_module.work(write_plan(benchmark.out, [(benchmark.out, unit) for unit in benchmark.units]), 'cpu')
+    runs = [('run', 'first', False), ('run', 'second', False), ('run', 'first', False), ('run', 'first', True)]
+    assert asked == ([] if begun else [('rehearsal', row, False) for row in ('first', 'second')]) + runs
+    assert done == ['second', 'first'] and not any('error' in result_of(benchmark.out, unit) for unit in benchmark.units)
     assert not list(benchmark.out.rglob('claim'))
 
 
@@ -236,7 +264,7 @@ clips = dict(signers=dict(options={options}))
 budgets = [dict(iterations=1)]
 """)
     places = []
-    monkeypatch.setattr(unit_module, 'meet_needs', lambda cfg, train, read, resumed, place: places.append(
+    monkeypatch.setattr(unit_module, 'meet_needs', lambda cfg, train, read, place, **_: places.append(
         place(Path(cfg.needs.pose_network.config))))
     unit, = units_of(read_spec(spec))
     for text in (b'', b' '):

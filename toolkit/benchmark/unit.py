@@ -91,13 +91,15 @@ def config_of(unit: Unit) -> Config:
     return cfg
 
 
-def run_unit(unit: Unit, folder: Path, device: str) -> dict[str, Any]:
+def run_unit(unit: Unit, folder: Path, device: str, wait: bool = True) -> dict[str, Any]:
     """Train and test.
 
     Args:
         unit: what.
         folder: of its run, which goes on where an earlier one was stopped. It stays: remove it when the result is kept.
         device: ``'cuda'`` or ``'cpu'``.
+        wait: for what another process trains that the unit builds on, or raise
+            :class:`BeingMade <toolkit.engine.needs.BeingMade>`.
 
     Returns:
         ``points``: for each its label, iteration, seconds, metrics as :func:`toolkit.metrics.report.to_json` has them, what was tested
@@ -113,7 +115,7 @@ def run_unit(unit: Unit, folder: Path, device: str) -> dict[str, Any]:
     frames.mkdir(parents=True, exist_ok=True)
     try:
         points = []
-        for number, reached in enumerate([dict(path=None)] if unit.untrained else _train(unit, cfg, folder)):
+        for number, reached in enumerate([dict(path=None)] if unit.untrained else _train(unit, cfg, folder, wait)):
             found = _test(unit, cfg, reached.pop('path'), device, frames / f'{number}.npz')
             points.append({**reached, **found})
             _free()
@@ -124,7 +126,7 @@ def run_unit(unit: Unit, folder: Path, device: str) -> dict[str, Any]:
     return dict(row=unit.row, clip=unit.clip, seed=unit.seed, points=points, total_seconds=before + time.time() - start)
 
 
-def rehearse(unit: Unit, folder: Path, device: str) -> None:
+def rehearse(unit: Unit, folder: Path, device: str, wait: bool = True) -> None:
     """Train an iteration, paint a few frames, and find the clothes whose colors are to be measured: what is wrong with a row or its
     clips shows within seconds.
 
@@ -132,6 +134,7 @@ def rehearse(unit: Unit, folder: Path, device: str) -> None:
         unit: of which row and clips.
         folder: of the run; removed at the end.
         device: ``'cuda'`` or ``'cpu'``.
+        wait: as for :func:`run_unit`.
 
     Raises:
         Whatever building, training or testing raises.
@@ -141,7 +144,7 @@ def rehearse(unit: Unit, folder: Path, device: str) -> None:
     try:
         if not unit.untrained:
             shutil.rmtree(folder, ignore_errors=True)
-            checkpoint = _train(unit, cfg, folder)[-1]['path']
+            checkpoint = _train(unit, cfg, folder, wait)[-1]['path']
         evaluation = Evaluation(cfg, checkpoint, max_frames=unit.max_frames, device=device)
         model, parts = evaluation.models['model'], ClipParts(evaluation.dataset, evaluation.indices[0], REHEARSAL_FRAMES)
         with torch.no_grad():
@@ -155,10 +158,10 @@ def rehearse(unit: Unit, folder: Path, device: str) -> None:
         _free()
 
 
-def _train(unit: Unit, cfg: Config, folder: Path) -> list[dict]:
+def _train(unit: Unit, cfg: Config, folder: Path, wait: bool = True) -> list[dict]:
     """Train to the last point: for each point its iteration, seconds, memory, networks of losses and checkpoint."""
     resumed = latest_checkpoint(folder)
-    _meet_needs(unit, cfg, folder.parents[2] / 'needs' / str(unit.seed), resumed)
+    _meet_needs(unit, cfg, folder.parents[2] / 'needs' / str(unit.seed), resumed, wait)
     if folder.exists() and not resumed:
         shutil.rmtree(folder)
     runner = build_runner(cfg, folder, resume=resumed is not None, amp=unit.amp, fast=unit.fast)
@@ -180,7 +183,7 @@ def _loss_networks(model: torch.nn.Module) -> dict[str, str]:
             for name, loss in losses.items()}
 
 
-def _meet_needs(unit: Unit, cfg: Config, folder: Path, resumed: Path | None = None) -> None:
+def _meet_needs(unit: Unit, cfg: Config, folder: Path, resumed: Path | None = None, wait: bool = True) -> None:
     """Train what the config builds on with the seed of the unit, once for all units of this seed, into ``folder``. What is trained
     otherwise, from an edited config, or on other clips has another folder in it. A run that is there, and that the config itself does
     not name, is one of the user, and is taken as it is. A run that goes on from the checkpoint ``resumed`` keeps its stand-ins."""
@@ -196,7 +199,7 @@ def _meet_needs(unit: Unit, cfg: Config, folder: Path, resumed: Path | None = No
 
     def train(made: Config, work_dir: Path) -> None:
         made.randomness = dict(made.get('randomness') or {}, seed=unit.seed)
-        _meet_needs(unit, made, folder, latest_checkpoint(work_dir))
+        _meet_needs(unit, made, folder, latest_checkpoint(work_dir), wait)
         build_runner(made, work_dir, resume=True, amp=unit.amp, fast=unit.fast).train()
 
     for need in needs:
@@ -206,7 +209,7 @@ def _meet_needs(unit: Unit, cfg: Config, folder: Path, resumed: Path | None = No
         if node and isinstance(node.get(last), str) and 'use' not in need and Path(node[last]).name == config.stem:
             if node[last] == _at(plain, [*path, last]) or latest_checkpoint(node[last]) is None:
                 node[last] = str(place(config) / config.stem)
-    meet_needs(cfg, train, load_config, resumed=resumed, place=place)
+    meet_needs(cfg, train, load_config, resumed=resumed, place=place, wait=wait)
 
 
 def _at(node: Any, path: Sequence[str]) -> Any:

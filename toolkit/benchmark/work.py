@@ -21,6 +21,7 @@ from typing import Any
 from toolkit.benchmark.claims import Claim, is_gone, owner
 from toolkit.benchmark.plan import Unit
 from toolkit.doors import read_json
+from toolkit.engine.needs import BeingMade
 from toolkit.files import make_folder, write_json
 from toolkit.machine import cores
 from toolkit.structures import InputError, MissingWeightsError
@@ -71,10 +72,11 @@ def work(plan: Path, device: str) -> None:
     _end_with_parent()
     with _stopped_by_parent():
         for out, unit in _to_rehearse(jobs, since):
-            _attempt(out, unit, device, since, _rehearsed)
+            _attempt(out, unit, device, since, wait=False, attempt=_rehearsed)
         while True:
             left = [(out, unit) for out, unit in jobs if result_of(out, unit, since) is None]
-            if not any(_attempt(out, unit, device, since) for out, unit in left):
+            # a worker waits for what another one trains only when nothing else is left to do
+            if not any(_attempt(out, unit, device, since, wait) for wait in (False, True) for out, unit in left):
                 if not left:
                     return
                 time.sleep(2)
@@ -92,9 +94,9 @@ def _to_rehearse(jobs: Sequence[Job], since: float) -> list[Job]:
     return [same[0] for same in units.values() if not any(begun(*job) for job in same)] if len(units) > 1 else []
 
 
-def _attempt(out: Path, unit: Unit, device: str, since: float,
-             attempt: Callable[[Unit, Path, str], dict[str, Any] | None] | None = None) -> bool:
-    """Do a unit, or rehearse it, unless somebody else has it."""
+def _attempt(out: Path, unit: Unit, device: str, since: float, wait: bool = True,
+             attempt: Callable[[Unit, Path, str, bool], dict[str, Any] | None] | None = None) -> bool:
+    """Do a unit, or rehearse it, unless somebody else has it, or trains what it builds on and this process is not to wait."""
     folder = folder_of(out, unit)
     claim = Claim(folder)
     if not claim.take():
@@ -105,7 +107,10 @@ def _attempt(out: Path, unit: Unit, device: str, since: float,
         if claim.deaths >= MOST_DEATHS:
             result = dict(error=f'{claim.deaths} processes died while they did it: out of memory?')
         else:
-            result = (attempt or _tried)(unit, folder, device)
+            try:
+                result = (attempt or _tried)(unit, folder, device, wait)
+            except BeingMade:
+                return False
         if result is not None and claim.owned():
             _write(folder / RESULT, unit, result, device)
             if 'error' not in result:
@@ -125,18 +130,18 @@ def _write(path: Path, unit: Unit, result: dict, device: str) -> None:
         write_json(path, dict(said, error=f'a measured number is not finite: training has diverged? ({error})'), lasting=True)
 
 
-def _tried(unit: Unit, folder: Path, device: str) -> dict[str, Any]:
+def _tried(unit: Unit, folder: Path, device: str, wait: bool) -> dict[str, Any]:
     from toolkit.benchmark.unit import run_unit
     print(f'==== {unit.row} on {unit.clip}, seed {unit.seed}', flush=True)
-    return _result(lambda: run_unit(unit, folder / RUN, device))
+    return _result(lambda: run_unit(unit, folder / RUN, device, wait))
 
 
-def _rehearsed(unit: Unit, folder: Path, device: str) -> dict[str, Any] | None:
+def _rehearsed(unit: Unit, folder: Path, device: str, wait: bool) -> dict[str, Any] | None:
     from toolkit.benchmark.unit import rehearse
     if (folder / REHEARSED).exists():  # another process has just done it
         return None
     print(f'---- rehearsing {unit.row} on {unit.clip}', flush=True)
-    result = _result(lambda: rehearse(unit, folder / REHEARSAL, device))
+    result = _result(lambda: rehearse(unit, folder / REHEARSAL, device, wait))
     if result is None:
         (folder / REHEARSED).touch()
     return result
@@ -159,6 +164,8 @@ def _result(run: Callable[[], dict[str, Any] | None]) -> dict[str, Any] | None:
     """What a run returns, or its error."""
     try:
         return run()
+    except BeingMade:
+        raise
     except (InputError, MissingWeightsError) as error:
         failed = dict(error=str(error))
     except Exception as error:  # of any kind: one row that fails must not end the others

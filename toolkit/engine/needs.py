@@ -17,7 +17,8 @@ import copy
 import gc
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ import torch
 from mmengine.config import Config
 
 from toolkit.cli import Interrupted
-from toolkit.locks import locked
+from toolkit.locks import BusyError, locked
 from toolkit.registry import ALL_REGISTRIES, check_keys, find_part
 from toolkit.structures import InputError, MissingWeightsError
 from toolkit.weights import latest_checkpoint, read_checkpoint, trained_checkpoint
@@ -34,8 +35,12 @@ KEYS = ('part', 'config', 'use', 'also', 'shared')
 Train = Callable[[Config, Path], None]
 
 
+class BeingMade(BusyError):
+    """Another process is training what a config builds on."""
+
+
 def meet_needs(cfg: Config, train: Train, read: Callable[[Path], Config], resumed: str | Path | None = None,
-               place: Callable[[Path], Path] = lambda config: Path('work_dirs')) -> None:
+               place: Callable[[Path], Path] = lambda config: Path('work_dirs'), wait: bool = True) -> None:
     """Take ``needs`` out of a config and make what is missing of them. In place.
 
     Args:
@@ -44,11 +49,13 @@ def meet_needs(cfg: Config, train: Train, read: Callable[[Path], Config], resume
         read: reads a config file.
         resumed: the checkpoint that the run goes on from: a stand-in that it began with stays.
         place: tells from the config of a stand-in the folder that holds its work dir.
+        wait: for what another process is training.
 
     Raises:
         InputError: an entry that cannot be.
         MissingWeightsError: a name of a run that is not there and that no need makes.
         Interrupted: the user stopped a training; the same command goes on with it.
+        BeingMade: another process is training it, and this one was not to wait.
     """
     needs = cfg._cfg_dict.pop('needs', None) or {}
     earlier = (read_checkpoint(resumed).get('meta') or {}).get('config') if resumed and needs else None
@@ -56,11 +63,11 @@ def meet_needs(cfg: Config, train: Train, read: Callable[[Path], Config], resume
         _check_name(f'needs.{name}', need, cfg)
     for name, need in needs.items():
         if need is not None:
-            _meet(f'needs.{name}', need, cfg, train, read, earlier, place)
+            _meet(f'needs.{name}', need, cfg, train, read, earlier, place, wait)
 
 
 def _meet(where: str, need: Mapping, cfg: Config, train: Train, read: Callable[[Path], Config], earlier: Mapping | None,
-          place: Callable[[Path], Path]) -> None:
+          place: Callable[[Path], Path], wait: bool) -> None:
     check_keys(need, KEYS, where)
     if not isinstance(need.get('part'), str) or not isinstance(need.get('config'), str):
         raise InputError(f'{where} needs part=... (a key of this config) and config=... (the config that makes it)')
@@ -68,7 +75,7 @@ def _meet(where: str, need: Mapping, cfg: Config, train: Train, read: Callable[[
     if isinstance(part, str) and 'use' not in need:
         work_dir = Path(part)
         if work_dir.name == config.stem and latest_checkpoint(work_dir) is None:
-            _make(read(config), work_dir, f'{where}: {work_dir} is not there yet', train)
+            _make(read(config), work_dir, f'{where}: {work_dir} is not there yet', train, wait)
     elif isinstance(part, Mapping) and 'use' in need:
         began_with_it = earlier and (_get(earlier, need['part']) or {}).get('type') == need['use']['type'] != part.get('type')
         reason = 'the run began with the stand-in' if began_with_it else _missing(part)
@@ -77,7 +84,7 @@ def _meet(where: str, need: Mapping, cfg: Config, train: Train, read: Callable[[
             work_dir = place(config) / _name(made, cfg, config, need.get('shared') or ())
             stand_in = dict(need['use'], checkpoint=str(work_dir))
             if latest_checkpoint(work_dir) is None:
-                _make(made, work_dir, f'{where}: {part.get("type")} is replaced by {stand_in["type"]}, because {reason}', train)
+                _make(made, work_dir, f'{where}: {part.get("type")} is replaced by {stand_in["type"]}, because {reason}', train, wait)
             else:
                 print(f'{where}: {part.get("type")} is replaced by {stand_in["type"]} of {work_dir}, because {reason}', flush=True)
             for key, value in {need['part']: stand_in, **(need.get('also') or {})}.items():
@@ -113,11 +120,11 @@ def _name(made: Config, cfg: Config, config: Path, shared: list[str]) -> str:
     return f'{config.stem}_{hashlib.sha256(json.dumps(wanted, sort_keys=True, default=str).encode()).hexdigest()[:8]}'
 
 
-def _make(made: Config, work_dir: Path, reason: str, train: Train) -> None:
+def _make(made: Config, work_dir: Path, reason: str, train: Train, wait: bool) -> None:
     """Train into a folder that gets its name when it is finished; other processes wait for it."""
     work_dir.parent.mkdir(parents=True, exist_ok=True)
     unfinished = work_dir.with_name(f'{work_dir.name}.unfinished')
-    with locked(work_dir.with_name(f'.{work_dir.name}.lock')):
+    with _alone(work_dir.with_name(f'.{work_dir.name}.lock'), wait):
         if latest_checkpoint(work_dir) is not None:
             return
         if work_dir.exists() and (not work_dir.is_dir() or any(work_dir.iterdir())):
@@ -136,6 +143,16 @@ def _make(made: Config, work_dir: Path, reason: str, train: Train) -> None:
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+
+
+@contextmanager
+def _alone(lock: Path, wait: bool) -> Iterator[None]:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(lock, wait))
+        except BusyError as error:
+            raise BeingMade(str(error)) from None
+        yield
 
 
 def _get(node: Any, key: str) -> Any:
