@@ -31,6 +31,9 @@ COMMANDS = {**dict(
 """Command of ``hvt`` -> tool."""
 WORDS = {'true': True, 'false': False, 'none': None, 'null': None}
 """What these words mean in ``KEY=VALUE``, of a config and of a part."""
+BRACKETS = {'[': ']', '(': ')', '{': '}'}
+TEXTS = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|([^][(){},:'"\s](?:[^][(){},:'"]*[^][(){},:'"\s])?)""")
+"""In a list or dict: what stands in quotes, or what stands there without."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -53,11 +56,22 @@ def numbers(expected: str, count: int, kind: type, separator: str = ',', words: 
 
 
 def option_value(text: str) -> Any:
-    """What the text behind ``KEY=`` means: a Python literal, one of :data:`WORDS`, or else text."""
+    """What the text behind ``KEY=`` means: a Python literal, one of :data:`WORDS`, or else text. So do items of a list or dict.
+
+    Raises:
+        InputError: it stands in brackets, and is no list or dict.
+    """
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):
+        pass
+    if text[:1] not in BRACKETS or text.rstrip()[-1:] != BRACKETS[text[0]]:
         return WORDS.get(text.lower(), text)
+    try:
+        made = ast.literal_eval(TEXTS.sub(lambda found: found[1] or repr(option_value(found[2])), text))
+        return text if isinstance(made, str) else made  # a name in parentheses
+    except (ValueError, SyntaxError, TypeError) as error:
+        raise InputError(f'{text!r} is no list or dict: put texts in quotes, as in "[\'a b\', \'c:d\']"') from error
 
 
 def part_config(words: list[str] | None) -> dict | None:

@@ -1,5 +1,6 @@
 """Every key of a config is checked; plugins of parents are not lost; three lines make an ablation."""
 
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -187,6 +188,26 @@ def test_overrides(toy):
     assert (cfg.train_cfg.max_iters, cfg.model.width, cfg.model.channels_last, cfg.load_from) == (3, 7, True, None)
     assert cfg.optim_wrapper.g.clip_grad.max_norm == 2 and cfg.train_dataloader.drop_last and cfg.experiment_name == 'a'
     assert parse_options(['a=1', 'b=[1, 2]', 'c=x=y', 'd=1e-3', 'e=']) == dict(a=1, b=[1, 2], c='x=y', d=1e-3, e='')
+
+
+@pytest.mark.parametrize('text, value', [
+    ('[signer_a]', ['signer_a']),
+    ('[a, my file.mp4, 1, -2.5, true, none, "x,y", \'[z\']', ['a', 'my file.mp4', 1, -2.5, True, None, 'x,y', '[z']),
+    ('[[a,b],(c,)]', [['a', 'b'], ('c',)]),
+    ('{type: TIN2, sizes: [8, x]}', dict(type='TIN2', sizes=[8, 'x'])),
+    ("['a', b/c.png]", ['a', 'b/c.png']),
+    ('[]', []),
+    ('[draft].mp4', '[draft].mp4'),
+    ('(old)', '(old)')])
+def test_texts_in_a_list_need_no_quotes(text, value):
+    """``persons=[signer_a]`` was one person whose name has brackets."""
+    assert parse_options([f'data.a={text}']) == {'data.a': value}
+
+
+@pytest.mark.parametrize('text', ['[C:/x]', "[it's]", '[a}]', '[a,,b]', '{a, b: c}'])
+def test_brackets_around_no_list_are_refused(text):
+    with pytest.raises(InputError, match=f'--cfg-options data.a: {re.escape(repr(text))} is no list or dict: put texts in quotes'):
+        parse_options([f'data.a={text}'])
 
 
 def test_a_childs_custom_imports_keep_the_parents(toy, tmp_path, monkeypatch):

@@ -82,14 +82,17 @@ def parse_options(options: Sequence[str]) -> dict[str, Any]:
     """Parse ``'a.b=1'`` strings; values are those of :func:`toolkit.cli.option_value`.
 
     Raises:
-        InputError: no ``=``.
+        InputError: no ``=``, or brackets around something that is no list or dict.
     """
     parsed = {}
     for option in options:
         key, equals, text = option.partition('=')
         if not equals or not key:
             raise InputError(f'--cfg-options: {option!r} is not of the form key=value')
-        parsed[key] = option_value(text)
+        try:
+            parsed[key] = option_value(text)
+        except InputError as error:
+            raise InputError(f'--cfg-options {key}: {error}') from None
     return parsed
 
 
