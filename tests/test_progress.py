@@ -1,5 +1,7 @@
 """How far long work is: to bars, to nobody, or to whoever asks."""
 
+import time
+
 import pytest
 
 from toolkit import apis
@@ -33,6 +35,19 @@ def test_what_progress_means(capsys):
     progress_of(False).step('poses', 1, 3)
     progress_of(False).say('hello')
     assert ''.join(capsys.readouterr()) == ''
+
+
+def test_a_bar_in_a_log_file_is_not_written_at_each_step(tmp_path, monkeypatch):
+    """A log of 2,500 iterations had a quarter of a megabyte of bars. What is written last is how it ended."""
+    with open(tmp_path / 'log', 'w') as log:
+        monkeypatch.setattr('sys.stderr', log)
+        bars = Bars(label='me ')
+        for done in range(60):
+            time.sleep(0.01)
+            bars.step('poses', done + 1, 60)
+        bars.close()
+    written = (tmp_path / 'log').read_text().split('\r')
+    assert len(written) < 5 and 'me poses: 100%' in written[-1] and written[-1].endswith('\n')
 
 
 def test_what_is_said_names_the_command_that_was_given(capsys, monkeypatch):

@@ -1,10 +1,24 @@
 """Where long work says how far it is: to bars in a terminal, to nobody, or to whoever asks for it."""
 
+import sys
 from typing import Any
 
 from tqdm import tqdm
 
 from toolkit.cli import spoken
+
+SELDOM = 15.0
+"""Seconds between two lines of a bar that is written to a file."""
+
+
+def bar(**options: Any) -> tqdm:
+    """A bar on standard error. In a log file it is written now and then and at its end, not at each step.
+
+    Args:
+        options: of ``tqdm``.
+    """
+    seldom = {} if sys.stderr.isatty() else dict(mininterval=SELDOM, maxinterval=SELDOM, leave=True)
+    return tqdm(**{**options, **seldom})
 
 
 class Progress:
@@ -39,7 +53,7 @@ class Bars(Progress):
         """Show it."""
         if stage != self._stage:
             self.close()
-            self._stage, self._bar = stage, tqdm(
+            self._stage, self._bar = stage, bar(
                 total=total, initial=done, desc=f'{self.label}{stage}', unit=self.unit, leave=self.leave)
         self._bar.total = total
         self._bar.update(done - self._bar.n)

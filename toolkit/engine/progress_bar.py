@@ -2,8 +2,8 @@
 
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
-from tqdm import tqdm
 
+from toolkit.progress import bar
 from toolkit.registry import HOOKS
 
 
@@ -22,7 +22,7 @@ class ProgressBar(Hook):
 
     def before_train(self, runner) -> None:
         """Show the bar."""
-        self._bar = tqdm(desc=self.label, initial=runner.iter, total=runner.max_iters, unit='it', disable=not is_main_process())
+        self._bar = bar(desc=self.label, initial=runner.iter, total=runner.max_iters, unit='it', disable=not is_main_process())
 
     def after_iteration(self, runner) -> None:
         """Move it."""

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 from toolkit.plugins import import_custom
+from toolkit.progress import bar
 from toolkit.registry import EDGE_DETECTORS
 from toolkit.structures import InputError
 from toolkit.synthetic.actors import Actor, make_actor
@@ -174,9 +174,9 @@ class SyntheticActions:
         tasks = [(settings, edge_detector, str(folder), frame_format, *pair)
                  for pair, folder in zip(wanted, folders) if not self._finished(folder, *pair, edge_detector)]
         skipped = len(wanted) - len(tasks)
-        with tqdm(total=len(wanted), initial=skipped, unit='clip', desc='synthetic clips', disable=not progress) as bar:
+        with bar(total=len(wanted), initial=skipped, unit='clip', desc='synthetic clips', disable=not progress) as made:
             for _ in _run(tasks, num_workers):
-                bar.update()
+                made.update()
         return folders
 
     def missing(self, root: str | Path, actors: Iterable[int] | None = None, actions: Iterable[int | str] | None = None) -> list[Path]:
