@@ -10,6 +10,7 @@ rows = [
     dict(name='codes learned along', config='experiments/actors_end_to_end'),
     dict(name='textures of lightness, frozen codes', config='experiments/actors_lightness'),
     dict(name='references recolored', config='experiments/actors_textured'),
+    dict(name='no color codes', config='experiments/actors', options={'model.color_codes': None, 'needs.up': None, 'needs.down': None}),
     dict(name='frozen codes, no recoloring', config='experiments/actors', options={'train_dataloader.dataset.transforms': []}),
     dict(name='codes learned along, no recoloring', config='experiments/actors_end_to_end', options={
         'train_dataloader.dataset.transforms': []})]
