@@ -7,7 +7,7 @@ import pytest
 import scipy.stats
 
 from toolkit.benchmark.plan import units_of
-from toolkit.benchmark.sheet import write_plot
+from toolkit.benchmark.sheet import _titled, write_plot
 from toolkit.benchmark.spec import Budget, ClipSpec, Row, Spec
 from toolkit.benchmark.tables import Table, differences
 from toolkit.metrics.latent_report import PROBES
@@ -282,3 +282,12 @@ def test_a_plot_has_a_scale_on_which_good_rows_differ_and_a_legend_of_all(tmp_pa
     assert axis.get_yscale() == scale and axis.get_xscale() == 'log'
     assert [text.get_text() for text in figures[0].legends[0].get_texts()] == ['ours', 'theirs']
     assert [text.get_text() for text in axis.texts] == ['pasted']
+
+
+def test_a_title_that_is_wider_than_its_frames_is_whole():
+    """Four frames of 64 pixels cut off \"skeleton consistency, paper's losses, 1,300 iterations\"."""
+    title = "skeleton consistency, paper's losses, 1,300 iterations"
+    narrow, wide = (_titled(title, np.zeros((count, 32, 64, 3), np.uint8)) for count in (4, 20))
+    assert narrow.shape[1] > 4 * 66 and (narrow[22:, 4 * 66:] == 255).all()
+    inked = (wide[:22] < 128).any((0, 2)).nonzero()[0]
+    assert inked[-1] < narrow.shape[1] and (narrow[:22] == wide[:22, :narrow.shape[1]]).all()

@@ -45,6 +45,8 @@ def write_sheets(out: Path, units: Sequence[Unit], results: Mapping[str, Mapping
     files = []
     for clip, name in plain_names(sorted(pictures)[:most]).items():
         rows = [_titled(label, pictures[clip][label]) for label in ('real', *labels) if label in pictures[clip]]
+        width = max(row.shape[1] for row in rows)
+        rows = [np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0)), constant_values=255) for row in rows]
         deep = -(-len(rows) // -(-len(rows) // DEEPEST))
         sheet = contact_sheet([rows[i::deep] for i in range(deep)], gap=8)
         files.append(out / f'sheet_{name}.png')
@@ -53,9 +55,12 @@ def write_sheets(out: Path, units: Sequence[Unit], results: Mapping[str, Mapping
 
 
 def _titled(title: str, frames: np.ndarray) -> np.ndarray:
-    """Frames (N, H, W, 3) side by side, under their title: (H + 22, ..., 3) uint8."""
+    """Frames (N, H, W, 3) side by side, under their whole title: (H + 22, ..., 3) uint8."""
+    font, scale = cv2.FONT_HERSHEY_SIMPLEX, 0.5
     strip = np.concatenate([np.pad(frame, ((22, 0), (0, 2), (0, 0)), constant_values=255) for frame in frames], 1)
-    return cv2.putText(np.ascontiguousarray(strip), title, (2, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 1, cv2.LINE_AA)
+    missing = max(cv2.getTextSize(title, font, scale, 1)[0][0] + 4 - strip.shape[1], 0)  # a few small frames are narrower than a title
+    strip = np.pad(strip, ((0, 0), (0, missing), (0, 0)), constant_values=255)
+    return cv2.putText(np.ascontiguousarray(strip), title, (2, 16), font, scale, (0, 0, 0), 1, cv2.LINE_AA)
 
 
 def write_plot(out: Path, table: Table) -> Path | None:
