@@ -4,7 +4,7 @@
 
 Points to two minutes are of one training; 5, 15 and 60 minutes are trainings of their own, whose learning rates fall as their minutes
 pass. Minutes are processor time of a worker, which other work on the machine changes less than wall clock; have no more workers than
-cores. All takes six hours of one core: --stop-after 60 does a part, and the same command goes on.
+cores, and take clock = 'wall' for GPUs. All takes six hours of one core: --stop-after 60 does a part, and the same command goes on.
 
 The textured generator starts from the one that comes along, which has not seen this person. CycleGAN, which paints another person, has
 no truth on such a clip and is not here.
