@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 BASE = {'structures', 'doors', 'skeletons', 'fields', 'registry', 'plugins', 'weights', 'cli', 'locks', 'signatures', 'outputs',
         'packaged', 'files', 'fit', 'scaffold', 'network_files', 'sheets', 'together', 'progress', 'machine', 'ahead',
-        'channels_last', 'winograd'}
+        'channels_last', 'winograd', 'fingerprints'}
 PERCEPTION = {'poses', 'pose_networks', 'edges', 'masks', 'colors'}
 PARTS = {'encoders', 'region_encoders', 'generators', 'restorers', 'discriminators', 'losses', 'warpers'}
 CLIPS = BASE | {'poses', 'clips'}

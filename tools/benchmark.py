@@ -23,7 +23,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument('specs', nargs='+', metavar='SPEC',
                         help='benchmarks: config files, or their names, for example benchmarks/people')
     parser.add_argument('--out', metavar='DIR', help='folder of the benchmark (default work_dirs/benchmarks/<name of the spec>)')
-    parser.add_argument('--workers', type=int, default=1, metavar='N', help='processes on this machine (default 1)')
+    parser.add_argument('--workers', type=int, metavar='N', help='processes on this machine (default 1)')
     parser.add_argument('--device', help='for example cuda:0 or cpu (default: the GPUs in turn, if there are some)')
     parser.add_argument('--rows', nargs='+', metavar='NAME', help='run only these rows')
     parser.add_argument('--clips', nargs='+', metavar='NAME', help='run only these clips of the spec')
@@ -41,16 +41,20 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     if args.out and len(args.specs) > 1:
         raise InputError('--out names the folder of one benchmark: give one SPEC with it')
-    for name in ('rows', 'clips', 'seeds') if args.table else ():
-        if getattr(args, name):
-            raise InputError(f'--{name} chooses what is run, and --table runs nothing; leave one of them out. The table is of all '
-                             'that is done')
+    if args.table and args.dry_run:
+        raise InputError('--table writes what is done, and --dry-run says what there is to do; give one of them')
+    for name in ('rows', 'clips', 'seeds', 'workers', 'device', 'stop_after') if args.table else ():
+        if getattr(args, name) is not None:
+            raise InputError(f'--{name.replace("_", "-")} is for what is run, and --table runs nothing; leave one of them out. The '
+                             'table is of all that is done')
     benchmarks = [run.Benchmark(spec, args.out, args.rows, args.clips, args.seeds) for spec in args.specs]
+    how = dict(workers=1 if args.workers is None else args.workers, device=args.device, minutes=args.stop_after)
     if args.dry_run:
+        run.check_run(benchmarks, **how)
         print('\n'.join(benchmark.plan() for benchmark in benchmarks))
         return 0
     if not args.table:
-        run.run_all(benchmarks, args.workers, args.device, args.stop_after)
+        run.run_all(benchmarks, **how)
     failed = False
     for benchmark in benchmarks:
         table = benchmark.write()

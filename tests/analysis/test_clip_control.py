@@ -1,5 +1,7 @@
 """Painters of clips that obey, leak or do not listen."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ from toolkit.colors.lab_uint8 import rgb8_to_lab
 from toolkit.datasets.windows import ClipWindows
 from toolkit.metrics.color_control import region_mean
 from toolkit.registry import MODELS
+from toolkit.skeletons import LOWER_PARTS
 from toolkit.structures import InputError
 from toolkit.synthetic.actions import SyntheticActions
 
@@ -187,3 +190,35 @@ def test_a_model_whose_garments_are_gray_takes_their_color_from_its_code_alone(r
     clip.item['reference_frames'] = other.where(~worn, other.flip(-3))
     colors = [rgb8_to_lab(frames)[..., 1:] for frames in (own, painter.paint(clip, np.zeros(4)))]
     assert np.abs(region_mean(colors[0] - colors[1], clip.weights[0])).max() < 3
+
+
+def test_a_garment_that_the_content_frame_does_not_show_is_not_disobeyed(root):
+    """Nothing can know its color there. It counted as 0 of the wanted change."""
+    class Wary(Tailor):
+        def encode(self, clip, content_frame):
+            return np.nan_to_num(super().encode(clip, content_frame))
+
+    dataset = ClipWindows(root, window=None)
+
+    def clip(index, cut):
+        item = dict(dataset.clip_part(index, 1, 4))
+        low = torch.isin(item['content_parts'].long() - 1, torch.tensor(LOWER_PARTS))
+        hidden = {key: item[key].masked_fill(low, 0) for key in ('content_parts', 'content_mask')}
+        return RecolorableClip(item | (hidden if cut else {}))
+
+    whole, cut = clip(0, False), clip(1, True)
+    alone, both = measure(Wary(), [whole]), measure(Wary(), [whole, cut])
+    assert both['down'].values['resp'] == pytest.approx(alone['down'].values['resp'])
+    assert both['up'].values['resp'] == pytest.approx(1, abs=0.06)
+    none = measure(Wary(), [cut])['down']
+    assert not none.values and none.reasons['resp'] == 'no content frame shows this garment'
+
+
+@pytest.mark.parametrize('name', ['person', 'somebody'])
+def test_clips_of_nobody_known_lend_no_clothes(clips, name):
+    """The name that prepared clips have by default says nothing."""
+    given = [copy.copy(clip) for clip in clips[:2]]
+    for clip in given:
+        clip.person = name
+    values = measure(Tailor(), given)['up'].values
+    assert ('de_actor' in values) == (name == 'somebody') and 'de_across' not in values

@@ -115,9 +115,27 @@ def test_a_command_fails_with_what_it_was_asked_for(spec, tmp_path, tool, capsys
     assert tool(*command, '--rows', 'first') == 0
     said = capsys.readouterr().out
     assert '- second on one, seed 0: out of memory' in said and '| nearest | 0 | n/a |' in said, 'the table is the whole one'
-    assert tool(*command, '--table') == 1
-    assert tool(*command, '--table', '--rows', 'first') == 2
-    assert '--rows chooses what is run, and --table runs nothing' in capsys.readouterr().err
+    assert tool(*command[:-2], '--table') == 1
+
+
+@pytest.mark.parametrize('given, message', [
+    (('--table', '--rows', 'first'), '--rows is for what is run, and --table runs nothing'),
+    (('--table', '--workers', 1), '--workers is for what is run, and --table runs nothing'),
+    (('--table', '--device', 'cpu'), '--device is for what is run, and --table runs nothing'),
+    (('--table', '--stop-after', 5), '--stop-after is for what is run, and --table runs nothing'),
+    (('--table', '--dry-run'), '--table writes what is done, and --dry-run says what there is to do'),
+    (('--dry-run', '--workers', 0), '--workers must be at least 1'),
+    (('--dry-run', '--stop-after', -3), '--stop-after must be more than 0'),
+    (('--dry-run', '--device', 'cuda:9'), 'cuda:9')])
+def test_options_of_a_command_that_runs_nothing(spec, tmp_path, tool, capsys, given, message):
+    assert tool(spec, '--out', tmp_path / 'out', *given) == 2
+    assert message in capsys.readouterr().err and not (tmp_path / 'out').exists()
+
+
+def test_no_clips_are_not_all_clips(spec, tmp_path):
+    spec.write_text(SPEC + "rows[0]['clips'] = []\n")
+    with pytest.raises(InputError, match=r'clips: expected a list of names of clips, got \[\]; leave it out for all'):
+        Benchmark(spec, tmp_path / 'out')
 
 
 def test_what_failed_is_not_told_as_done(spec, tmp_path):

@@ -316,6 +316,18 @@ def test_another_teacher_or_other_movements_make_another_unit(spec, tmp_path, co
     assert len(set(names)) == 3
 
 
+def test_another_network_that_measures_makes_another_unit(spec, tmp_path):
+    weights = tmp_path / 'pose.safetensors'
+    for metric in (f"dict(type='PCK', pose_estimator=dict(type='TrainedPoseNetwork', checkpoint={str(weights)!r}))",
+                   f"dict(type='PCK', estimators=['MediaPipePose', dict(type='ConvolutionalPoseMachine', weights={str(weights)!r})])"):
+        spec.write_text(f'{SPEC}metrics = [{metric}]\n')
+        names = []
+        for content in (b'one', b'other'):
+            weights.write_bytes(content)
+            names.append([unit.name for unit in units_of(read_spec(spec))])
+        assert not set(names[0]) & set(names[1])
+
+
 def test_weights_that_were_trained_on_tested_frames_are_told(spec, tmp_path, copied):
     """By the run itself, or before it by what it starts from."""
     root, _ = copied('people')

@@ -54,10 +54,13 @@ def nothing_is_prepared(monkeypatch):
     (dict(content='walk', content_frame=60), {}, r'walk.*: has \d\d frames, no content frame 60'),
     (dict(driving='clip', content='walk'), dict(size=(64, 96)), 'has the shape 96x64, the frames to generate 64x96'),
     (dict(references='clip', content='walk'), dict(size=(64, 96), references=2), 'has the shape 96x64, the frames to generate 64x96'),
+    (dict(driving='notes', content='walk'), {}, 'notes.txt: '),
+    (dict(references='notes', content='walk'), dict(references=2), 'notes.txt: '),
     (dict(size=(102, 68)), {}, 'cannot paint frames of 102x68 .HxW.: input of 102 x 68 pixels.*multiples of 4.*--size'),
     (dict(), dict(style=('edn', None)), r'several styles \(edn, openpose_black\)')])
 def test_refused_before_anything_is_prepared(clips, walk, nothing_is_prepared, tmp_path, wishes, options, words):
-    there = dict(clip=clips[0].folder, walk=walk)
+    there = dict(clip=clips[0].folder, walk=walk, notes=tmp_path / 'notes.txt')
+    there['notes'].write_text('no video')
     named = {key: there[wishes.get(key, default)] for key, default in dict(driving='walk', content='clip').items()}
     references = [there[wishes['references']]] if 'references' in wishes else []
     with pytest.raises(InputError, match=words):

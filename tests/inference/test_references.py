@@ -19,6 +19,7 @@ from toolkit.inference.outfits import describe
 from toolkit.registry import MODELS
 from toolkit.structures import InputError
 from toolkit.synthetic.actions import SyntheticActions
+from toolkit.video.io import VideoWriter
 
 SIZE = (96, 64)
 
@@ -253,8 +254,9 @@ def test_looks_of_a_model_with_references_need_no_codes(mine, dancer, tmp_path):
     (dict(down='#2040a0'), 'the lower garment is not seen')])
 def test_clothes_that_cannot_be_are_refused_before_the_movement_is_prepared(mine, monkeypatch, tmp_path, colors, words):
     monkeypatch.chdir(tmp_path)
-    for name in ('friend.mp4', 'film.mp4'):
-        (tmp_path / name).touch()
+    (tmp_path / 'friend.mp4').touch()
+    with VideoWriter(tmp_path / 'film.mp4', 25) as film:
+        film.write(np.zeros((*SIZE, 3), np.uint8))
 
     def prepare(path, *given):
         if path == 'friend.mp4':

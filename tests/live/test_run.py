@@ -318,6 +318,7 @@ def test_checkpoints_are_told_from_clips(clips, tmp_path):
 
 @pytest.mark.parametrize('wishes, words', [
     (dict(person='nobody.mp4'), 'nobody.mp4: no such file'), (dict(content='a.mp4'), '--person is no checkpoint'),
+    (dict(allow_imports=('mine',)), '--allow-import is for a checkpoint of your own'),
     (dict(size=(64, 96)), 'people would be squeezed'), (dict(up='red'), 'is not a color')])
 def test_people_that_cannot_be_painted(clips, wishes, words):
     with pytest.raises(InputError, match=words):

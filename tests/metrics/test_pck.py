@@ -1,5 +1,8 @@
+import re
+
 import numpy as np
 import pytest
+import torch
 
 from toolkit.metrics.pck import PCK, box_size, correct_keypoints, detect, detection_size, torso_diagonal
 from toolkit.registry import POSE_ESTIMATORS
@@ -210,3 +213,19 @@ def test_a_transfer_is_compared_with_its_input(sample):
     assert values(recorded(given), transfer)['limbs@0.1'] == 0
     with pytest.raises(InputError, match='against'):
         PCK(against='truth')
+
+
+def test_another_network_of_the_same_name_is_another_definition():
+    """A network that was trained again has the version that it had, and its numbers do not compare with the old ones."""
+    @POSE_ESTIMATORS.register_module(force=True)
+    class Retrained(torch.nn.Module):
+        name, version = 'retrained', '1'
+
+        def __init__(self, value):
+            super().__init__()
+            self.register_buffer('weight', torch.tensor(value))
+
+    told = [{key: definition.text for key, definition in PCK(pose_estimator=dict(type='Retrained', value=value)).definitions.items()}
+            for value in (1.0, 1.0, 2.0)]
+    assert told[0] == told[1] and all(told[0][key] != told[2][key] for key in told[0])
+    assert re.search(r'by retrained \(1, [0-9a-f]{8}\)', told[0]['limbs@0.1'])

@@ -9,6 +9,7 @@ import torch
 
 from toolkit import fields
 from toolkit.analysis.recolorable_clip import RecolorableClip
+from toolkit.clips.same_person import DEFAULT_PERSON
 from toolkit.colors.lab_uint8 import rgb8_to_lab
 from toolkit.colors.recolor import build_colorizer
 from toolkit.datasets.recolor import recolor_references
@@ -185,6 +186,8 @@ def measure_control(painter: Painter, clips: Sequence[RecolorableClip], label: s
         donors = dict(actor=_donor(dressed, index, True), across=_donor(dressed, index, False))
         borrowed = {kind: rgb8_to_lab(painter.paint(clip, donor.codes[0])) for kind, donor in donors.items() if donor}
         for place, region in enumerate(REGIONS):
+            if not (clip.content_weights[place] > INNER).any():  # its color is in no code, and nobody can change it
+                continue
             weight = clip.weights[place]
             mixed = rgb8_to_lab(painter.paint(clip, one.mixed(region, painter.split)))
             means = [region_mean(lab, weight)[scored] for lab in (base_lab, mixed, *real_lab)]
@@ -207,13 +210,17 @@ def measure_control(painter: Painter, clips: Sequence[RecolorableClip], label: s
 
 def _column(region: str, label: str, rows: dict[str, list]) -> Column:
     column = Column(f'{label} {region}', region)
+    if not rows:
+        column.reasons = dict.fromkeys(('resp', 'de', 'monotone'), 'no content frame shows this garment')
+        return column
     means = _seen(np.concatenate(rows['means']))
     column.values = dict(
         resp=color_response(np.concatenate(rows['delivered']), np.concatenate(rows['wanted'])),
         de=float(delta_e(means[:, 0], means[:, 1]).mean()), dab=float(delta_e(means[:, 0, 1:], means[:, 1, 1:]).mean()),
         dab_blind=float(delta_e(means[:, 1, 1:], means[:, 1, 1:].mean(0)).mean()),
         monotone=float(np.nanmean(rows['monotone'])))
-    for kind, whom in (('actor', 'no second held-out clip of the same person'), ('across', 'no held-out clip of another person')):
+    for kind, whom in (('actor', 'no second held-out clip that is known to be of the same person'),
+                       ('across', 'no held-out clip that is known to be of another person')):
         pairs = _seen(np.concatenate(rows[kind])) if kind in rows else ()
         if len(pairs):
             column.values[f'de_{kind}'] = float(delta_e(pairs[:, 0], pairs[:, 1]).mean())
@@ -270,9 +277,10 @@ def _forward(way: np.ndarray) -> float:
 
 
 def _donor(dressed: list[Dressed], index: int, same: bool) -> Dressed | None:
-    """The next clip of the same, or of another, person."""
+    """The next clip that is known to be of the same, or of another, person."""
     mine = dressed[index].clip.person
-    return next((d for d in dressed[index + 1:] + dressed[:index] if (d.clip.person == mine) == same), None)
+    known = [d for d in dressed[index + 1:] + dressed[:index] if DEFAULT_PERSON not in (d.clip.person, mine)]
+    return next((d for d in known if (d.clip.person == mine) == same), None)
 
 
 def _seen(pairs: np.ndarray) -> np.ndarray:

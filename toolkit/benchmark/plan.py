@@ -249,7 +249,7 @@ class _Marks:
     def of(self, unit: Unit) -> str:
         """The fingerprint of a unit."""
         content = self.content(unit)
-        known = [asdict(unit), content, self._clips(unit, content), self._starts(unit, content)]
+        known = [asdict(unit), content, self._clips(unit, content), self._starts(unit, content), *self._measured_by(unit)]
         return hashlib.sha256(json.dumps(known, sort_keys=True, default=str).encode()).hexdigest()[:10]
 
     def content(self, unit: Unit) -> dict[str, Any]:
@@ -276,6 +276,11 @@ class _Marks:
             start = self._once(_file, unit.init)
             return [start, *found] if found else start
         return found or None
+
+    def _measured_by(self, unit: Unit) -> list[str]:
+        """What the files and runs are now whose networks measure."""
+        named = [node.get(key) for node in _dicts(unit.metrics) for key in ('checkpoint', 'weights')]
+        return [self._once(_file, str(name)) for name in named if isinstance(name, (str, Path))]
 
     def _clips(self, unit: Unit, content: Mapping) -> list[str]:
         """The :meth:`states` of the clips of a unit, and of what it builds on."""
@@ -339,6 +344,14 @@ def _nested(datasets: Sequence[Mapping | None]) -> Iterator[Mapping]:
         if isinstance(node, Mapping):
             nodes += [*node.values(), *(dict(root=node[name]) for name in FOLDERS if isinstance(node.get(name), str))]
             yield node
+
+
+def _dicts(node: Any) -> Iterator[Mapping]:
+    """A dict and all dicts in it, and in its lists."""
+    if isinstance(node, Mapping):
+        yield node
+    for inner in node.values() if isinstance(node, Mapping) else node if isinstance(node, (list, tuple)) else ():
+        yield from _dicts(inner)
 
 
 def network_files(networks: Any) -> list[Any]:

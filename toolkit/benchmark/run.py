@@ -115,18 +115,11 @@ class Benchmark:
         return table
 
 
-def run_all(benchmarks: Sequence[Benchmark], workers: int = 1, device: str | None = None, minutes: float | None = None) -> None:
-    """Do what is left of some benchmarks, the longest units first.
-
-    Args:
-        benchmarks: which.
-        workers: processes on this machine, for all of them together.
-        device: see :class:`toolkit.benchmark.work.Workers`.
-        minutes: stop after so many.
+def check_run(benchmarks: Sequence[Benchmark], workers: int = 1, device: str | None = None, minutes: float | None = None) -> None:
+    """See that benchmarks can be run so, see :func:`run_all`.
 
     Raises:
         InputError: fewer than one worker, no time, no such device, two benchmarks of one folder.
-        Interrupted: the user stopped it.
     """
     if workers < 1:
         raise InputError(f'--workers must be at least 1, got {workers}')
@@ -138,6 +131,22 @@ def run_all(benchmarks: Sequence[Benchmark], workers: int = 1, device: str | Non
         if folders[number] in folders[:number]:
             raise InputError(f'{benchmark.spec.path}: another file of this command has the folder {benchmark.out}, too; give each a '
                              'command of its own, with another --out')
+
+
+def run_all(benchmarks: Sequence[Benchmark], workers: int = 1, device: str | None = None, minutes: float | None = None) -> None:
+    """Do what is left of some benchmarks, the longest units first.
+
+    Args:
+        benchmarks: which.
+        workers: processes on this machine, for all of them together.
+        device: see :class:`toolkit.benchmark.work.Workers`.
+        minutes: stop after so many.
+
+    Raises:
+        InputError: see :func:`check_run`.
+        Interrupted: the user stopped it.
+    """
+    check_run(benchmarks, workers, device, minutes)
     for benchmark in benchmarks:
         benchmark.make_folder()
         tidy(benchmark.out)

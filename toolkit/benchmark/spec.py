@@ -189,6 +189,8 @@ def read_spec(path: str | Path) -> Spec:
                 raise InputError(f'{where}.budgets: the table has a row {label!r} already; give each number of iterations or minutes '
                                  'once, or another name to the row')
             labels.add(label)
+        if row.clips is not None and (not isinstance(row.clips, (list, tuple)) or not row.clips):
+            raise InputError(f'{where}.clips: expected a list of names of clips, got {row.clips!r}; leave it out for all')
         if unknown := sorted(set(row.clips or ()) - set(spec.clips)):
             raise InputError(f'{where}.clips: no clips {", ".join(unknown)}.{did_you_mean(unknown[0], spec.clips)}')
     metrics = isinstance(spec.metrics, (list, tuple)) and spec.metrics or [None]

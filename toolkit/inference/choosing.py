@@ -26,7 +26,7 @@ from toolkit.inference.runtimes import is_of
 from toolkit.models.base import VideoModel
 from toolkit.progress import Progress, progress_of
 from toolkit.structures import InputError
-from toolkit.video.io import video_info
+from toolkit.video.io import read_video, video_info
 
 TRIED = 256
 """Height and width that networks take as a rule."""
@@ -119,6 +119,9 @@ def _planned_size(model: VideoModel, request: Request, shown: str | Path, wanted
     """
     paths = [path for path in (request.driving, request.content, *request.references) if path is not None]
     clips = {path: clip for path in paths if (clip := ready_clip(path))}
+    for path in paths:
+        if path not in clips:
+            read_video(path)  # opened, not read: the last one may not be a video, and preparing the first ones takes minutes
     size = wanted or ((clips[shown].height, clips[shown].width) if shown in clips else USUAL)
     for clip in clips.values():
         check_shape(clip, size)

@@ -109,6 +109,8 @@ def open_person(person: str | Path, content: str | Path | None = None, size: tup
         raise InputError('--content says whom a checkpoint paints, but --person is no checkpoint: give only one of them')
     if content is not None and not Path(content).exists():
         raise InputError(f'{content}: no such file or folder')
+    if checkpoint is None and allow_imports:
+        raise InputError('--allow-import is for a checkpoint of your own, but --person is no checkpoint: leave it out')
     colors = Colors(up, down)
     if direction not in (None, *DIRECTIONS):
         raise InputError(f'direction must be one of {", ".join(DIRECTIONS)}, got {direction!r}')

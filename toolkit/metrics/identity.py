@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from toolkit.metrics.base import ClipMetric, Definition, Measure
-from toolkit.metrics.pck import ESTIMATORS, Follower, choose_estimator, detect
+from toolkit.metrics.pck import ESTIMATORS, Follower, choose_estimator, detect, named
 from toolkit.metrics.person_region import person_region
 from toolkit.registry import METRICS
 from toolkit.skeletons import torso_scale
@@ -141,7 +141,7 @@ class Identity(ClipMetric):
         self.domains: dict[str, dict[str, np.ndarray]] = {}
         self.no_estimator = reason if region == 'detected' and self.estimator is None else ''
         self.missing = self.no_estimator or 'no training frames of the two persons were shown to this metric'
-        where = "the input's pose" if self.estimator is None else f'the pose found by {self.estimator.name} ({self.estimator.version})'
+        where = "the input's pose" if self.estimator is None else f'the pose found by {named(self.estimator)}'
         self.definitions = {}
         for kind, what in (('color', 'L*a*b* colors'), ('texture', "|oriented derivatives of L*|")):
             text = f'sliced Wasserstein distance of {what} inside {where} to '

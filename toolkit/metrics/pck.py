@@ -4,11 +4,13 @@ import inspect
 import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import cv2
 import numpy as np
 from mmengine.logging import print_log
 
+from toolkit.fingerprints import part_fingerprint
 from toolkit.metrics.base import ClipMetric, Definition, Measure, check_against, compared_with
 from toolkit.metrics.pictures import person_box
 from toolkit.registry import METRICS, POSE_ESTIMATORS, at_hand
@@ -213,6 +215,12 @@ def choose_estimator(estimators: Sequence[str | dict], pose_estimator: str | dic
     return estimator, reason
 
 
+def named(estimator: Any) -> str:
+    """What a definition says of a pose estimator: another version, or other weights, is another definition."""
+    mark = part_fingerprint(estimator)
+    return f'{estimator.name} ({", ".join([estimator.version, *([mark[:8]] if mark else [])])})'
+
+
 @METRICS.register_module()
 class PCK(ClipMetric):
     """Share of correct joints when a pose estimator looks at the generated frames.
@@ -246,7 +254,7 @@ class PCK(ClipMetric):
         self.against = against
         self.estimator, reason = choose_estimator(estimators, pose_estimator, trained_against)
         self.missing = '' if self.estimator else f'no pose estimator: {reason}'
-        who = f'{self.estimator.name} ({self.estimator.version})' if self.estimator else 'a pose estimator'
+        who = named(self.estimator) if self.estimator else 'a pose estimator'
         self._scores = [(f'{joints}@{alpha}', joints, 'torso', alpha) for alpha in alphas for joints in JOINT_SETS]
         self._scores.append((f'all_box@{box_alpha}', 'all', 'box', box_alpha))
         pose = 'conditioning pose' if against == 'real' else "input's pose"

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit.clips.clip import ENCODING
+from toolkit.fingerprints import part_fingerprint
 from toolkit.outputs import plain_name
 from toolkit.poses.follow import check_follow
-from toolkit.preparing.fingerprints import part_fingerprint
 from toolkit.structures import InputError
 
 MAX_FPS = 1000

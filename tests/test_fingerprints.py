@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from toolkit.edges.soft_canny import SoftCanny
+from toolkit.fingerprints import part_fingerprint
 from toolkit.poses.keypoint_files import KeypointFiles
-from toolkit.preparing.fingerprints import part_fingerprint
 from toolkit.preparing.settings import part_record
 
 
