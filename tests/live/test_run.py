@@ -25,7 +25,7 @@ from toolkit.live.stages import Shot
 from toolkit.live.timing import memory_mb
 from toolkit.registry import POSE_ESTIMATORS
 from toolkit.structures import InputError
-from toolkit.video.io import RECOVERS, WRITABLE_SUFFIXES, VideoReader
+from toolkit.video.io import RECOVERS, WRITABLE_SUFFIXES, VideoReader, VideoWriter
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -198,8 +198,10 @@ def test_a_file_keeps_time_and_is_not_left_empty(tmp_path, monkeypatch):
 
 @pytest.mark.skipif(not hasattr(os, 'fork'), reason='the system has no kill that cannot be caught')
 @pytest.mark.skipif(not RECOVERS, reason='this FFmpeg cannot do that')
+@pytest.mark.parametrize('generated', [False, True])
 @pytest.mark.parametrize('suffix', WRITABLE_SUFFIXES)
-def test_a_recording_outlives_a_kill(tmp_path, suffix):
+def test_a_recording_outlives_a_kill(tmp_path, suffix, generated):
+    """Whatever is written under its name next: another recording, or a video that was generated."""
     path = tmp_path / f'a{suffix}'
 
     def record(seconds):
@@ -217,8 +219,8 @@ with VideoWriter({str(path)!r}, 25, preset='ultrafast', timed=True) as writer:
     record(5)
     path.with_name(f'a_earlier_1{suffix}').write_text('mine')
     with pytest.warns(UserWarning, match=f'an earlier recording was cut off; what there is of it is .*a_earlier_2{suffix}'):
-        sink = File(path)
-    sink.show(np.zeros((32, 32, 3), np.uint8))
+        sink = VideoWriter(path, 25) if generated else File(path)
+    (sink.write if generated else sink.show)(np.zeros((32, 32, 3), np.uint8))
     sink.close()
     assert written('a') == 1 and 75 <= written('a_earlier_2') <= 125
     assert path.with_name(f'a_earlier_1{suffix}').read_text() == 'mine'
@@ -234,11 +236,11 @@ def test_a_recording_plays_up_to_where_the_disk_was_full(tmp_path, request):
     request.addfinalizer(lambda: resource.setrlimit(resource.RLIMIT_FSIZE, before))
     resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, before[1]))
     sink, rng = File(tmp_path / 'a.mp4'), np.random.default_rng(0)
-    with pytest.raises(InputError, match='disk full. What was recorded until then is .*a.partial.mp4'), closing(sink):
+    with pytest.raises(InputError, match='disk full. What was recorded until then is .*a.recorded.mp4'), closing(sink):
         for t in range(200):
             sink.writer.write(rng.integers(0, 255, (64, 64, 3), np.uint8), t / 25)
     resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert len(list(VideoReader(tmp_path / '.a.partial.mp4'))) >= 25
+    assert len(list(VideoReader(tmp_path / '.a.recorded.mp4'))) >= 25
 
 
 def listened(port):

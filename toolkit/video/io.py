@@ -133,7 +133,8 @@ class VideoWriter:
     """Writes H.264 (yuv420p, BT.709), which browsers play. Frames of odd size are padded to even by repeating the last row or column.
 
     The file appears under its name only when it is complete and on the disk; after an error in the ``with`` block the frames so far
-    stay, playable, in :func:`toolkit.outputs.partial_video`. Those of an earlier error stay there until then.
+    stay, playable, in :func:`toolkit.outputs.partial_video` (a recording in ``.<stem>.recorded<suffix>``). Those of an earlier error
+    stay there until then.
 
     Args:
         path: file to write, .mp4, .mkv or .mov; folders are made.
@@ -145,7 +146,8 @@ class VideoWriter:
         sound: file with sound that begins with the first frame; as much of it as the frames last goes in. Where it cannot be put in, a
             warning says why.
         timed: each frame comes with its time, and ``fps`` is about how many come. Such a recording cannot be made again: all but its
-            last seconds play even after a kill, and the next writer of this name calls them ``<stem>_earlier_<n>``, with a warning.
+            last seconds play even after a kill, and the next writer of this name, of any kind, calls them ``<stem>_earlier_<n>``,
+            with a warning.
 
     Raises:
         InputError: a file is there already, or has come when all is written; another process is writing it; unwritable path, unknown
@@ -164,7 +166,10 @@ class VideoWriter:
         self._options = {'crf': str(crf), 'preset': preset, 'x264-params': SAME_EVERYWHERE}
         # Frames of PyAV 19 share one with threads, which other videos have used, and which hangs in a forked process.
         self._reformatter = VideoReformatter()
-        self._partial, self._begun = partial_video(self.path), self.path.with_name(f'.{self.path.stem}.begun{self.path.suffix}')
+        recorded, recording, begun = (self.path.with_name(f'.{self.path.stem}.{ending}{self.path.suffix}') for ending in (
+            'recorded', 'recording', 'begun'))
+        self._recordings = recorded, recording
+        self._partial, self._begun = self._recordings if timed else (partial_video(self.path), begun)
         self._overwrite, self._timed = overwrite, timed
         self._make_folder()
         with ExitStack() as held:
@@ -185,8 +190,7 @@ class VideoWriter:
     def _open(self) -> None:
         try:
             turn_log_off()
-            if self._timed:
-                self._keep_earlier()
+            self._keep_earlier()
             self._begun.unlink(missing_ok=True)
             self._begun.touch(exist_ok=False)
             self._container = av.open(address(self._begun), 'w', options=self._muxing())
@@ -205,7 +209,7 @@ class VideoWriter:
 
     def _keep_earlier(self) -> None:
         """Give names to recordings that a kill, or a full disk, ended."""
-        for left in (self._partial, self._begun):
+        for left in self._recordings:
             if left.is_symlink() or not left.is_file() or (self.path.exists() and left.samefile(self.path)) or not _plays(left):
                 continue
             for number in count(1):
