@@ -13,6 +13,7 @@ from PIL import Image, ImageCms, features
 from toolkit.preparing.prepare import prepare_video
 from toolkit.structures import InputError
 from toolkit.video.io import read_video, video_info
+from toolkit.video.picture_file import read_picture
 from toolkit.video.pictures import frame_numbers, natural_key
 from toolkit.video.sampling import sample_frames
 
@@ -307,3 +308,12 @@ def test_an_animation_that_is_cut_off_gives_what_there_is(tmp_path, name):
     with pytest.warns(UserWarning, match='truncated: ends before frame'):
         frames = list(reader)
     assert 3 <= len(frames) == reader.num_frames <= 6 and 'truncated' in reader.problems[0]
+
+
+@pytest.mark.parametrize('most', [127, 255, 1023, 65535])
+def test_a_ppm_is_as_bright_as_its_largest_value_says(tmp_path, most):
+    """Ten bits were almost black, seven half as bright."""
+    picture = np.random.default_rng(0).integers(0, 256, (6, 4, 3))
+    values = np.rint(picture / 255 * most).astype('>u2' if most > 255 else 'u1')
+    (tmp_path / 'a.ppm').write_bytes(b'P6\n4 6\n%d\n' % most + values.tobytes())
+    assert np.abs(read_picture(tmp_path / 'a.ppm').astype(int) - picture).max() <= (1 if most != 255 else 0)

@@ -87,7 +87,8 @@ def read_picture(path: str | Path, bits: int | None = None, notes: list[str] | N
     with open_picture(path) as image, parsing(path, 'not a readable picture'):
         profile, heif = image.info.get('icc_profile'), is_heif(path)
         deep = not heif and _is_deep(image)
-        if not deep and (heif or profile or image.has_transparency_data):
+        scaled = image.format == 'PPM' and image.mode == 'RGB'  # OpenCV does not look at the largest value, which need not be 255
+        if not deep and (heif or profile or scaled or image.has_transparency_data):
             return shown_colors(image, notes)
         alpha = np.array(ImageOps.exif_transpose(image).getchannel('A')) if deep and 'A' in image.getbands() else None
     bits = 16 if not deep else bits or used_bits(path)
