@@ -17,7 +17,7 @@ from toolkit.engine.launch import load_config
 from toolkit.engine.optim import AmpOptimWrapper, OptimWrapper
 from toolkit.engine.wrapper import SeparateDDP
 from toolkit.models.bare import unwrapped
-from toolkit.registry import MODELS
+from toolkit.registry import LOSSES, MODELS
 from toolkit.structures import InputError
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
@@ -456,3 +456,17 @@ def test_shared_scores_give_the_same_gradients(scheme):
     assert a == pytest.approx(b, rel=1e-5, abs=1e-7)
     for p, q in zip(these, those):
         torch.testing.assert_close(p, q, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize('gan2', [dict(real_label=0.5), dict(objective='hinge')])
+def test_the_discriminator_of_the_random_branch_learns_by_its_own_loss(gan2):
+    """It learned by that of the encoded one, and ``gan2`` reached the generator alone."""
+    def gradients(**changes):
+        model = build('official')
+        model.losses['gan2'] = LOSSES.build(dict(type='GANLoss', **changes))
+        wrappers = optimizers(model)
+        model.train_step(batch_of(model), wrappers)
+        return [torch.cat([g.flatten() for g in wrappers[name].gradients]) for name in ('d', 'd2')]
+
+    plain, changed = gradients(), gradients(**gan2)
+    assert torch.equal(plain[0], changed[0]) and not torch.allclose(plain[1], changed[1], rtol=1e-3)

@@ -258,14 +258,15 @@ class BicycleGAN(VideoModel):
     def _train_discriminators(self, optim_wrapper: OptimWrapperDict,
                               judged: list[tuple[str, Tensor, list[list[Tensor]] | None, Frames, Frames]]) -> dict[str, Tensor]:
         """One step of each discriminator; ``judged`` holds (optimizer, painted picture, its scores or None, condition, real frames)."""
-        gan, losses = self.losses[self.adversarial], {}
-        for number, (name, fake, of_fake, condition, real) in enumerate(judged):
+        losses = {}
+        for group, (name, fake, of_fake, condition, real) in zip(('gan', 'gan2'), judged):
+            gan = self.losses[self.losses.adversarial(group)]
             network = getattr(self, f'net_{name}')
             with optim_wrapper[name].optim_context(network):
                 if of_fake is None:
                     of_fake = network(self._with_condition(condition, fake.detach()))
                 of_real = network(self._with_condition(real, real.images))
-            key = 'd2' if number else 'd'
+            key = 'd2' if group == 'gan2' else 'd'
             losses.setdefault(name, {}).update({
                 f'{key}/fake': gan(of_fake, real=False, for_discriminator=True),
                 f'{key}/real': gan(of_real, real=True, for_discriminator=True)})
