@@ -300,6 +300,22 @@ def test_a_unit_is_told_that_another_process_trains_what_it_builds_on(monkeypatc
     assert [folder.name for folder in begun] == [f'{needed}.unfinished'] and not (tmp_path / 'out' / 'units').exists()
 
 
+def test_what_is_needed_by_what_is_needed_is_not_waited_for_either(monkeypatch, tmp_path):
+    """A worker that waited there would hold the lock of what it is to make."""
+    waits = []
+
+    def meet_needs(cfg, train, read, wait, **_):
+        waits.append(wait)
+        if len(waits) == 1:
+            train(load_config('experiments/actors_up'), tmp_path / 'actors_up')
+
+    monkeypatch.setattr(unit_module, 'meet_needs', meet_needs)
+    monkeypatch.setattr(unit_module, 'build_runner', lambda *_, **__: SimpleNamespace(train=list))
+    unit = next(unit for unit in units_of(read_spec('benchmarks/colors')) if unit.row == 'frozen codes')
+    unit_module._meet_needs(unit, config_of(unit), tmp_path / 'needs', wait=False)
+    assert waits == [False, False]
+
+
 def test_what_a_unit_is_made_of_is_watched(clips, tmp_path):
     """Another content of a config, its base, what it needs or its clips is another unit; what data sets keep in a clip is not."""
     shutil.copytree(clips, tmp_path / 'clips')

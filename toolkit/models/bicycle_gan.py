@@ -108,8 +108,7 @@ class BicycleGAN(VideoModel):
         for name, value, known in (('scheme', scheme, SCHEMES), ('z_target', z_target, Z_TARGETS)):
             if value not in known:
                 raise InputError(f'model.{name}={value!r} is unknown, expected one of {", ".join(known)}')
-        self.adversarial = self.losses.adversarial('gan')
-        if self.adversarial is None or (self.losses.adversarial('gan2') is not None) != (scheme == 'official'):
+        if self.losses.adversarial('gan') is None or (self.losses.adversarial('gan2') is not None) != (scheme == 'official'):
             raise InputError(f'model.losses has {", ".join(self.losses) or "nothing"}: BicycleGAN needs gan with a weight above 0, and '
                              f'gan2 with scheme="official" only')
         if same_discriminator and scheme == 'paper':
