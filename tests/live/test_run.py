@@ -286,7 +286,7 @@ def test_a_stream_arrives_and_goes_on_when_its_server_comes_back(listener, monke
     assert len(got) == 30 and got[0].shape == (64, 64, 3) and got[-1].mean() == pytest.approx(145, abs=4)
     sink.lost_at = time.perf_counter() - 1
     sink.show(np.zeros((64, 64, 3), np.uint8))
-    assert sink.container is None, 'nobody listens'
+    assert sink.sender is None, 'nobody listens'
     address, thread, got = listener()
     time.sleep(.15)
     for _ in range(5):

@@ -1,18 +1,66 @@
 """Files and streams take pictures of any shape, and a server that hangs does not hang the run."""
 
+import os
+import signal
 import socket
 import threading
+import time
 
 import numpy as np
 import pytest
 
 from tests.live.test_run import decoded
-from toolkit.live import sinks
+from toolkit.live import sending
 from toolkit.live.sinks import File, Stream
+from toolkit.structures import InputError
+
+
+@pytest.fixture
+def silent():
+    """Address of a server that takes connections and never answers."""
+    with socket.socket() as server:
+        server.bind(('127.0.0.1', 0))
+        server.listen()
+        yield f'rtmp://127.0.0.1:{server.getsockname()[1]}/app/key'
+
+
+def test_a_server_that_never_answers_cannot_be_reached(silent, monkeypatch):
+    monkeypatch.setattr(sending, 'REACHED', 1.5)
+    with pytest.raises(InputError, match='cannot be reached .it has not answered for'):
+        Stream(silent).show(np.zeros((64, 64, 3), np.uint8))
+
+
+@pytest.mark.skipif(os.name == 'nt', reason='sends a signal to itself')
+def test_ctrl_c_ends_the_wait_for_a_server(silent):
+    sink, began = Stream(silent), time.monotonic()
+    threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        sink.show(np.zeros((64, 64, 3), np.uint8))
+    sink.sender.kill()
+    assert time.monotonic() - began < 5
+
+
+def test_half_a_picture_is_never_taken_for_the_next_one(tmp_path, monkeypatch):
+    sink = Stream(str(tmp_path / 'a.ts'))
+    for _ in range(3):
+        sink.show(np.full((64, 64, 3), 200, np.uint8))
+    write = sink.sender._write
+
+    def interrupted(data):
+        write(data[:500])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sink.sender, '_write', interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        sink.show(np.zeros((64, 64, 3), np.uint8))
+    process = sink.sender._process
+    sink.close()
+    assert process.poll() is not None
+    assert {frame.mean().round(-1) for frame in decoded(tmp_path / 'a.ts')} == {200}
 
 
 def test_a_server_that_takes_nothing_any_more_is_lost(monkeypatch):
-    monkeypatch.setattr(sinks, 'ANSWER', .5)
+    monkeypatch.setattr(sending, 'ANSWER', .5)
     pictures = np.random.default_rng(0).integers(0, 255, (2, 384, 384, 3), np.uint8)
     with socket.socket() as server:
         server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

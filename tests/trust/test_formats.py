@@ -14,7 +14,7 @@ READERS = {
     'zipfile.ZipFile': {'toolkit/doors.py', 'toolkit/poses/array_files.py', 'toolkit/weights.py'},
     'Image.open': {'toolkit/clips/checks.py', 'toolkit/video/picture_file.py', 'toolkit/web/live.py'},
     'cv2.imdecode': {'toolkit/clips/checks.py', 'toolkit/video/picture_file.py'},
-    'av.open': {'toolkit/live/sinks.py', 'toolkit/live/sources.py', 'toolkit/video/io.py', 'toolkit/video/sound.py',
+    'av.open': {'toolkit/live/sending.py', 'toolkit/live/sources.py', 'toolkit/video/io.py', 'toolkit/video/sound.py',
                 'toolkit/video/source.py'},
     'Config.fromfile': {'toolkit/engine/config.py'},
     'torch.hub.load_state_dict_from_url': set(), 'yaml.safe_load': {'toolkit/packaged.py'},

@@ -1,32 +1,24 @@
 """Where live pictures go: a window, a video file, a stream, a virtual camera."""
 
-import errno
 import os
 import re
 import sys
-import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
-from fractions import Fraction
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
 
+from toolkit.live.sending import Sender
 from toolkit.structures import InputError
-from toolkit.video.filters import BT709
 from toolkit.video.io import VideoWriter
 from toolkit.video.reader import fit_into
-from toolkit.video.source import turn_log_off
 
 FILE_FPS = 25
 ADDRESSES = ('rtmp://', 'rtmps://', 'udp://', 'srt://', 'tcp://')
 RETRY = 2.
 """Seconds before a stream that was lost is opened again."""
-ANSWER = 5.
-"""A server that takes nothing for so many seconds is lost."""
 
 
 class Sink:
@@ -154,95 +146,43 @@ class Stream(Sink):
     """
 
     def __init__(self, address: str, say=print) -> None:
-        self.address, self.say, self.container, self.lost_at = address, say, None, None
-        self.start, self.size, self.reached, self._busy = time.perf_counter(), None, False, None
-
-    def _open(self) -> None:
-        kind = 'flv' if self.address.startswith('rtmp') else 'mpegts'
-        turn_log_off()
-        self.container = av.open(self.address, 'w', format=kind)
-        self.stream = self.container.add_stream('libx264', rate=30, options=dict(preset='veryfast', tune='zerolatency', g='60'))
-        self.stream.height, self.stream.width, self.stream.pix_fmt = *self.size, 'yuv420p'
-        context = self.stream.codec_context
-        context.time_base = Fraction(1, 1000)
-        context.colorspace = context.color_primaries = context.color_trc = BT709
-        context.color_range = 1
-        self.start, self.last = time.perf_counter(), -1
+        self.address, self.say, self.sender, self.size = address, say, None, None
+        self.reached, self.lost_at = False, None
 
     def show(self, picture: np.ndarray) -> None:
         """Send a picture (H, W, 3) uint8 RGB; it is left out while the server is away."""
-        height, width = (n - n % 2 for n in picture.shape[:2])
+        if self.sender is None and self.lost_at and time.perf_counter() - self.lost_at < RETRY:
+            return
+        self.size = self.size or tuple(n - n % 2 for n in picture.shape[:2])
+        if tuple(n - n % 2 for n in picture.shape[:2]) != self.size:
+            picture, _ = fit_into(picture, *self.size)
         try:
-            if self.container is None:
-                if self.lost_at and time.perf_counter() - self.lost_at < RETRY:
-                    return
-                self.size = self.size or (height, width)
-                self._open()
-            if (height, width) != self.size:
-                picture, _ = fit_into(picture, *self.size)
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture[:self.size[0], :self.size[1]]), format='rgb24')
-            frame.pts, frame.time_base = max(int((time.perf_counter() - self.start) * 1000), self.last + 1), Fraction(1, 1000)
-            self.last = frame.pts
-            frame = frame.reformat(format='yuv420p', dst_colorspace='ITU709', src_color_range='JPEG', dst_color_range='MPEG')
-            self._in_time(self.container.mux, self.stream.encode(frame))
-            self.reached = True
-            if self.lost_at:
-                self.say(f'{self.address} is back')
-                self.lost_at = None
-        except (av.error.FFmpegError, OSError) as error:
-            self._forget()
+            self.sender = self.sender or Sender(self.address, *self.size)
+            self.sender.send(picture[:self.size[0], :self.size[1]])
+        except OSError as error:
+            if self.sender is not None:
+                self.sender.kill()
+                self.sender = None
             if not self.reached:
                 raise InputError(f'{self.address}: cannot be reached ({error.strerror or error}); is the server running, and the key '
                                  'right?') from error
             if self.lost_at is None:
                 self.say(f'{self.address} is lost ({error.strerror or error}); trying again')
             self.lost_at = time.perf_counter()
-
-    def _in_time(self, work: Callable, *given) -> None:
-        """Do what FFmpeg may wait with for ever, in a thread that is left behind then.
-
-        Raises:
-            TimeoutError: it takes too long. The container is forgotten, since that thread uses it.
-        """
-        errors = []
-
-        def run() -> None:
-            try:
-                work(*given)
-            except Exception as error:  # raised below
-                errors.append(error)
-
-        self._wait()  # where it was interrupted before
-        self._busy = threading.Thread(target=run, name='stream', daemon=True)
-        self._busy.start()
-        self._wait()
-        if errors:
-            raise errors[0]
-
-    def _wait(self) -> None:
-        if self._busy is not None:
-            self._busy.join(ANSWER)
-            hangs, self._busy = self._busy.is_alive(), None
-            if hangs:
-                self.container = None
-                raise TimeoutError(errno.ETIMEDOUT, f'it has taken nothing for {ANSWER:.0f} s')
-
-    def _forget(self) -> None:
-        container, self.container = self.container, None
-        if container is not None:
-            try:
-                self._in_time(container.close)
-            except (av.error.FFmpegError, OSError) as error:
-                self.say(f'{self.address}: {error.strerror or error}')
+        else:
+            self.reached = True
+            if self.lost_at:
+                self.say(f'{self.address} is back')
+                self.lost_at = None
 
     def close(self) -> None:
         """End the stream."""
-        if self.container is not None:
+        if self.sender is not None:
+            sender, self.sender = self.sender, None
             try:
-                self._in_time(self.container.mux, self.stream.encode(None))
-            except (av.error.FFmpegError, OSError) as error:
+                sender.close()
+            except OSError as error:
                 self.say(f'{self.address}: {error.strerror or error}')
-        self._forget()
 
 
 class VirtualCamera(Sink):
