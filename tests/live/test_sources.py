@@ -94,15 +94,16 @@ def test_addresses_are_told_from_files():
     assert is_address('rtsp://camera/1') and is_address('http://x/a.mjpg') and not is_address('a.mp4') and not is_address('file://a')
 
 
-def transport_stream(size, frames=30, aspect=1):
-    """An MPEG transport stream of plain frames, (H, W) large."""
+def transport_stream(size, frames=30, aspect=1, apart=5):
+    """An MPEG transport stream of plain frames, (H, W) large, with a key frame every ``apart``."""
     file = io.BytesIO()
     with av.open(file, 'w', format='mpegts') as container:
-        stream = container.add_stream('mpeg2video', rate=25, options={'g': '5'})
+        stream = container.add_stream('mpeg2video', rate=25, options={'g': str(apart), 'sc_threshold': '1000000000'})
         stream.height, stream.width, stream.pix_fmt = *size, 'yuv420p'
         stream.codec_context.sample_aspect_ratio = Fraction(aspect)
         for number in range(frames):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((*size, 3), 50 + 3 * number, np.uint8), format='rgb24')))
+            picture = np.full((*size, 3), (50 + 3 * number) % 256, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format='rgb24')))
         container.mux(stream.encode(None))
     return file.getvalue()
 
@@ -176,6 +177,26 @@ def test_a_damaged_stream_goes_on_behind_the_damage(server):
     with pytest.raises(CameraLost, match='the stream ends'):
         frames.extend(open_stream(address))
     assert frames[-1].mean() > 220 and 5 < len(frames) < 60
+
+
+def test_key_frames_may_be_far_apart(server):
+    whole, frames = transport_stream((64, 96), 560, apart=280), []
+    for sent, count in ((whole, 560), (whole[188 * (len(whole) // 188 // 4):], 280)):  # from the begin; from between two of them
+        frames.clear()
+        with pytest.raises(CameraLost, match='the stream ends'):
+            frames.extend(open_stream(server(sent)))
+        assert len(frames) == pytest.approx(count, abs=2)
+
+
+def test_a_stream_without_key_frames_is_lost_in_time(server, monkeypatch):
+    monkeypatch.setattr(sources, 'KEY_SECONDS', .3)
+    monkeypatch.setattr(sources, 'PROBE_SECONDS', .1)
+    whole = transport_stream((64, 96), 400, apart=400)
+    rest = [part for at in range(len(whole) // 4, len(whole), 4 * 188) for part in (whole[at:at + 4 * 188], .02)]
+    begun = time.perf_counter()
+    with pytest.raises(CameraLost, match='nothing that can be decoded for'):
+        list(open_stream(server(rest)))
+    assert time.perf_counter() - begun < 5
 
 
 def test_rubbish_alone_says_so(server):

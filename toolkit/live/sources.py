@@ -24,8 +24,11 @@ PAUSES = .5, 1., 2., 4.
 """Seconds to wait before the next try."""
 SIDE = 640
 """Longest side of the frames that are passed on: poses are found as well in them, and it is fast."""
-DAMAGED = 200
-"""So many packets in a row that cannot be decoded count as a lost stream."""
+KEY_SECONDS = 30.
+"""A stream that sends for so many seconds, but nothing that can be decoded, is lost. Key frames may be many seconds apart, and there is
+no picture before the first one."""
+PROBE_SECONDS = 1.
+"""How long a stream is looked at for what it holds."""
 
 
 class CameraLost(Exception):
@@ -78,7 +81,9 @@ def open_stream(address: str) -> Iterator[np.ndarray]:
     Raises:
         CameraLost: it cannot be opened, ends, does not answer, or sends nothing that can be decoded.
     """
-    options = dict(fflags='nobuffer', flags='low_delay', **(dict(rtsp_transport='tcp') if address.startswith('rtsp') else {}))
+    options = dict(flags='low_delay', analyzeduration=str(round(PROBE_SECONDS * 10**6)))
+    if address.startswith('rtsp'):
+        options['rtsp_transport'] = 'tcp'
     try:
         turn_log_off()
         container = av.open(address, options=options, timeout=(OPEN_SECONDS, READ_SECONDS))
@@ -89,7 +94,7 @@ def open_stream(address: str) -> Iterator[np.ndarray]:
             raise CameraLost(f'{address} sends no video')
         stream = container.streams.video[0]
         stream.thread_type = 'SLICE'  # frame threads would hold frames back
-        damaged, packets, reformatter = 0, container.demux(stream), VideoReformatter()
+        decoded, packets, reformatter = time.perf_counter(), container.demux(stream), VideoReformatter()
         while True:
             try:
                 packet = next(packets, None)
@@ -101,9 +106,10 @@ def open_stream(address: str) -> Iterator[np.ndarray]:
                 frames = [frame for frame in packet.decode() if not frame.is_corrupt]
             except av.error.FFmpegError:
                 frames = []
-            damaged = 0 if frames else damaged + 1
-            if damaged > DAMAGED:
-                raise CameraLost(f'{address}: sends nothing that can be decoded')
+            if frames:
+                decoded = time.perf_counter()
+            elif time.perf_counter() - decoded > KEY_SECONDS:
+                raise CameraLost(f'{address}: has sent nothing that can be decoded for {KEY_SECONDS:.0f} s')
             for frame in frames:
                 height, width = frame.height, frame.width * (stream.sample_aspect_ratio or 1)
                 factor = min(1, SIDE / max(height, width))
