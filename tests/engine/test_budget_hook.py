@@ -82,7 +82,16 @@ def test_minutes_count_training_alone_and_the_rate_follows_them(tmp_path, clock)
     assert [point['iteration'] for point in hook.reached] == [0, 10, 20] and run.train_loop.stop_training
     assert [point['seconds'] for point in hook.reached] == [0, 30, 60]
     assert rates[:20] == pytest.approx([learning_rate([LINEAR], i) for i in range(20)])
-    assert (run.model.told['iteration'], run.model.told['max_iters']) == (19, 20)
+    assert (run.model.told['iteration'], run.model.told['max_iters'], run.model.told['between']) == (19, 20, True)
+
+
+def test_within_a_window_of_gradients_the_model_is_told_so(tmp_path, clock):
+    hook, run = BudgetHook(minutes=[1]), runner(tmp_path, [])
+    hook.before_train(run)
+    go(hook, run, clock, 3, 1)
+    run.gradients_pending = True
+    go(hook, run, clock, 3, 1)
+    assert run.model.told['between'] is False
 
 
 def test_a_stopped_run_goes_on_with_its_time(tmp_path, clock):

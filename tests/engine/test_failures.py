@@ -45,6 +45,15 @@ def test_an_error_of_ours_stays_one_line(toy, tmp_path):
     assert "'psnr' is not among" in ended.text and 'iter_0000004.pth; go on with --resume' in ended.text
 
 
+@pytest.mark.parametrize('turns_at, code', [(3, 2), (4, 0), (0.5, 0)])
+def test_a_stage_that_begins_within_a_window_of_gradients_is_told(toy, tmp_path, turns_at, code):
+    options = ['train_cfg.max_iters=6', 'train_cfg.val_interval=0', f'model.turns_at={turns_at}',
+               *(f'optim_wrapper.{name}.accumulative_counts=2' for name in 'gd')]
+    run = toy.train(tmp_path, options=options)
+    assert run.codes == [code], run.text
+    assert code == 0 or 'ToyGAN comes to stage 2 at iteration 3, between gradients' in run.text
+
+
 def test_a_killed_data_loading_process(toy, tmp_path):
     loader = ['train_dataloader.num_workers=1', 'train_dataloader.timeout=1', 'train_cfg.max_iters=40', 'train_cfg.val_interval=0']
     ended = toy.train(tmp_path, options=[failing(2, 'worker'), 'default_hooks.checkpoint.interval=100', *loader])

@@ -255,7 +255,7 @@ def test_accumulating_two_batches_equals_one_of_both():
     data = batch_of(models[0], 4)
     rows = [{k: v[i:i + 2] for k, v in data.items()} for i in (0, 2)]
     for model, batches, count in zip(models, ([data], rows), (1, 2)):
-        model.randn = lambda *shape, salt=0: torch.zeros(shape)
+        model.randn = lambda *shape, frames=1, salt=0: torch.zeros(shape)
         wrappers = optimizers(model, accumulative_counts=count)
         for batch in batches:
             model.train_step(batch, wrappers)

@@ -41,7 +41,7 @@ def center(channel):
 
 
 def test_poses_move_with_pictures():
-    pictures, poses = augment(*dots(32), torch.Generator().manual_seed(1), color=0, noise=0, shift=0.05, rotation=8, scale=1.1)
+    pictures, poses = augment(*dots(32), torch.Generator().manual_seed(1), None, color=0, noise=0, shift=0.05, rotation=8, scale=1.1)
     mirrored = 0
     for picture, pose in zip(pictures, poses):
         first, second = (pose[joint, :2] for joint in (RIGHT, LEFT))
@@ -56,7 +56,7 @@ def test_poses_move_with_pictures():
 
 
 def test_joints_that_leave_the_picture_are_not_asked_for():
-    _, poses = augment(*dots(64), torch.Generator().manual_seed(1), shift=0.6)
+    _, poses = augment(*dots(64), torch.Generator().manual_seed(1), None, shift=0.6)
     asked, place = poses[:, [RIGHT, LEFT, NOSE], 2], poses[:, [RIGHT, LEFT, NOSE], :2]
     outside = ((place < -0.5) | (place > torch.tensor([W - 0.5, H - 0.5]))).any(-1)
     assert outside.any() and not outside.all()
@@ -65,7 +65,7 @@ def test_joints_that_leave_the_picture_are_not_asked_for():
 
 
 def test_pictures_stay_in_range_and_differ():
-    pictures, _ = augment(*dots(8), torch.Generator().manual_seed(1), color=0.5, noise=0.5)
+    pictures, _ = augment(*dots(8), torch.Generator().manual_seed(1), None, color=0.5, noise=0.5)
     assert pictures.min() >= -1 and pictures.max() <= 1
     assert len({picture.sum().item() for picture in pictures}) == 8
 

@@ -153,7 +153,8 @@ class BudgetHook(Hook):
         model = bare(runner.model)
         if hasattr(model, 'set_train_state') and self.share:
             length = max(round(runner.iter / self.share), runner.iter + 1)
-            model.set_train_state(seed=runner.seed, rank=runner.rank, iteration=runner.iter, max_iters=length)
+            model.set_train_state(seed=runner.seed, rank=runner.rank, iteration=runner.iter, max_iters=length,
+                                  between=not runner.gradients_pending)
 
     def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
         """Count the time."""

@@ -71,6 +71,7 @@ class IterLoop(BaseLoop):
         self._epoch = self._iter = self._start_iter = self._start_samples = 0
         self._random_state: dict | None = None
         self.unfinished = self.validation_due = self._learned = False
+        self._stage = 0
 
     @property
     def epoch(self) -> int:
@@ -226,7 +227,12 @@ class IterLoop(BaseLoop):
             InputError: an optimizer that the method does not use, though its networks should learn; or a method that uses none.
         """
         self.runner.call_hook('before_train_iter', batch_idx=self._iter, data_batch=data_batch)
-        wrappers = self.runner.optim_wrapper
+        wrappers, stage = self.runner.optim_wrapper, getattr(bare(self.runner.model), 'stage', 0)
+        if self.runner.gradients_pending and stage != self._stage:
+            raise InputError(f'{type(bare(self.runner.model)).__name__} comes to stage {stage + 1} at iteration {self._iter}, between '
+                             f'gradients that are summed up to one update, which would mix both stages: let its stage depend on '
+                             f'self.progress, which stays as it is until the update')
+        self._stage = stage
         counts = {name: wrapper.inner_count for name, wrapper in wrappers.items()}
         outputs = self.runner.model.train_step(data_batch, optim_wrapper=wrappers)
         done = self._iter + 1 - self._start_iter

@@ -8,7 +8,7 @@ from toolkit.registry import HOOKS
 
 @HOOKS.register_module()
 class TrainStateHook(Hook):
-    """Calls ``model.set_train_state(seed, rank, iteration, max_iters)`` before every iteration."""
+    """Calls ``model.set_train_state(seed, rank, iteration, max_iters, between)`` before every iteration."""
 
     priority = 'VERY_HIGH'
 
@@ -16,4 +16,5 @@ class TrainStateHook(Hook):
         """See the class."""
         model = bare(runner.model)
         if hasattr(model, 'set_train_state'):
-            model.set_train_state(seed=runner.seed, rank=runner.rank, iteration=runner.iter, max_iters=runner.max_iters)
+            model.set_train_state(seed=runner.seed, rank=runner.rank, iteration=runner.iter, max_iters=runner.max_iters,
+                                  between=not runner.gradients_pending)

@@ -12,8 +12,8 @@ CHANCE = 0.5
 """Of blur, and of noise."""
 
 
-def augment(images: Tensor, poses: Tensor, rng: torch.Generator, scale: float = 1.35, rotation: float = 12, shift: float = 0.15,
-            color: float = 0.15, noise: float = 0.15) -> tuple[Tensor, Tensor]:
+def augment(images: Tensor, poses: Tensor, rng: torch.Generator, rows: tuple[Tensor, int] | None, scale: float = 1.35,
+            rotation: float = 12, shift: float = 0.15, color: float = 0.15, noise: float = 0.15) -> tuple[Tensor, Tensor]:
     """Mirror, turn, scale, move, recolor, blur and disturb each picture, and move its pose along.
 
     A pose network that is to look at generated pictures meets half-finished ones: in wrong colors, soft, speckled.
@@ -22,6 +22,8 @@ def augment(images: Tensor, poses: Tensor, rng: torch.Generator, scale: float = 
         images: (B, 3, H, W) in [-1, 1].
         poses: (B, 18, 3), x and y in pixels, and confidence.
         rng: draws everything, on the CPU.
+        rows: where these pictures are in a larger batch, (B,) indices, and its size: all of it is drawn, so that each picture is
+            changed as it would be there. None where they are all.
         scale: largest factor, and one over the smallest.
         rotation: largest angle, in degrees.
         shift: largest move along each axis, as a share of the picture's side.
@@ -31,10 +33,14 @@ def augment(images: Tensor, poses: Tensor, rng: torch.Generator, scale: float = 
     Returns:
         Images within [-1, 1], and poses; joints that have left the picture have confidence 0.
     """
-    count, _, height, width = images.shape
+    height, width = images.shape[-2:]
+    mine, count = rows or (slice(None), len(images))
 
     def draw(low: float, high: float, *shape: int) -> Tensor:
-        return torch.rand(count, *shape, generator=rng).to(images.device) * (high - low) + low
+        return torch.rand(count, *shape, generator=rng)[mine].to(images.device) * (high - low) + low
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(count, *shape, generator=rng)[mine].to(images.device)
 
     angle, zoom = draw(-1, 1) * math.radians(rotation), (draw(-1, 1) * math.log(scale)).exp()
     mirrored = draw(0, 1) < 0.5
@@ -52,11 +58,11 @@ def augment(images: Tensor, poses: Tensor, rng: torch.Generator, scale: float = 
     poses = torch.cat([places, (poses[..., 2] * inside)[..., None]], -1)
     poses = torch.where(mirrored[:, None, None], poses[:, torch.from_numpy(MIRROR_JOINT)], poses)
 
-    mix = torch.eye(3, device=images.device) + color * torch.randn(count, 3, 3, generator=rng).to(images.device)
-    offset = color * torch.randn(count, 3, 1, 1, generator=rng).to(images.device)
+    mix = torch.eye(3, device=images.device) + color * normal(3, 3)
+    offset = color * normal(3, 1, 1)
     images = torch.einsum('bij,bjhw->bihw', mix, images) + offset
     soft = F.avg_pool2d(F.pad(images, (1, 1, 1, 1), mode='replicate'), 3, 1)
     images = torch.lerp(images, soft, draw(0, 1, 1, 1, 1) * (draw(0, 1, 1, 1, 1) < CHANCE))
     strength = draw(0, noise, 1, 1, 1) * (draw(0, 1, 1, 1, 1) < CHANCE)
-    images = images + strength * torch.randn(images.shape, generator=rng).to(images.device)
+    images = images + strength * normal(*images.shape[1:])
     return images.clamp(-1, 1), poses

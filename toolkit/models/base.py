@@ -59,7 +59,11 @@ class VideoModel(PaintedVideos, BaseModel):
     """Whether its step goes through :meth:`learning`, so that ``cuda_graph`` works."""
 
     stage = 0
-    """Of this iteration, for a method that trains in several, one after the other: a number that rises during the run."""
+    """Of this iteration, for a method that trains in several, one after the other: a number that rises during the run, and that depends
+    on :attr:`progress`."""
+
+    progress: float
+    """Share of the run that was over when the open window of accumulated gradients began."""
 
     directions: ClassVar[tuple[str, ...]] = ()
     """What :meth:`transfer` gives: names of the ways in which the method turns pictures into pictures; empty where it has none."""
@@ -135,7 +139,7 @@ class VideoModel(PaintedVideos, BaseModel):
 
     # ---- state of the run -------------------------------------------------------------------------------------------------------
 
-    def set_train_state(self, seed: int, rank: int, iteration: int, max_iters: int) -> None:
+    def set_train_state(self, seed: int, rank: int, iteration: int, max_iters: int, between: bool = True) -> None:
         """Tell the model where the run is; the engine calls it before every iteration.
 
         Args:
@@ -143,7 +147,11 @@ class VideoModel(PaintedVideos, BaseModel):
             rank: of this process.
             iteration: iterations done so far.
             max_iters: iterations of the whole run.
+            between: no window of accumulated gradients is open. :attr:`progress` stays as it is within one: gradients of networks that
+                no longer learn at its end would not be averaged over processes.
         """
+        if between:
+            self.progress = iteration / max_iters
         self.seed, self.rank, self.iteration, self.max_iters = seed, rank, iteration, max_iters
 
     def noise_generator(self, salt: int = 0, device: str | torch.device = 'cpu') -> torch.Generator:
@@ -155,21 +163,41 @@ class VideoModel(PaintedVideos, BaseModel):
         """
         return self._generator(self.rank, salt, device)
 
-    def randn(self, *shape: int, salt: int = 0) -> Tensor:
+    def randn(self, *shape: int, frames: int = 1, salt: int = 0) -> Tensor:
         """Normal noise that does not depend on how a batch is spread over processes.
 
         It is drawn for the whole global batch, of which each process takes the rows of its own samples.
 
         Args:
-            shape: (B, ...), B samples of this process.
+            shape: (N, ...), N rows of this process.
+            frames: rows of a sample, one after the other.
             salt: tells several uses in one iteration apart.
 
         Returns:
             ``shape`` float32 on the model's device.
         """
+        rows = self.rows(shape[0] // frames, frames)
+        everything = torch.randn(shape[0] * get_world_size(), *shape[1:], generator=self.shared_generator(salt))
+        return on_device(everything[rows], self.data_preprocessor.device)
+
+    def rows(self, samples: int, frames: int = 1, groups: int = 1) -> Tensor:
+        """Where the rows of this process are among those of the global batch, whose samples are dealt to the processes by turns.
+
+        Args:
+            samples: of this process, in each group.
+            frames: rows of a sample, one after the other.
+            groups: of samples, such as the two domains of a translation; one group lies behind the other.
+
+        Returns:
+            (groups * samples * frames,) indices.
+        """
         world = get_world_size()
-        everything = torch.randn(shape[0] * world, *shape[1:], generator=self._generator(0, salt, 'cpu'))
-        return on_device(everything[self.rank % world::world], self.data_preprocessor.device)
+        mine = torch.arange(groups * samples * world).view(groups, samples, world)[..., self.rank % world].flatten()
+        return (mine[:, None] * frames + torch.arange(frames)).flatten()
+
+    def shared_generator(self, salt: int = 0) -> torch.Generator:
+        """As :meth:`noise_generator` on the CPU, the same in every process."""
+        return self._generator(0, salt, 'cpu')
 
     def _generator(self, rank: int, salt: int, device: str | torch.device) -> torch.Generator:
         high, low = np.random.SeedSequence((self.seed, rank, self.iteration, salt)).generate_state(2)

@@ -154,9 +154,10 @@ class BicycleGAN(VideoModel):
         self._check_optimizers(optim_wrapper)
         batch = self.data_preprocessor(data, True)
         encoded, random = self._halves(self.frames_of(batch))
-        count = len(encoded.images)
+        count, frames = len(encoded.images), 1 if random else batch['frames'].shape[1]
+        noise = [self.randn(count, bare(self.net_e).nz, frames=frames, salt=salt) for salt in (0, 1)]
         given = dict(
-            encoded=encoded, random=random, noise=[self.randn(count, bare(self.net_e).nz, salt=salt) for salt in (0, 1)],
+            encoded=encoded, random=random, noise=noise,
             added={name: batch[name].flatten(0, 1)[:count, None] for name in self.losses.added_fields})
         return self.learning(self._learn, given, optim_wrapper)
 

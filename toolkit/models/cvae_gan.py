@@ -67,7 +67,7 @@ class CVAEGAN(Adversaries, VideoModel):
         conditions, real = 2 * batch['pose_maps'].flatten(0, 1) - 1, batch['frames'].flatten(0, 1)
         with optim_wrapper['g'].optim_context(self.net_e):
             mu, logvar = self.net_e(real)
-        z = mu + (0.5 * logvar).exp() * self.randn(*mu.shape)
+        z = mu + (0.5 * logvar).exp() * self.randn(*mu.shape, frames=batch['frames'].shape[1])
         with optim_wrapper['g'].optim_context(self.net_g):
             fake = self.net_g(conditions, z, given['regions'].amax(1, keepdim=True))
         said = self.ask(optim_wrapper, self.net_d, 'gan', fake, real)

@@ -88,7 +88,7 @@ class DisentangledPerson(Adversaries, VideoModel):
     @property
     def stage(self) -> int:
         """Of this iteration: 0 reconstruction, 1 mappings."""
-        return int(self.iteration >= self.mappings_from * self.max_iters)
+        return int(self.progress >= self.mappings_from)
 
     def train_step(self, data: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
         """One update of the networks of the stage, as in the base class; every frame is a sample."""
@@ -97,7 +97,7 @@ class DisentangledPerson(Adversaries, VideoModel):
         real, poses, masks = batch['frames'].flatten(0, 1), given['poses'], given['masks']
         joints = as_numbers(poses, *real.shape[-2:])
         if self.stage:
-            return self._mapping_step(real, poses, masks, joints, optim_wrapper)
+            return self._mapping_step(real, poses, masks, joints, batch['frames'].shape[1], optim_wrapper)
         spots = pose_spots(poses, *real.shape[-2:], self.sigma)
         with optim_wrapper['g'].optim_context(self.net_e):
             codes = self.net_e(real, poses, masks)
@@ -110,13 +110,13 @@ class DisentangledPerson(Adversaries, VideoModel):
         g = self.losses.compute('frames', dict(given, fake=fake, real=real), batch)
         return self.learn_from(optim_wrapper, g | self.losses.compute('pose', dict(fake=again, real=joints)), said)
 
-    def _mapping_step(self, real: Tensor, poses: Tensor, masks: Tensor, joints: Tensor,
+    def _mapping_step(self, real: Tensor, poses: Tensor, masks: Tensor, joints: Tensor, frames: int,
                       optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
         """The second stage: noise becomes codes; what made the real codes does not learn."""
         with torch.no_grad():
             wanted = torch.cat([self.net_e(real, poses, masks), self.net_p(joints)[0]], 1).float()
         with optim_wrapper['g'].optim_context(self.net_m):
-            made = self.net_m(self.randn(*wanted.shape)).float()
+            made = self.net_m(self.randn(*wanted.shape, frames=frames)).float()
         said = self.ask(optim_wrapper, self.net_c, 'codes', made, wanted)
         self.step(optim_wrapper, 'g', said.pulled)
         self.step(optim_wrapper, 'd', sum(said.d.values()))

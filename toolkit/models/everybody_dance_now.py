@@ -133,8 +133,7 @@ class EverybodyDanceNow(Adversaries, VideoModel):
     @property
     def stage(self) -> int:
         """Of this iteration: 0 global, 1 local, 2 face."""
-        done = self.iteration / self.max_iters
-        return FACE if self.with_face and done >= self.stages[1] else LOCAL if done >= self.stages[0] else GLOBAL
+        return FACE if self.with_face and self.progress >= self.stages[1] else LOCAL if self.progress >= self.stages[0] else GLOBAL
 
     def train_step(self, data: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
         """One update of the networks of the stage, generators first, as in the base class."""

@@ -96,7 +96,7 @@ class PG2(Adversaries, VideoModel):
     @property
     def stage(self) -> int:
         """Of this iteration: 0 coarse, 1 fine."""
-        return int(self.iteration >= self.refine_from * self.max_iters)
+        return int(self.progress >= self.refine_from)
 
     def train_step(self, data: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
         """One update of the networks of the stage, as in the base class; every frame is a sample."""

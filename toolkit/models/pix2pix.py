@@ -77,11 +77,12 @@ class Pix2Pix(Adversaries, VideoModel):
         """
         batch = self.data_preprocessor(data, True)
         conditions, real = 2 * batch['pose_maps'].flatten(0, 1) - 1, batch['frames'].flatten(0, 1)
-        with optim_wrapper['g'].optim_context(self.net_g):
-            x = conditions
-            if self.encodes:
-                labels = batch['body_parts'].flatten(0, 1)
+        x = conditions
+        if self.encodes:
+            labels = batch['body_parts'].flatten(0, 1)
+            with optim_wrapper['g'].optim_context(self.net_e):
                 x = torch.cat([x, spread(self.codes_of(real, labels), labels)], 1)
+        with optim_wrapper['g'].optim_context(self.net_g):
             fake = self.net_g(x)
         seen = [torch.cat([conditions, frames.float()], 1) for frames in (fake, real)]
         said = self.ask(optim_wrapper, self.net_d, 'gan', *seen)

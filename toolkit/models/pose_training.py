@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
+from mmengine.dist import get_world_size
 from mmengine.logging import print_log
 from mmengine.optim import OptimWrapperDict
 from torch import Tensor
@@ -71,7 +72,7 @@ class PoseTraining(VideoModel):
         poses = torch.cat([domain['poses'].flatten(0, 1) for domain in domains])
         self._check_size(frames)
         if self.augmentation is not None:
-            frames, poses = augment(frames, poses, self.noise_generator(), **self.augmentation)
+            frames, poses = augment(frames, poses, self.shared_generator(), self._rows(domains), **self.augmentation)
         wanted = torch.cat(pose_fields(poses, tuple(frames.shape[-2:]), self.stride, self.sigma, self.limb_width), 1)
         with optim_wrapper['h'].optim_context(self.net_h):
             given = torch.cat(self.net_h(frames), 1)
@@ -80,6 +81,12 @@ class PoseTraining(VideoModel):
         nobody = torch.zeros_like(wanted[:1])
         nobody[:, K] = 1
         return {**{f'h/{k}': v.detach() for k, v in losses.items()}, 'h/empty': ((nobody - wanted)**2).sum(1).mean()}
+
+    def _rows(self, domains: list[dict]) -> tuple[Tensor, int]:
+        """Where the frames of a preprocessed batch are among those of all processes, and how many these are."""
+        samples, frames = domains[0]['frames'].shape[:2]
+        rows = self.rows(samples, frames, len(domains))
+        return rows, len(rows) * get_world_size()
 
     def baselines(self) -> dict[str, dict]:
         """As in the base class: none, as it paints nothing."""

@@ -74,8 +74,9 @@ class PoseWarp(Adversaries, VideoModel):
         told = self.told(source, source_pose)
         target = pose_spots(poses, *real.shape[-2:], self.sigma)
         with optim_wrapper['g'].optim_context(self.net_g):
-            fake = self.net_g(source, told[0], torch.cat([told[1], target], 1), source_pose, poses, self.randn(*real.shape)).picture
-        seen = [torch.cat([frames.float(), target], 1) for frames in (fake, real)]
+            noise = self.randn(*real.shape, frames=frames)
+            fake = self.net_g(source, told[0], torch.cat([told[1], target], 1), source_pose, poses, noise).picture
+        seen = [torch.cat([pictures.float(), target], 1) for pictures in (fake, real)]
         said = self.ask(optim_wrapper, self.net_d, 'gan', *seen)
         return self.learn_from(optim_wrapper, self.losses.compute('frames', dict(given, fake=fake, real=real), batch), said)
 

@@ -47,14 +47,20 @@ class Pool(nn.Module):
 class ToyGAN(VideoModel):
     """Toy."""
 
-    def __init__(self, noise=1.0, pool=4, dropout=0.0, width=8, ema=0.9, norm=False, **kwargs):
+    def __init__(self, noise=1.0, pool=4, dropout=0.0, width=8, ema=0.9, norm=False, turns_at=None, **kwargs):
         super().__init__(data_preprocessor=dict(type='BaseDataPreprocessor'), **kwargs)
         norms = [nn.BatchNorm1d(width), nn.BatchNorm1d(width)] if norm else [nn.Identity(), nn.Identity()]
         self.net_g = nn.Sequential(nn.Linear(6, width), norms[0], nn.Tanh(), nn.Dropout(dropout), nn.Linear(width, 4))
         self.net_d = nn.Sequential(nn.Linear(4, width), norms[1], nn.LeakyReLU(0.2), nn.Linear(width, 1))
         self.net_g_ema = self.ema_copy(self.net_g)
         self.pool = Pool(pool) if pool else None
-        self.noise, self.decay = noise, ema
+        self.noise, self.decay, self.turns_at = noise, ema, turns_at
+
+    @property
+    def stage(self):
+        if self.turns_at is None:
+            return 0
+        return int((self.iteration if isinstance(self.turns_at, int) else self.progress) >= self.turns_at)
 
     def train_step(self, data, optim_wrapper):
         data = self.data_preprocessor(data, True)
