@@ -11,8 +11,10 @@ from torch import nn
 from tests.helpers import scalars
 from toolkit.engine.checkpoint_hook import CheckpointHook
 from toolkit.engine.launch import build_runner, load_config
+from toolkit.engine.nan_guard import NanGuard
 from toolkit.registry import DATASETS, METRICS, MODELS
 from toolkit.structures import InputError
+from toolkit.weights import best_checkpoint, read_checkpoint
 
 KEEP_BEST = ['train_cfg.val_interval=2', 'default_hooks.checkpoint.save_best=l1/full']
 
@@ -76,6 +78,20 @@ def test_the_best_checkpoint_is_kept_and_an_interruption_changes_nothing(toy, co
     assert scalars(whole) == scalars(parts)
     for name in ('iter_0000008.pth', 'best_l1_full_iter_0000004.pth'):
         assert toy.differences(whole / name, parts / name) == []
+
+
+@pytest.mark.parametrize('last, best', [((1.5, 1.8), 6), ((2.5, 1.5), 6), ((1.5, .5), 8)])
+def test_a_best_that_was_found_before_the_run_went_back_is_kept(config, tmp_path, monkeypatch, last, best):
+    """Validations give 3, 2, 1 up to iteration 6, from where the run goes back to 4."""
+    values, went_back, compare = iter([3., 2., 1., *last]), [], CheckpointHook.after_val_epoch
+    monkeypatch.setattr(CheckpointHook, 'after_val_epoch', lambda self, runner, metrics=None: compare(
+        self, runner, {**(metrics or {}), 'l1/full': next(values)}))
+    monkeypatch.setattr(NanGuard, 'after_rollback', lambda self, runner: went_back.append(runner.iter), raising=False)
+    options = [*KEEP_BEST, 'default_hooks.nan_guard.interval=1', "custom_hooks=[{'type':'FailAt','iteration':6,'what':'once'}]"]
+    build_runner(load_config(config, options), work_dir=tmp_path / 'run', on_nan='rollback').train()
+    assert went_back == [4] and [p.name for p in (tmp_path / 'run').glob('best_*')] == [f'best_l1_full_iter_000000{best}.pth']
+    hooks = read_checkpoint(best_checkpoint(tmp_path / 'run'))['ranks'][0]['hooks']
+    assert [state['best'] for name, state in hooks.items() if name.startswith('CheckpointHook')] == [min(1., *last)]
 
 
 def test_two_processes_share_out_the_clips(toy, config, tmp_path):

@@ -49,6 +49,7 @@ class CheckpointHook(Hook):
         self.best: float | None = None
         self._best_of: str | None = None
         self._best_at: int | None = None
+        self._saved: dict | None = None
         self._due = self._known = False
 
     def before_train(self, runner) -> None:
@@ -108,18 +109,25 @@ class CheckpointHook(Hook):
         if runner.gradients_pending or not (self._due or new_best or last):
             return
         if new_best:
-            self._best_at = None
+            self._best_at, self._saved = None, dict(best=self.best, best_of=self._best_of)
             name = f'best_{self.save_best.replace("/", "_")}'
             path = runner.save(Path(runner.work_dir) / f'{name}_iter_{runner.iter:07d}.pth', pointer=False)
             if is_main_process():
                 runner.logger.info(f'best {self.save_best} so far: {self.best:.4g}, saved {path.name}')
                 for old in path.parent.glob(f'{name}_iter_*.pth'):
-                    if old != path and old.stem.removeprefix(f'{name}_iter_').isdigit():
+                    number = old.stem.removeprefix(f'{name}_iter_')
+                    if number.isdecimal() and int(number) < runner.iter:  # what a run that went back had found stays
                         old.unlink()
         if self._due or last:
             self._due = False
             runner.save()
             self._remove_old(runner)
+
+    def after_rollback(self, runner) -> None:
+        """What was found after the point to which the run went back is still there, and what comes now must be better."""
+        kept = self._saved
+        if kept and kept['best_of'] == self.save_best and (self.best is None or RULES[self.rule](kept['best'], self.best)):
+            self.best, self._best_of, self._best_at = kept['best'], kept['best_of'], None
 
     def _remove_old(self, runner) -> None:
         if self.max_keep > 0 and is_main_process():

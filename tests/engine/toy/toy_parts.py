@@ -136,7 +136,7 @@ class KillAt(Hook):
 @HOOKS.register_module()
 class FailAt(Hook):
     """Fails between two iterations, as a preview may (with 'alone' in process 1 only); or kills a data loading process, or makes a
-    weight NaN (with 'fast' where the learning rate is above .003), before an iteration."""
+    weight NaN (with 'fast' where the learning rate is above .003, with 'once' the first time), before an iteration."""
 
     priority = 'LOW'
 
@@ -147,7 +147,8 @@ class FailAt(Hook):
         if runner.iter == self.iteration and self.what == 'worker':
             os.kill(multiprocessing.active_children()[0].pid, 9)
         rate = runner.optim_wrapper['g'].optimizer.param_groups[0]['lr']
-        if runner.iter == self.iteration and (self.what == 'nan' or self.what == 'fast' and rate > .003):
+        if runner.iter == self.iteration and (self.what in ('nan', 'once') or self.what == 'fast' and rate > .003):
+            self.what = self.what.replace('once', 'nothing')
             with unwrapped(runner.model) as model:
                 model.net_g[0].bias.data[0] = float('nan')
 
