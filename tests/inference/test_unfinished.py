@@ -284,6 +284,51 @@ def test_a_file_that_comes_meanwhile_is_left_and_nothing_is_painted_again(people
     assert len(frames_of(out)) == TOTAL
 
 
+@pytest.mark.parametrize('stop', ['a_0.mp4', 'a_1.mp4', 'a.png'])
+@pytest.mark.parametrize('before', [True, False])
+def test_a_run_that_stops_while_results_get_their_names_goes_on(people, tmp_path, monkeypatch, stop, before):
+    """A short video, too, whose pieces are not kept for itself."""
+    model, wishes, out = trained(references=2), dict(colors=apis.Colors(samples=2)), tmp_path / 'a.mp4'
+    write(model, people, tmp_path / 'whole.mp4', wishes=wishes)
+    give = unfinished.give_name
+
+    def stopped(made, path, *rest, **options):
+        if path.name == stop and before:
+            raise Stop
+        give(made, path, *rest, **options)
+        if path.name == stop:
+            raise Stop
+
+    monkeypatch.setattr(unfinished, 'give_name', stopped)
+    with pytest.raises(Stop):
+        write(model, people, out, wishes=wishes)
+    monkeypatch.undo()
+    there = {path: path.stat().st_mtime_ns for path in tmp_path.glob('a*')}
+    assert len(there) == ['a_0.mp4', 'a_1.mp4', 'a.png'].index(stop) + (not before)
+    if there:
+        with pytest.raises(InputError, match='a_0.mp4: exists already'):
+            write(model, people[::-1], out, wishes=wishes)
+    assert write(model, people, out, wishes=wishes) == [f'goes on after {TOTAL} of {TOTAL} frames, which are painted already']
+    assert all(path.stat().st_mtime_ns == at for path, at in there.items())
+    assert packets_of(tmp_path / 'a_1.mp4') == packets_of(tmp_path / 'whole_1.mp4')
+    endings = ('.png', '_0.mp4', '_1.mp4')
+    assert sorted(p.name for p in tmp_path.iterdir()) == [f'{name}{end}' for name in ('a', 'whole') for end in endings]
+
+
+def test_a_result_that_was_changed_since_is_not_ours(people, tmp_path, monkeypatch):
+    model, wishes, out = trained(references=2), dict(colors=apis.Colors(samples=2)), tmp_path / 'a.mp4'
+    give = unfinished.give_name
+    monkeypatch.setattr(unfinished, 'give_name', lambda made, path, *rest, **options: give(
+        made, path, *rest, **options) if path.name == 'a_0.mp4' else (tmp_path / 'none').read_text())
+    with pytest.raises(FileNotFoundError):
+        write(model, people, out, wishes=wishes)
+    monkeypatch.undo()
+    (tmp_path / 'a_0.mp4').write_text('cut by hand')
+    with pytest.raises(InputError, match='a_0.mp4: exists already'):
+        write(model, people, out, wishes=wishes)
+    assert (tmp_path / 'a_0.mp4').read_text() == 'cut by hand'
+
+
 @pytest.mark.parametrize('name', [*sorted(name for kind, name in METHODS.items() if kind != 'SegmentorTraining'), 'transfer'])
 def test_what_a_painter_remembers_is_all_that_it_needs(name, data):  # noqa: F811
     """Of each method: three frames in one go, and the third one by a painter that is given what another one remembered."""

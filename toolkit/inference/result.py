@@ -10,12 +10,12 @@ import torch
 
 from toolkit.datasets.tensors import pose_tensors
 from toolkit.datasets.transforms import resize_image
-from toolkit.files import check_output, fingerprint, write_file
+from toolkit.files import check_output, fingerprint
 from toolkit.inference.choosing import Chosen
 from toolkit.inference.outfits import Colors
 from toolkit.inference.overlapping import EVERY
 from toolkit.inference.painting import Painting
-from toolkit.inference.unfinished import Unfinished
+from toolkit.inference.unfinished import Unfinished, named_already
 from toolkit.outputs import refuse_existing, refuse_inputs
 from toolkit.progress import Progress, progress_of
 from toolkit.sheets import contact_sheet
@@ -68,9 +68,14 @@ class Result:
         Raises:
             InputError: a result that is an input, or that is there already and may not be replaced.
         """
-        written = [*self.videos, *([self.sheet] if self.sheet else [])]
-        refuse_inputs(written, [path for path in inputs if Path(path).exists()])
-        refuse_existing(written, self.overwrite)
+        refuse_inputs(self.written, [path for path in inputs if Path(path).exists()])
+        named = named_already(self.out, self.written)
+        refuse_existing([path for path in self.written if path not in named], self.overwrite)
+
+    @property
+    def written(self) -> list[Path]:
+        """All files."""
+        return [*self.videos, *([self.sheet] if self.sheet else [])]
 
     def write(self, chosen: Chosen, painted: Painting | Generator[list[np.ndarray], None, None], audio: bool = True,
               progress: bool | Progress = True) -> Path:
@@ -94,9 +99,9 @@ class Result:
             told.say(f'the result has no sound: {silent}')
         total = len(chosen.poses)
         shown = spread(total, SHEET_COLUMNS)
-        work = Unfinished(self.out, self.videos, chosen.driving.fps, sound, self.overwrite)
+        work = Unfinished(self.out, self.videos, chosen.driving.fps, sound, self.overwrite, self.sheet)
         with work.held(), closing(painted):
-            key = self._key(painted, chosen) if isinstance(painted, Painting) and total > EVERY else None
+            key = self._key(painted, chosen) if isinstance(painted, Painting) and (total > EVERY or len(self.written) > 1) else None
             start, kept = work.resume(key)
             columns = [[picture.numpy() for picture in row] for row in kept['columns']] if start else []
             if start:
@@ -114,11 +119,11 @@ class Result:
                     work.save(key, dict(memory=memory, columns=[[torch.tensor(picture) for picture in row] for row in columns]))
                 told.step(self.out.name, t + 1, total)
             told.close()
-            work.finish()
             if self.sheet is None:
+                work.finish()
                 return self.out
             sheet = contact_sheet([list(row) for row in zip(*columns)])
-            write_file(self.sheet, cv2.imencode('.png', sheet[..., ::-1])[1].tobytes(), self.overwrite, lasting=True)
+            work.finish(cv2.imencode('.png', sheet[..., ::-1])[1].tobytes())
             return self.sheet
 
     def _key(self, painted: Painting, chosen: Chosen) -> str | None:

@@ -1,5 +1,6 @@
 """What is kept of a result while it is painted, so that the same command goes on where it was stopped, however it was stopped."""
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from io import BytesIO
@@ -9,20 +10,34 @@ from typing import Any
 import numpy as np
 import torch
 
-from toolkit.files import write_file
+from toolkit.files import write_file, write_json
 from toolkit.inference.overlapping import EVERY
 from toolkit.locks import locked
-from toolkit.outputs import TakenError, claim_folder, hidden, partial_video
+from toolkit.outputs import TakenError, claim_folder, give_name, hidden, partial_video, refuse_existing
 from toolkit.structures import InputError
 from toolkit.video.io import VideoWriter
 from toolkit.weights import read_checkpoint
 
-MARK, STATE, LOCK = '.unfinished', 'state.pth', '.lock'
+MARK, STATE, LOCK, SHEET, NAMED = '.unfinished', 'state.pth', '.lock', 'sheet.png', 'named.json'
 
 
 def is_kept(out: Path) -> bool:
     """Whether frames of a result that was stopped are kept, so that the same command goes on behind them."""
     return (hidden(out, 'unfinished') / STATE).is_file()
+
+
+def named_already(out: Path, results: Sequence[Path]) -> list[Path]:
+    """Which of several results have their names, where a run was stopped before all had. What was changed since is not ours."""
+    try:
+        made = json.loads((hidden(out, 'unfinished') / NAMED).read_text())
+        return [path for path in results if path.is_file() and made.get(path.name) == _identity(path)]
+    except (OSError, ValueError, AttributeError):
+        return []
+
+
+def _identity(path: Path) -> list[int]:
+    about = path.stat()
+    return [about.st_ino, about.st_size, about.st_mtime_ns]
 
 
 class Unfinished:
@@ -35,11 +50,13 @@ class Unfinished:
         videos: that are made of it.
         fps: frames per second.
         sound: file with sound that begins with the first frame, or None.
-        overwrite: videos that are there may be replaced.
+        overwrite: results that are there may be replaced.
+        sheet: a picture that belongs to the videos, or None.
     """
 
-    def __init__(self, out: Path, videos: Sequence[Path], fps: float, sound: Path | None = None, overwrite: bool = False) -> None:
-        self.out, self.videos, self.fps, self.sound, self.overwrite = out, list(videos), fps, sound, overwrite
+    def __init__(self, out: Path, videos: Sequence[Path], fps: float, sound: Path | None = None, overwrite: bool = False,
+                 sheet: Path | None = None) -> None:
+        self.out, self.videos, self.fps, self.sound, self.overwrite, self.sheet = out, list(videos), fps, sound, overwrite, sheet
         self.folder, self.done = hidden(out, 'unfinished'), 0
         self._writers: list[VideoWriter] = []
 
@@ -82,6 +99,9 @@ class Unfinished:
 
         Returns:
             Number of frames that are there, and what was given to :meth:`save` then.
+
+        Raises:
+            InputError: results of other work have their names already, and may not be replaced.
         """
         state = None
         if key is not None:
@@ -91,6 +111,7 @@ class Unfinished:
             if state['key'] == key and all(part.is_file() for parts in self._parts(state['done']) for part in parts):
                 self.done = state['done']
                 return self.done, state['kept']
+        refuse_existing(named_already(self.out, self.results), self.overwrite)
         self._clear()
         return 0, None
 
@@ -117,19 +138,47 @@ class Unfinished:
             torch.save(dict(state_dict={}, key=key, done=self.done, kept=kept), state)
             write_file(self.folder / STATE, state.getvalue(), lasting=True)
 
-    def finish(self) -> None:
-        """Put the pieces together.
+    @property
+    def results(self) -> list[Path]:
+        """All that is made."""
+        return [*self.videos, *([self.sheet] if self.sheet else [])]
+
+    def finish(self, sheet: bytes = b'') -> None:
+        """Put the pieces together. When all results are there, they get their names; one that has its name already stays.
+
+        Args:
+            sheet: the picture, coded.
 
         Raises:
             TakenError: a file has come under the name of a result, which may not be replaced.
         """
-        for path, parts in zip(self.videos, self._parts(self.done)):
-            if path.exists() and not self.overwrite:
+        there = named_already(self.out, self.results)
+        for path in self.results:
+            if path not in there and path.exists() and not self.overwrite:
                 raise TakenError(f'{path}: a file of this name has come while this one was being made, and is left as it is. What was '
                                  f'made is kept in {self.folder}: move the file away and give the same command again')
-            with VideoWriter(path, self.fps, overwrite=self.overwrite, sound=self.sound) as writer:
-                for part in parts:
-                    writer.append(part)
+        for path, parts in zip(self.videos, self._parts(self.done)):
+            if path not in there:
+                self._join(path, parts)
+        made = {path: partial_video(path) for path in self.videos} | ({self.sheet: self.folder / SHEET} if self.sheet else {})
+        if self.sheet:
+            write_file(made[self.sheet], sheet)
+        names = {path: path if path in there else made[path] for path in self.results}
+        write_json(self.folder / NAMED, {path.name: _identity(at) for path, at in names.items()}, lasting=True)
+        for path in self.results:
+            if path in there:
+                made[path].unlink(missing_ok=True)
+            else:
+                give_name(made[path], path, self.overwrite, lasting=True)
+
+    def _join(self, path: Path, parts: Sequence[Path]) -> None:
+        """Put pieces together to a partial video."""
+        writer = VideoWriter(path, self.fps, overwrite=True, sound=self.sound)
+        try:
+            for part in parts:
+                writer.append(part)
+        finally:
+            writer.stop()
 
     def _parts(self, done: int) -> list[list[Path]]:
         """The pieces of each video that hold so many frames."""
@@ -140,18 +189,14 @@ class Unfinished:
         with ExitStack() as stack:
             for writer in self._writers:
                 stack.callback(writer.stop)
+        named = named_already(self.out, self.results)
         for path, parts in zip(self.videos, self._parts(self.done)):
-            there = [part if part.is_file() else partial_video(part) for part in parts]
-            if there:
-                writer = VideoWriter(path, self.fps, overwrite=True, sound=self.sound)
-                try:
-                    for part in there:
-                        writer.append(part)
-                finally:
-                    writer.stop()
+            if parts and path not in named:
+                self._join(path, [part if part.is_file() else partial_video(part) for part in parts])
 
     def _clear(self) -> None:
         """Remove all that is ours, but the mark and the lock."""
-        for file in [*self.folder.glob('[0-9]*_[0-9]*.mp4'), *self.folder.glob('.[0-9]*_[0-9]*.mp4*'), self.folder / STATE,
-                     *self.folder.glob(f'.{STATE}.*.tmp')]:
-            file.unlink(missing_ok=True)
+        single = (each for name in (STATE, SHEET, NAMED) for each in (name, f'.{name}.*.tmp'))
+        for name in ('[0-9]*_[0-9]*.mp4', '.[0-9]*_[0-9]*.mp4*', *single):
+            for file in self.folder.glob(name):
+                file.unlink(missing_ok=True)
