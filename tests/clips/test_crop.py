@@ -73,8 +73,11 @@ def test_given_crop_is_checked():
     assert given_crop((10, 20, 200, 300), 480, 640, 384, 256).x == 10
     with pytest.raises(InputError, match='take height 300, .* width 67'):
         given_crop((0, 0, 200, 100), 480, 640, 384, 256)
-    with pytest.raises(InputError, match='does not lie on the frame'):
-        given_crop((700, 0, 200, 300), 480, 640, 384, 256)
+    for x, y in ((700, 0), (639, 0), (-181, 0), (0, 451), (0, -271)):
+        with pytest.raises(InputError, match='does not lie on the frame'):
+            given_crop((x, y, 200, 300), 480, 640, 384, 256)
+    for x, y in ((620, 450), (-180, -270)):
+        assert given_crop((x, y, 200, 300), 480, 640, 384, 256).x == x
 
 
 def test_boxes_reach_beyond_the_joints_and_need_a_person(stick):

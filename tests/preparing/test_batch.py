@@ -10,6 +10,7 @@ import pytest
 
 from tests.stick_people import write_frames
 from toolkit.clips.clip import find_clips
+from toolkit.clips.size import agreed_size
 from toolkit.preparing import batch as module
 from toolkit.preparing.batch import VideoBatch
 from toolkit.preparing.settings import PrepareSettings
@@ -96,6 +97,28 @@ def test_a_crop_that_does_not_fit_one_video_does_not_end_the_batch(make, tmp_pat
     assert batch.run() == 1
     assert 'FAILED a: ' in (said := capsys.readouterr().err) and 'a.mp4: crop 40,0,64,96' in said
     assert [clip.name for clip in find_clips(tmp_path / 'out')] == ['b']
+
+
+def test_a_clip_that_was_made_otherwise_is_told_before_any_other_is_made(make, tmp_path):
+    for size in ((96, 64), ()):
+        assert make(dict(b=130), out=f'{size}').run() == 0
+        with pytest.raises(InputError, match="b: made before with other input .person was 'person', now 'ann'"):
+            make(dict(a=100, b=130), out=f'{size}', size=size, person='ann')
+        assert [clip.name for clip in find_clips(tmp_path / f'{size}')] == ['b']
+
+
+def test_two_commands_for_one_new_folder_make_clips_of_one_size(make, tmp_path):
+    batch = make(dict(a=100), size=())
+    with agreed_size(tmp_path / 'out', lambda: (64, 96)):
+        assert batch.run() == 0 and find_clips(tmp_path / 'out')[0].width == 96
+        with agreed_size(tmp_path / 'out', lambda: (32, 32), ['a']) as size:
+            assert size == (64, 96)
+    left = tmp_path / 'out' / f'.size.32x32.{"0" * 32}.lock'
+    left.touch()
+    with agreed_size(tmp_path / 'out', lambda: (64, 128), ['a']) as size:
+        assert size == (64, 128), 'nobody makes clips of the other sizes any more'
+        assert not left.exists()
+    assert sorted(p.name for p in (tmp_path / 'out').glob('.size*')) == ['.size.lock']
 
 
 VIDEOS = dict(a=100, b=130, c=160, d=190)

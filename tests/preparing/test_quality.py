@@ -61,6 +61,7 @@ def test_border_contact():
     assert border_contact(mask, (0, 0, 60, 100)).tolist() == [False, False, False, True]
     assert border_contact(mask, (0, 0, 30, 100)).tolist() == [False, False, True, True]
     assert not border_contact(mask[:99] * 0, (0, 0, 60, 99)).any()
+    assert not border_contact(mask, (60, 0, 60, 100)).any(), 'nothing of the source picture is there'
 
 
 def test_describe_frames():

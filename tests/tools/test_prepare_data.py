@@ -76,7 +76,7 @@ def test_clips_and_report_are_made_and_a_second_run_does_nothing(run, tmp_path, 
     code, out, _ = run(*videos, '--person', 'ann', '--action', 'wave')
     assert code == 0 and 'ready b' in out and WholePose.calls == 2
     code, _, err = run(*videos, '--person', 'bob')
-    assert code == 1 and "person was 'ann', now 'bob'" in err and 'make it again with tools/prepare_data.py --overwrite' in err
+    assert code == 2 and "person was 'ann', now 'bob'" in err and 'make it again with tools/prepare_data.py --overwrite' in err
     monkeypatch.setattr(sys, 'argv', ['hvt prepare'])
     assert 'make it again with hvt prepare --overwrite' in run(*videos, '--person', 'bob')[2]
     assert run(*videos, '--person', 'bob', '--overwrite')[0] == 0

@@ -14,6 +14,8 @@ HEAD, SIDE, FOOT = .55, .3, .3
 ANKLES = (R_ANKLE, L_ANKLE)
 LEG_BELOW = {R_HIP: 2., L_HIP: 2., R_KNEE: 1., L_KNEE: 1.}
 """Length of the leg below a joint, in torso lengths."""
+LEAST_SHOWN = .1
+"""Share of each side of a window that must lie on the frame."""
 TIGHT = .6
 """Share of these margins that is always kept; the rest is given up where it would need more picture than there is."""
 
@@ -87,18 +89,20 @@ def given_crop(values: tuple[int, int, int, int], rows: int, columns: int, heigh
 
 
 def check_window(values: tuple[int, int, int, int], rows: int, columns: int) -> None:
-    """See that a window the user names lies on the frame, at least in part.
+    """See that a window the user names lies on the frame, with a tenth of its width and of its height at least.
 
     Args:
         values: x, y, width, height in source pixels.
         rows, columns: size of source frames.
 
     Raises:
-        InputError: it is empty, or fully beyond the frame.
+        InputError: it is empty, or beyond the frame.
     """
     x, y, w, h = values
-    if w <= 0 or h <= 0 or x >= columns or y >= rows or x + w <= 0 or y + h <= 0:
-        raise InputError(f'crop {x},{y},{w},{h} (x, y, width, height) does not lie on the frame of {columns}x{rows} (width x height)')
+    shown = [min(start + length, limit) - max(start, 0) for start, length, limit in ((x, w, columns), (y, h, rows))]
+    if w <= 0 or h <= 0 or shown[0] < w * LEAST_SHOWN or shown[1] < h * LEAST_SHOWN:
+        raise InputError(f'crop {x},{y},{w},{h} (x, y, width, height) does not lie on the frame of {columns}x{rows} (width x height), '
+                         f'or with less than a tenth of a side')
 
 
 def person_boxes(poses: np.ndarray, margin: float = 1., hidden_legs: bool = False) -> np.ndarray:

@@ -4,12 +4,16 @@ All clips of one call, and all clips of one folder, have one size: networks are 
 """
 
 import math
-from collections.abc import Collection, Sequence
+import re
+import uuid
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit.clips.clip import Clip, find_clips
 from toolkit.clips.crop import Crop, center_crop, fit_window, window_around
+from toolkit.locks import BusyError, locked
 from toolkit.structures import InputError
 
 PIXELS = 384 * 256
@@ -17,6 +21,8 @@ PIXELS = 384 * 256
 TOLERANCE = .125
 LONGEST = 2.
 """Longest side of a frame relative to the other one."""
+LOCK, IN_USE = '.size.lock', re.compile(r'\.size\.(\d+)x(\d+)\.[0-9a-f]{32}\.lock')
+"""Held while a size is chosen; and a file that a process holds while it makes clips of that size, which no other clip shows yet."""
 
 Box = tuple[float, float, float, float]
 
@@ -91,6 +97,40 @@ def folder_size(folder: str | Path, leave_out: Collection[str] = ()) -> tuple[in
         raise InputError(f'{folder}: its clips have different sizes ({named}, HxW); say which one new clips shall have '
                          '(--size), or use another folder')
     return next(iter(found), None)
+
+
+@contextmanager
+def agreed_size(folder: str | Path, choose: Callable[[], tuple[int, int]],
+                leave_out: Collection[str] = ()) -> Iterator[tuple[int, int]]:
+    """The size of new clips of a folder, while they are made: that of the clips in it, or that of which other processes are making
+    clips there, or else a new one.
+
+    Args:
+        folder: of clips; it is there.
+        choose: gives a new size (H, W).
+        leave_out: as of :func:`folder_size`.
+
+    Yields:
+        (H, W).
+    """
+    folder = Path(folder)
+    with ExitStack() as held:
+        with locked(folder / LOCK):
+            size = folder_size(folder, leave_out) or _size_in_use(folder) or choose()
+            held.enter_context(locked(folder / f'.size.{size[0]}x{size[1]}.{uuid.uuid4().hex}.lock', keep=False))
+        yield size
+
+
+def _size_in_use(folder: Path) -> tuple[int, int] | None:
+    """The size that another process has chosen. What a kill has left is removed."""
+    for path in folder.iterdir():
+        if match := IN_USE.fullmatch(path.name):
+            try:
+                with locked(path, wait=False, keep=False):
+                    pass
+            except BusyError:
+                return int(match[1]), int(match[2])
+    return None
 
 
 def smaller_size(height: int, width: int, pixels: int, multiple: int = 16) -> tuple[int, int]:

@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from toolkit.cli import Interrupted, spoken
 from toolkit.clips.folder import check_clip_folder, clip_target
-from toolkit.clips.size import choose_size, folder_size
+from toolkit.clips.size import agreed_size, choose_size, folder_size
 from toolkit.files import make_folder
 from toolkit.locks import BusyError
 from toolkit.preparing.parts import build_parts
@@ -79,7 +79,8 @@ class VideoBatch:
         if overwrite or not all((self.out / clip / 'manifest.json').exists() for clip in names):
             make_folder(out)
         given = self.settings.height and (self.settings.height, self.settings.width)
-        self.size = given or folder_size(out, names if overwrite else ())
+        self.again = names if overwrite else []
+        self.size = given or folder_size(out, self.again)
         share = list(zip(videos, names))[self.rank::self.processes]
         parts, configs = build_parts(pose, edges, mask) if share else (None, None)
         if share and len(videos) > 1 and hasattr(parts[0], 'people_of_frames'):
@@ -87,6 +88,8 @@ class VideoBatch:
                 f'--pose: the keypoint files belong to one video, but {len(videos)} videos are given; prepare them one by one')
         self.jobs = [Preparation(path, out, *parts, self.settings, clip, person, action, overwrite, configs) for path, clip in share]
         self.failed = 0
+        for job in self.jobs if not keep_going else ():
+            job.check_finished()
 
     def run(self) -> int:
         """Prepare this process's share of the videos, and write the report. Bars and what came of each clip are shown.
@@ -101,9 +104,10 @@ class VideoBatch:
             ranges = [found for found in self._each(Preparation.look) if found]
             if self.keep_going or not self.failed:
                 ranges = sum(over_processes(ranges, self.processes), [])
-                others = None if self.overwrite else folder_size(self.out)
-                self.size = others or (choose_size(ranges, self.settings.multiple) if ranges else None)
-        if self.size is not None:
+                if ranges or folder_size(self.out, self.again):
+                    with agreed_size(self.out, lambda: choose_size(ranges, self.settings.multiple), self.again) as self.size:
+                        self._each(self._make)
+        else:
             self._each(self._make)
         page = write_report(self.out) if os.access(self.out, os.W_OK) else None
         if self.keep_going or not self.failed:

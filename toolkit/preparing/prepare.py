@@ -9,7 +9,7 @@ import json
 import re
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, replace
 from functools import cached_property
 from itertools import islice, tee
@@ -34,7 +34,7 @@ from toolkit.clips.folder import (
     tidy_partial,
 )
 from toolkit.clips.same_person import DEFAULT_PERSON
-from toolkit.clips.size import Range, choose_size, folder_size
+from toolkit.clips.size import Range, agreed_size, choose_size, folder_size
 from toolkit.files import fingerprint, make_folder, source_hash, write_json, writing_error
 from toolkit.masks.parts import part_labels
 from toolkit.outputs import check_name, hidden
@@ -102,6 +102,8 @@ class Preparation:
     def _finished(self) -> Clip:
         """The clip that is there, if it was made with these settings."""
         clip = Clip(self.folder)
+        if self.settings.height is None:
+            self.set_size(clip.height, clip.width)
         was = clip.manifest.get('settings', {})
         differing = [f'{k} was {was.get(k)!r}, now {v!r}' for k, v in self.key.items() if was.get(k) != v]
         if differing:
@@ -128,12 +130,25 @@ class Preparation:
         if unique:
             self._place(self.folder.with_name(f'{self.folder.name}-{fingerprint(self.key)[:8]}'))
         with self._ours() as finished:
-            if self.settings.height is None:
-                own = Clip(self.folder) if finished else None
-                size = (own.height, own.width) if own else None if unique else folder_size(
-                    self.folder.parent, [self.folder.name] if self.overwrite else ())
-                self.set_size(*(size or choose_size([self._guarded(self._look)], self.settings.multiple)))
-            return self._finished() if finished else self._guarded(self._make)
+            if finished:
+                return self._finished()
+            if self.settings.height is not None:
+                return self._guarded(self._make)
+            place, own = self.folder.parent, [self.folder.name] if self.overwrite else []
+            known = None if unique else folder_size(place, own)
+            chosen = known or choose_size([self._guarded(self._look)], self.settings.multiple)
+            with nullcontext(chosen) if unique else agreed_size(place, lambda: chosen, own) as size:
+                self.set_size(*size)
+                return self._guarded(self._make)
+
+    def check_finished(self) -> None:
+        """See that a clip that is there was made with these settings.
+
+        Raises:
+            InputError: it was not.
+        """
+        if self._there():
+            self._finished()
 
     def set_size(self, height: int, width: int) -> None:
         """Give the clip its size."""

@@ -128,6 +128,8 @@ def border_contact(mask: np.ndarray, inside: tuple[int, int, int, int]) -> np.nd
     """
     x0, y0, x1, y1 = inside
     person = mask[y0:y1, x0:x1] > .5
+    if not person.size:
+        return np.zeros(4, bool)
     sides = person[:, 0], person[0], person[:, -1], person[-1]
     return np.array([side.sum() > max(.02 * len(side), 2) for side in sides])
 
