@@ -276,6 +276,7 @@ def test_what_cannot_be_says_what_to_do(root, tmp_path):
             (dict(persons='bob', references=dict(gap=(1, 20))), "30 frames of 'bob' are in use, too few"),
             (dict(references=dict(gap=(3, 1))), r'references.gap=\(3, 1\)'),
             (dict(references=dict(count=-1)), 'count=-1'),
+            (dict(references=dict(count=0, vary=True, figure=True)), 'vary and figure of no references'),
             (dict(cache='decoded', cache_limit=.0015, references=dict()), 'more for the references')):
         with pytest.raises(InputError, match=words):
             ClipWindows(root, **options)

@@ -11,7 +11,7 @@ import torch
 
 from toolkit.engine.launch import build_runner, load_config
 from toolkit.engine.runner import TrainRunner
-from toolkit.registry import load_plugins
+from toolkit.registry import MODELS, load_plugins
 from toolkit.structures import InputError
 
 
@@ -25,6 +25,15 @@ def test_checkpoints_are_kept_pruned_and_the_best_besides(toy, tmp_path):
               'default_hooks.checkpoint.rule=less').train()
     assert sorted(p.name for p in tmp_path.glob('*.pth')) == ['best_error_iter_0000002.pth', 'iter_0000007.pth', 'iter_0000008.pth']
     assert (tmp_path / 'last_checkpoint').read_text() == 'iter_0000008.pth\n'
+
+
+@pytest.mark.parametrize('kind, off', [('LinearMomentum', True), ('LinearLR', False)])
+def test_a_schedule_that_a_recorded_step_would_not_follow_leaves_it_unrecorded(toy, tmp_path, monkeypatch, kind, off):
+    monkeypatch.setattr(MODELS.get('ToyGAN'), 'recordable', True)
+    schedule = f"param_scheduler=[{{'type':'{kind}','start_factor':.5,'begin':0,'end':2}}]"
+    runner = runner_of(toy, tmp_path, 'model.cuda_graph=True', schedule, 'train_cfg.max_iters=2', 'train_cfg.val_interval=0')
+    runner.train()
+    assert (f'{kind} of param_scheduler changes momentum' in (runner.model.step_graph.off or '')) == off
 
 
 def test_a_best_metric_that_does_not_exist(toy, tmp_path):

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from toolkit.losses.skeleton import SkeletonLoss
+from toolkit.models.loss_table import LossTable
 from toolkit.registry import LOSSES, POSE_ESTIMATORS
 from toolkit.skeletons import LIMB_PAFS, LIMBS
 from toolkit.structures import InputError, MissingWeightsError
@@ -190,6 +191,13 @@ def test_maps_of_real_pictures_are_kept():
     assert list(loss._cached) == ['c', 'a']
     loss(fake, real)
     assert network(loss).pictures == 10 + 6, 'without keys nothing is kept'
+
+
+def test_a_method_that_names_no_pictures_cannot_keep_their_maps():
+    config = dict(skeleton=dict(type='SkeletonLoss', pose_network=None, cache=4))
+    with pytest.raises(InputError, match='needs fake, real, keys, which PG2 does not offer'):
+        LossTable(config, dict(frames=('fake', 'real', 'poses')), 'PG2')
+    assert LossTable(config, dict(skeleton=('fake', 'real', 'anchors', 'keys')), 'CycleGAN').takes('skeleton', 'keys')
 
 
 def test_bodies_of_different_sizes_are_normalized():

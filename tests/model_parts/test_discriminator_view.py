@@ -97,7 +97,8 @@ def test_changes_lie_at_the_same_pixels_in_half_precision():
 
 
 @pytest.mark.parametrize('view, message', [
-    (dict(crop='face'), 'crop must be one of frame, person'), (dict(margin=2), 'margin=2'), (dict(augmentation=['blur']), "'blur'")])
+    (dict(crop='face'), 'crop must be one of frame, person'), (dict(crop='person', margin=2), 'margin=2'),
+    (dict(margin=.1), 'margin=0.1 has no effect'), (dict(augmentation=['blur']), "'blur'")])
 def test_options_that_cannot_be_are_refused(view, message):
     with pytest.raises(InputError, match=message):
         DiscriminatorView(**view)

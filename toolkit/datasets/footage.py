@@ -198,6 +198,10 @@ class References:
                  pool: dict | None = None, garments: bool = False, figure: bool = False) -> None:
         if count < 0 or not isinstance(scale, int) or not 1 <= scale <= 8:
             raise InputError(f'references: count={count}, scale={scale}; expected at least 0, and a whole number from 1 to 8')
+        unused = [name for name, wanted in dict(vary=vary, garments=garments, figure=figure).items() if wanted]
+        if not count and unused:
+            raise InputError(f'references: {" and ".join(unused)} of no references (count=0) has no effect: set count to at least 1, '
+                             f'or {unused[0]}=False')
         if len(gap) != 2 or not 0 <= gap[0] <= gap[1]:
             raise InputError(f'references.gap={tuple(gap)}, expected (smallest, largest), whole numbers of frames of at least 0')
         self.count, self.scale, self.gap, self.vary, self.pool = count, scale, tuple(gap), vary, pool

@@ -177,6 +177,10 @@ class TrainRunner(Runner):
                                  f'number, such as 0.001')
         schedulers = super()._build_param_scheduler(configs, optim_wrapper)
         check_alone(schedulers)
+        graph = getattr(bare(self.model), 'step_graph', None)
+        if graph and (others := [s for s in schedulers if s.param_name != 'lr']):
+            graph.give_up(f'{type(others[0]).__name__} of param_scheduler changes {others[0].param_name}, which a recorded step does '
+                          f'not read again')
         return schedulers
 
     @staticmethod

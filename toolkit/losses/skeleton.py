@@ -51,7 +51,7 @@ class SkeletonLoss(FrozenNetworkLoss):
         foreground_gain: see ``weighting``.
         min_side: pictures whose shorter side is smaller are enlarged (bilinear) to it before the network; None never. 256 is for
             published networks; a ``TrainedPoseNetwork`` knows people at the size that it was trained at.
-        cache: keep the maps of so many real pictures, for data without random changes; see ``keys`` of :meth:`forward`.
+        cache: keep the maps of so many real pictures, for data without random changes and a method that gives ``keys`` (CycleGAN).
 
     Raises:
         InputError: unknown option, an estimator without differentiable heatmaps or without stages, or a ``min_side`` that enlarges
@@ -83,7 +83,7 @@ class SkeletonLoss(FrozenNetworkLoss):
         self.channels = None if face else BODY_JOINTS + (BODY_PAFS if maps == 'heat+paf' else ())
         self.stage = {} if stage is None else dict(stage=stage)
         self.cache, self._cached = cache, OrderedDict()
-        self.optional_inputs = ('anchors', 'keys') if cache else ('anchors',)
+        self.inputs, self.optional_inputs = (*self.inputs, 'keys') if cache else self.inputs, ('anchors',)
         if pose_network is not None:
             self.freeze(self._build(pose_network))
 

@@ -14,7 +14,7 @@ CROPS = ('frame', 'person')
 AUGMENTATIONS = ('color', 'shift', 'cutout')
 CELL = 16
 """Sides of the box are multiples of so many pixels."""
-LEAST_SIDE = 64
+LEAST_SIDE, MARGIN = 64, .02
 SHIFT = 1 / 8
 """Largest shift of an augmentation, in sides of the box."""
 EMPTY = -1.0
@@ -53,7 +53,7 @@ class DiscriminatorView:
     Args:
         crop: ``'person'``, the box of all persons of the batch, or ``'frame'``, whole frames.
         background: whether the scene around the person is shown; without, it is black where the grown mask of the real frame is not.
-        margin: by which masks grow, in heights of the frame; at least a pixel.
+        margin: by which masks grow, in heights of the frame, at least a pixel; None for :data:`MARGIN`.
         augmentation: of ``'color'`` (brightness, saturation and contrast), ``'shift'`` and ``'cutout'``: random changes, the same for
             the condition, the real and the generated frames of a sample, with gradients (Zhao et al. 2020, DiffAugment).
 
@@ -61,9 +61,14 @@ class DiscriminatorView:
         InputError: an option that cannot be.
     """
 
-    def __init__(self, crop: str = 'frame', background: bool = True, margin: float = 0.02, augmentation: Sequence[str] = ()) -> None:
+    def __init__(self, crop: str = 'frame', background: bool = True, margin: float | None = None,
+                 augmentation: Sequence[str] = ()) -> None:
         if crop not in CROPS:
             raise InputError(f'model.discriminator_view.crop must be one of {", ".join(CROPS)}, got {crop!r}')
+        if margin is not None and crop == 'frame' and background:
+            raise InputError(f"model.discriminator_view.margin={margin} has no effect, as whole frames are shown: set crop='person' or "
+                             f'background=False, or leave margin out')
+        margin = MARGIN if margin is None else margin
         if not 0 <= margin < 1:
             raise InputError(f'model.discriminator_view.margin={margin}, expected a share of the height, from 0 to below 1')
         for name in augmentation:
