@@ -90,8 +90,9 @@ def generate(folder: Path) -> Case:
     def work(again: bool) -> int:
         for module in (overlapping, result, unfinished):
             module.EVERY = 4
+        overwrite = ['--overwrite'] if Path('result.png').exists() else []  # it is the last one that gets its name
         return tool('generate', '--content', 'people/00_wave_right', '--driving', 'people/01_wave_both', '--out', 'result.mp4',
-                    '--outfits', '#c03030,', '#2040a0,#30c030', *(['--overwrite'] if again else []))
+                    '--outfits', '#c03030,', '#2040a0,#30c030', *overwrite)
 
     return Case('generate', work, partial(copy_people, people(folder)), ['people'])
 
