@@ -115,14 +115,14 @@ def agreed_size(folder: str | Path, choose: Callable[[], tuple[int, int]],
     """
     folder = Path(folder)
     with ExitStack() as held:
-        with locked(folder / LOCK):
-            size = folder_size(folder, leave_out) or _size_in_use(folder) or choose()
+        with locked(folder / LOCK, keep=False):
+            size = folder_size(folder, leave_out) or size_in_use(folder) or choose()
             held.enter_context(locked(folder / f'.size.{size[0]}x{size[1]}.{uuid.uuid4().hex}.lock', keep=False))
         yield size
 
 
-def _size_in_use(folder: Path) -> tuple[int, int] | None:
-    """The size that another process has chosen. What a kill has left is removed."""
+def size_in_use(folder: Path) -> tuple[int, int] | None:
+    """The size of which some process is making clips; what a kill has left is removed."""
     for path in folder.iterdir():
         if match := IN_USE.fullmatch(path.name):
             try:

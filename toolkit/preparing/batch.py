@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from toolkit.cli import Interrupted, spoken
 from toolkit.clips.folder import check_clip_folder, clip_target
-from toolkit.clips.size import agreed_size, choose_size, folder_size
+from toolkit.clips.size import agreed_size, choose_size, folder_size, size_in_use
 from toolkit.files import make_folder
 from toolkit.locks import BusyError
 from toolkit.preparing.parts import build_parts
@@ -109,7 +109,10 @@ class VideoBatch:
                         self._each(self._make)
         else:
             self._each(self._make)
-        page = write_report(self.out) if os.access(self.out, os.W_OK) else None
+        writable = os.access(self.out, os.W_OK)
+        if writable:
+            size_in_use(self.out)
+        page = write_report(self.out) if writable else None
         if self.keep_going or not self.failed:
             self.failed = sum(over_processes(self.failed, self.processes))
         if self.rank == 0:
