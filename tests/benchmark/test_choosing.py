@@ -114,7 +114,7 @@ def test_a_command_fails_with_what_it_was_asked_for(spec, tmp_path, tool, capsys
     command = [spec, '--out', tmp_path / 'out', '--device', 'cpu']
     assert tool(*command, '--rows', 'first') == 0
     said = capsys.readouterr().out
-    assert '- second on one, seed 0: out of memory' in said and '| nearest | 0 | n/a |' in said, 'the table is the whole one'
+    assert '- second on one, seed 0: out of memory' in said and '| nearest | 0 | not run |' in said, 'the table is the whole one'
     assert tool(*command[:-2], '--table') == 1
 
 

@@ -264,7 +264,7 @@ def test_a_row_whose_name_goes_on_after_that_of_another_one_does_not_share_its_e
     point = dict(next(iter(others.values()))['points'][0], label='theirs, 2 iterations')
     results = {units['ours'].name: dict(error='out of memory'), units['theirs'].name: dict(points=[point], total_seconds=1.0)}
     text = Table(spec, list(units.values()), results).as_markdown()
-    assert '| ours, 2 iterations | 0 | failed |' in text and '| ours, wide, 2 iterations | 0 | n/a |' in text
+    assert '| ours, 2 iterations | 0 | failed |' in text and '| ours, wide, 2 iterations | 0 | not run |' in text
 
 
 @pytest.mark.parametrize('theirs, scale', [(49.0, 'linear'), (51.0, 'log'), (-0.5, 'linear')])

@@ -293,7 +293,7 @@ class Table:
         for key in columns:
             entry, better = self.entry(label, key), self.about[key]['better']
             if entry is None:
-                cells.append('failed' if self.rows[label] in failed else 'n/a')
+                cells.append('n/a' if label in self.costs else 'failed' if self.rows[label] in failed else 'not run')
                 continue
             score = dict(higher=lambda v: v, lower=lambda v: -v, one=lambda v: -abs(v - 1)).get(better)
             entries = [other for name in self.labels if (other := self.entry(name, key))]
