@@ -80,6 +80,16 @@ def test_the_best_checkpoint_is_kept_and_an_interruption_changes_nothing(toy, co
         assert toy.differences(whole / name, parts / name) == []
 
 
+def test_a_better_one_at_an_earlier_iteration_takes_the_place(config, tmp_path, monkeypatch):
+    values, compare = iter([3., 2., 1., .5, 2., 2., 2.]), CheckpointHook.after_val_epoch
+    monkeypatch.setattr(CheckpointHook, 'after_val_epoch', lambda self, runner, metrics=None: compare(
+        self, runner, {**(metrics or {}), 'l1/full': next(values)}))
+    options = [*KEEP_BEST, 'default_hooks.nan_guard.interval=1', 'default_hooks.checkpoint.interval=0',
+               "custom_hooks=[{'type':'FailAt','iteration':6,'what':'once'}]"]
+    build_runner(load_config(config, options), work_dir=tmp_path / 'run', on_nan='rollback').train()
+    assert [p.name for p in (tmp_path / 'run').glob('best_*')] == ['best_l1_full_iter_0000002.pth']
+
+
 @pytest.mark.parametrize('last, best', [((1.5, 1.8), 6), ((2.5, 1.5), 6), ((1.5, .5), 8)])
 def test_a_best_that_was_found_before_the_run_went_back_is_kept(config, tmp_path, monkeypatch, last, best):
     """Validations give 3, 2, 1 up to iteration 6, from where the run goes back to 4."""

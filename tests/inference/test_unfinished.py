@@ -323,6 +323,9 @@ def test_a_result_that_was_changed_since_is_not_ours(people, tmp_path, monkeypat
     with pytest.raises(FileNotFoundError):
         write(model, people, out, wishes=wishes)
     monkeypatch.undo()
+    other = unfinished.Unfinished(out, [tmp_path / 'a_0.mp4'], 25, sound=tmp_path / 'a_0.mp4')
+    with pytest.raises(InputError, match='a_0.mp4: exists already'), other.held():
+        other.resume('any')  # the same pictures with another sound
     (tmp_path / 'a_0.mp4').write_text('cut by hand')
     with pytest.raises(InputError, match='a_0.mp4: exists already'):
         write(model, people, out, wishes=wishes)

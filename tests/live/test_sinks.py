@@ -40,6 +40,44 @@ def test_ctrl_c_ends_the_wait_for_a_server(silent):
     assert time.monotonic() - began < 5
 
 
+def free_port():
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        return free.getsockname()[1]
+
+
+def test_while_a_server_is_away_or_nobody_has_connected_yet_the_run_goes_on(monkeypatch):
+    """At first a server that is there; then one that takes connections and says nothing, to be asked again."""
+    picture, times = np.zeros((64, 64, 3), np.uint8), []
+    with socket.socket() as server:
+        server.bind(('127.0.0.1', 0))
+        server.listen()
+        sink = Stream(f'rtmp://127.0.0.1:{server.getsockname()[1]}/app/key', lambda line: None)
+        sink.reached = True
+        for _ in range(20):
+            begun = time.monotonic()
+            sink.show(picture)
+            times.append(time.monotonic() - begun)
+            time.sleep(.05)
+        monkeypatch.setattr(sending, 'REACHED', .5)
+        sink.show(picture)
+        assert max(times) < .9 and sink.lost_at, 'it does not wait, and gives up in time'
+        sink.close()
+    port = free_port()
+    sink = Stream(f'tcp://127.0.0.1:{port}?listen=1')
+    sink.show(picture)
+    time.sleep(1.5)
+    sink.show(picture)
+    assert not sink.reached and sink.lost_at is None, 'nobody has come, which is no fault'
+    with socket.create_connection(('127.0.0.1', port), 5) as viewer:
+        while not sink.reached:
+            sink.show(picture)
+            time.sleep(.02)
+        assert viewer.recv(188)
+    assert os.name == 'nt' or os.getsid(sink.sender._process.pid) != os.getsid(0), 'Ctrl-C in a terminal is not for it'
+    sink.sender.kill()
+
+
 def test_half_a_picture_is_never_taken_for_the_next_one(tmp_path, monkeypatch):
     sink = Stream(str(tmp_path / 'a.ts'))
     for _ in range(3):

@@ -10,7 +10,7 @@ import pytest
 
 from tests.stick_people import write_frames
 from toolkit.clips.clip import find_clips
-from toolkit.clips.size import agreed_size
+from toolkit.clips.size import agreed_size, given_size, size_in_use
 from toolkit.preparing import batch as module
 from toolkit.preparing.batch import VideoBatch
 from toolkit.preparing.settings import PrepareSettings
@@ -107,12 +107,21 @@ def test_a_clip_that_was_made_otherwise_is_told_before_any_other_is_made(make, t
         assert [clip.name for clip in find_clips(tmp_path / f'{size}')] == ['b']
 
 
+def test_a_size_that_is_given_is_told_to_others(make, tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(StandingPose, '__call__', lambda self, frames, call=StandingPose.__call__: (
+        seen.append(size_in_use(tmp_path / 'out')), call(self, frames))[1])
+    assert make(dict(a=100)).run() == 0 and set(seen) == {(96, 64)} and size_in_use(tmp_path / 'out') is None
+
+
 def test_two_commands_for_one_new_folder_make_clips_of_one_size(make, tmp_path):
     batch = make(dict(a=100), size=())
     with agreed_size(tmp_path / 'out', lambda: (64, 96)):
         assert batch.run() == 0 and find_clips(tmp_path / 'out')[0].width == 96
         with agreed_size(tmp_path / 'out', lambda: (32, 32), ['a']) as size:
             assert size == (64, 96)
+    with given_size(tmp_path / 'out', 32, 96), agreed_size(tmp_path / 'out', lambda: (32, 32), ['a']) as size:
+        assert size == (32, 96), 'the wish of another process'
     left = tmp_path / 'out' / f'.size.32x32.{"0" * 32}.lock'
     left.touch()
     with agreed_size(tmp_path / 'out', lambda: (64, 128), ['a']) as size:

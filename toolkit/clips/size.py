@@ -117,8 +117,15 @@ def agreed_size(folder: str | Path, choose: Callable[[], tuple[int, int]],
     with ExitStack() as held:
         with locked(folder / LOCK, keep=False):
             size = folder_size(folder, leave_out) or size_in_use(folder) or choose()
-            held.enter_context(locked(folder / f'.size.{size[0]}x{size[1]}.{uuid.uuid4().hex}.lock', keep=False))
+            held.enter_context(given_size(folder, *size))
         yield size
+
+
+@contextmanager
+def given_size(folder: str | Path, height: int, width: int) -> Iterator[None]:
+    """Let others know, while clips of this size are made in a folder, see :func:`agreed_size`."""
+    with locked(Path(folder) / f'.size.{height}x{width}.{uuid.uuid4().hex}.lock', keep=False):
+        yield
 
 
 def size_in_use(folder: Path) -> tuple[int, int] | None:

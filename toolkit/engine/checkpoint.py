@@ -217,7 +217,8 @@ def _check_training_state(runner, checkpoint: dict, path: str | Path) -> None:
                          f'{sorted(runner.optim_wrapper.keys())}')
     with _damage_named(path), unwrapped(runner.model) as model:
         check_settings(checkpoint, runner.cfg.to_dict(), path)
-        _check_stage(model, meta, most, path)
+        counts = max(wrapper.accumulative_counts for wrapper in runner.optim_wrapper.values())
+        _check_stage(model, dict(meta, begun=max(meta['iter'] - counts, 0)), most, path)
 
 
 def _check_stage(model: nn.Module, meta: Mapping[str, Any], length: Any, path: str | Path) -> None:
@@ -226,7 +227,7 @@ def _check_stage(model: nn.Module, meta: Mapping[str, Any], length: Any, path: s
         return
     stages = []
     for iterations in (meta['max_iters'], length):
-        model.set_train_state(seed=meta['seed'], rank=0, iteration=max(meta['iter'] - 1, 0), max_iters=iterations)
+        model.set_train_state(seed=meta['seed'], rank=0, iteration=meta['begun'], max_iters=iterations)
         stages.append(getattr(model, 'stage', 0))
     if stages[1] < stages[0]:
         raise InputError(f'{path}: {type(model).__name__} has come to stage {stages[0] + 1} of its training. In a run of '

@@ -115,8 +115,7 @@ class CheckpointHook(Hook):
             if is_main_process():
                 runner.logger.info(f'best {self.save_best} so far: {self.best:.4g}, saved {path.name}')
                 for old in path.parent.glob(f'{name}_iter_*.pth'):
-                    number = old.stem.removeprefix(f'{name}_iter_')
-                    if number.isdecimal() and int(number) < runner.iter:  # what a run that went back had found stays
+                    if old != path and old.stem.removeprefix(f'{name}_iter_').isdigit():
                         old.unlink()
         if self._due or last:
             self._due = False

@@ -29,9 +29,9 @@ def is_kept(out: Path) -> bool:
 def named_already(out: Path, results: Sequence[Path]) -> list[Path]:
     """Which of several results have their names, where a run was stopped before all had. What was changed since is not ours."""
     try:
-        made = json.loads((hidden(out, 'unfinished') / NAMED).read_text())
+        made = json.loads((hidden(out, 'unfinished') / NAMED).read_text())['files']
         return [path for path in results if path.is_file() and made.get(path.name) == _identity(path)]
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return []
 
 
@@ -107,11 +107,14 @@ class Unfinished:
         if key is not None:
             with suppress(InputError):  # none, or damaged: the work is done anew
                 state = read_checkpoint(self.folder / STATE)
+        named = named_already(self.out, self.results)
+        if named and not self._same_sound():
+            refuse_existing(named, self.overwrite)
         with suppress(AttributeError, KeyError, TypeError):
             if state['key'] == key and all(part.is_file() for parts in self._parts(state['done']) for part in parts):
                 self.done = state['done']
                 return self.done, state['kept']
-        refuse_existing(named_already(self.out, self.results), self.overwrite)
+        refuse_existing(named, self.overwrite)
         self._clear()
         return 0, None
 
@@ -152,7 +155,7 @@ class Unfinished:
         Raises:
             TakenError: a file has come under the name of a result, which may not be replaced.
         """
-        there = named_already(self.out, self.results)
+        there = named_already(self.out, self.results) if self._same_sound() else []
         for path in self.results:
             if path not in there and path.exists() and not self.overwrite:
                 raise TakenError(f'{path}: a file of this name has come while this one was being made, and is left as it is. What was '
@@ -164,12 +167,23 @@ class Unfinished:
         if self.sheet:
             write_file(made[self.sheet], sheet)
         names = {path: path if path in there else made[path] for path in self.results}
-        write_json(self.folder / NAMED, {path.name: _identity(at) for path, at in names.items()}, lasting=True)
+        files = {path.name: _identity(at) for path, at in names.items()}
+        write_json(self.folder / NAMED, dict(sound=self._sound, files=files), lasting=True)
         for path in self.results:
             if path in there:
                 made[path].unlink(missing_ok=True)
             else:
                 give_name(made[path], path, self.overwrite, lasting=True)
+
+    @property
+    def _sound(self) -> list | None:
+        return self.sound and [str(self.sound), *_identity(self.sound)]
+
+    def _same_sound(self) -> bool:
+        """Whether results that have their names already have the sound that is wanted now."""
+        with suppress(OSError, ValueError, LookupError, TypeError):
+            return json.loads((self.folder / NAMED).read_text())['sound'] == self._sound
+        return False
 
     def _join(self, path: Path, parts: Sequence[Path]) -> None:
         """Put pieces together to a partial video."""

@@ -3,6 +3,7 @@
 import errno
 import os
 import queue
+import re
 import signal
 import struct
 import subprocess
@@ -23,7 +24,14 @@ ANSWER = 5.
 """A server that takes nothing for so many seconds is lost."""
 REACHED = 10.
 """A server that does not answer for so many seconds at first cannot be reached."""
+LISTENS = 3600.
+"""So many seconds it waits for somebody to connect."""
 _TIME = struct.Struct('<Q')
+
+
+def listens(address: str) -> bool:
+    """Whether an address says to wait for somebody who connects, such as tcp://0.0.0.0:9000?listen=1."""
+    return re.search(r'[?&](listen=[12]|mode=listener)(&|$)', address) is not None
 
 
 class Sender:
@@ -32,14 +40,18 @@ class Sender:
     Args:
         address: such as rtmp://host/app/key.
         height, width: of all pictures, even.
+        waits: wait for the server with the first picture, for at most :data:`REACHED` seconds. Else pictures are left out until it
+            answers, which may take as long, and for somebody who connects to us for ever.
     """
 
-    def __init__(self, address: str, height: int, width: int) -> None:
+    def __init__(self, address: str, height: int, width: int, waits: bool = True) -> None:
         command = [sys.executable, '-m', 'toolkit.live.sending', address, str(height), str(width)]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0,
-                                         env=dict(os.environ, PYTHONPATH=os.pathsep.join(path or os.getcwd() for path in sys.path)))
+        self._process = subprocess.Popen(  # Ctrl-C is for us alone
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, start_new_session=True,
+            env=dict(os.environ, PYTHONPATH=os.pathsep.join(path or os.getcwd() for path in sys.path)))
         self._answers: queue.Queue[str | None] = queue.Queue()
-        self._owed, self._cut, self._reached, self._start = 0, False, False, None
+        self._waits, self._listens = waits, listens(address)
+        self._owed, self._cut, self._reached, self._start, self._asked = 0, False, False, None, 0.
         threading.Thread(target=self._listen, name='answers', daemon=True).start()
 
     def _listen(self) -> None:
@@ -47,40 +59,49 @@ class Sender:
             self._answers.put(line.decode().strip())
         self._answers.put(None)
 
-    def send(self, picture: np.ndarray) -> None:
+    def send(self, picture: np.ndarray) -> bool:
         """Send a picture (H, W, 3) uint8 RGB, which is shown now.
+
+        Returns:
+            Whether the server has taken it; else it has not answered yet.
 
         Raises:
             OSError: the server cannot be reached, is gone, or takes nothing for too long. This sender is of no use then.
         """
-        now = time.perf_counter()
-        self._start = self._start or now
-        self._settle()
+        if not self._settle():
+            return False
+        self._asked = time.perf_counter()
+        self._start = self._start or self._asked
         self._owed, self._cut = 1, True  # until all of it is written
         with suppress(BrokenPipeError):  # the answer says why
-            self._write(_TIME.pack(int((now - self._start) * 1000)) + np.ascontiguousarray(picture).tobytes())
+            self._write(_TIME.pack(int((self._asked - self._start) * 1000)) + np.ascontiguousarray(picture).tobytes())
         self._cut = False
-        self._settle()
-        self._reached = True
+        return self._settle()
 
     def _write(self, what: bytes) -> None:
         rest = memoryview(what)
         while rest:
             rest = rest[self._process.stdin.write(rest):]
 
-    def _settle(self) -> None:
-        """Wait for the answers that are owed."""
-        while self._owed:
-            try:
-                answer = self._answers.get(timeout=ANSWER if self._reached else REACHED)
-            except queue.Empty:
-                raise TimeoutError(errno.ETIMEDOUT, f'it has taken nothing for {ANSWER:.0f} s' if self._reached else
-                                   f'it has not answered for {REACHED:.0f} s') from None
-            self._owed -= 1
-            if answer is None:
-                raise OSError(errno.EPIPE, f'the process that sends has ended ({self._process.wait()})')
-            if answer:
-                raise OSError(errno.EIO, answer)
+    def _settle(self) -> bool:
+        """Take the answer that is owed; False where there is none yet, and it is not waited for."""
+        if not self._owed:
+            return True
+        waits, left = self._waits or self._reached, self._asked + (ANSWER if self._reached else REACHED) - time.perf_counter()
+        try:
+            answer = self._answers.get(timeout=max(left, 0)) if waits else self._answers.get_nowait()
+        except queue.Empty:
+            if not waits and (self._listens or left > 0):
+                return False
+            raise TimeoutError(errno.ETIMEDOUT, f'it has taken nothing for {ANSWER:.0f} s' if self._reached else
+                               f'it has not answered for {REACHED:.0f} s') from None
+        self._owed = 0
+        if answer is None:
+            raise OSError(errno.EPIPE, f'the process that sends has ended ({self._process.wait()})')
+        if answer:
+            raise OSError(errno.EIO, answer)
+        self._reached = True
+        return True
 
     def close(self) -> None:
         """End the stream.
@@ -89,11 +110,12 @@ class Sender:
             OSError: as :meth:`send`.
         """
         try:
-            if not self._cut:  # half a picture is taken for the end
+            if self._reached:
+                if not self._cut:  # half a picture is taken for the end
+                    self._settle()
+                self._owed, self._asked = 1, time.perf_counter()
+                self._process.stdin.close()
                 self._settle()
-            self._owed = 1
-            self._process.stdin.close()
-            self._settle()
         finally:
             self.kill()
 
@@ -145,12 +167,11 @@ def _alarm(seconds: float) -> None:
 
 def _main(address: str, height: int, width: int) -> None:
     """Take pictures from the standard input, and answer each on the standard output with an empty line, or with what went wrong."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all processes; the one that sends pictures ends this one
     pipe, answers, stream, error = sys.stdin.buffer, sys.stdout.buffer, None, ''
     while not error:
         head = _read(pipe, _TIME.size)
         data = head and _read(pipe, height * width * 3)
-        _alarm(2 * REACHED)
+        _alarm(LISTENS if listens(address) and stream is None else 2 * REACHED)
         try:
             if data:
                 stream = stream or _Stream(address, height, width)
@@ -160,8 +181,9 @@ def _main(address: str, height: int, width: int) -> None:
         except (av.error.FFmpegError, OSError) as caught:
             error = ' '.join(str(caught.strerror or caught).split()) or type(caught).__name__
         _alarm(0)
-        answers.write(f'{error}\n'.encode())
-        answers.flush()
+        with suppress(OSError):  # nobody is there any more: the input ends, too
+            answers.write(f'{error}\n'.encode())
+            answers.flush()
         if not data:
             break
     os._exit(0)  # closing what is broken may wait for ever

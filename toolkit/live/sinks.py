@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from toolkit.live.sending import Sender
+from toolkit.live.sending import Sender, listens
 from toolkit.structures import InputError
 from toolkit.video.io import VideoWriter
 from toolkit.video.reader import fit_into
@@ -135,7 +135,7 @@ class File(Sink):
 
 class Stream(Sink):
     """A stream to a server, H.264 in FLV (rtmp) or MPEG-TS. A server that goes away, or takes nothing for five seconds, is tried again
-    every two seconds.
+    every two seconds. At an address that listens pictures are left out until somebody connects.
 
     Args:
         address: such as rtmp://host/app/key.
@@ -157,8 +157,8 @@ class Stream(Sink):
         if tuple(n - n % 2 for n in picture.shape[:2]) != self.size:
             picture, _ = fit_into(picture, *self.size)
         try:
-            self.sender = self.sender or Sender(self.address, *self.size)
-            self.sender.send(picture[:self.size[0], :self.size[1]])
+            self.sender = self.sender or Sender(self.address, *self.size, waits=not self.reached and not listens(self.address))
+            taken = self.sender.send(picture[:self.size[0], :self.size[1]])
         except OSError as error:
             if self.sender is not None:
                 self.sender.kill()
@@ -169,7 +169,8 @@ class Stream(Sink):
             if self.lost_at is None:
                 self.say(f'{self.address} is lost ({error.strerror or error}); trying again')
             self.lost_at = time.perf_counter()
-        else:
+            return
+        if taken:
             self.reached = True
             if self.lost_at:
                 self.say(f'{self.address} is back')

@@ -24,7 +24,7 @@ PAUSES = .5, 1., 2., 4.
 """Seconds to wait before the next try."""
 SIDE = 640
 """Longest side of the frames that are passed on: poses are found as well in them, and it is fast."""
-KEY_SECONDS = 30.
+KEY_SECONDS = 15.
 """A stream that sends for so many seconds, but nothing that can be decoded, is lost. Key frames may be many seconds apart, and there is
 no picture before the first one."""
 PROBE_SECONDS = 1.

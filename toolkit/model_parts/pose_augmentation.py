@@ -42,6 +42,11 @@ def augment(images: Tensor, poses: Tensor, rng: torch.Generator, rows: tuple[Ten
     def normal(*shape: int) -> Tensor:
         return torch.randn(count, *shape, generator=rng)[mine].to(images.device)
 
+    def speckles() -> Tensor:
+        seeds = torch.randint(2**62, (count,), generator=rng)[mine]
+        drawn = [torch.randn(images.shape[1:], generator=torch.Generator().manual_seed(seed)) for seed in seeds.tolist()]
+        return torch.stack(drawn).to(images.device)
+
     angle, zoom = draw(-1, 1) * math.radians(rotation), (draw(-1, 1) * math.log(scale)).exp()
     mirrored = draw(0, 1) < 0.5
     sign = 1 - 2 * mirrored.float()
@@ -64,5 +69,5 @@ def augment(images: Tensor, poses: Tensor, rng: torch.Generator, rows: tuple[Ten
     soft = F.avg_pool2d(F.pad(images, (1, 1, 1, 1), mode='replicate'), 3, 1)
     images = torch.lerp(images, soft, draw(0, 1, 1, 1, 1) * (draw(0, 1, 1, 1, 1) < CHANCE))
     strength = draw(0, noise, 1, 1, 1) * (draw(0, 1, 1, 1, 1) < CHANCE)
-    images = images + strength * normal(*images.shape[1:])
+    images = images + strength * speckles()
     return images.clamp(-1, 1), poses

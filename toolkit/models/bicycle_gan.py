@@ -154,7 +154,8 @@ class BicycleGAN(VideoModel):
         self._check_optimizers(optim_wrapper)
         batch = self.data_preprocessor(data, True)
         encoded, random = self._halves(self.frames_of(batch))
-        count, frames = len(encoded.images), 1 if random else batch['frames'].shape[1]
+        count, frames = len(encoded.images), batch['frames'].shape[1]
+        frames = 1 if count % frames else frames  # half of an odd number of windows
         noise = [self.randn(count, bare(self.net_e).nz, frames=frames, salt=salt) for salt in (0, 1)]
         given = dict(
             encoded=encoded, random=random, noise=noise,

@@ -34,7 +34,7 @@ from toolkit.clips.folder import (
     tidy_partial,
 )
 from toolkit.clips.same_person import DEFAULT_PERSON
-from toolkit.clips.size import Range, agreed_size, choose_size, folder_size
+from toolkit.clips.size import Range, agreed_size, choose_size, folder_size, given_size
 from toolkit.files import fingerprint, make_folder, source_hash, write_json, writing_error
 from toolkit.masks.parts import part_labels
 from toolkit.outputs import check_name, hidden
@@ -133,7 +133,8 @@ class Preparation:
             if finished:
                 return self._finished()
             if self.settings.height is not None:
-                return self._guarded(self._make)
+                with given_size(self.folder.parent, self.settings.height, self.settings.width):
+                    return self._guarded(self._make)
             place, own = self.folder.parent, [self.folder.name] if self.overwrite else []
             known = None if unique else folder_size(place, own)
             chosen = known or choose_size([self._guarded(self._look)], self.settings.multiple)
