@@ -30,7 +30,7 @@ FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 def latest_checkpoint(work_dir: str | Path) -> Path | None:
-    """The checkpoint a folder's pointer names, else the one with the highest iteration, else None."""
+    """The checkpoint a folder's pointer names, else the one with the highest iteration, else the best one, else None."""
     work_dir = Path(work_dir)
     try:
         with open_regular(work_dir / POINTER) as file:
@@ -40,7 +40,7 @@ def latest_checkpoint(work_dir: str | Path) -> Path | None:
     except (OSError, ValueError):  # no pointer, or one that is not ours: the numbers tell
         pass
     numbered = [(int(p.stem[5:]), p) for p in work_dir.glob('iter_*.pth') if p.stem[5:].isascii() and p.stem[5:].isdecimal()]
-    return max(numbered)[1] if numbered else None
+    return max(numbered)[1] if numbered else best_checkpoint(work_dir)
 
 
 def best_checkpoint(work_dir: str | Path) -> Path | None:

@@ -16,7 +16,7 @@ from toolkit.engine.launch import build_runner, load_config
 from toolkit.engine.work_dir import set_aside, take_scalars_along, to_itself
 from toolkit.locks import locked
 from toolkit.structures import InputError
-from toolkit.weights import best_checkpoint, latest_checkpoint, read_checkpoint
+from toolkit.weights import latest_checkpoint, read_checkpoint
 
 
 def names(folder):
@@ -223,11 +223,15 @@ def test_weights_to_start_from_may_be_given_by_the_folder_of_the_run_itself(toy,
     assert (tmp_path / 'earlier_1' / 'iter_0000001.pth').read_bytes() == first and (tmp_path / 'iter_0000001.pth').read_bytes() != first
 
 
-def test_the_best_of_an_attempt_without_a_checkpoint_is_not_that_of_the_run_that_begins_anew(toy, tmp_path):
-    (tmp_path / 'best_error_iter_0000900.pth').write_bytes(b'of another config')
-    build_runner(load_config(toy.config, ['train_cfg.max_iters=1']), tmp_path, resume=True).train()
-    assert best_checkpoint(tmp_path) is None
-    assert (tmp_path / 'earlier_1' / 'best_error_iter_0000900.pth').read_bytes() == b'of another config'
+def test_a_run_that_was_killed_with_its_best_checkpoint_alone_goes_on_from_it(toy, tmp_path):
+    options = ['default_hooks.checkpoint.save_best=error', 'default_hooks.checkpoint.rule=less', 'default_hooks.checkpoint.interval=0']
+    killed = toy.train(tmp_path / 'parts', options=[*options, "custom_hooks=[{'type':'KillAt','iteration':6}]"])
+    assert killed.codes == [-9] and [p.name for p in (tmp_path / 'parts').glob('*.pth')] == ['best_error_iter_0000004.pth']
+    again = toy.train(tmp_path / 'parts', '--resume', options=options)
+    assert again.codes == [0] and 'best_error_iter_0000004.pth' in again.text and not list((tmp_path / 'parts').glob('earlier_*'))
+    assert toy.train(tmp_path / 'whole', options=options).codes == [0]
+    assert toy.differences(tmp_path / 'whole' / 'iter_0000008.pth', tmp_path / 'parts' / 'iter_0000008.pth') == []
+    assert names(tmp_path / 'whole') == names(tmp_path / 'parts')
 
 
 def test_processes_that_do_not_see_the_same_checkpoint_do_not_begin(toy, tmp_path, monkeypatch):

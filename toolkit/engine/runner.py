@@ -307,7 +307,7 @@ class TrainRunner(Runner):
     def _set_aside(self, path: Path | None, iteration: int | None) -> None:
         config = Path(self.cfg.filename).name if self.cfg.filename else None
         if self.begins_anew:
-            iteration = 0  # best checkpoints of an attempt that was stopped before its first one would be taken for this run's
+            iteration = 0
         elif path and path.parent.resolve() != Path(self.work_dir).resolve():
             iteration = None  # it goes on with a run of another folder: what is in this one is not its own
 
