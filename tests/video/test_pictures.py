@@ -317,3 +317,14 @@ def test_a_ppm_is_as_bright_as_its_largest_value_says(tmp_path, most):
     values = np.rint(picture / 255 * most).astype('>u2' if most > 255 else 'u1')
     (tmp_path / 'a.ppm').write_bytes(b'P6\n4 6\n%d\n' % most + values.tobytes())
     assert np.abs(read_picture(tmp_path / 'a.ppm').astype(int) - picture).max() <= (1 if most != 255 else 0)
+
+
+@pytest.mark.parametrize('suffix, shape', [('.jpe', (64, 48)), ('.mpo', (64, 48)), ('.mp4', (48, 64)), ('', (48, 64))])
+def test_a_jpeg_of_a_camera_is_read_whatever_it_is_called(tmp_path, suffix, shape):
+    """Its EXIF says that it is turned, which FFmpeg does not look at; PyAV stumbled over it."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(np.full((48, 64, 3), 120, np.uint8)).save(tmp_path / 'a.jpg', exif=exif)
+    (tmp_path / 'a.jpg').rename(tmp_path / f'photo{suffix}')
+    frame, _ = next(iter(read_video(tmp_path / f'photo{suffix}')))
+    assert frame.shape[:2] == shape and abs(int(frame.mean()) - 120) <= 2

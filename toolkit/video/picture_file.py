@@ -16,7 +16,8 @@ from toolkit.video.source import check_pixels, require_source
 MOST_PIXELS = 1 << 27
 """Largest picture."""
 PICTURE_SUFFIXES = (
-    '.png', '.apng', '.jpg', '.jpeg', '.jfif', '.bmp', '.tif', '.tiff', '.webp', '.ppm', '.heic', '.heif', '.hif', '.avif')
+    '.png', '.apng', '.jpg', '.jpeg', '.jpe', '.jfif', '.mpo', '.bmp', '.tif', '.tiff', '.webp', '.ppm', '.heic', '.heif', '.hif',
+    '.avif')
 FORMATS = ('PNG', 'JPEG', 'MPO', 'BMP', 'TIFF', 'WEBP', 'PPM', 'HEIF', 'AVIF', 'GIF')
 HEIF_BRANDS = (b'heic', b'heix', b'heim', b'heis', b'mif1', b'avif')
 BIT_DEPTHS = (8, 10, 12, 14, 16)

@@ -64,7 +64,10 @@ def _has_alpha(frame: av.VideoFrame) -> bool:
 
 def _display_matrix(frame: av.VideoFrame) -> np.ndarray | None:
     """The matrix of a frame. Asking for side data ties the frame into a cycle of references, so it must not be done for each frame."""
-    side = frame.side_data.get(SideData.DISPLAYMATRIX)
+    try:
+        side = frame.side_data.get(SideData.DISPLAYMATRIX)
+    except ValueError:  # PyAV knows no name for another entry there, such as the EXIF of a JPEG
+        return None
     return None if side is None else np.frombuffer(bytes(side), np.int32)[[0, 1, 3, 4]].reshape(2, 2).astype(float)
 
 
