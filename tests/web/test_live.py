@@ -1,11 +1,13 @@
 """The live mode of the page: what goes through its pipe and its socket, who may have it, and how it ends."""
 
+import asyncio
 import io
 import json
 import shutil
 import threading
 import time
 from multiprocessing import Pipe
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,7 +21,7 @@ from toolkit.structures import InputError
 from toolkit.web import work
 from toolkit.web.desk import LIKE, OWN, PICKED, Desk
 from toolkit.web.jobs import DONE, FAILED
-from toolkit.web.live import AGAIN, END, MOST_BYTES, READY, STAMP, Wire, decoded
+from toolkit.web.live import AGAIN, END, MOST_BYTES, READY, STAMP, Relay, Wire, decoded
 from toolkit.web.sessions import Limits, Sessions
 
 HOST = 'http://localhost'
@@ -65,6 +67,24 @@ def test_the_ends_of_a_pipe():
     ours.close()
     wire(lambda shot: pytest.fail('nothing comes any more'))
     assert wire.show(np.zeros((4, 4, 3), np.uint8)) == 'end'
+
+
+def test_a_browser_that_takes_nothing_does_not_hold_the_job(monkeypatch):
+    monkeypatch.setattr('toolkit.web.live.PATIENCE', .3)
+
+    async def run():
+        ours, theirs = Pipe()
+        told = []
+        relay = Relay(SimpleNamespace(send_bytes=lambda data: asyncio.sleep(60)), ours, lambda: told.append('ended'))
+        theirs.send_bytes(b'picture')
+        for _ in range(100):
+            await asyncio.sleep(.05)
+            if relay.closed.is_set():
+                break
+        assert relay.closed.is_set() and not relay.there and not told
+        assert Wire(theirs).show(np.zeros((4, 4, 3), np.uint8)) == 'end'
+
+    asyncio.run(run())
 
 
 def test_what_is_no_picture_of_a_camera_is_left_out():

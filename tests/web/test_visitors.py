@@ -105,6 +105,29 @@ def test_names_of_files_are_made_plain(desk, name, kept):
     assert everything <= {'examples', 'sessions', '.hvt-web'}
 
 
+@pytest.mark.parametrize('name, suffix', [
+    ('字' * 80 + '.jpg', '.jpg'), ('x' * 200 + '.jpg', '.jpg'), ('é' * 95 + '.MP4', '.MP4'), ('a.b c', '.b_c'), ('a', ''), ('a.', '')])
+def test_a_long_name_keeps_its_suffix(desk, name, suffix):
+    session = visitor(desk)
+    uploaded(desk, session, name)
+    assert Path(desk.jobs.latest(session.id).arguments['video']).suffix == suffix
+
+
+def test_files_that_are_on_their_way_count(desk):
+    session = visitor(desk)
+    for number in range(4):
+        desk.check_upload(session, 'person', 5)
+        (session.folder / 'uploads' / f'.{number}.person.part').touch()
+    with pytest.raises(InputError, match='one thing at a time: files are on their way'):
+        desk.check_upload(session, 'movement', 5)
+    desk.check_upload(session, 'clothes', 5)
+
+
+def test_a_message_names_no_folder_of_the_server(desk):
+    said = desk.words(visitor(desk), 'no weights in /root/.cache/toolkit/weights; see http://a.org/b/c')
+    assert said == 'no weights in weights; see http://a.org/b/c'
+
+
 def test_equal_names_get_a_number(desk):
     session, names = visitor(desk), []
     desk.jobs.go.set()
@@ -174,12 +197,12 @@ def test_a_file_that_has_come_waits_behind_what_its_visitor_has_already(desk, cl
         uploaded(desk, session, f'{number}.mp4', 'person')
     with pytest.raises(InputError, match='one thing at a time'):
         desk.check_upload(session, 'person', 5)
-    for _ in range(2):
-        desk.jobs.cancel(session.id)
-    assert first.stopping and second.state == STOPPED, 'the first that was not told to stop yet'
+    for _ in range(3):
+        assert desk.jobs.cancel(session.id) is first
+    assert first.stopping and second.state == WAITING, 'who presses again while it stops throws nothing away'
     desk.jobs.go.set()
     desk.jobs.wait(desk.jobs.latest(session.id), 10)
-    assert [job.state for job in desk.jobs.of(session.id)][2:] == [DONE, DONE] and not desk.status(session)['busy']
+    assert [job.state for job in desk.jobs.of(session.id)][1:] == [DONE, DONE, DONE] and not desk.status(session)['busy']
     running = desk.generate(session, 'mine', 'mine', None, 1, True, {}, '')
     assert desk.jobs.of(session.id) == [running], 'what has ended long ago is not shown for ever'
 
@@ -421,9 +444,15 @@ def test_a_fine_tuning_goes_on_where_it_stopped(desk, clips):
         desk.generate(session, 'mine', 'mine', name, 1, True, {}, '')
     run = session.model(name)['folder'] / 'run'
     run.mkdir()
-    (run / 'iter_4.pth').touch()
-    again = desk.go_on(session, name)
-    assert again.arguments == dict(job.arguments, resume=True)
+    for file in ('best_lpips_iter_4.pth', 'iter_6.pth'):  # of a kill; and of a stop
+        (run / file).touch()
+        again = desk.go_on(session, name)
+        assert again.arguments == dict(job.arguments, resume=True), file
+        desk.jobs.cancel(session.id)
+        desk.jobs.wait(again, 10)
+    (run / 'iter_8.pth').touch()
+    with pytest.raises(InputError, match='mine_tuned has done all of its 8 iterations'):
+        desk.go_on(session, name)
     with pytest.raises(InputError, match='no model'):
         desk.go_on(visitor(desk), name)
 

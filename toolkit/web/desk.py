@@ -17,6 +17,7 @@ from toolkit.web.advice import for_page
 from toolkit.web.html import curves, job_panel
 from toolkit.web.jobs import DONE, FAILED, Job, Jobs
 from toolkit.web.sessions import ROOMS, RUN, Session, Sessions
+from toolkit.weights import latest_checkpoint
 
 OWN, PICKED, LIKE, BETWEEN = 'as they are', 'colors of my choice', 'as in a picture', 'slide between two looks'
 WAYS = (OWN, PICKED, LIKE, BETWEEN)
@@ -28,6 +29,8 @@ LATER = tuple(f'{HOUSE} {number}' for number in range(1, len(EXAMPLES)))
 """The sessions of what the page does for itself."""
 IN = r'uploads/\.in_\w+/'
 """Where a video lies while it is prepared."""
+FOLDERS = r'(?<![\w.:/])/(?:[^\s/:,;]+/)+'
+"""Folders of the server in a message: of a path the last name is said."""
 UPLOADED = ('person', 'movement', 'clothes')
 
 
@@ -43,7 +46,7 @@ def hex_color(picked: str | None) -> str | None:
     if not picked:
         return None
     text = picked.strip()
-    if numbers := re.fullmatch(r'rgba?\(([\d.]+),\s*([\d.]+),\s*([\d.]+)(?:,\s*[\d.]+)?\)', text):
+    if numbers := re.fullmatch(r'rgba?\((\d{1,9}(?:\.\d*)?),\s*(\d{1,9}(?:\.\d*)?),\s*(\d{1,9}(?:\.\d*)?)(?:,\s*[\d.]+)?\)', text):
         return '#' + ''.join(f'{min(round(float(n)), 255):02x}' for n in numbers.groups())
     if re.fullmatch('#[0-9a-fA-F]{3}', text):
         return '#' + ''.join(2 * c for c in text[1:])
@@ -97,7 +100,8 @@ class Desk:
         if role not in UPLOADED:
             raise InputError(f'an upload is one of {", ".join(UPLOADED)}, not {role!r}')
         if role != 'clothes':
-            self.jobs.check(session.id, 'prepare')
+            self.jobs.check(session.id, 'prepare', under_way=sum(
+                not part.name.endswith('.clothes.part') for part in (session.folder / 'uploads').glob('.*.part')))
         self.sessions.check_room(session, size)
 
     def take_upload(self, session: Session, role: str, part: Path, name: str, start: float = 0) -> str:
@@ -118,8 +122,9 @@ class Desk:
         """
         if not 0 <= start < 1e6:
             raise InputError(f'the first second must be 0 or later, got {start}')
-        name = plain_name(Path(name.replace('\\', '/')).name, 'upload')
-        stem, suffix = Path(name).stem[:60] or 'upload', Path(name).suffix[:12]
+        given = Path(Path(name.replace('\\', '/')).name)
+        stem, suffix = plain_name(given.stem, 'upload')[:60], plain_name(given.suffix, '')[:12]
+        suffix = suffix and f'.{suffix}'
         if role == 'clothes':
             place, number = session.folder / 'uploads', 1
             while (place / (name := f'{stem}{"" if number == 1 else f"_{number}"}{suffix}')).exists():
@@ -128,8 +133,12 @@ class Desk:
             self.jobs.note(Job(session.id, role, {}, f'uploading {name}', state=DONE, value=name, role=role))
             return name
         out = session.new_folder('clips', stem)
-        place = make_folder(session.folder / 'uploads' / f'.in_{secrets.token_hex(4)}')
-        video = part.rename(place / f'{out.name}{suffix}')
+        try:
+            place = make_folder(session.folder / 'uploads' / f'.in_{secrets.token_hex(4)}')
+            video = part.rename(place / f'{out.name}{suffix}')
+        except (InputError, OSError):
+            shutil.rmtree(out, ignore_errors=True)
+            raise
 
         def then(job: Job, state: str) -> None:
             shutil.rmtree(place, ignore_errors=True)
@@ -292,13 +301,15 @@ class Desk:
 
     def _train(self, session: Session, folder: Path, data: Path, iterations: int, again: bool) -> Job:
         run = folder / RUN
-        resume = any(run.glob('iter_*.pth'))
+        last = latest_checkpoint(run)
+        if again and last and int(last.stem.rpartition('_')[2]) >= iterations:
+            raise InputError(f'{folder.name} has done all of its {iterations} iterations; fine-tune anew, with more of them')
 
         def then(job: Job, state: str) -> None:
             if state == FAILED and not again and not any(run.glob('*.pth')):
                 shutil.rmtree(folder, ignore_errors=True)
 
-        arguments = dict(work_dir=str(run), data=str(data), iterations=iterations, resume=resume)
+        arguments = dict(work_dir=str(run), data=str(data), iterations=iterations, resume=last is not None)
         return self._submit(session, Job(session.id, 'finetune', arguments, f'fine-tuning {folder.name}', then))
 
     def words(self, session: Session, message: object) -> str:
@@ -306,7 +317,7 @@ class Desk:
         return self._plain(str(message).replace(f'{session.folder}/', ''))
 
     def _plain(self, message: str) -> str:
-        return for_page(re.sub(IN, '', message.replace(f'{self.sessions.root}/', '')))
+        return re.sub(FOLDERS, '', for_page(re.sub(IN, '', message.replace(f'{self.sessions.root}/', ''))))
 
     def _submit(self, session: Session, job: Job) -> Job:
         """Queue a job."""

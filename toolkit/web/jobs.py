@@ -133,16 +133,17 @@ class Jobs:
         shown = [] if anew else mine[-SHOWN:]
         self._jobs[job.session] = [*(one for one in mine if one.alive or one in shown), job]
 
-    def check(self, session: str, task: str, late: bool = False) -> None:
-        """See whether a session may ask for a job now.
+    def check(self, session: str, task: str, late: bool = False, under_way: int = 0) -> None:
+        """See whether a session may ask for a job now, with so many files of it ``under_way``, each of which becomes a job.
 
         Raises:
             InputError: it has one that has not ended, or too many uploads, or the queue is full.
         """
         with self._changed:
             alive = [job for job in self.of(session) if job.alive]
-            if len(alive) >= (UPLOADS if task == 'prepare' else 1):
-                raise InputError(f'one thing at a time: "{alive[0].title}" has not ended yet; wait for it, or cancel it')
+            if len(alive) + under_way >= (UPLOADS if task == 'prepare' else 1):
+                first = f'"{alive[0].title}" has not ended yet; wait for it, or cancel it' if alive else 'files are on their way'
+                raise InputError(f'one thing at a time: {first}')
             others = sum(not waiting.late for waiting in self._waiting)
             if others >= self.limits.waiting and not late:
                 raise InputError(f'{others} jobs of others are waiting, which is as many as this server takes; try again '
@@ -172,15 +173,16 @@ class Jobs:
         self._jobs.pop(session, None)
 
     def cancel(self, session: str) -> Job | None:
-        """Stop the first job of a session that was not told to stop yet; what it has done so far is kept as after Ctrl-C.
+        """Stop the job of a session that runs, else the first that waits; what it has done so far is kept as after Ctrl-C. Others wait.
 
         Returns:
             The job, or None where there is nothing to stop.
         """
         with self._changed:
-            job = min((job for job in self.of(session) if job.alive), key=lambda job: job.stopping, default=None)
-            if job is None:
+            alive = [job for job in self.of(session) if job.alive]
+            if not alive:
                 return None
+            job = next((job for job in alive if job.state == RUNNING), alive[0])  # one that is stopping already takes its time
             job.stopping = True
             if job in self._waiting:
                 self._waiting.remove(job)
@@ -265,6 +267,8 @@ class Jobs:
         if job.process.is_alive():
             self._signal(job, signal.SIGKILL)
             job.process.join()
+        if ended == DONE:
+            job.error = ''  # it was ready when it was told to stop
         if ended is None and not job.stopping:
             job.error = _ended(job.process.exitcode)
         return (FAILED if job.error else STOPPED) if job.stopping and ended != DONE else ended or FAILED

@@ -11,6 +11,7 @@ when a newer one comes.
 """
 
 import asyncio
+import concurrent.futures
 import io
 import json
 import struct
@@ -146,7 +147,8 @@ class Relay:
                 message = self.pipe.recv_bytes()
                 self._send(self.socket.send_text('{"ready": true}') if message == READY else self.socket.send_bytes(message))
         except (EOFError, OSError):
-            self._send(self.socket.send_text(json.dumps(self.ended())))
+            if self.there:
+                self._send(self.socket.send_text(json.dumps(self.ended())))
         finally:
             self.inbox.close()
             self.pipe.close()
@@ -157,7 +159,12 @@ class Relay:
             sending.close()
             return
         from starlette.websockets import WebSocketDisconnect
+        sent = asyncio.run_coroutine_threadsafe(sending, self.loop)
         try:
-            asyncio.run_coroutine_threadsafe(sending, self.loop).result()
+            sent.result(PATIENCE)
+        except concurrent.futures.TimeoutError:
+            sent.cancel()
+            self.there = False
+            raise OSError('the browser takes nothing') from None  # the job ends
         except (WebSocketDisconnect, RuntimeError, OSError, CancelledError):  # the browser has gone, or the server's loop has
             self.there = False

@@ -3,10 +3,11 @@
 import os
 import re
 import secrets
+import signal
 import socket
 import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 os.environ['GRADIO_ANALYTICS_ENABLED'] = 'False'
@@ -137,11 +138,11 @@ class Server:
     async def upload(self, request: Request, role: str = '', name: str = '', start: str = '0') -> Response:
         """Take a file: its bytes are the body of the request."""
         session: Session = request.state.hvt_session
-        part = session.folder / 'uploads' / f'.{secrets.token_hex(8)}.part'
         announced = request.headers.get('content-length', '')
         try:
             first = _second(start)
             self.desk.check_upload(session, role, int(announced) if announced.isdecimal() else 0)
+            part = session.folder / 'uploads' / f'.{secrets.token_hex(8)}.{role}.part'
             async with _removed(part):
                 with open(part, 'xb') as file:
                     size = looked = 0
@@ -212,4 +213,7 @@ def serve(root: str | Path, limits: Limits, host: str = '127.0.0.1', port: int =
         said(f'the page is at http://{shown}:{listening.getsockname()[1]}/  (Ctrl-C ends it)')
         config = uvicorn.Config(server.app, log_level='warning', timeout_graceful_shutdown=3, server_header=False,
                                 ws_max_size=MOST_BYTES, ws_max_queue=2)
+        with suppress(ValueError, AttributeError):  # not in the main thread, or a system without it
+            if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # the terminal was closed: jobs are told to stop, too
+                signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
         uvicorn.Server(config).run(sockets=[listening])

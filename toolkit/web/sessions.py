@@ -314,9 +314,13 @@ def _found(folders: Iterable[Path]) -> list[Clip]:
 
 
 def _newest(room: Path) -> list[Path]:
+    found = []
     with suppress(OSError):
-        return sorted((f for f in room.iterdir() if f.is_dir() and not f.name.startswith('.')), key=lambda f: -f.stat().st_ctime)
-    return []
+        for folder in room.iterdir():
+            with suppress(OSError):  # it goes at this moment
+                if folder.is_dir() and not folder.name.startswith('.'):
+                    found.append((-folder.stat().st_ctime, folder))
+    return [folder for _, folder in sorted(found)]
 
 
 def _about(folder: Path) -> dict:

@@ -65,6 +65,8 @@ def run(connection: Connection, log: str, task: str, arguments: dict) -> None:
         task: name of a function of this file.
         arguments: of it.
     """
+    with suppress(OSError):
+        os.setsid()  # Ctrl-C in the terminal of the server is for the server, which stops its jobs one time
     signal.signal(signal.SIGINT, signal.default_int_handler)
     out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     for stream in (1, 2):
