@@ -546,6 +546,16 @@ def test_why_a_job_failed_is_said_also_where_the_log_cannot_be_written(tmp_path,
 
 
 @pytest.mark.skipif('fork' not in multiprocessing.get_all_start_methods(), reason='needs processes that fork')
+def test_ctrl_c_in_the_terminal_of_the_server_does_not_reach_its_jobs(tmp_path, monkeypatch):
+    monkeypatch.setitem(work.TASKS, 'example', lambda told: os.getsid(0))
+    jobs = Jobs(Limits(), tmp_path / 'jobs.log')
+    jobs._context = multiprocessing.get_context('fork')
+    job = jobs.wait(jobs.submit(Job('me', 'example', {}, 'x')), 30)
+    jobs.close()
+    assert job.state == DONE and job.value != os.getsid(0)
+
+
+@pytest.mark.skipif('fork' not in multiprocessing.get_all_start_methods(), reason='needs processes that fork')
 @pytest.mark.parametrize('code, said', [(1, "if __name__ == '__main__':"), (-9, 'not enough memory')])
 def test_memory_is_blamed_only_for_a_job_that_was_killed(tmp_path, monkeypatch, code, said):
     monkeypatch.setattr(work, 'run', lambda *_: os.kill(os.getpid(), -code) if code < 0 else os._exit(code))
