@@ -260,6 +260,94 @@ def test_another_network_is_refused_with_the_reason(tmp_path, name):
     assert not (tmp_path / 'net.safetensors').exists()
 
 
+W, SHORT = torch.zeros(8, 3, 4, 4), torch.zeros(3)
+ENCODER = {'conv.0.weight': W, 'conv.1.shortcut.1.weight': torch.zeros(8, 8, 1, 1), 'fc.0.weight': torch.zeros(8, 8),
+           'fcVar.0.weight': torch.zeros(8, 8)}
+ODD = {
+    'scales': ('pix2pixhd', {'layer0.0.weight': W, 'layer99.0.weight': W}),
+    'scales with features': ('pix2pixhd', {'scale0_layer0.0.weight': W, 'scale99_layer0.0.weight': W}),
+    'layers': ('pix2pixhd', {'scale0_layer0.0.weight': W, 'scale0_layer99.0.weight': W}),
+    'enhancers': ('pix2pixhd', {'model.1.weight': W, 'model1_1.1.weight': W, 'model99_1.1.weight': W}),
+    'blocks of an enhancer': ('pix2pixhd', {'model.1.weight': W, 'model1_1.1.weight': W, 'model1_2.99.conv_block.1.weight': W}),
+    'scales of bicyclegan': ('bicyclegan', {'model_0.0.weight': W, 'model_99.0.weight': W}),
+    'blocks of an encoder': ('bicyclegan', ENCODER | {'conv.99.shortcut.1.weight': W}),
+    'scales times layers': ('pix2pixhd', {f'scale{i}_layer{j}.0.weight': W for n in range(20) for i, j in ((n, 0), (0, n))}),
+    'scales times layers in one': ('pix2pixhd', {f'layer{i}.{j}.weight': W for n in range(20) for i, j in ((n, 0), (0, n))}),
+    'enhancers times blocks': ('pix2pixhd', {'model.1.weight': W} | {
+        key: W for n in range(1, 20) for key in (f'model{n}_1.1.weight', f'model1_2.{n}.conv_block.1.weight')}),
+    'scales times layers of bicyclegan': ('bicyclegan', {
+        f'model_{i}.{j}.weight': W for n in range(20) for i, j in ((n, 0), (0, n))}),
+    '5,000 digits': ('pix2pixhd', {'layer0.0.weight': W, f'layer0.{"9" * 5000}.weight': W}),
+    'without its first weight': ('pix2pixhd', {'layer0.5': SHORT}),
+    'without its first weight, with features': ('pix2pixhd', {'scale0_layer0.foo': SHORT}),
+    'discriminator, 1-D': ('pix2pixhd', {'layer0.0.weight': SHORT}),
+    'discriminator, 0-D': ('pix2pixhd', {'layer0.0.weight': torch.tensor(1.)}),
+    'discriminator, nested': ('pix2pixhd', {'layer0.0.weight': torch.nested.nested_tensor([SHORT, SHORT[:2]])}),
+    'generator, 1-D': ('pix2pixhd', {'model.1.weight': SHORT, 'model.4.weight': W, 'model.5.weight': W}),
+    'patchgan, 1-D': ('cyclegan', {'model.0.weight': SHORT}),
+    'unet, 1-D': ('cyclegan', {'model.model.0.weight': SHORT, 'model.model.1.model.1.weight': SHORT}),
+    'discriminator of faces, 1-D': ('everybody_dance_now', {'facemodel.0.weight': SHORT}),
+    'unet of bicyclegan, 1-D': ('bicyclegan', {'model.down.0.weight': SHORT}),
+    'encoder, 1-D': ('bicyclegan', ENCODER | {'conv.0.weight': SHORT}),
+    'discriminator of bicyclegan, 1-D': ('bicyclegan', {'model.0.weight': SHORT}),
+    'vid2vid, 1-D': ('vid2vid', {'model_down_seg.1.weight': SHORT}),
+}
+
+
+@pytest.mark.parametrize('name', ODD)
+def test_odd_numbers_and_shapes_are_an_unknown_network(tmp_path, name):
+    code, state = ODD[name]
+    torch.save(state, tmp_path / 'net.pth')
+    with pytest.raises(InputError, match='net.pth holds no network of .*a layer is missing, misshapen or numbered too high') as raised:
+        convert(code, tmp_path / 'net.pth')
+    assert type(raised.value.__cause__) in (IndexError, KeyError, RuntimeError, ValueError)
+
+
+def test_a_unet_has_the_levels_that_the_file_holds(tmp_path):
+    torch.save({'model.down.0.weight': torch.zeros(3, 8, 4, 4), f'model.{"submodule." * 50}x': SHORT}, tmp_path / 'net.pth')
+    with pytest.raises(InputError, match='n_down=1, '):
+        convert('bicyclegan', tmp_path / 'net.pth')
+
+
+@pytest.mark.parametrize('kind', [torch.int64, torch.uint8, torch.bool, torch.complex64, torch.float8_e4m3fn])
+@pytest.mark.parametrize('code', ['pix2pixhd', 'cyclegan', 'everybody_dance_now'])
+def test_weights_of_another_kind_are_refused(tmp_path, code, kind):
+    m = o.Maker()
+    o.make_trunk(m, 'model', 6, 4, 2, 1)
+    torch.save({key: value.to(kind) for key, value in m.state.items()}, tmp_path / 'net.pth')
+    with pytest.raises(InputError, match=f'16 of another kind: model.1.weight is {kind}, '):
+        convert(code, tmp_path / 'net.pth')
+
+
+def test_sparse_and_nested_weights_are_refused(tmp_path):
+    m = o.Maker()
+    o.make_trunk(m, 'model', 6, 4, 2, 1)
+    nested = torch.nested.nested_tensor([torch.zeros(2), torch.zeros(3)])
+    for key, value in ('model.1.weight', m.state['model.1.weight'].to_sparse()), ('model.4.bias', nested):
+        torch.save(m.state | {key: value}, tmp_path / 'net.pth')
+        with pytest.raises(InputError, match=f'1 of another kind: {key} is torch.float32, sparse or nested'):
+            convert('everybody_dance_now', tmp_path / 'net.pth')
+
+
+def test_counters_and_smaller_floats_are_taken(tmp_path):
+    for kind in (torch.float16, torch.bfloat16, torch.float64):
+        m = o.Maker()
+        o.make_trunk(m, 'model', 6, 4, 2, 1, batch=True, bias=False)
+        state = {key: value.to(kind) if value.is_floating_point() else value for key, value in m.state.items()}
+        torch.save(state, tmp_path / 'net.pth')
+        found = convert('cyclegan', tmp_path / 'net.pth').state
+        assert {value.dtype for value in found.values()} == {torch.float32, torch.int64}
+
+
+@pytest.mark.parametrize('inputs', [1, 2, 3])
+def test_everybody_dance_now_without_a_figure_is_refused(tmp_path, inputs):
+    m = o.Maker()
+    o.make_trunk(m, 'model', inputs, 4, 2, 1)
+    torch.save(m.state, tmp_path / 'net.pth')
+    with pytest.raises(InputError, match='no network of Everybody Dance Now .*4 or more channels'):
+        convert('everybody_dance_now', tmp_path / 'net.pth')
+
+
 def test_options_and_codes_that_are_not_there(tmp_path):
     torch.save(trunk(), tmp_path / 'net.pth')
     for code, options, message in (

@@ -55,6 +55,14 @@ def test_weights_that_are_not_finite_are_refused(thin, tmp_path):
         assert not (tmp_path / f'{code}.safetensors').exists()
 
 
+@pytest.mark.parametrize('kind', [torch.int64, torch.uint8, torch.bool, torch.complex64])
+def test_weights_of_another_kind_are_refused(thin, tmp_path, kind):
+    for code, network in (('openpose', OpenPose(weights=None)), ('rcf', RCFNetwork())):
+        torch.save({key: value.to(kind) for key, value in network.state_dict().items()}, tmp_path / f'{code}.pth')
+        with pytest.raises(InputError, match=f'of another kind: .* is {kind} in the file'):
+            convert_file(code, tmp_path / f'{code}.pth', tmp_path / f'{code}.safetensors')
+
+
 class Small(torch.nn.Module):
     """Stands for the colorization network, whose forward pass tests/colors checks."""
 

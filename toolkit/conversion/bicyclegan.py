@@ -50,8 +50,9 @@ def unet_all(state: State, norm: str) -> Layout:
     """The layout of :class:`toolkit.generators.unet.UNet` with ``z_injection='all'``."""
     if norm not in KNOWN_NORMS:
         raise InputError(f'norm={norm!r} of BicycleGAN: expected one of {", ".join(KNOWN_NORMS)}; batch is seen by its weights')
-    levels = max(key.count('submodule.') for key in state) + 1
-    prefixes = ['model' + '.submodule' * level for level in range(levels)]
+    prefixes = ['model']
+    while f'{prefixes[-1]}.submodule.down.1.weight' in state:
+        prefixes.append(f'{prefixes[-1]}.submodule')
     enlarge = 3 if 'model.up.3.weight' in state else 1
     layers, place = {'downs.0.0': 'model.down.0'}, 2 if enlarge == 3 else 1
     for level, prefix in enumerate(prefixes):
@@ -62,7 +63,7 @@ def unet_all(state: State, norm: str) -> Layout:
     first, second = state['model.down.0.weight'], state.get('model.submodule.down.1.weight', state['model.down.0.weight'])
     nz = second.shape[1] - first.shape[0]
     norm = 'batch' if 'model.submodule.up.' + f'{enlarge + 1}.weight' in state else norm
-    return _unet(state, layers, first.shape[1] - nz, nz, 'all', levels, enlarge, norm)
+    return _unet(state, layers, first.shape[1] - nz, nz, 'all', len(prefixes), enlarge, norm)
 
 
 def unet_input(state: State, source: str, nz: int | None) -> Layout:
@@ -116,8 +117,8 @@ def discriminator(state: State) -> Layout:
     """The layout of :class:`toolkit.discriminators.bicycle.BicycleDiscriminator`."""
     finest = next(name for name in FINEST if f'{name}.0.weight' in state)
     stem = finest.removesuffix('0')
-    names = [finest] if finest == stem else [f'{stem}{i}' for i in range(highest(state, rf'{stem}(\d+)\.') + 1)]
-    n_layers = len(convolutions(state, names[0])) - 2
+    n_layers = len(convolutions(state, finest)) - 2
+    names = [finest] if finest == stem else [f'{stem}{i}' for i in range(highest(state, rf'{stem}(\d+)\.', n_layers + 2) + 1)]
     layers = {key: value for scale, name in enumerate(names) for key, value in patch_layers(name, f'scales.{scale}', n_layers).items()}
     first = state[f'{names[0]}.0.weight']
     config = dict(type='BicycleDiscriminator', input_nc=first.shape[1], ndf=first.shape[0], n_layers=n_layers, num_scales=len(names),

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from toolkit.conversion.layout import Converted, place
+from toolkit.conversion.layout import Converted, place, unknown_network
 from toolkit.files import check_output, source_hash
 from toolkit.network_files import read_state, write_network
 from toolkit.outputs import refuse_existing, refuse_inputs
@@ -51,7 +51,13 @@ def convert(code: str, path: str | Path, **options: Any) -> Converted:
         config, state, left = reads(Path(path), **options)
         return Converted(part, dict(config, type=kind), state, left)
     state = read_state(path)
-    return place(state, module.layout(state, str(path), **options), str(path), module.CODE)
+    try:
+        layout = module.layout(state, str(path), **options)
+    except InputError:
+        raise
+    except (IndexError, KeyError, RuntimeError, ValueError) as error:  # RuntimeError: a nested tensor has no shape
+        raise unknown_network(state, str(path), module.CODE, 'a layer is missing, misshapen or numbered too high') from error
+    return place(state, layout, str(path), module.CODE)
 
 
 def convert_file(code: str, path: str | Path, out: str | Path, overwrite: bool = False, **options: Any) -> Converted:

@@ -30,6 +30,8 @@ def layout(state: State, source: str) -> Layout:
         found.notes = [*found.notes, RANGE_NOTE]
         return found
     labels = found.config['input_nc'] - 3
+    if labels < 1:
+        raise unknown_network(state, source, CODE, 'a generator sees 4 or more channels: a stick figure and 3 of the picture before')
     for layer, theirs in found.layers.items():
         if layer.endswith('stem.0') and f'{theirs}.weight' in state and f'{theirs}.bias' in state:
             found.changed |= {f'{layer}.weight': _weight(theirs, labels), f'{layer}.bias': _bias(theirs, labels)}

@@ -1,7 +1,7 @@
 """How a network of another code is stored, and how its weights are placed in ours."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -9,6 +9,7 @@ from torch import Tensor
 
 from toolkit.registry import ALL_REGISTRIES
 from toolkit.structures import InputError
+from toolkit.weights import FLOATS
 
 SHOWN = 5
 State = Mapping[str, Tensor]
@@ -70,31 +71,38 @@ def place(state: State, layout: Layout, source: str, code: str) -> Converted:
         The network; every key of the file is either in it or in ``left``.
 
     Raises:
-        InputError: a layer is missing, has another shape, or is not known: the network works otherwise.
+        InputError: a layer is missing, has another shape, or is not known: the network works otherwise; or weights are not plain
+            floating-point numbers.
     """
     with torch.device('meta'):
         own = ALL_REGISTRIES[layout.part].build(layout.config).state_dict()
-    used, placed, missing, shapes = set(), {}, [], []
+    used, placed, missing, shapes, kinds = set(), {}, [], [], []
     for key, value in own.items():
         layer, _, kind = key.rpartition('.')
         theirs = f'{layout.layers.get(layer, layer)}.{kind}'
         if theirs in state:
             used.add(theirs)
-            found = layout.changed[key](state) if key in layout.changed else state[theirs]
+            found = state[theirs]
         elif kind == COUNTER or (kind == 'bias' and layout.without_bias and f'{theirs.removesuffix("bias")}weight' in state):
             found = torch.zeros(value.shape, dtype=value.dtype)
         else:
             missing.append(theirs)
             continue
-        if found.shape != value.shape:
+        if found.is_nested or found.layout is not torch.strided:
+            kinds.append(f'{theirs} is {found.dtype}, sparse or nested')
+        elif kind != COUNTER and found.dtype not in FLOATS:
+            kinds.append(f'{theirs} is {found.dtype}')
+        elif found.shape != value.shape:
             shapes.append(f'{theirs} is {tuple(found.shape)} in the file, {tuple(value.shape)} in {called(layout.config)}')
-        placed[key] = found.to(value.dtype, copy=True)
+        placed[key] = found
     without = STATISTICS if layout.config.get('norm') == 'instance' else ()
     left = {key: 'an instance norm keeps no statistics' for key in state if key not in used and key.endswith(without)}
     unknown = [key for key in state if key not in used and key not in left]
     if problems := [f'{len(keys)} {text}: {", ".join(keys[:SHOWN])}{", ..." if len(keys) > SHOWN else ""}' for text, keys in (
-            ('of another shape', shapes), ('missing', missing), ('without a place', unknown)) if keys]:
+            ('of another shape', shapes), ('missing', missing), ('without a place', unknown), ('of another kind', kinds)) if keys]:
         raise InputError(f'{source} is not the {called(layout.config)} of {code} that it seems to be: {"; ".join(problems)}')
+    placed |= {key: change(state) for key, change in layout.changed.items()}
+    placed = {key: value.to(own[key].dtype, copy=True) for key, value in placed.items()}
     return Converted(layout.part, layout.config, placed, left, layout.notes)
 
 
@@ -119,9 +127,21 @@ def convolutions(state: State, prefix: str) -> list[str]:
     return sorted(found, key=lambda name: [int(part) if part.isdecimal() else -1 for part in name.split('.')])
 
 
-def highest(state: Iterable[str], pattern: str) -> int:
-    """The highest number that a pattern's group finds in keys; -1 where it finds none."""
-    return max((int(match[1]) for key in state if (match := re.match(pattern, key))), default=-1)
+def highest(state: State, pattern: str, each: int = 1) -> int:
+    """The highest number that a pattern's group finds in keys; -1 where it finds none.
+
+    Args:
+        state: of the file.
+        pattern: with the group.
+        each: how many keys a network has for each number, at least.
+
+    Raises:
+        ValueError: there are too few keys for it.
+    """
+    found = max((int(match[1]) for key in state if (match := re.match(pattern, key))), default=-1)
+    if found * max(each, 1) >= len(state):
+        raise ValueError(f'a key has the number {found}, and there are {len(state)} keys')
+    return found
 
 
 def called(config: Mapping) -> str:

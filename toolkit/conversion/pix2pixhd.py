@@ -41,8 +41,8 @@ def local_enhancer(state: State, source: str) -> Layout:
     """The layout of :class:`toolkit.generators.local_enhancer.LocalEnhancer`."""
     n_down, n_blocks, dropout = trunk_counts(state, 'model', source, head=False)
     layers, _ = trunk_layers('model', 'trunk.', n_down, n_blocks, dropout)
-    n_enhancers = highest(state, r'model(\d+)_1\.')
     n_local = highest(state, r'model1_2\.(\d+)\.conv_block\.') + 1
+    n_enhancers = highest(state, r'model(\d+)_1\.', n_local)
     for number in range(1, n_enhancers + 1):
         ours, before, behind = f'enhancers.{number - 1}', f'model{number}_1', f'model{number}_2'
         layers |= {
@@ -60,8 +60,8 @@ def local_enhancer(state: State, source: str) -> Layout:
 def discriminator(state: State) -> Layout:
     """The layout of :class:`toolkit.discriminators.multiscale.MultiscaleDiscriminator`, stored with or without its features."""
     features = any(key.startswith('scale0_layer0.') for key in state)
-    scales = highest(state, r'scale(\d+)_layer0\.' if features else r'layer(\d+)\.') + 1
     n_layers = highest(state, r'scale0_layer(\d+)\.') - 1 if features else (len(convolutions(state, 'layer0')) - 2)
+    scales = highest(state, r'scale(\d+)_layer0\.' if features else r'layer(\d+)\.', n_layers + 2) + 1
     layers = {}
     for scale in range(scales):
         theirs = scales - 1 - scale

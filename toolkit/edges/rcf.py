@@ -94,7 +94,7 @@ def published(path: str | Path) -> tuple[dict, dict[str, Tensor], dict[str, str]
     """
     found = read_state(path)
     left = {key: 'upsampling is a fixed bilinear one' for key in found if 'deconv' in key or 'upsample' in key}
-    state = {key.replace('score_final', 'score_fuse'): value.float() for key, value in found.items() if key not in left}
+    state = {key.replace('score_final', 'score_fuse'): value for key, value in found.items() if key not in left}
     with torch.device('meta'):
         network = RCFNetwork()
     expected = network.state_dict()
@@ -106,7 +106,7 @@ def published(path: str | Path) -> tuple[dict, dict[str, Tensor], dict[str, str]
         raise InputError(f'{path} does not fit RCF (VGG-16): {len(wrong)} missing, unknown or misshapen entries, first '
                          f'{"; ".join(wrong[:4])}')
     check_state(network, state, path)
-    return {}, state, left
+    return {}, {key: value.float() for key, value in state.items()}, left
 
 
 @EDGE_DETECTORS.register_module()

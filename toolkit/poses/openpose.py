@@ -131,6 +131,6 @@ def published(path: str | Path) -> tuple[dict, dict[str, torch.Tensor], dict[str
             found = f'{names[key]} has shape {tuple(renamed[key].shape)}' if key in renamed else f'{key} is missing'
             raise InputError(f'{path}: {found}, expected shape {tuple(tensor.shape)}; is it OpenPose\'s COCO body network?')
     left = {names[key]: 'no layer of the body network' for key in renamed if key not in own}
-    state = {key: renamed[key].float() for key in own}
+    state = {key: renamed[key] for key in own}
     check_state(network, state, path)
-    return {}, state, left
+    return {}, {key: value.float() for key, value in state.items()}, left
