@@ -27,6 +27,7 @@ from toolkit.registry import MODELS
 from toolkit.structures import InputError
 from toolkit.synthetic.actions import SyntheticActions
 from toolkit.video.io import VideoWriter, read_video
+from toolkit.weights import read_checkpoint
 
 TOTAL = 10
 
@@ -325,7 +326,7 @@ def test_a_result_that_was_changed_since_is_not_ours(people, tmp_path, monkeypat
     monkeypatch.undo()
     other = unfinished.Unfinished(out, [tmp_path / 'a_0.mp4'], 25, sound=tmp_path / 'a_0.mp4')
     with pytest.raises(InputError, match='a_0.mp4: exists already'), other.held():
-        other.resume('any')  # the same pictures with another sound
+        other.resume(read_checkpoint(other.folder / unfinished.STATE)['key'])  # the same pictures with another sound
     (tmp_path / 'a_0.mp4').write_text('cut by hand')
     with pytest.raises(InputError, match='a_0.mp4: exists already'):
         write(model, people, out, wishes=wishes)
