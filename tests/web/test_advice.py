@@ -47,6 +47,8 @@ SELDOM = 'me.mp4: a person is found in 20% of frames 0..9 only, at least 50% are
      'x.heic: a picture in HEIC (or AVIF), which this server cannot read; convert the picture to JPEG'),
     ('clips/me: the disk is full. What is done so far is kept: free some space and run the same command again, it goes on',
      'clips/me: the disk of the server is full; remove what you do not need in the gallery, or come back later'),
+    ('references.mp4: is no video that can be read', 'references.mp4: is no video that can be read'),
+    ('--my.MP4: holds no frame; see --start', '--my.MP4: holds no frame'), ('--my: 2, expected 3', NOT_HERE),
     ('model.window=3, expected 2; set it', NOT_HERE)])
 def test_advice_is_what_one_can_do_in_the_page(said, shown):
     assert for_page(said) == shown

@@ -123,6 +123,15 @@ def test_files_that_are_on_their_way_count(desk):
     desk.check_upload(session, 'clothes', 5)
 
 
+def test_pictures_of_clothes_have_an_end(desk):
+    session = visitor(desk)
+    for _ in range(50):
+        desk.check_upload(session, 'clothes', 5)
+        uploaded(desk, session, 'red.jpg', 'clothes')
+    with pytest.raises(InputError, match='50 pictures of clothes are as many as there may be; remove some in the gallery'):
+        desk.check_upload(session, 'clothes', 5)
+
+
 def test_a_message_names_no_folder_of_the_server(desk):
     said = desk.words(visitor(desk), 'no weights in /root/.cache/toolkit/weights; see http://a.org/b/c')
     assert said == 'no weights in weights; see http://a.org/b/c'

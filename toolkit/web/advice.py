@@ -24,6 +24,8 @@ FOREIGN = re.compile(r'''(?<![\w-])--[a-z] | \btools/\w | \bhvt[ ]\w | \bpip[ ]i
                          | \bsame[ ]command\b
                          | \b[a-z_]+(\.[a-z_]+)+=\S | \b[a-z_]+=(?:dict|None|True|False|\() | \breferences\.[a-z]''', re.X)
 """What is not in the page."""
+NAMED = re.compile(r'[^:]*\.(mp4|mov|m4v|mkv|webm|avi|gif|jpe?g?|png|webp|hei[cf]|avif|tiff?|bmp|mpo): ', re.I)
+"""The name of somebody's own file before what is said of it, whatever it is."""
 NOT_HERE = 'this cannot be done in the page; the log of the server says why'
 
 
@@ -39,7 +41,7 @@ def for_page(text: str) -> str:
     for said, ours in WORDS:
         text = re.sub(said, ours, text)
     first, *rest = re.split(r'(; |(?<=[?!])(?= )|\. |, or )', text)
-    if FOREIGN.search(first):
+    if FOREIGN.search(NAMED.sub('', first, count=1)):
         return NOT_HERE
     kept, dropped = first, None
     for separator, piece in zip(rest[::2], rest[1::2]):

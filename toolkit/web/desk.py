@@ -31,6 +31,8 @@ IN = r'uploads/\.in_\w+/'
 """Where a video lies while it is prepared."""
 FOLDERS = r'(?<![\w.:/])/(?:[^\s/:,;]+/)+'
 """Folders of the server in a message: of a path the last name is said."""
+MOST_CLOTHES = 50
+"""Pictures of clothes that a visitor may have at a time."""
 UPLOADED = ('person', 'movement', 'clothes')
 
 
@@ -102,6 +104,8 @@ class Desk:
         if role != 'clothes':
             self.jobs.check(session.id, 'prepare', under_way=sum(
                 not part.name.endswith('.clothes.part') for part in (session.folder / 'uploads').glob('.*.part')))
+        elif sum(not file.name.startswith('.') for file in (session.folder / 'uploads').iterdir()) >= MOST_CLOTHES:
+            raise InputError(f'{MOST_CLOTHES} pictures of clothes are as many as there may be; remove some in the gallery')
         self.sessions.check_room(session, size)
 
     def take_upload(self, session: Session, role: str, part: Path, name: str, start: float = 0) -> str:

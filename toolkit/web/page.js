@@ -110,7 +110,7 @@
   }
 
   window.hvtLiveStop = () => call && call.end('');
-  window.hvtLiveAgain = () => call && call.socket && call.socket.send('again');
+  window.hvtLiveAgain = () => call && call.socket && call.socket.readyState === WebSocket.OPEN && call.socket.send('again');
   window.hvtLive = async wish => {
     if (call) return;
     const box = document.getElementById('hvt-live'), said = box.querySelector('.hvt-live-said');
