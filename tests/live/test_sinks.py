@@ -31,7 +31,9 @@ def test_a_server_that_never_answers_cannot_be_reached(silent, monkeypatch):
 
 
 @pytest.mark.skipif(os.name == 'nt', reason='sends a signal to itself')
-def test_ctrl_c_ends_the_wait_for_a_server(silent):
+def test_ctrl_c_ends_the_wait_for_a_server(silent, request):
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for what runs in the background
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     sink, began = Stream(silent), time.monotonic()
     threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):

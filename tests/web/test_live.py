@@ -70,6 +70,7 @@ def test_the_ends_of_a_pipe():
 
 
 def test_a_browser_that_takes_nothing_does_not_hold_the_job(monkeypatch):
+    pytest.importorskip('starlette', reason="needs gradio: pip install 'human-video-toolkit[web]'")
     monkeypatch.setattr('toolkit.web.live.PATIENCE', .3)
 
     async def run():

@@ -1,6 +1,5 @@
 """What is kept of a result while it is painted, so that the same command goes on where it was stopped, however it was stopped."""
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from io import BytesIO
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from toolkit.doors import read_json
 from toolkit.files import write_file, write_json
 from toolkit.inference.overlapping import EVERY
 from toolkit.locks import locked
@@ -29,7 +29,7 @@ def is_kept(out: Path) -> bool:
 def named_already(out: Path, results: Sequence[Path]) -> list[Path]:
     """Which of several results have their names, where a run was stopped before all had. What was changed since is not ours."""
     try:
-        made = json.loads((hidden(out, 'unfinished') / NAMED).read_text())['files']
+        made = read_json(hidden(out, 'unfinished') / NAMED)['files']
         return [path for path in results if path.is_file() and made.get(path.name) == _identity(path)]
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return []
@@ -182,7 +182,7 @@ class Unfinished:
     def _same_sound(self) -> bool:
         """Whether results that have their names already have the sound that is wanted now."""
         with suppress(OSError, ValueError, LookupError, TypeError):
-            return json.loads((self.folder / NAMED).read_text())['sound'] == self._sound
+            return read_json(self.folder / NAMED)['sound'] == self._sound
         return False
 
     def _join(self, path: Path, parts: Sequence[Path]) -> None:
