@@ -44,6 +44,15 @@ def test_randn_of_processes_are_rows_of_the_whole(monkeypatch):
         assert torch.equal(model.randn(2, 2), whole[rank::2])
 
 
+def test_rows_of_processes_are_those_of_their_samples_in_each_group(monkeypatch):
+    model, dealt = Small(), []
+    monkeypatch.setattr('toolkit.models.base.get_world_size', lambda: 2)
+    for rank in (0, 1):
+        model.set_train_state(0, rank, 0, 10)
+        dealt.append(model.rows(2, frames=3, groups=2).tolist())
+    assert dealt == [[0, 1, 2, 6, 7, 8, 12, 13, 14, 18, 19, 20], [3, 4, 5, 9, 10, 11, 15, 16, 17, 21, 22, 23]]
+
+
 def test_frozen_passes_gradients_on_and_gives_none():
     model = Small()
     x = torch.ones(1, 3, 2, 2, requires_grad=True)

@@ -1,17 +1,15 @@
 """BicycleGAN's method: who learns from what in both schemes, the literal update order, and that a code comes to carry color."""
 
 import copy
-import os
-import socket
 from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 import torch
 import torch._functorch.config as functorch_config
-import torch.distributed as dist
 from mmengine.optim import OptimWrapperDict
 
+from tests.two_processes import in_two_processes
 from toolkit.engine.flops import count_flops
 from toolkit.engine.launch import load_config
 from toolkit.engine.optim import AmpOptimWrapper, OptimWrapper
@@ -306,36 +304,18 @@ def test_identical_runs_are_bitwise_equal():
     assert all(torch.equal(v, states[1][k]) for k, v in states[0].items() if torch.is_tensor(v))
 
 
-def train_in_a_process(rank, port, path):
-    """Life of a forked process: two steps on its half of each batch."""
-    code = 1
-    try:
-        os.environ.update(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port), LOCAL_RANK='0')
-        dist.init_process_group('gloo', rank=rank, world_size=2)
+def test_two_processes_do_what_one_does(tmp_path):
+    def train(rank):
+        """Two steps on a half of each batch."""
         model = build(weights=dict(z=5.0))
-        wrapped = SeparateDDP(model)
-        wrappers = optimizers(model)
+        wrapped, wrappers = SeparateDDP(model), optimizers(model)
         for i in range(2):
             model.set_train_state(0, rank, i, 2)
-            batch = batch_of(model, 4, seed=i)
-            wrapped.train_step({k: v[rank::2] for k, v in batch.items()}, wrappers)
+            wrapped.train_step({k: v[rank::2] for k, v in batch_of(model, 4, seed=i).items()}, wrappers)
         with unwrapped(wrapped) as bare:
-            torch.save(bare.state_dict(), path / f'{rank}.pth')
-        code = 0
-    finally:
-        os._exit(code)
+            torch.save(bare.state_dict(), tmp_path / f'{rank}.pth')
 
-
-def test_two_processes_do_what_one_does(tmp_path):
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        port = free.getsockname()[1]
-    children = []
-    for rank in range(2):
-        children.append(os.fork())
-        if children[-1] == 0:
-            train_in_a_process(rank, port, tmp_path)
-    assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0, 0]
+    in_two_processes(train, tmp_path)
     model = build(weights=dict(z=5.0))
     wrappers = optimizers(model)
     for i in range(2):

@@ -1,13 +1,8 @@
 """Two processes of one sample do what one process of two samples does, with every baseline: also where a stage of its training would
 begin between gradients that are summed up to one update."""
 
-import os
-import socket
-import traceback
-
 import pytest
 import torch
-import torch.distributed as dist
 from mmengine.optim import OptimWrapperDict
 from torch.utils.data import default_collate
 
@@ -23,6 +18,7 @@ from tests.models import (
     test_vid2vid,
 )
 from tests.models.baseline_parts import build, dataset_of
+from tests.two_processes import in_two_processes
 from toolkit.engine.optim import OptimWrapper
 from toolkit.engine.wrapper import SeparateDDP
 from toolkit.models.bare import unwrapped
@@ -72,32 +68,9 @@ def train(kind, clips, ranks, rank=0):
         return {key: value.clone() for key, value in bare.state_dict().items() if torch.is_tensor(value)}, stages
 
 
-def train_in_a_process(kind, clips, rank, port, path):
-    """Life of a forked process: never returns."""
-    code = 1
-    try:
-        os.environ.update(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port), LOCAL_RANK='0')
-        dist.init_process_group('gloo', rank=rank, world_size=2)
-        torch.save(train(kind, clips, 2, rank)[0], path / f'{rank}.pth')
-        code = 0
-    except BaseException:
-        (path / f'{rank}.txt').write_text(traceback.format_exc())
-    finally:
-        os._exit(code)
-
-
 @pytest.mark.parametrize('kind', CASES)
 def test_two_processes_do_what_one_does(kind, clips, tmp_path):
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        port = free.getsockname()[1]
-    children = []
-    for rank in range(2):
-        children.append(os.fork())
-        if children[-1] == 0:
-            train_in_a_process(kind, clips, rank, port, tmp_path)
-    codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
-    assert codes == [0, 0], [path.read_text() for path in tmp_path.glob('*.txt')]
+    in_two_processes(lambda rank: torch.save(train(kind, clips, 2, rank)[0], tmp_path / f'{rank}.pth'), tmp_path)
     one, stages = train(kind, clips, 1)
     assert all(stages[i] == stages[i - 1] for i in range(1, ITERATIONS, ACCUMULATED)), 'a window has one stage'
     first, second = (torch.load(tmp_path / f'{rank}.pth', weights_only=True) for rank in range(2))

@@ -10,7 +10,6 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,7 +19,7 @@ from tqdm import tqdm
 
 from toolkit.cli import Interrupted, spoken
 from toolkit.clips.folder import check_clip_folder, clip_target
-from toolkit.clips.size import agreed_size, choose_size, folder_size, given_size, size_in_use
+from toolkit.clips.size import agreed_size, choose_size, folder_size, size_in_use
 from toolkit.files import make_folder
 from toolkit.locks import BusyError
 from toolkit.preparing.parts import build_parts
@@ -109,9 +108,7 @@ class VideoBatch:
                     with agreed_size(self.out, lambda: choose_size(ranges, self.settings.multiple), self.again) as self.size:
                         self._each(self._make)
         else:
-            ready = all((job.folder / 'manifest.json').exists() for job in self.jobs) and not self.overwrite
-            with nullcontext() if ready else given_size(self.out, *self.size):
-                self._each(self._make)
+            self._each(self._make)
         writable = os.access(self.out, os.W_OK)
         if writable:
             size_in_use(self.out)
